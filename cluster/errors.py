@@ -1,0 +1,81 @@
+"""
+Errors of the replication engine.
+
+    ClusterError
+    ├── BlobUnknown          no complete copy here: ask somebody else
+    ├── BlobUnavailable      copies are known, none could be read: try again later
+    ├── DigestMismatch       the bytes are not what their name says: discard them
+    ├── StorageFull          no room: refuse, keep what is there
+    ├── EventUndecodable     quarantine the key, go on with the rest
+    ├── EventGap             events in between are missing: pull them first
+    ├── ClockAhead           the event's stamp is too far in the future: try again later
+    ├── PeerError            something at the other end
+    │   ├── PeerUnreachable  no answer: mark the link down, back off
+    │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
+    └── NotCaughtUp          peers know things that are not here yet: try again shortly
+"""
+
+from cluster.model import Digest, Dot
+
+
+class ClusterError(Exception):
+    """Base of everything the engine raises on purpose."""
+
+
+class BlobUnknown(ClusterError):
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"no complete blob {digest} is stored here")
+        self.digest = digest
+
+
+class BlobUnavailable(ClusterError):
+    def __init__(self, digest: Digest, reason: str) -> None:
+        super().__init__(f"blob {digest} cannot be read from any holder: {reason}")
+        self.digest = digest
+
+
+class DigestMismatch(ClusterError):
+    def __init__(self, expected: Digest, got: str) -> None:
+        super().__init__(f"content does not match {expected}: got {got}")
+        self.expected = expected
+        self.got = got
+
+
+class StorageFull(ClusterError):
+    """The disk or the quota is exhausted."""
+
+
+class EventUndecodable(ClusterError):
+    def __init__(self, dot: Dot, reason: str) -> None:
+        super().__init__(f"event {dot} does not decode: {reason}")
+        self.dot = dot
+        self.reason = reason
+
+
+class EventGap(ClusterError):
+    def __init__(self, dot: Dot, have: int) -> None:
+        super().__init__(f"event {dot} came before its predecessors: have {have}")
+        self.dot = dot
+        self.have = have
+
+
+class ClockAhead(ClusterError):
+    def __init__(self, ahead_ms: int) -> None:
+        super().__init__(f"stamp is {ahead_ms} ms ahead of this node's clock")
+        self.ahead_ms = ahead_ms
+
+
+class PeerError(ClusterError):
+    """A call to a peer failed."""
+
+
+class PeerUnreachable(PeerError):
+    """The peer did not answer in time, or not at all."""
+
+
+class PeerRefused(PeerError):
+    """The peer answered, and refused for good."""
+
+
+class NotCaughtUp(ClusterError):
+    """This node knows that it lacks events; an answer now could be a false 'not found'."""

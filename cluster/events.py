@@ -1,0 +1,93 @@
+"""
+Event bodies and their encoding (MessagePack).
+
+A body names the dots it replaces or removes, so that merging needs no clock to be right.
+"""
+
+from typing import Final
+
+import msgspec
+
+from cluster.errors import EventUndecodable
+from cluster.model import Dot, Event, Kind, plain
+
+
+class Add(msgspec.Struct, frozen=True, array_like=True):
+    """
+    A push: the object is present under this event's dot, which stands for *replaces* too.
+
+    *payload* is the registry's; the cluster never reads it.
+    """
+
+    replaces: tuple[Dot, ...]
+    payload: bytes
+
+
+class Remove(msgspec.Struct, frozen=True, array_like=True):
+    """A delete: these dots are gone. A push that the deleter had not seen survives (add wins)."""
+
+    dots: tuple[Dot, ...]
+
+
+class Write(msgspec.Struct, frozen=True, array_like=True):
+    """A register write: *value* (None deletes) takes the place of the writes in *replaces*."""
+
+    replaces: tuple[Dot, ...]
+    value: str | None
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """The event's node holds (or no longer holds) the blob named by the key. Sizes in bytes."""
+
+    held: bool
+    size: int
+
+
+Body = Add | Remove | Write | Hold
+
+_KINDS: Final[dict[type[Body], Kind]] = {
+    Add: Kind.ADD,
+    Remove: Kind.REMOVE,
+    Write: Kind.WRITE,
+    Hold: Kind.HOLD,
+}
+_DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Body]]] = {
+    kind: msgspec.msgpack.Decoder(body_type) for body_type, kind in _KINDS.items()
+}
+_EVENT: Final = msgspec.msgpack.Decoder(Event)
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=plain)
+
+
+def kind_of(body: Body) -> str:
+    """The event kind that carries *body*."""
+    return _KINDS[type(body)].value
+
+
+def encode_body(body: Body) -> bytes:
+    return _ENCODER.encode(body)
+
+
+def decode_body(event: Event) -> Body:
+    """
+    Decode an event's body by its kind.
+
+    Raises:
+        EventUndecodable: the kind is unknown or the body does not fit it.
+    """
+    decoder = _DECODERS.get(event.kind)
+    if decoder is None:
+        raise EventUndecodable(event.dot, f"unknown kind {event.kind!r}")
+    try:
+        return decoder.decode(event.body)
+    except msgspec.MsgspecError as exc:
+        raise EventUndecodable(event.dot, str(exc)) from exc
+
+
+def encode_event(event: Event) -> bytes:
+    """The form in which an event is stored in the log."""
+    return _ENCODER.encode(event)
+
+
+def decode_event(data: bytes) -> Event:
+    """Inverse of `encode_event`; raises `msgspec.MsgspecError` on corrupt rows."""
+    return _EVENT.decode(data)

@@ -1,0 +1,159 @@
+"""
+The words that every part of Atoll shares: digests, dots, events, members.
+
+Frozen values only. This module imports nothing of ours.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple, NewType, Self
+
+import msgspec
+
+NodeId = NewType("NodeId", str)
+"""A node's name, unique in its cluster."""
+
+Region = NewType("Region", str)
+"""A set of nodes with cheap links between them."""
+
+Stamp = NewType("Stamp", int)
+"""A hybrid-logical-clock reading: wall milliseconds << 16 | counter."""
+
+NODE_ID: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+"""Valid node and region names: a DNS label or a few of them, at most 63 characters."""
+
+_HEX_LENGTH: Final = {"sha256": 64, "sha512": 128}
+_ENCODED: Final = re.compile(r"[a-f0-9]+")
+
+
+class Digest(str):
+    """
+    A content digest, `algorithm:hex`, that is known to be well formed.
+
+    Only sha256 and sha512 exist here (OCI image-spec, descriptor.md, registered algorithms).
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """
+        Check *text* and make it a digest.
+
+        Raises:
+            ValueError: the algorithm is not sha256 or sha512, or the hex part is malformed.
+        """
+        algorithm, _, encoded = text.partition(":")
+        length = _HEX_LENGTH.get(algorithm)
+        if length is None:
+            raise ValueError(f"unsupported digest algorithm {algorithm[:40]!r}")
+        if len(encoded) != length or _ENCODED.fullmatch(encoded) is None:
+            raise ValueError(f"{algorithm} needs {length} lower-case hexadecimal digits")
+        return cls(text)
+
+    @classmethod
+    def of(cls, data: bytes, algorithm: str = "sha256") -> Self:
+        """Compute the digest of *data*."""
+        return cls(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")
+
+    @property
+    def algorithm(self) -> str:
+        return self.partition(":")[0]
+
+    @property
+    def encoded(self) -> str:
+        """The hex part."""
+        return self.partition(":")[2]
+
+    def matches(self, data: bytes) -> bool:
+        """Whether *data* hashes to this digest."""
+        return hashlib.new(self.algorithm, data).hexdigest() == self.encoded
+
+
+def plain(value: object) -> str:
+    """
+    Encode hook for msgspec, which refuses subclasses of str: digests and names are their text.
+
+    Raises:
+        NotImplementedError: *value* is no string of any kind; msgspec reports its type.
+    """
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError
+
+
+class Dot(NamedTuple):
+    """The name of one event: the *seq*-th of a node's *epoch*. Sequences start at 1."""
+
+    node: str
+    epoch: int
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.node}/{self.epoch}/{self.seq}"
+
+
+class Origin(NamedTuple):
+    """One log: everything a node wrote in one epoch."""
+
+    node: str
+    epoch: int
+
+
+Vector = Mapping[Origin, int]
+"""How far each log is known, gap-free: origin -> sequence of its last event."""
+
+
+class Kind(StrEnum):
+    """What an event does to the object under its key (bodies in `cluster.events`)."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    WRITE = "write"
+    HOLD = "hold"
+
+
+class Key(NamedTuple):
+    """The object that an event changes. *collection* is the registry's, not the cluster's."""
+
+    collection: str
+    repository: str
+    name: str
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """
+    One change of one object, as it stands in the log and travels to peers.
+
+    *kind* stays a string: an unknown kind from a newer node is quarantined, not refused.
+    """
+
+    dot: Dot
+    stamp: int
+    kind: str
+    key: Key
+    body: bytes
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.dot.node, self.dot.epoch)
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One node as the others see it."""
+
+    node: NodeId
+    region: Region
+    rpc: str
+    http: str
+    epoch: int
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """What a node says of itself when a link opens, and at every heartbeat."""
+
+    member: Member
+    known: tuple[Member, ...]
+    have: dict[Origin, int]

@@ -1,0 +1,147 @@
+"""The conflict rules: the same result on every node, whatever order the events come in."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.gossip import merge
+from cluster.gossip.merge import Live, Presence, Register, Version
+from cluster.model import Dot
+
+A1, A2, B1, B2 = Dot("a", 1, 1), Dot("a", 1, 2), Dot("b", 1, 1), Dot("b", 1, 2)
+
+
+def none_seen(dot: Dot) -> bool:
+    return False
+
+
+def all_seen(dot: Dot) -> bool:
+    return True
+
+
+def test_a_push_is_present_and_a_delete_that_saw_it_removes_it():
+    state = merge.add(Presence(), Live(A1, 10, "x"), (), none_seen)
+    assert state.present
+    assert merge.remove(state, [A1], all_seen) == Presence()
+
+
+def test_a_push_the_deleter_had_not_seen_survives():
+    state = merge.add(Presence(), Live(A1, 10, "x"), (), none_seen)
+    state = merge.add(state, Live(B1, 11, "y"), (), none_seen)
+    state = merge.remove(state, [A1], all_seen)
+    assert state.dots == (B1,)
+
+
+def test_a_delete_that_comes_before_its_push_still_counts():
+    state = merge.remove(Presence(), [A1], none_seen)
+    assert not state.present
+    state = merge.add(state, Live(A1, 10, "x"), (), none_seen)
+    assert state == Presence(), "the late push must neither show nor leave anything behind"
+
+
+def test_the_note_of_the_latest_push_counts():
+    state = merge.add(Presence(), Live(B1, 20, "late"), (), none_seen)
+    state = merge.add(state, Live(A1, 10, "early"), (), none_seen)
+    assert state.latest is not None
+    assert state.latest.note == "late"
+
+
+def test_a_write_takes_the_place_of_the_writes_it_names():
+    state = merge.write(Register(), Version(A1, 10, "one"), (), none_seen)
+    state = merge.write(state, Version(A2, 11, "two"), [A1], all_seen)
+    assert state.winner == Version(A2, 11, "two")
+    assert not state.conflict
+
+
+def test_concurrent_writes_are_a_conflict_with_one_winner_until_the_next_write():
+    state = merge.write(Register(), Version(A1, 10, "one"), (), none_seen)
+    state = merge.write(state, Version(B1, 12, "other"), (), none_seen)
+    assert state.conflict
+    assert state.winner == Version(B1, 12, "other")
+    state = merge.write(state, Version(A2, 13, "settled"), [A1, B1], all_seen)
+    assert not state.conflict
+    assert state.winner is not None
+    assert state.winner.value == "settled"
+
+
+def test_equal_stamps_are_decided_by_the_node():
+    one = merge.write(Register(), Version(A1, 10, "a"), (), none_seen)
+    one = merge.write(one, Version(B1, 10, "b"), (), none_seen)
+    other = merge.write(Register(), Version(B1, 10, "b"), (), none_seen)
+    other = merge.write(other, Version(A1, 10, "a"), (), none_seen)
+    assert one == other
+    assert one.winner is not None
+    assert one.winner.value == "b"
+
+
+class _Replica:
+    """Applies operations as a node does: each origin's in order, each exactly once."""
+
+    def __init__(self) -> None:
+        self.vector: dict[str, int] = {}
+        self.presence = Presence()
+        self.register = Register()
+
+    def seen(self, dot: Dot) -> bool:
+        return dot.seq <= self.vector.get(dot.node, 0)
+
+    def apply(self, operation: tuple[Dot, int, str, tuple[Dot, ...]]) -> None:
+        dot, stamp, kind, replaces = operation
+        assert dot.seq == self.vector.get(dot.node, 0) + 1
+        self.vector[dot.node] = dot.seq
+        if kind == "add":
+            self.presence = merge.add(self.presence, Live(dot, stamp, ""), replaces, self.seen)
+        elif kind == "remove":
+            self.presence = merge.remove(self.presence, replaces, self.seen)
+        else:
+            value = None if kind == "untag" else str(dot)
+            version = Version(dot, stamp, value)
+            self.register = merge.write(self.register, version, replaces, self.seen)
+
+
+Operation = tuple[Dot, int, str, tuple[Dot, ...]]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Operation], list[str]]:
+    """Operations made on three nodes that now and then hear of each other, in causal order."""
+    nodes = {name: _Replica() for name in "abc"}
+    made: list[Operation] = []
+    stamp = 0
+    for _ in range(draw(st.integers(1, 14))):
+        name = draw(st.sampled_from("abc"))
+        node = nodes[name]
+        for other in draw(st.lists(st.sampled_from("abc"), max_size=2)):
+            _hear(node, made, {other: nodes[other].vector.get(other, 0)})
+        kind = draw(st.sampled_from(["add", "remove", "write", "untag"]))
+        replaces = node.presence.dots if kind in ("add", "remove") else node.register.dots
+        stamp += draw(st.integers(0, 2))
+        operation = (Dot(name, 1, node.vector.get(name, 0) + 1), stamp, kind, replaces)
+        node.apply(operation)
+        made.append(operation)
+    orders = draw(st.permutations([operation[0].node for operation in made]))
+    return made, orders
+
+
+def _hear(node: _Replica, made: Sequence[Operation], upto: dict[str, int]) -> None:
+    for operation in made:
+        dot = operation[0]
+        if not node.seen(dot) and dot.seq <= upto.get(dot.node, 0):
+            node.apply(operation)
+
+
+@given(histories())
+def test_every_interleaving_of_the_logs_ends_in_the_same_state(
+    drawn: tuple[list[Operation], list[str]],
+):
+    made, order = drawn
+    logs = {name: [op for op in made if op[0].node == name] for name in "abc"}
+    one, other = _Replica(), _Replica()
+    for operation in made:
+        one.apply(operation)
+    for name in order:
+        other.apply(logs[name].pop(0))
+    assert one.presence == other.presence
+    assert one.register == other.register
+    assert one.presence.awaited == one.register.awaited == (), "nothing is awaited at the end"
