@@ -1,0 +1,245 @@
+"""
+What the replication engine needs from its surroundings.
+
+Narrow on purpose: the whole engine runs in a simulator that implements these few methods.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from cluster.model import Digest, Event, Greeting, Member, NodeId, Origin, Vector
+
+
+class WallClock(Protocol):
+    """Wall time, for stamps and display only; durations use the event loop's clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        ...
+
+
+class BlobIngest(Protocol):
+    """
+    One blob on its way in: bytes are appended, then committed or discarded.
+
+    One task appends; any number may read what has been appended so far.
+    """
+
+    @property
+    def offset(self) -> int:
+        """Bytes appended so far."""
+        ...
+
+    async def append(self, data: bytes) -> None:
+        """
+        Hash and stage *data* after what is there.
+
+        Raises:
+            StorageFull: no room; nothing of *data* is kept.
+        """
+        ...
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Staged bytes from *offset*, at most *length* of them; works until `release`."""
+        ...
+
+    async def commit(self, digest: Digest, size: int | None = None) -> int:
+        """
+        Make the blob durable under *digest* and return its size in bytes.
+
+        On return the file and its directory entry are synced and `BlobReplica.size` sees it.
+        On any exception nothing is visible and the staged bytes are gone.
+
+        Raises:
+            DigestMismatch: the bytes do not hash to *digest*, or do not add up to *size*.
+            StorageFull: no room.
+        """
+        ...
+
+    async def discard(self) -> None:
+        """Forget the staged bytes. Harmless after `commit` or a second time."""
+        ...
+
+    def release(self) -> None:
+        """Close what `read` uses. The last call on an ingest."""
+        ...
+
+
+class BlobReader(Protocol):
+    """One open blob. The bytes stay readable while it is open, whatever happens to the name."""
+
+    @property
+    def size(self) -> int: ...
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Up to *length* bytes from *offset*; fewer only at the end. OSError on IO errors."""
+        ...
+
+
+class BlobReplica(Protocol):
+    """The local blobs, as replication sees them. Safe to call from many tasks at once."""
+
+    def size(self, digest: Digest) -> int | None:
+        """
+        Size in bytes of the complete, verified local copy; None when there is none.
+
+        Raises:
+            OSError: the disk could not say. Never turned into None (P9).
+        """
+        ...
+
+    def open(self, digest: Digest) -> AbstractAsyncContextManager[BlobReader]:
+        """
+        Open the local copy.
+
+        Raises:
+            BlobUnknown: there is none (on entering).
+        """
+        ...
+
+    async def ingest(self, name: str) -> BlobIngest:
+        """Start receiving a blob under the staging *name*; an older one of that name is lost."""
+        ...
+
+
+class RecordReplica(Protocol):
+    """The local metadata index and event log, as replication sees them."""
+
+    @property
+    def origin(self) -> Origin:
+        """The log that this node writes now."""
+        ...
+
+    def vector(self) -> Vector:
+        """How far every log is durably known here."""
+        ...
+
+    def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:
+        """
+        Durable events of one log after *seq*, in order.
+
+        At least one when there is any, then as many as fit into *max_bytes*.
+        """
+        ...
+
+    async def apply(self, events: Sequence[Event]) -> None:
+        """
+        Merge events of other nodes, in order. On return they are durable.
+
+        What is already known is passed over. A body that does not decode is quarantined.
+
+        Raises:
+            EventGap: an event's predecessors are missing; everything before it was applied.
+            ClockAhead: an event's stamp is beyond the clock bound; likewise.
+        """
+        ...
+
+    def holders(self, digest: Digest) -> Sequence[NodeId]:
+        """Nodes that say they hold the blob, this one included."""
+        ...
+
+    async def hold(self, digest: Digest, size: int) -> None:
+        """Record, durably, that this node holds the blob. Emits an event unless already known."""
+        ...
+
+    def subscribe(self, on_durable: Callable[[], None]) -> None:
+        """Call *on_durable* on the event loop whenever events of this node became durable."""
+        ...
+
+
+class Peer(Protocol):
+    """
+    One connected peer. Every method may raise `PeerUnreachable` and `PeerRefused`.
+
+    Durations are seconds. Cancelling a call is always safe. A stream that is not read to its end
+    must be closed (`contextlib.aclosing`), which ends the call at the other side too.
+    """
+
+    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting: ...
+
+    async def push(self, events: Sequence[Event]) -> Vector:
+        """Hand over own events; returns what the peer durably has of them."""
+        ...
+
+    def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+        """Batches of events that *have* does not cover."""
+        ...
+
+    def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
+        """
+        Blob bytes from *offset*, unverified.
+
+        Raises:
+            BlobUnknown: the peer does not have it.
+        """
+        ...
+
+    async def hold(
+        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
+    ) -> None:
+        """
+        Have the peer hold a blob; returns once it is durable there.
+
+        Raises:
+            BlobUnavailable: the peer could not get it from any source.
+            StorageFull: the peer has no room.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Opens links to peers. The only way out of the engine."""
+
+    def connect(self, address: str) -> Peer:
+        """A peer at *address* (host:port). Does not wait; the first call finds out."""
+        ...
+
+
+class PeerService(Protocol):
+    """
+    The engine's side of the wire: what a transport's server calls.
+
+    Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`).
+    """
+
+    def on_hello(
+        self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
+    ) -> Greeting:
+        """
+        Take note of a peer and of its progress; answer with this node's.
+
+        Raises:
+            PeerRefused: the peer belongs to another cluster, or bears a name that is taken.
+        """
+        ...
+
+    async def on_push(self, events: Sequence[Event]) -> Vector:
+        """Apply a peer's events; on return what the answer covers is durable."""
+        ...
+
+    def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+        """Every event that is durable here now and that *have* does not cover."""
+        ...
+
+    def on_fetch(self, digest: Digest, offset: int) -> AsyncGenerator[tuple[int, bytes], None]:
+        """
+        The whole size, with each piece of the local copy from *offset* (both bytes).
+
+        Raises:
+            BlobUnknown: there is no complete copy here.
+        """
+        ...
+
+    async def on_hold(
+        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
+    ) -> None:
+        """
+        Hold a blob; on return it is durable here.
+
+        Raises:
+            BlobUnavailable, DigestMismatch, StorageFull: it is not.
+        """
+        ...

@@ -1,0 +1,214 @@
+"""
+The registry's domain errors. They know nothing of HTTP; `node.api.errors` translates them,
+and the few cluster errors that reach a client (`cluster.errors`).
+
+    RegistryError
+    ├── NameInvalid             not a repository name
+    ├── NameUnknown             no such repository
+    ├── TagInvalid              not a tag
+    ├── DigestInvalid           not a digest, or not of the algorithms we store
+    ├── ManifestUnknown         no such tag or manifest in this repository
+    ├── ManifestInvalid         the body is not a manifest we can accept
+    ├── ManifestTooLarge        over the cap
+    ├── ManifestBlobUnknown     names content that the repository does not have
+    ├── ManifestDigestMismatch  the body does not hash to the digest in the URL
+    ├── BlobNotFound            no such blob in this repository
+    ├── SizeInvalid             more or fewer bytes than were announced
+    ├── BlobTooLarge            over the cap
+    ├── UploadUnknown           no such upload session in this repository
+    ├── UploadRangeInvalid      a chunk that does not start where the last one ended
+    ├── UploadBusy              another request is writing to the session
+    ├── RangeNotSatisfiable     a byte range outside the blob
+    ├── PaginationInvalid       `n` or `last` make no sense
+    ├── QueryInvalid            another query parameter makes no sense
+    ├── RequestMalformed        not HTTP as we know it
+    ├── RouteUnknown            no such endpoint
+    ├── MethodNotAllowed        the endpoint has other methods
+    ├── BodyIncomplete          the client went away in the middle of a body
+    ├── BodyStalled             a body stopped coming
+    ├── TooManyTags             more `tag=` parameters than one push may have
+    ├── TooManyUploads          the cap on concurrent upload sessions
+    └── StorageFailure          the disk or the index failed: never "not found" (P9)
+"""
+
+from collections.abc import Sequence
+
+from cluster.model import Digest
+
+
+class RegistryError(Exception):
+    """Base of the domain errors. `str()` is a sentence for the client."""
+
+    @property
+    def detail(self) -> object:
+        """JSON-able facts that help the client; None when the message says it all."""
+        return None
+
+
+class NameInvalid(RegistryError):
+    pass
+
+
+class NameUnknown(RegistryError):
+    def __init__(self, repository: str) -> None:
+        super().__init__(f"repository {repository!r} is not known to this registry")
+        self.repository = repository
+
+    @property
+    def detail(self) -> object:
+        return {"name": self.repository}
+
+
+class TagInvalid(RegistryError):
+    pass
+
+
+class DigestInvalid(RegistryError):
+    pass
+
+
+class ManifestUnknown(RegistryError):
+    def __init__(self, repository: str, reference: str) -> None:
+        super().__init__(f"manifest {reference!r} is not known in repository {repository!r}")
+        self.repository = repository
+        self.reference = reference
+
+    @property
+    def detail(self) -> object:
+        return {"name": self.repository, "reference": self.reference}
+
+
+class ManifestInvalid(RegistryError):
+    pass
+
+
+class ManifestTooLarge(RegistryError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"manifests may have at most {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+    @property
+    def detail(self) -> object:
+        return {"limit": self.limit_bytes}
+
+
+class ManifestBlobUnknown(RegistryError):
+    """Carries each missing digest; the client gets one error entry per digest."""
+
+    def __init__(self, missing: Sequence[Digest]) -> None:
+        super().__init__("the manifest names content that this repository does not have")
+        self.missing = tuple(missing)
+
+
+class ManifestDigestMismatch(RegistryError):
+    def __init__(self, expected: Digest, got: Digest) -> None:
+        super().__init__("the manifest does not hash to the digest in the URL")
+        self.expected = expected
+        self.got = got
+
+    @property
+    def detail(self) -> object:
+        return {"expected": self.expected, "got": self.got}
+
+
+class BlobNotFound(RegistryError):
+    def __init__(self, repository: str, digest: Digest) -> None:
+        super().__init__(f"blob is not known in repository {repository!r}")
+        self.repository = repository
+        self.digest = digest
+
+    @property
+    def detail(self) -> object:
+        return {"name": self.repository, "digest": self.digest}
+
+
+class SizeInvalid(RegistryError):
+    pass
+
+
+class BlobTooLarge(RegistryError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"blobs may have at most {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+    @property
+    def detail(self) -> object:
+        return {"limit": self.limit_bytes}
+
+
+class UploadUnknown(RegistryError):
+    def __init__(self, upload_id: str) -> None:
+        super().__init__("no such upload in this repository: it ended, expired or never was")
+        self.upload_id = upload_id
+
+
+class UploadRangeInvalid(RegistryError):
+    """The chunk does not follow the bytes already here; *offset* is where the next one starts."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"the next chunk must start at byte {offset}")
+        self.offset = offset
+
+    @property
+    def detail(self) -> object:
+        return {"offset": self.offset}
+
+
+class UploadBusy(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("another request is writing to this upload")
+
+
+class RangeNotSatisfiable(RegistryError):
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the range lies outside the {size} bytes of this blob")
+        self.size = size
+
+
+class PaginationInvalid(RegistryError):
+    pass
+
+
+class QueryInvalid(RegistryError):
+    pass
+
+
+class BodyIncomplete(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("the request body ended early; nothing of it was kept")
+
+
+class RequestMalformed(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("the request is not well-formed HTTP/1.1")
+
+
+class RouteUnknown(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("no such endpoint; the registry API is under /v2/")
+
+
+class MethodNotAllowed(RegistryError):
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"this endpoint takes {', '.join(allowed)}")
+        self.allowed = tuple(allowed)
+
+
+class BodyStalled(RegistryError):
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"no byte of the body came for {timeout_s:g} seconds")
+
+
+class TooManyTags(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"one push may set at most {limit} tags")
+
+
+class TooManyUploads(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit} uploads may be open at once")
+
+
+class StorageFailure(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("this node could not read or write its storage")

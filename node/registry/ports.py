@@ -1,0 +1,223 @@
+"""
+What the registry's use cases need from storage and from the cluster.
+
+The blob side extends the cluster's own ports; `node.main` joins implementations to them.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from cluster.model import Digest, Dot, NodeId
+from cluster.ports import BlobIngest, BlobReader, BlobReplica
+
+
+@runtime_checkable
+class FileBacked(Protocol):
+    """An ability of some `BlobReader`s: the bytes are a file that `sendfile` can use."""
+
+    def fileno(self) -> int: ...
+
+
+class StagedUpload(BlobIngest, Protocol):
+    """An ingest that can go back: an upload's offset moves only with a complete chunk."""
+
+    async def rollback(self, offset: int) -> None:
+        """Drop the bytes after *offset*."""
+        ...
+
+
+class BlobStore(BlobReplica, Protocol):
+    """The local blobs, as the registry sees them."""
+
+    async def stage(self, name: str) -> StagedUpload:
+        """Start an upload's staging under *name*."""
+        ...
+
+    async def resume(self, name: str, offset: int) -> StagedUpload | None:
+        """Reopen staging *name* cut back to *offset*; None when fewer bytes are there."""
+        ...
+
+    async def discard_staged(self, name: str) -> None:
+        """Remove staging *name* from disk, if it is there."""
+        ...
+
+    async def put(self, digest: Digest, data: bytes) -> None:
+        """
+        Store a small blob whole: verified, durable and visible on return.
+
+        Raises:
+            DigestMismatch, StorageFull: nothing was stored.
+        """
+        ...
+
+
+class ManifestRecord(NamedTuple):
+    media_type: str
+    body: bytes
+
+
+class UploadRecord(NamedTuple):
+    """A persistent upload session. Times are seconds since the Unix epoch."""
+
+    id: str
+    repository: str
+    offset: int
+    started_at: float
+
+
+class Page(NamedTuple):
+    """One page of a listing, and whether more follows."""
+
+    items: list[str]
+    more: bool
+
+
+class MetadataIndex(Protocol):
+    """
+    The repository metadata. Reads are immediate and see every finished write.
+
+    Each write is one atomic change; on return it is durable. Reads and writes raise
+    `StorageFailure` when the storage fails.
+    """
+
+    def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None: ...
+
+    def tag(self, repository: str, tag: str) -> Digest | None:
+        """What the tag points to; None when there is no such tag, or its manifest is deleted."""
+        ...
+
+    def blob(self, repository: str, digest: Digest) -> int | None:
+        """Size in bytes of a blob linked in this repository."""
+        ...
+
+    def repositories_linking(self, digest: Digest) -> Iterator[str]:
+        """Repositories that link a blob; for mounts without a source."""
+        ...
+
+    def repository_exists(self, repository: str) -> bool: ...
+
+    def tags(self, repository: str, last: str, limit: int) -> Page: ...
+
+    def repositories(self, last: str, limit: int) -> Page: ...
+
+    def referrers(
+        self, repository: str, subject: Digest, artifact_type: str | None, last: str, limit: int
+    ) -> tuple[list[bytes], str | None]:
+        """Encoded descriptors after the digest *last*; and where the next page starts after."""
+        ...
+
+    async def put_manifest(
+        self,
+        repository: str,
+        digest: Digest,
+        record: ManifestRecord,
+        tags: Sequence[str],
+    ) -> Dot:
+        """
+        Store a manifest and point *tags* at it; returns the last event's dot.
+
+        Raises:
+            ManifestBlobUnknown: content it names is not in the repository. Checked in the same
+                change that stores it.
+            ManifestInvalid: a descriptor's size is not the stored one.
+        """
+        ...
+
+    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
+        """Delete a manifest and the tags that point to it; None when it is not there."""
+        ...
+
+    async def delete_tag(self, repository: str, tag: str) -> Dot | None: ...
+
+    async def link_blob(
+        self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
+    ) -> Dot:
+        """Make a blob visible in a repository, and end the upload that brought it."""
+        ...
+
+    async def delete_blob(self, repository: str, digest: Digest) -> Dot | None: ...
+
+    def upload(self, upload_id: str) -> UploadRecord | None: ...
+
+    def uploads(self) -> list[UploadRecord]: ...
+
+    def put_upload(self, record: UploadRecord) -> None:
+        """
+        Create or advance an upload session.
+
+        Survives the process, not a power cut: a lost session is a 404 and the client starts
+        again, so it is not worth a sync per chunk.
+        """
+        ...
+
+    def delete_upload(self, upload_id: str) -> None: ...
+
+
+@runtime_checkable
+class RemoteBlob(Protocol):
+    """A blob on its way here from a peer, readable while it arrives."""
+
+    @property
+    def size(self) -> int: ...
+
+    def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
+        """
+        The bytes of that range as they arrive. The last one of the blob is given out only once
+        the whole content is verified.
+
+        Raises:
+            BlobUnavailable: no holder could deliver the rest.
+        """
+        ...
+
+
+class Replicator(Protocol):
+    """The rest of the cluster, as the registry sees it."""
+
+    async def catch_up(self) -> None:
+        """
+        Learn what every connected peer knows; called before answering "not found".
+
+        Raises:
+            NotCaughtUp: a connected peer had more than could be read in time.
+        """
+        ...
+
+    def replicate(self, digest: Digest, size: int) -> None:
+        """Start bringing a new local blob to its other holders. Does not wait."""
+        ...
+
+    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+        """
+        Return once every blob is durable on enough connected nodes.
+
+        Raises:
+            BlobUnavailable, StorageFull: that could not be done; nothing may be acknowledged.
+        """
+        ...
+
+    async def wait_durable(self, dot: Dot) -> None:
+        """Return once enough connected nodes durably have this node's log up to *dot*."""
+        ...
+
+    def fetch(self, digest: Digest, size: int) -> AbstractAsyncContextManager[RemoteBlob]:
+        """Read a blob that is not here, storing it on the way. One transfer for many readers."""
+        ...
+
+
+__all__ = [
+    "BlobIngest",
+    "BlobReader",
+    "BlobReplica",
+    "BlobStore",
+    "FileBacked",
+    "ManifestRecord",
+    "MetadataIndex",
+    "NodeId",
+    "Page",
+    "RemoteBlob",
+    "Replicator",
+    "StagedUpload",
+    "UploadRecord",
+]
