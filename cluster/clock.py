@@ -1,0 +1,75 @@
+"""
+The hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014).
+
+A stamp is wall milliseconds << 16 | counter: close to wall time, yet larger than every stamp
+that was seen before it was issued.
+"""
+
+import threading
+import time
+from typing import Final
+
+from cluster.errors import ClockAhead
+from cluster.model import Stamp
+from cluster.ports import WallClock
+
+__all__ = ["COUNTER_BITS", "HybridClock", "SystemClock", "WallClock", "stamp_ms"]
+
+COUNTER_BITS: Final = 16
+
+
+def stamp_ms(stamp: int) -> int:
+    """The wall part of a stamp, in milliseconds since the Unix epoch."""
+    return stamp >> COUNTER_BITS
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class HybridClock:
+    """
+    Issues stamps that never repeat and never go back.
+
+    Thread-safe: the index's writer thread ticks while the event loop observes.
+    """
+
+    def __init__(self, wall: WallClock, max_offset_ms: int = 500) -> None:
+        """
+        Start at zero; `resume` takes the clock past what a log holds.
+
+        *max_offset_ms* bounds how far ahead of this wall clock a peer's stamp may be. Larger
+        accepts worse clocks, and lets one of them drag every stamp of the cluster further into
+        the future; smaller parks events of peers whose clocks are merely a little off.
+        """
+        self._wall = wall
+        self._max_offset_ms = max_offset_ms
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def tick(self, after: Stamp = Stamp(0)) -> Stamp:  # noqa: B008
+        """Issue a stamp larger than every earlier one and than *after*."""
+        with self._lock:
+            now = self._wall.now_ms() << COUNTER_BITS
+            self._last = max(now, self._last + 1, after + 1)
+            return Stamp(self._last)
+
+    def observe(self, stamp: Stamp) -> None:
+        """
+        Take note of a peer's stamp, so that later ticks are larger.
+
+        Raises:
+            ClockAhead: it is beyond the bound; the clock has not moved.
+        """
+        ahead_ms = stamp_ms(stamp) - self._wall.now_ms()
+        if ahead_ms > self._max_offset_ms:
+            raise ClockAhead(ahead_ms)
+        self.resume(stamp)
+
+    def resume(self, stamp: Stamp) -> None:
+        """Go on after *stamp*, which was issued or accepted before a restart; no bound."""
+        with self._lock:
+            self._last = max(self._last, stamp)

@@ -1,0 +1,92 @@
+"""
+The referrers tag schema, kept in step with the referrers API.
+
+Clients of registries without the API keep the list of a subject's referrers in an image index
+under a tag made of the subject's digest (distribution-spec, "Referrers Tag Schema"). Nobody needs
+such a tag here; but where one was pushed, other old clients may read it, so it changes in the
+same batch as the referrers do.
+"""
+
+from typing import Any
+
+import msgspec
+
+from cluster.events import Add
+from cluster.model import Digest, Dot, Key
+from node.index import keys, local, objects, rows
+from node.index.journal import Transaction
+from node.index.rows import ManifestPayload
+from node.registry.manifests import OCI_INDEX
+
+
+def fallback_tag(subject: Digest) -> str:
+    """The tag under which old clients look for the referrers of *subject*."""
+    return f"{subject.algorithm}-{subject.encoded[:64]}"
+
+
+def refresh(
+    txn: Transaction,
+    repository: str,
+    subject: Digest,
+    *,
+    added: bytes | None = None,
+    removed: Digest | None = None,
+) -> Dot | None:
+    """
+    Bring the fallback index of *subject*, if there is one, up to date.
+
+    Args:
+        added: the descriptor, as JSON, of a referrer that this transaction adds.
+        removed: the digest of one that it removes.
+
+    Returns the dot of the tag write, or None when nothing had to change.
+    """
+    tag = fallback_tag(subject)
+    winner = objects.register(txn, repository, tag).winner
+    if winner is None or winner.value is None:
+        return None
+    old = Digest(winner.value)
+    document = _index(txn, repository, old)
+    if document is None:
+        return None
+    listed: list[dict[str, Any]] = document["manifests"]
+    entries = {entry.get("digest"): entry for entry in listed}
+    for _, descriptor in txn.scan("referrers", keys.join(repository, subject)):
+        _enter(entries, descriptor)
+    if added is not None:
+        _enter(entries, added)
+    entries.pop(removed, None)
+    if list(entries.values()) == listed:
+        return None
+    document["manifests"] = list(entries.values())
+    return _replace(txn, repository, tag, old, msgspec.json.encode(document))
+
+
+def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:
+    """The image index under *digest*; None when it is something else, which is left alone."""
+    latest = objects.presence(txn, "manifests", repository, digest).latest
+    body = txn.get("manifest_bytes", keys.join(repository, digest))
+    if latest is None or latest.note != OCI_INDEX or body is None:
+        return None
+    document: dict[str, Any] = msgspec.json.decode(body)
+    return document if isinstance(document.get("manifests"), list) else None
+
+
+def _enter(entries: dict[Any, dict[str, Any]], descriptor: bytes) -> None:
+    entry = msgspec.json.decode(descriptor)
+    entries.setdefault(entry["digest"], entry)
+
+
+def _replace(txn: Transaction, repository: str, tag: str, old: Digest, body: bytes) -> Dot:
+    new = Digest.of(body)
+    live = objects.presence(txn, "manifests", repository, new)
+    payload = rows.encode(ManifestPayload(OCI_INDEX, body))
+    after = max((push.stamp for push in live.live), default=0)
+    local.emit(txn, Key(objects.MANIFEST, repository, new), Add(live.dots, payload), after)
+    dot = local.write_tag(txn, repository, tag, new)
+    others = txn.scan("tagged", keys.join(repository, old))
+    if all(keys.split(key)[2] == tag for key, _ in others):
+        # Nobody but this tag named the old list.
+        state = objects.presence(txn, "manifests", repository, old)
+        dot = local.remove(txn, Key(objects.MANIFEST, repository, old), state)
+    return dot

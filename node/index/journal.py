@@ -1,0 +1,147 @@
+"""
+The event log and the transactions that extend it.
+
+A transaction is one change: the events it emits or applies, the objects they merge into and the
+rows derived from them go to the store as one atomic batch. Only the writer thread runs
+transactions; anyone may read.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cluster.events import Body, decode_event, encode_body, encode_event, kind_of
+from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
+from node.index import keys
+from node.index.store import Mutation, OrderedStore
+
+
+class StampSource(Protocol):
+    """The hybrid logical clock, as the index needs it. Called on the writer thread."""
+
+    def tick(self, after: Stamp) -> Stamp:
+        """A new stamp, larger than every earlier one and than *after*."""
+        ...
+
+    def observe(self, stamp: Stamp) -> None:
+        """Take note of a peer's stamp; raises `ClockAhead` when it is beyond the bound."""
+        ...
+
+    def resume(self, stamp: Stamp) -> None:
+        """Go on after *stamp*, which was issued or accepted before a restart; no bound."""
+        ...
+
+
+class Transaction:
+    """
+    One change being put together: reads see its own writes, nothing is stored until `commit`.
+
+    `scan` does not see this transaction's own writes; no change here needs that.
+    """
+
+    def __init__(self, journal: "Journal") -> None:
+        self._journal = journal
+        self._rows: dict[tuple[str, bytes], bytes | None] = {}
+        self._progress: dict[Origin, int] = {}
+
+    def get(self, family: str, key: bytes) -> bytes | None:
+        try:
+            return self._rows[family, key]
+        except KeyError:
+            return self._journal.store.get(family, key)
+
+    def scan(self, family: str, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        return list(self._journal.store.scan(family, prefix, keys.after(prefix)))
+
+    def put(self, family: str, key: bytes, value: bytes) -> None:
+        self._rows[family, key] = value
+
+    def delete(self, family: str, key: bytes) -> None:
+        self._rows[family, key] = None
+
+    @property
+    def origin(self) -> Origin:
+        """The log that this node writes."""
+        return self._journal.origin
+
+    def known(self, origin: Origin) -> int:
+        """Sequence of the last event of *origin*, this transaction's included."""
+        progress = self._progress.get(origin)
+        return self._journal.applied.get(origin, 0) if progress is None else progress
+
+    def seen(self, dot: Dot) -> bool:
+        return dot.seq <= self.known(Origin(dot.node, dot.epoch))
+
+    def new_event(self, key: Key, body: Body, after: Stamp) -> Event:
+        """The next event of this node's own log. Not yet recorded."""
+        origin = self._journal.origin
+        dot = Dot(origin.node, origin.epoch, self.known(origin) + 1)
+        stamp = self._journal.clock.tick(after)
+        return Event(dot, stamp, kind_of(body), key, encode_body(body))
+
+    def record(self, event: Event) -> None:
+        """Append *event* to its log. It must be the next one there."""
+        origin, seq = event.origin, event.dot.seq
+        assert seq == self.known(origin) + 1, f"{event.dot} out of order"
+        self._progress[origin] = seq
+        self.put("log", keys.log(origin, seq), encode_event(event))
+        self.put("vector", keys.origin(origin), keys.u64(seq))
+
+    def commit(self) -> None:
+        """Write everything in one batch."""
+        if not self._rows:
+            return
+        self._journal.store.write(
+            [Mutation(family, key, value) for (family, key), value in self._rows.items()]
+        )
+        self._journal.applied.update(self._progress)
+
+
+class Journal:
+    """
+    The log of every origin, and how far each is applied and durable.
+
+    `applied` belongs to the writer thread. `durable` is replaced as a whole after each sync,
+    so that readers on other threads always see a consistent one.
+    """
+
+    def __init__(self, store: OrderedStore, origin: Origin, clock: StampSource) -> None:
+        self.store = store
+        self.origin = origin
+        self.clock = clock
+        self.applied: dict[Origin, int] = {
+            keys.read_origin(key): keys.read_u64(value)
+            for key, value in store.scan("vector", b"", b"\xff")
+        }
+        self.durable: Vector = dict(self.applied)
+
+    def resume_clock(self) -> None:
+        """
+        Take the clock past every stamp in the log, so that a wall clock set back while the node
+        was down cannot issue an old stamp again. Reads one event per origin: stamps rise there.
+        """
+        for origin, seq in self.applied.items():
+            last = self.store.get("log", keys.log(origin, seq))
+            if last is not None:
+                self.clock.resume(Stamp(decode_event(last).stamp))
+
+    def begin(self) -> Transaction:
+        return Transaction(self)
+
+    def mark_durable(self) -> None:
+        """Take what is applied as durable; the writer calls it after a sync."""
+        self.durable = dict(self.applied)
+
+    def events_after(self, origin: Origin, seq: int, max_bytes: int) -> Sequence[Event]:
+        """Durable events of one log after *seq*: one, then as many as fit into *max_bytes*."""
+        upto = self.durable.get(origin, 0)
+        events: list[Event] = []
+        if seq >= upto:
+            return events
+        size = 0
+        stop = keys.log(origin, upto + 1)
+        for _, value in self.store.scan("log", keys.log(origin, seq + 1), stop):
+            size += len(value)
+            if events and size > max_bytes:
+                break
+            events.append(decode_event(value))
+        return events

@@ -1,0 +1,83 @@
+"""
+The key layout, drawn.
+
+Every variable part ends in 0x00, so a scan of `lib/app` can never see `lib/app2`
+(CVE-2026-110697 is what happens without). No part may contain 0x00: names, tags and digests
+cannot, by their grammar.
+
+    family           key                                    value (node.index.rows)
+    ---------------  -------------------------------------  ---------------------------------
+    meta             name                                   text
+    manifests        repo 0 digest 0                        Presence, note = media type
+    manifest_bytes   repo 0 digest 0                        the manifest, byte for byte
+    blobs            repo 0 digest 0                        Presence, note = size in bytes
+    linked           digest 0 repo 0                        (empty): blobs, the other way round
+    tags             repo 0 tag 0                           Register, value = digest
+    history          repo 0 tag 0 stamp(8) dot              HistoryRow: every write of the tag
+    tagged           repo 0 digest 0 tag 0                  (empty): tags served, by digest
+    referrers        repo 0 subject 0 digest 0              the descriptor, as JSON
+    repositories     repo 0                                 RepositoryRow: what is in it
+    holders          digest 0 node 0                        HolderRow
+    log              node 0 epoch(8) seq(8)                 the event, as it came
+    vector           node 0 epoch(8)                        seq(8): last applied, gap-free
+    quarantine       collection 0 repo 0 name 0 dot         QuarantineRow
+    uploads          id 0                                   UploadRow
+
+Numbers are big-endian, so that bytes sort as numbers do.
+"""
+
+import struct
+
+from cluster.model import Dot, Origin
+
+_U64 = struct.Struct(">Q")
+
+
+def join(*parts: str) -> bytes:
+    """The key, or the prefix of keys, made of these parts."""
+    return b"".join(part.encode() + b"\0" for part in parts)
+
+
+def split(key: bytes) -> list[str]:
+    """Inverse of `join`."""
+    return key[:-1].decode().split("\0")
+
+
+def after(prefix: bytes) -> bytes:
+    """
+    The first key behind every key that starts with *prefix*.
+
+    *prefix* comes from `join` and so ends in 0x00; 0x01 in its place sorts right behind.
+    """
+    return prefix[:-1] + b"\1"
+
+
+def u64(number: int) -> bytes:
+    return _U64.pack(number)
+
+
+def read_u64(data: bytes) -> int:
+    number: int = _U64.unpack(data)[0]
+    return number
+
+
+def dot(value: Dot) -> bytes:
+    return join(value.node) + u64(value.epoch) + u64(value.seq)
+
+
+def origin(value: Origin) -> bytes:
+    return join(value.node) + u64(value.epoch)
+
+
+def read_origin(key: bytes) -> Origin:
+    """Inverse of `origin`."""
+    node = key[:-9].decode()
+    return Origin(node, read_u64(key[-8:]))
+
+
+def log(value: Origin, seq: int) -> bytes:
+    return origin(value) + u64(seq)
+
+
+def history(repository: str, tag: str, stamp: int, written_by: Dot) -> bytes:
+    return join(repository, tag) + u64(stamp) + dot(written_by)

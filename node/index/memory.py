@@ -1,0 +1,57 @@
+"""An `OrderedStore` in memory, for tests and the simulator. Can lose what was not synced."""
+
+import threading
+from collections.abc import Iterator, Sequence
+
+from sortedcontainers import SortedDict
+
+from node.index.store import FAMILIES, Mutation
+
+
+class MemoryStore:
+    """Rows in sorted dictionaries; `crash` goes back to the last `sync`."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, SortedDict] = {name: SortedDict() for name in FAMILIES}
+        self._undo: list[Mutation] = []
+        self._lock = threading.Lock()
+
+    def get(self, family: str, key: bytes) -> bytes | None:
+        value: bytes | None = self._families[family].get(key)
+        return value
+
+    def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        rows = self._families[family]
+        # A copy of the keys: the caller may write while it iterates, as RocksDB allows.
+        with self._lock:
+            found = list(rows.irange(start, stop, inclusive=(True, False)))
+        for key in found:
+            value = rows.get(key)
+            if value is not None:
+                yield key, value
+
+    def write(self, batch: Sequence[Mutation]) -> None:
+        with self._lock:
+            for family, key, value in batch:
+                rows = self._families[family]
+                self._undo.append(Mutation(family, key, rows.get(key)))
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
+
+    def sync(self) -> None:
+        with self._lock:
+            self._undo.clear()
+
+    def crash(self) -> None:
+        """Forget every write since the last `sync`, as a power cut would."""
+        while self._undo:
+            family, key, value = self._undo.pop()
+            if value is None:
+                self._families[family].pop(key, None)
+            else:
+                self._families[family][key] = value
+
+    def close(self) -> None:
+        """Nothing to close; the rows stay, so that a test can open them again."""

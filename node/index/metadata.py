@@ -1,0 +1,157 @@
+"""The registry's changes to the index, each one atomic batch on the writer thread."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from cluster.events import Add
+from cluster.gossip.merge import Presence
+from cluster.model import Digest, Dot, Key
+from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.index import fallback, keys, local, objects, rows
+from node.index.journal import Journal, Transaction
+from node.index.objects import BLOB, MANIFEST
+from node.index.queries import Queries
+from node.index.rows import BlobPayload, ManifestPayload, UploadRow
+from node.index.store import Mutation
+from node.index.writer import Writer
+from node.registry.manifests import Need, parse_manifest, referrer_descriptor
+from node.registry.ports import ManifestRecord, UploadRecord
+
+T = TypeVar("T")
+
+
+class Metadata(Queries):
+    """`MetadataIndex` over an ordered store."""
+
+    def __init__(self, journal: Journal, writer: Writer) -> None:
+        super().__init__(journal.store)
+        self._journal = journal
+        self._writer = writer
+
+    async def put_manifest(
+        self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
+    ) -> Dot:
+        manifest = parse_manifest(record.media_type, record.body)
+        payload = rows.encode(ManifestPayload(record.media_type, record.body))
+
+        def change(txn: Transaction) -> Dot:
+            _check_needs(txn, repository, manifest.needs)
+            live = objects.presence(txn, "manifests", repository, digest)
+            after = max((push.stamp for push in live.live), default=0)
+            body = Add(live.dots, payload)
+            dot = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
+            for tag in tags:
+                dot = local.write_tag(txn, repository, tag, digest)
+            if manifest.subject is not None:
+                entry = referrer_descriptor(manifest, digest, len(record.body))
+                dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
+            return dot
+
+        return await self._change(change)
+
+    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
+        def change(txn: Transaction) -> Dot | None:
+            live = objects.presence(txn, "manifests", repository, digest)
+            if not live.present:
+                return None
+            for key, _ in txn.scan("tagged", keys.join(repository, digest)):
+                local.write_tag(txn, repository, keys.split(key)[2], None)
+            subject = _subject(txn, repository, digest, live)
+            if subject is not None:
+                fallback.refresh(txn, repository, subject, removed=digest)
+            return local.remove(txn, Key(MANIFEST, repository, digest), live)
+
+        return await self._change(change)
+
+    async def delete_tag(self, repository: str, tag: str) -> Dot | None:
+        def change(txn: Transaction) -> Dot | None:
+            winner = objects.register(txn, repository, tag).winner
+            if winner is None or winner.value is None:
+                return None
+            return local.write_tag(txn, repository, tag, None)
+
+        return await self._change(change)
+
+    async def link_blob(
+        self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
+    ) -> Dot:
+        payload = rows.encode(BlobPayload(size))
+
+        def change(txn: Transaction) -> Dot:
+            if held:
+                # First, so that whoever sees the link knows a holder too.
+                local.hold(txn, digest, size)
+            live = objects.presence(txn, "blobs", repository, digest)
+            after = max((push.stamp for push in live.live), default=0)
+            dot = local.emit(txn, Key(BLOB, repository, digest), Add(live.dots, payload), after)
+            if upload_id is not None:
+                txn.delete("uploads", keys.join(upload_id))
+            return dot
+
+        return await self._change(change)
+
+    async def delete_blob(self, repository: str, digest: Digest) -> Dot | None:
+        def change(txn: Transaction) -> Dot | None:
+            live = objects.presence(txn, "blobs", repository, digest)
+            return local.remove(txn, Key(BLOB, repository, digest), live) if live.live else None
+
+        return await self._change(change)
+
+    async def _change(self, change: Callable[[Transaction], T]) -> T:
+        def run() -> T:
+            txn = self._journal.begin()
+            result = change(txn)
+            txn.commit()
+            return result
+
+        return await self._writer.submit(run)
+
+    def put_upload(self, record: UploadRecord) -> None:
+        row = UploadRow(record.repository, record.offset, record.started_at)
+        self._put_unlogged("uploads", keys.join(record.id), rows.encode(row))
+
+    def delete_upload(self, upload_id: str) -> None:
+        self._put_unlogged("uploads", keys.join(upload_id), None)
+
+    def _put_unlogged(self, family: str, key: bytes, value: bytes | None) -> None:
+        try:
+            self._store.write([Mutation(family, key, value)])
+        except OSError as exc:
+            raise StorageFailure from exc
+
+
+def _subject(
+    txn: Transaction, repository: str, digest: Digest, state: Presence
+) -> Digest | None:
+    body = txn.get("manifest_bytes", keys.join(repository, digest))
+    if body is None or state.latest is None:
+        return None
+    return parse_manifest(state.latest.note, body).subject
+
+
+def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> None:
+    """In the same change that stores the manifest, so that nothing can slip in between."""
+    missing: list[Digest] = []
+    for need in needs:
+        sizes = _sizes(txn, repository, need)
+        if not sizes:
+            missing.append(need.digest)
+        elif need.size not in sizes:
+            raise ManifestInvalid(
+                f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
+            )
+    if missing:
+        raise ManifestBlobUnknown(missing)
+
+
+def _sizes(txn: Transaction, repository: str, need: Need) -> list[int]:
+    """The sizes under which the repository has what is needed; empty when it does not."""
+    found: list[int] = []
+    blob = objects.presence(txn, "blobs", repository, need.digest).latest
+    if blob is not None:
+        found.append(int(blob.note))
+    if need.may_be_manifest:
+        body = txn.get("manifest_bytes", keys.join(repository, need.digest))
+        if body is not None:
+            found.append(len(body))
+    return found

@@ -1,0 +1,215 @@
+"""
+Merging events into the index's objects, and the rows derived from them.
+
+Local and remote events take the same path. Whatever comes from a peer is checked again here:
+names, digests and the bytes under them (P6).
+"""
+
+import msgspec
+
+from cluster.errors import EventUndecodable
+from cluster.events import Add, Hold, Remove, Write, decode_body, encode_event
+from cluster.gossip import merge
+from cluster.gossip.merge import Live, Presence, Register, Version
+from cluster.model import Digest, Event, Key
+from node.errors import RegistryError
+from node.index import keys, rows
+from node.index.journal import Transaction
+from node.index.rows import (
+    BlobPayload,
+    HistoryRow,
+    HolderRow,
+    ManifestPayload,
+    QuarantineRow,
+    RepositoryRow,
+)
+from node.registry.manifests import Manifest, parse_manifest, referrer_descriptor
+from node.registry.names import RepositoryName, Tag, parse_digest
+
+MANIFEST = "manifest"
+BLOB = "blob"
+TAG = "tag"
+HOLDER = "holder"
+
+_EMPTY_PRESENCE = Presence()
+_EMPTY_REGISTER = Register()
+
+
+class _Unusable(Exception):
+    """The event can be read but makes no sense here."""
+
+
+def apply(txn: Transaction, event: Event) -> str | None:
+    """
+    Record *event* in the log and merge it into its object.
+
+    Returns why it was quarantined instead, or None. A quarantined event still counts as
+    applied: it stays in the log and travels on, and the loop goes on with the next.
+    """
+    txn.record(event)
+    try:
+        _merge(txn, event)
+    except (EventUndecodable, _Unusable, RegistryError, msgspec.MsgspecError) as exc:
+        row = QuarantineRow(str(exc), encode_event(event))
+        key = keys.join(*(_printable(part) for part in event.key)) + keys.dot(event.dot)
+        txn.put("quarantine", key, rows.encode(row))
+        return str(exc)
+    return None
+
+
+def presence(txn: Transaction, family: str, repository: str, digest: str) -> Presence:
+    row = txn.get(family, keys.join(repository, digest))
+    return _EMPTY_PRESENCE if row is None else rows.decode(Presence, row)
+
+
+def register(txn: Transaction, repository: str, tag: str) -> Register:
+    row = txn.get("tags", keys.join(repository, tag))
+    return _EMPTY_REGISTER if row is None else rows.decode(Register, row)
+
+
+def _printable(part: str) -> str:
+    return part.replace("\0", "\ufffd")[:512]
+
+
+def _merge(txn: Transaction, event: Event) -> None:
+    body = decode_body(event)
+    match event.key.collection, body:
+        case ("manifest", Add() | Remove()):
+            _merge_manifest(txn, event, body)
+        case ("blob", Add() | Remove()):
+            _merge_blob(txn, event, body)
+        case ("tag", Write()):
+            _merge_tag(txn, event, body)
+        case ("holder", Hold()):
+            _merge_holder(txn, event, body)
+        case (collection, _):
+            raise _Unusable(f"{event.kind!r} does not apply to {collection!r}")
+
+
+def _repository_and_digest(key: Key) -> tuple[RepositoryName, Digest]:
+    return RepositoryName.parse(key.repository), parse_digest(key.name)
+
+
+def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
+    repository, digest = _repository_and_digest(event.key)
+    key = keys.join(repository, digest)
+    before = presence(txn, "manifests", repository, digest)
+    if isinstance(body, Remove):
+        after = merge.remove(before, body.dots, txn.seen)
+    else:
+        payload = rows.decode(ManifestPayload, body.payload)
+        if not digest.matches(payload.body):
+            raise _Unusable(f"the manifest's bytes do not hash to {digest}")
+        manifest = parse_manifest(payload.media_type, payload.body)
+        push = Live(event.dot, event.stamp, manifest.media_type)
+        after = merge.add(before, push, body.replaces, txn.seen)
+        if after.present:
+            assert after.latest is not None
+            txn.put("manifest_bytes", key, payload.body)
+            # Of concurrent pushes with different types the same one counts on every node.
+            manifest = parse_manifest(after.latest.note, payload.body)
+            _add_referrer(txn, repository, manifest, digest, len(payload.body))
+    if before.present and not after.present:
+        _forget_manifest_bytes(txn, repository, digest, before)
+    _put_presence(txn, "manifests", key, after)
+    _count(txn, repository, manifests=after.present - before.present)
+
+
+def _add_referrer(
+    txn: Transaction, repository: str, manifest: Manifest, digest: Digest, size: int
+) -> None:
+    if manifest.subject is not None:
+        key = keys.join(repository, manifest.subject, digest)
+        txn.put("referrers", key, referrer_descriptor(manifest, digest, size))
+
+
+def _forget_manifest_bytes(
+    txn: Transaction, repository: str, digest: Digest, before: Presence
+) -> None:
+    key = keys.join(repository, digest)
+    body = txn.get("manifest_bytes", key)
+    assert body is not None, "a present manifest has its bytes"
+    assert before.latest is not None
+    subject = parse_manifest(before.latest.note, body).subject
+    if subject is not None:
+        txn.delete("referrers", keys.join(repository, subject, digest))
+    txn.delete("manifest_bytes", key)
+
+
+def _merge_blob(txn: Transaction, event: Event, body: Add | Remove) -> None:
+    repository, digest = _repository_and_digest(event.key)
+    before = presence(txn, "blobs", repository, digest)
+    if isinstance(body, Remove):
+        after = merge.remove(before, body.dots, txn.seen)
+    else:
+        size = rows.decode(BlobPayload, body.payload).size
+        if size < 0:
+            raise _Unusable("a blob has a negative size")
+        push = Live(event.dot, event.stamp, str(size))
+        after = merge.add(before, push, body.replaces, txn.seen)
+    _put_presence(txn, "blobs", keys.join(repository, digest), after)
+    if after.present:
+        txn.put("linked", keys.join(digest, repository), b"")
+    elif before.present:
+        txn.delete("linked", keys.join(digest, repository))
+    _count(txn, repository, blobs=after.present - before.present)
+
+
+def _put_presence(txn: Transaction, family: str, key: bytes, state: Presence) -> None:
+    if state == _EMPTY_PRESENCE:
+        txn.delete(family, key)
+    else:
+        txn.put(family, key, rows.encode(state))
+
+
+def _count(txn: Transaction, repository: str, *, manifests: int = 0, blobs: int = 0) -> None:
+    if not manifests and not blobs:
+        return
+    key = keys.join(repository)
+    row = txn.get("repositories", key)
+    before = RepositoryRow() if row is None else rows.decode(RepositoryRow, row)
+    after = RepositoryRow(before.manifests + manifests, before.blobs + blobs)
+    if after == RepositoryRow():
+        txn.delete("repositories", key)
+    else:
+        txn.put("repositories", key, rows.encode(after))
+
+
+def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
+    repository, tag = RepositoryName.parse(event.key.repository), Tag.parse(event.key.name)
+    value = None if body.value is None else parse_digest(body.value)
+    before = register(txn, repository, tag)
+    version = Version(event.dot, event.stamp, value)
+    after = merge.write(before, version, body.replaces, txn.seen)
+    txn.put("tags", keys.join(repository, tag), rows.encode(after))
+    history = HistoryRow(value, body.replaces)
+    txn.put("history", keys.history(repository, tag, event.stamp, event.dot), rows.encode(history))
+    _retag(txn, repository, tag, before, after)
+
+
+def _retag(
+    txn: Transaction, repository: str, tag: str, before: Register, after: Register
+) -> None:
+    was, now = _value(before), _value(after)
+    if was == now:
+        return
+    if was is not None:
+        txn.delete("tagged", keys.join(repository, was, tag))
+    if now is not None:
+        txn.put("tagged", keys.join(repository, now, tag), b"")
+
+
+def _value(state: Register) -> str | None:
+    return None if state.winner is None else state.winner.value
+
+
+def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:
+    digest = parse_digest(event.key.name)
+    key = keys.join(digest, event.dot.node)
+    row = txn.get("holders", key)
+    if row is not None and rows.decode(HolderRow, row).stamp > event.stamp:
+        return  # an older epoch of the same node, heard of late
+    if body.held:
+        txn.put("holders", key, rows.encode(HolderRow(True, body.size, event.stamp)))
+    else:
+        txn.put("holders", key, rows.encode(HolderRow(False, 0, event.stamp)))

@@ -1,0 +1,88 @@
+"""The index as replication sees it: the event log, and merging what peers send."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from cluster.errors import ClockAhead, ClusterError, EventGap
+from cluster.model import Digest, Event, NodeId, Origin, Stamp, Vector
+from node.index import local, objects
+from node.index.journal import Journal
+from node.index.queries import Queries
+from node.index.writer import Writer
+
+QuarantineAlarm = Callable[[Event, str], None]
+
+
+class IndexReplica:
+    """`RecordReplica` over the journal. Belongs to the event loop it was made on."""
+
+    def __init__(
+        self, journal: Journal, writer: Writer, on_quarantine: QuarantineAlarm
+    ) -> None:
+        self._journal = journal
+        self._writer = writer
+        self._queries = Queries(journal.store)
+        self._on_quarantine = on_quarantine
+        self._loop = asyncio.get_running_loop()
+        self._subscribers: list[Callable[[], None]] = []
+        self._own_durable = journal.durable.get(journal.origin, 0)
+        writer.on_durable = self._after_sync
+
+    @property
+    def origin(self) -> Origin:
+        return self._journal.origin
+
+    def vector(self) -> Vector:
+        return self._journal.durable
+
+    def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:
+        return self._journal.events_after(origin, seq, max_bytes)
+
+    async def apply(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        problem = await self._writer.submit(lambda: self._apply(events))
+        if problem is not None:
+            raise problem
+
+    def _apply(self, events: Sequence[Event]) -> ClusterError | None:
+        for event in events:
+            txn = self._journal.begin()
+            known = txn.known(event.origin)
+            if event.dot.seq <= known:
+                continue
+            if event.dot.seq > known + 1:
+                return EventGap(event.dot, known)
+            try:
+                self._journal.clock.observe(Stamp(event.stamp))
+            except ClockAhead as exc:
+                return exc
+            reason = objects.apply(txn, event)
+            txn.commit()
+            if reason is not None:
+                self._loop.call_soon_threadsafe(self._on_quarantine, event, reason)
+        return None
+
+    def holders(self, digest: Digest) -> Sequence[NodeId]:
+        return self._queries.holders(digest)
+
+    async def hold(self, digest: Digest, size: int) -> None:
+        def change() -> None:
+            txn = self._journal.begin()
+            local.hold(txn, digest, size)
+            txn.commit()
+
+        await self._writer.submit(change)
+
+    def subscribe(self, on_durable: Callable[[], None]) -> None:
+        self._subscribers.append(on_durable)
+
+    def _after_sync(self) -> None:
+        own = self._journal.durable.get(self._journal.origin, 0)
+        if own > self._own_durable:
+            self._own_durable = own
+            self._loop.call_soon_threadsafe(self._notify)
+
+    def _notify(self) -> None:
+        for on_durable in self._subscribers:
+            on_durable()

@@ -1,0 +1,87 @@
+"""What stands in the index's rows, and how it is encoded (MessagePack, arrays)."""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from cluster.gossip.merge import Presence, Register
+from cluster.model import Dot, plain
+
+
+class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
+    """How many manifests and blobs are present in a repository."""
+
+    manifests: int = 0
+    blobs: int = 0
+
+
+class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
+    """One write of a tag, whether it still counts or not."""
+
+    value: str | None
+    replaces: tuple[Dot, ...]
+
+
+class HolderRow(msgspec.Struct, frozen=True, array_like=True):
+    held: bool
+    size: int
+    stamp: int
+
+
+class UploadRow(msgspec.Struct, frozen=True, array_like=True):
+    repository: str
+    offset: int
+    started_at: float
+
+
+class QuarantineRow(msgspec.Struct, frozen=True, array_like=True):
+    """An event that could not be applied, kept for a person to look at."""
+
+    reason: str
+    event: bytes
+
+
+class ManifestPayload(msgspec.Struct, frozen=True, array_like=True):
+    """The payload of a manifest's `Add` event."""
+
+    media_type: str
+    body: bytes
+
+
+class BlobPayload(msgspec.Struct, frozen=True, array_like=True):
+    """The payload of a blob's `Add` event."""
+
+    size: int
+
+
+_R = TypeVar("_R", bound=msgspec.Struct)
+_TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
+    Presence,
+    Register,
+    RepositoryRow,
+    HistoryRow,
+    HolderRow,
+    UploadRow,
+    QuarantineRow,
+    ManifestPayload,
+    BlobPayload,
+)
+_DECODERS: Final[dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]]] = {
+    row_type: msgspec.msgpack.Decoder(row_type) for row_type in _TYPES
+}
+_ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=plain)
+
+
+def encode(row: msgspec.Struct) -> bytes:
+    return _ENCODER.encode(row)
+
+
+def decode(row_type: type[_R], data: bytes) -> _R:
+    """
+    Decode a row of one of the types above.
+
+    Raises:
+        msgspec.MsgspecError: the bytes are not such a row.
+    """
+    row: _R = _DECODERS[row_type].decode(data)
+    return row

@@ -1,0 +1,61 @@
+"""
+The port under the index: an ordered key-value store with atomic batches.
+
+Two implementations pass one contract suite: RocksDB on disk, and memory for tests and the
+simulator, which can lose what was not synced.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol
+
+FAMILIES: Final = (
+    "meta",
+    "manifests",
+    "manifest_bytes",
+    "blobs",
+    "linked",
+    "tags",
+    "history",
+    "tagged",
+    "referrers",
+    "repositories",
+    "holders",
+    "log",
+    "vector",
+    "quarantine",
+    "uploads",
+)
+"""Every column family, by what it holds (`node.index.keys` draws the keys)."""
+
+
+class Mutation(NamedTuple):
+    """One row's change; *value* None deletes the row."""
+
+    family: str
+    key: bytes
+    value: bytes | None
+
+
+class OrderedStore(Protocol):
+    """
+    Rows of bytes in families, ordered by key.
+
+    Safe to call from many threads at once.
+    Every method raises OSError when the storage fails.
+    """
+
+    def get(self, family: str, key: bytes) -> bytes | None: ...
+
+    def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows with *start* <= key < *stop*, in order. May or may not see later writes."""
+        ...
+
+    def write(self, batch: Sequence[Mutation]) -> None:
+        """Apply *batch* atomically: visible on return, durable after the next `sync`."""
+        ...
+
+    def sync(self) -> None:
+        """Make everything written so far durable."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,291 @@
+"""The registry's view of the index: what a change makes visible, and what it must not touch."""
+
+import json
+
+import pytest
+
+from cluster.model import Digest
+from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.index.fallback import fallback_tag
+from node.index.memory import MemoryStore
+from node.index.opening import Index
+from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
+from node.registry.ports import ManifestRecord, UploadRecord
+from tests.unit.index.conftest import OpenIndex
+
+CONFIG = Digest.of(b"config")
+
+
+@pytest.fixture
+async def index(open_node: OpenIndex) -> Index:
+    return open_node()
+
+
+def manifest(text: str = "", subject: Digest | None = None) -> tuple[Digest, ManifestRecord]:
+    document: dict[str, object] = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": "a/b", "digest": CONFIG, "size": 6},
+        "layers": [],
+        "annotations": {"text": text},
+    }
+    if subject is not None:
+        document["subject"] = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
+    body = json.dumps(document).encode()
+    return Digest.of(body), ManifestRecord(OCI_MANIFEST, body)
+
+
+async def push(index: Index, repository: str, text: str, *tags: str, **extra: Digest) -> Digest:
+    await index.metadata.link_blob(repository, CONFIG, 6, held=True, upload_id=None)
+    digest, record = manifest(text, **extra)
+    await index.metadata.put_manifest(repository, digest, record, tags)
+    return digest
+
+
+async def test_a_pushed_manifest_is_found_by_tag_and_digest(index: Index):
+    digest = await push(index, "lib/app", "x", "latest", "1.0")
+    assert index.metadata.tag("lib/app", "latest") == digest
+    assert index.metadata.tag("lib/app", "1.0") == digest
+    assert index.metadata.manifest("lib/app", digest) == manifest("x")[1]
+
+
+async def test_names_that_begin_alike_never_meet(index: Index):
+    await push(index, "lib/app", "x", "a")
+    await push(index, "lib/app2", "y", "b")
+    assert index.metadata.tags("lib/app", "", 10).items == ["a"]
+    assert index.metadata.tags("lib/ap", "", 10).items == []
+    assert not index.metadata.repository_exists("lib")
+
+
+async def test_knowing_a_digest_gives_no_access_to_another_repository(index: Index):
+    digest = await push(index, "lib/app", "x", "a")
+    assert index.metadata.manifest("lib/other", digest) is None
+    assert index.metadata.blob("lib/other", CONFIG) is None
+
+
+async def test_missing_content_refuses_the_manifest_and_stores_nothing(index: Index):
+    digest, record = manifest()
+    with pytest.raises(ManifestBlobUnknown) as refused:
+        await index.metadata.put_manifest("lib/app", digest, record, ["a"])
+    assert refused.value.missing == (CONFIG,)
+    assert index.metadata.manifest("lib/app", digest) is None
+    assert index.metadata.tag("lib/app", "a") is None
+    assert index.replica.vector() == {}
+
+
+async def test_a_size_that_is_not_the_stored_one_is_refused(index: Index):
+    await index.metadata.link_blob("lib/app", CONFIG, 7, held=True, upload_id=None)
+    digest, record = manifest()
+    with pytest.raises(ManifestInvalid, match="7 bytes"):
+        await index.metadata.put_manifest("lib/app", digest, record, [])
+
+
+async def test_a_tag_moves(index: Index):
+    await push(index, "lib/app", "x", "latest")
+    second = await push(index, "lib/app", "y", "latest")
+    assert index.metadata.tag("lib/app", "latest") == second
+
+
+async def test_a_deleted_manifest_takes_its_tags_along_and_no_others(index: Index):
+    first = await push(index, "lib/app", "x", "a", "b")
+    second = await push(index, "lib/app", "y", "c")
+    assert await index.metadata.delete_manifest("lib/app", first) is not None
+    assert index.metadata.manifest("lib/app", first) is None
+    assert index.metadata.tags("lib/app", "", 10).items == ["c"]
+    assert index.metadata.manifest("lib/app", second) is not None
+    assert await index.metadata.delete_manifest("lib/app", first) is None
+
+
+async def test_a_deleted_manifest_can_be_pushed_again(index: Index):
+    digest = await push(index, "lib/app", "x", "a")
+    await index.metadata.delete_manifest("lib/app", digest)
+    assert await push(index, "lib/app", "x", "a") == digest
+    assert index.metadata.tag("lib/app", "a") == digest
+
+
+async def test_a_deleted_tag_leaves_the_manifest(index: Index):
+    digest = await push(index, "lib/app", "x", "a")
+    assert await index.metadata.delete_tag("lib/app", "a") is not None
+    assert index.metadata.tag("lib/app", "a") is None
+    assert index.metadata.manifest("lib/app", digest) is not None
+    assert await index.metadata.delete_tag("lib/app", "a") is None
+    assert await index.metadata.delete_tag("lib/app", "never") is None
+
+
+async def test_pages_of_tags_are_in_byte_order_and_complete(index: Index):
+    names = ["B", "a", "a.b", "a-b", "a_b", "b", "0"]
+    await push(index, "lib/app", "x", *names)
+    seen: list[str] = []
+    last = ""
+    while True:
+        page = index.metadata.tags("lib/app", last, 2)
+        seen += page.items
+        if not page.more:
+            break
+        last = page.items[-1]
+    assert seen == sorted(names)
+
+
+async def test_an_empty_page_is_empty(index: Index):
+    await push(index, "lib/app", "x", "a")
+    assert index.metadata.tags("lib/app", "", 0).items == []
+
+
+async def test_the_catalog_lists_repositories_with_manifests(index: Index):
+    digest = await push(index, "b", "x")
+    await push(index, "a/z", "y")
+    await index.metadata.link_blob("blobs-only", CONFIG, 6, held=True, upload_id=None)
+    assert index.metadata.repositories("", 10) == (["a/z", "b"], False)
+    assert index.metadata.repositories("", 1) == (["a/z"], True)
+    assert index.metadata.repositories("a/z", 1) == (["b"], False)
+    await index.metadata.delete_manifest("b", digest)
+    assert index.metadata.repositories("", 10).items == ["a/z"]
+    assert index.metadata.repository_exists("b"), "its blob is still there"
+
+
+async def test_a_repository_without_content_is_gone(index: Index):
+    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.delete_blob("lib/app", CONFIG)
+    assert not index.metadata.repository_exists("lib/app")
+    assert list(index.metadata.repositories_linking(CONFIG)) == []
+
+
+async def test_referrers_follow_their_manifests(index: Index):
+    subject = await push(index, "lib/app", "subject")
+    one = await push(index, "lib/app", "one", subject=subject)
+    two = await push(index, "lib/app", "two", subject=subject)
+    found, following = index.metadata.referrers("lib/app", subject, None, "", 10)
+    assert sorted(json.loads(entry)["digest"] for entry in found) == sorted([one, two])
+    assert following is None
+    page, following = index.metadata.referrers("lib/app", subject, None, "", 1)
+    assert following == json.loads(page[0])["digest"]
+    rest, end = index.metadata.referrers("lib/app", subject, None, following, 1)
+    assert {json.loads(entry)["digest"] for entry in page + rest} == {one, two}
+    assert end is None
+    assert index.metadata.referrers("lib/app", subject, "a/b", "", 10)[0] == found
+    assert index.metadata.referrers("lib/app", subject, "c/d", "", 10)[0] == []
+    await index.metadata.delete_manifest("lib/app", one)
+    found, _ = index.metadata.referrers("lib/app", subject, None, "", 10)
+    assert [json.loads(entry)["digest"] for entry in found] == [two]
+    assert index.metadata.referrers("lib/other", subject, None, "", 10)[0] == []
+
+
+async def push_index(index: Index, repository: str, tag: str, *entries: Digest) -> Digest:
+    listed = [{"mediaType": OCI_MANIFEST, "digest": entry, "size": 1} for entry in entries]
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
+    body = json.dumps({**document, "annotations": {"kept": "yes"}}).encode()
+    for entry in entries:
+        found = index.metadata.manifest(repository, entry)
+        assert found is not None
+        body = body.replace(b'"size": 1', b'"size": %d' % len(found.body), 1)
+    record = ManifestRecord(OCI_INDEX, body)
+    await index.metadata.put_manifest(repository, Digest.of(body), record, [tag])
+    return Digest.of(body)
+
+
+def fallback_entries(index: Index, repository: str, tag: str) -> list[str]:
+    digest = index.metadata.tag(repository, tag)
+    assert digest is not None
+    found = index.metadata.manifest(repository, digest)
+    assert found is not None
+    document = json.loads(found.body)
+    assert document["annotations"] == {"kept": "yes"}
+    return [entry["digest"] for entry in document["manifests"]]
+
+
+async def test_a_pushed_fallback_tag_follows_the_referrers(index: Index):
+    subject = await push(index, "lib/app", "subject")
+    tag = fallback_tag(subject)
+    one = await push(index, "lib/app", "one", subject=subject)
+    assert index.metadata.tag("lib/app", tag) is None, "nobody needs it, so nobody makes it"
+    old = await push_index(index, "lib/app", tag, one)
+    two = await push(index, "lib/app", "two", subject=subject)
+    assert fallback_entries(index, "lib/app", tag) == [one, two]
+    assert index.metadata.manifest("lib/app", old) is None, "the old list is not left behind"
+    await index.metadata.delete_manifest("lib/app", one)
+    assert fallback_entries(index, "lib/app", tag) == [two]
+
+
+async def test_another_thing_under_the_fallback_tag_is_left_alone(index: Index):
+    subject = await push(index, "lib/app", "subject")
+    tagged = await push(index, "lib/app", "thing", fallback_tag(subject))
+    await push(index, "lib/app", "one", subject=subject)
+    assert index.metadata.tag("lib/app", fallback_tag(subject)) == tagged
+
+
+async def test_linking_a_blob_ends_its_upload(index: Index):
+    record = UploadRecord("u-1", "lib/app", 5, 12.5)
+    index.metadata.put_upload(record)
+    assert index.metadata.upload("u-1") == record
+    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id="u-1")
+    assert index.metadata.upload("u-1") is None
+    assert index.metadata.uploads() == []
+
+
+async def test_holding_is_said_once(index: Index):
+    await index.replica.hold(CONFIG, 6)
+    await index.replica.hold(CONFIG, 6)
+    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    assert index.replica.holders(CONFIG) == ["a"]
+    assert index.replica.vector() == {index.replica.origin: 2}
+
+
+async def test_the_index_survives_a_restart(open_node: OpenIndex):
+    store = MemoryStore()
+    first = open_node(store=store)
+    digest = await push(first, "lib/app", "x", "a")
+    first.writer.close()
+    again = open_node(store=store)
+    assert again.replica.origin == first.replica.origin
+    assert again.replica.vector() == first.replica.vector()
+    assert again.metadata.tag("lib/app", "a") == digest
+
+
+async def test_what_was_answered_survives_a_power_cut(open_node: OpenIndex):
+    store = MemoryStore()
+    first = open_node(store=store)
+    digest = await push(first, "lib/app", "x", "a")
+    first.writer.close()
+    store.crash()
+    assert open_node(store=store).metadata.tag("lib/app", "a") == digest
+
+
+class FailingStore(MemoryStore):
+    """A store whose disk stops working."""
+
+    failing = False
+
+    def sync(self) -> None:
+        if self.failing:
+            raise OSError(5, "Input/output error")
+        super().sync()
+
+    def get(self, family: str, key: bytes) -> bytes | None:
+        if self.failing:
+            raise OSError(5, "Input/output error")
+        return super().get(family, key)
+
+
+async def test_a_failing_disk_is_an_error_and_never_not_found(open_node: OpenIndex):
+    store = FailingStore()
+    index = open_node(store=store)
+    digest = await push(index, "lib/app", "x", "a")
+    store.failing = True
+    with pytest.raises(StorageFailure):
+        index.metadata.tag("lib/app", "a")
+    with pytest.raises(StorageFailure):
+        index.metadata.manifest("lib/app", digest)
+    with pytest.raises(StorageFailure):
+        await index.metadata.delete_tag("lib/app", "a")
+
+
+async def test_after_a_failed_sync_nothing_is_acknowledged_again(open_node: OpenIndex):
+    store = FailingStore()
+    index = open_node(store=store)
+    store.failing = True
+    with pytest.raises(StorageFailure):
+        await index.replica.hold(CONFIG, 6)
+    store.failing = False
+    with pytest.raises(StorageFailure):
+        await index.replica.hold(CONFIG, 6)
+    assert index.writer.failed is not None

@@ -1,0 +1,198 @@
+"""The index as replication sees it: logs, gaps, order, poison."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from cluster.errors import ClockAhead, EventGap
+from cluster.events import Add, Body, Hold, Remove, Write, encode_body, kind_of
+from cluster.model import Digest, Dot, Event, Key, Origin
+from node.index.memory import MemoryStore
+from node.index.opening import Index
+from node.index.rows import ManifestPayload, encode
+from node.index.store import FAMILIES
+from node.registry.manifests import OCI_MANIFEST
+from node.startup import StartupError
+from tests.unit.index.conftest import OpenIndex, StepClock
+from tests.unit.index.test_metadata import CONFIG, push
+
+MAX = 1 << 20
+
+
+def log_of(index: Index) -> Sequence[Event]:
+    return index.replica.events_after(index.replica.origin, 0, max_bytes=MAX)
+
+
+def rows_of(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
+    """Everything that must be the same on every node."""
+    store = index.journal.store
+    shared = [family for family in FAMILIES if family not in ("meta", "uploads")]
+    return {family: list(store.scan(family, b"", b"\xff\xff")) for family in shared}
+
+
+def foreign(index: Index, seq: int, key: Key, body: Body, *, stamp: int | None = None) -> Event:
+    if stamp is None:
+        stamp = index.journal.clock.tick(0) if seq else 0
+    return Event(Dot("z", 7, seq), stamp, kind_of(body), key, encode_body(body))
+
+
+async def test_a_replayed_log_gives_byte_identical_rows(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    digest = await push(one, "lib/app", "x", "a", "b")
+    await push(one, "lib/app", "y", "b", subject=digest)
+    await one.metadata.delete_tag("lib/app", "a")
+    await one.metadata.delete_manifest("lib/app", digest)
+    await other.replica.apply(log_of(one))
+    assert rows_of(other) == rows_of(one)
+    assert other.replica.vector() == one.replica.vector()
+
+
+async def test_concurrent_writers_converge_in_either_order(open_node: OpenIndex):
+    one, other, third = open_node("a"), open_node("b"), open_node("c")
+    await push(one, "lib/app", "x", "latest")
+    await push(other, "lib/app", "y", "latest")
+    first, second = log_of(one), log_of(other)
+    await one.replica.apply(second)
+    await other.replica.apply(first)
+    await third.replica.apply(second)
+    await third.replica.apply(first)
+    assert rows_of(one) == rows_of(other) == rows_of(third)
+    assert one.metadata.tag("lib/app", "latest") is not None
+
+
+async def test_a_delete_that_arrives_before_the_push_it_saw(open_node: OpenIndex):
+    one, other, third = open_node("a"), open_node("b"), open_node("c")
+    digest = await push(one, "lib/app", "x", "latest")
+    await other.replica.apply(log_of(one))
+    await other.metadata.delete_manifest("lib/app", digest)
+    await third.replica.apply(log_of(other))
+    await third.replica.apply(log_of(one))
+    assert third.metadata.manifest("lib/app", digest) is None
+    assert rows_of(third) == rows_of(other)
+
+
+async def test_events_apply_once(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, "lib/app", "x", "a")
+    await other.replica.apply(log_of(one))
+    before = rows_of(other)
+    await other.replica.apply(log_of(one))
+    assert rows_of(other) == before
+
+
+async def test_a_gap_is_refused_after_what_came_before_it(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, "lib/app", "x", "a")
+    log = log_of(one)
+    with pytest.raises(EventGap):
+        await other.replica.apply([*log[:1], *log[2:]])
+    assert other.replica.vector() == {one.replica.origin: 1}
+    await other.replica.apply(log)
+    assert rows_of(other) == rows_of(one)
+
+
+async def test_an_event_from_the_future_waits(open_node: OpenIndex, wall: StepClock):
+    one = open_node("a")
+    late = (wall.ms + 10_000) << 16
+    event = foreign(one, 1, Key("tag", "lib/app", "a"), Write((), None), stamp=late)
+    with pytest.raises(ClockAhead):
+        await one.replica.apply([event])
+    assert one.replica.vector() == {}
+    wall.ms += 10_000
+    await one.replica.apply([event])
+    assert one.replica.vector() == {Origin("z", 7): 1}
+
+
+def poison(index: Index) -> list[Event]:
+    good = Digest.of(b"{}")
+    manifest = encode(ManifestPayload(OCI_MANIFEST, json.dumps({"schemaVersion": 2}).encode()))
+    keys_and_bodies: list[tuple[Key, Body]] = [
+        (Key("tag", "Bad Name", "a"), Write((), None)),
+        (Key("tag", "lib/app", "a\0b"), Write((), None)),
+        (Key("tag", "lib/app", "a"), Write((), "sha256:zz")),
+        (Key("manifest", "lib/app", good), Add((), manifest)),
+        (Key("manifest", "lib/app", good), Add((), b"\xc1")),
+        (Key("blob", "lib/app\0x", good), Remove(())),
+        (Key("blob", "lib/app", "../../etc"), Remove(())),
+        (Key("unheard-of", "", ""), Hold(held=True, size=1)),
+        (Key("holder", "", "sha256:1"), Hold(held=True, size=1)),
+    ]
+    events = [
+        foreign(index, seq, key, body) for seq, (key, body) in enumerate(keys_and_bodies, start=1)
+    ]
+    origin, stamp = Dot("z", 7, len(events) + 1), index.journal.clock.tick(0)
+    events.append(Event(origin, stamp, "novelty", Key("tag", "lib/app", "a"), b""))
+    events.append(
+        Event(origin._replace(seq=origin.seq + 1), stamp, "write", Key("tag", "a", "a"), b"\xff")
+    )
+    return events
+
+
+async def test_poison_is_quarantined_and_the_log_goes_on(
+    open_node: OpenIndex, quarantined: list[tuple[Event, str]]
+):
+    one, other = open_node("a"), open_node("b")
+    events = poison(one)
+    events.append(foreign(one, len(events) + 1, Key("holder", "", CONFIG), Hold(True, 6)))
+    await one.replica.apply(events)
+    assert one.replica.holders(CONFIG) == ["z"]
+    kept = list(one.journal.store.scan("quarantine", b"", b"\xff\xff"))
+    assert len(kept) == len(events) - 1
+    await other.replica.apply(one.replica.events_after(Origin("z", 7), 0, max_bytes=MAX))
+    assert rows_of(other) == rows_of(one), "poison travels on, and is quarantined everywhere"
+    await one.replica.hold(CONFIG, 6)
+    assert len(quarantined) == 2 * len(kept)
+
+
+async def test_batches_are_bounded_but_never_empty(open_node: OpenIndex):
+    index = open_node()
+    await push(index, "lib/app", "x", "a", "b", "c")
+    origin = index.replica.origin
+    whole = log_of(index)
+    assert index.replica.events_after(origin, 0, max_bytes=1) == whole[:1]
+    assert index.replica.events_after(origin, 2, max_bytes=MAX) == whole[2:]
+    assert index.replica.events_after(origin, len(whole), max_bytes=MAX) == []
+    assert index.replica.events_after(Origin("nobody", 1), 0, max_bytes=MAX) == []
+
+
+async def test_subscribers_hear_of_own_events(open_node: OpenIndex):
+    index = open_node()
+    heard: list[int] = []
+    index.replica.subscribe(lambda: heard.append(index.replica.vector()[index.replica.origin]))
+    await index.replica.hold(CONFIG, 6)
+    await index.replica.hold(Digest.of(b"other"), 5)
+    assert heard
+    assert heard[-1] == 2
+
+
+async def test_stamps_rise_across_a_restart_with_the_clock_set_back(
+    open_node: OpenIndex, wall: StepClock
+):
+    store = MemoryStore()
+    first = open_node(store=store)
+    await first.replica.hold(CONFIG, 6)
+    first.writer.close()
+    wall.ms -= 3_600_000
+    again = open_node(store=store)
+    await again.replica.hold(Digest.of(b"other"), 5)
+    stamps = [event.stamp for event in log_of(again)]
+    assert stamps == sorted(set(stamps))
+
+
+async def test_a_store_belongs_to_one_node(open_node: OpenIndex):
+    store = MemoryStore()
+    open_node("a", store)
+    with pytest.raises(StartupError, match="belongs to node 'a'"):
+        open_node("b", store)
+
+
+async def test_a_newer_format_is_refused(open_node: OpenIndex):
+    from node.index import keys, opening
+    from node.index.store import Mutation
+
+    store = MemoryStore()
+    newer = keys.u64(opening.FORMAT + 1)
+    store.write([Mutation("meta", keys.join("format"), newer)])
+    with pytest.raises(StartupError, match="newer version"):
+        open_node("a", store)
