@@ -1,0 +1,135 @@
+"""
+The HTTP edge: one handler that finds the action, runs it and answers, whatever happens.
+
+aiohttp's low-level server is used without its router: repository names hold slashes, and what
+is served stands in one table (`node.api.routes`).
+"""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple, Protocol
+
+from aiohttp import web
+
+from node.api import blobs, listings, manifests, uploads
+from node.api.context import Context
+from node.api.errors import WIRE, error_response
+from node.api.routes import Action, Target, resolve
+from node.errors import MethodNotAllowed, StorageFailure
+from node.logs import get_logger, request_id
+
+Handler = Callable[[Context, web.BaseRequest, Target], Awaitable[web.StreamResponse]]
+
+HANDLERS: Final[Mapping[Action, Handler]] = {
+    Action.PING: listings.ping,
+    Action.CATALOG: listings.catalog,
+    Action.TAGS: listings.tags,
+    Action.REFERRERS: listings.referrers,
+    Action.MANIFEST_READ: manifests.read,
+    Action.MANIFEST_WRITE: manifests.write,
+    Action.MANIFEST_DELETE: manifests.delete,
+    Action.BLOB_READ: blobs.read,
+    Action.BLOB_DELETE: blobs.delete,
+    Action.UPLOAD_START: uploads.start,
+    Action.UPLOAD_STATUS: uploads.status,
+    Action.UPLOAD_APPEND: uploads.append,
+    Action.UPLOAD_FINISH: uploads.finish,
+    Action.UPLOAD_CANCEL: uploads.cancel,
+}
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_READS: Final = ("GET", "HEAD")
+
+
+class Page(NamedTuple):
+    """An answer outside the Distribution API."""
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+class RequestObserver(Protocol):
+    """Counts what was served."""
+
+    def request(self, action: str, method: str, status: int, seconds: float) -> None: ...
+
+
+class Api:
+    """Answers every HTTP request of a node."""
+
+    def __init__(
+        self,
+        context: Context,
+        pages: Mapping[str, Callable[[], Page]],
+        observer: RequestObserver,
+    ) -> None:
+        """*pages* are the paths outside /v2/ and what they show."""
+        self._context = context
+        self._pages = pages
+        self._observer = observer
+        self._log = get_logger("http")
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Only a broken connection and cancellation are raised."""
+        started = time.perf_counter()
+        given = request.headers.get("X-Request-Id", "")
+        identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        token = request_id.set(identity)
+        action = "none"
+        response: web.StreamResponse
+        status = 499  # the client closed the connection, as nginx has it
+        try:
+            path = request.rel_url.raw_path
+            page = self._pages.get(path)
+            if page is not None:
+                response = self._show(request, page)
+            else:
+                target = resolve(request.method, path)
+                action = target.action
+                response = await HANDLERS[target.action](self._context, request, target)
+            status = response.status
+        except ConnectionError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the outermost edge: every failure is an answer
+            response = self._failed(request, exc)
+            status = response.status
+        finally:
+            seconds = time.perf_counter() - started
+            self._observer.request(action, request.method, status, seconds)
+            self._log_done(request, status, seconds)
+            request_id.reset(token)
+        if not response.prepared and (status >= 400 or request.method not in _READS):
+            response.headers["X-Request-Id"] = identity
+        return response
+
+    def _show(self, request: web.BaseRequest, page: Callable[[], Page]) -> web.Response:
+        if request.method not in _READS:
+            raise MethodNotAllowed(_READS)
+        status, body, content_type = page()
+        return web.Response(status=status, body=body, headers={"Content-Type": content_type})
+
+    def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
+        if isinstance(error, OSError):
+            failure = StorageFailure()
+            failure.__cause__ = error
+            error = failure
+        if type(error) not in WIRE or isinstance(error, StorageFailure):
+            self._log.error("request failed", path=request.rel_url.raw_path, exc_info=error)
+        return error_response(error, request.rel_url.raw_path)
+
+    def _log_done(self, request: web.BaseRequest, status: int, seconds: float) -> None:
+        # Pulls are thousands a second and are counted in the metrics; a line each would cost
+        # more than the answer.
+        if request.method in _READS and status < 400:
+            return
+        self._log.info(
+            "request",
+            method=request.method,
+            path=request.rel_url.raw_path,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            client=request.remote,
+        )

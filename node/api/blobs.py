@@ -1,0 +1,104 @@
+"""Blob endpoints: end-2 and end-10 of the distribution-spec."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from cluster.errors import BlobUnavailable
+from cluster.model import Digest
+from node.api import headers
+from node.api.context import Context
+from node.api.routes import Target
+from node.api.sendfile import send_file
+from node.registry.names import parse_digest
+from node.registry.ports import BlobReader, FileBacked, RemoteBlob
+
+_READ_BYTES: Final = 1 << 20
+"""Bytes per step where sendfile cannot be used."""
+
+
+async def read(context: Context, request: web.BaseRequest, target: Target) -> web.StreamResponse:
+    """GET and HEAD of a blob; one byte range at most."""
+    digest = parse_digest(target.variable)
+    size = await context.pull.blob_size(target.repository, digest)
+    fields = headers.content(digest, "application/octet-stream", immutable=True)
+    fields["Accept-Ranges"] = "bytes"
+    if headers.matches_etag(request.headers.get(hdrs.IF_NONE_MATCH), digest):
+        return web.Response(status=304, headers=fields)
+    if request.method == "HEAD":
+        fields["Content-Length"] = str(size)
+        return web.Response(headers=fields)
+    status, offset, length = 200, 0, size
+    wanted = headers.byte_range(_range_field(request, digest), size)
+    if wanted is not None:
+        status = 206
+        offset, length = wanted
+        fields["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{size}"
+    fields["Content-Length"] = str(length)
+    response = web.StreamResponse(status=status, headers=fields)
+    async with context.pull.open_blob(digest, size) as blob:
+        await _send(request, response, blob, offset, length)
+    return response
+
+
+async def delete(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+    """DELETE of a blob from a repository."""
+    await context.links.unlink(target.repository, parse_digest(target.variable))
+    return web.Response(status=202, headers=headers.API_VERSION)
+
+
+def location(repository: str, digest: Digest) -> str:
+    """Where a blob can be pulled from."""
+    return f"/v2/{repository}/blobs/{digest}"
+
+
+def _range_field(request: web.BaseRequest, digest: Digest) -> str | None:
+    """The Range field, unless If-Range names other content (RFC 9110 §13.1.5)."""
+    condition = request.headers.get(hdrs.IF_RANGE)
+    if condition is not None and condition != f'"{digest}"':
+        return None
+    return request.headers.get(hdrs.RANGE)
+
+
+async def _send(
+    request: web.BaseRequest,
+    response: web.StreamResponse,
+    blob: BlobReader | RemoteBlob,
+    offset: int,
+    length: int,
+) -> None:
+    if isinstance(blob, FileBacked):
+        await send_file(request, response, blob.fileno(), offset, length)
+        return
+    # The first piece before the headers: a blob that cannot be had is still a clean 503.
+    pieces = _pieces(blob, offset, length)
+    first = await anext(pieces, b"")
+    await response.prepare(request)
+    try:
+        await response.write(first)
+        async for piece in pieces:
+            await response.write(piece)
+    except (BlobUnavailable, EOFError, OSError) as exc:
+        # The status is out already. A connection that breaks off is the only honest way left
+        # to say that these are not all the bytes.
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionAbortedError("the blob's source failed") from exc
+    await response.write_eof()
+
+
+async def _pieces(
+    blob: BlobReader | RemoteBlob, offset: int, length: int
+) -> AsyncIterator[bytes]:
+    if isinstance(blob, RemoteBlob):
+        async for piece in blob.stream(offset, length):
+            yield piece
+        return
+    end = offset + length
+    while offset < end:
+        piece = await blob.read(offset, min(_READ_BYTES, end - offset))
+        if not piece:
+            raise EOFError("the blob is shorter than it was")
+        yield piece
+        offset += len(piece)

@@ -1,0 +1,36 @@
+"""What the handlers work with."""
+
+from dataclasses import dataclass
+
+from node.registry.links import Links
+from node.registry.listing import Listing
+from node.registry.pull import Pull
+from node.registry.push import Push
+from node.registry.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiLimits:
+    """Bounds at the HTTP edge."""
+
+    manifest_bytes: int = 4 << 20
+    """Largest manifest. The specification asks for 4 MiB at least."""
+
+    body_idle_s: float = 60.0
+    """Seconds without a byte after which a body is given up. Longer holds uploads of dead
+    clients; shorter cuts off stalled links that would have recovered."""
+
+    chunk_min_bytes: int = 0
+    """Advised as OCI-Chunk-Min-Length when not 0. Larger chunks mean fewer requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The registry's use cases, and the limits that the edge enforces."""
+
+    pull: Pull
+    push: Push
+    uploads: Uploads
+    links: Links
+    listing: Listing
+    limits: ApiLimits

@@ -1,0 +1,90 @@
+"""
+The only place where an error meets the OCI vocabulary.
+
+Codes are those of the distribution-spec ("Error Codes"); 5xx answers, for which it has none, use
+UNAVAILABLE and UNKNOWN as other registries do.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from cluster import errors as cluster
+from node import errors as domain
+from node.api import headers
+from node.api.json import encode_json
+
+WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
+    domain.NameInvalid: (400, "NAME_INVALID"),
+    domain.NameUnknown: (404, "NAME_UNKNOWN"),
+    domain.TagInvalid: (400, "MANIFEST_INVALID"),
+    domain.DigestInvalid: (400, "DIGEST_INVALID"),
+    domain.ManifestUnknown: (404, "MANIFEST_UNKNOWN"),
+    domain.ManifestInvalid: (400, "MANIFEST_INVALID"),
+    domain.ManifestTooLarge: (413, "SIZE_INVALID"),
+    domain.ManifestBlobUnknown: (404, "MANIFEST_BLOB_UNKNOWN"),
+    domain.ManifestDigestMismatch: (400, "DIGEST_INVALID"),
+    domain.BlobNotFound: (404, "BLOB_UNKNOWN"),
+    domain.SizeInvalid: (400, "SIZE_INVALID"),
+    domain.BlobTooLarge: (413, "SIZE_INVALID"),
+    domain.UploadUnknown: (404, "BLOB_UPLOAD_UNKNOWN"),
+    domain.UploadRangeInvalid: (416, "BLOB_UPLOAD_INVALID"),
+    domain.UploadBusy: (409, "BLOB_UPLOAD_INVALID"),
+    domain.RangeNotSatisfiable: (416, "SIZE_INVALID"),
+    domain.PaginationInvalid: (400, "UNSUPPORTED"),
+    domain.QueryInvalid: (400, "UNSUPPORTED"),
+    domain.RequestMalformed: (400, "UNSUPPORTED"),
+    domain.RouteUnknown: (404, "UNSUPPORTED"),
+    domain.MethodNotAllowed: (405, "UNSUPPORTED"),
+    domain.BodyIncomplete: (400, "SIZE_INVALID"),
+    domain.BodyStalled: (408, "SIZE_INVALID"),
+    domain.TooManyTags: (414, "UNSUPPORTED"),
+    domain.TooManyUploads: (429, "TOOMANYREQUESTS"),
+    domain.StorageFailure: (500, "UNKNOWN"),
+    cluster.DigestMismatch: (400, "DIGEST_INVALID"),
+    cluster.StorageFull: (503, "UNAVAILABLE"),
+    cluster.BlobUnavailable: (503, "UNAVAILABLE"),
+    cluster.NotCaughtUp: (503, "UNAVAILABLE"),
+}
+"""Domain error -> (status, code). An error that is not here is a bug and answered with 500."""
+
+_RETRY_AFTER_S: Final = {429: "5", 503: "1"}
+
+UNEXPECTED: Final = (500, "UNKNOWN")
+
+
+def error_response(error: Exception, path: str) -> web.Response:
+    """The answer for *error* on *path*: one of `WIRE`, or 500 without a word of the inside."""
+    status, code = WIRE.get(type(error), UNEXPECTED)
+    response = web.Response(
+        status=status,
+        body=encode_json({"errors": _entries(error, code)}),
+        content_type="application/json",
+        headers=headers.API_VERSION,
+    )
+    if status in _RETRY_AFTER_S:
+        response.headers["Retry-After"] = _RETRY_AFTER_S[status]
+    if isinstance(error, domain.MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(error.allowed)
+    if isinstance(error, domain.UploadRangeInvalid):
+        response.headers["Location"] = path
+        response.headers["Range"] = headers.progress(error.offset)
+    if isinstance(error, domain.RangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
+    return response
+
+
+def _entries(error: Exception, code: str) -> list[dict[str, object]]:
+    if type(error) not in WIRE:
+        return [{"code": code, "message": "this node met an unexpected error; see its log"}]
+    if isinstance(error, domain.ManifestBlobUnknown):
+        return [
+            {"code": code, "message": str(error), "detail": {"digest": digest}}
+            for digest in error.missing
+        ]
+    detail = error.detail if isinstance(error, domain.RegistryError) else None
+    entry: dict[str, object] = {"code": code, "message": str(error)}
+    if detail is not None:
+        entry["detail"] = detail
+    return [entry]

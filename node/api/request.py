@@ -1,0 +1,126 @@
+"""Reading requests: bodies within their bounds, query parameters, announced lengths."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+from urllib.parse import parse_qsl
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
+
+from node.errors import BodyIncomplete, BodyStalled, ManifestTooLarge, QueryInvalid, SizeInvalid
+from node.registry.uploads import Chunk
+
+_CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d{1,18}|\*))?")
+"""`<start>-<end>` as the distribution-spec has it; some clients write RFC 9110's form."""
+
+_PARAMETERS_MAX: Final = 128
+"""Query parameters in one request."""
+
+
+class Query:
+    """The query string, decoded."""
+
+    def __init__(self, raw: str) -> None:
+        try:
+            self._pairs = parse_qsl(
+                # A bare plus is a plus (media types have them); no value here has a space.
+                raw.replace("+", "%2B"),
+                keep_blank_values=True,
+                errors="strict",
+                max_num_fields=_PARAMETERS_MAX,
+            )
+        except ValueError as exc:
+            raise QueryInvalid("the query string is malformed") from exc
+
+    def one(self, name: str) -> str | None:
+        """
+        The value of a parameter that may come once.
+
+        Raises:
+            QueryInvalid: it came twice: whoever looks at the other one sees another request.
+        """
+        values = self.all(name)
+        if len(values) > 1:
+            raise QueryInvalid(f"parameter {name!r} may be given once only")
+        return values[0] if values else None
+
+    def all(self, name: str) -> list[str]:
+        return [value for key, value in self._pairs if key == name]
+
+
+async def read_body(request: web.BaseRequest, timeout_s: float) -> AsyncIterator[bytes]:
+    """
+    The body as it arrives.
+
+    Raises:
+        BodyIncomplete: the connection ended, or the encoding broke, before the body did.
+        BodyStalled: nothing came for *timeout_s* seconds.
+    """
+    await _invite(request)
+    content = request.content
+    while True:
+        try:
+            async with asyncio.timeout(timeout_s):
+                piece = await content.readany()
+        except TimeoutError as exc:
+            raise BodyStalled(timeout_s) from exc
+        except (ConnectionError, RequestPayloadError, HttpProcessingError) as exc:
+            raise BodyIncomplete from exc
+        if not piece:
+            return
+        yield piece
+
+
+async def read_manifest(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
+    """
+    A whole body that has to fit into *limit* bytes; not one more is read.
+
+    Raises:
+        ManifestTooLarge, BodyIncomplete, BodyStalled: it could not be had.
+    """
+    if request.content_length is not None and request.content_length > limit:
+        raise ManifestTooLarge(limit)
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in read_body(request, timeout_s):
+        size += len(piece)
+        if size > limit:
+            raise ManifestTooLarge(limit)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def read_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:
+    """
+    The request's body as a chunk of an upload.
+
+    Raises:
+        SizeInvalid: Content-Range is malformed, or does not agree with Content-Length.
+    """
+    body = read_body(request, timeout_s)
+    length = request.content_length
+    field = request.headers.get("Content-Range")
+    if field is None:
+        if length is None and not request.body_exists:
+            length = 0
+        return Chunk(body, None, length)
+    match = _CONTENT_RANGE.fullmatch(field.strip())
+    if match is None:
+        raise SizeInvalid("Content-Range must be <start>-<end>, both inclusive")
+    start, end = int(match[1]), int(match[2])
+    announced = end - start + 1
+    if announced <= 0 or (length is not None and length != announced):
+        raise SizeInvalid(f"Content-Range says {announced} bytes, Content-Length says {length}")
+    return Chunk(body, start, announced)
+
+
+async def _invite(request: web.BaseRequest) -> None:
+    """Answer `Expect: 100-continue`: only now, when the body is really wanted."""
+    expect = request.headers.get("Expect", "")
+    if expect.lower() == "100-continue" and request.version >= HttpVersion11:
+        transport = request.transport
+        if transport is not None:
+            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

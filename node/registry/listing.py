@@ -1,0 +1,64 @@
+"""Listings: tags, repositories, referrers. Every page is bounded and read from an iterator."""
+
+from typing import Final, NamedTuple
+
+from cluster.model import Digest
+from node.errors import NameUnknown
+from node.registry.names import RepositoryName
+from node.registry.ports import MetadataIndex, Page, Replicator
+
+PAGE_MAX: Final = 1000
+"""Entries in one page, whatever the client asks for (CVE-2023-2253)."""
+
+
+class ReferrersPage(NamedTuple):
+    """Descriptors as JSON; *next_after* is the digest to continue after, None at the end."""
+
+    descriptors: list[bytes]
+    next_after: str | None
+
+
+class Listing:
+    """Lists what is in the registry, as far as the connected nodes know."""
+
+    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
+        self._index = index
+        self._replicator = replicator
+
+    async def tags(self, repository: RepositoryName, last: str, limit: int) -> Page:
+        """
+        Tags behind *last*, in byte order.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
+        if not self._index.repository_exists(repository):
+            await self._replicator.catch_up()
+            if not self._index.repository_exists(repository):
+                raise NameUnknown(repository)
+        return self._index.tags(repository, last, min(limit, PAGE_MAX))
+
+    def repositories(self, last: str, limit: int) -> Page:
+        """Repositories with at least one manifest, behind *last*, in byte order."""
+        return self._index.repositories(last, min(limit, PAGE_MAX))
+
+    async def referrers(
+        self, repository: RepositoryName, subject: Digest, artifact_type: str | None, last: str
+    ) -> ReferrersPage:
+        """
+        Manifests whose subject is *subject*; an empty page when there are none.
+
+        An empty first page asks the peers, as a missing tag does: a signature pushed a moment
+        ago through another node must be found.
+        """
+        page = self._referrers(repository, subject, artifact_type, last)
+        if not page.descriptors and not last:
+            await self._replicator.catch_up()
+            page = self._referrers(repository, subject, artifact_type, last)
+        return page
+
+    def _referrers(
+        self, repository: RepositoryName, subject: Digest, artifact_type: str | None, last: str
+    ) -> ReferrersPage:
+        found = self._index.referrers(repository, subject, artifact_type, last, PAGE_MAX)
+        return ReferrersPage(*found)

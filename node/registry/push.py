@@ -1,0 +1,114 @@
+"""Accepting manifests: the step that makes a push visible, and durable (P1)."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from cluster.model import Digest, Dot
+from node.errors import (
+    ManifestBlobUnknown,
+    ManifestDigestMismatch,
+    ManifestUnknown,
+    NameUnknown,
+    TooManyTags,
+)
+from node.registry.manifests import Manifest, parse_manifest
+from node.registry.names import Reference, RepositoryName, Tag
+from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
+
+TAGS_MAX: Final = 50
+"""`tag=` parameters of one push. The specification asks for ten at least."""
+
+
+class PushedManifest(NamedTuple):
+    digest: Digest
+    subject: Digest | None
+    tags: tuple[Tag, ...]
+
+
+class Push:
+    """The write side of manifests, and deleting."""
+
+    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
+        self._index = index
+        self._replicator = replicator
+
+    async def put_manifest(
+        self,
+        repository: RepositoryName,
+        reference: Reference,
+        content_type: str | None,
+        body: bytes,
+        tags: Sequence[Tag] = (),
+    ) -> PushedManifest:
+        """
+        Store a manifest, point the tags at it, and return once that is durable.
+
+        Raises:
+            ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
+            ManifestBlobUnknown: it names content that the repository does not have.
+            BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
+        """
+        if isinstance(reference, Tag):
+            tags = (reference, *tags)
+        if len(tags) > TAGS_MAX:
+            raise TooManyTags(TAGS_MAX)
+        manifest = parse_manifest(content_type, body)
+        digest = _digest_of(reference, body)
+        await self._replicator.ensure_copies(await self._named_blobs(repository, manifest))
+        dot = await self._index.put_manifest(
+            repository, digest, ManifestRecord(manifest.media_type, body), tags
+        )
+        await self._replicator.wait_durable(dot)
+        return PushedManifest(digest, manifest.subject, tuple(tags))
+
+    async def delete(self, repository: RepositoryName, reference: Reference) -> None:
+        """
+        Delete a tag, or a manifest with every tag that points to it.
+
+        Raises:
+            NameUnknown, ManifestUnknown: there is no such thing.
+        """
+        dot = await self._delete_known(repository, reference)
+        if dot is None:
+            await self._replicator.catch_up()
+            dot = await self._delete_known(repository, reference)
+        if dot is None:
+            if not self._index.repository_exists(repository):
+                raise NameUnknown(repository)
+            raise ManifestUnknown(repository, reference)
+        await self._replicator.wait_durable(dot)
+
+    async def _delete_known(self, repository: RepositoryName, reference: Reference) -> Dot | None:
+        if isinstance(reference, Digest):
+            return await self._index.delete_manifest(repository, reference)
+        return await self._index.delete_tag(repository, reference)
+
+    async def _named_blobs(
+        self, repository: RepositoryName, manifest: Manifest
+    ) -> list[tuple[Digest, int]]:
+        """The blobs that must be safe before this manifest may be. Sizes are checked later."""
+        if self._missing(repository, manifest):
+            # They may have come in through another node a moment ago.
+            await self._replicator.catch_up()
+            if missing := self._missing(repository, manifest):
+                raise ManifestBlobUnknown(missing)
+        digests = [need.digest for need in manifest.needs]
+        sizes = ((digest, self._index.blob(repository, digest)) for digest in digests)
+        return [(digest, size) for digest, size in sizes if size is not None]
+
+    def _missing(self, repository: RepositoryName, manifest: Manifest) -> list[Digest]:
+        return [
+            need.digest
+            for need in manifest.needs
+            if self._index.blob(repository, need.digest) is None
+            and not (need.may_be_manifest and self._index.manifest(repository, need.digest))
+        ]
+
+
+def _digest_of(reference: Reference, body: bytes) -> Digest:
+    if isinstance(reference, Tag):
+        return Digest.of(body)
+    got = Digest.of(body, reference.algorithm)
+    if got != reference:
+        raise ManifestDigestMismatch(reference, got)
+    return got

@@ -1,0 +1,314 @@
+"""
+Upload sessions: how blobs come in.
+
+A session's row in the index holds its repository and offset; its bytes are in a staging file of
+the same name, so a session survives a restart. The offset moves only with a complete chunk: what
+a cut connection or a crash left behind it is dropped.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from uuid import uuid4
+
+from cluster.errors import DigestMismatch
+from cluster.model import Digest
+from node.errors import (
+    BlobTooLarge,
+    SizeInvalid,
+    TooManyUploads,
+    UploadBusy,
+    UploadRangeInvalid,
+    UploadUnknown,
+)
+from node.registry.names import RepositoryName
+from node.registry.ports import (
+    BlobStore,
+    MetadataIndex,
+    Replicator,
+    StagedUpload,
+    UploadRecord,
+)
+
+_APPEND_BYTES: Final = 1 << 20
+"""Bytes gathered before they go to the disk thread: one hand-over per MiB, two MiB per upload."""
+
+_SMALL_BYTES: Final = 256 << 10
+"""A blob up to this size that comes whole is stored in one step, without a staging file."""
+
+_SWEEP_INTERVAL_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadConfig:
+    """Bounds on uploads."""
+
+    open_max: int = 1024
+    """Open sessions on this node. More lets more clients push at once; each can stage a blob."""
+
+    expiry_s: float = 24 * 3600.0
+    """Seconds from the start of a session until it is dropped. Longer keeps dead bytes longer;
+    shorter cuts off slow pushes."""
+
+    blob_max_bytes: int = 0
+    """Largest blob, 0 for no limit."""
+
+
+class Chunk(NamedTuple):
+    """
+    The body of one request.
+
+    *start* is where the client says it belongs, *length* how many bytes it says there are; None
+    where it does not say.
+    """
+
+    body: AsyncIterator[bytes]
+    start: int | None = None
+    length: int | None = None
+
+
+@dataclass(slots=True)
+class _Session:
+    record: UploadRecord
+    staged: StagedUpload | None = None
+    busy: bool = False
+
+
+class Uploads:
+    """Every upload session of this node."""
+
+    def __init__(
+        self,
+        index: MetadataIndex,
+        blobs: BlobStore,
+        replicator: Replicator,
+        config: UploadConfig,
+        now: Callable[[], float],
+    ) -> None:
+        """*now* gives seconds since the Unix epoch."""
+        self._index = index
+        self._blobs = blobs
+        self._replicator = replicator
+        self._config = config
+        self._now = now
+        self._sessions = {record.id: _Session(record) for record in index.uploads()}
+
+    @property
+    def open_count(self) -> int:
+        return len(self._sessions)
+
+    def start(self, repository: RepositoryName) -> str:
+        """
+        Open a session and return its id.
+
+        Raises:
+            TooManyUploads: the cap is reached.
+        """
+        if len(self._sessions) >= self._config.open_max:
+            raise TooManyUploads(self._config.open_max)
+        record = UploadRecord(str(uuid4()), repository, 0, self._now())
+        self._index.put_upload(record)
+        self._sessions[record.id] = _Session(record)
+        return record.id
+
+    def offset(self, repository: RepositoryName, upload_id: str) -> int:
+        """
+        Bytes that the session has.
+
+        Raises:
+            UploadUnknown: no such session in this repository.
+        """
+        return self._find(repository, upload_id).record.offset
+
+    async def append(self, repository: RepositoryName, upload_id: str, chunk: Chunk) -> int:
+        """
+        Add a chunk and return the new offset. All of it is added or nothing.
+
+        Raises:
+            UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
+            BodyIncomplete, StorageFull: the session stays as it was.
+        """
+        with self._claim(repository, upload_id) as session:
+            await self._append(session, chunk)
+            self._index.put_upload(session.record)
+            return session.record.offset
+
+    async def finish(
+        self, repository: RepositoryName, upload_id: str, digest: Digest, chunk: Chunk
+    ) -> None:
+        """
+        Add the last chunk, if any, and make the blob visible in the repository.
+
+        Raises:
+            DigestMismatch: the content is not what *digest* says. The session is gone.
+            UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
+            BodyIncomplete, StorageFull: the session stays as it was.
+        """
+        with self._claim(repository, upload_id) as session:
+            small = await self._take_small(session, chunk)
+            if small is None:
+                await self._append(session, chunk)
+            try:
+                size = await self._commit(session, digest, small)
+            except DigestMismatch:
+                await self._forget(session)
+                raise
+            await self._index.link_blob(
+                repository, digest, size, held=True, upload_id=session.record.id
+            )
+            self._sessions.pop(session.record.id, None)
+            if session.staged is not None:
+                await session.staged.discard()
+                session.staged.release()
+        self._replicator.replicate(digest, size)
+
+    async def put_whole(self, repository: RepositoryName, digest: Digest, chunk: Chunk) -> None:
+        """Take a blob that comes in one request; nothing stays of it on any failure."""
+        upload_id = self.start(repository)
+        try:
+            await self.finish(repository, upload_id, digest, chunk)
+        except BaseException:
+            session = self._sessions.get(upload_id)
+            if session is not None:
+                await asyncio.shield(self._forget(session))
+            raise
+
+    async def cancel(self, repository: RepositoryName, upload_id: str) -> None:
+        """
+        End a session and drop its bytes.
+
+        Raises:
+            UploadUnknown, UploadBusy: there is nothing to end, or not now.
+        """
+        with self._claim(repository, upload_id) as session:
+            await self._forget(session)
+
+    async def run(self) -> None:
+        """Drop expired sessions, for ever."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(_SWEEP_INTERVAL_S)
+
+    async def sweep(self) -> int:
+        """Drop the sessions that have expired and are not in use; returns how many."""
+        deadline = self._now() - self._config.expiry_s
+        expired = [
+            session
+            for session in self._sessions.values()
+            if session.record.started_at <= deadline and not session.busy
+        ]
+        for session in expired:
+            await self._forget(session)
+        return len(expired)
+
+    # --- inside a session --------------------------------------------------------------------
+
+    def _find(self, repository: RepositoryName, upload_id: str) -> _Session:
+        session = self._sessions.get(upload_id)
+        if session is None or session.record.repository != repository:
+            raise UploadUnknown(upload_id)
+        return session
+
+    @contextmanager
+    def _claim(self, repository: RepositoryName, upload_id: str) -> Iterator[_Session]:
+        session = self._find(repository, upload_id)
+        if session.busy:
+            raise UploadBusy
+        session.busy = True
+        try:
+            yield session
+        finally:
+            session.busy = False
+
+    async def _append(self, session: _Session, chunk: Chunk) -> None:
+        offset = session.record.offset
+        if chunk.start is not None and chunk.start != offset:
+            raise UploadRangeInvalid(offset)
+        staged = await self._staged(session)
+        complete = False
+        try:
+            await self._pour(staged, chunk)
+            complete = True
+        finally:
+            if not complete:
+                await asyncio.shield(staged.rollback(offset))
+        session.record = session.record._replace(offset=staged.offset)
+
+    async def _staged(self, session: _Session) -> StagedUpload:
+        if session.staged is None:
+            record = session.record
+            if record.offset:
+                session.staged = await self._blobs.resume(record.id, record.offset)
+                if session.staged is None:  # a power cut took bytes that were never synced
+                    await self._forget(session)
+                    raise UploadUnknown(record.id)
+            else:
+                session.staged = await self._blobs.stage(record.id)
+        return session.staged
+
+    async def _pour(self, staged: StagedUpload, chunk: Chunk) -> None:
+        """Write the body while the next piece of it is being received."""
+        before = staged.offset
+        received = 0
+        gathered: list[bytes] = []
+        gathered_bytes = 0
+        writing: asyncio.Task[None] | None = None
+        try:
+            async for piece in chunk.body:
+                received += len(piece)
+                self._check_size(before + received, received, chunk.length)
+                gathered.append(piece)
+                gathered_bytes += len(piece)
+                if gathered_bytes >= _APPEND_BYTES:
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(staged.append(b"".join(gathered)))
+                    gathered, gathered_bytes = [], 0
+        finally:
+            if writing is not None:
+                await asyncio.shield(writing)
+        if chunk.length is not None and received != chunk.length:
+            raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
+        if gathered:
+            await staged.append(b"".join(gathered))
+
+    def _check_size(self, total: int, received: int, announced: int | None) -> None:
+        if announced is not None and received > announced:
+            raise SizeInvalid(f"more than the announced {announced} bytes came")
+        limit = self._config.blob_max_bytes
+        if limit and total > limit:
+            raise BlobTooLarge(limit)
+
+    async def _take_small(self, session: _Session, chunk: Chunk) -> bytes | None:
+        """The whole blob, if it comes in this one request and is small; None otherwise."""
+        if session.record.offset or chunk.length is None or chunk.length > _SMALL_BYTES:
+            return None
+        if chunk.start:
+            raise UploadRangeInvalid(0)
+        pieces: list[bytes] = []
+        received = 0
+        async for piece in chunk.body:
+            received += len(piece)
+            self._check_size(received, received, chunk.length)
+            pieces.append(piece)
+        if received != chunk.length:
+            raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
+        return b"".join(pieces)
+
+    async def _commit(self, session: _Session, digest: Digest, small: bytes | None) -> int:
+        if small is not None:
+            await self._blobs.put(digest, small)
+            return len(small)
+        assert session.staged is not None
+        return await session.staged.commit(digest)
+
+    async def _forget(self, session: _Session) -> None:
+        self._sessions.pop(session.record.id, None)
+        self._index.delete_upload(session.record.id)
+        if session.staged is not None:
+            await session.staged.discard()
+            session.staged.release()
+        else:
+            await self._blobs.discard_staged(session.record.id)

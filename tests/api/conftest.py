@@ -1,0 +1,199 @@
+"""A registry over HTTP, on real stores, without a cluster."""
+
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from cluster.clock import HybridClock, SystemClock
+from cluster.model import Digest, NodeId
+from node.api.app import Api
+from node.api.context import ApiLimits, Context
+from node.api.server import make_server
+from node.blobs.config import BlobStoreConfig
+from node.blobs.filesystem import FilesystemBlobs
+from node.index.opening import Index, open_index
+from node.index.rocks import RocksStore
+from node.registry.links import Links
+from node.registry.listing import Listing
+from node.registry.manifests import OCI_MANIFEST
+from node.registry.pull import Pull
+from node.registry.push import Push
+from node.registry.uploads import UploadConfig, Uploads
+from tests.fakes.replicator import SoloReplicator
+
+
+class NoObserver:
+    def request(self, action: str, method: str, status: int, seconds: float) -> None:
+        """Nobody counts here."""
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: "aiohttp.typedefs.CIMultiDictProxy[str]"
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def codes(self) -> list[str]:
+        return [error["code"] for error in self.json["errors"]]
+
+
+@dataclass
+class Registry:
+    """One running registry and a client of it."""
+
+    url: str
+    port: int
+    session: aiohttp.ClientSession
+    data_dir: Path
+    index: Index
+    uploads: Uploads
+    blobs: FilesystemBlobs
+    replicator: SoloReplicator
+    parts: AsyncExitStack
+
+    async def stop(self) -> None:
+        await self.parts.aclose()
+
+    async def call(self, method: str, path: str, **options: object) -> Answer:
+        url = URL(self.url + path, encoded=True)
+        if isinstance(options.get("data"), bytes):
+            options["data"] = io.BytesIO(options["data"])  # aiohttp warns of large bytes
+        async with self.session.request(method, url, allow_redirects=False, **options) as answer:
+            return Answer(answer.status, answer.headers, await answer.read())
+
+    async def push_blob(self, repository: str, data: bytes, algorithm: str = "sha256") -> Digest:
+        digest = Digest.of(data, algorithm)
+        path = f"/v2/{repository}/blobs/uploads/?digest={digest}"
+        answer = await self.call("POST", path, data=data)
+        assert answer.status == 201, answer.body
+        return digest
+
+    async def push_image(self, repository: str, *tags: str, text: str = "x") -> Digest:
+        config, layer = b"config " + text.encode(), b"layer " + text.encode()
+        body = image(
+            (await self.push_blob(repository, config), len(config)),
+            (await self.push_blob(repository, layer), len(layer)),
+        )
+        digest = Digest.of(body)
+        for reference in tags or (digest,):
+            answer = await self.put_manifest(repository, reference, body)
+            assert answer.status == 201, answer.body
+        return digest
+
+    async def put_manifest(
+        self, repository: str, reference: str, body: bytes, media_type: str = OCI_MANIFEST
+    ) -> Answer:
+        return await self.call(
+            "PUT",
+            f"/v2/{repository}/manifests/{reference}",
+            data=body,
+            headers={"Content-Type": media_type},
+        )
+
+    async def start_upload(self, repository: str) -> str:
+        """Open an upload session and return its path."""
+        answer = await self.call("POST", f"/v2/{repository}/blobs/uploads/")
+        assert answer.status == 202
+        return answer.headers["Location"]
+
+    def files(self) -> set[str]:
+        """Every file of the blob store."""
+        roots = (self.data_dir / "blobs", self.data_dir / "staging")
+        return {path.name for root in roots for path in root.rglob("*") if path.is_file()}
+
+
+def image(config: tuple[Digest, int], *layers: tuple[Digest, int], **more: object) -> bytes:
+    """An OCI image manifest."""
+    layer_type = "application/vnd.oci.image.layer.v1.tar"
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                "digest": config[0],
+                "size": config[1],
+            },
+            "layers": [
+                {"mediaType": layer_type, "digest": digest, "size": size} for digest, size in layers
+            ],
+            **more,
+        }
+    ).encode()
+
+
+StartRegistry = Callable[..., Awaitable[Registry]]
+
+
+@pytest.fixture
+async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
+    """Start registries in one data directory, one after the other."""
+    async with AsyncExitStack() as registries:
+
+        async def start(
+            limits: ApiLimits | None = None, config: UploadConfig | None = None
+        ) -> Registry:
+            stack = await registries.enter_async_context(AsyncExitStack())
+            wall = SystemClock()
+            index = open_index(
+                RocksStore(tmp_path / "index"),
+                NodeId("solo"),
+                HybridClock(wall),
+                wall,
+                lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
+            )
+            stack.callback(index.close)
+            blobs = await stack.enter_async_context(FilesystemBlobs(tmp_path, BlobStoreConfig()))
+            replicator = SoloReplicator()
+            uploads = Uploads(
+                index.metadata,
+                blobs,
+                replicator,
+                config or UploadConfig(),
+                lambda: wall.now_ms() / 1000,
+            )
+            context = Context(
+                pull=Pull(index.metadata, blobs, replicator),
+                push=Push(index.metadata, replicator),
+                uploads=uploads,
+                links=Links(index.metadata, replicator),
+                listing=Listing(index.metadata, replicator),
+                limits=limits or ApiLimits(),
+            )
+            runner = web.ServerRunner(make_server(Api(context, {}, NoObserver())))
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            port = runner.addresses[0][1]
+            session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
+            return Registry(
+                f"http://127.0.0.1:{port}",
+                port,
+                session,
+                tmp_path,
+                index,
+                uploads,
+                blobs,
+                replicator,
+                stack,
+            )
+
+        yield start
+
+
+@pytest.fixture
+async def registry(start_registry: StartRegistry) -> Registry:
+    return await start_registry()

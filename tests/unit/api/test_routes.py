@@ -1,0 +1,59 @@
+"""Routing: what is not in the table is not served, and names cannot play tricks."""
+
+import pytest
+
+from node.api.app import HANDLERS
+from node.api.routes import ROUTES, Action, resolve
+from node.errors import MethodNotAllowed, NameInvalid, RouteUnknown
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "repository", "variable"),
+    [
+        ("GET", "/v2/", Action.PING, "", ""),
+        ("GET", "/v2", Action.PING, "", ""),
+        ("GET", "/v2/_catalog", Action.CATALOG, "", ""),
+        ("GET", "/v2/a/b/manifests/x", Action.MANIFEST_READ, "a/b", "x"),
+        ("HEAD", "/v2/a/manifests/sha256%3Aab", Action.MANIFEST_READ, "a", "sha256:ab"),
+        ("GET", "/v2/a/manifests/b/manifests/c", Action.MANIFEST_READ, "a/manifests/b", "c"),
+        ("POST", "/v2/a/blobs/uploads/", Action.UPLOAD_START, "a", ""),
+        ("POST", "/v2/a/blobs/uploads", Action.UPLOAD_START, "a", ""),
+        ("PATCH", "/v2/a/blobs/uploads/u-1", Action.UPLOAD_APPEND, "a", "u-1"),
+        ("GET", "/v2/tags/list/tags/list", Action.TAGS, "tags/list", ""),
+        ("GET", "/v2/a/referrers/sha256:ab", Action.REFERRERS, "a", "sha256:ab"),
+        ("DELETE", "/v2/a/blobs/sha256:ab", Action.BLOB_DELETE, "a", "sha256:ab"),
+    ],
+)
+def test_requests_find_their_action(
+    method: str, path: str, action: Action, repository: str, variable: str
+):
+    assert resolve(method, path) == (action, repository, variable)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/v1/", "/v2/a", "/v2/manifests/x", "/v2//manifests", "/v2/a/manifests/", "/v2/a/tags",
+     "/v2/a/blobs/", "/v3/a/manifests/x", "/v2/tags/list"],
+)  # fmt: skip
+def test_other_paths_are_unknown(path: str):
+    with pytest.raises(RouteUnknown):
+        resolve("GET", path)
+
+
+@pytest.mark.parametrize(
+    "name", ["A", "..", "a/../b", "a%2fb", "a%2Fb", "a%00", "%61", "a//b", "a/", "."]
+)
+def test_bad_names_are_refused(name: str):
+    with pytest.raises(NameInvalid):
+        resolve("GET", f"/v2/{name}/manifests/x")
+
+
+def test_other_methods_are_told_what_there_is():
+    with pytest.raises(MethodNotAllowed) as refused:
+        resolve("POST", "/v2/a/manifests/x")
+    assert refused.value.allowed == ("DELETE", "GET", "HEAD", "PUT")
+
+
+def test_every_action_has_a_handler_and_a_route():
+    routed = {action for _, methods in ROUTES for action in methods.values()}
+    assert routed | {Action.PING, Action.CATALOG} == set(Action) == set(HANDLERS)
