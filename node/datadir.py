@@ -28,9 +28,7 @@ def locked(data_dir: Path, *, create: bool) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            raise StartupError(
-                f"data directory {data_dir} is in use by another process"
-            ) from exc
+            raise StartupError(f"data directory {data_dir} is in use by another process") from exc
         yield data_dir
     finally:
         os.close(lock)

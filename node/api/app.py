@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
-from node.api import blobs, listings, manifests, uploads
+from node.api import blobs, headers, listings, manifests, uploads
 from node.api.context import Context
 from node.api.errors import WIRE, error_response
 from node.api.routes import Action, Target, resolve
@@ -109,7 +109,7 @@ class Api:
         if request.method not in _READS:
             raise MethodNotAllowed(_READS)
         status, body, content_type = page()
-        return web.Response(status=status, body=body, headers={"Content-Type": content_type})
+        return web.Response(status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type})
 
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
         if isinstance(error, OSError):

@@ -7,12 +7,16 @@ transactions; anyone may read.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from cluster.events import Body, decode_event, encode_body, encode_event, kind_of
 from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
-from node.index import keys
+from node.index import keys, rows
+from node.index.rows import TotalsRow
 from node.index.store import Mutation, OrderedStore
+
+TOTALS: Final = keys.join("totals")
+"""Row of `meta` that holds the totals; in the same batch as what they count."""
 
 
 class StampSource(Protocol):
@@ -42,6 +46,7 @@ class Transaction:
         self._journal = journal
         self._rows: dict[tuple[str, bytes], bytes | None] = {}
         self._progress: dict[Origin, int] = {}
+        self._counted = TotalsRow()
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
@@ -86,14 +91,22 @@ class Transaction:
         self.put("log", keys.log(origin, seq), encode_event(event))
         self.put("vector", keys.origin(origin), keys.u64(seq))
 
+    def count(self, *, manifests: int = 0, blobs: int = 0, blob_bytes: int = 0) -> None:
+        """Add to the totals of what is stored."""
+        self._counted = self._counted.plus(TotalsRow(manifests, blobs, blob_bytes))
+
     def commit(self) -> None:
         """Write everything in one batch."""
         if not self._rows:
             return
+        totals = self._journal.totals.plus(self._counted)
+        if totals != self._journal.totals:
+            self.put("meta", TOTALS, rows.encode(totals))
         self._journal.store.write(
             [Mutation(family, key, value) for (family, key), value in self._rows.items()]
         )
         self._journal.applied.update(self._progress)
+        self._journal.totals = totals
 
 
 class Journal:
@@ -113,6 +126,8 @@ class Journal:
             for key, value in store.scan("vector", b"", b"\xff")
         }
         self.durable: Vector = dict(self.applied)
+        row = store.get("meta", TOTALS)
+        self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
 
     def resume_clock(self) -> None:
         """

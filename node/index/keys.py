@@ -7,7 +7,7 @@ cannot, by their grammar.
 
     family           key                                    value (node.index.rows)
     ---------------  -------------------------------------  ---------------------------------
-    meta             name                                   text
+    meta             name 0                                 format, node, epoch, totals
     manifests        repo 0 digest 0                        Presence, note = media type
     manifest_bytes   repo 0 digest 0                        the manifest, byte for byte
     blobs            repo 0 digest 0                        Presence, note = size in bytes

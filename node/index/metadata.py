@@ -120,9 +120,7 @@ class Metadata(Queries):
             raise StorageFailure from exc
 
 
-def _subject(
-    txn: Transaction, repository: str, digest: Digest, state: Presence
-) -> Digest | None:
+def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence) -> Digest | None:
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     if body is None or state.latest is None:
         return None

@@ -165,6 +165,7 @@ def _put_presence(txn: Transaction, family: str, key: bytes, state: Presence) ->
 def _count(txn: Transaction, repository: str, *, manifests: int = 0, blobs: int = 0) -> None:
     if not manifests and not blobs:
         return
+    txn.count(manifests=manifests)
     key = keys.join(repository)
     row = txn.get("repositories", key)
     before = RepositoryRow() if row is None else rows.decode(RepositoryRow, row)
@@ -187,9 +188,7 @@ def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
     _retag(txn, repository, tag, before, after)
 
 
-def _retag(
-    txn: Transaction, repository: str, tag: str, before: Register, after: Register
-) -> None:
+def _retag(txn: Transaction, repository: str, tag: str, before: Register, after: Register) -> None:
     was, now = _value(before), _value(after)
     if was == now:
         return
@@ -207,9 +206,10 @@ def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:
     digest = parse_digest(event.key.name)
     key = keys.join(digest, event.dot.node)
     row = txn.get("holders", key)
-    if row is not None and rows.decode(HolderRow, row).stamp > event.stamp:
+    before = HolderRow(False, 0, 0) if row is None else rows.decode(HolderRow, row)
+    if before.stamp > event.stamp:
         return  # an older epoch of the same node, heard of late
-    if body.held:
-        txn.put("holders", key, rows.encode(HolderRow(True, body.size, event.stamp)))
-    else:
-        txn.put("holders", key, rows.encode(HolderRow(False, 0, event.stamp)))
+    after = HolderRow(body.held, body.size if body.held else 0, event.stamp)
+    txn.put("holders", key, rows.encode(after))
+    if event.dot.node == txn.origin.node:
+        txn.count(blobs=after.held - before.held, blob_bytes=after.size - before.size)

@@ -61,8 +61,8 @@ def open_index(
 def identify(store: OrderedStore, node: NodeId, wall: WallClock) -> Origin:
     """Read the store's identity, or give it one: a new store starts a new epoch."""
     check_format(store)
-    owner = store.get("meta", _NODE)
-    if owner is None:
+    found = owner(store)
+    if found is None:
         epoch = wall.now_ms()
         store.write(
             [
@@ -73,13 +73,17 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock) -> Origin:
         )
         store.sync()
         return Origin(node, epoch)
-    if owner.decode() != node:
-        raise StartupError(
-            f"the data directory belongs to node {owner.decode()!r}, not to {node!r}"
-        )
+    if found != node:
+        raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
     stored = store.get("meta", _EPOCH)
     assert stored is not None, "written in the same batch as the node"
     return Origin(node, keys.read_u64(stored))
+
+
+def owner(store: OrderedStore) -> NodeId | None:
+    """The node that the store belongs to; None when it is new."""
+    name = store.get("meta", _NODE)
+    return None if name is None else NodeId(name.decode())
 
 
 def check_format(store: OrderedStore) -> None:

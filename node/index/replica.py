@@ -16,9 +16,7 @@ QuarantineAlarm = Callable[[Event, str], None]
 class IndexReplica:
     """`RecordReplica` over the journal. Belongs to the event loop it was made on."""
 
-    def __init__(
-        self, journal: Journal, writer: Writer, on_quarantine: QuarantineAlarm
-    ) -> None:
+    def __init__(self, journal: Journal, writer: Writer, on_quarantine: QuarantineAlarm) -> None:
         self._journal = journal
         self._writer = writer
         self._queries = Queries(journal.store)

@@ -15,6 +15,21 @@ class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
     blobs: int = 0
 
 
+class TotalsRow(msgspec.Struct, frozen=True, array_like=True):
+    """Manifests in the index, blobs that this node holds, and their bytes."""
+
+    manifests: int = 0
+    blobs: int = 0
+    blob_bytes: int = 0
+
+    def plus(self, other: "TotalsRow") -> "TotalsRow":
+        return TotalsRow(
+            self.manifests + other.manifests,
+            self.blobs + other.blobs,
+            self.blob_bytes + other.blob_bytes,
+        )
+
+
 class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     """One write of a tag, whether it still counts or not."""
 
@@ -59,6 +74,7 @@ _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     Presence,
     Register,
     RepositoryRow,
+    TotalsRow,
     HistoryRow,
     HolderRow,
     UploadRow,

@@ -14,10 +14,12 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from cluster.errors import DigestMismatch
+from cluster.log import Log
 from cluster.model import Digest
 from node.errors import (
     BlobTooLarge,
     SizeInvalid,
+    StorageFailure,
     TooManyUploads,
     UploadBusy,
     UploadRangeInvalid,
@@ -85,6 +87,7 @@ class Uploads:
         blobs: BlobStore,
         replicator: Replicator,
         config: UploadConfig,
+        log: Log,
         now: Callable[[], float],
     ) -> None:
         """*now* gives seconds since the Unix epoch."""
@@ -92,6 +95,7 @@ class Uploads:
         self._blobs = blobs
         self._replicator = replicator
         self._config = config
+        self._log = log
         self._now = now
         self._sessions = {record.id: _Session(record) for record in index.uploads()}
 
@@ -188,7 +192,14 @@ class Uploads:
     async def run(self) -> None:
         """Drop expired sessions, for ever."""
         while True:
-            await self.sweep()
+            try:
+                dropped = await self.sweep()
+            except (OSError, StorageFailure) as exc:
+                # The disk may recover; requests meet the same failure and answer it themselves.
+                self._log.warning("expired uploads not dropped", reason=str(exc))
+            else:
+                if dropped:
+                    self._log.info("expired uploads dropped", count=dropped)
             await asyncio.sleep(_SWEEP_INTERVAL_S)
 
     async def sweep(self) -> int:

@@ -21,6 +21,7 @@ from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.index.opening import Index, open_index
 from node.index.rocks import RocksStore
+from node.logs import get_logger
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.manifests import OCI_MANIFEST
@@ -163,6 +164,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 blobs,
                 replicator,
                 config or UploadConfig(),
+                get_logger("uploads"),
                 lambda: wall.now_ms() / 1000,
             )
             context = Context(

@@ -37,7 +37,10 @@ QUERIES = st.lists(
         lambda name, value: f"{name}={value}",
         st.sampled_from(["n", "last", "digest", "mount", "from", "tag", "artifactType",
                          "digest-algorithm", "x"]),
-        st.one_of(DIGESTS, st.sampled_from(["", "0", "-1", "9" * 30, "%00", "%zz", "a", "+", "sha512"])),
+        st.one_of(
+            DIGESTS,
+            st.sampled_from(["", "0", "-1", "9" * 30, "%00", "%zz", "a", "+", "sha512"]),
+        ),
     ),
     max_size=3,
 ).map("&".join)  # fmt: skip

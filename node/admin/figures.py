@@ -1,0 +1,38 @@
+"""The figures behind the gauges of `/metrics`, gathered when somebody scrapes."""
+
+from dataclasses import dataclass
+
+from cluster.statistics import ClusterStatistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFigures:
+    """What is stored on this node. Sizes in bytes."""
+
+    uploads_open: int
+    blobs: int
+    blob_bytes: int
+    manifests: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFigures:
+    """How this node stands with its peers."""
+
+    members_known: int
+    peers_connected: int
+    events_unpushed: int
+    blobs_fetching: int
+    durability_degraded: int
+
+    @classmethod
+    def of(cls, statistics: ClusterStatistics) -> "ClusterFigures":
+        """Sum up the engine's own statistics."""
+        connected = [member for member in statistics.members if member.connected]
+        return cls(
+            members_known=len(statistics.members) + 1,
+            peers_connected=len(connected),
+            events_unpushed=max((member.lag_events for member in connected), default=0),
+            blobs_fetching=statistics.fetches_running,
+            durability_degraded=statistics.totals.degraded,
+        )

@@ -1,0 +1,61 @@
+"""`atoll fsck`: the offline check, with a progress bar. Works on the files of a stopped node."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from node.datadir import locked
+from node.fsck.check import Progress as CheckProgress
+from node.fsck.check import check_data_dir
+from node.fsck.report import Report
+from node.startup import StartupError
+
+CLEAN, DAMAGED, UNUSABLE = 0, 1, 2
+
+_PROBLEMS_SHOWN = 1000
+"""Lines of problems; the count in the last line is always the whole."""
+
+
+def fsck(data_dir: Path) -> int:
+    """Check a data directory, print what was found, and return the exit status."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        with locked(data_dir, create=False):
+            report = _check(data_dir, console)
+    except (StartupError, OSError) as exc:
+        console.print(f"atoll: {exc}", markup=False, soft_wrap=True)
+        return UNUSABLE
+    _print(report)
+    return DAMAGED if report.problems else CLEAN
+
+
+def _check(data_dir: Path, console: Console) -> Report:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        index = bar.add_task("index", total=None)
+        blobs = bar.add_task("blobs", total=None)
+        return check_data_dir(
+            data_dir,
+            CheckProgress(
+                rows=lambda count: bar.advance(index, count),
+                expect_bytes=lambda count: bar.update(blobs, total=count),
+                bytes=lambda count: bar.advance(blobs, count),
+            ),
+        )
+
+
+def _print(report: Report) -> None:
+    out = Console(highlight=False, markup=False, soft_wrap=True)
+    for problem in report.problems[:_PROBLEMS_SHOWN]:
+        out.print(f"problem: {problem.where} {problem.what}")
+    for note, count in sorted(report.notes.items()):
+        out.print(f"note: {count} {note}")
+    checked = ", ".join(f"{count} {what}" for what, count in sorted(report.checked.items()))
+    out.print(f"checked: {checked or 'nothing stored'}")
+    out.print(f"{len(report.problems)} problems")

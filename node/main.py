@@ -1,0 +1,280 @@
+"""
+The composition root: settings -> stores -> cluster -> registry -> HTTP -> tasks.
+
+The only module that sees everything. Start-up is a stack of contexts; shut-down is the same stack
+backwards: stop taking requests, let the running ones end, leave the cluster, close the stores.
+"""
+
+import asyncio
+import errno
+import random
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import uvloop
+from aiohttp import web
+
+from cluster.agent import Cluster
+from cluster.clock import HybridClock, SystemClock
+from cluster.config import ClusterConfig
+from cluster.membership.members import DuplicateNode
+from cluster.model import Event, Member, NodeId, Region
+from cluster.rpc.client import GrpcTransport
+from cluster.rpc.server import PeerServer
+from node import logs
+from node.admin import health
+from node.admin.figures import ClusterFigures, StoreFigures
+from node.admin.health import Readiness
+from node.admin.metrics import Metrics
+from node.api.app import Api, Page
+from node.api.context import ApiLimits, Context
+from node.api.server import make_server
+from node.blobs.config import BlobStoreConfig
+from node.blobs.filesystem import FilesystemBlobs
+from node.datadir import locked
+from node.index.opening import Index, index_path, open_index
+from node.index.rocks import RocksStore
+from node.registry.links import Links
+from node.registry.listing import Listing
+from node.registry.ports import BlobStore, MetadataIndex, Replicator
+from node.registry.pull import Pull
+from node.registry.push import Push
+from node.registry.uploads import UploadConfig, Uploads
+from node.settings import Address, Settings
+from node.startup import StartupError
+
+EXIT_FAILED = 1
+
+
+def serve(settings: Settings) -> int:
+    """
+    Run a node until SIGINT or SIGTERM; returns the exit status.
+
+    Raises:
+        StartupError: it cannot start; `str()` is one line for the operator.
+    """
+    logs.configure(
+        level=settings.log_level,
+        form=settings.log_format,
+        node=settings.node,
+        region=settings.region,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    log = logs.get_logger("node")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with running(settings) as node:
+            log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
+            await node.run_until(stop)
+    except* DuplicateNode as duplicates:
+        raise StartupError(str(duplicates.exceptions[0])) from None
+    except* StartupError as failures:
+        raise StartupError(str(failures.exceptions[0])) from None
+    log.info("stopped")
+    return 0
+
+
+class Node:
+    """A started node: it answers HTTP and RPC as soon as it exists."""
+
+    def __init__(
+        self, cluster: Cluster, uploads: Uploads, http: web.ServerRunner, readiness: Readiness
+    ) -> None:
+        self._cluster = cluster
+        self._uploads = uploads
+        self._http = http
+        self._readiness = readiness
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Do the node's background work until *stop* is set."""
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(self._cluster.run(), name="cluster"),
+                tasks.create_task(self._uploads.run(), name="uploads"),
+                tasks.create_task(self._become_ready(), name="readiness"),
+            ]
+            await stop.wait()
+            self._readiness.require("running", "stopping")
+            # First, as pushes in flight still need the peers to be acknowledged.
+            await self._http.cleanup()
+            for task in work:
+                task.cancel()
+
+    async def _become_ready(self) -> None:
+        await self._cluster.wait_joined()
+        self._readiness.meet("cluster")
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Node]:
+    """
+    Open the stores and the ports of a node.
+
+    Raises:
+        StartupError: something is not as it has to be.
+    """
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(settings.data_dir, create=True))
+        index = _open_index(settings)
+        stack.callback(index.close)
+        blobs = await _enter_blobs(stack, settings, index)
+        metrics, readiness = Metrics(), Readiness("running", "index", "cluster")
+        me = _member(settings, index)
+        cluster = Cluster(
+            me,
+            _cluster_config(settings),
+            records=index.replica,
+            blobs=blobs,
+            transport=GrpcTransport(settings.cluster, me, logs.request_id),
+            rng=random.Random(),
+            log=logs.get_logger("cluster"),
+        )
+        # Annotated so that mypy proves the fit of each part to its port.
+        metadata: MetadataIndex = index.metadata
+        store: BlobStore = blobs
+        replicator: Replicator = cluster
+        uploads = Uploads(
+            metadata, store, replicator, _upload_config(settings), logs.get_logger("uploads"), _now
+        )
+        metrics.watch_store(lambda: _store_figures(index, uploads))
+        metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
+        context = Context(
+            pull=Pull(metadata, store, replicator),
+            push=Push(metadata, replicator),
+            uploads=uploads,
+            links=Links(metadata, replicator),
+            listing=Listing(metadata, replicator),
+            limits=_limits(settings),
+        )
+        rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
+        await _listen_rpc(rpc, settings.rpc)
+        stack.push_async_callback(rpc.stop)
+        pages = _pages(metrics, readiness, index)
+        http = await _listen_http(stack, Api(context, pages, metrics), settings)
+        readiness.meet("running")
+        readiness.meet("index")
+        yield Node(cluster, uploads, http, readiness)
+
+
+def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
+    totals = index.journal.totals
+    return StoreFigures(
+        uploads_open=uploads.open_count,
+        blobs=totals.blobs,
+        blob_bytes=totals.blob_bytes,
+        manifests=totals.manifests,
+    )
+
+
+def _now() -> float:
+    return SystemClock().now_ms() / 1000
+
+
+def _open_index(settings: Settings) -> Index:
+    log = logs.get_logger("index")
+
+    def on_quarantine(event: Event, reason: str) -> None:
+        log.error("event quarantined", dot=str(event.dot), key=list(event.key), reason=reason)
+
+    wall = SystemClock()
+    try:
+        store = RocksStore(index_path(settings.data_dir))
+    except OSError as exc:
+        raise StartupError(str(exc)) from exc
+    try:
+        return open_index(store, NodeId(settings.node), HybridClock(wall), wall, on_quarantine)
+    except StartupError:
+        store.close()
+        raise
+
+
+async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) -> FilesystemBlobs:
+    config = BlobStoreConfig(threads=settings.blob_threads)
+    try:
+        blobs = await stack.enter_async_context(FilesystemBlobs(settings.data_dir, config))
+        removed = await blobs.recover({upload.id for upload in index.metadata.uploads()})
+    except OSError as exc:
+        raise StartupError(f"cannot use the blob store: {exc}") from exc
+    if removed:
+        logs.get_logger("blobs").info("removed unfinished files", count=removed)
+    return blobs
+
+
+def _member(settings: Settings, index: Index) -> Member:
+    return Member(
+        node=NodeId(settings.node),
+        region=Region(settings.region),
+        rpc=str(settings.rpc_advertised),
+        http=str(settings.http_advertised),
+        epoch=index.replica.origin.epoch,
+    )
+
+
+def _cluster_config(settings: Settings) -> ClusterConfig:
+    return ClusterConfig(
+        cluster=settings.cluster,
+        seeds=tuple(str(seed) for seed in settings.seeds),
+        copies=settings.copies,
+        join_timeout_s=settings.join_timeout_s,
+    )
+
+
+def _upload_config(settings: Settings) -> UploadConfig:
+    return UploadConfig(
+        open_max=settings.uploads_max,
+        expiry_s=settings.upload_expiry_s,
+        blob_max_bytes=settings.upload_max_bytes,
+    )
+
+
+def _limits(settings: Settings) -> ApiLimits:
+    return ApiLimits(
+        manifest_bytes=settings.manifest_max_bytes,
+        body_idle_s=settings.body_timeout_s,
+        chunk_min_bytes=settings.chunk_min_bytes,
+    )
+
+
+def _pages(metrics: Metrics, readiness: Readiness, index: Index) -> dict[str, Callable[[], Page]]:
+    def readyz() -> Page:
+        if index.writer.failed is not None:
+            readiness.require("index", "the storage failed; restart the node")
+        return Page(*readiness.readyz(), health.CONTENT_TYPE)
+
+    return {
+        "/healthz": lambda: Page(*readiness.healthz(), health.CONTENT_TYPE),
+        "/readyz": readyz,
+        "/metrics": lambda: Page(200, *metrics.render()),
+    }
+
+
+async def _listen_rpc(server: PeerServer, address: Address) -> None:
+    try:
+        await server.start(str(address))
+    except OSError as exc:
+        raise StartupError(f"cannot listen on {address} (rpc): {_reason(exc)}") from exc
+
+
+async def _listen_http(stack: AsyncExitStack, api: Api, settings: Settings) -> web.ServerRunner:
+    runner = web.ServerRunner(make_server(api), shutdown_timeout=settings.shutdown_grace_s)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    address = settings.http
+    site = web.TCPSite(runner, address.host, address.port, backlog=1024, reuse_address=True)
+    try:
+        await site.start()
+    except OSError as exc:
+        raise StartupError(f"cannot listen on {address} (http): {_reason(exc)}") from exc
+    return runner
+
+
+def _reason(exc: OSError) -> str:
+    return "the address is in use" if exc.errno == errno.EADDRINUSE else str(exc.strerror or exc)

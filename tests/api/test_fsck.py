@@ -1,0 +1,218 @@
+"""The offline check: silent on what is in order, loud on each kind of damage."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cluster.model import Digest
+from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
+from node.datadir import locked
+from node.fsck.check import Progress, check_data_dir
+from node.fsck.report import Report
+from node.index import keys, opening
+from node.index.opening import index_path
+from node.index.rocks import RocksStore
+from node.index.store import Mutation
+from tests.api.conftest import Registry, StartRegistry, image
+
+SILENT = Progress(lambda count: None, lambda count: None, lambda count: None)
+LAYER = b"layer x"
+
+
+def check(data_dir: Path) -> Report:
+    return check_data_dir(data_dir, SILENT)
+
+
+async def fill(registry: Registry) -> Digest:
+    digest = await registry.push_image("lib/app", "v1", "v2")
+    config = await registry.push_blob("lib/app", b"{}")
+    subject = {"mediaType": "a/b", "digest": digest, "size": 1}
+    body = image((config, 2), subject=subject)
+    assert (await registry.put_manifest("lib/app", "signature", body)).status == 201
+    await registry.push_image("lib/gone", "v1", text="gone")
+    assert (await registry.call("DELETE", "/v2/lib/gone/manifests/v1")).status == 202
+    location = await registry.start_upload("lib/app")
+    await registry.call("PATCH", location, data=b"half of it")
+    return digest
+
+
+@pytest.fixture
+async def data_dir(start_registry: StartRegistry) -> Path:
+    """A stopped node's data directory with a bit of everything in it."""
+    registry = await start_registry()
+    await fill(registry)
+    await registry.stop()
+    return registry.data_dir
+
+
+async def test_what_is_in_order_has_no_problems(data_dir: Path):
+    report = check(data_dir)
+    assert report.problems == []
+    assert report.checked == {"manifests": 3, "tags": 3, "blob links": 5, "blob files": 5}
+    assert not report.notes
+    assert fsck(data_dir) == CLEAN
+
+
+async def test_the_check_counts_what_it_reads(data_dir: Path):
+    rows, expected, read = [0], [0], [0]
+
+    def add(counter: list[int]) -> Callable[[int], None]:
+        def count(number: int) -> None:
+            counter[0] += number
+
+        return count
+
+    check_data_dir(data_dir, Progress(add(rows), add(expected), add(read)))
+    assert expected == read == [sum(path.stat().st_size for path in blob_files(data_dir))]
+    assert rows[0] > 20
+
+
+def blob_files(data_dir: Path) -> list[Path]:
+    return [path for path in (data_dir / "blobs").rglob("*") if path.is_file()]
+
+
+def layer_file(data_dir: Path) -> Path:
+    [path] = (data_dir / "blobs").rglob(Digest.of(LAYER).encoded)
+    return path
+
+
+def rewrite(data_dir: Path, *mutations: Mutation) -> None:
+    store = RocksStore(index_path(data_dir))
+    store.write(mutations)
+    store.sync()
+    store.close()
+
+
+def first_row(data_dir: Path, family: str) -> tuple[bytes, bytes]:
+    store = RocksStore(index_path(data_dir), read_only=True)
+    row = next(iter(store.scan(family, b"", b"\xff")))
+    store.close()
+    return row
+
+
+def flip_a_byte(data_dir: Path) -> None:
+    layer_file(data_dir).write_bytes(LAYER[:-1] + b"?")
+
+
+def cut_a_blob(data_dir: Path) -> None:
+    layer_file(data_dir).write_bytes(LAYER[:-1])
+
+
+def lose_a_blob(data_dir: Path) -> None:
+    layer_file(data_dir).unlink()
+
+
+def misplace_a_blob(data_dir: Path) -> None:
+    path = layer_file(data_dir)
+    path.rename(path.parent.parent / "00" / path.name)
+
+
+def leave_a_stray_file(data_dir: Path) -> None:
+    (data_dir / "blobs" / "sha256" / "00" / "stray").write_bytes(b"")
+
+
+def lose_a_row(family: str) -> Callable[[Path], None]:
+    def damage(data_dir: Path) -> None:
+        key, _ = first_row(data_dir, family)
+        rewrite(data_dir, Mutation(family, key, None))
+
+    return damage
+
+
+def garble_a_row(family: str) -> Callable[[Path], None]:
+    def damage(data_dir: Path) -> None:
+        key, value = first_row(data_dir, family)
+        rewrite(data_dir, Mutation(family, key, b"\xc1" + value[1:]))
+
+    return damage
+
+
+def add_a_row(family: str, key: bytes, value: bytes = b"") -> Callable[[Path], None]:
+    return lambda data_dir: rewrite(data_dir, Mutation(family, key, value))
+
+
+GHOST = keys.join("lib/app", Digest.of(b"ghost"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (flip_a_byte, "does not hash"),
+        (cut_a_blob, "bytes in its file"),
+        (lose_a_blob, "has no file"),
+        (misplace_a_blob, "is no blob's file"),
+        (leave_a_stray_file, "is no blob's file"),
+        (lose_a_row("manifest_bytes"), "has no bytes"),
+        (garble_a_row("manifest_bytes"), "does not hash"),
+        (lose_a_row("manifests"), "belong to no manifest"),
+        (garble_a_row("manifests"), "does not decode"),
+        (lose_a_row("blobs"), "which is not there"),
+        (garble_a_row("tags"), "does not decode"),
+        (lose_a_row("tagged"), "does not agree"),
+        (lose_a_row("referrers"), "does not agree"),
+        (lose_a_row("repositories"), "does not agree"),
+        (lose_a_row("linked"), "does not agree"),
+        (add_a_row("tagged", GHOST + b"v9\0"), "does not agree"),
+        (add_a_row("manifest_bytes", GHOST, b"{}"), "belong to no manifest"),
+        (lose_a_row("holders"), "has no holder"),
+        (lose_a_row("log"), "follows a gap"),
+        (garble_a_row("log"), "does not decode"),
+        (lose_a_row("vector"), "marked as applied"),
+        (add_a_row("meta", keys.join("totals"), b"\x93\x01\x02\x03"), "say"),
+        (garble_a_row("uploads"), "does not decode"),
+    ],
+)
+async def test_damage_is_found(data_dir: Path, damage: Callable[[Path], None], told: str):
+    damage(data_dir)
+    report = check(data_dir)
+    assert any(told in problem.what for problem in report.problems), report.problems
+    assert fsck(data_dir) == DAMAGED
+
+
+async def test_an_orphaned_file_is_a_note(data_dir: Path):
+    """A crash between the rename and the index leaves one; nothing can see it."""
+    digest = Digest.of(b"orphan")
+    path = data_dir / "blobs" / "sha256" / digest.encoded[:2] / digest.encoded
+    path.write_bytes(b"orphan")
+    report = check(data_dir)
+    assert report.problems == []
+    assert report.notes == {"blob files that no row names": 1}
+
+
+async def test_content_that_was_deleted_on_purpose_is_a_note(start_registry: StartRegistry):
+    registry = await start_registry()
+    await fill(registry)
+    path = f"/v2/lib/app/blobs/{Digest.of(LAYER)}"
+    assert (await registry.call("DELETE", path)).status == 202
+    await registry.stop()
+    report = check(registry.data_dir)
+    assert report.problems == []
+    assert report.notes == {"manifests that name deleted content": 1}
+
+
+async def test_staging_files_without_an_upload_are_a_note(data_dir: Path):
+    (data_dir / "staging" / "left-over").write_bytes(b"x")
+    for upload in (data_dir / "staging").iterdir():
+        if upload.name != "left-over":
+            upload.write_bytes(b"")
+    report = check(data_dir)
+    assert report.problems == []
+    assert report.notes == {
+        "unfinished files, removed at the next start": 1,
+        "uploads that lost bytes, and will be refused": 1,
+    }
+
+
+async def test_unusable_directories_are_refused(data_dir: Path, tmp_path: Path):
+    assert fsck(tmp_path / "nowhere") == UNUSABLE
+    assert fsck(Path("/dev/null")) == UNUSABLE
+    (tmp_path / "empty").mkdir()
+    assert fsck(tmp_path / "empty") == UNUSABLE
+    with locked(data_dir, create=False):
+        assert fsck(data_dir) == UNUSABLE
+    rewrite(data_dir, Mutation("meta", keys.join("format"), keys.u64(opening.FORMAT + 1)))
+    assert fsck(data_dir) == UNUSABLE
+    shutil.rmtree(index_path(data_dir))
+    assert fsck(data_dir) == UNUSABLE
