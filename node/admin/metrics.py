@@ -1,0 +1,205 @@
+"""
+Metrics in the Prometheus text format.
+
+Counters of what passes through are kept here; figures of what exists are read from the parts'
+`statistics()` when somebody scrapes, so that keeping them costs nothing in between.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_SECONDS_BUCKETS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0),
+)
+"""From a manifest out of memory to a large layer over a poor link."""
+
+
+class StoreStatistics(Protocol):
+    """What is stored on this node. Sizes in bytes."""
+
+    @property
+    def uploads_open(self) -> int: ...
+
+    @property
+    def blobs(self) -> int: ...
+
+    @property
+    def blob_bytes(self) -> int: ...
+
+    @property
+    def manifests(self) -> int: ...
+
+
+class ClusterStatistics(Protocol):
+    """How this node stands with its peers."""
+
+    @property
+    def members_known(self) -> int:
+        """Members of the cluster that this node has heard of, itself included."""
+        ...
+
+    @property
+    def peers_connected(self) -> int: ...
+
+    @property
+    def events_unpushed(self) -> int:
+        """Own events that the slowest connected peer does not have yet."""
+        ...
+
+    @property
+    def blobs_fetching(self) -> int:
+        """Blobs that are arriving from peers now."""
+        ...
+
+    @property
+    def durability_degraded(self) -> int:
+        """Acknowledgements since the start on fewer nodes than `copies`."""
+        ...
+
+
+class _Figure(NamedTuple):
+    name: str
+    text: str
+    field: str
+    total: bool = False
+    """Whether it only grows, from 0 at the start of the process: a counter, not a gauge."""
+
+    def family(self, value: float | None = None) -> CounterMetricFamily | GaugeMetricFamily:
+        """The metric with *value*, or without a sample."""
+        kind = CounterMetricFamily if self.total else GaugeMetricFamily
+        return kind(self.name, self.text, value=value)
+
+
+_STORE: Final = (
+    _Figure("atoll_uploads_open", "Upload sessions open on this node.", "uploads_open"),
+    _Figure("atoll_blobs_stored", "Blobs complete on this node's disk.", "blobs"),
+    _Figure("atoll_blob_stored_bytes", "Size of those blobs.", "blob_bytes"),
+    _Figure("atoll_manifests_stored", "Manifests in this node's index.", "manifests"),
+)
+_CLUSTER: Final = (
+    _Figure("atoll_cluster_members", "Members known, this node included.", "members_known"),
+    _Figure("atoll_cluster_peers_connected", "Peers connected now.", "peers_connected"),
+    _Figure(
+        "atoll_cluster_events_unpushed",
+        "Own events that the slowest connected peer lacks.",
+        "events_unpushed",
+    ),
+    _Figure("atoll_cluster_blobs_fetching", "Blobs arriving from peers now.", "blobs_fetching"),
+    _Figure(
+        "atoll_durability_degraded",
+        "Pushes acknowledged on fewer nodes than `copies`, as no more were connected.",
+        "durability_degraded",
+        total=True,
+    ),
+)
+
+
+class _Snapshot(Collector):
+    """Turns a `statistics()` snapshot into metrics at each scrape."""
+
+    def __init__(self, figures: tuple[_Figure, ...], statistics: Callable[[], object]) -> None:
+        self._figures = figures
+        self._statistics = statistics
+
+    def describe(self) -> Iterable[Metric]:
+        # Asked for at registration, when the parts may not be running yet.
+        return [figure.family() for figure in self._figures]
+
+    def collect(self) -> Iterable[Metric]:
+        snapshot = self._statistics()
+        for figure in self._figures:
+            yield figure.family(float(getattr(snapshot, figure.field)))
+
+
+class _Request(NamedTuple):
+    """The children of one (action, method, status), looked up once and kept."""
+
+    answered: Counter
+    seconds: Histogram
+
+
+class Metrics:
+    """
+    The metrics of one node, in a registry of its own. Safe from any thread.
+
+    The number of time series is bounded: actions come from the route table, methods outside the
+    usual ones count as "other", and statuses are HTTP's.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._requests = Counter(
+            "atoll_http_requests",
+            "Requests answered.",
+            ("action", "method", "status"),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "atoll_http_request_seconds",
+            "Time from the head of a request to the end of its answer.",
+            ("action", "method"),
+            registry=self._registry,
+            buckets=_SECONDS_BUCKETS,
+        )
+        self._received = self._counter("atoll_http_received_bytes", "Request body bytes read.")
+        self._sent = self._counter("atoll_http_sent_bytes", "Response body bytes written.")
+        self._children: dict[tuple[str, str, int], _Request] = {}
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(name, text, registry=self._registry)
+
+    def request(self, action: str, method: str, status: int, seconds: float) -> None:
+        """Count one answered request. *action* is a name out of the route table."""
+        child = self._children.get((action, method, status)) or self._child(action, method, status)
+        child.answered.inc()
+        child.seconds.observe(seconds)
+
+    def _child(self, action: str, method: str, status: int) -> _Request:
+        # A stranger chooses the method, so an unusual one may become neither label nor key.
+        method = method if method in _METHODS else "other"
+        return self._children.setdefault(
+            (action, method, status),
+            _Request(
+                self._requests.labels(action, method, str(status)),
+                self._seconds.labels(action, method),
+            ),
+        )
+
+    def received(self, count: int) -> None:
+        """Count *count* bytes of a request body."""
+        self._received.inc(count)
+
+    def sent(self, count: int) -> None:
+        """Count *count* bytes of a response body."""
+        self._sent.inc(count)
+
+    def watch_store(self, statistics: Callable[[], StoreStatistics]) -> None:
+        """Report what is stored. *statistics* is called at each scrape and must not block."""
+        self._registry.register(_Snapshot(_STORE, statistics))
+
+    def watch_cluster(self, statistics: Callable[[], ClusterStatistics]) -> None:
+        """Report how the node stands with its peers, likewise."""
+        self._registry.register(_Snapshot(_CLUSTER, statistics))
+
+    def render(self) -> tuple[bytes, str]:
+        """The body of `/metrics` and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4

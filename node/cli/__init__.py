@@ -1,0 +1,71 @@
+"""
+The `atoll` command. One module per sub-command; each imports what it needs when it runs.
+
+Exit status: 0 for success, 1 when something went wrong, 2 when the command or the settings
+cannot be used.
+"""
+
+import importlib.metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.cli.config import config
+from node.cli.serve import serve
+from node.cli.up import up
+
+# Plain help and plain tracebacks: they end up in logs and issue reports, and rich takes long to
+# import.
+app = typer.Typer(
+    name="atoll",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"atoll {_version()}")
+        raise typer.Exit
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("atoll")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed, run from a source tree)"
+
+
+@app.callback()
+def atoll(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """One logical container registry spread over many regions."""
+
+
+@app.command()
+def fsck(
+    data_dir: Annotated[Path, typer.Argument(help="Data directory of a node that is stopped.")],
+) -> None:
+    """Check a stopped node's index against its files (offline)."""
+    from node.cli.fsck import fsck as check
+
+    raise typer.Exit(check(data_dir))
+
+
+app.command()(serve)
+app.command()(up)
+app.command()(config)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app(prog_name="atoll")

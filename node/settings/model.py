@@ -1,0 +1,295 @@
+"""What can be configured: one frozen object, and what is known about each of its fields."""
+
+import re
+import socket
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cluster.model import NODE_ID
+from node.settings.kinds import (
+    Address,
+    Directory,
+    Endpoint,
+    Endpoints,
+    Kind,
+    Name,
+    OneOf,
+    Seconds,
+    Whole,
+)
+
+ENV_PREFIX: Final = "ATOLL_"
+
+_JOIN_MAX: Final = 64
+_DAY_S: Final = 86_400.0
+
+
+class Spec(NamedTuple):
+    """What is known of a setting besides its name, type and default."""
+
+    kind: Kind
+    doc: str
+    why: str
+    unit: str = ""
+    shown_default: str | None = None
+    """What documentation prints where the default depends on the machine."""
+
+
+def default_node_name(host_name: str) -> str:
+    """Make a valid node name of a host name: its first label, lower case, odd characters as -."""
+    label = re.sub(r"[^a-z0-9_-]+", "-", host_name.lower().partition(".")[0])[:63].strip("_-")
+    return label if NODE_ID.fullmatch(label) is not None else "node"
+
+
+def _this_host() -> str:
+    return default_node_name(socket.gethostname())
+
+
+def _about(
+    kind: Kind, doc: str, *, why: str, unit: str = "", shown_default: str | None = None
+) -> dict[str, Spec]:
+    return {"spec": Spec(kind, doc, why, unit, shown_default)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be configured, parsed and valid. Sizes are bytes, durations seconds."""
+
+    data_dir: Path = field(
+        metadata=_about(
+            Directory(),
+            "Directory that holds everything this node stores; created when it is missing.",
+            why="There is no default: data must not land where nobody expects it.",
+        )
+    )
+    http: Address = field(
+        default=Address("127.0.0.1", 5000),
+        metadata=_about(
+            Endpoint(),
+            "Address on which the registry API listens.",
+            why="5000 is where clients expect a registry; other machines reach it only when asked.",
+        ),
+    )
+    rpc: Address = field(
+        default=Address("127.0.0.1", 6000),
+        metadata=_about(
+            Endpoint(),
+            "Address on which this node listens for the other nodes of its cluster.",
+            why="Other machines reach it only when asked.",
+        ),
+    )
+    advertise_http: Address | None = field(
+        default=None,
+        metadata=_about(
+            Endpoint(),
+            "Address of the registry API as others should use it.",
+            why="The address it listens on; for all interfaces, the host of `advertise_rpc`.",
+            shown_default="the address in `http`",
+        ),
+    )
+    advertise_rpc: Address | None = field(
+        default=None,
+        metadata=_about(
+            Endpoint(),
+            "Address at which the other nodes reach this one.",
+            why="The address it listens on; must be given when that is every interface.",
+            shown_default="the address in `rpc`",
+        ),
+    )
+    region: str = field(
+        default="local",
+        metadata=_about(
+            Name(),
+            "Region of this node: the nodes with cheap links to it have the same one.",
+            why="A single node needs no name for its region.",
+        ),
+    )
+    node: str = field(
+        default_factory=_this_host,
+        metadata=_about(
+            Name(),
+            "Name of this node, unique in its cluster and never given to another data directory.",
+            why="Host names are unique where machines are managed, and people recognise them.",
+            shown_default="the host name",
+        ),
+    )
+    cluster: str = field(
+        default="atoll",
+        metadata=_about(
+            Name(),
+            "Name of the cluster; nodes of differently named clusters refuse each other.",
+            why="One cluster per network is the common case.",
+        ),
+    )
+    join: tuple[Address, ...] = field(
+        default=(),
+        metadata=_about(
+            Endpoints(most=_JOIN_MAX),
+            "RPC addresses of nodes to join; those of all nodes are fine, its own included.",
+            why="A node that joins nobody is a cluster of one, and others may join it.",
+        ),
+    )
+    copies: int = field(
+        default=2,
+        metadata=_about(
+            Whole(1, 7),
+            "Nodes that must hold a push durably before it is acknowledged.",
+            why="Two survive the loss of any one node; each more costs disk and push latency.",
+            unit="nodes",
+        ),
+    )
+    log_level: str = field(
+        default="info",
+        metadata=_about(
+            OneOf(("debug", "info", "warning", "error")),
+            "Least severe log events to write.",
+            why="One line per thing that happened; `debug` adds the steps in between.",
+        ),
+    )
+    log_format: str = field(
+        default="auto",
+        metadata=_about(
+            OneOf(("auto", "json", "text")),
+            "Form of the log on standard error.",
+            why="`auto` is text on a terminal and JSON lines everywhere else.",
+        ),
+    )
+    manifest_max_bytes: int = field(
+        default=4 << 20,
+        metadata=_about(
+            Whole(1 << 10, 8 << 20),
+            "Largest manifest to accept.",
+            why="What the distribution specification asks of every registry; more costs memory.",
+            unit="bytes",
+        ),
+    )
+    upload_expiry_s: float = field(
+        default=_DAY_S,
+        metadata=_about(
+            Seconds(60, 30 * _DAY_S),
+            "Time after which an upload session that was not finished is removed.",
+            why="Longer than the longest push; shorter frees the disk of broken ones sooner.",
+            unit="seconds",
+        ),
+    )
+    uploads_max: int = field(
+        default=1024,
+        metadata=_about(
+            Whole(1, 1_000_000),
+            "Upload sessions that may be open on this node; one more is refused.",
+            why="Hundreds of pushes at once; bounds the staged files a stranger can create.",
+            unit="sessions",
+        ),
+    )
+    upload_max_bytes: int = field(
+        default=0,
+        metadata=_about(
+            Whole(0, 1 << 50),
+            "Largest blob to accept; 0 for no limit but the disk.",
+            why="Model and data images reach hundreds of gigabytes.",
+            unit="bytes",
+        ),
+    )
+    chunk_min_bytes: int = field(
+        default=0,
+        metadata=_about(
+            Whole(0, 1 << 30),
+            "Chunk size that `OCI-Chunk-Min-Length` asks of clients; 0 sends no such header.",
+            why="Any chunk size works here; larger ones cost fewer requests.",
+            unit="bytes",
+        ),
+    )
+    join_timeout_s: float = field(
+        default=10.0,
+        metadata=_about(
+            Seconds(0, 3600),
+            "Longest wait for the nodes in `join` before `/readyz` says yes without them.",
+            why="Long enough for nodes that start together; a dead node must not keep others down.",
+            unit="seconds",
+        ),
+    )
+    body_timeout_s: float = field(
+        default=60.0,
+        metadata=_about(
+            Seconds(1, 3600),
+            "Longest pause in a request body before the connection is closed.",
+            why="Above the stalls of poor links; lower frees the slots of dead clients sooner.",
+            unit="seconds",
+        ),
+    )
+    shutdown_grace_s: float = field(
+        default=10.0,
+        metadata=_about(
+            Seconds(0, 600),
+            "Time that requests in flight get to finish when the node is told to stop.",
+            why="Below the 30 s after which orchestrators kill; 0 cuts them at once.",
+            unit="seconds",
+        ),
+    )
+    blob_threads: int = field(
+        default=8,
+        metadata=_about(
+            Whole(1, 128),
+            "Threads that hash, write, sync and send blobs.",
+            why="They mostly wait for the disk; more help fast disks and use more memory.",
+            unit="threads",
+        ),
+    )
+
+    @property
+    def http_advertised(self) -> Address:
+        """Where others reach the registry API; never a wildcard once loaded."""
+        if self.advertise_http is not None:
+            return self.advertise_http
+        if self.http.is_wildcard:
+            return Address(self.rpc_advertised.host, self.http.port)
+        return self.http
+
+    @property
+    def rpc_advertised(self) -> Address:
+        """Where the other nodes reach this one; never a wildcard once loaded."""
+        return self.rpc if self.advertise_rpc is None else self.advertise_rpc
+
+    @property
+    def seeds(self) -> tuple[Address, ...]:
+        """The addresses in *join* without this node's own, so that all can share one list."""
+        own = (self.rpc, self.rpc_advertised)
+        return tuple(address for address in self.join if address not in own)
+
+
+_FIELDS: Final[dict[str, Field[Any]]] = {each.name: each for each in fields(Settings)}
+
+NAMES: Final = tuple(_FIELDS)
+"""Every setting, in the order of the documentation."""
+
+
+def spec_of(name: str) -> Spec:
+    """The documentation and kind of the setting *name*."""
+    spec = _FIELDS[name].metadata["spec"]
+    assert isinstance(spec, Spec)
+    return spec
+
+
+def env_of(name: str) -> str:
+    """The environment variable of the setting *name*."""
+    return ENV_PREFIX + name.upper()
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of the setting *name*."""
+    return "--" + name.replace("_", "-")
+
+
+def is_required(name: str) -> bool:
+    """Whether the setting *name* has no default."""
+    each = _FIELDS[name]
+    return each.default is MISSING and each.default_factory is MISSING
+
+
+def default_of(name: str) -> object:
+    """The default of the setting *name*; None for a required one."""
+    each = _FIELDS[name]
+    if each.default_factory is not MISSING:
+        return each.default_factory()
+    return None if is_required(name) else each.default

@@ -1,0 +1,203 @@
+"""
+The three sources of settings (TOML file, `ATOLL_*` environment, flags) and what they add up to.
+
+A flag wins over the environment, which wins over the file, which wins over the default. All
+problems are found before any is reported.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from node.settings.kinds import Address
+from node.settings.model import (
+    ENV_PREFIX,
+    NAMES,
+    Settings,
+    default_of,
+    env_of,
+    flag_of,
+    is_required,
+    spec_of,
+)
+
+CONFIG: Final = "config"
+"""The flag (and, in capitals, the variable) that names the TOML file. Not itself a setting."""
+
+_CONFIG_BYTES_MAX: Final = 1 << 20
+
+_SERVICE_LINK: Final = re.compile(
+    r"ATOLL_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
+)
+"""Variables that Kubernetes sets in every pod beside a service called `atoll` or `atoll-...`."""
+
+
+class Source(StrEnum):
+    """Where a value in force came from."""
+
+    DEFAULT = "default"
+    FILE = "file"
+    ENV = "env"
+    FLAG = "flag"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. *problems* holds one sentence each, at least one."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class Gathered(NamedTuple):
+    """
+    What the three sources add up to, valid or not.
+
+    *values* has every setting, and None for the required ones in *missing*, which nobody gave.
+    That is not yet a problem: `atoll config` shows such a state, `load` refuses it.
+    """
+
+    values: dict[str, object]
+    sources: dict[str, Source]
+    missing: list[str]
+    problems: list[str]
+
+
+def gather(flags: Mapping[str, object], environ: Mapping[str, str]) -> Gathered:
+    """
+    Read all sources. *flags* is by setting name (and `config`); None means not given.
+
+    Reads the TOML file and nothing else; never raises for what an operator wrote.
+    """
+    problems: list[str] = []
+    values = {name: default_of(name) for name in NAMES}
+    sources = dict.fromkeys(NAMES, Source.DEFAULT)
+    given = [
+        *_from_file(flags.get(CONFIG) or environ.get(env_of(CONFIG)), problems),
+        *_from_environment(environ, problems),
+        *_from_flags(flags),
+    ]
+    written = {name for _, name, _, _ in given}
+    missing = [name for name in NAMES if is_required(name) and name not in written]
+    # Every source is parsed, not only the winning one: a typo that a flag hides today would
+    # stop the node on the day that the flag goes.
+    for source, name, label, raw in given:
+        try:
+            values[name] = spec_of(name).kind.parse(raw)
+        except ValueError as exc:
+            problems.append(f"{label} {exc}")
+        else:
+            sources[name] = source
+    problems += _contradictions(values)
+    return Gathered(values, sources, missing, problems)
+
+
+def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    Read the settings in force. *environ* is the process environment unless given.
+
+    Raises:
+        SettingsError: with everything that is wrong.
+    """
+    found = gather(flags, os.environ if environ is None else environ)
+    missing = [
+        f"{name} is required: give {flag_of(name)}, {env_of(name)} or {name} in the file"
+        for name in found.missing
+    ]
+    if found.problems or missing:
+        raise SettingsError([*missing, *found.problems])
+    checked: dict[str, Any] = found.values
+    return Settings(**checked)
+
+
+_Given = tuple[Source, str, str, object]
+"""A source, a setting's name, how a message calls it, and what was written."""
+
+
+def _from_file(path: object, problems: list[str]) -> list[_Given]:
+    if not isinstance(path, str | Path) or not str(path):
+        return []
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_CONFIG_BYTES_MAX + 1)
+        if len(data) > _CONFIG_BYTES_MAX:
+            raise ValueError(f"is larger than {_CONFIG_BYTES_MAX} bytes")
+        table = tomllib.loads(data.decode())
+    except OSError as exc:
+        problems.append(f"{path} cannot be read: {exc.strerror}")
+        return []
+    except ValueError as exc:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors.
+        problems.append(f"{path} is not a valid TOML file: {exc}")
+        return []
+    problems += [
+        f"{path}: unknown setting {key!r}{_suggestion(key, NAMES)}"
+        for key in table
+        if key not in NAMES
+    ]
+    return [
+        (Source.FILE, name, f"{path}: {name}", raw) for name, raw in table.items() if name in NAMES
+    ]
+
+
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> list[_Given]:
+    by_variable = {env_of(name): name for name in NAMES}
+    known = [*by_variable, env_of(CONFIG)]
+    found: list[_Given] = []
+    for variable, text in sorted(environ.items()):
+        if variable in by_variable:
+            # An empty variable is how Compose files and unit files say "not set".
+            if text:
+                found.append((Source.ENV, by_variable[variable], variable, text))
+        elif variable in known or not variable.startswith(ENV_PREFIX):
+            continue
+        elif not _is_service_link(variable, text):
+            problems.append(f"unknown variable {variable}{_suggestion(variable, known)}")
+    return found
+
+
+def _is_service_link(variable: str, text: str) -> bool:
+    link = variable.endswith("_PORT") and text.startswith(("tcp://", "udp://", "sctp://"))
+    return link or _SERVICE_LINK.fullmatch(variable) is not None
+
+
+def _from_flags(flags: Mapping[str, object]) -> Iterator[_Given]:
+    for name in NAMES:
+        raw = flags.get(name)
+        # A repeatable flag that was never given is an empty list.
+        if raw is not None and raw != [] and raw != ():
+            yield Source.FLAG, name, flag_of(name), raw
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _contradictions(values: Mapping[str, object]) -> Iterator[str]:
+    """Tell which values, each valid alone, cannot be used together."""
+    http, rpc, join = values["http"], values["rpc"], values["join"]
+    assert isinstance(http, Address)
+    assert isinstance(rpc, Address)
+    assert isinstance(join, tuple)
+    if http == rpc:
+        yield f"http and rpc cannot both listen on {http}"
+    for name in ("advertise_http", "advertise_rpc"):
+        advertised = values[name]
+        if isinstance(advertised, Address) and advertised.is_wildcard:
+            yield f"{name} must be an address that others can connect to, not {advertised}"
+    if values["advertise_rpc"] is not None:
+        return
+    # Asked for even without `join`: another node may join this one, and would then be told to
+    # connect to its own wildcard or loopback address.
+    if rpc.is_wildcard:
+        yield f"advertise_rpc is required because rpc listens on every interface ({rpc})"
+    elif rpc.is_loopback and not all(seed.is_loopback for seed in join):
+        yield (
+            f"advertise_rpc is required: nodes on other machines (join) cannot reach this one "
+            f"at {rpc}; listen on another address, or say how {rpc} is reached"
+        )

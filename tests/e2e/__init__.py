@@ -1,0 +1,1 @@
+"""Real Atoll processes, real clients, real crashes. Nothing here imports `node` or `cluster`."""

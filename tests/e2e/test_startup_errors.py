@@ -1,0 +1,118 @@
+"""What stops a node from starting is one clear line and an exit status, never a traceback."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.ports import free_port
+from tests.e2e.processes import atoll_command, clean_environment
+from tests.e2e.serve_cluster import ServeProcess
+
+pytestmark = pytest.mark.e2e
+
+SETTINGS = 2
+OTHER = 1
+
+
+def check(arguments, status, *parts, environ=None):
+    """Run `atoll serve`; expect *status* and on standard error one line with each of *parts*."""
+    done = subprocess.run(
+        [*atoll_command(), "serve", *arguments],
+        capture_output=True,
+        text=True,
+        env={**clean_environment(), **(environ or {})},
+        timeout=60,
+        check=False,
+    )
+    # A node logs JSON lines of its own on the way; the line for people is not one of them.
+    lines = [line for line in done.stderr.splitlines() if not is_event(line)]
+    assert done.returncode == status, done.stderr
+    assert len(lines) == len(parts), done.stderr
+    for part in parts:
+        assert any(line.startswith("atoll: ") and part in line for line in lines), (part, lines)
+    assert done.stdout == ""
+
+
+def is_event(line):
+    try:
+        return "event" in json.loads(line)
+    except ValueError:
+        return False
+
+
+@pytest.fixture
+def addresses() -> list[str]:
+    """Flags with free addresses for one node."""
+    port = free_port()
+    return ["--http", f"127.0.0.1:{port}", "--rpc", f"127.0.0.1:{port + 1000}"]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[ServeProcess]:
+    """A node that takes traffic."""
+    port = free_port()
+    node = ServeProcess(
+        name="eu-1",
+        region="eu",
+        http=f"127.0.0.1:{port}",
+        rpc=f"127.0.0.1:{port + 1000}",
+        data_dir=tmp_path / "running",
+    )
+    node.start()
+    try:
+        node.wait_ready()
+        yield node
+    finally:
+        node.stop()
+
+
+def test_no_settings():
+    check([], SETTINGS, "data_dir is required")
+
+
+def test_all_problems_at_once(tmp_path):
+    """An operator would need one start per mistake."""
+    path = tmp_path / "atoll.toml"
+    path.write_text('copis = 2\nregion = "EU"\n')
+    check(
+        ["--config", str(path), "--data-dir", str(tmp_path / "d"), "--http", "nowhere"],
+        SETTINGS,
+        "unknown setting 'copis'; did you mean copies?",
+        "region must be",
+        "--http must be HOST:PORT",
+        "unknown variable ATOLL_REGOIN; did you mean ATOLL_REGION?",
+        environ={"ATOLL_REGOIN": "eu"},
+    )
+    assert not (tmp_path / "d").exists()
+
+
+def test_broken_settings_file(tmp_path):
+    path = tmp_path / "atoll.toml"
+    path.write_text("copies = \n")
+    check(["--config", str(path), "--data-dir", "d"], SETTINGS, "not a valid TOML file")
+
+
+@pytest.mark.parametrize("flag", ["--http", "--rpc"])
+def test_taken_port(tmp_path, addresses, flag):
+    """The operator would have to guess which of the two ports is the problem."""
+    taken = addresses[addresses.index(flag) + 1]
+    host, _, port = taken.rpartition(":")
+    with socket.socket() as other:
+        other.bind((host, int(port)))
+        other.listen()
+        check(["--data-dir", str(tmp_path / "d"), *addresses], OTHER, taken)
+
+
+def test_locked_directory(running, addresses):
+    """Two nodes would write to one index."""
+    check(["--data-dir", str(running.data_dir), *addresses], OTHER, str(running.data_dir))
+
+
+def test_directory_that_cannot_be_made(tmp_path, addresses):
+    (tmp_path / "file").write_text("")
+    path = str(tmp_path / "file" / "d")
+    check(["--data-dir", path, *addresses], OTHER, path)

@@ -1,0 +1,101 @@
+"""What `/metrics` shows."""
+
+from dataclasses import dataclass
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from node.admin.metrics import Metrics
+
+
+@dataclass
+class FakeStore:
+    uploads_open: int = 1
+    blobs: int = 2
+    blob_bytes: int = 3
+    manifests: int = 4
+
+
+@dataclass
+class FakeCluster:
+    members_known: int = 3
+    peers_connected: int = 2
+    events_unpushed: int = 5
+    blobs_fetching: int = 1
+    durability_degraded: int = 6
+
+
+def scrape(metrics):
+    """All samples: (name, labels) -> value."""
+    body, content_type = metrics.render()
+    assert content_type.startswith("text/plain")
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+def test_requests():
+    """Requests would be counted under the wrong labels, or lost."""
+    metrics = Metrics()
+    metrics.request("blob.read", "GET", 200, 0.003)
+    metrics.request("blob.read", "GET", 200, 0.2)
+    metrics.request("blob.read", "GET", 404, 0.001)
+    samples = scrape(metrics)
+    both = (("action", "blob.read"), ("method", "GET"))
+    assert samples["atoll_http_requests_total", (*both, ("status", "200"))] == 2
+    assert samples["atoll_http_requests_total", (*both, ("status", "404"))] == 1
+    assert samples["atoll_http_request_seconds_count", both] == 3
+    bucket = tuple(sorted((*both, ("le", "0.005"))))
+    assert samples["atoll_http_request_seconds_bucket", bucket] == 2
+
+
+def test_strange_methods_share_one_series():
+    """A stranger could fill the memory by sending ever new methods."""
+    metrics = Metrics()
+    for i in range(100):
+        metrics.request("unknown", f"M{i}", 405, 0.001)
+    series = {key: v for key, v in scrape(metrics).items() if key[0] == "atoll_http_requests_total"}
+    labels = (("action", "unknown"), ("method", "other"), ("status", "405"))
+    assert series == {("atoll_http_requests_total", labels): 100}
+
+
+def test_counters():
+    metrics = Metrics()
+    metrics.received(10)
+    metrics.received(5)
+    metrics.sent(7)
+    samples = scrape(metrics)
+    assert samples["atoll_http_received_bytes_total", ()] == 15
+    assert samples["atoll_http_sent_bytes_total", ()] == 7
+
+
+def test_snapshots_are_read_at_each_scrape():
+    """The gauges would show the figures of the start for ever."""
+    metrics, store, cluster = Metrics(), FakeStore(), FakeCluster()
+    metrics.watch_store(lambda: store)
+    metrics.watch_cluster(lambda: cluster)
+    samples = scrape(metrics)
+    assert samples["atoll_uploads_open", ()] == 1
+    assert samples["atoll_blobs_stored", ()] == 2
+    assert samples["atoll_blob_stored_bytes", ()] == 3
+    assert samples["atoll_manifests_stored", ()] == 4
+    assert samples["atoll_cluster_members", ()] == 3
+    assert samples["atoll_cluster_events_unpushed", ()] == 5
+    assert samples["atoll_cluster_blobs_fetching", ()] == 1
+    assert samples["atoll_durability_degraded_total", ()] == 6
+    cluster.peers_connected = 0
+    assert scrape(metrics)["atoll_cluster_peers_connected", ()] == 0
+
+
+def test_nodes_in_one_process_do_not_share():
+    """Simulated nodes in one process would count into each other's figures."""
+    one, other = Metrics(), Metrics()
+    one.sent(1)
+    assert scrape(other)["atoll_http_sent_bytes_total", ()] == 0
+
+
+def test_process_and_collector_figures():
+    """Memory, CPU and garbage collection of the process would be missing."""
+    names = {name for name, _ in scrape(Metrics())}
+    assert {"python_info", "python_gc_collections_total"} <= names

@@ -1,0 +1,69 @@
+"""The command as a whole."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from node.cli import app
+
+ROOT = Path(__file__).parents[3]
+
+HEAVY = ("aiohttp", "grpc", "rocksdict", "uvloop", "google.protobuf", "asyncio", "rich")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["serve", "--help"], ["up", "--help"]])
+def test_help_loads_no_server_library(arguments):
+    """`atoll --help` would take seconds on a small machine."""
+    program = (
+        "import sys\n"
+        "from node.cli import app\n"
+        f"try: app({arguments!r}, prog_name='atoll')\n"
+        "except SystemExit: pass\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage: atoll" in done.stdout
+
+
+def test_commands():
+    """A command that other scripts rely on would be missing."""
+    result = CliRunner().invoke(app, ["--help"])
+    assert result.exit_code == 0
+    commands = result.stdout.partition("Commands:")[2].split("\n")
+    assert {line.split()[0] for line in commands if line.strip()} >= {
+        "serve",
+        "up",
+        "config",
+        "fsck",
+    }
+
+
+def test_version():
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("atoll ")
+
+
+def test_runs_as_a_module():
+    """`python -m node`, by which `atoll up` starts its children, would not work."""
+    done = subprocess.run(
+        [sys.executable, "-m", "node", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout[:6]) == (0, "atoll ")
+
+
+def test_unknown_flag_is_a_usage_error():
+    result = CliRunner().invoke(app, ["serve", "--dta-dir", "x"])
+    assert result.exit_code == 2
+    assert "--data-dir" in result.stderr
