@@ -56,6 +56,14 @@ class RequestObserver(Protocol):
 
     def request(self, action: str, method: str, status: int, seconds: float) -> None: ...
 
+    def received(self, count: int) -> None:
+        """Bytes of a request body."""
+        ...
+
+    def sent(self, count: int) -> None:
+        """Bytes of an answer's body."""
+        ...
+
 
 class Api:
     """Answers every HTTP request of a node."""
@@ -99,8 +107,12 @@ class Api:
         finally:
             seconds = time.perf_counter() - started
             self._observer.request(action, request.method, status, seconds)
+            if request.body_exists:
+                self._observer.received(request.content.total_bytes)
             self._log_done(request, status, seconds)
             request_id.reset(token)
+        if request.method != "HEAD":
+            self._observer.sent(response.content_length or 0)
         if not response.prepared and (status >= 400 or request.method not in _READS):
             response.headers["X-Request-Id"] = identity
         return response
@@ -109,7 +121,9 @@ class Api:
         if request.method not in _READS:
             raise MethodNotAllowed(_READS)
         status, body, content_type = page()
-        return web.Response(status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type})
+        return web.Response(
+            status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type}
+        )
 
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
         if isinstance(error, OSError):

@@ -88,9 +88,7 @@ async def _send(
     await response.write_eof()
 
 
-async def _pieces(
-    blob: BlobReader | RemoteBlob, offset: int, length: int
-) -> AsyncIterator[bytes]:
+async def _pieces(blob: BlobReader | RemoteBlob, offset: int, length: int) -> AsyncIterator[bytes]:
     if isinstance(blob, RemoteBlob):
         async for piece in blob.stream(offset, length):
             yield piece

@@ -65,9 +65,7 @@ def location(repository: str, digest: Digest) -> str:
     return f"/v2/{repository}/manifests/{quote(digest, safe=':')}"
 
 
-def _answer(
-    request: web.BaseRequest, found: FoundManifest, fields: dict[str, str]
-) -> web.Response:
+def _answer(request: web.BaseRequest, found: FoundManifest, fields: dict[str, str]) -> web.Response:
     if request.method == "HEAD":
         fields["Content-Length"] = str(len(found.body))
         return web.Response(headers=fields)
@@ -83,6 +81,4 @@ def _wants_image(request: web.BaseRequest) -> bool:
     ]
     if not any(media_type in _IMAGE_TYPES for media_type in accepted):
         return False
-    return not any(
-        media_type in (*_INDEX_TYPES, "*/*", "application/*") for media_type in accepted
-    )
+    return not any(media_type in (*_INDEX_TYPES, "*/*", "application/*") for media_type in accepted)

@@ -62,9 +62,7 @@ async def cancel(context: Context, request: web.BaseRequest, target: Target) -> 
     return web.Response(status=204, headers=headers.API_VERSION)
 
 
-async def _mount(
-    context: Context, target: Target, mount: str, source: str | None
-) -> web.Response:
+async def _mount(context: Context, target: Target, mount: str, source: str | None) -> web.Response:
     digest = parse_digest(mount)
     try:
         origin = None if source is None else RepositoryName.parse(source)

@@ -31,9 +31,22 @@ from node.registry.uploads import UploadConfig, Uploads
 from tests.fakes.replicator import SoloReplicator
 
 
-class NoObserver:
+class Observed:
+    """What the edge reported."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, int]] = []
+        self.bytes_in = 0
+        self.bytes_out = 0
+
     def request(self, action: str, method: str, status: int, seconds: float) -> None:
-        """Nobody counts here."""
+        self.requests.append((action, method, status))
+
+    def received(self, count: int) -> None:
+        self.bytes_in += count
+
+    def sent(self, count: int) -> None:
+        self.bytes_out += count
 
 
 @dataclass
@@ -63,6 +76,7 @@ class Registry:
     uploads: Uploads
     blobs: FilesystemBlobs
     replicator: SoloReplicator
+    observed: Observed
     parts: AsyncExitStack
 
     async def stop(self) -> None:
@@ -167,6 +181,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 get_logger("uploads"),
                 lambda: wall.now_ms() / 1000,
             )
+            observed = Observed()
             context = Context(
                 pull=Pull(index.metadata, blobs, replicator),
                 push=Push(index.metadata, replicator),
@@ -175,7 +190,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 listing=Listing(index.metadata, replicator),
                 limits=limits or ApiLimits(),
             )
-            runner = web.ServerRunner(make_server(Api(context, {}, NoObserver())))
+            runner = web.ServerRunner(make_server(Api(context, {}, observed)))
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -190,6 +205,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 uploads,
                 blobs,
                 replicator,
+                observed,
                 stack,
             )
 

@@ -1,0 +1,138 @@
+"""The edge itself: request ids, what goes into the log, and answers when something breaks."""
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from node import logs
+from node.errors import StorageFailure
+from tests.api.conftest import Registry
+
+MISSING = "/v2/lib/app/manifests/v1"
+
+
+@pytest.fixture
+def lines() -> Iterator[io.BytesIO]:
+    stream = io.BytesIO()
+    logs.configure(form="json", stream=stream)
+    yield stream
+    logs.configure()
+
+
+def events(lines: io.BytesIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in lines.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("given", ["abc-123", "0af7651916cd43dd8448eb211c80319c"])
+async def test_a_request_id_is_kept_and_logged(registry: Registry, lines: io.BytesIO, given: str):
+    answer = await registry.call("GET", MISSING, headers={"X-Request-Id": given})
+    assert answer.headers["X-Request-Id"] == given
+    [line] = [event for event in events(lines) if event["event"] == "request"]
+    assert line["request_id"] == given
+    assert (line["method"], line["path"], line["status"]) == ("GET", MISSING, 404)
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a{b}", "<script>"])
+async def test_an_odd_request_id_is_replaced(registry: Registry, given: str):
+    answer = await registry.call("GET", MISSING, headers={"X-Request-Id": given})
+    assert answer.headers["X-Request-Id"] != given
+    assert len(answer.headers["X-Request-Id"]) == 16
+
+
+async def test_writes_are_logged_and_pulls_are_not(registry: Registry, lines: io.BytesIO):
+    await registry.push_image("lib/app", "v1")
+    assert {event["method"] for event in events(lines)} == {"POST", "PUT"}
+    before = len(events(lines))
+    assert (await registry.call("GET", MISSING)).status == 200
+    assert len(events(lines)) == before
+
+
+async def test_requests_and_bytes_are_counted(registry: Registry):
+    blob = await registry.push_blob("lib/app", b"y" * 200_000)
+    seen = registry.observed
+    assert seen.requests == [("upload.start", "POST", 201)]
+    assert (seen.bytes_in, seen.bytes_out) == (200_000, 0)
+    await registry.call("GET", f"/v2/lib/app/blobs/{blob}")
+    await registry.call("HEAD", f"/v2/lib/app/blobs/{blob}")
+    assert seen.bytes_out == 200_000
+    await registry.call("GET", "/nowhere")
+    assert seen.requests[1:] == [
+        ("blob.read", "GET", 200),
+        ("blob.read", "HEAD", 200),
+        ("none", "GET", 404),
+    ]
+
+
+async def test_an_unexpected_error_tells_nothing_of_the_inside(
+    registry: Registry, lines: io.BytesIO, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(repository: str, tag: str) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(registry.index.metadata, "tag", broken)
+    answer = await registry.call("GET", MISSING)
+    assert answer.status == 500
+    assert answer.codes == ["UNKNOWN"]
+    assert b"secret" not in answer.body
+    [line] = [event for event in events(lines) if event["level"] == "error"]
+    assert "secret detail" in str(line["exception"])
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("failure", [StorageFailure(), OSError(5, "Input/output error")])
+async def test_a_failing_disk_is_a_500_and_never_a_404(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, failure: Exception
+):
+    digest = await registry.push_blob("lib/app", b"x")
+
+    def broken(asked: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(registry.blobs, "size", broken)
+    answer = await registry.call("GET", f"/v2/lib/app/blobs/{digest}")
+    assert answer.status == 500
+    assert answer.codes == ["UNKNOWN"]
+
+
+async def test_a_full_disk_refuses_and_keeps_the_session(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    import errno
+    import os
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    location = await registry.start_upload("lib/app")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        patched.setattr(os, "write", full)
+        answer = await registry.call("PATCH", location, data=b"x" * 300_000)
+    assert answer.status == 503
+    assert answer.codes == ["UNAVAILABLE"]
+    assert (await registry.call("GET", location)).headers["Range"] == "0-0"
+    assert (await registry.call("PATCH", location, data=b"x" * 300_000)).status == 202
+
+
+async def test_requests_on_one_connection_do_not_mix(registry: Registry):
+    """Keep-alive after every kind of answer: the next request on the connection still works."""
+    digest = await registry.push_image("lib/app", "v1")
+    blob = await registry.push_blob("lib/app", b"y" * 200_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", registry.port)
+    for path, status in (
+        (f"/v2/lib/app/manifests/{digest}", b"200"),
+        (f"/v2/lib/app/blobs/{blob}", b"200"),
+        ("/v2/lib/app/manifests/none", b"404"),
+        ("/v2/UPPER/manifests/none", b"400"),
+        ("/v2/", b"200"),
+    ):
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.split(b" ", 2)[1] == status
+        fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+        await reader.readexactly(int(fields[b"Content-Length"]))
+    writer.close()
+    await writer.wait_closed()
