@@ -12,10 +12,12 @@ Errors of the replication engine.
     ├── PeerError            something at the other end
     │   ├── PeerUnreachable  no answer: mark the link down, back off
     │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
-    └── NotCaughtUp          peers know things that are not here yet: try again shortly
+    │       └── DuplicateNode  two running nodes bear one name: the later one has to go
+    ├── NotCaughtUp          peers know things that are not here yet: try again shortly
+    └── NotDurable           too few nodes confirmed an event: do not acknowledge it
 """
 
-from cluster.model import Digest, Dot
+from cluster.model import Digest, Dot, Member
 
 
 class ClusterError(Exception):
@@ -77,5 +79,23 @@ class PeerRefused(PeerError):
     """The peer answered, and refused for good."""
 
 
+class DuplicateNode(PeerRefused):
+    """Two running nodes bear one name. The later one must not join."""
+
+    @classmethod
+    def between(cls, known: Member, other: Member) -> "DuplicateNode":
+        return cls(
+            f"node name {other.node!r} is taken: {known.rpc} bears it, and so does {other.rpc}"
+        )
+
+
 class NotCaughtUp(ClusterError):
     """This node knows that it lacks events; an answer now could be a false 'not found'."""
+
+
+class NotDurable(ClusterError):
+    """Connected peers did not confirm an event in time; it must not be acknowledged."""
+
+    def __init__(self, dot: Dot) -> None:
+        super().__init__(f"event {dot} is not yet durable on enough nodes")
+        self.dot = dot

@@ -104,7 +104,12 @@ class BlobReplica(Protocol):
 
 
 class RecordReplica(Protocol):
-    """The local metadata index and event log, as replication sees them."""
+    """
+    The local metadata index and event log, as replication sees them.
+
+    Belongs to the event loop. Every method raises OSError when the storage fails: the engine
+    then drops the link that needed it and tries again, it never takes it for "nothing there".
+    """
 
     @property
     def origin(self) -> Origin:
@@ -243,3 +248,37 @@ class PeerService(Protocol):
             BlobUnavailable, DigestMismatch, StorageFull: it is not.
         """
         ...
+
+
+class Chance(Protocol):
+    """
+    A source of random numbers; `random.Random` is one.
+
+    Always injected: a run of the simulator is repeated from its seed.
+    """
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+    def uniform(self, a: float, b: float) -> float:
+        """A number in [a, b]."""
+        ...
+
+    def getrandbits(self, k: int, /) -> int:
+        """A number of *k* random bits."""
+        ...
+
+
+class Log(Protocol):
+    """
+    A structured logger: a constant event name, variable fields. structlog's loggers fit.
+
+    Called on the event loop; must not block.
+    """
+
+    def debug(self, event: str, **fields: object) -> object: ...
+
+    def info(self, event: str, **fields: object) -> object: ...
+
+    def warning(self, event: str, **fields: object) -> object: ...

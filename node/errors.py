@@ -209,6 +209,8 @@ class TooManyUploads(RegistryError):
         super().__init__(f"at most {limit} uploads may be open at once")
 
 
-class StorageFailure(RegistryError):
+class StorageFailure(RegistryError, OSError):
+    """An OSError too: to the replication engine it is one, and it never ends a loop."""
+
     def __init__(self) -> None:
         super().__init__("this node could not read or write its storage")

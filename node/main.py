@@ -18,7 +18,7 @@ from aiohttp import web
 from cluster.agent import Cluster
 from cluster.clock import HybridClock, SystemClock
 from cluster.config import ClusterConfig
-from cluster.membership.members import DuplicateNode
+from cluster.errors import DuplicateNode
 from cluster.model import Event, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer

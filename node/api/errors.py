@@ -46,6 +46,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.StorageFull: (503, "UNAVAILABLE"),
     cluster.BlobUnavailable: (503, "UNAVAILABLE"),
     cluster.NotCaughtUp: (503, "UNAVAILABLE"),
+    cluster.NotDurable: (503, "UNAVAILABLE"),
 }
 """Domain error -> (status, code). An error that is not here is a bug and answered with 500."""
 

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from uuid import uuid4
 
 from cluster.errors import DigestMismatch
-from cluster.log import Log
 from cluster.model import Digest
+from cluster.ports import Log
 from node.errors import (
     BlobTooLarge,
     SizeInvalid,

@@ -1,0 +1,152 @@
+"""
+The engine of one node: the parts joined together, and their tasks.
+
+    Cluster ── Links ──────── one Link per member: push, heartbeat, pull
+            ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
+            ├─ Acknowledging  when may an event be acknowledged
+            ├─ Fetcher ────── blobs on their way here
+            ├─ Durability ─── blobs on their way to other holders
+            └─ Service ────── what peers ask of this node
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+
+from cluster.config import ClusterConfig
+from cluster.driver.acknowledging import Acknowledging
+from cluster.driver.catchup import CatchUp
+from cluster.driver.intake import Intake
+from cluster.driver.links import Links
+from cluster.driver.service import Service
+from cluster.environment import Environment
+from cluster.errors import DuplicateNode
+from cluster.gossip import antientropy
+from cluster.model import Digest, Dot, Member
+from cluster.ports import BlobReplica, Chance, Log, PeerService, RecordReplica, Transport
+from cluster.replication.durability import Durability
+from cluster.replication.fetcher import Fetcher
+from cluster.replication.transfer import StoredBlob, Transfer
+from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+
+
+class Cluster:
+    """
+    The rest of the cluster, as this node sees it.
+
+    Belongs to one event loop. Give `service` to the transport's server, then keep `run` running;
+    the other calls are for the registry and may come from many tasks at once.
+    """
+
+    def __init__(
+        self,
+        me: Member,
+        config: ClusterConfig,
+        *,
+        records: RecordReplica,
+        blobs: BlobReplica,
+        transport: Transport,
+        rng: Chance,
+        log: Log,
+    ) -> None:
+        self._env = env = Environment(
+            me=me,
+            config=config,
+            records=records,
+            blobs=blobs,
+            rng=rng,
+            log=log,
+            counters=Counters(),
+        )
+        intake = Intake(env)
+        self._links = Links(env, transport, intake, lambda node: self._durability.forget(node))
+        self._fetcher = Fetcher(env, self._links)
+        self._durability = Durability(env, self._links, self._fetcher)
+        self._catch_up = CatchUp(env, self._links)
+        self._acknowledging = Acknowledging(env, self._links)
+        self.service: PeerService = Service(env, self._links, intake, self._fetcher)
+        records.subscribe(self._links.changes.beat)
+
+    async def run(self) -> None:
+        """
+        Be part of the cluster until cancelled.
+
+        Raises:
+            DuplicateNode: another running node bears this name. `str()` is one line for people.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in (self._links, self._catch_up, self._fetcher, self._durability):
+                    group.create_task(part.run(), name=type(part).__name__)
+        except BaseExceptionGroup as failures:
+            duplicate, others = failures.split(DuplicateNode)
+            if duplicate is None or others is not None:
+                raise
+            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+
+    def is_joined(self) -> bool:
+        """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
+        return self._links.joining.joined
+
+    async def wait_joined(self) -> None:
+        """Return once `is_joined`."""
+        await self._links.changes.wait_until(self.is_joined)
+
+    async def wait_until(self, condition: Callable[[ClusterStatistics], bool]) -> None:
+        """
+        Return once *condition* holds, which is looked at when a link, an acknowledgement or this
+        node's log changes.
+        """
+        await self._links.changes.wait_until(lambda: condition(self.statistics()))
+
+    async def catch_up(self) -> None:
+        """Learn what every connected peer knows; see `CatchUp.catch_up`."""
+        await self._catch_up.catch_up()
+
+    def replicate(self, digest: Digest, size: int) -> None:
+        """Start bringing a new local blob to its other holders; see `Durability.replicate`."""
+        self._durability.replicate(digest, size)
+
+    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+        """Return once every blob has its copies; see `Durability.ensure_copies`."""
+        await self._durability.ensure_copies(blobs)
+
+    async def wait_durable(self, dot: Dot) -> None:
+        """Return once *dot* may be acknowledged; see `Acknowledging.wait_durable`."""
+        await self._acknowledging.wait_durable(dot)
+
+    def fetch(
+        self, digest: Digest, size: int
+    ) -> AbstractAsyncContextManager[Transfer | StoredBlob]:
+        """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
+        return self._fetcher.fetch(digest, size)
+
+    def statistics(self) -> ClusterStatistics:
+        """The engine at this moment."""
+        env = self._env
+        return ClusterStatistics(
+            node=env.me.node,
+            region=env.me.region,
+            joined=self.is_joined(),
+            members=tuple(self._member_statistics(member) for member in self._links.known()),
+            fetches_running=self._fetcher.jobs.running,
+            fetches_waiting=self._fetcher.jobs.waiting,
+            replications_running=self._durability.jobs.running,
+            replications_waiting=self._durability.jobs.waiting,
+            totals=replace(env.counters),
+        )
+
+    def _member_statistics(self, member: Member) -> MemberStatistics:
+        vector = self._env.records.vector()
+        own = vector.get(self._env.records.origin, 0)
+        link = self._links.link(member.node)
+        return MemberStatistics(
+            node=member.node,
+            region=member.region,
+            rpc=member.rpc,
+            http=member.http,
+            connected=link is not None,
+            lag_events=max(0, own - self._links.acknowledgements.acked(member.node)),
+            ahead_events=0 if link is None else antientropy.behind(vector, link.have),
+        )

@@ -1,0 +1,121 @@
+"""Tuning of the replication engine."""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterConfig:
+    """Durations are seconds, sizes bytes; `_max` bounds a queue, a table or a number of tasks."""
+
+    cluster: str = "atoll"
+    """Name of the cluster. Nodes of another name are refused at the first greeting."""
+
+    seeds: tuple[str, ...] = ()
+    """Addresses (host:port) to greet at start. One living member is enough to find all others."""
+
+    copies: int = 2
+    """Nodes that must durably have a blob or an event before it is acknowledged, this one
+    included, as far as that many are connected. More survive more failures at once; each one
+    adds a transfer to every push, and the wait for one more disk."""
+
+    members_max: int = 256
+    """Members kept in the table. When full, strangers are refused and hearsay is ignored: a peer
+    that invents names cannot fill the memory. Every member costs one link and one heartbeat."""
+
+    heartbeat_interval_s: float = 1.0
+    """Time between greetings on an idle link. Lower notices death and lag sooner; each beat costs
+    a round trip and the encoding of both vectors."""
+
+    heartbeat_timeout_s: float = 1.0
+    """How long one greeting may take. Below the worst round trip between regions it cuts healthy
+    links; far above it a silent peer holds up acknowledgements for longer."""
+
+    heartbeat_misses: int = 3
+    """Unanswered greetings in a row after which the link is down. One would take every lost packet
+    for a death; many leave pushes waiting for a dead peer. A refused connection counts at once."""
+
+    dial_timeout_s: float = 3.0
+    """How long the first greeting of a link may take, connection set-up included. Too low never
+    connects over a slow link; too high delays the next attempt."""
+
+    backoff_min_s: float = 0.1
+    """Shortest pause before a link is opened again. Lower heals sooner after a restart."""
+
+    backoff_max_s: float = 5.0
+    """Longest pause. Higher spares a network that is down; lower finds a returning peer sooner.
+    A greeting from the peer itself ends the pause early."""
+
+    antientropy_interval_s: float = 5.0
+    """Time between comparisons with a random member that has more. Lower repairs missed pushes
+    sooner and pulls more events that were on their way already."""
+
+    laggard_s: float = 1.0
+    """How long an acknowledgement waits for a slow member of the region once `copies` is met.
+    Higher keeps every node of the region current more often; lower limits what one slow disk
+    costs."""
+
+    durable_timeout_s: float = 10.0
+    """How long an acknowledgement waits for its copies at all. Higher rides out a stalled peer;
+    lower tells the client sooner that nothing is acknowledged."""
+
+    catch_up_timeout_s: float = 2.0
+    """How long a look-up that misses may wait for what peers know. Higher finds more before giving
+    up; lower answers 'try again' sooner."""
+
+    join_timeout_s: float = 10.0
+    """How long start-up waits for seeds. Higher avoids serving a stale index when a seed is slow;
+    lower brings a node up sooner when a seed is dead."""
+
+    stall_timeout_s: float = 10.0
+    """How long a stream may bring nothing before its source counts as dead. Lower changes to
+    another source sooner; higher is patient with a disk or a link that hiccups."""
+
+    push_batch_bytes: int = 2 * MIB
+    """Events per message. Larger saves round trips while catching up; the memory for one batch is
+    spent per link, and one message must stay under the transport's 16 MiB."""
+
+    chunk_bytes: int = MIB
+    """Blob bytes per read and per message. Larger costs fewer hops; smaller needs less memory per
+    stream and gives a reader its first bytes sooner. The last chunk waits for verification."""
+
+    hold_inline_max_bytes: int = 256 * KIB
+    """Blobs up to this size travel inside the request to hold them. Larger saves the peer a round
+    trip to fetch; it also sends bytes to peers that turn out to have them."""
+
+    hold_timeout_s: float = 30.0
+    """How long a peer may take to hold a blob, its size aside. Too low repeats work elsewhere that
+    was about to end; too high lets one stuck peer delay a push."""
+
+    hold_rate_min_bytes_s: int = 4 * MIB
+    """Slowest transfer that is worth waiting for: size / rate is added to `hold_timeout_s`."""
+
+    fetches_max: int = 16
+    """Blobs fetched at the same time. When full, further ones wait. More fill a long link better;
+    each costs a staging file and a chunk of memory per reader."""
+
+    replications_max: int = 16
+    """Blobs being brought to other holders at the same time. When full, further ones wait. More
+    hide round trips; each may read a whole blob from disk."""
+
+    replications_queue_max: int = 1024
+    """Background replications that may wait. When full, new ones are dropped and counted: the
+    manifest that names the blob asks for its copies again before it is acknowledged."""
+
+    confirmed_max: int = 65536
+    """Blobs whose confirmed holders are remembered until their records arrive; the oldest are
+    forgotten first, which costs one extra question to the holder."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not work; `node.settings` reports to people before this is reached."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and value <= 0:
+                raise ValueError(f"{field.name} must be positive, not {value}")
+        if self.backoff_min_s > self.backoff_max_s:
+            raise ValueError("backoff_min_s must not exceed backoff_max_s")
+        if self.push_batch_bytes > 8 * MIB:
+            raise ValueError("push_batch_bytes must leave room under the 16 MiB message cap")

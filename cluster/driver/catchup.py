@@ -1,0 +1,86 @@
+"""Learning what every connected peer knows, before answering "not found" (P2)."""
+
+import asyncio
+
+from cluster.driver.link import Link
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import NotCaughtUp, PeerError, PeerUnreachable
+from cluster.gossip import antientropy
+from cluster.waiting.rounds import Rounds, Stopped
+
+
+class CatchUp:
+    """
+    Pulls: from everyone when a look-up misses, and from somebody now and then.
+
+    Callers share rounds: however many look-ups miss at once, each peer answers at most two pulls.
+    """
+
+    def __init__(self, env: Environment, links: Links) -> None:
+        self._env = env
+        self._links = links
+        self._rounds = Rounds(self._pull_from_all)
+
+    async def run(self) -> None:
+        """Own the rounds and the repair of missed pushes until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rounds.run(), name="catch-up")
+            group.create_task(self._repair(), name="anti-entropy")
+
+    async def catch_up(self) -> None:
+        """
+        Return once everything that connected peers had at the call is here.
+
+        A peer that fails meanwhile is passed over: its link is down then.
+
+        Raises:
+            NotCaughtUp: a connected peer did not deliver within `catch_up_timeout_s`, or this
+                node has not joined yet.
+        """
+        try:
+            async with asyncio.timeout(self._env.config.catch_up_timeout_s):
+                # Before that nobody is connected, and everything would be "not found".
+                await self._links.changes.wait_until(lambda: self._links.joining.joined)
+                behind = await self._rounds.join()
+        except TimeoutError as exc:
+            raise NotCaughtUp("peers did not answer in time") from exc
+        except Stopped as exc:
+            raise NotCaughtUp("this node is stopping") from exc
+        if behind:
+            raise NotCaughtUp(f"events are still missing from {', '.join(behind)}")
+
+    async def _pull_from_all(self) -> list[str]:
+        """One round; returns the peers that still have more."""
+        self._env.counters.catch_up_rounds += 1
+        links = self._links.live()
+        async with asyncio.TaskGroup() as group:
+            pulls = [group.create_task(self._pull_from(link)) for link in links]
+        return [link.node for link, pull in zip(links, pulls, strict=True) if not pull.result()]
+
+    async def _pull_from(self, link: Link) -> bool:
+        try:
+            async with asyncio.timeout(self._env.config.catch_up_timeout_s):
+                return await link.pull()
+        except TimeoutError:
+            return False
+        except PeerError as exc:
+            self._links.report_unreachable(link.node, PeerUnreachable(str(exc)))
+            return True
+        except OSError:
+            # The link logs it. A failing local disk is not the peer's absence: what the peer had
+            # is not here.
+            return False
+
+    async def _repair(self) -> None:
+        """Pull from a random member that has more: what a push missed comes this way."""
+        while True:
+            await asyncio.sleep(self._env.config.antientropy_interval_s)
+            vector = self._env.records.vector()
+            ahead = [link for link in self._links.live() if antientropy.behind(vector, link.have)]
+            if ahead:
+                link = ahead[int(self._env.rng.random() * len(ahead))]
+                try:
+                    await link.pull()
+                except (PeerError, OSError) as exc:
+                    self._env.log.debug("repair failed", peer=link.node, reason=str(exc))

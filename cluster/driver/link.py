@@ -1,0 +1,181 @@
+"""One link: what this node does with one connected peer, from its greeting to its loss."""
+
+import asyncio
+from typing import Protocol
+
+from cluster.driver.intake import Intake
+from cluster.environment import Environment
+from cluster.errors import PeerError, PeerUnreachable
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.model import Greeting, NodeId, Region, Vector
+from cluster.ports import Peer
+from cluster.waiting.pulse import Pulse
+from cluster.waiting.rounds import Rounds, Stopped
+from cluster.waiting.stall import watched
+
+
+class LinkOwner(Protocol):
+    """What a link needs of the table that it is in."""
+
+    async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
+        """Exchange greetings and take note; raises TimeoutError and `PeerError`."""
+        ...
+
+    def note_caught_up(self, node: NodeId) -> None:
+        """Everything that *node* had when the link came up is here now."""
+        ...
+
+
+class Link:
+    """
+    Push, heartbeat and pull with one peer, side by side, until the first `PeerError`.
+
+    For the next attempt a new link is made: nothing of a lost one is used again.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        owner: LinkOwner,
+        peer: Peer,
+        greeting: Greeting,
+        intake: Intake,
+        acknowledgements: Acknowledgements,
+        changes: Pulse,
+        first_pulls: asyncio.Semaphore,
+    ) -> None:
+        self.peer = peer
+        self.node: NodeId = greeting.member.node
+        self.region: Region = greeting.member.region
+        self.have: Vector = greeting.have
+        """How far the peer was at its last greeting, in either direction."""
+        self._epoch = greeting.member.epoch
+        self._env = env
+        self._owner = owner
+        self._intake = intake
+        self._acknowledgements = acknowledgements
+        self._changes = changes
+        self._first_pulls = first_pulls
+        self._pulls = Rounds(self._pull_once)
+        self._lost: PeerUnreachable | None = None
+        self.caught_up = False
+
+    async def run(self) -> None:
+        """
+        Work until the peer fails.
+
+        Raises:
+            PeerError: why the link is lost.
+            OSError: the local storage failed.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in (
+                    self._pulls.run(),
+                    self._catch_up_first(),
+                    self._push(),
+                    self._beat(),
+                    self._watch(),
+                ):
+                    group.create_task(part, name=f"link {self.node}")
+        except BaseExceptionGroup as failures:
+            bugs = failures.split((PeerError, OSError))[1]
+            if bugs is not None:
+                raise
+            raise _first(failures) from failures
+        finally:
+            # A part cancelled before its first step cannot do this itself.
+            self._pulls.stop(Stopped())
+
+    async def pull(self) -> bool:
+        """
+        Bring here what the peer has now; callers share the pull that starts after they ask.
+
+        Returns whether nothing is missing after it.
+
+        Raises:
+            PeerError: the link is lost.
+        """
+        try:
+            return await self._pulls.join()
+        except Stopped as exc:
+            raise PeerUnreachable(f"the link to {self.node} is closed") from exc
+
+    def lose(self, error: PeerUnreachable) -> None:
+        """End the link: somebody found out that the peer is gone."""
+        self._lost = error
+        self._changes.beat()
+
+    async def _watch(self) -> None:
+        await self._changes.wait_until(lambda: self._lost is not None)
+        assert self._lost is not None
+        raise self._lost
+
+    async def _catch_up_first(self) -> None:
+        """Pull everything once; after that pushes keep this node current."""
+        # One link at a time: the peers know nearly the same, and with the second one most of it
+        # is here already. Asking all at once would bring every event once per peer.
+        while True:
+            async with self._first_pulls:
+                if await self.pull():
+                    break
+            await asyncio.sleep(self._env.config.antientropy_interval_s)
+        self.caught_up = True
+        self._owner.note_caught_up(self.node)
+
+    async def _pull_once(self) -> bool:
+        gapless = True
+        stream = self.peer.pull(self._env.records.vector())
+        async for batch in watched(stream, self._env.config.stall_timeout_s):
+            gapless &= await self._intake.take(batch)
+        return gapless
+
+    async def _push(self) -> None:
+        """
+        Hand over this node's log, in order, from where the peer has it.
+
+        One batch is on its way at a time, and holds whatever became durable meanwhile. So a slow
+        peer gets large batches, not a queue.
+        """
+        records, config = self._env.records, self._env.config
+        origin = records.origin
+        cursor = self._acknowledgements.acked(self.node)
+        while True:
+            while records.vector().get(origin, 0) <= cursor:
+                await self._changes.wait()
+            events = records.events_after(origin, cursor, max_bytes=config.push_batch_bytes)
+            answer = await self.peer.push(events)
+            reached, before = answer.get(origin, 0), cursor
+            # The peer's word counts, forwards and backwards: it may have lost its disk.
+            cursor = reached
+            if self._acknowledgements.acknowledge(self.node, reached):
+                self._changes.beat()
+            self._env.counters.events_pushed += max(0, reached - before)
+            if reached <= before:
+                # The peer parks these events, or lacks some before them; it needs time or a pull.
+                await asyncio.sleep(config.heartbeat_interval_s)
+
+    async def _beat(self) -> None:
+        """Greet at every interval; several unanswered greetings in a row lose the link."""
+        config = self._env.config
+        misses = 0
+        while True:
+            await asyncio.sleep(config.heartbeat_interval_s)
+            try:
+                greeting = await self._owner.greet(self.peer, config.heartbeat_timeout_s)
+            except TimeoutError as exc:
+                misses += 1
+                if misses >= config.heartbeat_misses:
+                    raise PeerUnreachable(f"{self.node} missed {misses} greetings") from exc
+                continue
+            misses = 0
+            if (greeting.member.node, greeting.member.epoch) != (self.node, self._epoch):
+                raise PeerUnreachable(f"{self.node} is another node now, or has another log")
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the link; its siblings were cancelled or failed with it."""
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

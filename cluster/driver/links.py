@@ -1,0 +1,271 @@
+"""All links of this node: who is known, who is connected, and the tasks that keep it so."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from contextvars import Context
+
+from cluster.driver.intake import Intake
+from cluster.driver.link import Link
+from cluster.environment import Environment
+from cluster.errors import DuplicateNode, PeerError, PeerRefused, PeerUnreachable
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.membership.backoff import Backoff
+from cluster.membership.joining import Joining
+from cluster.membership.members import Members
+from cluster.model import Greeting, Member, NodeId, Vector
+from cluster.ports import Peer, Transport
+from cluster.waiting.pulse import Pulse
+
+
+class Links:
+    """
+    Greets the seeds, and keeps one link to every member it hears of.
+
+    Implements `replication.peers.Peers` and `link.LinkOwner`. `changes` beats whenever something
+    that people wait for may have changed: the own log, acknowledgements, who is connected, joined.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        transport: Transport,
+        intake: Intake,
+        on_new_epoch: Callable[[NodeId], None],
+    ) -> None:
+        self._env = env
+        self._transport = transport
+        self._intake = intake
+        self._on_new_epoch = on_new_epoch
+        self.members = Members(env.me, env.config.members_max)
+        self.joining = Joining(env.config.seeds)
+        self.acknowledgements = Acknowledgements(env.me.region, env.config.copies)
+        self.changes = Pulse()
+        self._live: dict[NodeId, Link] = {}
+        self._kept: dict[NodeId, asyncio.Event] = {}
+        self._first_pulls = asyncio.Semaphore(1)
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """
+        Keep the links until cancelled.
+
+        Raises:
+            DuplicateNode: while joining, a peer knew another running node of this name.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for seed in self._env.config.seeds:
+                    group.create_task(self._greet_seed(seed), name=f"seed {seed}")
+                for member in self.members.others():
+                    self._keep_linked(member.node)
+                group.create_task(self._limit_joining(), name="join")
+                await asyncio.Event().wait()
+        except BaseExceptionGroup as failures:
+            duplicate, others = failures.split(DuplicateNode)
+            if duplicate is None or others is not None:
+                raise
+            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+        finally:
+            self._group = None
+            self._kept.clear()
+
+    def live(self) -> list[Link]:
+        """The links that are up."""
+        return list(self._live.values())
+
+    def link(self, node: NodeId) -> Link | None:
+        """The link to *node*, if it is up."""
+        return self._live.get(node)
+
+    def known(self) -> Sequence[Member]:
+        return self.members.others()
+
+    def connected(self) -> Sequence[Member]:
+        return self.members.connected()
+
+    def peer(self, node: NodeId) -> Peer | None:
+        link = self._live.get(node)
+        return None if link is None else link.peer
+
+    def report_unreachable(self, node: NodeId, error: PeerUnreachable) -> None:
+        link = self._live.get(node)
+        if link is not None:
+            self._take_down(link)
+            link.lose(error)
+
+    async def wait_for_any(self, nodes: Collection[NodeId], timeout_s: float) -> None:
+        if not nodes:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.changes.wait_until(lambda: not self._live.keys().isdisjoint(nodes))
+
+    def meet(self, member: Member, known: Sequence[Member], have: Vector) -> None:
+        """
+        Take note of what a peer said in a greeting, whoever began it.
+
+        Raises:
+            PeerRefused: it cannot be a member (`Members.greet`).
+        """
+        before = self.members.get(member.node)
+        self.members.greet(member)
+        if before is not None and before.epoch != member.epoch:
+            self._on_new_epoch(member.node)
+        for new in (member, *self.members.hear(known)):
+            self._keep_linked(new.node)
+        link = self._live.get(member.node)
+        if link is not None:
+            link.have = have
+        elif member.node in self._kept:
+            # It lives: no reason to wait for the end of a pause.
+            self._kept[member.node].set()
+        own = have.get(self._env.records.origin, 0)
+        if self.acknowledgements.acknowledge(member.node, own):
+            self.changes.beat()
+
+    async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
+        async with asyncio.timeout(timeout_s):
+            greeting = await peer.hello(self.members.others(), self._env.records.vector())
+        member = greeting.member
+        if self.members.is_me(member):
+            return greeting
+        try:
+            self.meet(member, greeting.known, greeting.have)
+        except DuplicateNode as exc:
+            if member.node == self._env.me.node:
+                raise
+            # Two others share a name. That is not this node's end, but no link either.
+            raise PeerRefused(str(exc)) from exc
+        return greeting
+
+    def note_caught_up(self, node: NodeId) -> None:
+        self.joining.caught_up(node)
+        self.changes.beat()
+
+    async def _limit_joining(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._env.config.join_timeout_s):
+                await self.changes.wait_until(lambda: self.joining.joined)
+        if not self.joining.joined:
+            self._env.log.warning("joined without all seeds", missing=self.joining.missing)
+            self.joining.give_up()
+            self.changes.beat()
+
+    async def _greet_seed(self, seed: str) -> None:
+        """Find out who answers at *seed*; the member's own link does the rest."""
+        backoff, reason = self._backoff(), ""
+        while True:
+            peer = self._transport.connect(seed)
+            try:
+                greeting = await self._first_greeting(peer)
+            except PeerError as exc:
+                reason = self._note_failure(exc, reason, seed=seed)
+            else:
+                # A seed list may name this node too: one list for all nodes is what people write.
+                me = self.members.is_me(greeting.member)
+                self.joining.greeted(seed, None if me else greeting.member.node)
+                self.changes.beat()
+                return
+            finally:
+                await peer.close()
+            await asyncio.sleep(backoff.next_s())
+
+    def _keep_linked(self, node: NodeId) -> None:
+        if self._group is None or node in self._kept:
+            return
+        self._kept[node] = asyncio.Event()
+        # Not in the context of the call that made the member known: its request id ends with it.
+        self._group.create_task(self._keep(node), name=f"member {node}", context=Context())
+
+    async def _keep(self, node: NodeId) -> None:
+        """Open a link to *node* whenever there is none; pauses grow while that fails."""
+        backoff, kick, reason = self._backoff(), self._kept[node], ""
+        while True:
+            try:
+                await self._session(node, backoff)
+            except (PeerError, OSError) as exc:
+                # The peer or the local disk failed: both may be back at the next attempt.
+                reason = self._note_failure(exc, reason, peer=node)
+            kick.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff.next_s()):
+                    await kick.wait()
+
+    async def _session(self, node: NodeId, backoff: Backoff) -> None:
+        member = self.members.get(node)
+        assert member is not None, "members are never forgotten"
+        peer = self._transport.connect(member.rpc)
+        try:
+            greeting = await self._first_greeting(peer)
+            if greeting.member.node != node:
+                raise PeerRefused(f"{greeting.member.node} answers at the address of {node}")
+            link = Link(
+                self._env,
+                self,
+                peer,
+                greeting,
+                self._intake,
+                self.acknowledgements,
+                self.changes,
+                self._first_pulls,
+            )
+            self._bring_up(link)
+            try:
+                await link.run()
+            except PeerError as exc:
+                self._env.counters.links_lost += 1
+                self._env.log.warning("link lost", peer=node, reason=str(exc))
+                raise
+            finally:
+                self._take_down(link)
+                if link.caught_up:
+                    # A peer that greets and then fails at once has to wait its turn.
+                    backoff.reset()
+        finally:
+            await peer.close()
+
+    async def _first_greeting(self, peer: Peer) -> Greeting:
+        try:
+            return await self.greet(peer, self._env.config.dial_timeout_s)
+        except TimeoutError as exc:
+            raise PeerUnreachable("no answer to the first greeting") from exc
+
+    def _bring_up(self, link: Link) -> None:
+        self._live[link.node] = link
+        self.members.connect(link.node)
+        origin = self._env.records.origin
+        acked = link.have.get(origin, 0)
+        if acked > self._env.records.vector().get(origin, 0):
+            # Peers get only what was synced here before: the disk has lost synced events.
+            self._env.log.warning("peer has events that this node lost", peer=link.node)
+        self.acknowledgements.connect(link.node, link.region, acked)
+        self.changes.beat()
+        self._env.log.info("link up", peer=link.node, peer_region=link.region)
+
+    def _take_down(self, link: Link) -> None:
+        if self._live.get(link.node) is link:
+            del self._live[link.node]
+            self.members.disconnect(link.node)
+            self.acknowledgements.disconnect(link.node)
+            self.changes.beat()
+
+    def _backoff(self) -> Backoff:
+        config = self._env.config
+        return Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
+
+    def _note_failure(self, error: Exception, before: str, **where: object) -> str:
+        """
+        Log why there is no link, aloud when it is not what it was *before*; returns the reason.
+
+        Raises:
+            DuplicateNode: that was it, while joining. A node that has joined stays: the
+                newcomer has to go.
+        """
+        if isinstance(error, DuplicateNode) and not self.joining.joined:
+            raise error
+        reason = f"{type(error).__name__}: {error}"
+        log = self._env.log.debug if reason == before else self._env.log.warning
+        log("no link", reason=reason, **where)
+        return reason

@@ -1,0 +1,79 @@
+"""What this node does when a peer calls."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from cluster.driver.intake import Intake
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import DigestMismatch, PeerRefused
+from cluster.gossip import antientropy
+from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.replication.fetcher import Fetcher
+
+
+class Service:
+    """`PeerService` of the engine. Every call may be repeated by a caller that lost the answer."""
+
+    def __init__(self, env: Environment, links: Links, intake: Intake, fetcher: Fetcher) -> None:
+        self._env = env
+        self._links = links
+        self._intake = intake
+        self._fetcher = fetcher
+
+    def on_hello(
+        self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
+    ) -> Greeting:
+        if cluster != self._env.config.cluster:
+            raise PeerRefused(f"this is cluster {self._env.config.cluster!r}, not {cluster!r}")
+        if not self._links.members.is_me(sender):
+            self._links.meet(sender, known, have)
+        return Greeting(
+            member=self._env.me,
+            known=self._links.members.others(),
+            have=dict(self._env.records.vector()),
+        )
+
+    async def on_push(self, events: Sequence[Event]) -> Vector:
+        await self._intake.take(events)
+        vector = self._env.records.vector()
+        return {origin: vector.get(origin, 0) for origin in {event.origin for event in events}}
+
+    async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+        """
+        One log after the other, each batch of one log only.
+
+        What becomes durable after the call began is not part of it: otherwise a busy node's
+        answer would never end.
+        """
+        records, batch_bytes = self._env.records, self._env.config.push_batch_bytes
+        for origin, after, upto in antientropy.missing(have, records.vector()):
+            cursor = after
+            while cursor < upto:
+                events = records.events_after(origin, cursor, max_bytes=batch_bytes)
+                if not events:
+                    break
+                cursor = events[-1].dot.seq
+                yield events
+
+    async def on_fetch(
+        self, digest: Digest, offset: int
+    ) -> AsyncGenerator[tuple[int, bytes], None]:
+        async with self._env.blobs.open(digest) as blob:
+            size = blob.size
+            # One message at least: it tells the size, also of an empty blob.
+            while data := await blob.read(offset, self._env.config.chunk_bytes):
+                self._env.counters.bytes_served += len(data)
+                yield size, data
+                offset += len(data)
+            if size == 0:
+                yield 0, b""
+
+    async def on_hold(
+        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
+    ) -> None:
+        if data is None:
+            await self._fetcher.ensure(digest, size, sources)
+        else:
+            if len(data) != size:
+                raise DigestMismatch(digest, f"{len(data)} bytes instead of {size}")
+            await self._fetcher.store(digest, data)

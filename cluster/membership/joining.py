@@ -1,0 +1,48 @@
+"""Has this node heard enough to serve? Pure."""
+
+from collections.abc import Iterable
+
+from cluster.model import NodeId
+
+
+class Joining:
+    """
+    Joined once every seed has been greeted and what it knew has been pulled, or on giving up.
+
+    A seed is an address; the node behind it is known from its greeting. Joined is joined: losing
+    a peer later changes nothing.
+    """
+
+    def __init__(self, seeds: Iterable[str]) -> None:
+        self._ungreeted = set(seeds)
+        self._awaited: set[NodeId] = set()
+        self._caught_up: set[NodeId] = set()
+        self._over = not self._ungreeted
+
+    @property
+    def joined(self) -> bool:
+        return self._over
+
+    @property
+    def missing(self) -> list[str]:
+        """What joining still waits for, for the log: addresses, and nodes to catch up with."""
+        return sorted([*self._ungreeted, *(self._awaited - self._caught_up)])
+
+    def greeted(self, seed: str, node: NodeId | None) -> None:
+        """Note who answers at *seed*; None when it is this node itself."""
+        self._ungreeted.discard(seed)
+        if node is not None:
+            self._awaited.add(node)
+        self._settle()
+
+    def caught_up(self, node: NodeId) -> None:
+        """Note that everything *node* had is here now."""
+        self._caught_up.add(node)
+        self._settle()
+
+    def give_up(self) -> None:
+        """Serve with what there is: a dead seed must not keep its region down."""
+        self._over = True
+
+    def _settle(self) -> None:
+        self._over = self._over or not (self._ungreeted or self._awaited - self._caught_up)

@@ -1,0 +1,192 @@
+"""Copies of blobs: bringing a new blob to enough nodes before anything is acknowledged (P1)."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+
+from cluster.environment import Environment
+from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
+from cluster.model import Digest, NodeId
+from cluster.replication.fetcher import Fetcher
+from cluster.replication.jobs import BlobJobs
+from cluster.replication.peers import Peers
+from cluster.replication.placement import Candidate, place
+
+
+class Durability:
+    """
+    Counts the copies of blobs and makes those that are missing.
+
+    A copy counts while its node is connected, or is this one: a holder that is away may be gone
+    for good, and the promise is about what survives the loss of this node now. One job per blob
+    at a time; whoever needs the same blob waits for it.
+    """
+
+    def __init__(self, env: Environment, peers: Peers, fetcher: Fetcher) -> None:
+        self._env = env
+        self._peers = peers
+        self._fetcher = fetcher
+        self._confirmed: OrderedDict[Digest, set[NodeId]] = OrderedDict()
+        self.jobs = BlobJobs(env.config.replications_max)
+
+    async def run(self) -> None:
+        """Own the replications until cancelled."""
+        await self.jobs.run()
+
+    def replicate(self, digest: Digest, size: int) -> None:
+        """
+        Start bringing a new local blob to its other holders. Does not wait, and cannot fail.
+
+        A head start only: what is dropped or fails here is done again, and waited for, by
+        `ensure_copies`.
+        """
+        if self.jobs.get(digest) is not None:
+            return
+        if self.jobs.waiting >= self._env.config.replications_queue_max:
+            self._env.counters.replications_dropped += 1
+            return
+        with suppress(BlobUnavailable):
+            _ = self._start(digest, size)
+
+    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+        """
+        Return once every blob is durable on `copies` nodes, or on all that are connected if
+        those are fewer; that is counted as degraded.
+
+        Raises:
+            BlobUnavailable, StorageFull: connected nodes refused or failed, and no other is left.
+            OSError: the local disk failed.
+        """
+        lacking = [(digest, size) for digest, size in dict(blobs).items() if self._wanted(digest)]
+        for digest, size in lacking:
+            # All at once; the loop below only waits.
+            if self.jobs.get(digest) is None:
+                _ = self._start(digest, size)
+        for digest, size in lacking:
+            await self._secure(digest, size)
+        self._note_degraded([digest for digest, _ in blobs])
+
+    def forget(self, node: NodeId) -> None:
+        """Drop what *node* confirmed: it came back with another disk."""
+        for nodes in self._confirmed.values():
+            nodes.discard(node)
+
+    async def _secure(self, digest: Digest, size: int) -> None:
+        """Wait for the job on this blob; one that began before this call may be tried again."""
+        job = self.jobs.get(digest)
+        if job is not None:
+            with suppress(ClusterError, OSError):
+                await asyncio.shield(job)
+        if self._wanted(digest):
+            await asyncio.shield(self.jobs.get(digest) or self._start(digest, size))
+
+    def _start(self, digest: Digest, size: int) -> asyncio.Future[None]:
+        return self.jobs.start(digest, lambda: self._bring(digest, size))
+
+    def _holding(self, digest: Digest) -> list[NodeId]:
+        """Connected nodes that durably have the blob, this one first."""
+        said = {*self._env.records.holders(digest), *self._confirmed.get(digest, ())}
+        others = [m.node for m in self._peers.connected() if m.node in said]
+        return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
+
+    def _wanted(self, digest: Digest) -> int:
+        """How many copies are missing; 0 when there are enough."""
+        needed = min(self._env.config.copies, 1 + len(self._peers.connected()))
+        return max(0, needed - len(self._holding(digest)))
+
+    async def _bring(self, digest: Digest, size: int) -> None:
+        """
+        Ask one node after the other, until there are enough copies.
+
+        The count is taken anew after each answer: nodes come and go meanwhile.
+        """
+        refusals: dict[NodeId, Exception] = {}
+        while wanted := self._wanted(digest):
+            holding = self._holding(digest)
+            if not holding:
+                raise BlobUnavailable(digest, "no connected node holds it")
+            candidates = self._candidates(digest, {*holding, *refusals})[:wanted]
+            if not candidates:
+                raise _verdict(digest, refusals)
+            data = await self._inline(digest, size)
+            async with asyncio.TaskGroup() as group:
+                asked = {
+                    node: group.create_task(self._ask(node, digest, size, holding, data))
+                    for node in candidates
+                }
+            for node, task in asked.items():
+                if (refusal := task.result()) is not None:
+                    refusals[node] = refusal
+
+    def _candidates(self, digest: Digest, excluded: Collection[NodeId]) -> list[NodeId]:
+        me = self._env.me
+        connected = [Candidate(m.node, m.region) for m in self._peers.connected()]
+        return [n for n in place(digest, me.node, me.region, connected) if n not in excluded]
+
+    async def _inline(self, digest: Digest, size: int) -> bytes | None:
+        """The bytes to send along, when they are few and here."""
+        if size > self._env.config.hold_inline_max_bytes or self._env.blobs.size(digest) is None:
+            return None
+        async with self._env.blobs.open(digest) as reader:
+            data = await reader.read(0, size)
+        return data if len(data) == size else None
+
+    async def _ask(
+        self,
+        node: NodeId,
+        digest: Digest,
+        size: int,
+        sources: Sequence[NodeId],
+        data: bytes | None,
+    ) -> Exception | None:
+        """Have *node* hold the blob; returns why it does not, if so."""
+        config = self._env.config
+        deadline_s = config.hold_timeout_s + size / config.hold_rate_min_bytes_s
+        try:
+            async with asyncio.timeout(deadline_s):
+                if node == self._env.me.node:
+                    await self._fetcher.ensure(digest, size, sources)
+                    return None
+                peer = self._peers.peer(node)
+                if peer is None:
+                    return PeerUnreachable(f"the link to {node} is down")
+                await peer.hold(digest, size, sources, data)
+        except TimeoutError:
+            return PeerUnreachable(f"{node} did not hold it within {deadline_s:.0f} s")
+        except PeerUnreachable as exc:
+            self._peers.report_unreachable(node, exc)
+            return exc
+        except (ClusterError, OSError) as exc:
+            return exc
+        self._confirm(digest, node)
+        self._env.counters.copies_made += 1
+        return None
+
+    def _confirm(self, digest: Digest, node: NodeId) -> None:
+        """Remember the answer until the holder's own record arrives."""
+        self._confirmed.setdefault(digest, set()).add(node)
+        self._confirmed.move_to_end(digest)
+        while len(self._confirmed) > self._env.config.confirmed_max:
+            self._confirmed.popitem(last=False)
+
+    def _note_degraded(self, digests: Sequence[Digest]) -> None:
+        target = min(self._env.config.copies, 1 + len(self._peers.known()))
+        short = [digest for digest in digests if len(self._holding(digest)) < target]
+        if short:
+            self._env.counters.degraded += 1
+            self._env.log.warning(
+                "accepted with too few copies",
+                blobs=len(short),
+                digest=short[0],
+                connected=len(self._peers.connected()),
+            )
+
+
+def _verdict(digest: Digest, refusals: dict[NodeId, Exception]) -> ClusterError:
+    """One error for many refusals: a full disk is worth telling apart, the rest is 'try again'."""
+    full = [error for error in refusals.values() if isinstance(error, StorageFull)]
+    if full and len(full) == len(refusals):
+        return StorageFull(str(full[0]))
+    told = "; ".join(f"{node}: {error}" for node, error in refusals.items())
+    return BlobUnavailable(digest, told or "no node is left to ask")

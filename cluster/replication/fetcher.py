@@ -1,0 +1,227 @@
+"""Bringing blobs here: one transfer per blob, resumed, verified, read while it arrives."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Final
+
+from cluster.environment import Environment
+from cluster.errors import BlobUnavailable, BlobUnknown, DigestMismatch, PeerError, PeerUnreachable
+from cluster.model import Digest, NodeId
+from cluster.ports import BlobIngest
+from cluster.replication.jobs import BlobJobs
+from cluster.replication.peers import Peers
+from cluster.replication.sources import Sources
+from cluster.replication.transfer import StoredBlob, Transfer
+from cluster.routing import choose
+from cluster.waiting.stall import watched
+
+SOURCES_MAX: Final = 16
+"""How many members are asked for one blob: the holders, then some that may hold it unheard."""
+
+DISTRUSTED_MAX: Final = 1024
+"""How many (blob, source) pairs are remembered as having been part of wrong content. When full
+the oldest is forgotten, which costs one more wasted transfer at worst."""
+
+
+class Fetcher:
+    """
+    Single flight per digest: one transfer, many readers, one staging file.
+
+    A transfer goes on when its readers leave, even all of them: the bytes were paid for, and the
+    next pull of the image finds the blob here.
+    """
+
+    def __init__(self, env: Environment, peers: Peers) -> None:
+        self._env = env
+        self._peers = peers
+        self._transfers: dict[Digest, Transfer] = {}
+        self._distrusted: OrderedDict[tuple[Digest, NodeId], None] = OrderedDict()
+        self.jobs = BlobJobs(env.config.fetches_max)
+
+    async def run(self) -> None:
+        """Own the transfers until cancelled."""
+        await self.jobs.run()
+
+    @asynccontextmanager
+    async def fetch(self, digest: Digest, size: int) -> AsyncIterator[Transfer | StoredBlob]:
+        """
+        Read a blob that is not here, storing it on the way.
+
+        Entering waits for the first readable bytes, so that a blob nobody can deliver is known
+        before an answer has begun.
+
+        Raises:
+            BlobUnavailable: no holder could deliver it (on entering).
+            OSError: the disk could not say whether it is here.
+        """
+        # A copy of another size is damaged; what is fetched takes its place (P6).
+        if self.jobs.get(digest) is None and self._env.blobs.size(digest) == size:
+            async with self._env.blobs.open(digest) as reader:
+                yield StoredBlob(digest, reader, self._env.config.chunk_bytes)
+                return
+        transfer, _ = self._join(digest, size, ())
+        with transfer.use():
+            await transfer.wait_until_readable()
+            yield transfer
+
+    async def ensure(self, digest: Digest, size: int, sources: Sequence[NodeId]) -> None:
+        """
+        Have the blob here, durably and recorded, on return.
+
+        *sources* are said to hold it, beside those that the records name.
+
+        Raises:
+            BlobUnavailable, StorageFull, OSError: it could not be brought or stored.
+        """
+        if self._env.blobs.size(digest) == size:
+            await self._env.records.hold(digest, size)
+            return
+        _, job = self._join(digest, size, sources)
+        await asyncio.shield(job)
+
+    async def store(self, digest: Digest, data: bytes) -> None:
+        """
+        Have a blob here whose bytes came along with the request, durably and recorded on return.
+
+        Raises:
+            DigestMismatch, StorageFull, OSError: it is not stored.
+        """
+        if self._env.blobs.size(digest) != len(data):
+            ingest = await self._stage()
+            try:
+                await ingest.append(data)
+                await ingest.commit(digest, len(data))
+            finally:
+                await ingest.discard()
+                ingest.release()
+        await self._env.records.hold(digest, len(data))
+
+    def _join(
+        self, digest: Digest, size: int, sources: Sequence[NodeId]
+    ) -> tuple[Transfer, asyncio.Future[None]]:
+        """The transfer of this blob that runs already, or a new one."""
+        transfer, job = self._transfers.get(digest), self.jobs.get(digest)
+        if transfer is None or job is None:
+            transfer = Transfer(digest, size, self._env.config.chunk_bytes)
+            job = self._start(transfer, sources)
+        elif transfer.size != size:
+            raise BlobUnavailable(digest, f"is it {size} or {transfer.size} bytes long?")
+        return transfer, job
+
+    def _start(self, transfer: Transfer, sources: Sequence[NodeId]) -> asyncio.Future[None]:
+        job = self.jobs.start(transfer.digest, lambda: self._carry_out(transfer, sources))
+        self._transfers[transfer.digest] = transfer
+
+        def end(job: asyncio.Future[None]) -> None:
+            if self._transfers.get(transfer.digest) is transfer:
+                del self._transfers[transfer.digest]
+            error = job.exception()
+            if error is not None:
+                transfer.failed(error)
+
+        job.add_done_callback(end)
+        return job
+
+    async def _carry_out(self, transfer: Transfer, hints: Sequence[NodeId]) -> None:
+        with transfer.use():
+            try:
+                await self._bring(transfer, await self._sources(transfer, hints))
+                transfer.verified()
+                await self._env.records.hold(transfer.digest, transfer.size)
+            finally:
+                if transfer.ingest is not None:
+                    await transfer.ingest.discard()
+
+    async def _sources(self, transfer: Transfer, hints: Sequence[NodeId]) -> Sources:
+        digest = transfer.digest
+        holders = {*hints, *self._env.records.holders(digest)} - {self._env.me.node}
+        if hints:
+            # Whoever asks us to hold a blob may have found us before we found it.
+            await self._peers.wait_for_any(holders, self._env.config.dial_timeout_s)
+        candidates = choose.order(
+            holders, self._peers.connected(), self._env.me.region, self._env.rng
+        )[:SOURCES_MAX]
+        suspects = [node for node in candidates if (digest, node) in self._distrusted]
+        trusted = [node for node in candidates if node not in suspects]
+        return Sources([*trusted, *suspects], cautious=bool(suspects))
+
+    async def _bring(self, transfer: Transfer, sources: Sources) -> None:
+        """
+        Receive, verify and commit, from as many sources as it takes.
+
+        Raises:
+            BlobUnavailable: the sources are exhausted, or wrong bytes were handed out already.
+        """
+        digest, reasons = transfer.digest, ["nobody to ask"]
+        transfer.cautious = sources.cautious
+        transfer.ingest = ingest = await self._stage()
+        while transfer.size > ingest.offset:
+            node = sources.next()
+            if node is None:
+                raise BlobUnavailable(digest, "; ".join(reasons[-3:]))
+            try:
+                await self._receive(transfer, ingest, node, sources)
+                if ingest.offset == transfer.size:
+                    await ingest.commit(digest, transfer.size)
+                    return
+                sources.broke_off(node)
+                reasons.append(f"{node}: ended early")
+            except (PeerError, BlobUnknown, BlobUnavailable) as exc:
+                sources.broke_off(node)
+                reasons.append(f"{node}: {exc}")
+            except DigestMismatch as exc:
+                reasons.append(f"{node}: {exc}")
+                self._reject(transfer, sources)
+                ingest = await self._start_over(transfer, ingest)
+            if sources.cautious and ingest.offset > 0:
+                sources.start_over()
+                ingest = await self._start_over(transfer, ingest)
+        await ingest.commit(digest, transfer.size)  # Only an empty blob gets here.
+
+    async def _receive(
+        self, transfer: Transfer, ingest: BlobIngest, node: NodeId, sources: Sources
+    ) -> None:
+        peer = self._peers.peer(node)
+        if peer is None:
+            raise PeerUnreachable(f"the link to {node} is down")
+        stream = watched(
+            peer.fetch(transfer.digest, ingest.offset), self._env.config.stall_timeout_s
+        )
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                sources.gave(node)
+                if ingest.offset + len(chunk) > transfer.size:
+                    raise DigestMismatch(transfer.digest, f"more than {transfer.size} bytes")
+                await ingest.append(chunk)
+                self._env.counters.bytes_fetched += len(chunk)
+                transfer.grown()
+
+    def _reject(self, transfer: Transfer, sources: Sources) -> None:
+        """Remember who gave to wrong content; give up if a reader has seen some of it."""
+        givers = sources.mismatch()
+        self._env.counters.fetches_rejected += 1
+        self._env.log.warning(
+            "fetched bytes rejected", digest=transfer.digest, sources=sorted(givers)
+        )
+        for node in givers:
+            self._distrusted[transfer.digest, node] = None
+        while len(self._distrusted) > DISTRUSTED_MAX:
+            self._distrusted.popitem(last=False)
+        if transfer.handed_out:
+            raise BlobUnavailable(transfer.digest, "what its sources sent is not this blob")
+        transfer.cautious = True
+
+    async def _start_over(self, transfer: Transfer, ingest: BlobIngest) -> BlobIngest:
+        """Throw away what is staged. Nothing of it was handed out, so no reader is in it."""
+        transfer.ingest = None
+        try:
+            await ingest.discard()
+        finally:
+            ingest.release()
+        transfer.ingest = await self._stage()
+        return transfer.ingest
+
+    async def _stage(self) -> BlobIngest:
+        return await self._env.blobs.ingest(f"fetch-{self._env.rng.getrandbits(64):016x}")

@@ -1,0 +1,32 @@
+"""Who can be asked right now, as replication sees it."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from cluster.errors import PeerUnreachable
+from cluster.model import Member, NodeId
+from cluster.ports import Peer
+
+
+class Peers(Protocol):
+    """The links of this node. The answers hold until the next await."""
+
+    def known(self) -> Sequence[Member]:
+        """Every member but this node, connected or not."""
+        ...
+
+    def connected(self) -> Sequence[Member]:
+        """The members whose link is up."""
+        ...
+
+    def peer(self, node: NodeId) -> Peer | None:
+        """The link to *node*; None when it is down."""
+        ...
+
+    def report_unreachable(self, node: NodeId, error: PeerUnreachable) -> None:
+        """Tell that a call to *node* found it gone: its link goes down at once."""
+        ...
+
+    async def wait_for_any(self, nodes: Collection[NodeId], timeout_s: float) -> None:
+        """Return once one of *nodes* is connected, or after *timeout_s* seconds."""
+        ...

@@ -1,0 +1,63 @@
+"""Which source to ask next for a blob, and whom to blame for wrong bytes. Pure."""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Final
+
+from cluster.model import NodeId
+
+TRIES_MAX: Final = 3
+"""How often one source is asked within a transfer. A source comes again only after it brought
+bytes: a link that breaks in the middle is worth resuming, a refusal is not."""
+
+
+class Sources:
+    """
+    The sources of one transfer, best first.
+
+    Bytes may come from several, one going on where another broke off. When the whole is wrong
+    and several gave to it, nobody knows who lied; from then on the transfer is `cautious`: each
+    source is asked alone, from zero, and nothing is shown to readers before it is verified.
+    """
+
+    def __init__(self, candidates: Iterable[NodeId], *, cautious: bool = False) -> None:
+        self._queue = deque(candidates)
+        self._tries: Counter[NodeId] = Counter()
+        self._givers: set[NodeId] = set()
+        self.cautious = cautious
+
+    def next(self) -> NodeId | None:
+        """The source to ask now; None when there is no more."""
+        if not self._queue:
+            return None
+        node = self._queue.popleft()
+        self._tries[node] += 1
+        return node
+
+    def gave(self, node: NodeId) -> None:
+        """Note that bytes of *node* are in what has been received."""
+        self._givers.add(node)
+
+    def broke_off(self, node: NodeId) -> None:
+        """Note that *node* failed before the end; it may be asked once more if it gave bytes."""
+        if node in self._givers and self._tries[node] < TRIES_MAX:
+            self._queue.append(node)
+
+    def start_over(self) -> None:
+        """Note that what was received has been thrown away, for no fault of the bytes."""
+        self._givers.clear()
+
+    def mismatch(self) -> set[NodeId]:
+        """
+        Judge the sources of content that proved wrong, and return those who gave to it.
+
+        A sole giver is left out for good. Several are asked again, each alone.
+        """
+        givers, self._givers = self._givers, set()
+        self.cautious = True
+        if len(givers) == 1:
+            self._queue = deque(node for node in self._queue if node not in givers)
+        else:
+            again = sorted(node for node in givers if node not in self._queue)
+            self._queue.extend(node for node in again if self._tries[node] < TRIES_MAX)
+        return givers

@@ -1,0 +1,127 @@
+"""Calls to peers over gRPC: the `Transport` of a real node."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import grpc
+import grpc.aio
+
+from cluster.errors import PeerRefused
+from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.rpc import codec
+from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
+from cluster.rpc.errors import ERROR_KEY, from_wire
+from protos import cluster_pb2 as pb
+from protos.cluster_pb2_grpc import ClusterStub
+
+
+class GrpcTransport:
+    """Opens links in the name of one member of one cluster."""
+
+    def __init__(
+        self,
+        cluster: str,
+        me: Member,
+        request_id: ContextVar[str],
+        config: RpcConfig | None = None,
+    ) -> None:
+        """The value of *request_id* at a call, if any, travels along with it."""
+        self._cluster = cluster
+        self._me = me
+        self._request_id = request_id
+        self._config = config or RpcConfig()
+
+    def connect(self, address: str) -> "GrpcPeer":
+        return GrpcPeer(address, self._cluster, self._me, self._request_id, self._config)
+
+
+class GrpcPeer:
+    """One channel to one peer."""
+
+    def __init__(
+        self,
+        address: str,
+        cluster: str,
+        me: Member,
+        request_id: ContextVar[str],
+        config: RpcConfig,
+    ) -> None:
+        self._cluster = cluster
+        self._me = me
+        self._request_id = request_id
+        self._deadline_s = config.unary_deadline_s
+        self._channel = open_channel(address, config)
+        self._stub = ClusterStub(self._channel)
+
+    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting:
+        request = pb.HelloRequest(
+            cluster=self._cluster,
+            self=codec.write_member(self._me),
+            known=[codec.write_member(member) for member in known],
+            have=codec.write_vector(have),
+        )
+        with _domain_errors():
+            reply = await self._stub.Hello(
+                request, timeout=self._deadline_s, metadata=self._metadata()
+            )
+            return codec.read_greeting(reply)
+
+    async def push(self, events: Sequence[Event]) -> Vector:
+        request = pb.PushRequest(events=codec.write_events(events))
+        with _domain_errors():
+            reply = await self._stub.Push(
+                request, timeout=self._deadline_s, metadata=self._metadata()
+            )
+            return codec.read_vector(reply.have)
+
+    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+        request = pb.PullRequest(have=codec.write_vector(have))
+        with _domain_errors():
+            call = self._stub.Pull(request, metadata=self._metadata())
+            try:
+                async for batch in call:
+                    yield codec.read_events(batch.events)
+            finally:
+                # Without effect on a call that has ended.
+                call.cancel()
+
+    async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
+        request = pb.FetchBlobRequest(digest=digest, offset=offset)
+        with _domain_errors(digest):
+            call = self._stub.FetchBlob(request, metadata=self._metadata())
+            try:
+                async for chunk in call:
+                    if chunk.data:
+                        yield chunk.data
+            finally:
+                call.cancel()
+
+    async def hold(
+        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
+    ) -> None:
+        request = pb.HoldBlobRequest(digest=digest, size=size, sources=sources, data=data)
+        with _domain_errors(digest):
+            await self._stub.HoldBlob(request, metadata=self._metadata())
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        request_id = self._request_id.get("")
+        return ((REQUEST_ID, request_id),) if request_id else ()
+
+
+@contextmanager
+def _domain_errors(digest: Digest | None = None) -> Iterator[None]:
+    """Turn the library's errors into ours; of a call about *digest*, if it is about one."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as exc:
+        trailing = dict(exc.trailing_metadata() or ())
+        name = trailing.get(ERROR_KEY)
+        raise from_wire(
+            exc.code(), None if name is None else str(name), exc.details() or "", digest
+        ) from exc
+    except ValueError as exc:
+        raise PeerRefused(f"the answer makes no sense: {exc}") from exc

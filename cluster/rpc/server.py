@@ -1,0 +1,170 @@
+"""What peers call, over gRPC."""
+
+import errno
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from contextvars import ContextVar
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+
+from cluster.ports import Log, PeerService
+from cluster.rpc import codec
+from cluster.rpc.channel import REQUEST_ID, RpcConfig, listen, server_options
+from cluster.rpc.errors import ERROR_KEY, to_wire
+from protos import cluster_pb2 as pb
+from protos.cluster_pb2_grpc import ClusterServicer, add_ClusterServicer_to_server
+
+T = TypeVar("T")
+
+
+class PeerServer:
+    """Serves a `PeerService` on one address. Belongs to the event loop it is started on."""
+
+    def __init__(
+        self,
+        service: PeerService,
+        request_id: ContextVar[str],
+        log: Log,
+        config: RpcConfig | None = None,
+    ) -> None:
+        """*request_id* is set to the caller's while a call is handled."""
+        self._config = config or RpcConfig()
+        self._servicer = _Servicer(service, request_id, log)
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: str) -> int:
+        """
+        Listen on *address* (host:port; port 0 takes a free one) and return the port.
+
+        Raises:
+            OSError: the address cannot be used, usually because it is taken.
+        """
+        server = grpc.aio.server(
+            options=server_options(self._config),
+            maximum_concurrent_rpcs=self._config.calls_max,
+        )
+        add_ClusterServicer_to_server(self._servicer, server)
+        try:
+            port = listen(server, address)
+        except RuntimeError as exc:
+            raise OSError(errno.EADDRINUSE, f"cannot listen on {address}") from exc
+        await server.start()
+        self._server = server
+        return port
+
+    async def stop(self) -> None:
+        """Refuse new calls, let running ones end for a moment, then cut them off."""
+        if self._server is not None:
+            await self._server.stop(self._config.stop_grace_s)
+            self._server = None
+
+
+class _Servicer(ClusterServicer):
+    """Translates; decides nothing."""
+
+    def __init__(self, service: PeerService, request_id: ContextVar[str], log: Log) -> None:
+        self._service = service
+        self._request_id = request_id
+        self._log = log
+
+    async def Hello(
+        self, request: pb.HelloRequest, context: grpc.aio.ServicerContext
+    ) -> pb.HelloReply:
+        async def answer() -> pb.HelloReply:
+            greeting = self._service.on_hello(
+                request.cluster,
+                codec.read_member(request.self),
+                codec.read_members(request.known),
+                codec.read_vector(request.have),
+            )
+            return codec.write_greeting(greeting)
+
+        return await self._unary(context, answer())
+
+    async def Push(
+        self, request: pb.PushRequest, context: grpc.aio.ServicerContext
+    ) -> pb.PushReply:
+        async def answer() -> pb.PushReply:
+            have = await self._service.on_push(codec.read_events(request.events))
+            return pb.PushReply(have=codec.write_vector(have))
+
+        return await self._unary(context, answer())
+
+    async def HoldBlob(
+        self, request: pb.HoldBlobRequest, context: grpc.aio.ServicerContext
+    ) -> pb.HoldBlobReply:
+        async def answer() -> pb.HoldBlobReply:
+            await self._service.on_hold(
+                codec.read_digest(request.digest),
+                request.size,
+                [codec.read_node(node) for node in request.sources],
+                request.data if request.HasField("data") else None,
+            )
+            return pb.HoldBlobReply()
+
+        return await self._unary(context, answer())
+
+    async def Pull(  # type: ignore[override]  # The library takes coroutines too.
+        self, request: pb.PullRequest, context: grpc.aio.ServicerContext
+    ) -> None:
+        async def answer() -> AsyncGenerator[pb.EventBatch, None]:
+            async with aclosing(self._service.on_pull(codec.read_vector(request.have))) as batches:
+                async for events in batches:
+                    yield pb.EventBatch(events=codec.write_events(events))
+
+        await self._stream(context, answer())
+
+    async def FetchBlob(  # type: ignore[override]  # The same.
+        self, request: pb.FetchBlobRequest, context: grpc.aio.ServicerContext
+    ) -> None:
+        async def answer() -> AsyncGenerator[pb.BlobChunk, None]:
+            digest = codec.read_digest(request.digest)
+            first = True
+            async with aclosing(self._service.on_fetch(digest, request.offset)) as chunks:
+                async for size, data in chunks:
+                    yield pb.BlobChunk(size=size if first else 0, data=data)
+                    first = False
+
+        await self._stream(context, answer())
+
+    async def _unary(self, context: grpc.aio.ServicerContext, answer: Awaitable[T]) -> T:
+        self._adopt_request_id(context)
+        try:
+            return await answer
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
+            return await self._abort(context, exc)
+
+    async def _stream(
+        self, context: grpc.aio.ServicerContext, answer: AsyncGenerator[object, None]
+    ) -> None:
+        """
+        Send each message as it comes; waits while the caller does not read.
+
+        Not a generator on purpose: the library leaves a generator whose call was cancelled to
+        the garbage collector, and with it the files and transactions that it holds open.
+        """
+        self._adopt_request_id(context)
+        async with aclosing(answer):
+            try:
+                async for message in answer:
+                    await context.write(message)
+            except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
+                await self._abort(context, exc)
+
+    def _adopt_request_id(self, context: grpc.aio.ServicerContext) -> None:
+        # Each call is handled in a task of its own, so there is nothing to set back.
+        for key, value in context.invocation_metadata() or ():
+            if key == REQUEST_ID:
+                self._request_id.set(value)
+
+    async def _abort(self, context: grpc.aio.ServicerContext, error: Exception) -> T:
+        """Answer with *error*; never returns. A bug ends its call only, and leaves a traceback."""
+        wire = to_wire(error)
+        if wire is None:
+            self._log.warning("call failed", exc_info=error)
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+        else:
+            await context.abort(wire.status, str(error), ((ERROR_KEY, wire.name),))
+        raise AssertionError("abort raises")

@@ -1,0 +1,87 @@
+"""What the engine tells about itself: counters inside, immutable snapshots outside."""
+
+from dataclasses import dataclass
+
+from cluster.model import NodeId, Region
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the start. Written by the engine's parts, on the event loop only."""
+
+    degraded: int = 0
+    """Acknowledgements given with fewer than `copies` copies, for no more nodes were connected."""
+
+    events_pushed: int = 0
+    events_received: int = 0
+    events_parked: int = 0
+    """Times a received event was left at its sender, its stamp being too far ahead."""
+
+    bytes_fetched: int = 0
+    bytes_served: int = 0
+    fetches_rejected: int = 0
+    """Transfers thrown away because the bytes were not what their digest says."""
+
+    copies_made: int = 0
+    replications_dropped: int = 0
+    catch_up_rounds: int = 0
+    links_lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberStatistics:
+    """One other member, as this node sees it now."""
+
+    node: NodeId
+    region: Region
+    rpc: str
+    http: str
+    connected: bool
+
+    lag_events: int
+    """Events of this node that the member is not known to have."""
+
+    ahead_events: int
+    """Events of any node that the member had at its last greeting and this node has not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterStatistics:
+    """The engine at one moment."""
+
+    node: NodeId
+    region: Region
+    joined: bool
+    members: tuple[MemberStatistics, ...]
+
+    fetches_running: int
+    fetches_waiting: int
+    replications_running: int
+    replications_waiting: int
+
+    totals: Counters
+    """A copy: it does not change any more."""
+
+    @property
+    def members_known(self) -> int:
+        """Members that this node has heard of, itself included."""
+        return 1 + len(self.members)
+
+    @property
+    def peers_connected(self) -> int:
+        return sum(member.connected for member in self.members)
+
+    @property
+    def events_unpushed(self) -> int:
+        """Own events that the slowest connected member does not have yet."""
+        return max((m.lag_events for m in self.members if m.connected), default=0)
+
+    @property
+    def durability_degraded(self) -> int:
+        """Acknowledgements so far that had to do with fewer than `copies` copies."""
+        return self.totals.degraded
+
+    @property
+    def blobs_fetching(self) -> int:
+        """Blobs that are arriving from peers now."""
+        return self.fetches_running

@@ -1,0 +1,1 @@
+"""Ways for tasks to wait for each other. Knows nothing of clusters."""

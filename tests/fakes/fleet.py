@@ -1,0 +1,156 @@
+"""Whole engines in one process, over `Network`, started and killed by tests."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from cluster.agent import Cluster
+from cluster.config import ClusterConfig
+from cluster.model import Digest, Member, NodeId, Region
+from node.blobs.memory import MemoryBlobs
+from tests.fakes.log import MemoryLog
+from tests.fakes.network import Network
+from tests.fakes.records import MemoryRecords
+
+PATIENCE_S = 20.0
+"""How long a test waits for what has to happen; far longer than it takes on a busy machine."""
+
+CONFIG = ClusterConfig(
+    cluster="test",
+    heartbeat_interval_s=0.01,
+    # Liveness on a busy machine must not depend on the scheduler, so silence is tolerated long.
+    heartbeat_timeout_s=10.0,
+    dial_timeout_s=10.0,
+    backoff_min_s=0.005,
+    backoff_max_s=0.02,
+    antientropy_interval_s=0.02,
+    laggard_s=10.0,
+    durable_timeout_s=10.0,
+    catch_up_timeout_s=10.0,
+    join_timeout_s=10.0,
+    stall_timeout_s=10.0,
+    hold_timeout_s=10.0,
+    chunk_bytes=1024,
+    hold_inline_max_bytes=512,
+)
+
+
+class Engine:
+    """One node: its stores survive `Fleet.kill`, its engine does not."""
+
+    def __init__(self, network: Network, member: Member, config: ClusterConfig, seed: int) -> None:
+        self.member = member
+        self.address = member.rpc
+        self.config = config
+        self.records = MemoryRecords(member.node, member.epoch)
+        self.blobs = MemoryBlobs()
+        self.log = MemoryLog()
+        self._network = network
+        self._seed = seed
+        self.cluster = self._assemble()
+        self.task: asyncio.Task[None] | None = None
+
+    def renew(self) -> None:
+        """A new process on the same disk."""
+        self.cluster = self._assemble()
+
+    def _assemble(self) -> Cluster:
+        return Cluster(
+            self.member,
+            self.config,
+            records=self.records,
+            blobs=self.blobs,
+            transport=self._network.transport(self.config.cluster, self.member),
+            rng=random.Random(self._seed),
+            log=self.log,
+        )
+
+    def connected(self) -> set[str]:
+        return {m.node for m in self.cluster.statistics().members if m.connected}
+
+    async def until_connected(self, *nodes: str) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await self.cluster.wait_until(lambda _: self.connected() == set(nodes))
+
+    async def put(self, data: bytes) -> Digest:
+        """A blob that a client pushed to this node."""
+        digest = Digest.of(data)
+        await self.blobs.put(digest, data)
+        await self.records.hold(digest, len(data))
+        return digest
+
+    async def read(self, digest: Digest, size: int) -> bytes:
+        async with self.cluster.fetch(digest, size) as blob:
+            return b"".join([chunk async for chunk in blob.stream(0, size)])
+
+
+class Fleet:
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self.network = Network()
+        self.engines: dict[str, Engine] = {}
+        self._group = group
+
+    def add(
+        self, node: str, region: str = "eu", seeds: tuple[str, ...] = (), **tuning: object
+    ) -> Engine:
+        """Make an engine without starting it; its address is `<node>:1`."""
+        member = Member(NodeId(node), Region(region), f"{node}:1", f"{node}:2", 1)
+        return self.adopt(member, seeds, **tuning)
+
+    def adopt(self, member: Member, seeds: tuple[str, ...], **tuning: object) -> Engine:
+        config = replace(CONFIG, seeds=seeds, **tuning)  # type: ignore[arg-type]
+        engine = Engine(self.network, member, config, seed=len(self.engines))
+        self.engines[member.rpc] = engine
+        return engine
+
+    def start(self, engine: Engine) -> None:
+        self.network.services[engine.address] = engine.cluster.service
+        engine.task = self._group.create_task(engine.cluster.run())
+
+    async def kill(self, engine: Engine) -> None:
+        """End the process: its links break, its disk stays."""
+        self.network.unplug(engine.address)
+        assert engine.task is not None
+        engine.task.cancel()
+        await asyncio.wait([engine.task])
+
+    def restart(self, engine: Engine) -> None:
+        engine.renew()
+        self.start(engine)
+
+    async def trio(self, *regions: str, **tuning: object) -> tuple[Engine, Engine, Engine]:
+        """Nodes a, b and c, all connected with each other."""
+        names = ("a", "b", "c")
+        regions = regions or ("eu", "eu", "eu")
+        engines = [
+            self.add(name, region, tuple(f"{other}:1" for other in names), **tuning)
+            for name, region in zip(names, regions, strict=True)
+        ]
+        for engine in engines:
+            self.start(engine)
+        for engine in engines:
+            await engine.until_connected(*(set(names) - {engine.member.node}))
+            await engine.cluster.wait_joined()
+        return engines[0], engines[1], engines[2]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """
+        Wait for something that no event announces to the outside, a record on another node say.
+
+        Heartbeats keep the network busy, so the condition is looked at again soon.
+        """
+        async with asyncio.timeout(PATIENCE_S):
+            await self.network.changed.wait_until(condition)
+
+
+@asynccontextmanager
+async def fleet() -> AsyncIterator[Fleet]:
+    """Run engines for one test. One that fails ends the test with its error."""
+    async with asyncio.TaskGroup() as group:
+        ships = Fleet(group)
+        yield ships
+        for engine in ships.engines.values():
+            if engine.task is not None:
+                engine.task.cancel()

@@ -1,0 +1,167 @@
+"""A network in one process: connects engines, and can be cut, blocked and made to lie."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import NamedTuple
+
+from cluster.errors import PeerUnreachable
+from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.ports import PeerService
+from cluster.waiting.pulse import Pulse
+
+Tamper = Callable[[bytes], bytes]
+
+
+class Call(NamedTuple):
+    """One call that arrived at *callee*, both by address."""
+
+    caller: str
+    callee: str
+    method: str
+
+
+class Network:
+    """
+    Carries calls between services.
+
+    A cut link loses requests and answers: a call that was under way fails, though the callee may
+    have carried it out. That is what real networks do, and why every call is idempotent.
+    """
+
+    def __init__(self) -> None:
+        self.services: dict[str, PeerService] = {}
+        self.calls: list[Call] = []
+        self.changed = Pulse()
+        self._cut: set[frozenset[str]] = set()
+        self._blocked: set[tuple[str, str]] = set()
+        self._fetch_limits: dict[str, int] = {}
+        self._tampered: dict[str, Tamper] = {}
+
+    def transport(self, cluster: str, me: Member) -> "MemoryTransport":
+        return MemoryTransport(self, cluster, me)
+
+    def count(self, method: str, callee: str | None = None) -> int:
+        """How many calls of *method* arrived, at *callee* or anywhere."""
+        return sum(call.method == method and callee in (None, call.callee) for call in self.calls)
+
+    def cut(self, a: str, b: str) -> None:
+        self._cut.add(frozenset((a, b)))
+        self.changed.beat()
+
+    def heal(self, a: str, b: str) -> None:
+        self._cut.discard(frozenset((a, b)))
+
+    def unplug(self, address: str) -> None:
+        """Take a service off the network: its process is dead."""
+        self.services.pop(address, None)
+        self.changed.beat()
+
+    def block(self, callee: str, method: str) -> None:
+        """Let calls of *method* wait at *callee* until `unblock`, without failing."""
+        self._blocked.add((callee, method))
+
+    def unblock(self, callee: str, method: str) -> None:
+        self._blocked.discard((callee, method))
+        self.changed.beat()
+
+    def limit_fetches(self, callee: str, limit: int | None) -> None:
+        """Let each fetch from *callee* hang after *limit* bytes; None lifts that."""
+        if limit is None:
+            self._fetch_limits.pop(callee, None)
+        else:
+            self._fetch_limits[callee] = limit
+        self.changed.beat()
+
+    def tamper(self, callee: str, tamper: Tamper) -> None:
+        """Let *callee* send other blob bytes than it has."""
+        self._tampered[callee] = tamper
+
+    def tampered(self, callee: str, data: bytes) -> bytes:
+        return self._tampered.get(callee, lambda same: same)(data)
+
+    def fetch_limit(self, callee: str) -> float:
+        return self._fetch_limits.get(callee, float("inf"))
+
+    def reachable(self, a: str, b: str) -> bool:
+        return b in self.services and a in self.services and frozenset((a, b)) not in self._cut
+
+    async def arrive(self, caller: str, callee: str, method: str) -> PeerService:
+        """Deliver a request: note it, let it wait while blocked, and return who serves it."""
+        self.check(caller, callee)
+        self.calls.append(Call(caller, callee, method))
+        self.changed.beat()
+        await self.changed.wait_until(
+            lambda: (callee, method) not in self._blocked or not self.reachable(caller, callee)
+        )
+        self.check(caller, callee)
+        return self.services[callee]
+
+    def check(self, caller: str, callee: str) -> None:
+        if not self.reachable(caller, callee):
+            raise PeerUnreachable(f"{caller} cannot reach {callee}")
+
+
+class MemoryTransport:
+    def __init__(self, network: Network, cluster: str, me: Member) -> None:
+        self.network = network
+        self.cluster = cluster
+        self.me = me
+
+    def connect(self, address: str) -> "MemoryPeer":
+        return MemoryPeer(self, address)
+
+
+class MemoryPeer:
+    def __init__(self, transport: MemoryTransport, address: str) -> None:
+        self._transport = transport
+        self._network = transport.network
+        self._me = transport.me.rpc
+        self._address = address
+
+    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting:
+        service = await self._arrive("hello")
+        greeting = service.on_hello(self._transport.cluster, self._transport.me, known, have)
+        self._network.check(self._me, self._address)
+        return greeting
+
+    async def push(self, events: Sequence[Event]) -> Vector:
+        service = await self._arrive("push")
+        have = await service.on_push(events)
+        self._network.check(self._me, self._address)
+        return have
+
+    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+        service = await self._arrive("pull")
+        async with aclosing(service.on_pull(have)) as batches:
+            async for batch in batches:
+                self._network.check(self._me, self._address)
+                yield batch
+        self._network.check(self._me, self._address)
+
+    async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
+        service = await self._arrive("fetch")
+        sent = 0
+        async with aclosing(service.on_fetch(digest, offset)) as chunks:
+            async for _, data in chunks:
+                await self._network.changed.wait_until(
+                    lambda: (
+                        sent + len(data) <= self._network.fetch_limit(self._address)  # noqa: B023
+                        or not self._network.reachable(self._me, self._address)
+                    )
+                )
+                self._network.check(self._me, self._address)
+                sent += len(data)
+                yield self._network.tampered(self._address, data)
+
+    async def hold(
+        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
+    ) -> None:
+        service = await self._arrive("hold")
+        await service.on_hold(digest, size, sources, data)
+        self._network.check(self._me, self._address)
+
+    async def close(self) -> None:
+        """Nothing is open between calls."""
+
+    async def _arrive(self, method: str) -> PeerService:
+        return await self._network.arrive(self._me, self._address, method)

@@ -1,0 +1,191 @@
+"""The shape of the code: which way imports point, and what is allowed to know what."""
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cluster import errors as cluster_errors
+from node import errors as node_errors
+from node.api.errors import WIRE
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("cluster", "node")
+
+
+class Import(NamedTuple):
+    importer: str
+    imported: str
+    line: int
+
+
+def modules() -> list[str]:
+    found = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+def imports() -> Iterator[Import]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    for alias in node.names:
+                        yield Import(name, alias.name, node.lineno)
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    for alias in node.names:
+                        yield Import(name, f"{node.module}.{alias.name}", node.lineno)
+
+
+def within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+FORBIDDEN = [
+    (("cluster",), ("node",), "the engine runs without a registry, and in a simulator"),
+    (("cluster",), ("aiohttp", "rocksdict", "structlog"), "the engine has no HTTP and no database"),
+    (
+        ("cluster.membership", "cluster.gossip", "cluster.replication", "cluster.routing"),
+        ("cluster.rpc", "grpc", "protos", "socket", "time", "random"),
+        "rules do no I/O, know no wire and are given their time and chance",
+    ),
+    (
+        ("node.registry",),
+        ("node.api", "node.index", "node.blobs", "node.admin", "node.cli", "node.settings",
+         "node.main", "aiohttp"),
+        "use cases know ports, not adapters",
+    ),
+    (
+        ("node.index", "node.blobs"),
+        ("node.api", "node.admin", "node.cli", "node.settings", "node.main", "aiohttp"),
+        "storage knows nothing of the edge",
+    ),
+    (("node.api",), ("node.index", "node.blobs", "node.settings", "node.main", "cluster.rpc"),
+     "the edge works through the use cases"),
+    (("node.settings", "node.errors", "node.startup"), ("node.api", "node.registry", "node.index",
+     "node.blobs", "node.main", "node.cli"), "what everybody uses imports nobody"),
+]  # fmt: skip
+
+HOMES = {
+    "grpc": ("cluster.rpc",),
+    "protos": ("cluster.rpc",),
+    "rocksdict": ("node.index.rocks",),
+    "aiohttp": ("node.api", "node.main"),
+    "prometheus_client": ("node.admin",),
+    "structlog": ("node.logs",),
+    "typer": ("node.cli",),
+    "rich": ("node.cli", "node.fsck"),
+    "uvloop": ("node.main",),
+}
+"""Third-party libraries and the only places that may know them."""
+
+
+@pytest.mark.parametrize(
+    ("importers", "imported", "reason"), FORBIDDEN, ids=[rule[0][0] for rule in FORBIDDEN]
+)
+def test_imports_point_one_way(importers: tuple[str, ...], imported: tuple[str, ...], reason: str):
+    wrong = [
+        f"{edge.importer}:{edge.line} imports {edge.imported}"
+        for edge in imports()
+        if within(edge.importer, *importers) and within(edge.imported, *imported)
+    ]
+    assert not wrong, f"{reason}: {wrong}"
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_libraries_stay_at_home(library: str):
+    edges = [edge for edge in imports() if within(edge.imported, library)]
+    assert edges, f"{library} is used nowhere: drop it from this table and from pyproject.toml"
+    wrong = [
+        f"{edge.importer}:{edge.line}"
+        for edge in edges
+        if not within(edge.importer, *HOMES[library])
+    ]
+    assert not wrong, f"only {HOMES[library]} may import {library}: {wrong}"
+
+
+def test_nothing_imports_main():
+    importers = {edge.importer for edge in imports() if within(edge.imported, "node.main")}
+    assert importers <= {"node.cli.serve"}, "main wires; only its command starts it"
+
+
+def test_every_module_imports_alone():
+    """A module that works only after another one was imported hides a cycle."""
+    script = "import importlib, sys\nname = sys.argv[1]\nimportlib.import_module(name)\n"
+    # Leaves first would hide cycles; each package's heaviest module in a fresh interpreter finds
+    # them, and the rest is imported in the order of their names here.
+    for name in ("node.main", "cluster.agent", "node.cli", "cluster.rpc.server"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, name], cwd=ROOT, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{name} does not import alone:\n{done.stderr}"
+    for name in modules():
+        if name != "node.__main__":
+            importlib.import_module(name)
+
+
+def domain_errors(module: object, base: type[Exception]) -> set[type[Exception]]:
+    return {
+        found
+        for _, found in inspect.getmembers(module, inspect.isclass)
+        if issubclass(found, base) and found is not base
+    }
+
+
+def test_every_domain_error_has_its_place_on_the_wire():
+    missing = domain_errors(node_errors, node_errors.RegistryError) - set(WIRE)
+    assert not missing, f"no status and code for {missing}"
+    known = domain_errors(cluster_errors, cluster_errors.ClusterError)
+    assert {error for error in WIRE if within(error.__module__, "cluster")} <= known
+
+
+OCI_CODES = {
+    "BLOB_UNKNOWN", "BLOB_UPLOAD_INVALID", "BLOB_UPLOAD_UNKNOWN", "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN", "MANIFEST_INVALID", "MANIFEST_UNKNOWN", "NAME_INVALID",
+    "NAME_UNKNOWN", "SIZE_INVALID", "UNAUTHORIZED", "DENIED", "UNSUPPORTED", "TOOMANYREQUESTS",
+}  # fmt: skip
+
+
+def test_client_errors_use_the_codes_of_the_specification():
+    wrong = {
+        error.__name__: code
+        for error, (status, code) in WIRE.items()
+        if status < 500 and code not in OCI_CODES
+    }
+    assert not wrong
+
+
+def test_error_trees_are_drawn_in_full():
+    """The drawing at the top of each errors.py is the first thing a reader trusts."""
+    for module, base in (
+        (node_errors, node_errors.RegistryError),
+        (cluster_errors, cluster_errors.ClusterError),
+    ):
+        assert module.__doc__ is not None
+        missing = {
+            error.__name__
+            for error in domain_errors(module, base)
+            if f" {error.__name__} " not in module.__doc__
+        }
+        assert not missing, f"{module.__name__} does not draw {missing}"
+
+
+def test_modules_stay_small():
+    """Past 500 lines a file owns more than one idea."""
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for package in (*PACKAGES, "tests", "bench")
+        for path in (ROOT / package).rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 500
+    }
+    assert not long

@@ -1,0 +1,96 @@
+"""The hybrid clock's promises: stamps rise, never repeat, and follow causes."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
+from cluster.errors import ClockAhead
+from cluster.model import Stamp
+
+
+class SettableClock:
+    """A wall clock that goes where the test puts it, backwards too."""
+
+    def __init__(self, now_ms: int = 1_000_000) -> None:
+        self.now = now_ms
+
+    def now_ms(self) -> int:
+        return self.now
+
+
+wall_times = st.integers(min_value=0, max_value=1 << 44)
+
+
+@given(st.lists(wall_times, min_size=1, max_size=50))
+def test_stamps_rise_whatever_the_wall_clock_does(times):
+    wall = SettableClock()
+    clock = HybridClock(wall)
+    last = Stamp(0)
+    for wall.now in times:
+        stamp = clock.tick()
+        assert stamp > last
+        assert stamp_ms(stamp) >= wall.now
+        last = stamp
+
+
+@given(wall_times, st.integers(min_value=0, max_value=1 << 60))
+def test_a_stamp_is_larger_than_what_it_replaces(now, after):
+    clock = HybridClock(SettableClock(now))
+    assert clock.tick(Stamp(after)) > after
+
+
+@given(wall_times, st.integers(min_value=-1000, max_value=500))
+def test_an_effect_is_stamped_after_its_cause(now, offset_ms):
+    """An event seen here makes every later one larger, within the bound."""
+    clock = HybridClock(SettableClock(now + 1000), max_offset_ms=500)
+    seen = Stamp((now + 1000 + offset_ms) << COUNTER_BITS | 7)
+    clock.observe(seen)
+    assert clock.tick() > seen
+
+
+@given(wall_times, st.integers(min_value=501, max_value=1 << 40))
+def test_a_stamp_beyond_the_bound_is_refused_and_leaves_no_trace(now, ahead_ms):
+    wall = SettableClock(now)
+    clock = HybridClock(wall, max_offset_ms=500)
+    with pytest.raises(ClockAhead) as caught:
+        clock.observe(Stamp((now + ahead_ms) << COUNTER_BITS))
+    assert caught.value.ahead_ms == ahead_ms
+    assert stamp_ms(clock.tick()) == now
+
+
+def test_resume_has_no_bound():
+    """A clock set back while the node was down must not issue an old stamp again."""
+    wall = SettableClock(1000)
+    clock = HybridClock(wall)
+    clock.resume(Stamp(5_000_000 << COUNTER_BITS))
+    assert clock.tick() == (5_000_000 << COUNTER_BITS) + 1
+
+
+def test_the_counter_overflows_into_the_milliseconds():
+    wall = SettableClock(1000)
+    clock = HybridClock(wall)
+    clock.resume(Stamp((1000 << COUNTER_BITS) | 0xFFFF))
+    assert clock.tick() == 1001 << COUNTER_BITS
+
+
+def test_threads_never_share_a_stamp():
+    clock = HybridClock(SettableClock())
+    stamps: list[list[int]] = [[] for _ in range(4)]
+
+    def tick_often(mine: list[int]) -> None:
+        mine.extend(clock.tick() for _ in range(2000))
+
+    threads = [threading.Thread(target=tick_often, args=(mine,)) for mine in stamps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({stamp for mine in stamps for stamp in mine}) == 8000
+    assert all(mine == sorted(mine) for mine in stamps)
+
+
+def test_the_system_clock_counts_milliseconds_since_1970():
+    assert 1_600_000_000_000 < SystemClock().now_ms() < 10_000_000_000_000

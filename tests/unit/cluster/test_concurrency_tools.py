@@ -1,0 +1,231 @@
+"""Pulse, Rounds, BlobJobs and stalled streams."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from cluster.config import ClusterConfig
+from cluster.errors import BlobUnavailable, PeerUnreachable
+from cluster.model import Digest
+from cluster.replication.jobs import BlobJobs
+from cluster.waiting.pulse import Pulse
+from cluster.waiting.rounds import Rounds, Stopped
+from cluster.waiting.stall import watched
+
+D1, D2, D3 = (Digest.of(bytes([n])) for n in range(3))
+
+
+async def turns(count: int = 10) -> None:
+    """Let everything that is ready run."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_beat_wakes_everyone_who_waits_and_nobody_later():
+    pulse = Pulse()
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(pulse.wait()) for _ in range(3)]
+        await turns()
+        pulse.beat()
+        await turns()
+        assert all(task.done() for task in waiting)
+        late = group.create_task(pulse.wait())
+        await turns()
+        assert not late.done()
+        pulse.beat()
+
+
+async def test_a_cancelled_waiter_does_not_take_the_others_along():
+    pulse = Pulse()
+    async with asyncio.TaskGroup() as group:
+        first, second = (group.create_task(pulse.wait()) for _ in range(2))
+        await turns()
+        first.cancel()
+        await turns()
+        assert not second.done()
+        pulse.beat()
+    assert first.cancelled()
+    assert second.done()
+
+
+async def test_callers_share_the_round_that_starts_after_they_ask():
+    gate, started = asyncio.Event(), 0
+
+    async def once() -> int:
+        nonlocal started
+        started += 1
+        mine = started
+        await gate.wait()
+        return mine
+
+    rounds = Rounds(once)
+    async with asyncio.TaskGroup() as group:
+        runner = group.create_task(rounds.run())
+        first = group.create_task(rounds.join())
+        await turns()
+        assert started == 1
+        later = [group.create_task(rounds.join()) for _ in range(50)]
+        later[0].cancel()
+        await turns()
+        gate.set()
+        await asyncio.wait([first, *later])
+        runner.cancel()
+    assert first.result() == 1
+    assert {task.result() for task in later[1:]} == {2}
+    assert started == 2
+
+
+async def test_a_failed_round_tells_its_callers_and_the_runner():
+    async def once() -> int:
+        raise PeerUnreachable("gone")
+
+    rounds = Rounds(once)
+
+    async def ask() -> None:
+        with pytest.raises(PeerUnreachable, match="gone"):
+            await rounds.join()
+
+    async def carry_out() -> None:
+        with pytest.raises(PeerUnreachable, match="gone"):
+            await rounds.run()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(carry_out())
+        group.create_task(ask())
+    with pytest.raises(PeerUnreachable):
+        await rounds.join()
+
+
+async def test_stopped_rounds_leave_nobody_hanging():
+    async def once() -> int:
+        await asyncio.Event().wait()
+        return 0
+
+    rounds = Rounds(once)
+
+    async def ask() -> None:
+        with pytest.raises(Stopped):
+            await rounds.join()
+
+    async with asyncio.TaskGroup() as group:
+        runner = group.create_task(rounds.run())
+        group.create_task(ask())
+        await turns()
+        group.create_task(ask())
+        await turns()
+        runner.cancel()
+
+
+async def test_jobs_run_once_per_blob_and_within_the_bound():
+    jobs, gate, running = BlobJobs(2), asyncio.Event(), 0
+
+    async def work() -> None:
+        nonlocal running
+        running += 1
+        await gate.wait()
+        running -= 1
+
+    async with asyncio.TaskGroup() as group:
+        runner = group.create_task(jobs.run())
+        await turns()
+        futures = [jobs.start(digest, work) for digest in (D1, D2, D3)]
+        await turns()
+        assert jobs.get(D1) is futures[0]
+        assert (running, jobs.running, jobs.waiting) == (2, 2, 1)
+        gate.set()
+        await asyncio.wait(futures)
+        assert jobs.get(D1) is None
+        assert (jobs.running, jobs.waiting) == (0, 0)
+        runner.cancel()
+
+
+async def test_a_failed_job_concerns_only_those_who_wait_for_it():
+    jobs = BlobJobs(2)
+
+    async def fail() -> None:
+        raise BlobUnavailable(D1, "gone")
+
+    async def succeed() -> None:
+        await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        runner = group.create_task(jobs.run())
+        await turns()
+        failing, working = jobs.start(D1, fail), jobs.start(D2, succeed)
+        with pytest.raises(BlobUnavailable, match="gone"):
+            await failing
+        await working
+        await jobs.start(D1, succeed)
+        runner.cancel()
+
+
+async def test_jobs_end_with_their_owner():
+    """Those who wait are told, even for a job that never took its first step."""
+    jobs = BlobJobs(1)
+
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(BlobUnavailable):
+        await jobs.start(D1, for_ever)
+    async with asyncio.TaskGroup() as group:
+        runner = group.create_task(jobs.run())
+        await turns()
+        started = [jobs.start(D1, for_ever), jobs.start(D2, for_ever)]
+        await turns()
+        started.append(jobs.start(D3, for_ever))
+        runner.cancel()
+    for job in started:
+        with pytest.raises(BlobUnavailable, match="stopping"):
+            await job
+    with pytest.raises(BlobUnavailable):
+        await jobs.start(D1, for_ever)
+
+
+async def test_a_silent_stream_is_given_up_and_closed():
+    closed = False
+
+    async def stream():
+        nonlocal closed
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            closed = True
+
+    items = watched(stream(), 0.01)
+    assert await anext(items) == 1
+    with pytest.raises(PeerUnreachable):
+        await anext(items)
+    assert closed
+
+
+async def test_a_stream_left_early_is_closed():
+    closed = False
+
+    async def stream():
+        nonlocal closed
+        try:
+            for n in range(10):
+                yield n
+        finally:
+            closed = True
+
+    async with aclosing(watched(stream(), 10)) as items:
+        assert await anext(items) == 0
+    assert closed
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"copies": 0},
+        {"heartbeat_interval_s": -1.0},
+        {"backoff_min_s": 2.0, "backoff_max_s": 1.0},
+        {"push_batch_bytes": 15 << 20},
+    ],
+)
+def test_an_impossible_configuration_is_refused(wrong):
+    with pytest.raises(ValueError, match="must"):
+        ClusterConfig(**wrong)

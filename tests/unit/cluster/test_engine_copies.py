@@ -1,0 +1,246 @@
+"""Copies of blobs: placement, joining of work, and peers that refuse, fail or go away."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from cluster.errors import BlobUnavailable, StorageFull
+from cluster.model import Digest
+from cluster.replication.placement import Candidate, place
+from tests.fakes.fleet import Engine, fleet
+
+SMALL = b"small enough to travel inline"
+LARGE = bytes(range(256)) * 20
+
+
+def having(digest: Digest, *engines: Engine) -> set[str]:
+    return {engine.member.node for engine in engines if engine.blobs.size(digest) is not None}
+
+
+def next_holder(digest: Digest, me: Engine, *others: Engine) -> Engine:
+    """Which of *others* placement asks first."""
+    candidates = [Candidate(other.member.node, other.member.region) for other in others]
+    name = place(digest, me.member.node, me.member.region, candidates)[1]
+    return next(other for other in others if other.member.node == name)
+
+
+@pytest.mark.parametrize("data", [SMALL, LARGE], ids=["inline", "fetched"])
+async def test_a_new_blob_gets_its_second_copy(data: bytes):
+    """P1 for blobs: two nodes have it on return."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await a.put(data)
+        await a.cluster.ensure_copies([(digest, len(data))])
+        assert len(having(digest, a, b, c)) == 2
+        assert ships.network.count("fetch") == (1 if data is LARGE else 0)
+
+
+async def test_copies_stay_in_the_region_when_it_has_enough_nodes():
+    async with fleet() as ships:
+        a, _, c = await ships.trio("eu", "us", "eu")
+        for n in range(10):
+            data = f"blob {n}".encode()
+            digest = await a.put(data)
+            await a.cluster.ensure_copies([(digest, len(data))])
+            assert having(digest, *ships.engines.values()) == {"a", "c"}
+        assert c.connected() == {"a", "b"}
+
+
+async def test_enough_copies_cost_no_call():
+    async with fleet() as ships:
+        a, b, _ = await ships.trio()
+        digest = await a.put(SMALL)
+        await b.put(SMALL)
+        await ships.until(lambda: len(a.records.holders(digest)) == 2)
+        await a.cluster.ensure_copies([(digest, len(SMALL))])
+        assert ships.network.count("hold") == 0
+
+
+async def test_a_confirmation_counts_before_the_record_arrives():
+    """The second manifest that names a layer must not copy it again."""
+    async with fleet() as ships:
+        a, _, _ = await ships.trio()
+        digest = await a.put(SMALL)
+        await a.cluster.ensure_copies([(digest, len(SMALL))])
+        a.records.holding.clear()
+        await a.cluster.ensure_copies([(digest, len(SMALL))])
+        assert ships.network.count("hold") == 1
+
+
+async def test_a_running_replication_is_joined():
+    """The push at the end of the upload and the manifest after it are one transfer."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        for address in ("b:1", "c:1"):
+            ships.network.block(address, "hold")
+        digest = await a.put(LARGE)
+        a.cluster.replicate(digest, len(LARGE))
+        a.cluster.replicate(digest, len(LARGE))
+        async with asyncio.TaskGroup() as group:
+            wait = group.create_task(a.cluster.ensure_copies([(digest, len(LARGE))]))
+            await ships.until(lambda: ships.network.count("hold") == 1)
+            assert not wait.done()
+            for address in ("b:1", "c:1"):
+                ships.network.unblock(address, "hold")
+        assert ships.network.count("hold") == 1
+        assert len(having(digest, a, b, c)) == 2
+
+
+async def test_a_peer_that_goes_away_is_replaced():
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await a.put(LARGE)
+        doomed = next_holder(digest, a, b, c)
+        ships.network.block(doomed.address, "hold")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(a.cluster.ensure_copies([(digest, len(LARGE))]))
+            await ships.until(lambda: ships.network.count("hold", doomed.address) == 1)
+            await ships.kill(doomed)
+        survivor = c if doomed is b else b
+        assert having(digest, a, survivor) == {"a", survivor.member.node}
+        assert a.cluster.statistics().totals.degraded == 0
+
+
+async def test_when_everybody_goes_away_the_blob_is_accepted_and_counted():
+    """The default with dead peers: accept, count, repair when they are back."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        for address in ("b:1", "c:1"):
+            ships.network.block(address, "hold")
+        digest = await a.put(LARGE)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(a.cluster.ensure_copies([(digest, len(LARGE))]))
+            await ships.until(lambda: ships.network.count("hold") == 1)
+            await ships.kill(b)
+            await ships.kill(c)
+        assert a.cluster.statistics().totals.degraded == 1
+        assert a.log.named("accepted with too few copies")[0].fields["blobs"] == 1
+
+
+async def test_a_full_peer_is_passed_over():
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await a.put(LARGE)
+        full = next_holder(digest, a, b, c)
+        full.blobs.capacity_bytes = 10
+        await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert having(digest, a, b, c) == {"a", "b", "c"} - {full.member.node}
+
+
+async def test_when_all_connected_peers_are_full_nothing_is_acknowledged():
+    """Connected and refusing is not the same as not connected."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await a.put(LARGE)
+        b.blobs.capacity_bytes = c.blobs.capacity_bytes = 10
+        with pytest.raises(StorageFull):
+            await a.cluster.ensure_copies([(digest, len(LARGE))])
+        b.blobs.capacity_bytes = None
+        await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert having(digest, a, b, c) == {"a", "b"}
+
+
+async def test_a_peer_that_never_answers_fails_the_push():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(hold_timeout_s=0.02)
+        for address in ("b:1", "c:1"):
+            ships.network.block(address, "hold")
+        digest = await a.put(LARGE)
+        with pytest.raises(BlobUnavailable):
+            await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert a.connected() == {b.member.node, c.member.node}
+
+
+async def test_a_blob_that_is_elsewhere_needs_no_copy_here():
+    """A mounted blob may live on two other nodes."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await b.put(LARGE)
+        await c.put(LARGE)
+        await ships.until(lambda: len(a.records.holders(digest)) == 2)
+        await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert a.blobs.size(digest) is None
+
+
+async def test_a_blob_with_one_copy_elsewhere_is_brought_here():
+    async with fleet() as ships:
+        a, b, _ = await ships.trio()
+        digest = await b.put(LARGE)
+        await ships.until(lambda: len(a.records.holders(digest)) == 1)
+        await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert a.blobs.size(digest) == len(LARGE)
+
+
+async def test_a_blob_that_no_connected_node_has_is_unavailable():
+    async with fleet() as ships:
+        a, _, _ = await ships.trio()
+        with pytest.raises(BlobUnavailable):
+            await a.cluster.ensure_copies([(Digest.of(b"gone"), 4)])
+
+
+async def test_many_blobs_are_brought_at_once_within_the_bound():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(replications_max=3)
+        for address in ("b:1", "c:1"):
+            ships.network.block(address, "hold")
+        blobs = [(await a.put(bytes([n]) * 2000), 2000) for n in range(10)]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(a.cluster.ensure_copies(blobs))
+            await ships.until(lambda: ships.network.count("hold") == 3)
+            assert a.cluster.statistics().replications_running == 3
+            assert a.cluster.statistics().replications_waiting == 7
+            for address in ("b:1", "c:1"):
+                ships.network.unblock(address, "hold")
+        assert all(len(having(digest, a, b, c)) == 2 for digest, _ in blobs)
+
+
+async def test_background_replications_beyond_the_queue_are_dropped_and_made_up_for():
+    """What if full: dropped and counted, and the manifest asks again."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(replications_max=1, replications_queue_max=2)
+        for address in ("b:1", "c:1"):
+            ships.network.block(address, "hold")
+        blobs = [(await a.put(bytes([n]) * 2000), 2000) for n in range(6)]
+        for digest, size in blobs:
+            a.cluster.replicate(digest, size)
+        dropped = a.cluster.statistics().totals.replications_dropped
+        assert dropped >= 3
+        for address in ("b:1", "c:1"):
+            ships.network.unblock(address, "hold")
+        await a.cluster.ensure_copies(blobs)
+        assert all(len(having(digest, a, b, c)) == 2 for digest, _ in blobs)
+
+
+async def test_a_confirmation_is_void_when_the_peer_comes_back_with_another_disk():
+    """A wiped node still bears the name that confirmed the copy."""
+    async with fleet() as ships:
+        a = ships.add("a")
+        b = ships.add("b", seeds=("a:1",))
+        for engine in (a, b):
+            ships.start(engine)
+        await a.until_connected("b")
+        digest = await a.put(SMALL)
+        await a.cluster.ensure_copies([(digest, len(SMALL))])
+        await ships.kill(b)
+        await a.until_connected()
+        a.records.holding.clear()
+        wiped = ships.adopt(replace(b.member, epoch=2), ("a:1",))
+        ships.start(wiped)
+        await a.until_connected("b")
+        await a.cluster.ensure_copies([(digest, len(SMALL))])
+        assert having(digest, a, wiped) == {"a", "b"}
+
+
+async def test_a_wrong_inline_blob_is_not_stored():
+    """P6: bytes from a peer are hashed before they are visible."""
+    async with fleet() as ships:
+        a, b, _ = await ships.trio()
+        digest = Digest.of(b"right")
+        with pytest.raises(Exception, match="does not match"):
+            await b.cluster.service.on_hold(digest, 5, [], b"wrong")
+        with pytest.raises(Exception, match="does not match"):
+            await b.cluster.service.on_hold(digest, 6, [], b"right")
+        assert b.blobs.size(digest) is None
+        assert b.blobs.staged_names == set()
+        assert a.records.holders(digest) == []

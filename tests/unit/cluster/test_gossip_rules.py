@@ -1,0 +1,111 @@
+"""Vector differences, and when an event is durable enough."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.gossip.antientropy import Missing, behind, missing, runs
+from cluster.gossip.dissemination import Acknowledgements, Verdict
+from cluster.model import Dot, Event, Key, NodeId, Origin, Region
+
+origins = st.builds(Origin, st.sampled_from("abc"), st.integers(1, 3))
+vectors = st.dictionaries(origins, st.integers(0, 20))
+
+
+@given(vectors, vectors)
+def test_what_is_missing_makes_up_the_difference(have, other):
+    healed = dict(have)
+    for part in missing(have, other):
+        assert healed.get(part.origin, 0) == part.after < part.upto
+        healed[part.origin] = part.upto
+    assert missing(healed, other) == []
+    assert behind(have, other) == sum(healed.values()) - sum(have.values())
+
+
+@pytest.mark.parametrize(
+    ("have", "other", "expected"),
+    [
+        ({}, {}, []),
+        ({("a", 1): 3}, {}, []),
+        ({}, {("a", 1): 3}, [(("a", 1), 0, 3)]),
+        ({("a", 1): 2}, {("a", 1): 3}, [(("a", 1), 2, 3)]),
+        ({("a", 1): 9}, {("a", 2): 1}, [(("a", 2), 0, 1)]),
+        ({("a", 1): 5}, {("a", 1): 5, ("b", 1): 0}, []),
+    ],
+)
+def test_missing_ranges(have, other, expected):
+    have = {Origin(*origin): seq for origin, seq in have.items()}
+    other = {Origin(*origin): seq for origin, seq in other.items()}
+    assert missing(have, other) == [Missing(Origin(*o), after, upto) for o, after, upto in expected]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=20))
+def test_runs_keep_the_order_and_never_mix_logs(nodes):
+    events = [
+        Event(Dot(node, 1, n + 1), 0, "add", Key("", "", ""), b"") for n, node in enumerate(nodes)
+    ]
+    cut = list(runs(events))
+    assert [event for _, run in cut for event in run] == events
+    assert all({event.origin for event in run} == {origin} for origin, run in cut)
+
+
+EU, US = Region("eu"), Region("us")
+WAIT, LAGGARD, DURABLE, DEGRADED = Verdict
+
+
+@pytest.mark.parametrize(
+    ("copies", "connected", "gone", "expected"),
+    [
+        # node: (region, acked); the event in question is number 5.
+        pytest.param(2, {}, {}, DEGRADED, id="alone"),
+        pytest.param(1, {}, {}, DURABLE, id="alone, and one copy is enough"),
+        pytest.param(2, {"b": (EU, 4)}, {}, WAIT, id="the only peer lacks it"),
+        pytest.param(2, {"b": (EU, 5)}, {}, DURABLE, id="the only peer has it"),
+        pytest.param(2, {"b": (EU, 9)}, {}, DURABLE, id="more than asked"),
+        pytest.param(2, {"b": (US, 4)}, {}, WAIT, id="the only remote peer lacks it"),
+        pytest.param(2, {"b": (US, 5)}, {}, DURABLE, id="the only remote peer has it"),
+        pytest.param(2, {"b": (EU, 5), "c": (EU, 4)}, {}, LAGGARD, id="a neighbour lags"),
+        pytest.param(2, {"b": (EU, 5), "c": (US, 4)}, {}, DURABLE, id="remote lag is no matter"),
+        pytest.param(2, {"b": (EU, 4), "c": (US, 5)}, {}, LAGGARD, id="copies met by a remote"),
+        pytest.param(2, {"b": (EU, 4), "c": (EU, 4)}, {}, WAIT, id="nobody has it"),
+        pytest.param(3, {"b": (EU, 5), "c": (EU, 4)}, {}, WAIT, id="three copies, two there"),
+        pytest.param(3, {"b": (EU, 5)}, {}, DEGRADED, id="three copies, two connected"),
+        pytest.param(3, {"b": (EU, 5), "c": (US, 5)}, {}, DURABLE, id="three copies, all there"),
+        pytest.param(2, {}, {"b": (EU, 5)}, DURABLE, id="synced, then away: still a copy"),
+        pytest.param(2, {}, {"b": (EU, 4)}, DEGRADED, id="away without it"),
+        pytest.param(2, {"c": (EU, 4)}, {"b": (EU, 5)}, LAGGARD, id="away with it, one to come"),
+    ],
+)
+def test_verdicts(copies, connected, gone, expected):
+    acks = Acknowledgements(EU, copies)
+    for node, (region, acked) in {**connected, **gone}.items():
+        acks.connect(NodeId(node), region, acked)
+    for node in gone:
+        acks.disconnect(NodeId(node))
+    assert acks.verdict(5) is expected
+
+
+@given(
+    st.dictionaries(st.sampled_from("bcdef"), st.tuples(st.sampled_from([EU, US]), st.booleans())),
+    st.integers(1, 4),
+)
+def test_one_more_acknowledgement_never_takes_durability_away(peers, copies):
+    order = [WAIT, LAGGARD]
+    acks = Acknowledgements(EU, copies)
+    for node, (region, has) in peers.items():
+        acks.connect(NodeId(node), region, 5 if has else 0)
+    for node in peers:
+        before = acks.verdict(5)
+        acks.acknowledge(NodeId(node), 5)
+        after = acks.verdict(5)
+        if before not in order:
+            assert after not in order
+
+
+def test_acknowledgements_only_rise_until_a_new_connection():
+    acks = Acknowledgements(EU, 2)
+    assert acks.acknowledge(NodeId("b"), 5)
+    assert not acks.acknowledge(NodeId("b"), 3)
+    assert acks.acked(NodeId("b")) == 5
+    acks.connect(NodeId("b"), EU, 2)
+    assert acks.acked(NodeId("b")) == 2

@@ -1,0 +1,143 @@
+"""The member table, joining, and back-off."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.errors import DuplicateNode, PeerRefused
+from cluster.membership.backoff import Backoff
+from cluster.membership.joining import Joining
+from cluster.membership.members import Members
+from cluster.model import Member, NodeId, Region
+
+
+def member(node: str, host: str = "", epoch: int = 1) -> Member:
+    host = host or node
+    return Member(NodeId(node), Region("eu"), f"{host}:1", f"{host}:2", epoch)
+
+
+ME = member("me")
+
+
+def test_this_node_recognises_itself():
+    members = Members(ME, 10)
+    assert members.is_me(member("me"))
+    assert not members.is_me(member("me", epoch=2))
+    assert not members.is_me(member("me", host="elsewhere"))
+    assert not members.is_me(member("other"))
+
+
+@pytest.mark.parametrize("twin", [member("me", host="elsewhere"), member("me", epoch=2)])
+def test_another_node_of_this_name_is_refused(twin):
+    with pytest.raises(DuplicateNode):
+        Members(ME, 10).greet(twin)
+
+
+def test_a_name_that_is_connected_elsewhere_is_taken():
+    members = Members(ME, 10)
+    members.greet(member("b"))
+    members.connect(NodeId("b"))
+    with pytest.raises(DuplicateNode, match=r"b:1.*x:1"):
+        members.greet(member("b", host="x"))
+    assert members.get(NodeId("b")) == member("b")
+
+
+def test_a_name_moves_when_nobody_answers_to_it():
+    members = Members(ME, 10)
+    members.greet(member("b"))
+    members.connect(NodeId("b"))
+    members.disconnect(NodeId("b"))
+    members.greet(member("b", host="x"))
+    assert members.get(NodeId("b")) == member("b", host="x")
+
+
+def test_a_restored_node_comes_back_at_its_address():
+    members = Members(ME, 10)
+    members.greet(member("b"))
+    members.connect(NodeId("b"))
+    members.greet(member("b", epoch=2))
+    assert members.get(NodeId("b")) == member("b", epoch=2)
+
+
+def test_hearsay_adds_and_never_changes():
+    members = Members(ME, 10)
+    members.greet(member("b"))
+    new = members.hear([member("b", host="old"), member("c"), member("me", host="old")])
+    assert new == [member("c")]
+    assert members.others() == (member("b"), member("c"))
+    assert members.hear([member("c")]) == []
+
+
+def test_a_full_table_ignores_hearsay_and_refuses_strangers():
+    """A peer that invents names cannot fill the memory."""
+    members = Members(ME, 2)
+    assert len(members.hear(member(f"n{n}") for n in range(100))) == 2
+    with pytest.raises(PeerRefused):
+        members.greet(member("stranger"))
+    members.greet(member("n0", epoch=2))
+
+
+def test_connected_members():
+    members = Members(ME, 10)
+    members.hear([member("b"), member("c")])
+    members.connect(NodeId("c"))
+    assert members.connected() == (member("c"),)
+    assert members.is_connected(NodeId("c"))
+    members.disconnect(NodeId("c"))
+    members.disconnect(NodeId("unknown"))
+    assert members.connected() == ()
+
+
+def test_joined_without_seeds():
+    assert Joining([]).joined
+
+
+def test_joined_when_every_seed_was_greeted_and_pulled_from():
+    joining = Joining(["b:1", "c:1", "me:1"])
+    joining.greeted("me:1", None)
+    joining.greeted("b:1", NodeId("b"))
+    joining.caught_up(NodeId("b"))
+    assert not joining.joined
+    assert joining.missing == ["c:1"]
+    joining.greeted("c:1", NodeId("c"))
+    assert joining.missing == ["c"]
+    joining.caught_up(NodeId("c"))
+    assert joining.joined
+
+
+def test_catching_up_may_come_before_the_greeting():
+    """The peer may have found this node first."""
+    joining = Joining(["b:1"])
+    joining.caught_up(NodeId("b"))
+    assert not joining.joined
+    joining.greeted("b:1", NodeId("b"))
+    assert joining.joined
+
+
+def test_giving_up_joins():
+    joining = Joining(["b:1"])
+    joining.give_up()
+    assert joining.joined
+    joining.greeted("b:1", NodeId("b"))
+    assert joining.joined
+
+
+@given(st.integers(), st.integers(0, 60))
+def test_pauses_stay_within_their_bounds(seed, failures):
+    backoff = Backoff(0.1, 5.0, random.Random(seed))
+    for n in range(failures):
+        assert 0.1 <= backoff.next_s() <= min(5.0, 0.1 * 2 ** (n + 1))
+    backoff.reset()
+    assert 0.1 <= backoff.next_s() <= 0.2
+
+
+def test_pauses_grow_and_spread():
+    """Peers cut off together must not return together."""
+    pauses = []
+    for seed in range(200):
+        backoff = Backoff(0.1, 5.0, random.Random(seed))
+        pauses.append([backoff.next_s() for _ in range(8)][-1])
+    assert len({round(pause, 3) for pause in pauses}) > 150
+    assert 2.0 < sum(pauses) / len(pauses) < 3.1

@@ -1,0 +1,170 @@
+"""Placement and the choice of sources."""
+
+import math
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.model import Digest, Member, NodeId, Region
+from cluster.replication.placement import Candidate, place, ranked, score
+from cluster.replication.sources import TRIES_MAX, Sources
+from cluster.routing.choose import order
+
+EU, US = Region("eu"), Region("us")
+ME = NodeId("me")
+
+
+def digests(count: int) -> list[Digest]:
+    return [Digest.of(str(n).encode()) for n in range(count)]
+
+
+def nodes(count: int, region: Region = EU) -> list[Candidate]:
+    return [Candidate(NodeId(f"{region}-{n}"), region) for n in range(count)]
+
+
+def test_every_node_places_alike():
+    """The order of the member table differs from node to node; the placement must not."""
+    candidates = nodes(9)
+    for digest in digests(50):
+        assert ranked(digest, candidates) == ranked(digest, candidates[::-1])
+
+
+def test_blobs_spread_evenly():
+    counts = Counter(ranked(d, nodes(5))[0].node for d in digests(5000))
+    assert len(counts) == 5
+    # Five sigma of a binomial distribution with p = 1/5.
+    assert all(abs(count - 1000) < 5 * math.sqrt(5000 * 0.2 * 0.8) for count in counts.values())
+
+
+def test_weights_are_shares():
+    candidates = [Candidate(NodeId("small"), EU, 1.0), Candidate(NodeId("large"), EU, 3.0)]
+    large = sum(ranked(d, candidates)[0].node == "large" for d in digests(4000))
+    assert abs(large - 3000) < 5 * math.sqrt(4000 * 0.75 * 0.25)
+
+
+def test_a_new_node_moves_only_what_it_wins():
+    before, after = nodes(5), nodes(6)
+    moved = 0
+    for digest in digests(3000):
+        old, new = ranked(digest, before)[0], ranked(digest, after)[0]
+        if old != new:
+            assert new.node == "eu-5"
+            moved += 1
+    assert abs(moved - 500) < 5 * math.sqrt(3000 / 6 * 5 / 6)
+
+
+def test_a_lost_node_moves_only_what_it_had():
+    for digest in digests(500):
+        ranking = ranked(digest, nodes(6))
+        assert ranked(digest, [c for c in nodes(6) if c.node != "eu-3"]) == [
+            c for c in ranking if c.node != "eu-3"
+        ]
+
+
+@given(st.binary(), st.text(st.characters(codec="ascii"), min_size=1, max_size=60))
+def test_scores_are_positive_and_finite(data, node):
+    value = score(Digest.of(data), Candidate(NodeId(node), EU))
+    assert 0 < value < math.inf
+
+
+def test_this_node_then_its_region_then_the_rest():
+    candidates = [*nodes(3, US), *nodes(3, EU), Candidate(ME, EU)]
+    for digest in digests(50):
+        placed = place(digest, ME, EU, candidates)
+        assert placed[0] == ME
+        assert [name[:2] for name in placed[1:]] == ["eu"] * 3 + ["us"] * 3
+        assert len(set(placed)) == 7
+
+
+def members(*names: str) -> list[Member]:
+    return [
+        Member(NodeId(name), US if name.startswith("us") else EU, f"{name}:1", f"{name}:2", 1)
+        for name in names
+    ]
+
+
+def test_holders_come_first_and_near_ones_before_far_ones():
+    connected = members("us-1", "eu-1", "eu-2", "us-2")
+    holders = {NodeId("us-1"), NodeId("eu-2"), NodeId("gone")}
+    chosen = order(holders, connected, EU, random.Random(1))
+    assert chosen == ["eu-2", "us-1", "eu-1", "us-2"]
+
+
+def test_equal_sources_share_the_load():
+    connected = members("eu-1", "eu-2", "eu-3")
+    rng = random.Random(7)
+    holders = {member.node for member in connected}
+    counts = Counter(order(holders, connected, EU, rng)[0] for _ in range(3000))
+    assert all(abs(counts[node] - 1000) < 150 for node in holders)
+
+
+def asked(sources: Sources) -> list[NodeId]:
+    found = []
+    while (node := sources.next()) is not None:
+        found.append(node)
+    return found
+
+
+A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
+
+
+def test_sources_are_asked_in_order_and_once():
+    sources = Sources([A, B, C])
+    assert asked(sources) == [A, B, C]
+
+
+def test_a_source_that_gave_bytes_may_resume_a_bounded_number_of_times():
+    """A link that breaks in the middle is worth another try; one that always breaks is not."""
+    sources = Sources([A])
+    tries = 0
+    while (node := sources.next()) is not None:
+        sources.gave(node)
+        sources.broke_off(node)
+        tries += 1
+    assert tries == TRIES_MAX
+
+
+def test_a_source_that_gave_nothing_is_not_asked_again():
+    sources = Sources([A, B])
+    assert sources.next() == A
+    sources.broke_off(A)
+    assert asked(sources) == [B]
+
+
+def test_a_sole_giver_of_wrong_bytes_is_left_out():
+    sources = Sources([A, B])
+    assert sources.next() == A
+    sources.gave(A)
+    assert sources.mismatch() == {A}
+    assert sources.cautious
+    assert asked(sources) == [B]
+
+
+def test_several_givers_are_asked_again_each_alone():
+    sources = Sources([A, B, C])
+    for node in (A, B):
+        assert sources.next() == node
+        sources.gave(node)
+    assert sources.mismatch() == {A, B}
+    assert sources.cautious
+    assert asked(sources) == [C, A, B]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_sequence_of_outcomes_ends(seed):
+    """A bound on everything: no outcome keeps a transfer going for ever."""
+    rng = random.Random(seed)
+    sources = Sources([NodeId(str(n)) for n in range(8)])
+    steps = 0
+    while (node := sources.next()) is not None:
+        steps += 1
+        if rng.random() < 0.8:
+            sources.gave(node)
+        if rng.random() < 0.5:
+            sources.broke_off(node)
+        else:
+            sources.mismatch()
+    assert steps <= 8 * TRIES_MAX
