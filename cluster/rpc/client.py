@@ -1,5 +1,6 @@
 """Calls to peers over gRPC: the `Transport` of a real node."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -7,7 +8,7 @@ from contextvars import ContextVar
 import grpc
 import grpc.aio
 
-from cluster.errors import PeerRefused
+from cluster.errors import PeerRefused, PeerUnreachable
 from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
@@ -117,6 +118,14 @@ def _domain_errors(digest: Digest | None = None) -> Iterator[None]:
     """Turn the library's errors into ours; of a call about *digest*, if it is about one."""
     try:
         yield
+    except asyncio.CancelledError as exc:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # grpc.aio cancels the calls of a channel that is closed: the peer went, not the caller.
+        raise PeerUnreachable("the link was closed during the call") from exc
+    except grpc.aio.UsageError as exc:
+        raise PeerUnreachable("the link is closed") from exc
     except grpc.aio.AioRpcError as exc:
         trailing = dict(exc.trailing_metadata() or ())
         name = trailing.get(ERROR_KEY)

@@ -296,6 +296,33 @@ async def test_cancelling_a_call_ends_it_at_the_other_side(method: str):
         await service.closed.wait()
 
 
+@pytest.mark.parametrize("method", ["push", "hold", "pull", "fetch"])
+async def test_a_link_closed_during_a_call_is_an_unreachable_peer(method: str):
+    """The library cancels such calls; taken for a cancellation, it would end the caller's task."""
+    service = Service()
+    service.hang = True
+    async with connected(service) as (peer, _):
+
+        async def call() -> None:
+            match method:
+                case "push":
+                    await peer.push(EVENTS)
+                case "hold":
+                    await peer.hold(DIGEST, 7, [], None)
+                case "pull":
+                    _ = [batch async for batch in peer.pull(HAVE)]
+                case _:
+                    _ = [chunk async for chunk in peer.fetch(DIGEST, 0)]
+
+        calling = asyncio.create_task(call())
+        await asyncio.wait_for(service.waiting.wait(), PATIENCE_S)
+        await peer.close()
+        with pytest.raises(PeerUnreachable):
+            await asyncio.wait_for(calling, PATIENCE_S)
+        with pytest.raises(PeerUnreachable):
+            await asyncio.wait_for(call(), PATIENCE_S)
+
+
 async def test_leaving_a_stream_early_ends_it_at_the_other_side():
     service = Service()
     service.hang = True
