@@ -28,9 +28,19 @@ BIG = 24 * 1024 * 1024
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def run(request):
-    """Runs one scenario on the loop under test."""
+    """
+    Runs one scenario on the loop under test.
+
+    The deadline turns a hang into a failure: uvloop swallows what a signal handler raises, so
+    the test runner's own timeout cannot end a scenario there.
+    """
+
+    async def bounded(scenario: Coroutine[None, None, object]) -> object:
+        async with asyncio.timeout(60):
+            return await scenario
+
     with asyncio.Runner(loop_factory=request.param) as runner:
-        yield runner.run
+        yield lambda scenario: runner.run(bounded(scenario))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,76 @@
+# Atoll: everything a person or CI runs. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UP_ARGS ?= --data-dir data
+PYTEST_ARGS ?=
+KILL9_ROUNDS ?= 50
+
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance faults bench go-tools clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# The stamp is touched last, so a broken install is repeated. --no-deps and --no-build-isolation
+# keep anything that the lock does not name, with its hash, out of the environment.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atoll needs Python 3.11 or later; set PYTHON=...")'
+	@echo 'installing the locked dependencies into $(VENV); this takes a minute'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(VENV)/.installed ## Start three nodes in three regions on this machine (UP_ARGS=...)
+	$(BIN)/atoll up $(UP_ARGS)
+
+test: $(VENV)/.installed tools ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)
+	$(BIN)/pytest -m "not conformance and not faults" $(PYTEST_ARGS)
+
+unit: $(VENV)/.installed ## Run the tests that need no client, no Go and no root
+	$(BIN)/pytest -m "not e2e and not conformance and not faults" $(PYTEST_ARGS)
+
+check: $(VENV)/.installed protos-check ## Lint, formatting, types, stub drift
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. \
+	--python_out=$(1) --grpc_python_out=$(1) --mypy_out=$(1) --mypy_grpc_out=$(1) protos/*.proto
+
+protos: $(VENV)/.installed ## Generate the stubs in protos/ again
+	$(call PROTOC,.)
+
+protos-check: $(VENV)/.installed ## Fail when the stubs differ from the .proto files
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && $(call PROTOC,$$out) && \
+	for stub in protos/*_pb2*; do [ -e "$$out/$$stub" ] || { echo "$$stub: no .proto makes it"; exit 1; }; done && \
+	for stub in "$$out"/protos/*_pb2*; do diff -u "protos/$${stub##*/}" "$$stub" || { echo "run make protos"; exit 1; }; done
+
+lock: $(VENV)/.installed ## Pin the newest allowed dependencies, with hashes
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade \
+		--generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+
+e2e: $(VENV)/.installed tools ## Run the end-to-end tests: real processes, real clients
+	$(BIN)/pytest tests/e2e -m "e2e and not faults" $(PYTEST_ARGS)
+
+conformance: $(VENV)/.installed go-tools ## Run the OCI conformance suite against a cluster
+	$(BIN)/pytest tests/conformance -m conformance -s $(PYTEST_ARGS)
+
+faults: $(VENV)/.installed ## Run the kill -9 loops (KILL9_ROUNDS=50)
+	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e -m faults -s $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed go-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
+	$(BIN)/python -m bench.run
+
+tools:
+	.ci/tools
+
+go-tools:
+	.ci/tools go
+
+clean: ## Remove what was built and installed, but no data
+	rm -rf $(VENV) .tools results .mypy_cache .ruff_cache .pytest_cache .hypothesis

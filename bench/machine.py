@@ -1,0 +1,29 @@
+"""What the figures were measured on."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def describe_machine() -> dict[str, str]:
+    """Return cores, processor, memory, kernel and Python."""
+    return {
+        "cores": str(os.cpu_count()),
+        "processor": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "memory": _memory(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def _memory() -> str:
+    total = _field("/proc/meminfo", "MemTotal")
+    return f"{int(total.split()[0]) / (1 << 20):.1f} GiB" if total else "unknown"
+
+
+def _field(path: str, name: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return ""

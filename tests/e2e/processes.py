@@ -1,0 +1,71 @@
+"""What starting, awaiting and stopping Atoll's processes has in common."""
+
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+READY_TIMEOUT_S: Final = 60.0
+"""Longest wait for a node or a cluster to take traffic."""
+
+LOG_TAIL_BYTES: Final = 4000
+"""How much of a log goes into an error message."""
+
+_STOP_TIMEOUT_S: Final = 30.0
+
+
+class ProcessFailed(Exception):
+    """A process did not do what was asked; the message ends with its log."""
+
+
+def atoll_command() -> list[str]:
+    """Return the command under test: `E2E_ATOLL`, or the one beside this interpreter."""
+    override = os.environ.get("E2E_ATOLL")
+    if override:
+        return override.split()
+    return [str(Path(sys.executable).parent / "atoll")]
+
+
+def clean_environment() -> dict[str, str]:
+    """Return our environment without settings that would change a node's behaviour."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
+
+
+def log_tail(path: Path) -> str:
+    """Return the end of a log file, for an error message."""
+    with suppress(FileNotFoundError):
+        return path.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+    return "(no log)"
+
+
+def is_ready(http: str) -> bool:
+    """Whether the node at *http* (host:port) says that it may take traffic."""
+    try:
+        with urllib.request.urlopen(f"http://{http}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def stop_process(process: subprocess.Popen[bytes], log: Path) -> None:
+    """
+    Ask a process to stop and wait for it.
+
+    Raises:
+        ProcessFailed: it had to be killed.
+    """
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise ProcessFailed(
+            f"pid {process.pid} ignored SIGTERM for {_STOP_TIMEOUT_S:g} s\n{log_tail(log)}"
+        ) from None

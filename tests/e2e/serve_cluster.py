@@ -1,0 +1,166 @@
+"""Nodes under `atoll serve`, which a test may kill, check offline and start again."""
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from tests.e2e.ports import RPC_OFFSET, free_base_port
+from tests.e2e.processes import (
+    LOG_TAIL_BYTES,
+    READY_TIMEOUT_S,
+    ProcessFailed,
+    atoll_command,
+    clean_environment,
+    is_ready,
+    log_tail,
+    stop_process,
+)
+
+REGIONS: Final = ("eu", "us", "ap")
+
+_FSCK_TIMEOUT_S: Final = 60.0
+_POLL_INTERVAL_S: Final = 0.02
+
+
+@dataclass(kw_only=True)
+class ServeProcess:
+    """One `atoll serve` that can be killed and started again with the same arguments."""
+
+    name: str
+    region: str
+    http: str
+    rpc: str
+    data_dir: Path
+    join: Sequence[str] = ()
+    options: Sequence[str] = ()
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.data_dir.parent / f"{self.data_dir.name}.log"
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process without waiting until it is ready."""
+        assert not self.is_running, f"{self.name} runs already"
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*atoll_command(), "serve", *self._arguments()],
+                stdout=log,
+                stderr=log,
+                env=clean_environment(),
+            )
+
+    def _arguments(self) -> list[str]:
+        joins = [part for address in self.join for part in ("--join", address)]
+        return [
+            *("--data-dir", str(self.data_dir)),
+            *("--http", self.http),
+            *("--rpc", self.rpc),
+            *("--region", self.region),
+            *("--node", self.name),
+            *joins,
+            *self.options,
+        ]
+
+    def wait_ready(self) -> None:
+        """
+        Wait until the node takes traffic.
+
+        Raises:
+            ProcessFailed: it exited, or is not ready after `READY_TIMEOUT_S`.
+        """
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not is_ready(self.http):
+            if not self.is_running:
+                raise ProcessFailed(f"{self.name} exited while starting\n{log_tail(self.log)}")
+            if time.monotonic() > deadline:
+                raise ProcessFailed(f"{self.name} is not ready\n{log_tail(self.log)}")
+            time.sleep(_POLL_INTERVAL_S)
+
+    def kill(self) -> None:
+        """Kill the process at once (SIGKILL) and collect it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Stop the process the way an operator does (SIGTERM)."""
+        if self._process is not None:
+            stop_process(self._process, self.log)
+
+    def fsck(self) -> None:
+        """
+        Check the data directory offline.
+
+        Raises:
+            ProcessFailed: fsck found a problem.
+        """
+        assert not self.is_running, "fsck is an offline command"
+        done = subprocess.run(
+            [*atoll_command(), "fsck", str(self.data_dir)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=clean_environment(),
+            timeout=_FSCK_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            output = done.stdout.decode(errors="replace")[-LOG_TAIL_BYTES:]
+            raise ProcessFailed(
+                f"fsck of {self.name} exited with {done.returncode}\n{output}\n{log_tail(self.log)}"
+            )
+
+
+@dataclass(kw_only=True)
+class ServeCluster:
+    """Several `ServeProcess`es that know each other. Use as a context manager."""
+
+    directory: Path
+    size: int = 3
+    options: Sequence[str] = ()
+    nodes: list[ServeProcess] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        base = free_base_port(self.size)
+        peers = [f"127.0.0.1:{base + RPC_OFFSET + i}" for i in range(self.size)]
+        self.nodes = [
+            ServeProcess(
+                name=f"{REGIONS[i % len(REGIONS)]}-{i}",
+                region=REGIONS[i % len(REGIONS)],
+                http=f"127.0.0.1:{base + i}",
+                rpc=peers[i],
+                data_dir=self.directory / f"node-{i}",
+                join=peers[:i] + peers[i + 1 :],
+                options=self.options,
+            )
+            for i in range(self.size)
+        ]
+        try:
+            for node in self.nodes:
+                node.start()
+            for node in self.nodes:
+                node.wait_ready()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        failures: list[ProcessFailed] = []
+        for node in self.nodes:
+            try:
+                node.stop()
+            except ProcessFailed as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
