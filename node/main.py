@@ -264,7 +264,9 @@ async def _listen_rpc(server: PeerServer, address: Address) -> None:
 
 
 async def _listen_http(stack: AsyncExitStack, api: Api, settings: Settings) -> web.ServerRunner:
-    runner = web.ServerRunner(make_server(api), shutdown_timeout=settings.shutdown_grace_s)
+    # aiohttp takes a time-out of zero for none at all.
+    grace_s = max(settings.shutdown_grace_s, 0.001)
+    runner = web.ServerRunner(make_server(api), shutdown_timeout=grace_s)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     address = settings.http

@@ -81,7 +81,7 @@ class Api:
         self._log = get_logger("http")
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Only a broken connection and cancellation are raised."""
+        """Answer one request. Raises nothing but cancellation."""
         started = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
@@ -100,7 +100,9 @@ class Api:
                 response = await HANDLERS[target.action](self._context, request, target)
             status = response.status
         except ConnectionError:
-            raise
+            # Nobody is there to read it; aiohttp notices that too, without a traceback.
+            response = web.Response(status=400)
+            response.force_close()
         except Exception as exc:  # noqa: BLE001 - the outermost edge: every failure is an answer
             response = self._failed(request, exc)
             status = response.status

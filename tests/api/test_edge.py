@@ -117,6 +117,30 @@ async def test_a_full_disk_refuses_and_keeps_the_session(
     assert (await registry.call("PATCH", location, data=b"x" * 300_000)).status == 202
 
 
+async def test_a_client_that_leaves_in_the_middle_is_no_error(
+    registry: Registry, lines: io.BytesIO, caplog: pytest.LogCaptureFixture
+):
+    blob = await registry.push_blob("lib/app", b"y" * 20_000_000)
+    for method, path in (
+        ("GET", f"/v2/lib/app/blobs/{blob}"),
+        ("PUT", "/v2/lib/app/manifests/v1"),
+    ):
+        served = len(registry.observed.requests)
+        reader, writer = await asyncio.open_connection("127.0.0.1", registry.port)
+        fields = "Host: x\r\nContent-Length: 10" if method == "PUT" else "Host: x"
+        writer.write(f"{method} {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode())
+        if method == "GET":
+            await reader.readuntil(b"\r\n\r\n")
+        else:
+            await writer.drain()
+        writer.transport.abort()
+        while len(registry.observed.requests) == served:
+            await asyncio.sleep(0.01)
+    assert [event for event in events(lines) if event["level"] == "error"] == []
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert (await registry.call("GET", "/v2/")).status == 200
+
+
 async def test_requests_on_one_connection_do_not_mix(registry: Registry):
     """Keep-alive after every kind of answer: the next request on the connection still works."""
     digest = await registry.push_image("lib/app", "v1")

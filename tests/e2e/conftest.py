@@ -2,6 +2,7 @@
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dockerd]:
     """A Docker daemon of our own."""
     with Dockerd(directory=tmp_path_factory.mktemp("docker")) as daemon:
         yield daemon
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A directory with a short name: podman refuses a run root above 50 characters."""
+    with tempfile.TemporaryDirectory(prefix="atoll-", dir="/tmp") as name:
+        yield Path(name)
 
 
 @pytest.fixture

@@ -127,9 +127,9 @@ def test_oras(cluster: UpCluster, rng: random.Random, tmp_path: Path) -> None:
         assert types == ["application/vnd.atoll.sbom"]
 
 
-def test_podman(cluster: UpCluster, rng: random.Random, tmp_path: Path) -> None:
+def test_podman(cluster: UpCluster, rng: random.Random, tmp_path: Path, short_dir: Path) -> None:
     """If this fails, podman cannot push to one region and pull from another."""
-    podman = ContainersStorage(program="podman", directory=tmp_path / "podman")
+    podman = ContainersStorage(program="podman", directory=short_dir)
     options = ["--tls-verify=false", "--signature-policy", str(podman.policy)]
     first, *others = cluster.nodes
     (tmp_path / "root.tar").write_bytes(tar_of({"payload": rng.randbytes(1 << 20)}))
@@ -141,9 +141,9 @@ def test_podman(cluster: UpCluster, rng: random.Random, tmp_path: Path) -> None:
         assert podman.image_id(f"{node.http}/podman/app:1") == image_id
 
 
-def test_buildah(cluster: UpCluster, rng: random.Random, tmp_path: Path) -> None:
+def test_buildah(cluster: UpCluster, rng: random.Random, tmp_path: Path, short_dir: Path) -> None:
     """If this fails, an image built without a daemon cannot be published."""
-    buildah = ContainersStorage(program="buildah", directory=tmp_path / "buildah")
+    buildah = ContainersStorage(program="buildah", directory=short_dir)
     options = ["--tls-verify=false", "--signature-policy", str(buildah.policy)]
     first, *others = cluster.nodes
     (tmp_path / "payload").write_bytes(rng.randbytes(1 << 20))

@@ -196,6 +196,9 @@ def test_taken_ports_are_reported_before_anything_starts(start):
     """Some nodes would run, one would not, and the message would be in a file."""
     base = free_base_port(3)
     with socket.socket() as one, socket.socket() as other:
+        for taken in (one, other):
+            # Another test may have used the port a moment ago.
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind(("127.0.0.1", base + 1))
         one.listen()
         other.bind(("127.0.0.1", base + 1002))
