@@ -1,0 +1,164 @@
+"""The promises of `RecordReplica`, held by the index on both stores and by the engine's fake."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cluster.clock import HybridClock
+from cluster.errors import ClockAhead, EventGap
+from cluster.model import Digest, Event, NodeId, Origin
+from cluster.ports import RecordReplica
+from node.index.memory import MemoryStore
+from node.index.opening import open_index
+from node.index.rocks import RocksStore
+from node.index.store import OrderedStore
+from tests.fakes.records import MemoryRecords
+
+NOW_MS = 1_700_000_000_000
+MAX = 1 << 20
+BLOBS = [Digest.of(bytes([number])) for number in range(6)]
+
+
+class FixedClock:
+    def now_ms(self) -> int:
+        return NOW_MS
+
+
+@dataclass
+class Kind:
+    """How replicas of one kind are made."""
+
+    make: Callable[[str], RecordReplica]
+
+
+@pytest.fixture(params=["fake", "index in memory", "index on disk"])
+async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kind]:
+    opened: list[Callable[[], None]] = []
+
+    def make(name: str) -> RecordReplica:
+        if request.param == "fake":
+            fake = MemoryRecords(name)
+            fake.clock_limit = NOW_MS + 500 << 16
+            return fake
+        store: OrderedStore
+        store = MemoryStore() if "memory" in request.param else RocksStore(tmp_path / name)
+        clock = FixedClock()
+        index = open_index(
+            store,
+            NodeId(name),
+            HybridClock(clock),
+            clock,
+            lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
+        )
+        opened.append(index.close)
+        return index.replica
+
+    yield Kind(make)
+    for close in opened:
+        close()
+
+
+async def hold_all(replica: RecordReplica, blobs: Sequence[Digest]) -> Sequence[Event]:
+    """Write one event for each blob and return the whole own log."""
+    for blob in blobs:
+        await replica.hold(blob, 1)
+    return replica.events_after(replica.origin, 0, max_bytes=MAX)
+
+
+async def test_a_new_replica_knows_nothing(kind: Kind):
+    replica = kind.make("a")
+    assert replica.origin.node == "a"
+    assert dict(replica.vector()) == {}
+    assert list(replica.events_after(replica.origin, 0, max_bytes=MAX)) == []
+    assert list(replica.holders(BLOBS[0])) == []
+
+
+async def test_own_events_are_numbered_from_one_without_gaps(kind: Kind):
+    replica = kind.make("a")
+    log = await hold_all(replica, BLOBS)
+    assert [event.dot.seq for event in log] == list(range(1, len(BLOBS) + 1))
+    assert {event.origin for event in log} == {replica.origin}
+    assert dict(replica.vector()) == {replica.origin: len(BLOBS)}
+
+
+async def test_holding_again_says_nothing_new(kind: Kind):
+    replica = kind.make("a")
+    assert len(await hold_all(replica, [BLOBS[0], BLOBS[0], BLOBS[0]])) == 1
+    assert list(replica.holders(BLOBS[0])) == ["a"]
+
+
+async def test_batches_start_where_asked_and_are_bounded_but_never_empty(kind: Kind):
+    replica = kind.make("a")
+    log = await hold_all(replica, BLOBS)
+    assert list(replica.events_after(replica.origin, 2, max_bytes=MAX)) == list(log[2:])
+    assert list(replica.events_after(replica.origin, 2, max_bytes=1)) == list(log[2:3])
+    assert list(replica.events_after(replica.origin, len(BLOBS), max_bytes=MAX)) == []
+    assert list(replica.events_after(Origin("nobody", 1), 0, max_bytes=MAX)) == []
+
+
+async def test_applied_events_are_there_and_can_be_passed_on(kind: Kind):
+    one, other, third = kind.make("a"), kind.make("b"), kind.make("c")
+    log = await hold_all(one, BLOBS)
+    await other.apply(log)
+    assert dict(other.vector()) == dict(one.vector())
+    assert list(other.holders(BLOBS[3])) == ["a"]
+    passed_on = other.events_after(one.origin, 0, max_bytes=MAX)
+    assert list(passed_on) == list(log)
+    await third.apply(passed_on)
+    assert dict(third.vector()) == dict(one.vector())
+
+
+async def test_known_events_are_passed_over(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    log = await hold_all(one, BLOBS)
+    await other.apply(log[:4])
+    await other.apply(log)
+    await other.apply(log[1:3])
+    assert dict(other.vector()) == dict(one.vector())
+
+
+async def test_a_gap_is_refused_after_what_came_before_it(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    log = await hold_all(one, BLOBS)
+    with pytest.raises(EventGap) as gap:
+        await other.apply([*log[:2], *log[3:]])
+    assert (gap.value.dot, gap.value.have) == (log[3].dot, 2)
+    assert dict(other.vector()) == {one.origin: 2}
+
+
+async def test_an_event_from_the_future_is_refused_after_what_came_before_it(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    log = list(await hold_all(one, BLOBS[:3]))
+    log[2] = msgspec.structs.replace(log[2], stamp=NOW_MS + 60_000 << 16)
+    with pytest.raises(ClockAhead):
+        await other.apply(log)
+    assert dict(other.vector()) == {one.origin: 2}
+
+
+async def test_logs_are_independent(kind: Kind):
+    one, other, third = kind.make("a"), kind.make("b"), kind.make("c")
+    first, second = await hold_all(one, BLOBS[:2]), await hold_all(other, BLOBS[1:4])
+    await third.apply([second[0], first[0], second[1], first[1], second[2]])
+    assert dict(third.vector()) == {one.origin: 2, other.origin: 3}
+    assert sorted(third.holders(BLOBS[1])) == ["a", "b"]
+
+
+async def test_many_tasks_may_write_at_once(kind: Kind):
+    replica = kind.make("a")
+    await asyncio.gather(*(replica.hold(blob, 1) for blob in BLOBS * 3))
+    log = replica.events_after(replica.origin, 0, max_bytes=MAX)
+    assert sorted(event.key.name for event in log) == sorted(BLOBS)
+
+
+async def test_subscribers_hear_when_own_events_are_durable(kind: Kind):
+    replica = kind.make("a")
+    heard: list[int] = []
+    replica.subscribe(lambda: heard.append(replica.vector().get(replica.origin, 0)))
+    await hold_all(replica, BLOBS)
+    assert heard, "nobody was told"
+    assert heard[-1] == len(BLOBS)
+    assert heard == sorted(heard)
