@@ -264,8 +264,8 @@ async def _listen_rpc(server: PeerServer, address: Address) -> None:
 
 
 async def _listen_http(stack: AsyncExitStack, api: Api, settings: Settings) -> web.ServerRunner:
-    # aiohttp takes a time-out of zero for none at all.
-    grace_s = max(settings.shutdown_grace_s, 0.001)
+    # aiohttp waits twice, for handlers and for connections; and takes zero for no end at all.
+    grace_s = max(settings.shutdown_grace_s / 2, 0.001)
     runner = web.ServerRunner(make_server(api), shutdown_timeout=grace_s)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

@@ -13,7 +13,9 @@ from aiohttp.web_protocol import RequestPayloadError
 from node.errors import BodyIncomplete, BodyStalled, ManifestTooLarge, QueryInvalid, SizeInvalid
 from node.registry.uploads import Chunk
 
-_CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d{1,18}|\*))?")
+_CONTENT_RANGE: Final = re.compile(
+    r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d{1,18}|\*))?", re.ASCII
+)
 """`<start>-<end>` as the distribution-spec has it; some clients write RFC 9110's form."""
 
 _PARAMETERS_MAX: Final = 128

@@ -29,7 +29,7 @@ async def start(context: Context, request: web.BaseRequest, target: Target) -> w
         chunk = read_chunk(request, context.limits.body_idle_s)
         await context.uploads.put_whole(target.repository, parsed, chunk)
         return _created(target.repository, parsed)
-    return _session_opened(context, target)
+    return await _session_opened(context, target)
 
 
 async def status(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
@@ -69,12 +69,12 @@ async def _mount(context: Context, target: Target, mount: str, source: str | Non
         await context.links.mount(target.repository, digest, origin)
     except (BlobNotFound, NameInvalid):
         # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead.
-        return _session_opened(context, target)
+        return await _session_opened(context, target)
     return _created(target.repository, digest)
 
 
-def _session_opened(context: Context, target: Target) -> web.Response:
-    upload_id = context.uploads.start(target.repository)
+async def _session_opened(context: Context, target: Target) -> web.Response:
+    upload_id = await context.uploads.start(target.repository)
     response = _progress(202, target.repository, upload_id, 0)
     if context.limits.chunk_min_bytes:
         response.headers["OCI-Chunk-Min-Length"] = str(context.limits.chunk_min_bytes)

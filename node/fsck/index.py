@@ -38,7 +38,8 @@ class IndexCheck:
         self._report = report
         self._advance = advance
         self._derived: dict[str, dict[bytes, bytes]] = {
-            family: {} for family in ("linked", "tagged", "referrers", "repositories")
+            family: {}
+            for family in ("linked", "tagged", "referrers", "referrer_types", "repositories")
         }
         self._counts: dict[str, RepositoryRow] = {}
 
@@ -148,8 +149,9 @@ class IndexCheck:
             self._report.problem(where, f"cannot be read: {exc}")
             return
         if manifest.subject is not None:
-            descriptor = referrer_descriptor(manifest, digest, len(body))
-            self._derived["referrers"][keys.join(repository, manifest.subject, digest)] = descriptor
+            key = keys.join(repository, manifest.subject, digest)
+            self._derived["referrers"][key] = referrer_descriptor(manifest, digest, len(body))
+            self._derived["referrer_types"][key] = (manifest.artifact_type or "").encode()
         self._check_needs(where, repository, manifest, removed)
 
     def _check_needs(

@@ -7,7 +7,7 @@ such a tag here; but where one was pushed, other old clients may read it, so it 
 same batch as the referrers do.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,6 +17,10 @@ from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.registry.manifests import OCI_INDEX
+
+BODY_MAX_BYTES: Final = 4 << 20
+"""Longest list kept: what clients accept as a manifest. A longer one stays as it was; the API has
+the rest in pages. Without a bound one event could outgrow what a message between nodes holds."""
 
 
 def fallback_tag(subject: Digest) -> str:
@@ -59,7 +63,10 @@ def refresh(
     if list(entries.values()) == listed:
         return None
     document["manifests"] = list(entries.values())
-    return _replace(txn, repository, tag, old, msgspec.json.encode(document))
+    body = msgspec.json.encode(document)
+    if len(body) > BODY_MAX_BYTES:
+        return None
+    return _replace(txn, repository, tag, old, body)
 
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ cannot, by their grammar.
     history          repo 0 tag 0 stamp(8) dot              HistoryRow: every write of the tag
     tagged           repo 0 digest 0 tag 0                  (empty): tags served, by digest
     referrers        repo 0 subject 0 digest 0              the descriptor, as JSON
+    referrer_types   repo 0 subject 0 digest 0              its artifactType, to filter by
     repositories     repo 0                                 RepositoryRow: what is in it
     holders          digest 0 node 0                        HolderRow
     log              node 0 epoch(8) seq(8)                 the event, as it came

@@ -121,6 +121,7 @@ def _add_referrer(
     if manifest.subject is not None:
         key = keys.join(repository, manifest.subject, digest)
         txn.put("referrers", key, referrer_descriptor(manifest, digest, size))
+        txn.put("referrer_types", key, (manifest.artifact_type or "").encode())
 
 
 def _forget_manifest_bytes(
@@ -133,6 +134,7 @@ def _forget_manifest_bytes(
     subject = parse_manifest(before.latest.note, body).subject
     if subject is not None:
         txn.delete("referrers", keys.join(repository, subject, digest))
+        txn.delete("referrer_types", keys.join(repository, subject, digest))
     txn.delete("manifest_bytes", key)
 
 

@@ -8,8 +8,6 @@ another thread by a factor of twenty.
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import msgspec
-
 from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, NodeId
 from node.errors import StorageFailure
@@ -20,6 +18,9 @@ from node.registry.ports import ManifestRecord, Page, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
 """Descriptors in one page of referrers: what clients accept as a manifest."""
+
+REFERRERS_SCAN_MAX: Final = 10_000
+"""Referrers looked at for one page of those of one type; a Link leads on from there."""
 
 _END = b"\xff"
 """Sorts behind every key: names are ASCII."""
@@ -93,16 +94,23 @@ class Queries:
     ) -> tuple[list[bytes], str | None]:
         prefix = keys.join(repository, subject)
         start = keys.after(keys.join(repository, subject, last)) if last else prefix
+        wanted = None if artifact_type is None else artifact_type.encode()
         found: list[bytes] = []
         size, shown = 0, last
-        for key, descriptor in self._scan("referrers", start, keys.after(prefix)):
-            if artifact_type is not None and not _has_type(descriptor, artifact_type):
-                continue
-            size += len(descriptor)
+        # The types first: they are short, while a descriptor may have megabytes of annotations.
+        entries = self._scan("referrer_types", start, keys.after(prefix))
+        for looked_at, (key, found_type) in enumerate(entries):
             if found and (len(found) == limit or size > REFERRERS_PAGE_BYTES):
                 return found, shown
-            found.append(descriptor)
+            if looked_at == REFERRERS_SCAN_MAX:
+                return found, shown
             shown = keys.split(key)[2]
+            if wanted is not None and found_type != wanted:
+                continue
+            descriptor = self._get("referrers", key)
+            if descriptor is not None:
+                size += len(descriptor)
+                found.append(descriptor)
         return found, None
 
     def _has_manifest(self, repository: str, digest: Digest) -> bool:
@@ -135,11 +143,6 @@ class Queries:
             for key, row in self._scan("holders", prefix, keys.after(prefix))
             if rows.decode(HolderRow, row).held
         ]
-
-
-def _has_type(descriptor: bytes, artifact_type: str) -> bool:
-    found: object = msgspec.json.decode(descriptor).get("artifactType")
-    return found == artifact_type
 
 
 def _upload(upload_id: str, row: bytes) -> UploadRecord:

@@ -18,6 +18,7 @@ FAMILIES: Final = (
     "history",
     "tagged",
     "referrers",
+    "referrer_types",
     "repositories",
     "holders",
     "log",

@@ -6,6 +6,7 @@ manifests and lists. Unknown media types are stored too; if they look like one o
 content that they name is required all the same.
 """
 
+import json
 from typing import Final
 
 import msgspec
@@ -60,6 +61,8 @@ class _Document(msgspec.Struct, rename="camel"):
 
 
 _DECODER: Final = msgspec.json.Decoder(_Document)
+_KEYS: Final = frozenset(_Document.__struct_encode_fields__)
+_FOLDED_KEYS: Final = frozenset(key.casefold() for key in _KEYS)
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -136,13 +139,36 @@ def is_index(media_type: str) -> bool:
 
 def _decode(body: bytes) -> _Document:
     try:
-        return _DECODER.decode(body)
+        document = _DECODER.decode(body)
+        _check_keys(body)
+        return document
     except msgspec.ValidationError as exc:
         raise ManifestInvalid(f"the manifest does not follow its schema: {exc}") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise ManifestInvalid(f"the manifest is not valid JSON: {exc}") from exc
     except RecursionError as exc:
         raise ManifestInvalid("the manifest is nested too deeply") from exc
+
+
+def _check_keys(body: bytes) -> None:
+    """
+    Refuse a document that parsers may read in two ways (CVE-2021-41190).
+
+    Some take the first of two equal keys and some the last; Go's match keys without case.
+    """
+    top: list[tuple[str, object]] = []
+
+    def keep(pairs: list[tuple[str, object]]) -> None:
+        top[:] = pairs  # the outermost object is the last to be complete
+
+    json.loads(body, object_pairs_hook=keep)
+    seen: set[str] = set()
+    for key, _ in top:
+        folded = key.casefold()
+        if folded in seen or (folded in _FOLDED_KEYS and key not in _KEYS):
+            raise ManifestInvalid(f"the key {key[:40]!r} is ambiguous")
+        if folded in _FOLDED_KEYS:
+            seen.add(folded)
 
 
 def _media_type(content_type: str | None, document: _Document) -> str:
@@ -191,9 +217,11 @@ def _needs(document: _Document) -> tuple[Need, ...]:
     named += [("layers", layer, False) for layer in document.layers or ()]
     named += [("manifests", entry, True) for entry in document.manifests or ()]
     for field, descriptor, may_be_manifest in named:
-        if descriptor is None or descriptor.media_type.startswith(_FOREIGN):
+        if descriptor is None:
             continue
         digest = _digest(field, descriptor)
+        if descriptor.media_type.startswith(_FOREIGN):
+            continue
         need = Need(digest, descriptor.size, may_be_manifest)
         if needs.setdefault(digest, need).size != need.size:
             raise ManifestInvalid(f"{digest} is named with two different sizes")

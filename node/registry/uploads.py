@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from cluster.errors import DigestMismatch
 from cluster.model import Digest
 from cluster.ports import Log
 from node.errors import (
@@ -50,6 +49,10 @@ class UploadConfig:
     open_max: int = 1024
     """Open sessions on this node. More lets more clients push at once; each can stage a blob."""
 
+    evict_idle_s: float = 60.0
+    """Seconds without a request after which a session may make room for a new one. Longer is kinder
+    to clients that pause; shorter frees the places of dead ones sooner."""
+
     expiry_s: float = 24 * 3600.0
     """Seconds from the start of a session until it is dropped. Longer keeps dead bytes longer;
     shorter cuts off slow pushes."""
@@ -76,6 +79,7 @@ class _Session:
     record: UploadRecord
     staged: StagedUpload | None = None
     busy: bool = False
+    touched_at: float = 0.0
 
 
 class Uploads:
@@ -103,19 +107,19 @@ class Uploads:
     def open_count(self) -> int:
         return len(self._sessions)
 
-    def start(self, repository: RepositoryName) -> str:
+    async def start(self, repository: RepositoryName) -> str:
         """
         Open a session and return its id.
 
+        When the cap is reached, the session that nobody has touched for the longest time makes
+        room, if that is at least `evict_idle_s`: crashed clients must not lock out living ones.
+
         Raises:
-            TooManyUploads: the cap is reached.
+            TooManyUploads: the cap is reached, and all sessions are in use.
         """
         if len(self._sessions) >= self._config.open_max:
-            raise TooManyUploads(self._config.open_max)
-        record = UploadRecord(str(uuid4()), repository, 0, self._now())
-        self._index.put_upload(record)
-        self._sessions[record.id] = _Session(record)
-        return record.id
+            await self._evict()
+        return self._open(repository).record.id
 
     def offset(self, repository: RepositoryName, upload_id: str) -> int:
         """
@@ -146,9 +150,10 @@ class Uploads:
         Add the last chunk, if any, and make the blob visible in the repository.
 
         Raises:
-            DigestMismatch: the content is not what *digest* says. The session is gone.
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
-            BodyIncomplete, StorageFull: the session stays as it was.
+            BodyIncomplete: nothing was added, the session stays as it was.
+            DigestMismatch: the content is not what *digest* says. The session is gone.
+            StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
         """
         with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
@@ -156,12 +161,12 @@ class Uploads:
                 await self._append(session, chunk)
             try:
                 size = await self._commit(session, digest, small)
-            except DigestMismatch:
-                await self._forget(session)
+                await self._index.link_blob(
+                    repository, digest, size, held=True, upload_id=session.record.id
+                )
+            except BaseException:
+                await asyncio.shield(self._forget(session))
                 raise
-            await self._index.link_blob(
-                repository, digest, size, held=True, upload_id=session.record.id
-            )
             self._sessions.pop(session.record.id, None)
             if session.staged is not None:
                 await session.staged.discard()
@@ -170,12 +175,11 @@ class Uploads:
 
     async def put_whole(self, repository: RepositoryName, digest: Digest, chunk: Chunk) -> None:
         """Take a blob that comes in one request; nothing stays of it on any failure."""
-        upload_id = self.start(repository)
+        session = self._open(repository)
         try:
-            await self.finish(repository, upload_id, digest, chunk)
+            await self.finish(repository, session.record.id, digest, chunk)
         except BaseException:
-            session = self._sessions.get(upload_id)
-            if session is not None:
+            if session.record.id in self._sessions:
                 await asyncio.shield(self._forget(session))
             raise
 
@@ -214,6 +218,19 @@ class Uploads:
             await self._forget(session)
         return len(expired)
 
+    def _open(self, repository: RepositoryName) -> _Session:
+        record = UploadRecord(str(uuid4()), repository, 0, self._now())
+        self._index.put_upload(record)
+        self._sessions[record.id] = session = _Session(record, touched_at=self._now())
+        return session
+
+    async def _evict(self) -> None:
+        idle = [session for session in self._sessions.values() if not session.busy]
+        oldest = min(idle, key=lambda session: session.touched_at, default=None)
+        if oldest is None or oldest.touched_at > self._now() - self._config.evict_idle_s:
+            raise TooManyUploads(self._config.open_max)
+        await self._forget(oldest)
+
     # --- inside a session --------------------------------------------------------------------
 
     def _find(self, repository: RepositoryName, upload_id: str) -> _Session:
@@ -232,6 +249,7 @@ class Uploads:
             yield session
         finally:
             session.busy = False
+            session.touched_at = self._now()
 
     async def _append(self, session: _Session, chunk: Chunk) -> None:
         offset = session.record.offset
