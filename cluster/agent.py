@@ -21,7 +21,7 @@ from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.service import Service
 from cluster.environment import Environment
-from cluster.errors import DuplicateNode
+from cluster.errors import DuplicateNode, NotCaughtUp
 from cluster.gossip import antientropy
 from cluster.model import Digest, Dot, Member
 from cluster.ports import BlobReplica, Chance, Log, PeerService, RecordReplica, Transport
@@ -109,11 +109,19 @@ class Cluster:
         self._durability.replicate(digest, size)
 
     async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
-        """Return once every blob has its copies; see `Durability.ensure_copies`."""
+        """
+        Return once every blob has its copies; see `Durability.ensure_copies`.
+
+        Raises:
+            NotCaughtUp: this node has not joined yet. Nobody is connected then, and what is
+                accepted would be on this node alone.
+        """
+        await self._join_in_time()
         await self._durability.ensure_copies(blobs)
 
     async def wait_durable(self, dot: Dot) -> None:
         """Return once *dot* may be acknowledged; see `Acknowledging.wait_durable`."""
+        await self._join_in_time()
         await self._acknowledging.wait_durable(dot)
 
     def fetch(
@@ -121,6 +129,15 @@ class Cluster:
     ) -> AbstractAsyncContextManager[Transfer | StoredBlob]:
         """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
         return self._fetcher.fetch(digest, size)
+
+    async def _join_in_time(self) -> None:
+        if self.is_joined():
+            return
+        try:
+            async with asyncio.timeout(self._env.config.durable_timeout_s):
+                await self.wait_joined()
+        except TimeoutError as exc:
+            raise NotCaughtUp("this node has not joined its cluster yet") from exc
 
     def statistics(self) -> ClusterStatistics:
         """The engine at this moment."""

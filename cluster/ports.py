@@ -116,6 +116,15 @@ class RecordReplica(Protocol):
         """The log that this node writes now."""
         ...
 
+    def check(self) -> None:
+        """
+        Return if events can still be applied.
+
+        Raises:
+            OSError: the storage has failed for good.
+        """
+        ...
+
     def vector(self) -> Vector:
         """How far every log is durably known here."""
         ...

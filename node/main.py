@@ -33,6 +33,7 @@ from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.datadir import locked
+from node.holdings import Holdings
 from node.index.opening import Index, index_path, open_index
 from node.index.rocks import RocksStore
 from node.registry.links import Links
@@ -86,10 +87,16 @@ class Node:
     """A started node: it answers HTTP and RPC as soon as it exists."""
 
     def __init__(
-        self, cluster: Cluster, uploads: Uploads, http: web.ServerRunner, readiness: Readiness
+        self,
+        cluster: Cluster,
+        uploads: Uploads,
+        holdings: Holdings,
+        http: web.ServerRunner,
+        readiness: Readiness,
     ) -> None:
         self._cluster = cluster
         self._uploads = uploads
+        self._holdings = holdings
         self._http = http
         self._readiness = readiness
 
@@ -99,6 +106,7 @@ class Node:
             work = [
                 tasks.create_task(self._cluster.run(), name="cluster"),
                 tasks.create_task(self._uploads.run(), name="uploads"),
+                tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._become_ready(), name="readiness"),
             ]
             await stop.wait()
@@ -110,6 +118,7 @@ class Node:
 
     async def _become_ready(self) -> None:
         await self._cluster.wait_joined()
+        await self._holdings.check()
         self._readiness.meet("cluster")
 
 
@@ -161,7 +170,8 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
         readiness.meet("index")
-        yield Node(cluster, uploads, http, readiness)
+        holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
+        yield Node(cluster, uploads, holdings, http, readiness)
 
 
 def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:

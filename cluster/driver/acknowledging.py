@@ -53,7 +53,7 @@ class Acknowledging:
             return
 
     def _note_degraded(self, dot: Dot) -> None:
-        if self._links.known():
+        if self._links.known() or self._env.config.seeds:
             self._env.counters.degraded += 1
             self._env.log.warning(
                 "acknowledged with too few copies",

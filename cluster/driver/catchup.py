@@ -5,7 +5,7 @@ import asyncio
 from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import NotCaughtUp, PeerError, PeerUnreachable
+from cluster.errors import ClusterError, NotCaughtUp, PeerUnreachable
 from cluster.gossip import antientropy
 from cluster.waiting.rounds import Rounds, Stopped
 
@@ -37,7 +37,9 @@ class CatchUp:
         Raises:
             NotCaughtUp: a connected peer did not deliver within `catch_up_timeout_s`, or this
                 node has not joined yet.
+            OSError: the local storage failed, so nothing new can be here (P9).
         """
+        self._env.records.check()
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
@@ -47,6 +49,7 @@ class CatchUp:
             raise NotCaughtUp("peers did not answer in time") from exc
         except Stopped as exc:
             raise NotCaughtUp("this node is stopping") from exc
+        self._env.records.check()
         if behind:
             raise NotCaughtUp(f"events are still missing from {', '.join(behind)}")
 
@@ -64,7 +67,7 @@ class CatchUp:
                 return await link.pull()
         except TimeoutError:
             return False
-        except PeerError as exc:
+        except ClusterError as exc:
             self._links.report_unreachable(link.node, PeerUnreachable(str(exc)))
             return True
         except OSError:
@@ -82,5 +85,5 @@ class CatchUp:
                 link = ahead[int(self._env.rng.random() * len(ahead))]
                 try:
                     await link.pull()
-                except (PeerError, OSError) as exc:
+                except (ClusterError, OSError) as exc:
                     self._env.log.debug("repair failed", peer=link.node, reason=str(exc))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cluster.driver.intake import Intake
 from cluster.environment import Environment
-from cluster.errors import PeerError, PeerUnreachable
+from cluster.errors import ClusterError, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Greeting, NodeId, Region, Vector
 from cluster.ports import Peer
@@ -18,7 +18,7 @@ class LinkOwner(Protocol):
     """What a link needs of the table that it is in."""
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
-        """Exchange greetings and take note; raises TimeoutError and `PeerError`."""
+        """Exchange greetings and take note; raises TimeoutError and `ClusterError`."""
         ...
 
     def note_caught_up(self, node: NodeId) -> None:
@@ -28,7 +28,7 @@ class LinkOwner(Protocol):
 
 class Link:
     """
-    Push, heartbeat and pull with one peer, side by side, until the first `PeerError`.
+    Push, heartbeat and pull with one peer, side by side, until the first error.
 
     For the next attempt a new link is made: nothing of a lost one is used again.
     """
@@ -65,7 +65,7 @@ class Link:
         Work until the peer fails.
 
         Raises:
-            PeerError: why the link is lost.
+            ClusterError: why the link is lost. Whatever a peer answers, it ends the link at most.
             OSError: the local storage failed.
         """
         try:
@@ -79,7 +79,7 @@ class Link:
                 ):
                     group.create_task(part, name=f"link {self.node}")
         except BaseExceptionGroup as failures:
-            bugs = failures.split((PeerError, OSError))[1]
+            bugs = failures.split((ClusterError, OSError))[1]
             if bugs is not None:
                 raise
             raise _first(failures) from failures
@@ -94,7 +94,7 @@ class Link:
         Returns whether nothing is missing after it.
 
         Raises:
-            PeerError: the link is lost.
+            ClusterError: the link is lost.
         """
         try:
             return await self._pulls.join()

@@ -8,7 +8,7 @@ from contextvars import Context
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.environment import Environment
-from cluster.errors import DuplicateNode, PeerError, PeerRefused, PeerUnreachable
+from cluster.errors import ClusterError, DuplicateNode, PeerRefused, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
@@ -160,7 +160,7 @@ class Links:
             peer = self._transport.connect(seed)
             try:
                 greeting = await self._first_greeting(peer)
-            except PeerError as exc:
+            except ClusterError as exc:
                 reason = self._note_failure(exc, reason, seed=seed)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
@@ -185,7 +185,7 @@ class Links:
         while True:
             try:
                 await self._session(node, backoff)
-            except (PeerError, OSError) as exc:
+            except (ClusterError, OSError) as exc:
                 # The peer or the local disk failed: both may be back at the next attempt.
                 reason = self._note_failure(exc, reason, peer=node)
             kick.clear()
@@ -214,7 +214,7 @@ class Links:
             self._bring_up(link)
             try:
                 await link.run()
-            except PeerError as exc:
+            except ClusterError as exc:
                 self._env.counters.links_lost += 1
                 self._env.log.warning("link lost", peer=node, reason=str(exc))
                 raise

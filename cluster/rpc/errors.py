@@ -64,7 +64,7 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     ),
     DigestMismatch: Wire(grpc.StatusCode.DATA_LOSS, "digest-mismatch", _about_blob(DigestMismatch)),
     StorageFull: Wire(
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "storage-full", lambda m, _: StorageFull(m)
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "storage-full", _about_blob(lambda _, m: StorageFull(m))
     ),
     DuplicateNode: Wire(
         grpc.StatusCode.ALREADY_EXISTS, "duplicate-node", lambda m, _: DuplicateNode(m)

@@ -5,6 +5,7 @@ aiohttp's low-level server is used without its router: repository names hold sla
 is served stands in one table (`node.api.routes`).
 """
 
+import asyncio
 import re
 import secrets
 import time
@@ -17,6 +18,7 @@ from node.api import blobs, headers, listings, manifests, uploads
 from node.api.context import Context
 from node.api.errors import WIRE, error_response
 from node.api.routes import Action, Target, resolve
+from node.api.sendfile import STALL_TIMEOUT_S
 from node.errors import MethodNotAllowed, StorageFailure
 from node.logs import get_logger, request_id
 
@@ -41,6 +43,9 @@ HANDLERS: Final[Mapping[Action, Handler]] = {
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READS: Final = ("GET", "HEAD")
+
+_UNWATCHED_BYTES: Final = 64 << 10
+"""Answers up to this size fit into the socket's buffers, so that nobody waits for the client."""
 
 
 class Page(NamedTuple):
@@ -117,7 +122,21 @@ class Api:
             self._observer.sent(response.content_length or 0)
         if not response.prepared and (status >= 400 or request.method not in _READS):
             response.headers["X-Request-Id"] = identity
+        if not response.prepared and (response.content_length or 0) > _UNWATCHED_BYTES:
+            await self._send(request, response)
         return response
+
+    async def _send(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Send a large answer here, as aiohttp would wait for ever for a client to read it."""
+        try:
+            async with asyncio.timeout(STALL_TIMEOUT_S):
+                await response.prepare(request)
+                await response.write_eof()
+        except ConnectionError:
+            return
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
 
     def _show(self, request: web.BaseRequest, page: Callable[[], Page]) -> web.Response:
         if request.method not in _READS:

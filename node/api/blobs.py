@@ -1,5 +1,6 @@
 """Blob endpoints: end-2 and end-10 of the distribution-spec."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -10,7 +11,7 @@ from cluster.model import Digest
 from node.api import headers
 from node.api.context import Context
 from node.api.routes import Target
-from node.api.sendfile import send_file
+from node.api.sendfile import STALL_TIMEOUT_S, send_file
 from node.registry.names import parse_digest
 from node.registry.ports import BlobReader, FileBacked, RemoteBlob
 
@@ -76,16 +77,21 @@ async def _send(
     first = await anext(pieces, b"")
     await response.prepare(request)
     try:
-        await response.write(first)
+        await _write(response, first)
         async for piece in pieces:
-            await response.write(piece)
-    except (BlobUnavailable, EOFError, OSError) as exc:
+            await _write(response, piece)
+    except (BlobUnavailable, EOFError, OSError, TimeoutError) as exc:
         # The status is out already. A connection that breaks off is the only honest way left
         # to say that these are not all the bytes.
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionAbortedError("the blob's source failed") from exc
     await response.write_eof()
+
+
+async def _write(response: web.StreamResponse, piece: bytes) -> None:
+    async with asyncio.timeout(STALL_TIMEOUT_S):
+        await response.write(piece)
 
 
 async def _pieces(blob: BlobReader | RemoteBlob, offset: int, length: int) -> AsyncIterator[bytes]:

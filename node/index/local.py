@@ -30,9 +30,19 @@ def remove(txn: Transaction, key: Key, state: Presence) -> Dot:
 
 def hold(txn: Transaction, digest: Digest, size: int) -> None:
     """Say that this node holds a blob, unless it has said so already."""
-    node = txn.origin.node
-    row = txn.get("holders", keys.join(digest, node))
-    known = None if row is None else rows.decode(HolderRow, row)
-    if known is None or not known.held:
-        after = 0 if known is None else known.stamp
-        emit(txn, Key(objects.HOLDER, "", digest), Hold(held=True, size=size), after)
+    known = _holding(txn, digest)
+    if not known.held:
+        key = Key(objects.HOLDER, "", digest)
+        emit(txn, key, Hold(held=True, size=size), known.stamp)
+
+
+def release(txn: Transaction, digest: Digest) -> None:
+    """Take back that this node holds a blob, if it has said so."""
+    known = _holding(txn, digest)
+    if known.held:
+        emit(txn, Key(objects.HOLDER, "", digest), Hold(held=False, size=0), known.stamp)
+
+
+def _holding(txn: Transaction, digest: Digest) -> HolderRow:
+    row = txn.get("holders", keys.join(digest, txn.origin.node))
+    return HolderRow(False, 0, 0) if row is None else rows.decode(HolderRow, row)

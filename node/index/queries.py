@@ -129,6 +129,14 @@ class Queries:
         except OSError as exc:
             raise StorageFailure from exc
 
+    def held_by(self, node: str) -> Iterator[tuple[Digest, int]]:
+        """The blobs that *node* says it holds, with their sizes in bytes."""
+        for key, row in self._scan("holders", b"", _END):
+            digest, holder = keys.split(key)
+            holding = rows.decode(HolderRow, row) if holder == node else None
+            if holding is not None and holding.held:
+                yield Digest(digest), holding.size
+
     def upload(self, upload_id: str) -> UploadRecord | None:
         row = self._get("uploads", keys.join(upload_id))
         return None if row is None else _upload(upload_id, row)

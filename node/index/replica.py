@@ -30,6 +30,10 @@ class IndexReplica:
     def origin(self) -> Origin:
         return self._journal.origin
 
+    def check(self) -> None:
+        if self._writer.failed is not None:
+            raise self._writer.failed
+
     def vector(self) -> Vector:
         return self._journal.durable
 
@@ -68,6 +72,20 @@ class IndexReplica:
         def change() -> None:
             txn = self._journal.begin()
             local.hold(txn, digest, size)
+            txn.commit()
+
+        await self._writer.submit(change)
+
+    def held_here(self) -> Sequence[tuple[Digest, int]]:
+        """The blobs that the index says this node holds, with their sizes in bytes."""
+        return list(self._queries.held_by(self._journal.origin.node))
+
+    async def release(self, digest: Digest) -> None:
+        """Record, durably, that this node does not hold the blob."""
+
+        def change() -> None:
+            txn = self._journal.begin()
+            local.release(txn, digest)
             txn.commit()
 
         await self._writer.submit(change)

@@ -3,11 +3,14 @@
 import asyncio
 import io
 import json
+import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from node import logs
+from node.api import sendfile
 from node.errors import StorageFailure
 from tests.api.conftest import Registry
 
@@ -138,6 +141,32 @@ async def test_a_client_that_leaves_in_the_middle_is_no_error(
             await asyncio.sleep(0.01)
     assert [event for event in events(lines) if event["level"] == "error"] == []
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert (await registry.call("GET", "/v2/")).status == 200
+
+
+def read_to_the_end(client: socket.socket) -> int:
+    """How many bytes came before the connection ended; a reset is such an end."""
+    received = 0
+    with client, suppress(ConnectionResetError):
+        while data := client.recv(1 << 16):
+            received += len(data)
+    return received
+
+
+async def test_a_client_that_does_not_read_is_dropped(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Each would keep its answer, and its connection, for ever."""
+    monkeypatch.setattr(sendfile, "STALL_TIMEOUT_S", 0.05)
+    size = 20_000_000
+    blob = await registry.push_blob("lib/app", b"y" * size)
+    client = socket.create_connection(("127.0.0.1", registry.port))
+    served = len(registry.observed.requests)
+    client.sendall(f"GET /v2/lib/app/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    while len(registry.observed.requests) == served:
+        await asyncio.sleep(0.01)
+    received = await asyncio.to_thread(read_to_the_end, client)
+    assert received < size
     assert (await registry.call("GET", "/v2/")).status == 200
 
 

@@ -163,6 +163,25 @@ async def test_open_uploads_are_bounded(start_registry: StartRegistry):
     assert "Retry-After" in answer.headers
 
 
+async def test_an_abandoned_upload_makes_room(start_registry: StartRegistry):
+    registry = await start_registry(config=UploadConfig(open_max=2, evict_idle_s=0.0))
+    oldest, other = [await registry.start_upload("lib/app") for _ in range(2)]
+    await registry.call("PATCH", oldest, data=DATA)
+    await registry.call("PATCH", other, data=b"x")
+    newest = await registry.start_upload("lib/app")
+    assert (await registry.call("GET", oldest)).status == 404
+    assert (await registry.call("GET", other)).status == 204
+    assert (await registry.call("GET", newest)).status == 204
+    assert len(registry.files()) == 1
+
+
+async def test_a_whole_blob_in_one_request_needs_no_place(start_registry: StartRegistry):
+    registry = await start_registry(config=UploadConfig(open_max=1))
+    await registry.start_upload("lib/app")
+    await registry.push_blob("lib/app", SMALL)
+    await registry.push_blob("lib/app", DATA)
+
+
 async def test_blobs_may_be_bounded(start_registry: StartRegistry):
     registry = await start_registry(config=UploadConfig(blob_max_bytes=1000))
     location = await registry.start_upload("lib/app")

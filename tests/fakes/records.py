@@ -14,7 +14,8 @@ class MemoryRecords:
     Keeps every log it hears of, and who holds which blob.
 
     `disk` is an event that every `apply` waits for: cleared, it is a disk that hangs. `broken` is
-    raised by `apply` and `hold` when set. Stamps above `clock_limit` are refused as too far ahead.
+    raised by `apply` and `hold` when set, `dead` by `check`. Stamps above `clock_limit` are
+    refused as too far ahead.
     """
 
     def __init__(self, node: str, epoch: int = 1) -> None:
@@ -24,6 +25,7 @@ class MemoryRecords:
         self.disk = asyncio.Event()
         self.disk.set()
         self.broken: OSError | None = None
+        self.dead: OSError | None = None
         self.clock_limit: int | None = None
         self.applied: list[Event] = []
         self._subscribers: list[Callable[[], None]] = []
@@ -31,6 +33,10 @@ class MemoryRecords:
     @property
     def origin(self) -> Origin:
         return self._origin
+
+    def check(self) -> None:
+        if self.dead is not None:
+            raise self.dead
 
     def vector(self) -> Vector:
         return {origin: len(log) for origin, log in self.logs.items()}

@@ -324,6 +324,35 @@ async def test_a_failing_disk_ends_the_link_and_not_the_engine():
         assert c.records.knows(dot)
 
 
+async def test_a_dead_disk_is_no_absence_even_without_peers():
+    """P9: the links went down with the disk; that nobody is connected must not read as 404."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        await ships.kill(a)
+        await ships.kill(c)
+        await b.cluster.catch_up()
+        b.records.dead = OSError(28, "No space left on device")
+        with pytest.raises(OSError, match="No space"):
+            await b.cluster.catch_up()
+
+
+async def test_nothing_is_accepted_before_the_node_has_joined():
+    """A node that restarts is alone for a moment; what it accepts then would be on it alone."""
+    async with fleet() as ships:
+        a = ships.add("a", "eu")
+        b = ships.add("b", "eu", seeds=(a.address,), durable_timeout_s=0.05)
+        ships.start(b)
+        with pytest.raises(NotCaughtUp):
+            await b.cluster.ensure_copies([])
+        with pytest.raises(NotCaughtUp):
+            await b.cluster.wait_durable(b.records.write("x"))
+        ships.start(a)
+        await b.until_connected("a")
+        await ships.until(b.cluster.is_joined)
+        await b.cluster.ensure_copies([])
+        await b.cluster.wait_durable(b.records.write("y"))
+
+
 async def test_a_node_that_lost_its_log_gets_it_back_from_a_peer():
     """Same name and epoch, older disk: said aloud, and repaired before it writes again."""
     async with fleet() as ships:

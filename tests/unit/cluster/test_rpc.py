@@ -23,6 +23,7 @@ from cluster.errors import (
     ClusterError,
     DigestMismatch,
     DuplicateNode,
+    PeerError,
     PeerRefused,
     PeerUnreachable,
     StorageFull,
@@ -212,6 +213,13 @@ def test_every_domain_error_has_its_place_on_the_wire():
     assert errors <= set(WIRE)
     names = [wire.name for wire in WIRE.values()]
     assert len(set(names)) == len(names)
+
+
+def test_an_error_about_a_blob_means_nothing_in_another_call():
+    """A peer must not be able to raise what only callers of a blob's calls expect."""
+    for wire in WIRE.values():
+        error = from_wire(wire.status, wire.name, "odd", None)
+        assert isinstance(error, PeerError), wire.name
 
 
 def test_only_our_own_name_makes_a_status_a_domain_error():

@@ -6,6 +6,7 @@ import pytest
 
 from cluster.model import Digest
 from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.index import fallback
 from node.index.fallback import fallback_tag
 from node.index.memory import MemoryStore
 from node.index.opening import Index
@@ -204,6 +205,21 @@ async def test_a_pushed_fallback_tag_follows_the_referrers(index: Index):
     assert index.metadata.manifest("lib/app", old) is None, "the old list is not left behind"
     await index.metadata.delete_manifest("lib/app", one)
     assert fallback_entries(index, "lib/app", tag) == [two]
+
+
+async def test_a_fallback_list_never_outgrows_a_manifest(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """An event above what a message holds would cut this node off from its peers."""
+    subject = await push(index, "lib/app", "subject")
+    one = await push(index, "lib/app", "one", subject=subject)
+    tag = fallback_tag(subject)
+    old = await push_index(index, "lib/app", tag, one)
+    monkeypatch.setattr(fallback, "BODY_MAX_BYTES", 600)
+    await push(index, "lib/app", "x" * 500, subject=subject)
+    assert index.metadata.tag("lib/app", tag) == old
+    found, _ = index.metadata.referrers("lib/app", subject, None, "", 10)
+    assert len(found) == 2
 
 
 async def test_another_thing_under_the_fallback_tag_is_left_alone(index: Index):

@@ -141,6 +141,30 @@ def test_bodies_that_are_not_json_are_refused(body: bytes):
         parse_manifest(manifests.OCI_MANIFEST, body)
 
 
+@pytest.mark.parametrize(
+    "extra",
+    ['"layers": []', '"Layers": []', '"MANIFESTS": []', '"mediatype": "a/b"', '"SchemaVersion": 1'],
+)
+def test_documents_that_read_in_two_ways_are_refused(extra: str):
+    """CVE-2021-41190: Go matches keys without case, and parsers differ on equal keys."""
+    body = json.dumps(image())[:-1] + "," + extra + "}"
+    with pytest.raises(ManifestInvalid, match="ambiguous"):
+        parse_manifest(manifests.OCI_MANIFEST, body.encode())
+
+
+def test_keys_elsewhere_may_look_like_ours():
+    annotations = {"Layers": "1", "layers": "2", "MediaType": "3"}
+    assert check(image(annotations=annotations)).annotations == annotations
+
+
+@pytest.mark.parametrize("broken", [{"digest": "../../x"}, {"size": -5}])
+def test_layers_that_live_elsewhere_are_well_formed_all_the_same(broken: dict[str, object]):
+    media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+    layer = {"mediaType": media_type, "digest": LAYER, "size": 5, **broken}
+    with pytest.raises(ManifestInvalid):
+        check(image(layers=[layer]))
+
+
 def test_a_referrers_entry_carries_type_and_annotations():
     body = json.dumps(image(artifactType="a/b", annotations={"k": "v"})).encode()
     parsed = parse_manifest(manifests.OCI_MANIFEST, body)

@@ -1,0 +1,47 @@
+"""What this node says it holds, held against what it has."""
+
+import asyncio
+from typing import Final
+
+from cluster.ports import BlobReplica, Log
+from node.index.replica import IndexReplica
+
+_INTERVAL_S: Final = 600.0
+_PAUSE_EVERY: Final = 256
+"""Files looked for between two turns of the event loop: about a millisecond."""
+
+
+class Holdings:
+    """
+    Takes back holder rows whose blob is not here.
+
+    A node whose disk was replaced gets its old log, and so its old holder rows, back from its
+    peers. They would count copies that do not exist.
+    """
+
+    def __init__(self, replica: IndexReplica, blobs: BlobReplica, log: Log) -> None:
+        self._replica = replica
+        self._blobs = blobs
+        self._log = log
+
+    async def run(self) -> None:
+        """Check now and then, for ever: old rows may arrive late."""
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            await self.check()
+
+    async def check(self) -> int:
+        """Check once; returns how many rows were taken back. A failing disk changes nothing."""
+        gone = 0
+        try:
+            for number, (digest, size) in enumerate(self._replica.held_here()):
+                if self._blobs.size(digest) != size:
+                    await self._replica.release(digest)
+                    gone += 1
+                if number % _PAUSE_EVERY == 0:
+                    await asyncio.sleep(0)
+        except OSError as exc:
+            self._log.warning("holder rows not checked", reason=str(exc))
+        if gone:
+            self._log.warning("blobs missing on disk: holder rows taken back", count=gone)
+        return gone
