@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -384,7 +385,9 @@ def file_copies(fd: int) -> int:
 
 async def until_quiet() -> None:
     """Let the sender threads end their turns and the loop close what it has to."""
-    for _ in range(SENDER_THREADS):
-        await asyncio.wrap_future(sendfile._THREADS.submit(lambda: None))
+    # Each thread has to come here, also the one that is still in its turn.
+    together = threading.Barrier(SENDER_THREADS)
+    arriving = [sendfile._THREADS.submit(together.wait, 30) for _ in range(SENDER_THREADS)]
+    await asyncio.gather(*(asyncio.wrap_future(arrival) for arrival in arriving))
     for _ in range(5):
         await asyncio.sleep(0)
