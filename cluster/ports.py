@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from cluster.model import Digest, Event, Greeting, Member, NodeId, Origin, Vector
+from cluster.model import Digest, Event, Greeting, NodeId, Origin, Vector
 
 
 class WallClock(Protocol):
@@ -170,10 +170,12 @@ class Peer(Protocol):
     must be closed (`contextlib.aclosing`), which ends the call at the other side too.
     """
 
-    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting: ...
+    async def hello(self, greeting: Greeting) -> Greeting:
+        """Greet; returns the peer's own greeting."""
+        ...
 
     async def push(self, events: Sequence[Event]) -> Vector:
-        """Hand over own events; returns what the peer durably has of them."""
+        """Hand over events, in order; returns how far the peer durably has their logs."""
         ...
 
     def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
@@ -219,9 +221,7 @@ class PeerService(Protocol):
     Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`).
     """
 
-    def on_hello(
-        self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
-    ) -> Greeting:
+    def on_hello(self, greeting: Greeting) -> Greeting:
         """
         Take note of a peer and of its progress; answer with this node's.
 
@@ -230,8 +230,8 @@ class PeerService(Protocol):
         """
         ...
 
-    async def on_push(self, events: Sequence[Event]) -> Vector:
-        """Apply a peer's events; on return what the answer covers is durable."""
+    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        """Apply events that *sender* hands over; on return what the answer covers is durable."""
         ...
 
     def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
