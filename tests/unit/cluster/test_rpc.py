@@ -351,8 +351,9 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Hello", pb.Greeting(self=pb.Member(node="../x", region="eu", rpc="a:1", http="a:1"))),
         ("Hello", pb.Greeting(self=pb.Member(node="x", region="eu", rpc="a", http="a:1"))),
         ("Hello", pb.Greeting(self=pb.Member(node="x", region="eu", rpc="a:b", http="a:1"))),
-        ("Push", pb.PushRequest(events=[pb.Event(node="a", epoch=1, seq=0)])),
-        ("Push", pb.PushRequest(events=[pb.Event(node="", epoch=1, seq=1)])),
+        ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="a", epoch=1, seq=0)])),
+        ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="", epoch=1, seq=1)])),
+        ("Push", pb.PushRequest(sender="A!", events=[pb.Event(node="a", epoch=1, seq=1)])),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
         ("HoldBlob", pb.HoldBlobRequest(digest=DIGEST, sources=["a\x00b"])),
@@ -369,7 +370,7 @@ async def test_malformed_requests_never_reach_the_engine(method: str, request_me
 
 async def test_a_malformed_answer_is_a_refusal():
     class Liar(Service):
-        async def on_push(self, events: Sequence[Event]) -> Vector:
+        async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
             return {Origin("NOT A NODE", 1): 1}
 
     async with connected(Liar()) as (peer, _):
