@@ -4,7 +4,7 @@ What the replication engine needs from its surroundings.
 Narrow on purpose: the whole engine runs in a simulator that implements these few methods.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -149,8 +149,13 @@ class RecordReplica(Protocol):
         """
         ...
 
-    def holders(self, digest: Digest) -> Sequence[NodeId]:
-        """Nodes that say they hold the blob, this one included."""
+    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
+        """
+        Nodes that said they hold the blob, this one included, and the store they said it of.
+
+        A copy is on a store. A node that comes back with another one holds it no more, whatever
+        its old rows say.
+        """
         ...
 
     async def hold(self, digest: Digest, size: int) -> None:

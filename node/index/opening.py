@@ -58,7 +58,7 @@ def open_index(
         OSError: the storage failed.
     """
     identity = identify(store, node, wall, rng)
-    journal = Journal(store, identity.origin, clock)
+    journal = Journal(store, identity.origin, clock, identity.store_id)
     journal.resume_clock()
     writer = Writer(journal)
     return Index(

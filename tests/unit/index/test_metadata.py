@@ -243,7 +243,7 @@ async def test_holding_is_said_once(index: Index):
     await index.replica.hold(CONFIG, 6)
     await index.replica.hold(CONFIG, 6)
     await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-    assert index.replica.holders(CONFIG) == ["a"]
+    assert index.replica.holders(CONFIG) == {"a": index.store_id}
     assert index.replica.vector() == {index.replica.origin: 2}
 
 
