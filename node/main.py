@@ -143,7 +143,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             records=index.replica,
             blobs=blobs,
             transport=GrpcTransport(me.node, logs.request_id),
-            wall=SystemClock(),
+            clock=SystemClock(),
             rng=random.Random(),
             log=logs.get_logger("cluster"),
         )

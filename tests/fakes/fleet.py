@@ -64,7 +64,7 @@ class Engine:
             records=self.records,
             blobs=self.blobs,
             transport=self._network.transport(self.member),
-            wall=SystemClock(),
+            clock=SystemClock(),
             rng=random.Random(self._seed),
             log=self.log,
         )
