@@ -21,13 +21,15 @@ PATIENCE_S = 20.0
 CONFIG = ClusterConfig(
     cluster="test",
     heartbeat_interval_s=0.01,
+    heartbeat_remote_interval_s=0.01,
+    lease_s=0.1,
     # Liveness on a busy machine must not depend on the scheduler, so silence is tolerated long.
     heartbeat_timeout_s=10.0,
     dial_timeout_s=10.0,
     backoff_min_s=0.005,
     backoff_max_s=0.02,
     antientropy_interval_s=0.02,
-    laggard_s=10.0,
+    laggard_s=0.02,
     durable_timeout_s=10.0,
     catch_up_timeout_s=10.0,
     join_timeout_s=10.0,
