@@ -158,9 +158,13 @@ class Cluster:
         Raises:
             ClockOff: its wall clock is too far from its members'.
         """
-        off_ms = self._links.clock_off_ms()
+        off_ms = self.clock_off_ms()
         if off_ms:
             raise ClockOff(off_ms)
+
+    def clock_off_ms(self) -> float:
+        """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+        return self._links.clock_off_ms()
 
     async def _join_in_time(self) -> None:
         if self.is_joined():
@@ -178,6 +182,8 @@ class Cluster:
             node=env.me.node,
             region=env.me.region,
             joined=self.is_joined(),
+            current=self._links.is_current(),
+            clock_off_ms=self.clock_off_ms(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,

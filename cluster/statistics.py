@@ -58,6 +58,13 @@ class ClusterStatistics:
     node: NodeId
     region: Region
     joined: bool
+
+    current: bool
+    """Whether reads are answered here without asking: a lease from every member of the region."""
+
+    clock_off_ms: float
+    """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+
     members: tuple[MemberStatistics, ...]
 
     fetches_running: int

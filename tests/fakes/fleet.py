@@ -40,6 +40,15 @@ CONFIG = ClusterConfig(
 )
 
 
+class WrongClock(SystemClock):
+    """A machine whose wall clock a test sets wrong."""
+
+    wrong_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.wrong_ms
+
+
 class Engine:
     """One node: its stores survive `Fleet.kill`, its engine does not."""
 
@@ -50,6 +59,7 @@ class Engine:
         self.records = MemoryRecords(member.node, member.epoch)
         self.blobs = MemoryBlobs()
         self.log = MemoryLog()
+        self.clock = WrongClock()
         self._network = network
         self._seed = seed
         self.cluster = self._assemble()
@@ -66,7 +76,7 @@ class Engine:
             records=self.records,
             blobs=self.blobs,
             transport=self._network.transport(self.member),
-            clock=SystemClock(),
+            clock=self.clock,
             rng=random.Random(self._seed),
             log=self.log,
         )
