@@ -11,6 +11,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import uvloop
 from aiohttp import web
@@ -42,6 +43,7 @@ from node.registry.ports import BlobStore, MetadataIndex, Replicator
 from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
+from node.room import check_room
 from node.settings import Address, Settings
 from node.startup import StartupError
 
@@ -162,6 +164,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             links=Links(metadata, replicator),
             listing=Listing(metadata, replicator),
             limits=_limits(settings),
+            check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
         )
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
@@ -201,13 +204,18 @@ def _open_index(settings: Settings) -> Index:
         raise StartupError(str(exc)) from exc
     try:
         return open_index(store, NodeId(settings.node), HybridClock(wall), wall, on_quarantine)
+    except OSError as exc:
+        store.close()
+        raise StartupError(f"cannot use the index: {exc}") from exc
     except StartupError:
         store.close()
         raise
 
 
 async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) -> FilesystemBlobs:
-    config = BlobStoreConfig(threads=settings.blob_threads)
+    config = BlobStoreConfig(
+        threads=settings.blob_threads, reserve_bytes=settings.disk_reserve_bytes
+    )
     try:
         blobs = await stack.enter_async_context(FilesystemBlobs(settings.data_dir, config))
         removed = await blobs.recover({upload.id for upload in index.metadata.uploads()})
