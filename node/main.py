@@ -19,7 +19,7 @@ from aiohttp import web
 from cluster.agent import Cluster
 from cluster.clock import HybridClock, SystemClock
 from cluster.config import ClusterConfig
-from cluster.errors import DuplicateNode
+from cluster.errors import JoinRefused
 from cluster.model import Event, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
@@ -77,8 +77,8 @@ async def _serve(settings: Settings) -> int:
         async with running(settings) as node:
             log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
-    except* DuplicateNode as duplicates:
-        raise StartupError(str(duplicates.exceptions[0])) from None
+    except* JoinRefused as refusals:
+        raise StartupError(str(refusals.exceptions[0])) from None
     except* StartupError as failures:
         raise StartupError(str(failures.exceptions[0])) from None
     log.info("stopped")

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import DigestMismatch, PeerRefused
+from cluster.errors import DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
 from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
 from cluster.replication.fetcher import Fetcher
@@ -24,7 +24,7 @@ class Service:
         self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
     ) -> Greeting:
         if cluster != self._env.config.cluster:
-            raise PeerRefused(f"this is cluster {self._env.config.cluster!r}, not {cluster!r}")
+            raise WrongCluster(f"this is cluster {self._env.config.cluster!r}, not {cluster!r}")
         if not self._links.members.is_me(sender):
             self._links.meet(sender, known, have)
         return Greeting(
