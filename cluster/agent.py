@@ -21,7 +21,7 @@ from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.service import Service
 from cluster.environment import Environment
-from cluster.errors import ClockOff, DuplicateNode, NotCaughtUp
+from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
 from cluster.model import Digest, Dot, Member
 from cluster.ports import (
@@ -83,17 +83,17 @@ class Cluster:
         Be part of the cluster until cancelled.
 
         Raises:
-            DuplicateNode: another running node bears this name. `str()` is one line for people.
+            JoinRefused: the cluster does not take this node. `str()` is one line for people.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 for part in (self._links, self._catch_up, self._fetcher, self._durability):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
 
     def is_joined(self) -> bool:
         """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""

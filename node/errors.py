@@ -29,6 +29,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TooManyTags             more `tag=` parameters than one push may have
     ├── TooManyUploads          the cap on concurrent upload sessions
     └── StorageFailure          the disk or the index failed: never "not found" (P9)
+        └── IndexFull           no room for the index: try again later, nothing is broken
 """
 
 from collections.abc import Sequence
@@ -212,5 +213,12 @@ class TooManyUploads(RegistryError):
 class StorageFailure(RegistryError, OSError):
     """An OSError too: to the replication engine it is one, and it never ends a loop."""
 
-    def __init__(self) -> None:
-        super().__init__("this node could not read or write its storage")
+    def __init__(self, message: str = "this node could not read or write its storage") -> None:
+        super().__init__(message)
+
+
+class IndexFull(StorageFailure):
+    """The index takes no writes until the disk has room again; reads go on."""
+
+    def __init__(self, message: str = "no room for the index on the disk of this node") -> None:
+        super().__init__(message)

@@ -1,5 +1,6 @@
 """What the handlers work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.registry.links import Links
@@ -34,3 +35,5 @@ class Context:
     links: Links
     listing: Listing
     limits: ApiLimits
+    check_room: Callable[[], None] = lambda: None
+    """Called before anything new is taken; raises `StorageFull` when the disk lacks the room."""

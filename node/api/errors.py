@@ -42,6 +42,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.TooManyTags: (414, "UNSUPPORTED"),
     domain.TooManyUploads: (429, "TOOMANYREQUESTS"),
     domain.StorageFailure: (500, "UNKNOWN"),
+    domain.IndexFull: (503, "UNAVAILABLE"),
     cluster.DigestMismatch: (400, "DIGEST_INVALID"),
     cluster.StorageFull: (503, "UNAVAILABLE"),
     cluster.BlobUnavailable: (503, "UNAVAILABLE"),

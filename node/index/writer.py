@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-from node.errors import StorageFailure
+from node.errors import IndexFull, StorageFailure
 from node.index.journal import Journal
 
 T = TypeVar("T")
@@ -40,7 +40,9 @@ class _Task(Generic[T]):
     def _resolve(self, outcome: T | BaseException | None) -> None:
         if self.future.done():
             return  # cancelled; the change itself stands
-        if isinstance(outcome, OSError):
+        if isinstance(outcome, IndexFull):
+            self.future.set_exception(outcome)
+        elif isinstance(outcome, OSError):
             error = StorageFailure()
             error.__cause__ = outcome
             self.future.set_exception(error)
@@ -65,6 +67,7 @@ class Writer:
         self._queue: queue.SimpleQueue[_Task[object] | None] = queue.SimpleQueue()
         self._room = threading.BoundedSemaphore(PENDING_MAX)
         self._failed: OSError | None = None
+        self._full = False
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
         self._thread.start()
@@ -75,7 +78,8 @@ class Writer:
         The failure that stopped the writer, if any.
 
         After a failed sync nobody knows what is on the disk (the kernel may have dropped the
-        dirty pages), so the writer refuses everything until the process starts again.
+        dirty pages), so the writer refuses everything until the process starts again. A full disk
+        is no such failure: each group tries to recover from it.
         """
         return self._failed
 
@@ -86,6 +90,7 @@ class Writer:
         Cancelling the wait does not undo the change.
 
         Raises:
+            IndexFull: the disk is full; nothing of *change* may be acknowledged.
             StorageFailure: the storage failed; what *change* raises otherwise.
         """
         if self._failed is not None or self._closed:
@@ -129,10 +134,16 @@ class Writer:
     def _carry_out(self, group: list[_Task[object]]) -> OSError | None:
         if not group or self._failed is not None:
             return self._failed
-        for task in group:
-            task.run()
         try:
+            if self._full:
+                self._journal.recover()
+                self._full = False
+            for task in group:
+                task.run()
             self._journal.store.sync()
+        except IndexFull as exc:
+            self._full = True
+            return exc
         except OSError as exc:
             self._failed = exc
             return exc

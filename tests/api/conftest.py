@@ -79,6 +79,8 @@ class Registry:
     replicator: SoloReplicator
     observed: Observed
     parts: AsyncExitStack
+    refusals: list[Exception]
+    """What new content meets, as if the disk were below its reserve; empty: it is not."""
 
     async def stop(self) -> None:
         await self.parts.aclose()
@@ -184,6 +186,12 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 lambda: wall.now_ms() / 1000,
             )
             observed = Observed()
+            refusals: list[Exception] = []
+
+            def check_room() -> None:
+                if refusals:
+                    raise refusals[0]
+
             context = Context(
                 pull=Pull(index.metadata, blobs, replicator),
                 push=Push(index.metadata, replicator),
@@ -191,6 +199,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 links=Links(index.metadata, replicator),
                 listing=Listing(index.metadata, replicator),
                 limits=limits or ApiLimits(),
+                check_room=check_room,
             )
             runner = web.ServerRunner(make_server(Api(context, {}, observed)))
             await runner.setup()
@@ -209,6 +218,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 replicator,
                 observed,
                 stack,
+                refusals,
             )
 
         yield start
