@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from node.api.forwarding import Forwarder
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.pull import Pull
@@ -33,4 +34,5 @@ class Context:
     uploads: Uploads
     links: Links
     listing: Listing
+    forwarder: Forwarder
     limits: ApiLimits
