@@ -23,7 +23,7 @@ from cluster.driver.service import Service
 from cluster.environment import Environment
 from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member
+from cluster.model import Digest, Dot, Member, NodeId
 from cluster.ports import (
     BlobReplica,
     Chance,
@@ -139,6 +139,11 @@ class Cluster:
     ) -> AbstractAsyncContextManager[Transfer | StoredBlob]:
         """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
         return self._fetcher.fetch(digest, size)
+
+    def http_address(self, node: NodeId) -> str | None:
+        """Where a member's registry API is, as `host:port`; None when there is no such member."""
+        member = self._links.members.get(node)
+        return None if member is None else member.http
 
     async def ensure_current(self) -> None:
         """

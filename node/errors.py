@@ -18,6 +18,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── UploadUnknown           no such upload session in this repository
     ├── UploadRangeInvalid      a chunk that does not start where the last one ended
     ├── UploadBusy              another request is writing to the session
+    ├── UploadOwnerSilent       the node that has the session does not answer
     ├── RangeNotSatisfiable     a byte range outside the blob
     ├── PaginationInvalid       `n` or `last` make no sense
     ├── QueryInvalid            another query parameter makes no sense
@@ -158,6 +159,14 @@ class UploadRangeInvalid(RegistryError):
 class UploadBusy(RegistryError):
     def __init__(self) -> None:
         super().__init__("another request is writing to this upload")
+
+
+class UploadOwnerSilent(RegistryError):
+    """Not "unknown": the node may have done what was asked and may still answer for it."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__("the node that has this upload does not answer; try again")
+        self.owner = owner
 
 
 class RangeNotSatisfiable(RegistryError):

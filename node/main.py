@@ -30,6 +30,7 @@ from node.admin.health import Readiness
 from node.admin.metrics import Metrics
 from node.api.app import Api, Page
 from node.api.context import ApiLimits, Context
+from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
 from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
@@ -153,17 +154,20 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         metadata: MetadataIndex = index.metadata
         store: BlobStore = blobs
         replicator: Replicator = cluster
+        neighbours: Neighbours = cluster
         uploads = Uploads(
             metadata, store, replicator, _upload_config(settings), logs.get_logger("uploads"), _now
         )
         metrics.watch_store(lambda: _store_figures(index, uploads))
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
+        forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
         context = Context(
             pull=Pull(metadata, store, replicator),
             push=Push(metadata, replicator),
             uploads=uploads,
             links=Links(metadata, replicator),
             listing=Listing(metadata, replicator),
+            forwarder=forwarder,
             limits=_limits(settings),
             check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
         )
@@ -254,6 +258,16 @@ def _upload_config(settings: Settings) -> UploadConfig:
         open_max=settings.uploads_max,
         expiry_s=settings.upload_expiry_s,
         blob_max_bytes=settings.upload_max_bytes,
+    )
+
+
+def _forwarder(settings: Settings, neighbours: Neighbours) -> Forwarder:
+    return Forwarder(
+        NodeId(settings.node),
+        neighbours,
+        ForwardConfig(running_max=settings.uploads_max),
+        logs.get_logger("forwarding"),
+        body_idle_s=settings.body_timeout_s,
     )
 
 

@@ -31,6 +31,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.UploadUnknown: (404, "BLOB_UPLOAD_UNKNOWN"),
     domain.UploadRangeInvalid: (416, "BLOB_UPLOAD_INVALID"),
     domain.UploadBusy: (409, "BLOB_UPLOAD_INVALID"),
+    domain.UploadOwnerSilent: (503, "UNAVAILABLE"),
     domain.RangeNotSatisfiable: (416, "SIZE_INVALID"),
     domain.PaginationInvalid: (400, "UNSUPPORTED"),
     domain.QueryInvalid: (400, "UNSUPPORTED"),
