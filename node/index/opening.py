@@ -1,5 +1,6 @@
 """Opening the index of a data directory: identity, epoch, and the parts joined together."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -10,7 +11,7 @@ from node.index.journal import Journal
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
-from node.index.writer import Writer
+from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
 FORMAT: Final = 1
@@ -27,7 +28,7 @@ class Index(NamedTuple):
     metadata: Metadata
     replica: IndexReplica
     journal: Journal
-    writer: Writer
+    writer: IndexWriter
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""
@@ -41,6 +42,7 @@ def open_index(
     clock: HybridClock,
     wall: WallClock,
     on_quarantine: QuarantineAlarm,
+    make_writer: Callable[[Journal], IndexWriter] = Writer,
 ) -> Index:
     """
     Open the index in *store* for *node*, on the running event loop.
@@ -52,7 +54,7 @@ def open_index(
     origin = identify(store, node, wall)
     journal = Journal(store, origin, clock)
     journal.resume_clock()
-    writer = Writer(journal)
+    writer = make_writer(journal)
     return Index(
         Metadata(journal, writer), IndexReplica(journal, writer, on_quarantine), journal, writer
     )
