@@ -24,7 +24,15 @@ from cluster.environment import Environment
 from cluster.errors import DuplicateNode, NotCaughtUp
 from cluster.gossip import antientropy
 from cluster.model import Digest, Dot, Member
-from cluster.ports import BlobReplica, Chance, Log, PeerService, RecordReplica, Transport
+from cluster.ports import (
+    BlobReplica,
+    Chance,
+    Log,
+    PeerService,
+    RecordReplica,
+    Transport,
+    WallClock,
+)
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
@@ -47,6 +55,7 @@ class Cluster:
         records: RecordReplica,
         blobs: BlobReplica,
         transport: Transport,
+        wall: WallClock,
         rng: Chance,
         log: Log,
     ) -> None:
@@ -55,6 +64,7 @@ class Cluster:
             config=config,
             records=records,
             blobs=blobs,
+            wall=wall,
             rng=rng,
             log=log,
             counters=Counters(),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
 from cluster.model import Member
-from cluster.ports import BlobReplica, Chance, Log, RecordReplica
+from cluster.ports import BlobReplica, Chance, Log, RecordReplica, WallClock
 from cluster.statistics import Counters
 
 
@@ -16,6 +16,7 @@ class Environment:
     config: ClusterConfig
     records: RecordReplica
     blobs: BlobReplica
+    wall: WallClock
     rng: Chance
     log: Log
     counters: Counters

@@ -37,10 +37,15 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
-    """The event's node holds (or no longer holds) the blob named by the key. Sizes in bytes."""
+    """
+    The event's node holds (or no longer holds) the blob named by the key, on its disk *store*.
+
+    Sizes in bytes.
+    """
 
     held: bool
     size: int
+    store: int = 0
 
 
 Body = Add | Remove | Write | Hold

@@ -142,18 +142,32 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One node as the others see it."""
+    """
+    One node as the others see it.
+
+    *epoch* names its present run, and with it the log that it writes; *store* names its disk.
+    """
 
     node: NodeId
     region: Region
     rpc: str
     http: str
     epoch: int
+    store: int = 0
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """What a node says of itself when a link opens, and at every heartbeat."""
+    """What two nodes tell each other when a link opens, and at every heartbeat."""
 
+    cluster: str
     member: Member
     known: tuple[Member, ...]
     have: dict[Origin, int]
+
+    wall_ms: int = 0
+    """The sender's wall clock when it sent this, in milliseconds since the Unix epoch."""
+
+    current: bool = False
+    """In an answer only: the one that greeted has everything that the answering node has
+    acknowledged, and the answering node will acknowledge nothing more without it for the time of
+    a lease."""

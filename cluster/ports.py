@@ -4,11 +4,11 @@ What the replication engine needs from its surroundings.
 Narrow on purpose: the whole engine runs in a simulator that implements these few methods.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from cluster.model import Digest, Event, Greeting, Member, NodeId, Origin, Vector
+from cluster.model import Digest, Event, Greeting, NodeId, Origin, Vector
 
 
 class WallClock(Protocol):
@@ -149,8 +149,13 @@ class RecordReplica(Protocol):
         """
         ...
 
-    def holders(self, digest: Digest) -> Sequence[NodeId]:
-        """Nodes that say they hold the blob, this one included."""
+    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
+        """
+        Nodes that said they hold the blob, this one included, and the store they said it of.
+
+        A copy is on a store. A node that comes back with another one holds it no more, whatever
+        its old rows say.
+        """
         ...
 
     async def hold(self, digest: Digest, size: int) -> None:
@@ -170,10 +175,12 @@ class Peer(Protocol):
     must be closed (`contextlib.aclosing`), which ends the call at the other side too.
     """
 
-    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting: ...
+    async def hello(self, greeting: Greeting) -> Greeting:
+        """Greet; returns the peer's own greeting."""
+        ...
 
     async def push(self, events: Sequence[Event]) -> Vector:
-        """Hand over own events; returns what the peer durably has of them."""
+        """Hand over events, in order; returns how far the peer durably has their logs."""
         ...
 
     def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
@@ -219,9 +226,7 @@ class PeerService(Protocol):
     Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`).
     """
 
-    def on_hello(
-        self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
-    ) -> Greeting:
+    def on_hello(self, greeting: Greeting) -> Greeting:
         """
         Take note of a peer and of its progress; answer with this node's.
 
@@ -230,8 +235,8 @@ class PeerService(Protocol):
         """
         ...
 
-    async def on_push(self, events: Sequence[Event]) -> Vector:
-        """Apply a peer's events; on return what the answer covers is durable."""
+    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        """Apply events that *sender* hands over; on return what the answer covers is durable."""
         ...
 
     def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:

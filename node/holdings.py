@@ -13,10 +13,11 @@ _PAUSE_EVERY: Final = 256
 
 class Holdings:
     """
-    Takes back holder rows whose blob is not here.
+    Takes back holder rows whose blob is not here, and renews those of an earlier disk.
 
     A node whose disk was replaced gets its old log, and so its old holder rows, back from its
-    peers. They would count copies that do not exist.
+    peers. Nobody counts them, as they name the old store; what was brought over with the files
+    counts again once it is said of the new one.
     """
 
     def __init__(self, replica: IndexReplica, blobs: BlobReplica, log: Log) -> None:
@@ -34,10 +35,12 @@ class Holdings:
         """Check once; returns how many rows were taken back. A failing disk changes nothing."""
         gone = 0
         try:
-            for number, (digest, size) in enumerate(self._replica.held_here()):
-                if self._blobs.size(digest) != size:
-                    await self._replica.release(digest)
+            for number, held in enumerate(self._replica.held_here()):
+                if self._blobs.size(held.digest) != held.size:
+                    await self._replica.release(held.digest)
                     gone += 1
+                elif not held.present:
+                    await self._replica.hold(held.digest, held.size)
                 if number % _PAUSE_EVERY == 0:
                     await asyncio.sleep(0)
         except OSError as exc:

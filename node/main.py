@@ -142,7 +142,8 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             _cluster_config(settings),
             records=index.replica,
             blobs=blobs,
-            transport=GrpcTransport(settings.cluster, me, logs.request_id),
+            transport=GrpcTransport(me.node, logs.request_id),
+            wall=SystemClock(),
             rng=random.Random(),
             log=logs.get_logger("cluster"),
         )
@@ -200,7 +201,9 @@ def _open_index(settings: Settings) -> Index:
     except OSError as exc:
         raise StartupError(str(exc)) from exc
     try:
-        return open_index(store, NodeId(settings.node), HybridClock(wall), wall, on_quarantine)
+        return open_index(
+            store, NodeId(settings.node), HybridClock(wall), wall, random.Random(), on_quarantine
+        )
     except StartupError:
         store.close()
         raise
@@ -225,6 +228,7 @@ def _member(settings: Settings, index: Index) -> Member:
         rpc=str(settings.rpc_advertised),
         http=str(settings.http_advertised),
         epoch=index.replica.origin.epoch,
+        store=index.store_id,
     )
 
 

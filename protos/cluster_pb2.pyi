@@ -32,6 +32,7 @@ class Member(_message.Message):
     RPC_FIELD_NUMBER: _builtins.int
     HTTP_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """unique in the cluster"""
     region: _builtins.str
@@ -40,7 +41,9 @@ class Member(_message.Message):
     http: _builtins.str
     """host:port where the Distribution API answers"""
     epoch: _builtins.int
-    """new after a restore, a clone or a lost sync"""
+    """new at every start of the process"""
+    store: _builtins.int
+    """names the data directory; new with an empty one"""
     def __init__(
         self,
         *,
@@ -49,10 +52,11 @@ class Member(_message.Message):
         rpc: _builtins.str = ...,
         http: _builtins.str = ...,
         epoch: _builtins.int = ...,
+        store: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc", "store", b"store"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -86,15 +90,23 @@ class Progress(_message.Message):
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
-class HelloRequest(_message.Message):
+class Greeting(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_FIELD_NUMBER: _builtins.int
     SELF_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
     HAVE_FIELD_NUMBER: _builtins.int
+    WALL_MS_FIELD_NUMBER: _builtins.int
+    CURRENT_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
+    wall_ms: _builtins.int
+    """the sender's wall clock, since the Unix epoch"""
+    current: _builtins.bool
+    """In an answer: who greeted has everything that the answering node acknowledged, and the
+    answering node will acknowledge nothing without it for the time of a lease.
+    """
     @_builtins.property
     def self(self) -> Global___Member: ...
     @_builtins.property
@@ -108,42 +120,16 @@ class HelloRequest(_message.Message):
         self: Global___Member | None = ...,
         known: _abc.Iterable[Global___Member] | None = ...,
         have: _abc.Iterable[Global___Progress] | None = ...,
+        wall_ms: _builtins.int = ...,
+        current: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "have", b"have", "known", b"known", "self", b"self"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "current", b"current", "have", b"have", "known", b"known", "self", b"self", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___HelloRequest: _TypeAlias = HelloRequest  # noqa: Y015
-
-@_typing.final
-class HelloReply(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SELF_FIELD_NUMBER: _builtins.int
-    KNOWN_FIELD_NUMBER: _builtins.int
-    HAVE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def self(self) -> Global___Member: ...
-    @_builtins.property
-    def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]: ...
-    @_builtins.property
-    def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
-    def __init__(
-        self_,  # pyright: ignore[reportSelfClsParameterName]
-        *,
-        self: Global___Member | None = ...,
-        known: _abc.Iterable[Global___Member] | None = ...,
-        have: _abc.Iterable[Global___Progress] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["have", b"have", "known", b"known", "self", b"self"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___HelloReply: _TypeAlias = HelloReply  # noqa: Y015
+Global___Greeting: _TypeAlias = Greeting  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
@@ -216,16 +202,20 @@ class PushRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENTS_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    """the node that hands them over, which may not have written them"""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]: ...
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___Event] | None = ...,
+        sender: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "sender", b"sender"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -233,7 +223,7 @@ Global___PushRequest: _TypeAlias = PushRequest  # noqa: Y015
 
 @_typing.final
 class PushReply(_message.Message):
-    """What the receiver now has of the caller's log. Less than was sent means: send again from here."""
+    """How far the receiver now has the logs that events were sent of. Less than was sent means: send again from here."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

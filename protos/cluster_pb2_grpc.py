@@ -36,8 +36,8 @@ class ClusterStub:
         """
         self.Hello = channel.unary_unary(
                 '/atoll.cluster.v1.Cluster/Hello',
-                request_serializer=protos_dot_cluster__pb2.HelloRequest.SerializeToString,
-                response_deserializer=protos_dot_cluster__pb2.HelloReply.FromString,
+                request_serializer=protos_dot_cluster__pb2.Greeting.SerializeToString,
+                response_deserializer=protos_dot_cluster__pb2.Greeting.FromString,
                 _registered_method=True)
         self.Push = channel.unary_unary(
                 '/atoll.cluster.v1.Cluster/Push',
@@ -72,8 +72,8 @@ class ClusterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Push(self, request, context):
-        """Hands over events of the caller's own log, in order and without gaps.
-        Answered once they are durable (synced) at the receiver.
+        """Hands over events, of each log in order and without gaps: the caller's own, and those that it
+        relays to its region. Answered once they are durable (synced) at the receiver.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,8 +108,8 @@ def add_ClusterServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Hello': grpc.unary_unary_rpc_method_handler(
                     servicer.Hello,
-                    request_deserializer=protos_dot_cluster__pb2.HelloRequest.FromString,
-                    response_serializer=protos_dot_cluster__pb2.HelloReply.SerializeToString,
+                    request_deserializer=protos_dot_cluster__pb2.Greeting.FromString,
+                    response_serializer=protos_dot_cluster__pb2.Greeting.SerializeToString,
             ),
             'Push': grpc.unary_unary_rpc_method_handler(
                     servicer.Push,
@@ -157,8 +157,8 @@ class Cluster:
             request,
             target,
             '/atoll.cluster.v1.Cluster/Hello',
-            protos_dot_cluster__pb2.HelloRequest.SerializeToString,
-            protos_dot_cluster__pb2.HelloReply.FromString,
+            protos_dot_cluster__pb2.Greeting.SerializeToString,
+            protos_dot_cluster__pb2.Greeting.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,11 +36,11 @@ class ClusterStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ClusterAsyncStub: ...
-    Hello: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.HelloRequest, _cluster_pb2.HelloReply]
+    Hello: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.Greeting, _cluster_pb2.Greeting]
     """Exchanges identity, membership and progress. The first call on every link, and the heartbeat."""
     Push: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]
-    """Hands over events of the caller's own log, in order and without gaps.
-    Answered once they are durable (synced) at the receiver.
+    """Hands over events, of each log in order and without gaps: the caller's own, and those that it
+    relays to its region. Answered once they are durable (synced) at the receiver.
     """
     Pull: _grpc.UnaryStreamMultiCallable[_cluster_pb2.PullRequest, _cluster_pb2.EventBatch]
     """Streams every event that the receiver has and `have` does not cover, of all origins.
@@ -58,11 +58,11 @@ class ClusterStub:
 @_typing.type_check_only
 class ClusterAsyncStub(ClusterStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
-    Hello: _aio.UnaryUnaryMultiCallable[_cluster_pb2.HelloRequest, _cluster_pb2.HelloReply]  # type: ignore[assignment]
+    Hello: _aio.UnaryUnaryMultiCallable[_cluster_pb2.Greeting, _cluster_pb2.Greeting]  # type: ignore[assignment]
     """Exchanges identity, membership and progress. The first call on every link, and the heartbeat."""
     Push: _aio.UnaryUnaryMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]  # type: ignore[assignment]
-    """Hands over events of the caller's own log, in order and without gaps.
-    Answered once they are durable (synced) at the receiver.
+    """Hands over events, of each log in order and without gaps: the caller's own, and those that it
+    relays to its region. Answered once they are durable (synced) at the receiver.
     """
     Pull: _aio.UnaryStreamMultiCallable[_cluster_pb2.PullRequest, _cluster_pb2.EventBatch]  # type: ignore[assignment]
     """Streams every event that the receiver has and `have` does not cover, of all origins.
@@ -81,9 +81,9 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Hello(
         self,
-        request: _cluster_pb2.HelloRequest,
+        request: _cluster_pb2.Greeting,
         context: _ServicerContext,
-    ) -> _typing.Union[_cluster_pb2.HelloReply, _abc.Awaitable[_cluster_pb2.HelloReply]]:
+    ) -> _typing.Union[_cluster_pb2.Greeting, _abc.Awaitable[_cluster_pb2.Greeting]]:
         """Exchanges identity, membership and progress. The first call on every link, and the heartbeat."""
 
     @_abc_1.abstractmethod
@@ -92,8 +92,8 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.PushRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.PushReply, _abc.Awaitable[_cluster_pb2.PushReply]]:
-        """Hands over events of the caller's own log, in order and without gaps.
-        Answered once they are durable (synced) at the receiver.
+        """Hands over events, of each log in order and without gaps: the caller's own, and those that it
+        relays to its region. Answered once they are durable (synced) at the receiver.
         """
 
     @_abc_1.abstractmethod

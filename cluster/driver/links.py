@@ -125,9 +125,20 @@ class Links:
         if self.acknowledgements.acknowledge(member.node, own):
             self.changes.beat()
 
+    def greeting(self, *, current: bool = False) -> Greeting:
+        """What this node says of itself now."""
+        return Greeting(
+            cluster=self._env.config.cluster,
+            member=self._env.me,
+            known=self.members.others(),
+            have=dict(self._env.records.vector()),
+            wall_ms=self._env.wall.now_ms(),
+            current=current,
+        )
+
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
         async with asyncio.timeout(timeout_s):
-            greeting = await peer.hello(self.members.others(), self._env.records.vector())
+            greeting = await peer.hello(self.greeting())
         member = greeting.member
         if self.members.is_me(member):
             return greeting
@@ -237,9 +248,6 @@ class Links:
         self.members.connect(link.node)
         origin = self._env.records.origin
         acked = link.have.get(origin, 0)
-        if acked > self._env.records.vector().get(origin, 0):
-            # Peers get only what was synced here before: the disk has lost synced events.
-            self._env.log.warning("peer has events that this node lost", peer=link.node)
         self.acknowledgements.connect(link.node, link.region, acked)
         self.changes.beat()
         self._env.log.info("link up", peer=link.node, peer_region=link.region)

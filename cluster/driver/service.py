@@ -7,7 +7,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import DigestMismatch, PeerRefused
 from cluster.gossip import antientropy
-from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.model import Digest, Event, Greeting, NodeId, Vector
 from cluster.replication.fetcher import Fetcher
 
 
@@ -20,20 +20,15 @@ class Service:
         self._intake = intake
         self._fetcher = fetcher
 
-    def on_hello(
-        self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
-    ) -> Greeting:
-        if cluster != self._env.config.cluster:
-            raise PeerRefused(f"this is cluster {self._env.config.cluster!r}, not {cluster!r}")
-        if not self._links.members.is_me(sender):
-            self._links.meet(sender, known, have)
-        return Greeting(
-            member=self._env.me,
-            known=self._links.members.others(),
-            have=dict(self._env.records.vector()),
-        )
+    def on_hello(self, greeting: Greeting) -> Greeting:
+        cluster = self._env.config.cluster
+        if greeting.cluster != cluster:
+            raise PeerRefused(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
+        if not self._links.members.is_me(greeting.member):
+            self._links.meet(greeting.member, greeting.known, greeting.have)
+        return self._links.greeting()
 
-    async def on_push(self, events: Sequence[Event]) -> Vector:
+    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         await self._intake.take(events)
         vector = self._env.records.vector()
         return {origin: vector.get(origin, 0) for origin in {event.origin for event in events}}

@@ -86,8 +86,13 @@ class Durability:
 
     def _holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
-        said = {*self._env.records.holders(digest), *self._confirmed.get(digest, ())}
-        others = [m.node for m in self._peers.connected() if m.node in said]
+        stores = self._env.records.holders(digest)
+        confirmed = self._confirmed.get(digest, ())
+        others = [
+            member.node
+            for member in self._peers.connected()
+            if member.node in confirmed or stores.get(member.node) == member.store
+        ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
 
     def _wanted(self, digest: Digest) -> int:

@@ -9,7 +9,7 @@ import grpc
 import grpc.aio
 
 from cluster.errors import PeerRefused, PeerUnreachable
-from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.model import Digest, Event, Greeting, NodeId, Vector
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
 from cluster.rpc.errors import ERROR_KEY, from_wire
@@ -18,23 +18,21 @@ from protos.cluster_pb2_grpc import ClusterStub
 
 
 class GrpcTransport:
-    """Opens links in the name of one member of one cluster."""
+    """Opens links in the name of one node."""
 
     def __init__(
         self,
-        cluster: str,
-        me: Member,
+        me: NodeId,
         request_id: ContextVar[str],
         config: RpcConfig | None = None,
     ) -> None:
         """The value of *request_id* at a call, if any, travels along with it."""
-        self._cluster = cluster
         self._me = me
         self._request_id = request_id
         self._config = config or RpcConfig()
 
     def connect(self, address: str) -> "GrpcPeer":
-        return GrpcPeer(address, self._cluster, self._me, self._request_id, self._config)
+        return GrpcPeer(address, self._me, self._request_id, self._config)
 
 
 class GrpcPeer:
@@ -43,25 +41,18 @@ class GrpcPeer:
     def __init__(
         self,
         address: str,
-        cluster: str,
-        me: Member,
+        me: NodeId,
         request_id: ContextVar[str],
         config: RpcConfig,
     ) -> None:
-        self._cluster = cluster
         self._me = me
         self._request_id = request_id
         self._deadline_s = config.unary_deadline_s
         self._channel = open_channel(address, config)
         self._stub = ClusterStub(self._channel)
 
-    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting:
-        request = pb.HelloRequest(
-            cluster=self._cluster,
-            self=codec.write_member(self._me),
-            known=[codec.write_member(member) for member in known],
-            have=codec.write_vector(have),
-        )
+    async def hello(self, greeting: Greeting) -> Greeting:
+        request = codec.write_greeting(greeting)
         with _domain_errors():
             reply = await self._stub.Hello(
                 request, timeout=self._deadline_s, metadata=self._metadata()
@@ -69,7 +60,7 @@ class GrpcPeer:
             return codec.read_greeting(reply)
 
     async def push(self, events: Sequence[Event]) -> Vector:
-        request = pb.PushRequest(events=codec.write_events(events))
+        request = pb.PushRequest(events=codec.write_events(events), sender=self._me)
         with _domain_errors():
             reply = await self._stub.Push(
                 request, timeout=self._deadline_s, metadata=self._metadata()

@@ -34,6 +34,7 @@ def write_member(member: Member) -> pb.Member:
         rpc=member.rpc,
         http=member.http,
         epoch=member.epoch,
+        store=member.store,
     )
 
 
@@ -44,6 +45,7 @@ def read_member(message: pb.Member) -> Member:
         rpc=_address(message.rpc),
         http=_address(message.http),
         epoch=message.epoch,
+        store=message.store,
     )
 
 
@@ -65,20 +67,26 @@ def read_vector(messages: Iterable[pb.Progress]) -> dict[Origin, int]:
     return {Origin(_name(part.node), part.epoch): part.seq for part in messages}
 
 
-def write_greeting(greeting: Greeting) -> pb.HelloReply:
-    return pb.HelloReply(
+def write_greeting(greeting: Greeting) -> pb.Greeting:
+    return pb.Greeting(
+        cluster=greeting.cluster,
         self=write_member(greeting.member),
         known=[write_member(member) for member in greeting.known],
         have=write_vector(greeting.have),
+        wall_ms=greeting.wall_ms,
+        current=greeting.current,
     )
 
 
-def read_greeting(message: pb.HelloReply) -> Greeting:
+def read_greeting(message: pb.Greeting) -> Greeting:
     # `self` is a field of the message; protobuf's Python classes have it as an attribute.
     return Greeting(
+        cluster=message.cluster,
         member=read_member(message.self),
         known=tuple(read_members(message.known)),
         have=read_vector(message.have),
+        wall_ms=message.wall_ms,
+        current=message.current,
     )
 
 

@@ -69,17 +69,9 @@ class _Servicer(ClusterServicer):
         self._request_id = request_id
         self._log = log
 
-    async def Hello(
-        self, request: pb.HelloRequest, context: grpc.aio.ServicerContext
-    ) -> pb.HelloReply:
-        async def answer() -> pb.HelloReply:
-            greeting = self._service.on_hello(
-                request.cluster,
-                codec.read_member(request.self),
-                codec.read_members(request.known),
-                codec.read_vector(request.have),
-            )
-            return codec.write_greeting(greeting)
+    async def Hello(self, request: pb.Greeting, context: grpc.aio.ServicerContext) -> pb.Greeting:
+        async def answer() -> pb.Greeting:
+            return codec.write_greeting(self._service.on_hello(codec.read_greeting(request)))
 
         return await self._unary(context, answer())
 
@@ -87,7 +79,8 @@ class _Servicer(ClusterServicer):
         self, request: pb.PushRequest, context: grpc.aio.ServicerContext
     ) -> pb.PushReply:
         async def answer() -> pb.PushReply:
-            have = await self._service.on_push(codec.read_events(request.events))
+            sender = codec.read_node(request.sender)
+            have = await self._service.on_push(sender, codec.read_events(request.events))
             return pb.PushReply(have=codec.write_vector(have))
 
         return await self._unary(context, answer())

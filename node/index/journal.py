@@ -68,6 +68,11 @@ class Transaction:
         """The log that this node writes."""
         return self._journal.origin
 
+    @property
+    def store_id(self) -> int:
+        """Names the disk that this node's blobs are on."""
+        return self._journal.store_id
+
     def known(self, origin: Origin) -> int:
         """Sequence of the last event of *origin*, this transaction's included."""
         progress = self._progress.get(origin)
@@ -117,8 +122,11 @@ class Journal:
     so that readers on other threads always see a consistent one.
     """
 
-    def __init__(self, store: OrderedStore, origin: Origin, clock: StampSource) -> None:
+    def __init__(
+        self, store: OrderedStore, origin: Origin, clock: StampSource, store_id: int
+    ) -> None:
         self.store = store
+        self.store_id = store_id
         self.origin = origin
         self.clock = clock
         self.applied: dict[Origin, int] = {

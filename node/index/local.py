@@ -29,11 +29,11 @@ def remove(txn: Transaction, key: Key, state: Presence) -> Dot:
 
 
 def hold(txn: Transaction, digest: Digest, size: int) -> None:
-    """Say that this node holds a blob, unless it has said so already."""
+    """Say that this node holds a blob on its present store, unless it has said so already."""
     known = _holding(txn, digest)
-    if not known.held:
+    if not known.held or known.store != txn.store_id:
         key = Key(objects.HOLDER, "", digest)
-        emit(txn, key, Hold(held=True, size=size), known.stamp)
+        emit(txn, key, Hold(held=True, size=size, store=txn.store_id), known.stamp)
 
 
 def release(txn: Transaction, digest: Digest) -> None:

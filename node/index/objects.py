@@ -211,7 +211,8 @@ def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:
     before = HolderRow(False, 0, 0) if row is None else rows.decode(HolderRow, row)
     if before.stamp > event.stamp:
         return  # an older epoch of the same node, heard of late
-    after = HolderRow(body.held, body.size if body.held else 0, event.stamp)
+    size = body.size if body.held else 0
+    after = HolderRow(body.held, size, event.stamp, body.store)
     txn.put("holders", key, rows.encode(after))
     if event.dot.node == txn.origin.node:
         txn.count(blobs=after.held - before.held, blob_bytes=after.size - before.size)

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from cluster.clock import HybridClock, WallClock
 from cluster.model import NodeId, Origin
+from cluster.ports import Chance
 from node.index import keys
 from node.index.journal import Journal
 from node.index.metadata import Metadata
@@ -19,7 +20,11 @@ FORMAT: Final = 1
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
+_STORE: Final = keys.join("store")
 _FORMAT: Final = keys.join("format")
+
+_RANDOM_BITS: Final = 16
+"""Of an epoch; the rest is milliseconds since the Unix epoch, and at least one more than before."""
 
 
 class Index(NamedTuple):
@@ -29,6 +34,8 @@ class Index(NamedTuple):
     replica: IndexReplica
     journal: Journal
     writer: IndexWriter
+    store_id: int
+    """Names this data directory; a new one has another, also under the same node name."""
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""
@@ -41,6 +48,7 @@ def open_index(
     node: NodeId,
     clock: HybridClock,
     wall: WallClock,
+    rng: Chance,
     on_quarantine: QuarantineAlarm,
     make_writer: Callable[[Journal], IndexWriter] = Writer,
 ) -> Index:
@@ -51,35 +59,62 @@ def open_index(
         StartupError: it belongs to another node or to a newer version of Atoll.
         OSError: the storage failed.
     """
-    origin = identify(store, node, wall)
-    journal = Journal(store, origin, clock)
+    identity = identify(store, node, wall, rng)
+    journal = Journal(store, identity.origin, clock, identity.store_id)
     journal.resume_clock()
     writer = make_writer(journal)
     return Index(
-        Metadata(journal, writer), IndexReplica(journal, writer, on_quarantine), journal, writer
+        Metadata(journal, writer),
+        IndexReplica(journal, writer, on_quarantine),
+        journal,
+        writer,
+        identity.store_id,
     )
 
 
-def identify(store: OrderedStore, node: NodeId, wall: WallClock) -> Origin:
-    """Read the store's identity, or give it one: a new store starts a new epoch."""
+class Identity(NamedTuple):
+    """Who writes: the log of this run, and the disk that it is on."""
+
+    origin: Origin
+    store_id: int
+
+
+def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) -> Identity:
+    """
+    Begin a new epoch in the store; a new store gets its identity too.
+
+    Every run writes a log of its own. A directory that was restored from a backup, rolled back to
+    a snapshot or copied to a second machine has forgotten events, or shares them; none of that can
+    be told from the inside, and a sequence number used twice would never be noticed. The price is
+    one entry of the version vector per start.
+    """
     check_format(store)
     found = owner(store)
-    if found is None:
-        epoch = wall.now_ms()
-        store.write(
-            [
-                Mutation("meta", _FORMAT, keys.u64(FORMAT)),
-                Mutation("meta", _NODE, node.encode()),
-                Mutation("meta", _EPOCH, keys.u64(epoch)),
-            ]
-        )
-        store.sync()
-        return Origin(node, epoch)
-    if found != node:
+    if found is not None and found != node:
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
-    stored = store.get("meta", _EPOCH)
-    assert stored is not None, "written in the same batch as the node"
-    return Origin(node, keys.read_u64(stored))
+    epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
+    store_id = _stored_id(store, rng)
+    store.write(
+        [
+            Mutation("meta", _FORMAT, keys.u64(FORMAT)),
+            Mutation("meta", _NODE, node.encode()),
+            Mutation("meta", _EPOCH, keys.u64(epoch)),
+            Mutation("meta", _STORE, keys.u64(store_id)),
+        ]
+    )
+    store.sync()
+    return Identity(Origin(node, epoch), store_id)
+
+
+def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:
+    """Larger than the last, and by its random part not that of a copy started at the same time."""
+    after = 0 if last is None else (keys.read_u64(last) >> _RANDOM_BITS) + 1
+    return max(wall.now_ms(), after) << _RANDOM_BITS | rng.getrandbits(_RANDOM_BITS)
+
+
+def _stored_id(store: OrderedStore, rng: Chance) -> int:
+    stored = store.get("meta", _STORE)
+    return rng.getrandbits(63) if stored is None else keys.read_u64(stored)
 
 
 def owner(store: OrderedStore) -> NodeId | None:

@@ -5,7 +5,7 @@ They take microseconds, so no executor: measured, a look-up costs less than a ha
 another thread by a factor of twenty.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from cluster.gossip.merge import Presence, Register
@@ -129,13 +129,13 @@ class Queries:
         except OSError as exc:
             raise StorageFailure from exc
 
-    def held_by(self, node: str) -> Iterator[tuple[Digest, int]]:
-        """The blobs that *node* says it holds, with their sizes in bytes."""
+    def held_by(self, node: str) -> Iterator[tuple[Digest, HolderRow]]:
+        """The blobs that *node* says it holds, and what it says of each."""
         for key, row in self._scan("holders", b"", _END):
             digest, holder = keys.split(key)
             holding = rows.decode(HolderRow, row) if holder == node else None
             if holding is not None and holding.held:
-                yield Digest(digest), holding.size
+                yield Digest(digest), holding
 
     def upload(self, upload_id: str) -> UploadRecord | None:
         row = self._get("uploads", keys.join(upload_id))
@@ -144,13 +144,13 @@ class Queries:
     def uploads(self) -> list[UploadRecord]:
         return [_upload(keys.split(key)[0], row) for key, row in self._scan("uploads", b"", _END)]
 
-    def holders(self, digest: Digest) -> Sequence[NodeId]:
+    def holders(self, digest: Digest) -> dict[NodeId, int]:
         prefix = keys.join(digest)
-        return [
-            NodeId(keys.split(key)[1])
+        found = (
+            (NodeId(keys.split(key)[1]), rows.decode(HolderRow, row))
             for key, row in self._scan("holders", prefix, keys.after(prefix))
-            if rows.decode(HolderRow, row).held
-        ]
+        )
+        return {node: row.store for node, row in found if row.held}
 
 
 def _upload(upload_id: str, row: bytes) -> UploadRecord:

@@ -1,7 +1,8 @@
 """The index as replication sees it: the event log, and merging what peers send."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from cluster.errors import ClockAhead, ClusterError, EventGap
 from cluster.model import Digest, Event, NodeId, Origin, Stamp, Vector
@@ -11,6 +12,14 @@ from node.index.queries import Queries
 from node.index.writer import IndexWriter
 
 QuarantineAlarm = Callable[[Event, str], None]
+
+
+class Held(NamedTuple):
+    """One holder row of this node; size in bytes. *present*: of this disk, not of an earlier one"""
+
+    digest: Digest
+    size: int
+    present: bool
 
 
 class IndexReplica:
@@ -67,7 +76,7 @@ class IndexReplica:
                 self._loop.call_soon_threadsafe(self._on_quarantine, event, reason)
         return None
 
-    def holders(self, digest: Digest) -> Sequence[NodeId]:
+    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
         return self._queries.holders(digest)
 
     async def hold(self, digest: Digest, size: int) -> None:
@@ -78,9 +87,12 @@ class IndexReplica:
 
         await self._writer.submit(change)
 
-    def held_here(self) -> Sequence[tuple[Digest, int]]:
-        """The blobs that the index says this node holds, with their sizes in bytes."""
-        return list(self._queries.held_by(self._journal.origin.node))
+    def held_here(self) -> Sequence[Held]:
+        """The blobs that the index says this node holds."""
+        return [
+            Held(digest, row.size, row.store == self._journal.store_id)
+            for digest, row in self._queries.held_by(self._journal.origin.node)
+        ]
 
     async def release(self, digest: Digest) -> None:
         """Record, durably, that this node does not hold the blob."""

@@ -41,6 +41,7 @@ class HolderRow(msgspec.Struct, frozen=True, array_like=True):
     held: bool
     size: int
     stamp: int
+    store: int = 0
 
 
 class UploadRow(msgspec.Struct, frozen=True, array_like=True):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -168,6 +169,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 NodeId("solo"),
                 HybridClock(wall),
                 wall,
+                random.Random(),
                 lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
             )
             stack.callback(index.close)

@@ -43,3 +43,13 @@ async def test_a_disk_that_cannot_tell_changes_nothing(registry: Registry, monke
     holdings = Holdings(registry.index.replica, registry.blobs, get_logger("holdings"))
     assert await holdings.check() == 0
     assert list(registry.index.replica.holders(digest)) == ["solo"]
+
+
+async def test_what_was_brought_over_to_a_new_disk_counts_again(registry: Registry):
+    """Rows of an earlier store count for nobody, so files that are here need rows of this one."""
+    digest = await registry.push_blob("lib/app", b"data")
+    replica = registry.index.replica
+    registry.index.journal.store_id += 1
+    assert list(replica.holders(digest).values()) != [registry.index.journal.store_id]
+    assert await Holdings(replica, registry.blobs, get_logger("holdings")).check() == 0
+    assert replica.holders(digest) == {"solo": registry.index.journal.store_id}

@@ -1,6 +1,7 @@
 """The promises of `RecordReplica`, held by the index on both stores and by the engine's fake."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,7 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             NodeId(name),
             HybridClock(clock),
             clock,
+            random.Random(name),
             lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
         )
         opened.append(index.close)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from cluster.agent import Cluster
+from cluster.clock import SystemClock
 from cluster.config import ClusterConfig
 from cluster.model import Digest, Member, NodeId, Region
 from node.blobs.memory import MemoryBlobs
@@ -62,7 +63,8 @@ class Engine:
             self.config,
             records=self.records,
             blobs=self.blobs,
-            transport=self._network.transport(self.config.cluster, self.member),
+            transport=self._network.transport(self.member),
+            wall=SystemClock(),
             rng=random.Random(self._seed),
             log=self.log,
         )

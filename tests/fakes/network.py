@@ -37,8 +37,8 @@ class Network:
         self._fetch_limits: dict[str, int] = {}
         self._tampered: dict[str, Tamper] = {}
 
-    def transport(self, cluster: str, me: Member) -> "MemoryTransport":
-        return MemoryTransport(self, cluster, me)
+    def transport(self, me: Member) -> "MemoryTransport":
+        return MemoryTransport(self, me)
 
     def count(self, method: str, callee: str | None = None) -> int:
         """How many calls of *method* arrived, at *callee* or anywhere."""
@@ -102,9 +102,8 @@ class Network:
 
 
 class MemoryTransport:
-    def __init__(self, network: Network, cluster: str, me: Member) -> None:
+    def __init__(self, network: Network, me: Member) -> None:
         self.network = network
-        self.cluster = cluster
         self.me = me
 
     def connect(self, address: str) -> "MemoryPeer":
@@ -118,15 +117,15 @@ class MemoryPeer:
         self._me = transport.me.rpc
         self._address = address
 
-    async def hello(self, known: Sequence[Member], have: Vector) -> Greeting:
+    async def hello(self, greeting: Greeting) -> Greeting:
         service = await self._arrive("hello")
-        greeting = service.on_hello(self._transport.cluster, self._transport.me, known, have)
+        answer = service.on_hello(greeting)
         self._network.check(self._me, self._address)
-        return greeting
+        return answer
 
     async def push(self, events: Sequence[Event]) -> Vector:
         service = await self._arrive("push")
-        have = await service.on_push(events)
+        have = await service.on_push(self._transport.me.node, events)
         self._network.check(self._me, self._address)
         return have
 

@@ -1,7 +1,7 @@
 """A `RecordReplica` in memory: logs as lists, durable at once unless a test says otherwise."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cluster.clock import COUNTER_BITS
 from cluster.errors import ClockAhead, EventGap
@@ -21,6 +21,7 @@ class MemoryRecords:
     def __init__(self, node: str, epoch: int = 1) -> None:
         self._origin = Origin(node, epoch)
         self.logs: dict[Origin, list[Event]] = {}
+        self.store = 0
         self.holding: dict[Digest, dict[NodeId, bool]] = {}
         self.disk = asyncio.Event()
         self.disk.set()
@@ -66,8 +67,8 @@ class MemoryRecords:
             self._take(event)
             self.applied.append(event)
 
-    def holders(self, digest: Digest) -> Sequence[NodeId]:
-        return [node for node, held in self.holding.get(digest, {}).items() if held]
+    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
+        return {node: self.store for node, held in self.holding.get(digest, {}).items() if held}
 
     async def hold(self, digest: Digest, size: int) -> None:
         if self.broken is not None:

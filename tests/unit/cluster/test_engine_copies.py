@@ -118,6 +118,18 @@ async def test_when_everybody_goes_away_the_blob_is_accepted_and_counted():
         assert a.log.named("accepted with too few copies")[0].fields["blobs"] == 1
 
 
+async def test_a_holder_with_another_disk_holds_nothing():
+    """If this fails, the row of a disk that is gone is taken for a copy, and a push for safe."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await a.put(LARGE)
+        for records in (a.records, b.records, c.records):
+            records.holding[digest] = dict.fromkeys(("a", "b", "c"), True)
+            records.store = 99
+        await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert len(having(digest, a, b, c)) == 2
+
+
 async def test_a_full_peer_is_passed_over():
     async with fleet() as ships:
         a, b, c = await ships.trio()
@@ -243,4 +255,4 @@ async def test_a_wrong_inline_blob_is_not_stored():
             await b.cluster.service.on_hold(digest, 6, [], b"right")
         assert b.blobs.size(digest) is None
         assert b.blobs.staged_names == set()
-        assert a.records.holders(digest) == []
+        assert a.records.holders(digest) == {}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cluster import errors as domain
 from cluster.agent import Cluster
+from cluster.clock import SystemClock
 from cluster.errors import (
     BlobUnavailable,
     BlobUnknown,
@@ -41,7 +42,7 @@ from tests.fakes.fleet import CONFIG, PATIENCE_S
 from tests.fakes.log import MemoryLog
 from tests.fakes.records import MemoryRecords
 
-ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 11)
+ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 11, 1 << 62)
 BOB = Member(NodeId("bob"), Region("us"), "bob:1", "bob:2", 12)
 CAROL = Member(NodeId("carol"), Region("ap"), "[::1]:1", "carol:2", 13)
 HAVE = {Origin("alice", 11): 3, Origin("bob", 12): 1 << 40}
@@ -49,6 +50,8 @@ EVENTS = [
     Event(Dot("alice", 11, n), n << 20, "add", Key("manifests", "lib/app", "tag"), bytes([n]))
     for n in range(1, 4)
 ]
+GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)
+ANSWER = Greeting("atoll", BOB, (ALICE, CAROL), {}, 1_700_000_000_050, current=True)
 DIGEST = Digest.of(b"content")
 SHA512 = Digest.of(b"content", "sha512")
 
@@ -78,17 +81,15 @@ class Service:
         if self.error is not None:
             raise self.error
 
-    def on_hello(
-        self, cluster: str, sender: Member, known: Sequence[Member], have: Vector
-    ) -> Greeting:
-        self.asked.append((cluster, sender, list(known), have))
+    def on_hello(self, greeting: Greeting) -> Greeting:
+        self.asked.append(greeting)
         self.request_ids.append(request_id.get(""))
         if self.error is not None:
             raise self.error
-        return Greeting(BOB, (ALICE, CAROL), HAVE)
+        return ANSWER
 
-    async def on_push(self, events: Sequence[Event]) -> Vector:
-        await self._note(list(events))
+    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        await self._note(sender, list(events))
         return HAVE
 
     async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
@@ -116,7 +117,7 @@ async def connected(
 ) -> AsyncIterator[tuple[GrpcPeer, str]]:
     server = PeerServer(service, request_id, log or MemoryLog(), RpcConfig(stop_grace_s=0.01))
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    peer = GrpcTransport("atoll", ALICE, request_id).connect(address)
+    peer = GrpcTransport(ALICE.node, request_id).connect(address)
     try:
         yield peer, address
     finally:
@@ -127,15 +128,15 @@ async def connected(
 async def test_every_method_carries_everything():
     service = Service()
     async with connected(service) as (peer, _):
-        assert await peer.hello([BOB, CAROL], HAVE) == Greeting(BOB, (ALICE, CAROL), HAVE)
+        assert await peer.hello(GREETING) == ANSWER
         assert await peer.push(EVENTS) == HAVE
         assert [batch async for batch in peer.pull(HAVE)] == [EVENTS[:2], EVENTS[2:]]
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
         await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None)
         await peer.hold(DIGEST, 0, [], b"")
     assert service.asked == [
-        ("atoll", ALICE, [BOB, CAROL], HAVE),
-        (EVENTS,),
+        GREETING,
+        (ALICE.node, EVENTS),
         (HAVE,),
         (SHA512, 1),
         (DIGEST, 7, ["bob", "carol"], None),
@@ -148,7 +149,7 @@ async def test_the_request_id_travels_with_every_call():
     service = Service()
     async with connected(service) as (peer, _):
         token = request_id.set("req-1")
-        await peer.hello([], {})
+        await peer.hello(GREETING)
         await peer.push(EVENTS)
         async for _ in peer.pull({}):
             pass
@@ -194,7 +195,7 @@ async def test_failures_inside_the_peer_are_refusals(error: Exception, logged: i
     service.error = error
     async with connected(service, log) as (peer, _):
         with pytest.raises(PeerRefused):
-            await peer.hello([], {})
+            await peer.hello(GREETING)
         with pytest.raises(PeerRefused):
             await peer.hold(DIGEST, 7, [], None)
         with pytest.raises(PeerRefused):
@@ -248,10 +249,10 @@ def free_port() -> int:
 
 
 async def test_nobody_there_is_unreachable():
-    peer = GrpcTransport("atoll", ALICE, request_id).connect(f"127.0.0.1:{free_port()}")
+    peer = GrpcTransport(ALICE.node, request_id).connect(f"127.0.0.1:{free_port()}")
     try:
         with pytest.raises(PeerUnreachable):
-            await peer.hello([], {})
+            await peer.hello(GREETING)
         with pytest.raises(PeerUnreachable):
             await anext(peer.fetch(DIGEST, 0))
     finally:
@@ -264,7 +265,7 @@ async def test_silence_ends_at_the_deadline():
     server = PeerServer(service, request_id, MemoryLog(), RpcConfig(stop_grace_s=0.01))
     port = await server.start("127.0.0.1:0")
     config = RpcConfig(unary_deadline_s=0.05)
-    peer = GrpcTransport("atoll", ALICE, request_id, config).connect(f"127.0.0.1:{port}")
+    peer = GrpcTransport(ALICE.node, request_id, config).connect(f"127.0.0.1:{port}")
     try:
         with pytest.raises(PeerUnreachable, match="DEADLINE"):
             await peer.push(EVENTS)
@@ -346,12 +347,13 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
 @pytest.mark.parametrize(
     ("method", "request_message"),
     [
-        ("Hello", pb.HelloRequest(cluster="atoll")),
-        ("Hello", pb.HelloRequest(self=pb.Member(node="../x", region="eu", rpc="a:1", http="a:1"))),
-        ("Hello", pb.HelloRequest(self=pb.Member(node="x", region="eu", rpc="a", http="a:1"))),
-        ("Hello", pb.HelloRequest(self=pb.Member(node="x", region="eu", rpc="a:b", http="a:1"))),
-        ("Push", pb.PushRequest(events=[pb.Event(node="a", epoch=1, seq=0)])),
-        ("Push", pb.PushRequest(events=[pb.Event(node="", epoch=1, seq=1)])),
+        ("Hello", pb.Greeting(cluster="atoll")),
+        ("Hello", pb.Greeting(self=pb.Member(node="../x", region="eu", rpc="a:1", http="a:1"))),
+        ("Hello", pb.Greeting(self=pb.Member(node="x", region="eu", rpc="a", http="a:1"))),
+        ("Hello", pb.Greeting(self=pb.Member(node="x", region="eu", rpc="a:b", http="a:1"))),
+        ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="a", epoch=1, seq=0)])),
+        ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="", epoch=1, seq=1)])),
+        ("Push", pb.PushRequest(sender="A!", events=[pb.Event(node="a", epoch=1, seq=1)])),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
         ("HoldBlob", pb.HoldBlobRequest(digest=DIGEST, sources=["a\x00b"])),
@@ -368,7 +370,7 @@ async def test_malformed_requests_never_reach_the_engine(method: str, request_me
 
 async def test_a_malformed_answer_is_a_refusal():
     class Liar(Service):
-        async def on_push(self, events: Sequence[Event]) -> Vector:
+        async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
             return {Origin("NOT A NODE", 1): 1}
 
     async with connected(Liar()) as (peer, _):
@@ -433,7 +435,8 @@ async def test_two_engines_over_real_connections():
                 replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",)),
                 records=records,
                 blobs=blobs,
-                transport=GrpcTransport("test", me, request_id),
+                transport=GrpcTransport(me.node, request_id),
+                wall=SystemClock(),
                 rng=random.Random(1),
                 log=log,
             )

@@ -1,5 +1,6 @@
 """An index in memory, and a second one to replicate into."""
 
+import random
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -37,12 +38,15 @@ OpenIndex = Callable[..., Index]
 async def open_node(wall: StepClock, quarantined: list[tuple[Event, str]]) -> Iterator[OpenIndex]:
     opened: list[Index] = []
 
-    def open_node(name: str = "a", store: MemoryStore | None = None) -> Index:
+    def open_node(
+        name: str = "a", store: MemoryStore | None = None, rng: random.Random | None = None
+    ) -> Index:
         index = open_index(
             store or MemoryStore(),
             NodeId(name),
             HybridClock(wall),
             wall,
+            rng or random.Random(name),
             lambda event, reason: quarantined.append((event, reason)),
         )
         opened.append(index)

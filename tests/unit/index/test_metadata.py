@@ -1,6 +1,7 @@
 """The registry's view of the index: what a change makes visible, and what it must not touch."""
 
 import json
+import random
 
 import pytest
 
@@ -12,7 +13,7 @@ from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord, UploadRecord
-from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.conftest import OpenIndex, StepClock
 
 CONFIG = Digest.of(b"config")
 
@@ -242,7 +243,7 @@ async def test_holding_is_said_once(index: Index):
     await index.replica.hold(CONFIG, 6)
     await index.replica.hold(CONFIG, 6)
     await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-    assert index.replica.holders(CONFIG) == ["a"]
+    assert index.replica.holders(CONFIG) == {"a": index.store_id}
     assert index.replica.vector() == {index.replica.origin: 2}
 
 
@@ -252,9 +253,32 @@ async def test_the_index_survives_a_restart(open_node: OpenIndex):
     digest = await push(first, "lib/app", "x", "a")
     first.writer.close()
     again = open_node(store=store)
-    assert again.replica.origin == first.replica.origin
+    assert again.store_id == first.store_id
     assert again.replica.vector() == first.replica.vector()
     assert again.metadata.tag("lib/app", "a") == digest
+
+
+async def test_every_run_writes_a_log_of_its_own(open_node: OpenIndex, wall: StepClock):
+    """
+    If this fails, a directory that was rolled back uses a sequence number twice: two events of one
+    name, and two nodes that never agree again. A clock set back must not bring an epoch back.
+    """
+    store = MemoryStore()
+    epochs = []
+    for _ in range(3):
+        index = open_node(store=store)
+        epochs.append(index.replica.origin.epoch)
+        index.writer.close()
+        wall.ms -= 3_600_000
+    assert epochs == sorted(set(epochs))
+
+
+async def test_copies_of_a_directory_differ_in_their_epochs(open_node: OpenIndex):
+    """Two machines that start from one image at one moment must not write one log."""
+    first, second = (open_node(rng=random.Random(seed)) for seed in (1, 2))
+    assert first.replica.origin.epoch >> 16 == second.replica.origin.epoch >> 16
+    assert first.replica.origin != second.replica.origin
+    assert first.store_id != second.store_id
 
 
 async def test_what_was_answered_survives_a_power_cut(open_node: OpenIndex):
