@@ -58,7 +58,7 @@ class Clients:
         await self._request(machine, op, work)
 
     def _pick(self, region: str, salt: int) -> Machine | None:
-        ready = [m for m in self._world.machines if m.ready and m.region == region]
+        ready = [m for m in self._world.everyone() if m.ready and m.region == region]
         return ready[salt % len(ready)] if ready else None
 
     def _prepare(

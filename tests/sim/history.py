@@ -8,7 +8,7 @@ from cluster.model import Dot, Vector
 NEVER = float("inf")
 
 
-@dataclass
+@dataclass(eq=False)
 class Op:
     """One operation of one client, through one node."""
 

@@ -222,6 +222,16 @@ class SimLoop(asyncio.AbstractEventLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 self._graveyard.append(task)
 
+    def tasks_of(self, process: Process) -> int:
+        """How many tasks of *process* are under way."""
+        return sum(task.process is process for task in asyncio.all_tasks(self))  # type: ignore[attr-defined]
+
+    def let_go(self) -> None:
+        """Forget everything that is left. For the very end."""
+        self._graveyard.clear()
+        self._ready.clear()
+        self._timers.clear()
+
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         """Run until *main* ends; returns its result. What else goes on is left where it is."""
         task = self.create_task(main, name="main")
