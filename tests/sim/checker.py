@@ -203,8 +203,13 @@ def _may_undo(world: "World", undo: Op, write: Op, read: Op) -> bool:
     return undo is not write and undo.start < read.end and not _before(world, undo, write)
 
 
+def _of_tag(writes: list[Op], repo: str, tag: str) -> list[Op]:
+    """The operations on this tag itself; deleting a manifest is about all that point to it."""
+    return [w for w in writes if (w.repo, w.tag) == (repo, tag) and w.kind != "delete_manifest"]
+
+
 def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
-    of_tag = [w for w in writes if w.repo == read.repo and w.tag == tag]
+    of_tag = _of_tag(writes, read.repo, tag)
     pointing = [w for w in of_tag if w.kind in ("push", "retag")]
     # A listing answers from what its node has: the promise about it is the region's.
     in_region = read.kind == "list_tags"
@@ -241,7 +246,7 @@ def _missing_manifest(world: "World", read: Op, writes: list[Op]) -> Iterable[st
 
 
 def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
-    of_tag = [w for w in writes if w.repo == read.repo and w.tag == read.tag]
+    of_tag = _of_tag(writes, read.repo, read.tag)
     sources = [w for w in of_tag if w.digest == read.digest and w.kind in ("push", "retag")]
     if not sources:
         yield f"a value that nobody wrote: {read}"
@@ -256,7 +261,8 @@ def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
             undone = any(
                 _may_undo(world, w, write, read)
                 for w in others
-                if w.tag == read.tag or (w.kind == "delete_manifest" and w.digest == write.digest)
+                if (w.tag == read.tag and w.kind != "delete_manifest")
+                or (w.kind == "delete_manifest" and w.digest == write.digest)
             )
             if not undone:
                 yield f"the smaller of two heads: {read} after {write}"
@@ -309,9 +315,7 @@ def _final_manifests(world: "World") -> Iterable[str]:
 def _final_tags(world: "World") -> Iterable[str]:
     writes = _writes(world)
     for repo, tag in {(w.repo, w.tag) for w in writes}:
-        of_tag = [
-            w for w in writes if (w.repo, w.tag) == (repo, tag) and w.kind != "delete_manifest"
-        ]
+        of_tag = _of_tag(writes, repo, tag)
         for machine in world.machines:
             value = _served(machine).get((repo, tag))
             if value is None:
