@@ -63,7 +63,8 @@ def _convergence(world: "World") -> Iterable[str]:
         families = differences(first.disk, machine.disk)
         if not machine.ready or families:
             why = f"; {machine.stopped_by}" if machine.stopped_by else ""
-            yield f"not identical after heal: {machine.address} ready={machine.ready} {families}{why}"
+            state = f"{machine.address} ready={machine.ready} {families}{why}"
+            yield f"not identical after heal: {state}"
 
 
 # --- writes --------------------------------------------------------------------------------------
@@ -307,9 +308,9 @@ def _final_manifests(world: "World") -> Iterable[str]:
                 if lost and all(_before(world, delete, push) for delete in deletes):
                     yield f"lost: the manifest of {push} is not at {machine.address}"
             for delete in deletes:
-                if delete.outcome == "ok" and present and not _excused(world, delete):
-                    if all(_before(world, push, delete) for push in pushes):
-                        yield f"resurrected at {machine.address}: {delete}"
+                back = delete.outcome == "ok" and present and not _excused(world, delete)
+                if back and all(_before(world, push, delete) for push in pushes):
+                    yield f"resurrected at {machine.address}: {delete}"
 
 
 def _final_tags(world: "World") -> Iterable[str]:

@@ -68,7 +68,7 @@ class Clients:
         if op.kind == "push":
             op.blobs = [
                 _blob("config", f"{op.number}"),
-                *(_blob("layer", l) for l in step["layers"]),
+                *(_blob("layer", layer) for layer in step["layers"]),
             ]
             op.body = _manifest(op)
             op.digest = Digest.of(op.body)

@@ -57,4 +57,5 @@ class Op:
         told = f"{self.outcome} {self.error}".strip()
         where = f"{self.repo}:{self.tag}" + (f" {self.digest[7:15]}" if self.digest else "")
         dot = f" [{self.dot}]" if self.dot else ""
-        return f"#{self.number} {self.start:.3f}-{end} {self.kind} {where} at {self.machine}: {told}{dot}"
+        when = f"#{self.number} {self.start:.3f}-{end}"
+        return f"{when} {self.kind} {where} at {self.machine}: {told}{dot}"

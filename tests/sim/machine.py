@@ -143,6 +143,8 @@ class Machine:
         self.disk = Disk(f"{seed} {address}")
         self.clock = SimClock(loop)
         self.running: Running | None = None
+        self.lost_disk: tuple[float, Disk | None] = (0.0, None)
+        """The last disk that a fault destroyed, and when."""
         self.incarnations = 0
         self.stopped_by: str = ""
         """Why the last process ended by itself, if it did."""
