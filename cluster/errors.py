@@ -13,6 +13,7 @@ Errors of the replication engine.
     │   ├── PeerUnreachable  no answer: mark the link down, back off
     │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
     │       └── DuplicateNode  two running nodes bear one name: the later one has to go
+    ├── ClockOff             this node's own clock is wrong: write nothing
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
 """
@@ -87,6 +88,15 @@ class DuplicateNode(PeerRefused):
         return cls(
             f"node name {other.node!r} is taken: {known.rpc} bears it, and so does {other.rpc}"
         )
+
+
+class ClockOff(ClusterError):
+    """This node's wall clock is far from its members': they would refuse what it writes."""
+
+    def __init__(self, off_ms: float) -> None:
+        where = "ahead of" if off_ms > 0 else "behind"
+        super().__init__(f"this node's clock is {abs(off_ms):.0f} ms {where} its members'")
+        self.off_ms = off_ms
 
 
 class NotCaughtUp(ClusterError):

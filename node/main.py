@@ -135,7 +135,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         index = _open_index(settings)
         stack.callback(index.close)
         blobs = await _enter_blobs(stack, settings, index)
-        metrics, readiness = Metrics(), Readiness("running", "index", "cluster")
+        metrics, readiness = Metrics(), Readiness("running", "index", "cluster", "clock")
         me = _member(settings, index)
         cluster = Cluster(
             me,
@@ -143,7 +143,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             records=index.replica,
             blobs=blobs,
             transport=GrpcTransport(me.node, logs.request_id),
-            wall=SystemClock(),
+            clock=SystemClock(),
             rng=random.Random(),
             log=logs.get_logger("cluster"),
         )
@@ -167,7 +167,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
         stack.push_async_callback(rpc.stop)
-        pages = _pages(metrics, readiness, index)
+        pages = _pages(metrics, readiness, index, cluster)
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
         readiness.meet("index")
@@ -257,10 +257,14 @@ def _limits(settings: Settings) -> ApiLimits:
     )
 
 
-def _pages(metrics: Metrics, readiness: Readiness, index: Index) -> dict[str, Callable[[], Page]]:
+def _pages(
+    metrics: Metrics, readiness: Readiness, index: Index, cluster: Cluster
+) -> dict[str, Callable[[], Page]]:
     def readyz() -> Page:
         if index.writer.failed is not None:
             readiness.require("index", "the storage failed; restart the node")
+        off_ms = cluster.clock_off_ms()
+        readiness.require("clock", f"{off_ms:.0f} ms off its members'" if off_ms else None)
         return Page(*readiness.readyz(), health.CONTENT_TYPE)
 
     return {

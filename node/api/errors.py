@@ -45,6 +45,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.DigestMismatch: (400, "DIGEST_INVALID"),
     cluster.StorageFull: (503, "UNAVAILABLE"),
     cluster.BlobUnavailable: (503, "UNAVAILABLE"),
+    cluster.ClockOff: (503, "UNAVAILABLE"),
     cluster.NotCaughtUp: (503, "UNAVAILABLE"),
     cluster.NotDurable: (503, "UNAVAILABLE"),
 }

@@ -117,6 +117,7 @@ class Uploads:
         Raises:
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
+        self._replicator.check_writable()
         if len(self._sessions) >= self._config.open_max:
             await self._evict()
         return self._open(repository).record.id
@@ -155,6 +156,7 @@ class Uploads:
             DigestMismatch: the content is not what *digest* says. The session is gone.
             StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
         """
+        self._replicator.check_writable()
         with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
             if small is None:

@@ -143,7 +143,7 @@ async def test_catch_up_says_so_when_a_connected_peer_does_not_answer():
 async def test_catch_up_passes_over_a_peer_that_is_gone():
     """A dead peer costs one refused call, not the answer."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(heartbeat_interval_s=30.0)
+        a, b, c = await ships.trio(heartbeat_interval_s=30.0, lease_s=100.0)
         dot = c.records.write("x")
         await ships.kill(a)
         await b.cluster.catch_up()

@@ -436,7 +436,7 @@ async def test_two_engines_over_real_connections():
                 records=records,
                 blobs=blobs,
                 transport=GrpcTransport(me.node, request_id),
-                wall=SystemClock(),
+                clock=SystemClock(),
                 rng=random.Random(1),
                 log=log,
             )
