@@ -34,7 +34,7 @@ DOTS: ContextVar[list[Dot] | None] = ContextVar("dots", default=None)
 
 
 class SimClock:
-    """A wall clock that can be set and can drift. One per machine, and it survives restarts."""
+    """A machine's clocks: the wall clock can be set and can drift. They survive restarts."""
 
     def __init__(self, loop: SimLoop) -> None:
         self._loop = loop
@@ -44,6 +44,9 @@ class SimClock:
 
     def now_ms(self) -> int:
         return START_MS + int(self._loop.time() * 1000 + self.offset_ms())
+
+    def now_s(self) -> float:
+        return self._loop.time()
 
     def offset_ms(self) -> float:
         return self._offset_ms + self._rate * (self._loop.time() - self._since)
@@ -248,7 +251,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         records=index.replica,
         blobs=blobs,
         transport=machine.network.transport(me),
-        wall=wall,
+        clock=wall,
         rng=rng,
         log=log,
     )
