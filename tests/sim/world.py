@@ -25,7 +25,7 @@ from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
 HEAL_S: Final = 30.0
 """Simulated seconds that the cluster has, once healed, to become identical."""
 
-UNNOTICED_S: Final = 5.0
+UNNOTICED_S: Final = 8.0
 """How long the death of a machine may go unnoticed: a few greetings."""
 
 SYNC_S: Final = 0.5
