@@ -13,7 +13,7 @@ from node.index.objects import BLOB, MANIFEST
 from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
-from node.index.writer import Writer
+from node.index.writer import IndexWriter
 from node.registry.manifests import Need, parse_manifest, referrer_descriptor
 from node.registry.ports import ManifestRecord, UploadRecord
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class Metadata(Queries):
     """`MetadataIndex` over an ordered store."""
 
-    def __init__(self, journal: Journal, writer: Writer) -> None:
+    def __init__(self, journal: Journal, writer: IndexWriter) -> None:
         super().__init__(journal.store)
         self._journal = journal
         self._writer = writer

@@ -1,5 +1,6 @@
 """Opening the index of a data directory: identity, epoch, and the parts joined together."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from node.index.journal import Journal
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
-from node.index.writer import Writer
+from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
 FORMAT: Final = 1
@@ -32,7 +33,7 @@ class Index(NamedTuple):
     metadata: Metadata
     replica: IndexReplica
     journal: Journal
-    writer: Writer
+    writer: IndexWriter
     store_id: int
     """Names this data directory; a new one has another, also under the same node name."""
 
@@ -49,6 +50,7 @@ def open_index(
     wall: WallClock,
     rng: Chance,
     on_quarantine: QuarantineAlarm,
+    make_writer: Callable[[Journal], IndexWriter] = Writer,
 ) -> Index:
     """
     Open the index in *store* for *node*, on the running event loop.
@@ -60,7 +62,7 @@ def open_index(
     identity = identify(store, node, wall, rng)
     journal = Journal(store, identity.origin, clock, identity.store_id)
     journal.resume_clock()
-    writer = Writer(journal)
+    writer = make_writer(journal)
     return Index(
         Metadata(journal, writer),
         IndexReplica(journal, writer, on_quarantine),
