@@ -134,7 +134,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         StartupError: something is not as it has to be.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(locked(settings.data_dir, create=True))
+        stack.enter_context(locked(settings.data_dir))
         index = _open_index(settings)
         stack.callback(index.close)
         blobs = await _enter_blobs(stack, settings, index)

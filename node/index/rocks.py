@@ -1,10 +1,12 @@
 """The `OrderedStore` on disk: one RocksDB, one column family per family. The only rocksdict."""
 
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
@@ -27,6 +29,8 @@ _RECOVERY_BYTES: Final = 16 << 20
 
 _RELEASE_TRIES: Final = 100
 _RELEASE_PAUSE_S: Final = 0.01
+
+_WRITTEN_BY_READERS: Final = "rocksdict-config.json"
 
 
 class StoreLocked(OSError):
@@ -61,27 +65,46 @@ class RocksStore:
         self._path = path
         self._read_only = read_only
         self._recovering = False
+        self._scratch: TemporaryDirectory[str] | None = None
         self._synced = WriteOptions()
         self._synced.sync = True
         self._open()
 
     def _open(self) -> None:
         path = self._path
+        if self._read_only:
+            path = self._window()
         access = AccessType.read_only() if self._read_only else AccessType.read_write()
         families = {name: Options(raw_mode=True) for name in FAMILIES}
         try:
             self._db: Any = Rdict(str(path), _options(), families, access)
         except Exception as exc:
             if _LOCKED.search(str(exc)):
-                raise StoreLocked(f"{path} is in use by another process") from exc
+                raise StoreLocked(f"{self._path} is in use by another process") from exc
             kind = IndexFull if _FULL.search(str(exc)) else OSError
-            raise kind(f"cannot open the index in {path}: {exc}") from exc
+            raise kind(f"cannot open the index in {self._path}: {exc}") from exc
         self._families: dict[str, Any] = {
             name: self._db.get_column_family(name) for name in FAMILIES
         }
         self._handles: dict[str, Any] = {
             name: self._db.get_column_family_handle(name) for name in FAMILIES
         }
+
+    def _window(self) -> Path:
+        """
+        A directory of links to the database's files.
+
+        Even to read, rocksdict writes a file beside them, which a read-only disk does not take
+        and a check should not do.
+        """
+        self._scratch = TemporaryDirectory(prefix="atoll-index-")
+        window = Path(self._scratch.name)
+        for file in self._path.iterdir():
+            if file.name == _WRITTEN_BY_READERS:
+                shutil.copyfile(file, window / file.name)
+            else:
+                (window / file.name).symlink_to(file.absolute())
+        return window
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
@@ -163,3 +186,5 @@ class RocksStore:
         # nothing: what was synced is in the write-ahead log.
         with suppress(Exception):
             self._db.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
