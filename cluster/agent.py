@@ -152,9 +152,13 @@ class Cluster:
 
         Raises:
             NotCaughtUp, OSError: see `CatchUp.catch_up`.
+            ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
+                this node's clock, which is wrong.
         """
-        if not (self.is_joined() and self._links.is_current()):
-            await self._catch_up.catch_up()
+        if self.is_joined() and self._links.is_current():
+            return
+        self.check_writable()
+        await self._catch_up.catch_up()
 
     def check_writable(self) -> None:
         """
