@@ -116,3 +116,15 @@ async def test_the_node_whose_clock_is_off_refuses_to_write():
         c.cluster.check_writable()
         a.clock.wrong_ms = 0
         a.cluster.check_writable()
+
+
+async def test_a_reader_whose_own_clock_is_behind_does_not_answer_of_the_past():
+    """It parks what its healthy peers write, so that a round of pulls proves nothing."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        await until_all_lease(ships, a, b, c)
+        c.clock.wrong_ms = -5_000
+        ships.network.cut("a:1", "c:1")
+        await a.cluster.wait_durable(a.records.write("new"))
+        with pytest.raises(ClockOff, match="behind its members'"):
+            await c.cluster.ensure_current()
