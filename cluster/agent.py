@@ -21,9 +21,9 @@ from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.service import Service
 from cluster.environment import Environment
-from cluster.errors import ClockOff, DuplicateNode, NotCaughtUp
+from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member
+from cluster.model import Digest, Dot, Member, NodeId
 from cluster.ports import (
     BlobReplica,
     Chance,
@@ -83,17 +83,17 @@ class Cluster:
         Be part of the cluster until cancelled.
 
         Raises:
-            DuplicateNode: another running node bears this name. `str()` is one line for people.
+            JoinRefused: the cluster does not take this node. `str()` is one line for people.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 for part in (self._links, self._catch_up, self._fetcher, self._durability):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
 
     def is_joined(self) -> bool:
         """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
@@ -139,6 +139,11 @@ class Cluster:
     ) -> AbstractAsyncContextManager[Transfer | StoredBlob]:
         """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
         return self._fetcher.fetch(digest, size)
+
+    def http_address(self, node: NodeId) -> str | None:
+        """Where a member's registry API is, as `host:port`; None when there is no such member."""
+        member = self._links.members.get(node)
+        return None if member is None else member.http
 
     async def ensure_current(self) -> None:
         """

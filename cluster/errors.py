@@ -12,7 +12,9 @@ Errors of the replication engine.
     ├── PeerError            something at the other end
     │   ├── PeerUnreachable  no answer: mark the link down, back off
     │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
-    │       └── DuplicateNode  two running nodes bear one name: the later one has to go
+    │       └── JoinRefused    this node cannot be a member: it has to go
+    │           ├── DuplicateNode  two running nodes bear one name: the later one goes
+    │           └── WrongCluster   the peer belongs to another cluster
     ├── ClockOff             this node's own clock is wrong: write nothing
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
@@ -80,7 +82,15 @@ class PeerRefused(PeerError):
     """The peer answered, and refused for good."""
 
 
-class DuplicateNode(PeerRefused):
+class JoinRefused(PeerRefused):
+    """A node that wants to join cannot; it stops rather than serve alone."""
+
+
+class WrongCluster(JoinRefused):
+    """Two nodes belong to differently named clusters."""
+
+
+class DuplicateNode(JoinRefused):
     """Two running nodes bear one name. The later one must not join."""
 
     @classmethod

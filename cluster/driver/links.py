@@ -9,7 +9,14 @@ from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.environment import Environment
-from cluster.errors import ClusterError, DuplicateNode, PeerRefused, PeerUnreachable
+from cluster.errors import (
+    ClusterError,
+    DuplicateNode,
+    JoinRefused,
+    PeerRefused,
+    PeerUnreachable,
+    WrongCluster,
+)
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases
 from cluster.membership.backoff import Backoff
@@ -58,7 +65,8 @@ class Links:
         Keep the links until cancelled.
 
         Raises:
-            DuplicateNode: while joining, a peer knew another running node of this name.
+            JoinRefused: while joining, a peer knew another running node of this name, or every
+                seed that answered belongs to another cluster.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -70,10 +78,10 @@ class Links:
                 group.create_task(self._limit_joining(), name="join")
                 await asyncio.Event().wait()
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
         finally:
             self._group = None
             self._kept.clear()
@@ -217,6 +225,7 @@ class Links:
             async with asyncio.timeout(self._env.config.join_timeout_s):
                 await self.changes.wait_until(lambda: self.joining.joined)
         if not self.joining.joined:
+            self._check_rejection(final=True)
             self._env.log.warning("joined without all seeds", missing=self.joining.missing)
             self.joining.give_up()
             self.changes.beat()
@@ -230,6 +239,9 @@ class Links:
                 greeting = await self._first_greeting(peer)
             except ClusterError as exc:
                 reason = self._note_failure(exc, reason, seed=seed)
+                if isinstance(exc, WrongCluster) and not self.joining.joined:
+                    self.joining.refused(seed, str(exc))
+                    self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
                 me = self.members.is_me(greeting.member)
@@ -239,6 +251,11 @@ class Links:
             finally:
                 await peer.close()
             await asyncio.sleep(backoff.next_s())
+
+    def _check_rejection(self, *, final: bool) -> None:
+        rejection = self.joining.rejection(final=final)
+        if rejection is not None:
+            raise JoinRefused(rejection)
 
     def _keep_linked(self, node: NodeId) -> None:
         if self._group is None or node in self._kept:

@@ -21,12 +21,14 @@ from cluster.errors import (
     DuplicateNode,
     EventGap,
     EventUndecodable,
+    JoinRefused,
     NotCaughtUp,
     NotDurable,
     PeerError,
     PeerRefused,
     PeerUnreachable,
     StorageFull,
+    WrongCluster,
 )
 from cluster.model import Digest
 
@@ -69,6 +71,12 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     ),
     DuplicateNode: Wire(
         grpc.StatusCode.ALREADY_EXISTS, "duplicate-node", lambda m, _: DuplicateNode(m)
+    ),
+    WrongCluster: Wire(
+        grpc.StatusCode.PERMISSION_DENIED, "wrong-cluster", lambda m, _: WrongCluster(m)
+    ),
+    JoinRefused: Wire(
+        grpc.StatusCode.PERMISSION_DENIED, "join-refused", lambda m, _: JoinRefused(m)
     ),
     PeerRefused: Wire(grpc.StatusCode.PERMISSION_DENIED, "refused", _refused),
     # What follows stays inside a node by design. Should it get out, the peer has answered, and

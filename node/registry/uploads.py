@@ -337,9 +337,10 @@ class Uploads:
 
     async def _forget(self, session: _Session) -> None:
         self._sessions.pop(session.record.id, None)
-        self._index.delete_upload(session.record.id)
+        # The bytes first: on a full disk they are the room that the index needs for the rest.
         if session.staged is not None:
             await session.staged.discard()
             session.staged.release()
         else:
             await self._blobs.discard_staged(session.record.id)
+        self._index.delete_upload(session.record.id)

@@ -9,9 +9,11 @@ from contextlib import suppress
 
 import pytest
 
+from cluster.errors import StorageFull
+from cluster.model import Digest
 from node import logs
 from node.api import sendfile
-from node.errors import StorageFailure
+from node.errors import IndexFull, StorageFailure
 from tests.api.conftest import Registry
 
 MISSING = "/v2/lib/app/manifests/v1"
@@ -98,6 +100,46 @@ async def test_a_failing_disk_is_a_500_and_never_a_404(
     answer = await registry.call("GET", f"/v2/lib/app/blobs/{digest}")
     assert answer.status == 500
     assert answer.codes == ["UNKNOWN"]
+
+
+async def test_below_the_reserve_only_new_content_is_refused(registry: Registry):
+    """Broken: a disk that pushes have filled cannot be emptied by deleting."""
+    digest = await registry.push_image("lib/app", "v1", "v2")
+    session = await registry.start_upload("lib/app")
+    manifest = (await registry.call("GET", "/v2/lib/app/manifests/v1")).body
+    registry.refusals.append(StorageFull("no room"))
+    for method, path in (
+        ("POST", "/v2/lib/app/blobs/uploads/"),
+        ("POST", f"/v2/lib/other/blobs/uploads/?mount={digest}&from=lib/app"),
+        ("PATCH", session),
+        ("PUT", f"{session}?digest={Digest.of(b'x')}"),
+        ("PUT", "/v2/lib/app/manifests/v3"),
+    ):
+        answer = await registry.call(method, path, data=b"x")
+        assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"]), (method, path)
+        assert int(answer.headers["Retry-After"]) > 0
+    assert (await registry.call("GET", session)).status == 204
+    assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).status == 200
+    assert (await registry.call("DELETE", session)).status == 204
+    assert (await registry.call("DELETE", "/v2/lib/app/manifests/v2")).status == 202
+    assert (await registry.call("DELETE", f"/v2/lib/app/manifests/{digest}")).status == 202
+    registry.refusals.clear()
+    assert (await registry.put_manifest("lib/app", "v3", manifest)).status == 201
+
+
+async def test_a_full_index_is_a_503_and_never_a_500(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, lines: io.BytesIO
+):
+    """Broken: clients give up, although room will be made."""
+
+    def full(record: object) -> None:
+        raise IndexFull
+
+    monkeypatch.setattr(registry.index.metadata, "put_upload", full)
+    answer = await registry.call("POST", "/v2/lib/app/blobs/uploads/")
+    assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+    assert int(answer.headers["Retry-After"]) > 0
+    assert not [event for event in events(lines) if event["level"] == "error"]
 
 
 async def test_a_full_disk_refuses_and_keeps_the_session(

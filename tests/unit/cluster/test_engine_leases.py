@@ -91,7 +91,7 @@ async def test_a_relay_hands_on_what_it_got_while_another_is_gone():
         ]
         for engine in engines:
             ships.start(engine)
-        a, b, c, d = engines
+        a, _, c, d = engines
         await a.until_connected("b", "c", "d")
         await d.until_connected("a", "b", "c")
         ships.network.cut("a:1", "d:1")
