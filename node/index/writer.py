@@ -3,8 +3,8 @@
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from node.errors import IndexFull, StorageFailure
 from node.index.journal import Journal
@@ -26,7 +26,7 @@ class IndexWriter(Protocol):
 
     @property
     def failed(self) -> OSError | None:
-        """The failure that stopped the writer, if any; see `Writer.failed`."""
+        """The failure that stopped the writer, if any; see `GroupCommit.failed`."""
         ...
 
     async def submit(self, change: Callable[[], T]) -> T:
@@ -72,25 +72,20 @@ class Task(Generic[T]):
             self.future.set_result(outcome)  # type: ignore[arg-type]
 
 
-class Writer:
+class GroupCommit:
     """
-    Group commit: many changes, one sync, and only then the answers.
+    Many changes, one sync, and only then the answers. Knows no thread and no loop.
 
-    Changes see each other's writes in the order of submission; a reader on another thread may
-    see a change shortly before it is durable, but nobody is told of it before.
+    Changes see each other's writes in the order of submission; a reader may see a change shortly
+    before it is durable, but nobody is told of it before.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self.on_durable: Callable[[], None] = lambda: None
-        """Runs on the writer thread after each sync, before the answers."""
-        self._queue: queue.SimpleQueue[Task[object] | None] = queue.SimpleQueue()
-        self._room = threading.BoundedSemaphore(PENDING_MAX)
+        """Runs after each sync, before the answers."""
         self._failed: OSError | None = None
         self._full = False
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
-        self._thread.start()
 
     @property
     def failed(self) -> OSError | None:
@@ -102,6 +97,49 @@ class Writer:
         is no such failure: each group tries to recover from it.
         """
         return self._failed
+
+    def run_changes(self, group: Sequence[Task[Any]]) -> OSError | None:
+        """Carry out *group*, durable after `seal`; returns why nothing can be, if so."""
+        if self._failed is not None:
+            return self._failed
+        try:
+            if self._full:
+                self._journal.recover()
+                self._full = False
+            for task in group:
+                task.run()
+        except OSError as exc:
+            return self._note(exc)
+        return None
+
+    def seal(self) -> OSError | None:
+        """Sync what was carried out and tell of it; returns why that failed, if it did."""
+        try:
+            self._journal.store.sync()
+        except OSError as exc:
+            return self._note(exc)
+        self._journal.mark_durable()
+        self.on_durable()
+        return None
+
+    def _note(self, exc: OSError) -> OSError:
+        if isinstance(exc, IndexFull):
+            self._full = True
+        else:
+            self._failed = exc
+        return exc
+
+
+class Writer(GroupCommit):
+    """The group commit of a real node, on a thread of its own."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self._queue: queue.SimpleQueue[Task[object] | None] = queue.SimpleQueue()
+        self._room = threading.BoundedSemaphore(PENDING_MAX)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
+        self._thread.start()
 
     async def submit(self, change: Callable[[], T]) -> T:
         """
@@ -131,7 +169,7 @@ class Writer:
     def _run(self) -> None:
         while True:
             group, last = self._next_group()
-            failure = self._carry_out(group)
+            failure = self.run_changes(group) or self.seal() if group else None
             for task in group:
                 task.settle(failure)
                 self._room.release()
@@ -150,36 +188,3 @@ class Writer:
             except queue.Empty:
                 return group, False
         return group, True
-
-    def _carry_out(self, group: list[Task[object]]) -> OSError | None:
-        if not group or self._failed is not None:
-            return self._failed
-        try:
-            if self._full:
-                self._journal.recover()
-                self._full = False
-        except OSError as exc:
-            return self._note_failure(exc)
-        for task in group:
-            task.run()
-        failure = seal(self._journal, self.on_durable)
-        return None if failure is None else self._note_failure(failure)
-
-    def _note_failure(self, failure: OSError) -> OSError:
-        """A full disk may have room again at the next change; any other failure is for good."""
-        if isinstance(failure, IndexFull):
-            self._full = True
-        else:
-            self._failed = failure
-        return failure
-
-
-def seal(journal: Journal, on_durable: Callable[[], None]) -> OSError | None:
-    """Sync what a group of changes wrote and tell of it; returns why that failed, if it did."""
-    try:
-        journal.store.sync()
-    except OSError as exc:
-        return exc
-    journal.mark_durable()
-    on_durable()
-    return None

@@ -45,6 +45,7 @@ async def check(world: "World") -> list[str]:
     found += _final_manifests(world)
     found += _final_tags(world)
     found += _bounds(world)
+    found += world.slow
     found += await _contents(world)
     return found
 
@@ -180,8 +181,9 @@ def _reads(world: "World") -> Iterable[str]:
         elif read.outcome == "missing" and read.kind in ("pull_digest", "delete_manifest"):
             yield from _missing_manifest(world, read, writes)
         elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
-            for tag in {w.tag for w in writes if w.repo == read.repo} - set(read.listed):
+            for tag in sorted({w.tag for w in writes if w.repo == read.repo} - set(read.listed)):
                 yield from _missing_tag(world, read, tag, writes)
+            yield from _listed(world, read, writes)
         elif read.outcome == "ok" and read.kind == "pull_tag":
             yield from _found_tag(world, read, writes)
         elif read.outcome == "ok" and read.kind == "pull_digest":
@@ -231,6 +233,24 @@ def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterab
         if not undone:
             yield f"missing: {read} does not find {tag}, written by {write}"
             return
+
+
+def _listed(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
+    """What is listed was written in this repository, once, and is not known to be deleted."""
+    if len(set(read.listed)) != len(read.listed):
+        yield f"listed twice: {read} {read.listed}"
+    for tag in read.listed:
+        of_tag = _of_tag(writes, read.repo, tag)
+        sources = [w for w in of_tag if w.kind != "delete_tag" and w.start < read.end]
+        if not sources:
+            yield f"listed, and nobody wrote it: {tag} in {read}"
+        for delete in of_tag:
+            if delete.kind != "delete_tag":
+                continue
+            if not _must_be_seen(world, read, delete, in_region=True):
+                continue
+            if all(_before(world, source, delete) for source in sources):
+                yield f"deleted, and listed: {tag} in {read} after {delete}"
 
 
 def _missing_manifest(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:

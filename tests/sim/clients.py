@@ -125,6 +125,7 @@ class Clients:
             op.degraded = running.cluster.statistics().totals.degraded > degraded
             if outcome == "ok":
                 self._world.note_holders(op)
+                self._world.expect_everywhere(op)
             answer.set_result(None)
 
         def died() -> None:

@@ -18,11 +18,11 @@ from sortedcontainers import SortedDict
 from cluster.errors import StorageFull
 from cluster.model import Digest
 from node.blobs.memory import MemoryBlobs, MemoryIngest
-from node.errors import StorageFailure
+from node.errors import IndexFull, StorageFailure
 from node.index.journal import Journal
 from node.index.memory import MemoryStore
 from node.index.store import FAMILIES, Mutation
-from node.index.writer import GROUP_MAX, Task, seal
+from node.index.writer import GROUP_MAX, GroupCommit, Task
 from tests.sim.loop import SimLoop
 
 T = TypeVar("T")
@@ -123,6 +123,11 @@ class SimStore(MemoryStore):
             raise OSError(errno.EIO, "simulated fsync failure")
         self.disk.unsynced.clear()
 
+    def recover(self) -> None:
+        """What could not be synced is torn off, somewhere, as when RocksDB opens again."""
+        self._check_writable()
+        self.disk.power_cut()
+
     def crash(self) -> None:
         raise AssertionError("use Disk.power_cut")
 
@@ -131,7 +136,7 @@ class SimStore(MemoryStore):
             raise OSError(errno.EBADF, "this process is dead")
         self.disk.check()
         if self.disk.full:
-            raise OSError(errno.ENOSPC, "simulated disk full")
+            raise IndexFull("simulated disk full")
 
 
 class SimBlobs(MemoryBlobs):
@@ -176,7 +181,7 @@ class SimIngest(MemoryIngest):
         return await super().commit(digest, size)
 
 
-class SimWriter:
+class SimWriter(GroupCommit):
     """
     The `IndexWriter` without a thread: a group runs at once, its sync takes simulated time.
 
@@ -191,11 +196,9 @@ class SimWriter:
         on_sealed: Callable[[], None],
     ) -> None:
         """*on_group* is called after a group ran, *on_sealed* after it was synced."""
+        super().__init__(journal)
         store = journal.store
         assert isinstance(store, SimStore)
-        self.on_durable: Callable[[], None] = lambda: None
-        self.failed: OSError | None = None
-        self._journal = journal
         self._disk = store.disk
         self._loop = loop
         self._on_group = on_group
@@ -223,19 +226,17 @@ class SimWriter:
 
     def _run_group(self) -> None:
         group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
-        if self.failed is None:
-            for task in group:
-                task.run()
+        failure = self.run_changes(group)
+        if failure is None:
             self._on_group()
-        self._loop.call_later(self._disk.sync_s(), self._seal, group)
+        self._loop.call_later(self._disk.sync_s(), self._finish, group, failure)
 
-    def _seal(self, group: list[Task[Any]]) -> None:
-        if self.failed is None:
-            self.failed = seal(self._journal, self.on_durable)
-            if self.failed is None:
-                self._on_sealed()
+    def _finish(self, group: list[Task[Any]], failure: OSError | None) -> None:
+        failure = failure or self.seal()
+        if failure is None:
+            self._on_sealed()
         for task in group:
-            task.settle(self.failed)
+            task.settle(failure)
         self._busy = bool(self._waiting)
         if self._busy:
             self._run_group()

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -30,6 +31,12 @@ UNNOTICED_S: Final = 8.0
 
 SYNC_S: Final = 0.5
 """After which what is in every index is on every disk."""
+
+QUIET_S: Final = 12.0
+"""After the last fault: time for restarts, dials and what had to be caught up."""
+
+AROUND_S: Final = 1.0
+"""How long an event may take to every node while nothing is wrong: several far round trips."""
 
 SUPERVISOR_S: Final = 2.0
 STEPS_S: Final = 5.0
@@ -72,6 +79,9 @@ class World:
         """Addresses whose disk lost synced data."""
         self.held_down: set[str] = set()
         """Addresses that a fault keeps from being restarted."""
+        self.last_fault = 0.0
+        self.slow: list[str] = []
+        """Acknowledged writes that did not get around in time, though nothing was wrong."""
         self.healed_at: float | None = None
         self.converged_s: float | None = None
 
@@ -148,6 +158,7 @@ class World:
     def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[None]:
         """A fault of *kind* goes on; its consequences linger a while."""
         self.raging[kind] += 1
+        self.last_fault = float("inf")
         for op in self.clients.history:
             if op.end >= self.loop.time() and op.outcome == "unknown":
                 self.met_pairs[kind, op.kind] += 1
@@ -158,6 +169,21 @@ class World:
 
     def _calm(self, kind: str) -> None:
         self.raging[kind] -= 1
+        if not any(self.raging.values()):
+            self.last_fault = self.loop.time()
+
+    def expect_everywhere(self, op: Op) -> None:
+        """With nothing wrong, an acknowledged write is soon on every node."""
+        if self.loop.time() > self.last_fault + QUIET_S:
+            self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
+
+    def _look_everywhere(self, op: Op) -> None:
+        dot = op.dot
+        if dot is None or self.last_fault > op.end or not all(m.ready for m in self.machines):
+            return
+        late = [m.address for m in self.machines if not has_durably(m, dot)]
+        if late:
+            self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
 
     def met(self, op: Op) -> None:
         """Count the faults in the middle of which an operation begins."""
