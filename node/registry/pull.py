@@ -63,6 +63,7 @@ class Pull:
         Raises:
             BlobNotFound: nobody who is connected knows it in this repository.
         """
+        await self._replicator.ensure_current()
         size = self._index.blob(repository, digest)
         if size is None:
             await self._replicator.catch_up()

@@ -10,7 +10,13 @@ DIGEST = "sha256:" + "0" * 64
 
 @pytest.mark.parametrize(
     "path",
-    ["manifests/latest", f"manifests/{DIGEST}", "tags/list", f"referrers/{DIGEST}"],
+    [
+        "manifests/latest",
+        f"manifests/{DIGEST}",
+        f"blobs/{DIGEST}",
+        "tags/list",
+        f"referrers/{DIGEST}",
+    ],
 )
 async def test_reads_that_may_be_old_are_answered_503(registry: Registry, path: str):
     """If this fails, a node that knows it may be behind serves a stale tag all the same."""

@@ -34,7 +34,7 @@ async def test_the_suite_finds_nothing_behind_a_proxy(tmp_path: Path, version: s
         directory = tmp_path / str(number)
         directory.mkdir()
         results = RESULTS / f"conformance-proxy-{version}"
-        with ServeCluster(directory=directory) as cluster:
+        with ServeCluster(directory=directory, regions=("eu",)) as cluster:
             async with round_robin([node.http for node in cluster.nodes]) as proxy:
                 report = await asyncio.to_thread(
                     run_suite, program, proxy.address, version, results
