@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cluster.model import NodeId, Region
+from cluster.model import NodeId, Region, Status
 
 
 @dataclass(slots=True)
@@ -27,6 +27,20 @@ class Counters:
     catch_up_rounds: int = 0
     links_lost: int = 0
 
+    suspicions: int = 0
+    """Times a member became suspect here, by this node's own probe or by word of others."""
+
+    refutations: int = 0
+    """Times this node had to contradict its own suspicion or death."""
+
+    deaths: int = 0
+    """Times a member was declared dead, by this node or by others."""
+
+    stalls: int = 0
+    """Times the event loop was late for the failure detector."""
+
+    rumours_dropped: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberStatistics:
@@ -37,6 +51,8 @@ class MemberStatistics:
     rpc: str
     http: str
     connected: bool
+    status: Status
+    incarnation: int
 
     lag_events: int
     """Events of this node that the member is not known to have."""
@@ -53,6 +69,9 @@ class ClusterStatistics:
     region: Region
     joined: bool
     members: tuple[MemberStatistics, ...]
+
+    health: int
+    """Local health score of the failure detector: 0 is good, `health_max` is worst."""
 
     fetches_running: int
     fetches_waiting: int
