@@ -1,7 +1,5 @@
 """Waiting until an event of this node may be acknowledged."""
 
-import asyncio
-
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import NotDurable
@@ -45,7 +43,7 @@ class Acknowledging:
                 wake_at = min(until, ends_at if now() >= patient_until else patient_until)
                 if now() >= patient_until:
                     self._withhold(lacking, dot)
-            await self._look_again(wake_at - now())
+            await self._links.changes.wait_at_most(wake_at - now())
 
     def _leased(self, now: float) -> list[NodeId]:
         """Members of the region that may hold a lease from this node."""
@@ -57,14 +55,6 @@ class Acknowledging:
                 self._env.counters.laggards += 1
                 self._env.log.info("waiting for a lease to end", peer=node, dot=str(dot))
 
-    async def _look_again(self, within_s: float) -> None:
-        try:
-            # A little late: what is waited for ends *at* that time, and timers may be early.
-            async with asyncio.timeout(max(within_s, 0) + _LATE_S):
-                await self._links.changes.wait()
-        except TimeoutError:
-            return
-
     def _note_degraded(self, dot: Dot) -> None:
         if self._links.known() or self._env.config.seeds:
             self._env.counters.degraded += 1
@@ -73,6 +63,3 @@ class Acknowledging:
                 dot=str(dot),
                 connected=len(self._links.connected()),
             )
-
-
-_LATE_S = 0.001

@@ -1,8 +1,6 @@
 """Handing events to one peer, as they become durable here."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from cluster.driver.forwarding import Forwarding
 from cluster.environment import Environment
@@ -91,12 +89,6 @@ class Pushing:
             await self._changes.wait()
             return
         pause_s = min(self._paused_until.values()) - self._env.clock.now_s()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(pause_s, 0) + _LATE_S):
-                await self._changes.wait()
+        await self._changes.wait_at_most(pause_s)
         now = self._env.clock.now_s()
         self._paused_until = {o: at for o, at in self._paused_until.items() if at > now}
-
-
-_LATE_S = 0.001
-"""Timers may be early; what is paused *until* then would be looked at twice."""

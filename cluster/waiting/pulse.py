@@ -2,6 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+_LATE_S: Final = 0.001
+"""Timers may be early. Whoever waits *until* a time would look once more for nothing."""
 
 
 class Pulse:
@@ -28,6 +33,12 @@ class Pulse:
             self._next = asyncio.get_running_loop().create_future()
         # The future is shared: one waiter's cancellation must not end the others' wait.
         await asyncio.shield(self._next)
+
+    async def wait_at_most(self, seconds: float) -> None:
+        """Return after the next beat, or after *seconds* and rather late than early."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0) + _LATE_S):
+                await self.wait()
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:
         """Return once *condition* holds, which is looked at now and after each beat."""

@@ -36,6 +36,19 @@ async def test_a_beat_wakes_everyone_who_waits_and_nobody_later():
         pulse.beat()
 
 
+async def test_a_bounded_wait_ends_with_the_beat_or_with_its_time():
+    """If this fails, an acknowledgement waits for a lease that is over."""
+    pulse = Pulse()
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(10):
+        began = loop.time()
+        await pulse.wait_at_most(0.01)
+        assert loop.time() >= began + 0.01
+        await pulse.wait_at_most(-1.0)
+        loop.call_soon(pulse.beat)
+        await pulse.wait_at_most(1000.0)
+
+
 async def test_a_cancelled_waiter_does_not_take_the_others_along():
     pulse = Pulse()
     async with asyncio.TaskGroup() as group:
