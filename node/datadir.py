@@ -23,14 +23,8 @@ def locked(data_dir: Path) -> Iterator[Path]:
         lock = os.open(data_dir / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as exc:
         raise StartupError(f"cannot use data directory {data_dir}: {exc.strerror}") from exc
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise StartupError(f"data directory {data_dir} is in use by another process") from exc
+    with _held(lock, fcntl.LOCK_EX, data_dir):
         yield data_dir
-    finally:
-        os.close(lock)
 
 
 @contextmanager
@@ -52,11 +46,18 @@ def shared(data_dir: Path) -> Iterator[bool]:
         return
     except OSError as exc:
         raise StartupError(f"cannot use data directory {data_dir}: {exc.strerror}") from exc
+    with _held(lock, fcntl.LOCK_SH, data_dir):
+        yield True
+
+
+@contextmanager
+def _held(lock: int, kind: int, data_dir: Path) -> Iterator[None]:
+    """Hold the opened lock file *lock* in the way *kind*, if nobody else does; then close it."""
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise StartupError(f"data directory {data_dir} is in use by another process") from exc
-        yield True
+        yield
     finally:
         os.close(lock)
