@@ -3,7 +3,7 @@
 import io
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from yarl import URL
 
 from cluster.clock import HybridClock, SystemClock
 from cluster.model import Digest, NodeId
+from node import logs
 from node.api.app import Api
 from node.api.context import ApiLimits, Context
 from node.api.forwarding import ForwardConfig, Forwarder
@@ -256,3 +257,12 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
 @pytest.fixture
 async def registry(start_registry: StartRegistry) -> Registry:
     return await start_registry()
+
+
+@pytest.fixture
+def lines() -> Iterator[io.BytesIO]:
+    """What the node logs, one JSON object a line."""
+    stream = io.BytesIO()
+    logs.configure(form="json", stream=stream)
+    yield stream
+    logs.configure()

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -12,20 +11,11 @@ from aiohttp import web
 
 from cluster.errors import StorageFull
 from cluster.model import Digest
-from node import logs
 from node.api import app, sendfile
 from node.errors import IndexFull, StorageFailure
 from tests.api.conftest import Registry, image
 
 MISSING = "/v2/lib/app/manifests/v1"
-
-
-@pytest.fixture
-def lines() -> Iterator[io.BytesIO]:
-    stream = io.BytesIO()
-    logs.configure(form="json", stream=stream)
-    yield stream
-    logs.configure()
 
 
 def events(lines: io.BytesIO) -> list[dict[str, object]]:

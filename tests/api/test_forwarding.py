@@ -4,12 +4,11 @@ import asyncio
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from cluster.model import Digest
-from node import logs
 from node.api.context import ApiLimits
 from node.api.forwarding import FORWARDED_BY, ForwardConfig
 from tests.api.conftest import AddressBook, Registry, StartRegistry
@@ -137,14 +136,6 @@ async def test_an_address_that_leads_back_ends_at_once(start_registry: StartRegi
     answer = await node.call("PATCH", "/v2/lib/app/blobs/uploads/x.eu-0", data=b"x")
     assert (answer.status, answer.codes) == (404, ["BLOB_UPLOAD_UNKNOWN"])
     assert len(node.observed.requests) == 2
-
-
-@pytest.fixture
-def lines() -> Iterator[io.BytesIO]:
-    stream = io.BytesIO()
-    logs.configure(form="json", stream=stream)
-    yield stream
-    logs.configure()
 
 
 async def test_a_request_keeps_its_id_on_both_nodes(
