@@ -2,6 +2,7 @@
 The engine of one node: the parts joined together, and their tasks.
 
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
+            ├─ Probing ────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Acknowledging  when may an event be acknowledged
             ├─ Fetcher ────── blobs on their way here
@@ -19,19 +20,22 @@ from cluster.driver.acknowledging import Acknowledging
 from cluster.driver.catchup import CatchUp
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
+from cluster.driver.probing import Probing
+from cluster.driver.remembering import Remembering
 from cluster.driver.service import Service
 from cluster.environment import Environment
-from cluster.errors import DuplicateNode, NotCaughtUp
+from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member
+from cluster.model import Digest, Dot, Member, NodeId, Region
 from cluster.ports import (
     BlobReplica,
     Chance,
+    Clock,
     Log,
+    MemberStore,
     PeerService,
     RecordReplica,
     Transport,
-    WallClock,
 )
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
@@ -55,27 +59,31 @@ class Cluster:
         records: RecordReplica,
         blobs: BlobReplica,
         transport: Transport,
-        wall: WallClock,
+        clock: Clock,
         rng: Chance,
         log: Log,
+        members: MemberStore | None = None,
     ) -> None:
+        """Without *members* a restarted node knows nobody but its seeds."""
         self._env = env = Environment(
             me=me,
             config=config,
             records=records,
             blobs=blobs,
-            wall=wall,
+            clock=clock,
             rng=rng,
             log=log,
             counters=Counters(),
         )
         intake = Intake(env)
         self._links = Links(env, transport, intake, lambda node: self._durability.forget(node))
+        self._remembering = Remembering(env, self._links, members)
+        self._probing = Probing(env, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._catch_up = CatchUp(env, self._links)
         self._acknowledging = Acknowledging(env, self._links)
-        self.service: PeerService = Service(env, self._links, intake, self._fetcher)
+        self.service: PeerService = Service(env, self._links, intake, self._fetcher, self._probing)
         records.subscribe(self._links.changes.beat)
 
     async def run(self) -> None:
@@ -83,17 +91,24 @@ class Cluster:
         Be part of the cluster until cancelled.
 
         Raises:
-            DuplicateNode: another running node bears this name. `str()` is one line for people.
+            JoinRefused: the cluster does not take this node. `str()` is one line for people.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (self._links, self._catch_up, self._fetcher, self._durability):
+                for part in (
+                    self._links,
+                    self._probing,
+                    self._remembering,
+                    self._catch_up,
+                    self._fetcher,
+                    self._durability,
+                ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
 
     def is_joined(self) -> bool:
         """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
@@ -140,6 +155,59 @@ class Cluster:
         """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
         return self._fetcher.fetch(digest, size)
 
+    def http_address(self, node: NodeId) -> str | None:
+        """Where a member's registry API is, as `host:port`; None when there is no such member."""
+        member = self._links.members.get(node)
+        return None if member is None else member.http
+
+    async def ensure_current(self) -> None:
+        """
+        Return once this node may answer reads from its own index: everything that its region has
+        acknowledged is here. At once while it holds a lease from every member of the region.
+
+        Raises:
+            NotCaughtUp, OSError: see `CatchUp.catch_up`.
+            ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
+                this node's clock, which is wrong.
+        """
+        if self.is_joined() and self._links.is_current():
+            return
+        self.check_writable()
+        await self._catch_up.catch_up()
+
+    def check_writable(self) -> None:
+        """
+        Return if this node may write.
+
+        Raises:
+            ClockOff: its wall clock is too far from its members'.
+        """
+        off_ms = self.clock_off_ms()
+        if off_ms:
+            raise ClockOff(off_ms)
+
+    def clock_off_ms(self) -> float:
+        """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+        return self._links.clock_off_ms()
+
+    async def leave(self) -> Sequence[NodeId]:
+        """
+        Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
+        then. Returns who has noted it.
+        """
+        return await self._probing.leave()
+
+    def remove(self, node: NodeId) -> bool:
+        """
+        Count a dead member as one that left: for a node that will not come back. Returns whether
+        it was dead. Should it live after all, it is a member again as soon as it hears of this.
+        """
+        return self._probing.remove(node)
+
+    def expected(self, region: Region) -> Sequence[Member]:
+        """The other members of *region* that are neither dead nor left."""
+        return self._links.members.expected(region)
+
     async def _join_in_time(self) -> None:
         if self.is_joined():
             return
@@ -156,7 +224,10 @@ class Cluster:
             node=env.me.node,
             region=env.me.region,
             joined=self.is_joined(),
+            current=self._links.is_current(),
+            clock_off_ms=self.clock_off_ms(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
+            health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,
             replications_running=self._durability.jobs.running,
@@ -168,12 +239,16 @@ class Cluster:
         vector = self._env.records.vector()
         own = vector.get(self._env.records.origin, 0)
         link = self._links.link(member.node)
+        standing = self._links.members.standing(member.node)
+        assert standing is not None, "only members are asked about"
         return MemberStatistics(
             node=member.node,
             region=member.region,
             rpc=member.rpc,
             http=member.http,
             connected=link is not None,
+            status=standing.status,
+            incarnation=standing.incarnation,
             lag_events=max(0, own - self._links.acknowledgements.acked(member.node)),
             ahead_events=0 if link is None else antientropy.behind(vector, link.have),
         )

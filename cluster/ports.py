@@ -8,14 +8,37 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from cluster.model import Digest, Event, Greeting, NodeId, Origin, Vector
+from cluster.model import (
+    Digest,
+    Event,
+    Greeting,
+    NodeId,
+    Origin,
+    ProbeReply,
+    ProbeRequest,
+    Rumour,
+    Vector,
+)
 
 
 class WallClock(Protocol):
-    """Wall time, for stamps and display only; durations use the event loop's clock."""
+    """Wall time, for stamps and display only; durations use a monotonic clock."""
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch."""
+        ...
+
+
+class Clock(WallClock, Protocol):
+    """Both clocks of the machine."""
+
+    def now_s(self) -> float:
+        """
+        Seconds of the monotonic clock, read at the call.
+
+        The event loop's own time is read once per turn: after a stop of the process it may still
+        show the time before, and a lease that is over would seem to run.
+        """
         ...
 
 
@@ -167,6 +190,22 @@ class RecordReplica(Protocol):
         ...
 
 
+class MemberStore(Protocol):
+    """
+    The members as this node knew them, so that one seed is needed once in a node's life.
+
+    Belongs to the event loop. Raises OSError when the storage fails.
+    """
+
+    def load(self) -> Sequence[Rumour]:
+        """What was saved last, in any order; nothing at the first start."""
+        ...
+
+    async def save(self, rumours: Sequence[Rumour]) -> None:
+        """Take *rumours* in the place of what was saved before. Durable on return."""
+        ...
+
+
 class Peer(Protocol):
     """
     One connected peer. Every method may raise `PeerUnreachable` and `PeerRefused`.
@@ -177,6 +216,10 @@ class Peer(Protocol):
 
     async def hello(self, greeting: Greeting) -> Greeting:
         """Greet; returns the peer's own greeting."""
+        ...
+
+    async def probe(self, request: ProbeRequest) -> ProbeReply:
+        """Ask for a sign of life, of the peer or through it; both sides pass on news."""
         ...
 
     async def push(self, events: Sequence[Event]) -> Vector:
@@ -232,6 +275,15 @@ class PeerService(Protocol):
 
         Raises:
             PeerRefused: the peer belongs to another cluster, or bears a name that is taken.
+        """
+        ...
+
+    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+        """
+        Take note of the news, see whether the target lives, and answer with news.
+
+        Raises:
+            PeerRefused: the sender belongs to another cluster.
         """
         ...
 

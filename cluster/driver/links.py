@@ -4,18 +4,41 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
+from typing import Protocol
 
+from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.environment import Environment
-from cluster.errors import ClusterError, DuplicateNode, PeerRefused, PeerUnreachable
+from cluster.errors import (
+    ClusterError,
+    DuplicateNode,
+    JoinRefused,
+    PeerRefused,
+    PeerUnreachable,
+    WrongCluster,
+)
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.leases import Grants, Leases
 from cluster.membership.backoff import Backoff
+from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Greeting, Member, NodeId, Vector
+from cluster.model import Greeting, Member, NodeId, Origin, Rumour, Status, Vector
 from cluster.ports import Peer, Transport
 from cluster.waiting.pulse import Pulse
+
+
+class Watcher(Protocol):
+    """Who wants to know what the links find out about members (`driver.probing`)."""
+
+    def met(self, member: Member) -> None:
+        """*member* spoke for itself, or was heard of for the first time."""
+        ...
+
+    def link_up(self, node: NodeId) -> None: ...
+
+    def link_lost(self, node: NodeId) -> None: ...
 
 
 class Links:
@@ -37,21 +60,28 @@ class Links:
         self._transport = transport
         self._intake = intake
         self._on_new_epoch = on_new_epoch
+        self._watchers: list[Watcher] = []
         self.members = Members(env.me, env.config.members_max)
         self.joining = Joining(env.config.seeds)
-        self.acknowledgements = Acknowledgements(env.me.region, env.config.copies)
+        self.acknowledgements = Acknowledgements(env.config.copies)
+        now = env.clock.now_s()
+        self.grants, self.leases = Grants(env.config.lease_s, now), Leases(env.config.lease_s)
+        self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
+        self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
+        self._stopping = False
 
     async def run(self) -> None:
         """
         Keep the links until cancelled.
 
         Raises:
-            DuplicateNode: while joining, a peer knew another running node of this name.
+            JoinRefused: while joining, a peer knew another running node of this name, or every
+                seed that answered belongs to another cluster.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -61,15 +91,43 @@ class Links:
                 for member in self.members.others():
                     self._keep_linked(member.node)
                 group.create_task(self._limit_joining(), name="join")
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self._stopping = True
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
         finally:
             self._group = None
             self._kept.clear()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell *watcher* from now on."""
+        self._watchers.append(watcher)
+
+    def restore(self, rumours: Sequence[Rumour]) -> None:
+        """Know again who was a member before the restart, and wait for those when joining."""
+        for rumour in rumours:
+            self.members.restore(rumour)
+        for member in self.members.others():
+            dead = self.members.status(member.node) is Status.DEAD
+            self.joining.remember(member.node, dead=dead)
+
+    def note_standing(self, before: Rumour | None, after: Rumour) -> None:
+        """What is known of a member has changed: who is linked to and waited for may change too."""
+        node, status = after.member.node, after.standing.status
+        if status is Status.LEFT:
+            self.joining.excuse(node)
+        else:
+            self._keep_linked(node)
+        if before is not None and before.member.epoch != after.member.epoch:
+            self._end_run_of(before.member)
+        if status is Status.ALIVE and node in self._kept and node not in self._live:
+            self._kept[node].set()
+        self.changes.beat()
 
     def live(self) -> list[Link]:
         """The links that are up."""
@@ -110,14 +168,18 @@ class Links:
             PeerRefused: it cannot be a member (`Members.greet`).
         """
         before = self.members.get(member.node)
+        if before is not None and before.epoch > member.epoch and member.node in self._live:
+            raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
         if before is not None and before.epoch != member.epoch:
-            self._on_new_epoch(member.node)
+            self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
             self._keep_linked(new.node)
+            for watcher in self._watchers:
+                watcher.met(new)
         link = self._live.get(member.node)
         if link is not None:
-            link.have = have
+            link.note_have(have)
         elif member.node in self._kept:
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
@@ -132,16 +194,19 @@ class Links:
             member=self._env.me,
             known=self.members.others(),
             have=dict(self._env.records.vector()),
-            wall_ms=self._env.wall.now_ms(),
+            wall_ms=self._env.clock.now_ms(),
             current=current,
         )
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
+        asked_at = self._env.clock.now_s()
         async with asyncio.timeout(timeout_s):
             greeting = await peer.hello(self.greeting())
         member = greeting.member
         if self.members.is_me(member):
             return greeting
+        answered_at = self._env.clock.now_s()
+        self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at)
         try:
             self.meet(member, greeting.known, greeting.have)
         except DuplicateNode as exc:
@@ -149,17 +214,63 @@ class Links:
                 raise
             # Two others share a name. That is not this node's end, but no link either.
             raise PeerRefused(str(exc)) from exc
+        if greeting.current:
+            self.leases.take(member.node, asked_at)
         return greeting
+
+    def answer(self, greeting: Greeting) -> Greeting:
+        """
+        Take note of a greeting and answer it, with a lease if the sender may have one.
+
+        Raises:
+            PeerRefused: the sender cannot be a member.
+        """
+        sender = greeting.member
+        if self.members.is_me(sender):
+            return self.greeting()
+        self.meet(sender, greeting.known, greeting.have)
+        current = sender.region == self._env.me.region and self.acknowledgements.may_grant(
+            sender.node
+        )
+        if current:
+            self.grants.grant(sender.node, self._env.clock.now_s())
+        return self.greeting(current=current)
+
+    def neighbours(self) -> list[NodeId]:
+        """The other members of this region."""
+        return [m.node for m in self.members.others() if m.region == self._env.me.region]
+
+    def is_current(self) -> bool:
+        """Whether this node has everything that any member of its region has acknowledged."""
+        return self.leases.cover(self.neighbours(), self._env.clock.now_s())
+
+    def clock_off_ms(self) -> float:
+        """How far this node's wall clock is from its members', if that is too far; else 0."""
+        return self.clocks.off_ms(self._env.clock.now_ms(), self._env.clock.now_s())
+
+    def note_received(self, sender: NodeId, origins: Collection[Origin]) -> None:
+        """Events of *origins* were handed over by *sender*; they may be for others too."""
+        member = self.members.get(sender)
+        if member is not None:
+            self.forwarding.note_received(member.region, origins)
+            self.changes.beat()
 
     def note_caught_up(self, node: NodeId) -> None:
         self.joining.caught_up(node)
         self.changes.beat()
+
+    def _end_run_of(self, member: Member) -> None:
+        """*member* has started anew: what its last run said of itself need not hold any more."""
+        self.acknowledgements.forget(member.node)
+        self.report_unreachable(member.node, PeerUnreachable(f"{member.node} was restarted"))
+        self._on_new_epoch(member.node)
 
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
                 await self.changes.wait_until(lambda: self.joining.joined)
         if not self.joining.joined:
+            self._check_rejection(final=True)
             self._env.log.warning("joined without all seeds", missing=self.joining.missing)
             self.joining.give_up()
             self.changes.beat()
@@ -173,6 +284,9 @@ class Links:
                 greeting = await self._first_greeting(peer)
             except ClusterError as exc:
                 reason = self._note_failure(exc, reason, seed=seed)
+                if isinstance(exc, WrongCluster) and not self.joining.joined:
+                    self.joining.refused(seed, str(exc))
+                    self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
                 me = self.members.is_me(greeting.member)
@@ -182,6 +296,11 @@ class Links:
             finally:
                 await peer.close()
             await asyncio.sleep(backoff.next_s())
+
+    def _check_rejection(self, *, final: bool) -> None:
+        rejection = self.joining.rejection(final=final)
+        if rejection is not None:
+            raise JoinRefused(rejection)
 
     def _keep_linked(self, node: NodeId) -> None:
         if self._group is None or node in self._kept:
@@ -193,12 +312,19 @@ class Links:
     async def _keep(self, node: NodeId) -> None:
         """Open a link to *node* whenever there is none; pauses grow while that fails."""
         backoff, kick, reason = self._backoff(), self._kept[node], ""
+        # Before Python 3.13 a TaskGroup that is cancelled while a child fails raises the child's
+        # error only, so a session may end with an error though this task was told to stop.
         while True:
             try:
                 await self._session(node, backoff)
             except (ClusterError, OSError) as exc:
                 # The peer or the local disk failed: both may be back at the next attempt.
                 reason = self._note_failure(exc, reason, peer=node)
+                self.joining.failed(node)
+                self.changes.beat()
+            if self._stopping or self.members.status(node) in (None, Status.LEFT):
+                del self._kept[node]
+                return
             kick.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):
@@ -206,7 +332,7 @@ class Links:
 
     async def _session(self, node: NodeId, backoff: Backoff) -> None:
         member = self.members.get(node)
-        assert member is not None, "members are never forgotten"
+        assert member is not None, "members that may be linked to are not forgotten"
         peer = self._transport.connect(member.rpc)
         try:
             greeting = await self._first_greeting(peer)
@@ -219,6 +345,7 @@ class Links:
                 greeting,
                 self._intake,
                 self.acknowledgements,
+                self.forwarding,
                 self.changes,
                 self._first_pulls,
             )
@@ -247,10 +374,11 @@ class Links:
         self._live[link.node] = link
         self.members.connect(link.node)
         origin = self._env.records.origin
-        acked = link.have.get(origin, 0)
-        self.acknowledgements.connect(link.node, link.region, acked)
+        self.acknowledgements.connect(link.node, link.have.get(origin, 0))
         self.changes.beat()
         self._env.log.info("link up", peer=link.node, peer_region=link.region)
+        for watcher in self._watchers:
+            watcher.link_up(link.node)
 
     def _take_down(self, link: Link) -> None:
         if self._live.get(link.node) is link:
@@ -258,6 +386,8 @@ class Links:
             self.members.disconnect(link.node)
             self.acknowledgements.disconnect(link.node)
             self.changes.beat()
+            for watcher in self._watchers:
+                watcher.link_lost(link.node)
 
     def _backoff(self) -> Backoff:
         config = self._env.config

@@ -218,6 +218,9 @@ class Detector:
 
     def _begin(self, now: float) -> None:
         """Start at a random point, so that nodes started together do not probe together."""
+        for rumour in self._members.rumours():
+            if rumour.standing.status is Status.LEFT:
+                self._left_at.setdefault(rumour.member.node, now)
         for scope in (self._lan, self._wan):
             scope.next_at = now + self._rng.random() * scope.tuning.probe_interval_s
         self._exchange_at = now + self._config.exchange_interval_s

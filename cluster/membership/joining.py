@@ -7,7 +7,8 @@ from cluster.model import NodeId
 
 class Joining:
     """
-    Joined once every seed has been greeted and what it knew has been pulled, or on giving up.
+    Joined once every seed has been greeted and what it knew has been pulled, and likewise every
+    member remembered from before a restart; or on giving up.
 
     A seed is an address; the node behind it is known from its greeting. Joined is joined: losing
     a peer later changes nothing.
@@ -18,6 +19,8 @@ class Joining:
         self._awaited: set[NodeId] = set()
         self._caught_up: set[NodeId] = set()
         self._over = not self._ungreeted
+        self._refusals: dict[str, str] = {}
+        self._remembered: dict[NodeId, bool] = {}
 
     @property
     def joined(self) -> bool:
@@ -26,13 +29,50 @@ class Joining:
     @property
     def missing(self) -> list[str]:
         """What joining still waits for, for the log: addresses, and nodes to catch up with."""
-        return sorted([*self._ungreeted, *(self._awaited - self._caught_up)])
+        return sorted([*self._ungreeted, *self._uncaught()])
 
     def greeted(self, seed: str, node: NodeId | None) -> None:
         """Note who answers at *seed*; None when it is this node itself."""
         self._ungreeted.discard(seed)
+        self._refusals.pop(seed, None)
         if node is not None:
             self._awaited.add(node)
+        self._settle()
+
+    def refused(self, seed: str, reason: str) -> None:
+        """Note that *seed* answers, and will not have this node in its cluster."""
+        self._refusals[seed] = reason
+
+    def rejection(self, *, final: bool) -> str | None:
+        """
+        Why this node cannot join: every seed that answered has refused it. None: it may.
+
+        *final* says that the seeds which have not answered are not waited for any longer.
+        """
+        if self._awaited or not self._refusals:
+            return None
+        if not final and self._ungreeted - self._refusals.keys():
+            return None
+        told = (f"{seed}: {reason}" for seed, reason in sorted(self._refusals.items()))
+        return f"the cluster does not take this node ({'; '.join(told)})"
+
+    def remember(self, node: NodeId, *, dead: bool) -> None:
+        """
+        Wait for a member of before the restart too. One that was *dead* gets a single attempt:
+        most likely it still is, and then every start would take the whole time.
+        """
+        self._remembered[node] = dead
+        self._over = False
+
+    def failed(self, node: NodeId) -> None:
+        """Note that *node* did not answer."""
+        if self._remembered.get(node, False):
+            self.excuse(node)
+
+    def excuse(self, node: NodeId) -> None:
+        """Do not wait for *node*: it left, say."""
+        self._remembered.pop(node, None)
+        self._awaited.discard(node)
         self._settle()
 
     def caught_up(self, node: NodeId) -> None:
@@ -45,4 +85,7 @@ class Joining:
         self._over = True
 
     def _settle(self) -> None:
-        self._over = self._over or not (self._ungreeted or self._awaited - self._caught_up)
+        self._over = self._over or not (self._ungreeted or self._uncaught())
+
+    def _uncaught(self) -> set[NodeId]:
+        return (self._awaited | self._remembered.keys()) - self._caught_up

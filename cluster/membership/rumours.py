@@ -17,8 +17,9 @@ class RumourQueue:
     The news of each member, the least told first.
 
     A rumour is told `factor * ceil(log2(members + 1))` times and then dropped: when everybody who
-    heard it has done so, it is likely that nobody was left out, and tables compared now and then bring it to the rest. That is also
-    the answer when the queue is full: what was told most often goes, and is counted.
+    heard it has done so, it is likely that nobody was left out, and tables compared now and then
+    bring it to the rest. That is also the answer when the queue is full: what was told most often
+    goes, and is counted.
     """
 
     def __init__(self, length_max: int, factor: int) -> None:

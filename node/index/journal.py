@@ -129,13 +129,31 @@ class Journal:
         self.store_id = store_id
         self.origin = origin
         self.clock = clock
-        self.applied: dict[Origin, int] = {
-            keys.read_origin(key): keys.read_u64(value)
-            for key, value in store.scan("vector", b"", b"\xff")
-        }
+        self.applied: dict[Origin, int] = {}
+        self.totals = TotalsRow()
+        self._load()
         self.durable: Vector = dict(self.applied)
-        row = store.get("meta", TOTALS)
+
+    def _load(self) -> None:
+        self.applied = {
+            keys.read_origin(key): keys.read_u64(value)
+            for key, value in self.store.scan("vector", b"", b"\xff")
+        }
+        row = self.store.get("meta", TOTALS)
         self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
+
+    def recover(self) -> None:
+        """
+        Take the store up again after `IndexFull`; on the writer thread.
+
+        What the failed changes left here is replaced by what the store really has. They were not
+        acknowledged and no peer has seen them, so their sequence numbers may be given again.
+
+        Raises:
+            IndexFull: there is still no room.
+        """
+        self.store.recover()
+        self._load()
 
     def resume_clock(self) -> None:
         """

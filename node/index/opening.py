@@ -1,5 +1,6 @@
 """Opening the index of a data directory: identity, epoch, and the parts joined together."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -8,10 +9,11 @@ from cluster.model import NodeId, Origin
 from cluster.ports import Chance
 from node.index import keys
 from node.index.journal import Journal
+from node.index.members import IndexMembers
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
-from node.index.writer import Writer
+from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
 FORMAT: Final = 1
@@ -31,8 +33,9 @@ class Index(NamedTuple):
 
     metadata: Metadata
     replica: IndexReplica
+    members: IndexMembers
     journal: Journal
-    writer: Writer
+    writer: IndexWriter
     store_id: int
     """Names this data directory; a new one has another, also under the same node name."""
 
@@ -49,6 +52,7 @@ def open_index(
     wall: WallClock,
     rng: Chance,
     on_quarantine: QuarantineAlarm,
+    make_writer: Callable[[Journal], IndexWriter] = Writer,
 ) -> Index:
     """
     Open the index in *store* for *node*, on the running event loop.
@@ -60,10 +64,11 @@ def open_index(
     identity = identify(store, node, wall, rng)
     journal = Journal(store, identity.origin, clock, identity.store_id)
     journal.resume_clock()
-    writer = Writer(journal)
+    writer = make_writer(journal)
     return Index(
         Metadata(journal, writer),
         IndexReplica(journal, writer, on_quarantine),
+        IndexMembers(journal, writer),
         journal,
         writer,
         identity.store_id,

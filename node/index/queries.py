@@ -10,7 +10,7 @@ from typing import Final
 
 from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, NodeId
-from node.errors import StorageFailure
+from node.errors import IndexFull, StorageFailure
 from node.index import keys, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import OrderedStore
@@ -120,12 +120,16 @@ class Queries:
     def _get(self, family: str, key: bytes) -> bytes | None:
         try:
             return self._store.get(family, key)
+        except IndexFull:
+            raise
         except OSError as exc:
             raise StorageFailure from exc
 
     def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         try:
             yield from self._store.scan(family, start, stop)
+        except IndexFull:
+            raise
         except OSError as exc:
             raise StorageFailure from exc
 

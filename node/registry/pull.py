@@ -32,7 +32,9 @@ class Pull:
 
         Raises:
             ManifestUnknown: nobody who is connected knows it.
+            NotCaughtUp: it is not known whether that is so, or whether what is here is the latest.
         """
+        await self._replicator.ensure_current()
         found = self._find_manifest(repository, reference)
         if found is None:
             await self._replicator.catch_up()
