@@ -38,7 +38,9 @@ class Watcher(Protocol):
 
     def link_up(self, node: NodeId) -> None: ...
 
-    def link_lost(self, node: NodeId) -> None: ...
+    def doubted(self, node: NodeId) -> None:
+        """The link is lost, or a greeting on it was not answered in time."""
+        ...
 
 
 class Links:
@@ -265,6 +267,10 @@ class Links:
         self.report_unreachable(member.node, PeerUnreachable(f"{member.node} was restarted"))
         self._on_new_epoch(member.node)
 
+    def note_silence(self, node: NodeId) -> None:
+        for watcher in self._watchers:
+            watcher.doubted(node)
+
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
@@ -387,7 +393,7 @@ class Links:
             self.acknowledgements.disconnect(link.node)
             self.changes.beat()
             for watcher in self._watchers:
-                watcher.link_lost(link.node)
+                watcher.doubted(link.node)
 
     def _backoff(self) -> Backoff:
         config = self._env.config

@@ -15,6 +15,7 @@ from cluster.membership.detector import Detector
 from cluster.membership.signals import (
     Changed,
     Contested,
+    Doubted,
     Effect,
     Event,
     Exchange,
@@ -22,7 +23,6 @@ from cluster.membership.signals import (
     Heard,
     HelperSaid,
     Leave,
-    LinkLost,
     LinkUp,
     Met,
     Probe,
@@ -90,8 +90,8 @@ class Probing:
     def link_up(self, node: NodeId) -> None:
         self._feed(LinkUp(node))
 
-    def link_lost(self, node: NodeId) -> None:
-        self._feed(LinkLost(node))
+    def doubted(self, node: NodeId) -> None:
+        self._feed(Doubted(node))
 
     async def on_probe(self, request: ProbeRequest) -> ProbeReply:
         """

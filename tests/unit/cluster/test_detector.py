@@ -12,13 +12,13 @@ from cluster.membership.precedence import first_word
 from cluster.membership.signals import (
     Changed,
     Contested,
+    Doubted,
     Effect,
     Event,
     Exchange,
     Heard,
     HelperSaid,
     Leave,
-    LinkLost,
     Met,
     Probe,
     ProbeVia,
@@ -236,10 +236,10 @@ def test_a_twin_is_reported():
 
 def test_a_lost_link_is_looked_into_at_once():
     bench = Bench()
-    (probe,) = bench.tell(LinkLost(NodeId("c")))
+    (probe,) = bench.tell(Doubted(NodeId("c")))
     assert isinstance(probe, Probe)
     assert probe.target.node == "c"
-    assert bench.tell(LinkLost(NodeId("c"))) == [], "one probe of each at a time"
+    assert bench.tell(Doubted(NodeId("c"))) == [], "one probe of each at a time"
 
 
 def test_a_greeting_of_the_dead_lets_them_speak_for_themselves():
@@ -272,7 +272,7 @@ def test_helpers_across_regions_come_from_the_target_s_first():
     for name, region in (("o", "eu"), ("p", "eu"), ("x", "us"), ("y", "us"), ("t", "ap")):
         bench.members.greet(a_member(name, region))
         bench.members.connect(NodeId(name))
-    (probe,) = bench.tell(LinkLost(NodeId("x")))
+    (probe,) = bench.tell(Doubted(NodeId("x")))
     helpers = [each.helper.node for each in bench.tell(Unreached(probe.number))]
     assert helpers[:2] == ["y", "t"]
     assert helpers[2] in ("o", "p")
