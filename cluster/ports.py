@@ -8,7 +8,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from cluster.model import Digest, Event, Greeting, NodeId, Origin, Vector
+from cluster.model import (
+    CheckpointHead,
+    CheckpointPart,
+    Digest,
+    Event,
+    Greeting,
+    NodeId,
+    Origin,
+    Vector,
+)
 
 
 class WallClock(Protocol):
@@ -134,6 +143,55 @@ class RecordReplica(Protocol):
         Durable events of one log after *seq*, in order.
 
         At least one when there is any, then as many as fit into *max_bytes*.
+
+        Raises:
+            BelowFloor: they are gone from the log.
+        """
+        ...
+
+    def floor(self) -> Vector:
+        """Up to where events are gone from each log; nothing is said of a whole log."""
+        ...
+
+    async def trim(self, upto: Vector) -> None:
+        """Forget the durable events of each log up to a sequence, which becomes its floor."""
+        ...
+
+    async def checkpoint(self) -> "Checkpoint":
+        """
+        The whole state at this moment, to be read piece by piece and closed.
+
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
+        """
+        ...
+
+    @property
+    def restoring(self) -> bool:
+        """Whether `begin_restore` was called and `end_restore` has not returned, restarts included:
+        nothing of the state can be read or changed meanwhile. The logs can be read."""
+        ...
+
+    async def begin_restore(self, head: CheckpointHead) -> None:
+        """
+        Give up the state, and wait for that of a checkpoint. The logs stay.
+
+        Raises:
+            CheckpointUnavailable: events that the checkpoint lacks are gone from the logs here.
+                Nothing was given up.
+        """
+        ...
+
+    async def restore(self, part: CheckpointPart) -> None:
+        """Take over the next part. Each one once, in order."""
+        ...
+
+    async def end_restore(self) -> None:
+        """
+        Take the checkpoint as the state, and apply on top what the logs here have beyond it.
+
+        Raises:
+            CheckpointUnavailable: something is missing or damaged; begin again.
         """
         ...
 
@@ -165,6 +223,23 @@ class RecordReplica(Protocol):
     def subscribe(self, on_durable: Callable[[], None]) -> None:
         """Call *on_durable* on the event loop whenever events of this node became durable."""
         ...
+
+
+class Checkpoint(Protocol):
+    """A consistent view of everything that replicas share, for one reader."""
+
+    @property
+    def head(self) -> CheckpointHead: ...
+
+    def part(self, after: bytes) -> CheckpointPart:
+        """The part that begins at *after*, the `next` of the one before; the first for b"".
+
+        Raises:
+            ValueError: *after* is no such place.
+        """
+        ...
+
+    def close(self) -> None: ...
 
 
 class Peer(Protocol):

@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 import grpc
 
 from cluster.errors import (
+    BelowFloor,
     BlobUnavailable,
     BlobUnknown,
+    CheckpointUnavailable,
     ClockAhead,
     ClusterError,
     DigestMismatch,
@@ -68,6 +70,12 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     ),
     DuplicateNode: Wire(
         grpc.StatusCode.ALREADY_EXISTS, "duplicate-node", lambda m, _: DuplicateNode(m)
+    ),
+    BelowFloor: Wire(grpc.StatusCode.OUT_OF_RANGE, "below-floor", lambda m, _: BelowFloor(m)),
+    CheckpointUnavailable: Wire(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "checkpoint-unavailable",
+        lambda m, _: CheckpointUnavailable(m),
     ),
     PeerRefused: Wire(grpc.StatusCode.PERMISSION_DENIED, "refused", _refused),
     # What follows stays inside a node by design. Should it get out, the peer has answered, and

@@ -5,7 +5,7 @@ They take microseconds, so no executor: measured, a look-up costs less than a ha
 another thread by a factor of twenty.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from cluster.gossip.merge import Presence, Register
@@ -13,7 +13,7 @@ from cluster.model import Digest, NodeId
 from node.errors import StorageFailure
 from node.index import keys, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
-from node.index.store import OrderedStore
+from node.index.store import LOCAL_FAMILIES, OrderedStore
 from node.registry.ports import ManifestRecord, Page, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
@@ -29,8 +29,12 @@ _END = b"\xff"
 class Queries:
     """Every read of the registry. Safe from any thread; all raise `StorageFailure`."""
 
-    def __init__(self, store: OrderedStore) -> None:
+    def __init__(
+        self, store: OrderedStore, check_serving: Callable[[], None] = lambda: None
+    ) -> None:
+        """*check_serving* raises while the objects are being replaced."""
         self._store = store
+        self._check_serving = check_serving
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
         key = keys.join(repository, digest)
@@ -119,13 +123,23 @@ class Queries:
 
     def _get(self, family: str, key: bytes) -> bytes | None:
         try:
-            return self._store.get(family, key)
+            found = self._store.get(family, key)
         except OSError as exc:
             raise StorageFailure from exc
+        self._check(family)
+        return found
+
+    def _check(self, family: str) -> None:
+        # After reading: had the replacement begun before, it would show now.
+        if family not in LOCAL_FAMILIES:
+            self._check_serving()
 
     def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         try:
-            yield from self._store.scan(family, start, stop)
+            for row in self._store.scan(family, start, stop):
+                self._check(family)
+                yield row
+            self._check(family)
         except OSError as exc:
             raise StorageFailure from exc
 

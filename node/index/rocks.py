@@ -54,9 +54,7 @@ class RocksStore:
             if _LOCKED.search(str(exc)):
                 raise StoreLocked(f"{path} is in use by another process") from exc
             raise OSError(f"cannot open the index in {path}: {exc}") from exc
-        self._families: dict[str, Any] = {
-            name: self._db.get_column_family(name) for name in names
-        }
+        self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in names}
         self._handles: dict[str, Any] = {
             name: self._db.get_column_family_handle(name) for name in names
         }
