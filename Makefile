@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 UP_ARGS ?= --data-dir data
 PYTEST_ARGS ?=
 KILL9_ROUNDS ?= 50
+RUNS ?= 1
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance faults bench go-tools clean
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults bench go-tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +60,9 @@ e2e: $(VENV)/.installed tools ## Run the end-to-end tests: real processes, real 
 
 conformance: $(VENV)/.installed go-tools ## Run the OCI conformance suite against a cluster
 	$(BIN)/pytest tests/conformance -m conformance -s $(PYTEST_ARGS)
+
+conformance-proxy: $(VENV)/.installed go-tools ## Run it through a round-robin proxy (RUNS=20)
+	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
 faults: $(VENV)/.installed ## Run the kill -9 loops (KILL9_ROUNDS=50)
 	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e -m faults -s $(PYTEST_ARGS)

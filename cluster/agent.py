@@ -21,17 +21,17 @@ from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.service import Service
 from cluster.environment import Environment
-from cluster.errors import DuplicateNode, NotCaughtUp
+from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member
+from cluster.model import Digest, Dot, Member, NodeId
 from cluster.ports import (
     BlobReplica,
     Chance,
+    Clock,
     Log,
     PeerService,
     RecordReplica,
     Transport,
-    WallClock,
 )
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
@@ -55,7 +55,7 @@ class Cluster:
         records: RecordReplica,
         blobs: BlobReplica,
         transport: Transport,
-        wall: WallClock,
+        clock: Clock,
         rng: Chance,
         log: Log,
     ) -> None:
@@ -64,7 +64,7 @@ class Cluster:
             config=config,
             records=records,
             blobs=blobs,
-            wall=wall,
+            clock=clock,
             rng=rng,
             log=log,
             counters=Counters(),
@@ -83,17 +83,17 @@ class Cluster:
         Be part of the cluster until cancelled.
 
         Raises:
-            DuplicateNode: another running node bears this name. `str()` is one line for people.
+            JoinRefused: the cluster does not take this node. `str()` is one line for people.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 for part in (self._links, self._catch_up, self._fetcher, self._durability):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
 
     def is_joined(self) -> bool:
         """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
@@ -140,6 +140,41 @@ class Cluster:
         """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
         return self._fetcher.fetch(digest, size)
 
+    def http_address(self, node: NodeId) -> str | None:
+        """Where a member's registry API is, as `host:port`; None when there is no such member."""
+        member = self._links.members.get(node)
+        return None if member is None else member.http
+
+    async def ensure_current(self) -> None:
+        """
+        Return once this node may answer reads from its own index: everything that its region has
+        acknowledged is here. At once while it holds a lease from every member of the region.
+
+        Raises:
+            NotCaughtUp, OSError: see `CatchUp.catch_up`.
+            ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
+                this node's clock, which is wrong.
+        """
+        if self.is_joined() and self._links.is_current():
+            return
+        self.check_writable()
+        await self._catch_up.catch_up()
+
+    def check_writable(self) -> None:
+        """
+        Return if this node may write.
+
+        Raises:
+            ClockOff: its wall clock is too far from its members'.
+        """
+        off_ms = self.clock_off_ms()
+        if off_ms:
+            raise ClockOff(off_ms)
+
+    def clock_off_ms(self) -> float:
+        """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+        return self._links.clock_off_ms()
+
     async def _join_in_time(self) -> None:
         if self.is_joined():
             return
@@ -156,6 +191,8 @@ class Cluster:
             node=env.me.node,
             region=env.me.region,
             joined=self.is_joined(),
+            current=self._links.is_current(),
+            clock_off_ms=self.clock_off_ms(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,

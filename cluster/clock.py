@@ -24,10 +24,13 @@ def stamp_ms(stamp: int) -> int:
 
 
 class SystemClock:
-    """The machine's wall clock."""
+    """The machine's clocks."""
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def now_s(self) -> float:
+        return time.monotonic()
 
 
 class HybridClock:

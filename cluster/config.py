@@ -26,9 +26,31 @@ class ClusterConfig:
     """Members kept in the table. When full, strangers are refused and hearsay is ignored: a peer
     that invents names cannot fill the memory. Every member costs one link and one heartbeat."""
 
-    heartbeat_interval_s: float = 1.0
-    """Time between greetings on an idle link. Lower notices death and lag sooner; each beat costs
-    a round trip and the encoding of both vectors."""
+    heartbeat_interval_s: float = 0.25
+    """Time between greetings on a link in the region. Each renews a lease, so several must fit
+    into `lease_s`; lower notices death and lag sooner. Each beat costs a round trip and the
+    encoding of both vectors."""
+
+    heartbeat_remote_interval_s: float = 1.0
+    """The same on a link to another region, where there are no leases."""
+
+    lease_s: float = 0.8
+    """How long a member may answer reads from its own index after it was last told that it is
+    current. Longer rides out more lost greetings without asking the peers; a write waits that much
+    longer for a member that stopped."""
+
+    relays: int = 2
+    """Members of each other region that get this node's events directly and hand them on. Fewer
+    send less over long links; more survive the loss of several at once."""
+
+    clock_off_max_ms: float = 400.0
+    """How far this node's wall clock may be from the median of its members before it refuses
+    writes. Below the 500 ms at which the others refuse its events; lower takes a slow greeting
+    for a wrong clock."""
+
+    clock_sample_max_s: float = 30.0
+    """Age beyond which a member's clock does not count. Longer remembers members that are gone;
+    shorter judges by fewer."""
 
     heartbeat_timeout_s: float = 1.0
     """How long one greeting may take. Below the worst round trip between regions it cuts healthy
@@ -53,10 +75,10 @@ class ClusterConfig:
     """Time between comparisons with a random member that has more. Lower repairs missed pushes
     sooner and pulls more events that were on their way already."""
 
-    laggard_s: float = 1.0
-    """How long an acknowledgement waits for a slow member of the region once `copies` is met.
-    Higher keeps every node of the region current more often; lower limits what one slow disk
-    costs."""
+    laggard_s: float = 0.2
+    """How long an acknowledgement waits for a slow member of the region, once `copies` is met,
+    before that gets no further lease; the wait is over when its last one is. Higher keeps every
+    node of the region current more often; lower limits what one slow disk costs."""
 
     durable_timeout_s: float = 10.0
     """How long an acknowledgement waits for its copies at all. Higher rides out a stalled peer;
@@ -115,6 +137,8 @@ class ClusterConfig:
             value = getattr(self, field.name)
             if isinstance(value, int | float) and value <= 0:
                 raise ValueError(f"{field.name} must be positive, not {value}")
+        if self.heartbeat_interval_s * 2 > self.lease_s:
+            raise ValueError("two greetings must fit into lease_s")
         if self.backoff_min_s > self.backoff_max_s:
             raise ValueError("backoff_min_s must not exceed backoff_max_s")
         if self.push_batch_bytes > 8 * MIB:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
 from cluster.model import Member
-from cluster.ports import BlobReplica, Chance, Log, RecordReplica, WallClock
+from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
 from cluster.statistics import Counters
 
 
@@ -16,7 +16,7 @@ class Environment:
     config: ClusterConfig
     records: RecordReplica
     blobs: BlobReplica
-    wall: WallClock
+    clock: Clock
     rng: Chance
     log: Log
     counters: Counters

@@ -14,7 +14,10 @@ Errors of the replication engine.
     ├── PeerError            something at the other end
     │   ├── PeerUnreachable  no answer: mark the link down, back off
     │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
-    │       └── DuplicateNode  two running nodes bear one name: the later one has to go
+    │       └── JoinRefused    this node cannot be a member: it has to go
+    │           ├── DuplicateNode  two running nodes bear one name: the later one goes
+    │           └── WrongCluster   the peer belongs to another cluster
+    ├── ClockOff             this node's own clock is wrong: write nothing
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
 """
@@ -93,7 +96,15 @@ class PeerRefused(PeerError):
     """The peer answered, and refused for good."""
 
 
-class DuplicateNode(PeerRefused):
+class JoinRefused(PeerRefused):
+    """A node that wants to join cannot; it stops rather than serve alone."""
+
+
+class WrongCluster(JoinRefused):
+    """Two nodes belong to differently named clusters."""
+
+
+class DuplicateNode(JoinRefused):
     """Two running nodes bear one name. The later one must not join."""
 
     @classmethod
@@ -101,6 +112,15 @@ class DuplicateNode(PeerRefused):
         return cls(
             f"node name {other.node!r} is taken: {known.rpc} bears it, and so does {other.rpc}"
         )
+
+
+class ClockOff(ClusterError):
+    """This node's wall clock is far from its members': they would refuse what it writes."""
+
+    def __init__(self, off_ms: float) -> None:
+        where = "ahead of" if off_ms > 0 else "behind"
+        super().__init__(f"this node's clock is {abs(off_ms):.0f} ms {where} its members'")
+        self.off_ms = off_ms
 
 
 class NotCaughtUp(ClusterError):

@@ -21,10 +21,23 @@ from cluster.model import (
 
 
 class WallClock(Protocol):
-    """Wall time, for stamps and display only; durations use the event loop's clock."""
+    """Wall time, for stamps and display only; durations use a monotonic clock."""
 
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch."""
+        ...
+
+
+class Clock(WallClock, Protocol):
+    """Both clocks of the machine."""
+
+    def now_s(self) -> float:
+        """
+        Seconds of the monotonic clock, read at the call.
+
+        The event loop's own time is read once per turn: after a stop of the process it may still
+        show the time before, and a lease that is over would seem to run.
+        """
         ...
 
 

@@ -12,7 +12,13 @@ class Counters:
     degraded: int = 0
     """Acknowledgements given with fewer than `copies` copies, for no more nodes were connected."""
 
+    laggards: int = 0
+    """Times a member of the region was left out of a wait, having lost its lease."""
+
     events_pushed: int = 0
+    events_relayed: int = 0
+    """Those of other regions' nodes, handed on to the own region; not in `events_pushed`."""
+
     events_received: int = 0
     events_parked: int = 0
     """Times a received event was left at its sender, its stamp being too far ahead."""
@@ -52,6 +58,13 @@ class ClusterStatistics:
     node: NodeId
     region: Region
     joined: bool
+
+    current: bool
+    """Whether reads are answered here without asking: a lease from every member of the region."""
+
+    clock_off_ms: float
+    """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+
     members: tuple[MemberStatistics, ...]
 
     fetches_running: int

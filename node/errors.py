@@ -18,6 +18,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── UploadUnknown           no such upload session in this repository
     ├── UploadRangeInvalid      a chunk that does not start where the last one ended
     ├── UploadBusy              another request is writing to the session
+    ├── UploadOwnerSilent       the node that has the session does not answer
     ├── RangeNotSatisfiable     a byte range outside the blob
     ├── PaginationInvalid       `n` or `last` make no sense
     ├── QueryInvalid            another query parameter makes no sense
@@ -29,6 +30,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TooManyTags             more `tag=` parameters than one push may have
     ├── TooManyUploads          the cap on concurrent upload sessions
     └── StorageFailure          the disk or the index failed: never "not found" (P9)
+        └── IndexFull           no room for the index: try again later, nothing is broken
 """
 
 from collections.abc import Sequence
@@ -159,6 +161,14 @@ class UploadBusy(RegistryError):
         super().__init__("another request is writing to this upload")
 
 
+class UploadOwnerSilent(RegistryError):
+    """Not "unknown": the node may have done what was asked and may still answer for it."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__("the node that has this upload does not answer; try again")
+        self.owner = owner
+
+
 class RangeNotSatisfiable(RegistryError):
     def __init__(self, size: int) -> None:
         super().__init__(f"the range lies outside the {size} bytes of this blob")
@@ -212,5 +222,12 @@ class TooManyUploads(RegistryError):
 class StorageFailure(RegistryError, OSError):
     """An OSError too: to the replication engine it is one, and it never ends a loop."""
 
-    def __init__(self) -> None:
-        super().__init__("this node could not read or write its storage")
+    def __init__(self, message: str = "this node could not read or write its storage") -> None:
+        super().__init__(message)
+
+
+class IndexFull(StorageFailure):
+    """The index takes no writes until the disk has room again; reads go on."""
+
+    def __init__(self, message: str = "no room for the index on the disk of this node") -> None:
+        super().__init__(message)

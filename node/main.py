@@ -11,6 +11,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import uvloop
 from aiohttp import web
@@ -18,7 +19,7 @@ from aiohttp import web
 from cluster.agent import Cluster
 from cluster.clock import HybridClock, SystemClock
 from cluster.config import ClusterConfig
-from cluster.errors import DuplicateNode
+from cluster.errors import JoinRefused
 from cluster.model import Event, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
@@ -29,6 +30,7 @@ from node.admin.health import Readiness
 from node.admin.metrics import Metrics
 from node.api.app import Api, Page
 from node.api.context import ApiLimits, Context
+from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
 from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
@@ -42,6 +44,7 @@ from node.registry.ports import BlobStore, MetadataIndex, Replicator
 from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
+from node.room import check_room
 from node.settings import Address, Settings
 from node.startup import StartupError
 
@@ -75,8 +78,8 @@ async def _serve(settings: Settings) -> int:
         async with running(settings) as node:
             log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
-    except* DuplicateNode as duplicates:
-        raise StartupError(str(duplicates.exceptions[0])) from None
+    except* JoinRefused as refusals:
+        raise StartupError(str(refusals.exceptions[0])) from None
     except* StartupError as failures:
         raise StartupError(str(failures.exceptions[0])) from None
     log.info("stopped")
@@ -131,11 +134,11 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         StartupError: something is not as it has to be.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(locked(settings.data_dir, create=True))
+        stack.enter_context(locked(settings.data_dir))
         index = _open_index(settings)
         stack.callback(index.close)
         blobs = await _enter_blobs(stack, settings, index)
-        metrics, readiness = Metrics(), Readiness("running", "index", "cluster")
+        metrics, readiness = Metrics(), Readiness("running", "index", "cluster", "clock")
         me = _member(settings, index)
         cluster = Cluster(
             me,
@@ -143,7 +146,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             records=index.replica,
             blobs=blobs,
             transport=GrpcTransport(me.node, logs.request_id),
-            wall=SystemClock(),
+            clock=SystemClock(),
             rng=random.Random(),
             log=logs.get_logger("cluster"),
         )
@@ -151,23 +154,27 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         metadata: MetadataIndex = index.metadata
         store: BlobStore = blobs
         replicator: Replicator = cluster
+        neighbours: Neighbours = cluster
         uploads = Uploads(
             metadata, store, replicator, _upload_config(settings), logs.get_logger("uploads"), _now
         )
         metrics.watch_store(lambda: _store_figures(index, uploads))
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
+        forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
         context = Context(
             pull=Pull(metadata, store, replicator),
             push=Push(metadata, replicator),
             uploads=uploads,
             links=Links(metadata, replicator),
             listing=Listing(metadata, replicator),
+            forwarder=forwarder,
             limits=_limits(settings),
+            check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
         )
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
         stack.push_async_callback(rpc.stop)
-        pages = _pages(metrics, readiness, index)
+        pages = _pages(metrics, readiness, index, cluster)
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
         readiness.meet("index")
@@ -204,13 +211,18 @@ def _open_index(settings: Settings) -> Index:
         return open_index(
             store, NodeId(settings.node), HybridClock(wall), wall, random.Random(), on_quarantine
         )
+    except OSError as exc:
+        store.close()
+        raise StartupError(f"cannot use the index: {exc}") from exc
     except StartupError:
         store.close()
         raise
 
 
 async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) -> FilesystemBlobs:
-    config = BlobStoreConfig(threads=settings.blob_threads)
+    config = BlobStoreConfig(
+        threads=settings.blob_threads, reserve_bytes=settings.disk_reserve_bytes
+    )
     try:
         blobs = await stack.enter_async_context(FilesystemBlobs(settings.data_dir, config))
         removed = await blobs.recover({upload.id for upload in index.metadata.uploads()})
@@ -249,6 +261,16 @@ def _upload_config(settings: Settings) -> UploadConfig:
     )
 
 
+def _forwarder(settings: Settings, neighbours: Neighbours) -> Forwarder:
+    return Forwarder(
+        NodeId(settings.node),
+        neighbours,
+        ForwardConfig(running_max=settings.uploads_max),
+        logs.get_logger("forwarding"),
+        body_idle_s=settings.body_timeout_s,
+    )
+
+
 def _limits(settings: Settings) -> ApiLimits:
     return ApiLimits(
         manifest_bytes=settings.manifest_max_bytes,
@@ -257,10 +279,14 @@ def _limits(settings: Settings) -> ApiLimits:
     )
 
 
-def _pages(metrics: Metrics, readiness: Readiness, index: Index) -> dict[str, Callable[[], Page]]:
+def _pages(
+    metrics: Metrics, readiness: Readiness, index: Index, cluster: Cluster
+) -> dict[str, Callable[[], Page]]:
     def readyz() -> Page:
         if index.writer.failed is not None:
             readiness.require("index", "the storage failed; restart the node")
+        off_ms = cluster.clock_off_ms()
+        readiness.require("clock", f"{off_ms:.0f} ms off its members'" if off_ms else None)
         return Page(*readiness.readyz(), health.CONTENT_TYPE)
 
     return {

@@ -6,7 +6,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import NotDurable
 from cluster.gossip.dissemination import Verdict
-from cluster.model import Dot
+from cluster.model import Dot, NodeId
 
 
 class Acknowledging:
@@ -18,36 +18,49 @@ class Acknowledging:
 
     async def wait_durable(self, dot: Dot) -> None:
         """
-        Return once enough connected nodes durably have this node's log up to *dot*.
+        Return once enough nodes durably have this node's log up to *dot*, and nobody of the region
+        can read an older value of it.
 
         Raises:
-            NotDurable: they did not in `durable_timeout_s`, though they are connected.
+            NotDurable: not so within `durable_timeout_s`, though the nodes are connected.
         """
         assert (dot.node, dot.epoch) == self._env.records.origin, f"{dot} is not of this log"
-        now = asyncio.get_running_loop().time
-        laggards_until = now() + self._env.config.laggard_s
+        acknowledgements, now = self._links.acknowledgements, self._env.clock.now_s
+        patient_until = now() + self._env.config.laggard_s
         until = now() + self._env.config.durable_timeout_s
         while True:
+            leased = self._leased(now())
+            verdict = acknowledgements.verdict(dot.seq, leased)
             wake_at = until
-            match self._links.acknowledgements.verdict(dot.seq):
-                case Verdict.DURABLE:
-                    return
-                case Verdict.DEGRADED:
+            if verdict in (Verdict.DURABLE, Verdict.DEGRADED):
+                acknowledgements.note_acknowledged(dot.seq)
+                if verdict is Verdict.DEGRADED:
                     self._note_degraded(dot)
-                    return
-                case Verdict.LAGGARD:
-                    if now() >= laggards_until:
-                        self._env.log.info("acknowledged without a laggard", dot=str(dot))
-                        return
-                    wake_at = laggards_until
-                case Verdict.WAIT:
-                    if now() >= until:
-                        raise NotDurable(dot)
-            await self._look_again(wake_at)
+                return
+            if now() >= until:
+                raise NotDurable(dot)
+            if verdict is Verdict.LEASED:
+                lacking = acknowledgements.lacking(dot.seq, leased)
+                ends_at = min(map(self._links.grants.until, lacking))
+                wake_at = min(until, ends_at if now() >= patient_until else patient_until)
+                if now() >= patient_until:
+                    self._withhold(lacking, dot)
+            await self._look_again(wake_at - now())
 
-    async def _look_again(self, at: float) -> None:
+    def _leased(self, now: float) -> list[NodeId]:
+        """Members of the region that may hold a lease from this node."""
+        return [node for node in self._links.neighbours() if self._links.grants.until(node) > now]
+
+    def _withhold(self, nodes: list[NodeId], dot: Dot) -> None:
+        for node in nodes:
+            if self._links.acknowledgements.withhold(node, dot.seq):
+                self._env.counters.laggards += 1
+                self._env.log.info("waiting for a lease to end", peer=node, dot=str(dot))
+
+    async def _look_again(self, within_s: float) -> None:
         try:
-            async with asyncio.timeout_at(at):
+            # A little late: what is waited for ends *at* that time, and timers may be early.
+            async with asyncio.timeout(max(within_s, 0) + _LATE_S):
                 await self._links.changes.wait()
         except TimeoutError:
             return
@@ -60,3 +73,6 @@ class Acknowledging:
                 dot=str(dot),
                 connected=len(self._links.connected()),
             )
+
+
+_LATE_S = 0.001

@@ -3,7 +3,9 @@
 import asyncio
 from typing import Protocol
 
+from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
+from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
 from cluster.errors import ClusterError, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
@@ -41,19 +43,19 @@ class Link:
         greeting: Greeting,
         intake: Intake,
         acknowledgements: Acknowledgements,
+        forwarding: Forwarding,
         changes: Pulse,
         first_pulls: asyncio.Semaphore,
     ) -> None:
         self.peer = peer
         self.node: NodeId = greeting.member.node
         self.region: Region = greeting.member.region
-        self.have: Vector = greeting.have
-        """How far the peer was at its last greeting, in either direction."""
         self._epoch = greeting.member.epoch
+        self._pushing = Pushing(env, greeting.member, peer, forwarding, acknowledgements, changes)
+        self.note_have(greeting.have)
         self._env = env
         self._owner = owner
         self._intake = intake
-        self._acknowledgements = acknowledgements
         self._changes = changes
         self._first_pulls = first_pulls
         self._pulls = Rounds(self._pull_once)
@@ -73,7 +75,7 @@ class Link:
                 for part in (
                     self._pulls.run(),
                     self._catch_up_first(),
-                    self._push(),
+                    self._pushing.run(),
                     self._beat(),
                     self._watch(),
                 ):
@@ -86,6 +88,11 @@ class Link:
         finally:
             # A part cancelled before its first step cannot do this itself.
             self._pulls.stop(Stopped())
+
+    def note_have(self, have: Vector) -> None:
+        """Note how far the peer said it was, in a greeting of either direction."""
+        self.have = have
+        self._pushing.note_have(have)
 
     async def pull(self) -> bool:
         """
@@ -130,37 +137,14 @@ class Link:
             gapless &= await self._intake.take(batch)
         return gapless
 
-    async def _push(self) -> None:
-        """
-        Hand over this node's log, in order, from where the peer has it.
-
-        One batch is on its way at a time, and holds whatever became durable meanwhile. So a slow
-        peer gets large batches, not a queue.
-        """
-        records, config = self._env.records, self._env.config
-        origin = records.origin
-        cursor = self._acknowledgements.acked(self.node)
-        while True:
-            while records.vector().get(origin, 0) <= cursor:
-                await self._changes.wait()
-            events = records.events_after(origin, cursor, max_bytes=config.push_batch_bytes)
-            answer = await self.peer.push(events)
-            reached, before = answer.get(origin, 0), cursor
-            # The peer's word counts, forwards and backwards: it may have lost its disk.
-            cursor = reached
-            if self._acknowledgements.acknowledge(self.node, reached):
-                self._changes.beat()
-            self._env.counters.events_pushed += max(0, reached - before)
-            if reached <= before:
-                # The peer parks these events, or lacks some before them; it needs time or a pull.
-                await asyncio.sleep(config.heartbeat_interval_s)
-
     async def _beat(self) -> None:
         """Greet at every interval; several unanswered greetings in a row lose the link."""
         config = self._env.config
+        near = self.region == self._env.me.region
+        interval_s = config.heartbeat_interval_s if near else config.heartbeat_remote_interval_s
         misses = 0
         while True:
-            await asyncio.sleep(config.heartbeat_interval_s)
+            await asyncio.sleep(interval_s)
             try:
                 greeting = await self._owner.greet(self.peer, config.heartbeat_timeout_s)
             except TimeoutError as exc:

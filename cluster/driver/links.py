@@ -5,15 +5,25 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
 
+from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.environment import Environment
-from cluster.errors import ClusterError, DuplicateNode, PeerRefused, PeerUnreachable
+from cluster.errors import (
+    ClusterError,
+    DuplicateNode,
+    JoinRefused,
+    PeerRefused,
+    PeerUnreachable,
+    WrongCluster,
+)
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.leases import Grants, Leases
 from cluster.membership.backoff import Backoff
+from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Greeting, Member, NodeId, Vector
+from cluster.model import Greeting, Member, NodeId, Origin, Vector
 from cluster.ports import Peer, Transport
 from cluster.waiting.pulse import Pulse
 
@@ -39,7 +49,11 @@ class Links:
         self._on_new_epoch = on_new_epoch
         self.members = Members(env.me, env.config.members_max)
         self.joining = Joining(env.config.seeds)
-        self.acknowledgements = Acknowledgements(env.me.region, env.config.copies)
+        self.acknowledgements = Acknowledgements(env.config.copies)
+        now = env.clock.now_s()
+        self.grants, self.leases = Grants(env.config.lease_s, now), Leases(env.config.lease_s)
+        self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
+        self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
@@ -51,7 +65,8 @@ class Links:
         Keep the links until cancelled.
 
         Raises:
-            DuplicateNode: while joining, a peer knew another running node of this name.
+            JoinRefused: while joining, a peer knew another running node of this name, or every
+                seed that answered belongs to another cluster.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -63,10 +78,10 @@ class Links:
                 group.create_task(self._limit_joining(), name="join")
                 await asyncio.Event().wait()
         except BaseExceptionGroup as failures:
-            duplicate, others = failures.split(DuplicateNode)
-            if duplicate is None or others is not None:
+            refused, others = failures.split(JoinRefused)
+            if refused is None or others is not None:
                 raise
-            raise DuplicateNode(str(duplicate.exceptions[0])) from failures
+            raise JoinRefused(str(refused.exceptions[0])) from failures
         finally:
             self._group = None
             self._kept.clear()
@@ -110,14 +125,16 @@ class Links:
             PeerRefused: it cannot be a member (`Members.greet`).
         """
         before = self.members.get(member.node)
+        if before is not None and before.epoch > member.epoch and member.node in self._live:
+            raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
         if before is not None and before.epoch != member.epoch:
-            self._on_new_epoch(member.node)
+            self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
             self._keep_linked(new.node)
         link = self._live.get(member.node)
         if link is not None:
-            link.have = have
+            link.note_have(have)
         elif member.node in self._kept:
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
@@ -132,16 +149,19 @@ class Links:
             member=self._env.me,
             known=self.members.others(),
             have=dict(self._env.records.vector()),
-            wall_ms=self._env.wall.now_ms(),
+            wall_ms=self._env.clock.now_ms(),
             current=current,
         )
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
+        asked_at = self._env.clock.now_s()
         async with asyncio.timeout(timeout_s):
             greeting = await peer.hello(self.greeting())
         member = greeting.member
         if self.members.is_me(member):
             return greeting
+        answered_at = self._env.clock.now_s()
+        self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at)
         try:
             self.meet(member, greeting.known, greeting.have)
         except DuplicateNode as exc:
@@ -149,17 +169,63 @@ class Links:
                 raise
             # Two others share a name. That is not this node's end, but no link either.
             raise PeerRefused(str(exc)) from exc
+        if greeting.current:
+            self.leases.take(member.node, asked_at)
         return greeting
+
+    def answer(self, greeting: Greeting) -> Greeting:
+        """
+        Take note of a greeting and answer it, with a lease if the sender may have one.
+
+        Raises:
+            PeerRefused: the sender cannot be a member.
+        """
+        sender = greeting.member
+        if self.members.is_me(sender):
+            return self.greeting()
+        self.meet(sender, greeting.known, greeting.have)
+        current = sender.region == self._env.me.region and self.acknowledgements.may_grant(
+            sender.node
+        )
+        if current:
+            self.grants.grant(sender.node, self._env.clock.now_s())
+        return self.greeting(current=current)
+
+    def neighbours(self) -> list[NodeId]:
+        """The other members of this region."""
+        return [m.node for m in self.members.others() if m.region == self._env.me.region]
+
+    def is_current(self) -> bool:
+        """Whether this node has everything that any member of its region has acknowledged."""
+        return self.leases.cover(self.neighbours(), self._env.clock.now_s())
+
+    def clock_off_ms(self) -> float:
+        """How far this node's wall clock is from its members', if that is too far; else 0."""
+        return self.clocks.off_ms(self._env.clock.now_ms(), self._env.clock.now_s())
+
+    def note_received(self, sender: NodeId, origins: Collection[Origin]) -> None:
+        """Events of *origins* were handed over by *sender*; they may be for others too."""
+        member = self.members.get(sender)
+        if member is not None:
+            self.forwarding.note_received(member.region, origins)
+            self.changes.beat()
 
     def note_caught_up(self, node: NodeId) -> None:
         self.joining.caught_up(node)
         self.changes.beat()
+
+    def _end_run_of(self, member: Member) -> None:
+        """*member* has started anew: what its last run said of itself need not hold any more."""
+        self.acknowledgements.forget(member.node)
+        self.report_unreachable(member.node, PeerUnreachable(f"{member.node} was restarted"))
+        self._on_new_epoch(member.node)
 
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
                 await self.changes.wait_until(lambda: self.joining.joined)
         if not self.joining.joined:
+            self._check_rejection(final=True)
             self._env.log.warning("joined without all seeds", missing=self.joining.missing)
             self.joining.give_up()
             self.changes.beat()
@@ -173,6 +239,9 @@ class Links:
                 greeting = await self._first_greeting(peer)
             except ClusterError as exc:
                 reason = self._note_failure(exc, reason, seed=seed)
+                if isinstance(exc, WrongCluster) and not self.joining.joined:
+                    self.joining.refused(seed, str(exc))
+                    self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
                 me = self.members.is_me(greeting.member)
@@ -182,6 +251,11 @@ class Links:
             finally:
                 await peer.close()
             await asyncio.sleep(backoff.next_s())
+
+    def _check_rejection(self, *, final: bool) -> None:
+        rejection = self.joining.rejection(final=final)
+        if rejection is not None:
+            raise JoinRefused(rejection)
 
     def _keep_linked(self, node: NodeId) -> None:
         if self._group is None or node in self._kept:
@@ -219,6 +293,7 @@ class Links:
                 greeting,
                 self._intake,
                 self.acknowledgements,
+                self.forwarding,
                 self.changes,
                 self._first_pulls,
             )
@@ -247,8 +322,7 @@ class Links:
         self._live[link.node] = link
         self.members.connect(link.node)
         origin = self._env.records.origin
-        acked = link.have.get(origin, 0)
-        self.acknowledgements.connect(link.node, link.region, acked)
+        self.acknowledgements.connect(link.node, link.have.get(origin, 0))
         self.changes.beat()
         self._env.log.info("link up", peer=link.node, peer_region=link.region)
 

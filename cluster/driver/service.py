@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import DigestMismatch, PeerRefused
+from cluster.errors import DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
 from cluster.model import Digest, Event, Greeting, NodeId, Vector
 from cluster.replication.fetcher import Fetcher
@@ -23,15 +23,15 @@ class Service:
     def on_hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
         if greeting.cluster != cluster:
-            raise PeerRefused(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
-        if not self._links.members.is_me(greeting.member):
-            self._links.meet(greeting.member, greeting.known, greeting.have)
-        return self._links.greeting()
+            raise WrongCluster(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
+        return self._links.answer(greeting)
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         await self._intake.take(events)
+        origins = {event.origin for event in events}
+        self._links.note_received(sender, origins)
         vector = self._env.records.vector()
-        return {origin: vector.get(origin, 0) for origin in {event.origin for event in events}}
+        return {origin: vector.get(origin, 0) for origin in origins}
 
     async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         """

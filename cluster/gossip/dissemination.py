@@ -1,27 +1,31 @@
 """
 When is an event of this node durable enough to be acknowledged? Pure.
 
-    every connected member of the own region has it     (read your writes, P2)
-      except laggards, `laggard_s` after the wait began, while `copies` nodes have it
-    and min(copies - 1, connected members) others anywhere have it      (P1)
+    min(copies - 1, connected members) others anywhere have it      (P1)
+    and every member of the own region that may read here has it    (read your writes, P2)
 
-With nobody connected the second rule asks for nobody: the write is accepted and counted as
+"May read here" is a lease (`cluster.gossip.leases`). A member that is slow loses it after a while,
+and then looks with its peers before it answers; so nobody reads an older value after the
+acknowledgement, and one slow disk does not hold up the others for long.
+
+With nobody connected the first rule asks for nobody: the write is accepted and counted as
 degraded, and the peers pull it when they are back.
 """
 
+from collections.abc import Collection
 from enum import Enum
 
-from cluster.model import NodeId, Region
+from cluster.model import NodeId
 
 
 class Verdict(Enum):
-    """How an event stands; the caller waits while it is `WAIT` or `LAGGARD`."""
+    """How an event stands; the caller waits while it is `WAIT` or `LEASED`."""
 
     WAIT = "wait"
     """Too few nodes have it."""
 
-    LAGGARD = "laggard"
-    """Enough nodes have it; a member of the region does not, and may be left out in a while."""
+    LEASED = "leased"
+    """Enough nodes have it; one that may read here does not, and has to lose its lease first."""
 
     DURABLE = "durable"
     """It may be acknowledged."""
@@ -32,25 +36,31 @@ class Verdict(Enum):
 
 class Acknowledgements:
     """
-    How far each member durably has this node's log, and who is connected.
+    How far each member durably has this node's log, who is connected, what was acknowledged.
 
     A member that went away keeps its count: what it has synced survives its absence.
     """
 
-    def __init__(self, region: Region, copies: int) -> None:
-        self._region = region
+    def __init__(self, copies: int) -> None:
         self._copies = copies
         self._acked: dict[NodeId, int] = {}
-        self._connected: dict[NodeId, Region] = {}
+        self._connected: set[NodeId] = set()
+        self._withheld: dict[NodeId, int] = {}
+        self._acknowledged = 0
 
-    def connect(self, node: NodeId, region: Region, acked: int) -> None:
+    def connect(self, node: NodeId, acked: int) -> None:
         """Note a peer and how far it has the log, by its word. A wiped disk may have less."""
-        self._connected[node] = region
+        self._connected.add(node)
         self._acked[node] = acked
 
     def disconnect(self, node: NodeId) -> None:
-        """Leave a peer out of the waits from now on."""
-        self._connected.pop(node, None)
+        """Leave a peer out of the waits for copies from now on."""
+        self._connected.discard(node)
+
+    def forget(self, node: NodeId) -> None:
+        """Drop what is known of *node*: it came back, perhaps with another disk."""
+        self._acked.pop(node, None)
+        self._connected.discard(node)
 
     def acknowledge(self, node: NodeId, seq: int) -> bool:
         """Note that *node* durably has the log up to *seq*; return whether that is news."""
@@ -63,14 +73,37 @@ class Acknowledgements:
         """How far *node* has the log; 0 when nothing is known of it."""
         return self._acked.get(node, 0)
 
-    def verdict(self, seq: int) -> Verdict:
-        """Judge the event *seq* by the rules above."""
-        having = sum(acked >= seq for acked in self._acked.values())
+    def having(self, seq: int) -> int:
+        """How many other nodes have the event *seq*."""
+        return sum(acked >= seq for acked in self._acked.values())
+
+    def verdict(self, seq: int, leased: Collection[NodeId]) -> Verdict:
+        """Judge the event *seq*; *leased* are the nodes that may hold a lease now."""
+        having = self.having(seq)
         if having < min(self._copies - 1, len(self._connected)):
             return Verdict.WAIT
-        if any(self._acked[node] < seq for node in self._neighbours()):
-            return Verdict.LAGGARD if having >= self._copies - 1 else Verdict.WAIT
+        if self.lacking(seq, leased):
+            return Verdict.LEASED
         return Verdict.DURABLE if having >= self._copies - 1 else Verdict.DEGRADED
 
-    def _neighbours(self) -> list[NodeId]:
-        return [node for node, region in self._connected.items() if region == self._region]
+    def lacking(self, seq: int, nodes: Collection[NodeId]) -> list[NodeId]:
+        """Which of *nodes* do not have the event *seq*."""
+        return [node for node in nodes if self.acked(node) < seq]
+
+    def note_acknowledged(self, seq: int) -> None:
+        """The event *seq* is being acknowledged: who lacks it may not read here any more."""
+        self._acknowledged = max(self._acknowledged, seq)
+
+    def withhold(self, node: NodeId, seq: int) -> bool:
+        """
+        Grant no lease to *node* until it has the event *seq*: somebody waits for that.
+
+        Returns whether it could have had one until now.
+        """
+        could = self.may_grant(node)
+        self._withheld[node] = max(seq, self._withheld.get(node, 0))
+        return could
+
+    def may_grant(self, node: NodeId) -> bool:
+        """Whether *node* has everything that it takes to read here."""
+        return self.acked(node) >= max(self._acknowledged, self._withheld.get(node, 0))

@@ -18,6 +18,7 @@ class Joining:
         self._awaited: set[NodeId] = set()
         self._caught_up: set[NodeId] = set()
         self._over = not self._ungreeted
+        self._refusals: dict[str, str] = {}
 
     @property
     def joined(self) -> bool:
@@ -31,9 +32,27 @@ class Joining:
     def greeted(self, seed: str, node: NodeId | None) -> None:
         """Note who answers at *seed*; None when it is this node itself."""
         self._ungreeted.discard(seed)
+        self._refusals.pop(seed, None)
         if node is not None:
             self._awaited.add(node)
         self._settle()
+
+    def refused(self, seed: str, reason: str) -> None:
+        """Note that *seed* answers, and will not have this node in its cluster."""
+        self._refusals[seed] = reason
+
+    def rejection(self, *, final: bool) -> str | None:
+        """
+        Why this node cannot join: every seed that answered has refused it. None: it may.
+
+        *final* says that the seeds which have not answered are not waited for any longer.
+        """
+        if self._awaited or not self._refusals:
+            return None
+        if not final and self._ungreeted - self._refusals.keys():
+            return None
+        told = (f"{seed}: {reason}" for seed, reason in sorted(self._refusals.items()))
+        return f"the cluster does not take this node ({'; '.join(told)})"
 
     def caught_up(self, node: NodeId) -> None:
         """Note that everything *node* had is here now."""

@@ -17,17 +17,20 @@ from cluster.errors import (
     BlobUnknown,
     CheckpointUnavailable,
     ClockAhead,
+    ClockOff,
     ClusterError,
     DigestMismatch,
     DuplicateNode,
     EventGap,
     EventUndecodable,
+    JoinRefused,
     NotCaughtUp,
     NotDurable,
     PeerError,
     PeerRefused,
     PeerUnreachable,
     StorageFull,
+    WrongCluster,
 )
 from cluster.model import Digest
 
@@ -77,6 +80,12 @@ WIRE: Final[dict[type[Exception], Wire]] = {
         "checkpoint-unavailable",
         lambda m, _: CheckpointUnavailable(m),
     ),
+    WrongCluster: Wire(
+        grpc.StatusCode.PERMISSION_DENIED, "wrong-cluster", lambda m, _: WrongCluster(m)
+    ),
+    JoinRefused: Wire(
+        grpc.StatusCode.PERMISSION_DENIED, "join-refused", lambda m, _: JoinRefused(m)
+    ),
     PeerRefused: Wire(grpc.StatusCode.PERMISSION_DENIED, "refused", _refused),
     # What follows stays inside a node by design. Should it get out, the peer has answered, and
     # the caller can do nothing about it but try later: a refusal.
@@ -85,6 +94,7 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     EventUndecodable: Wire(grpc.StatusCode.INVALID_ARGUMENT, "event-undecodable", _refused),
     EventGap: Wire(grpc.StatusCode.OUT_OF_RANGE, "event-gap", _refused),
     ClockAhead: Wire(grpc.StatusCode.FAILED_PRECONDITION, "clock-ahead", _refused),
+    ClockOff: Wire(grpc.StatusCode.FAILED_PRECONDITION, "clock-off", _refused),
     NotCaughtUp: Wire(grpc.StatusCode.ABORTED, "not-caught-up", _refused),
     NotDurable: Wire(grpc.StatusCode.ABORTED, "not-durable", _refused),
     ValueError: Wire(grpc.StatusCode.INVALID_ARGUMENT, "malformed", _refused),

@@ -41,6 +41,11 @@ HANDLERS: Final[Mapping[Action, Handler]] = {
     Action.UPLOAD_CANCEL: uploads.cancel,
 }
 
+_TAKES_CONTENT: Final = frozenset(
+    {Action.MANIFEST_WRITE, Action.UPLOAD_START, Action.UPLOAD_APPEND, Action.UPLOAD_FINISH}
+)
+"""What is refused below the disk's reserve. Deleting is not: it is the way out."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READS: Final = ("GET", "HEAD")
 
@@ -102,6 +107,8 @@ class Api:
             else:
                 target = resolve(request.method, path)
                 action = target.action
+                if target.action in _TAKES_CONTENT:
+                    self._context.check_room()
                 response = await HANDLERS[target.action](self._context, request, target)
             status = response.status
         except ConnectionError:
@@ -147,11 +154,11 @@ class Api:
         )
 
     def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and not isinstance(error, StorageFailure):
             failure = StorageFailure()
             failure.__cause__ = error
             error = failure
-        if type(error) not in WIRE or isinstance(error, StorageFailure):
+        if type(error) not in WIRE or type(error) is StorageFailure:
             self._log.error("request failed", path=request.rel_url.raw_path, exc_info=error)
         return error_response(error, request.rel_url.raw_path)
 

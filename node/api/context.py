@@ -1,7 +1,9 @@
 """What the handlers work with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from node.api.forwarding import Forwarder
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.pull import Pull
@@ -33,4 +35,7 @@ class Context:
     uploads: Uploads
     links: Links
     listing: Listing
+    forwarder: Forwarder
     limits: ApiLimits
+    check_room: Callable[[], None] = lambda: None
+    """Called before anything new is taken; raises `StorageFull` when the disk lacks the room."""

@@ -51,7 +51,7 @@ async def catalog(context: Context, request: web.BaseRequest, target: Target) ->
             RepositoryName.parse(last)
         except NameInvalid as exc:
             raise PaginationInvalid("last must be a repository name") from exc
-    page = context.listing.repositories(last, limit)
+    page = await context.listing.repositories(last, limit)
     return _page("/v2/_catalog", {"repositories": page.items}, page, limit)
 
 

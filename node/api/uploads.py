@@ -1,5 +1,6 @@
 """Upload endpoints: end-4 to end-6, end-11, end-13 and end-14 of the distribution-spec."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -11,8 +12,25 @@ from node.api.request import Query, read_chunk
 from node.api.routes import Target
 from node.errors import BlobNotFound, DigestInvalid, NameInvalid
 from node.registry.names import RepositoryName, parse_digest
+from node.registry.upload_ids import UploadId
 
 _ALGORITHMS: Final = ("sha256", "sha512")
+
+_Session = Callable[[Context, web.BaseRequest, RepositoryName, UploadId], Awaitable[web.Response]]
+
+
+def _at_owner(
+    here: _Session,
+) -> Callable[[Context, web.BaseRequest, Target], Awaitable[web.Response]]:
+    """The handler that has *here* answer for this node's sessions, and other owners for theirs."""
+
+    async def handle(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+        upload = UploadId.parse(target.variable)
+        if upload.owner != context.forwarder.me:
+            return await context.forwarder.forward(request, upload)
+        return await here(context, request, target.repository, upload)
+
+    return handle
 
 
 async def start(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
@@ -32,33 +50,45 @@ async def start(context: Context, request: web.BaseRequest, target: Target) -> w
     return await _session_opened(context, target)
 
 
-async def status(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+@_at_owner
+async def status(
+    context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
+) -> web.Response:
     """GET: how far the upload is."""
-    offset = context.uploads.offset(target.repository, target.variable)
-    return _progress(204, target.repository, target.variable, offset)
+    offset = context.uploads.offset(repository, upload.session)
+    return _progress(204, repository, upload, offset)
 
 
-async def append(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+@_at_owner
+async def append(
+    context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
+) -> web.Response:
     """PATCH: add a chunk."""
     chunk = read_chunk(request, context.limits.body_idle_s)
-    offset = await context.uploads.append(target.repository, target.variable, chunk)
-    return _progress(202, target.repository, target.variable, offset)
+    offset = await context.uploads.append(repository, upload.session, chunk)
+    return _progress(202, repository, upload, offset)
 
 
-async def finish(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+@_at_owner
+async def finish(
+    context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
+) -> web.Response:
     """PUT: add the last chunk, if there is one, and end the upload."""
     digest = Query(request.rel_url.raw_query_string).one("digest")
     if digest is None:
         raise DigestInvalid("the closing PUT needs the digest parameter")
     parsed = parse_digest(digest)
     chunk = read_chunk(request, context.limits.body_idle_s)
-    await context.uploads.finish(target.repository, target.variable, parsed, chunk)
-    return _created(target.repository, parsed)
+    await context.uploads.finish(repository, upload.session, parsed, chunk)
+    return _created(repository, parsed)
 
 
-async def cancel(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+@_at_owner
+async def cancel(
+    context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
+) -> web.Response:
     """DELETE: end the upload and drop its bytes."""
-    await context.uploads.cancel(target.repository, target.variable)
+    await context.uploads.cancel(repository, upload.session)
     return web.Response(status=204, headers=headers.API_VERSION)
 
 
@@ -74,23 +104,24 @@ async def _mount(context: Context, target: Target, mount: str, source: str | Non
 
 
 async def _session_opened(context: Context, target: Target) -> web.Response:
-    upload_id = await context.uploads.start(target.repository)
-    response = _progress(202, target.repository, upload_id, 0)
+    session = await context.uploads.start(target.repository)
+    upload = UploadId(session, context.forwarder.me)
+    response = _progress(202, target.repository, upload, 0)
     if context.limits.chunk_min_bytes:
         response.headers["OCI-Chunk-Min-Length"] = str(context.limits.chunk_min_bytes)
     return response
 
 
 def _progress(
-    status_code: int, repository: RepositoryName, upload_id: str, offset: int
+    status_code: int, repository: RepositoryName, upload: UploadId, offset: int
 ) -> web.Response:
     return web.Response(
         status=status_code,
         headers={
             **headers.API_VERSION,
-            "Location": f"/v2/{repository}/blobs/uploads/{upload_id}",
+            "Location": f"/v2/{repository}/blobs/uploads/{upload}",
             "Range": headers.progress(offset),
-            "Docker-Upload-UUID": upload_id,
+            "Docker-Upload-UUID": str(upload),
         },
     )
 

@@ -12,6 +12,10 @@ class BlobStoreConfig:
     filesystem; beyond that they only contend for the cores. Each holds at most one buffer of
     1 MiB (when it hashes a file again), so memory is not the limit."""
 
+    reserve_bytes: int = 0
+    """Free bytes that no new blob may take from the disk. They are for what must go on when it is
+    full: the index, deleting, recovering. More refuses pushes sooner."""
+
     inline_read_max_bytes: int = 256 * 1024
     """Reads up to this size that the page cache can answer are done in the event loop. Higher
     saves more hops to a thread (about 0.1 ms each) and holds the loop longer (about 0.05 ms at

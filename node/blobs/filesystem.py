@@ -12,6 +12,7 @@ from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import Disk, OpenFile, full_disk_as_storage_full, read_file, write_fully
 from node.blobs.layout import BlobLayout
 from node.blobs.staging import FileIngest, Staging
+from node.room import check_room
 
 
 class FilesystemBlobs:
@@ -111,6 +112,7 @@ class FilesystemBlobs:
             with full_disk_as_storage_full():
                 fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
                 try:
+                    check_room(fd, len(data), self._config.reserve_bytes)
                     write_fully(fd, data, 0)
                     os.fsync(fd)
                 finally:

@@ -22,6 +22,7 @@ from node.blobs.disk import (
 from node.blobs.errors import StagingGone
 from node.blobs.layout import BlobLayout
 from node.blobs.publish import Publisher
+from node.room import check_room
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -47,6 +48,7 @@ class Staging:
         self.disk = disk
         self.publisher = Publisher(layout)
         self.inline_read_max_bytes = config.inline_read_max_bytes
+        self.reserve_bytes = config.reserve_bytes
         self.owners: WeakValueDictionary[str, FileIngest] = WeakValueDictionary()
 
 
@@ -147,6 +149,7 @@ class FileIngest:
     def _append(self, data: bytes) -> None:
         with full_disk_as_storage_full():
             fd = self._open()
+            check_room(fd, len(data), self._staging.reserve_bytes)
             try:
                 write_fully(fd, data, self._offset)
             except OSError:

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from node.datadir import locked
+from node.datadir import shared
 from node.fsck.check import Progress as CheckProgress
 from node.fsck.check import check_data_dir
 from node.fsck.report import Report
@@ -21,7 +21,9 @@ def fsck(data_dir: Path) -> int:
     """Check a data directory, print what was found, and return the exit status."""
     console = Console(stderr=True, highlight=False)
     try:
-        with locked(data_dir, create=False):
+        with shared(data_dir) as held:
+            if not held:
+                console.print("no lock file: make sure that no node uses this directory")
             report = _check(data_dir, console)
     except (StartupError, OSError) as exc:
         console.print(f"atoll: {exc}", markup=False, soft_wrap=True)

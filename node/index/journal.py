@@ -160,23 +160,44 @@ class Journal:
         self.store_id = store_id
         self.origin = origin
         self.clock = clock
-        self.applied: dict[Origin, int] = {
-            keys.read_origin(key): keys.read_u64(value)
-            for key, value in store.scan("vector", b"", b"\xff")
-        }
-        self.floor: Vector = {
-            keys.read_origin(key): keys.read_u64(value)
-            for key, value in store.scan("floor", b"", END)
-        }
+        self.applied: dict[Origin, int] = {}
+        self.floor: Vector = {}
         """Up to where events are gone from each log. Their effect is in the objects."""
-        self.restoring = store.get("meta", RESTORING) is not None
+        self.restoring = False
         """The objects are being replaced by a checkpoint: nothing may be read or changed."""
+        self.sums = Sums()
+        self.totals = TotalsRow()
+        self._load()
+        self.durable: Vector = dict(self.applied)
+
+    def _load(self) -> None:
+        self.applied = self._origins("vector")
+        self.floor = self._origins("floor")
+        self.restoring = self.store.get("meta", RESTORING) is not None
         if self.restoring:
             self.applied.update(self._log_ends())
-        self.durable: Vector = dict(self.applied)
-        self.sums = Sums.load(store)
-        row = store.get("meta", TOTALS)
+        self.sums = Sums.load(self.store)
+        row = self.store.get("meta", TOTALS)
         self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
+
+    def _origins(self, family: str) -> dict[Origin, int]:
+        return {
+            keys.read_origin(key): keys.read_u64(value)
+            for key, value in self.store.scan(family, b"", END)
+        }
+
+    def recover(self) -> None:
+        """
+        Take the store up again after `IndexFull`; on the writer thread.
+
+        What the failed changes left here is replaced by what the store really has. They were not
+        acknowledged and no peer has seen them, so their sequence numbers may be given again.
+
+        Raises:
+            IndexFull: there is still no room.
+        """
+        self.store.recover()
+        self._load()
 
     def resume_clock(self) -> None:
         """

@@ -59,6 +59,9 @@ class MemoryStore:
         with self._lock:
             self._undo.clear()
 
+    def recover(self) -> None:
+        self.crash()
+
     def crash(self) -> None:
         """Forget every write since the last `sync`, as a power cut would."""
         while self._undo:

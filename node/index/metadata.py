@@ -6,14 +6,14 @@ from typing import TypeVar
 from cluster.events import Add
 from cluster.gossip.merge import Presence
 from cluster.model import Digest, Dot, Key
-from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
 from node.index import fallback, keys, local, objects, rows
 from node.index.journal import Journal, Transaction
 from node.index.objects import BLOB, MANIFEST
 from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
-from node.index.writer import Writer
+from node.index.writer import IndexWriter
 from node.registry.manifests import Need, parse_manifest, referrer_descriptor
 from node.registry.ports import ManifestRecord, UploadRecord
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class Metadata(Queries):
     """`MetadataIndex` over an ordered store."""
 
-    def __init__(self, journal: Journal, writer: Writer) -> None:
+    def __init__(self, journal: Journal, writer: IndexWriter) -> None:
         super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
@@ -116,6 +116,8 @@ class Metadata(Queries):
     def _put_unlogged(self, family: str, key: bytes, value: bytes | None) -> None:
         try:
             self._store.write([Mutation(family, key, value)])
+        except IndexFull:
+            raise
         except OSError as exc:
             raise StorageFailure from exc
 

@@ -1,5 +1,6 @@
 """Opening the index of a data directory: identity, epoch, and the parts joined together."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,7 +13,7 @@ from node.index.merkle import Sums
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
-from node.index.writer import Writer
+from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
 FORMAT: Final = 2
@@ -41,7 +42,7 @@ class Index(NamedTuple):
     metadata: Metadata
     replica: IndexReplica
     journal: Journal
-    writer: Writer
+    writer: IndexWriter
     store_id: int
     """Names this data directory; a new one has another, also under the same node name."""
 
@@ -58,6 +59,7 @@ def open_index(
     wall: WallClock,
     rng: Chance,
     on_quarantine: QuarantineAlarm,
+    make_writer: Callable[[Journal], IndexWriter] = Writer,
 ) -> Index:
     """
     Open the index in *store* for *node*, on the running event loop.
@@ -69,7 +71,7 @@ def open_index(
     identity = identify(store, node, wall, rng)
     journal = Journal(store, identity.origin, clock, identity.store_id)
     journal.resume_clock()
-    writer = Writer(journal)
+    writer = make_writer(journal)
     return Index(
         Metadata(journal, writer),
         IndexReplica(journal, writer, on_quarantine),

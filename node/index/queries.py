@@ -10,7 +10,7 @@ from typing import Final
 
 from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, NodeId
-from node.errors import StorageFailure
+from node.errors import IndexFull, StorageFailure
 from node.index import keys, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import LOCAL_FAMILIES, OrderedStore
@@ -124,6 +124,8 @@ class Queries:
     def _get(self, family: str, key: bytes) -> bytes | None:
         try:
             found = self._store.get(family, key)
+        except IndexFull:
+            raise
         except OSError as exc:
             raise StorageFailure from exc
         self._check(family)
@@ -140,6 +142,8 @@ class Queries:
                 self._check(family)
                 yield row
             self._check(family)
+        except IndexFull:
+            raise
         except OSError as exc:
             raise StorageFailure from exc
 

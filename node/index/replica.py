@@ -20,7 +20,7 @@ from node.index import local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal
 from node.index.queries import Queries
-from node.index.writer import Writer
+from node.index.writer import IndexWriter
 
 QuarantineAlarm = Callable[[Event, str], None]
 
@@ -36,7 +36,9 @@ class Held(NamedTuple):
 class IndexReplica:
     """`RecordReplica` over the journal. Belongs to the event loop it was made on."""
 
-    def __init__(self, journal: Journal, writer: Writer, on_quarantine: QuarantineAlarm) -> None:
+    def __init__(
+        self, journal: Journal, writer: IndexWriter, on_quarantine: QuarantineAlarm
+    ) -> None:
         self._journal = journal
         self._writer = writer
         self._queries = Queries(journal.store)

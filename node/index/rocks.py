@@ -1,19 +1,37 @@
 """The `OrderedStore` on disk: one RocksDB, one column family per family. The only rocksdict."""
 
 import re
+import shutil
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 from weakref import WeakSet
 
 from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
+from cluster.errors import StorageFull
+from node.errors import IndexFull
 from node.index.store import FAMILIES, Change, Mutation
+from node.room import check_room
 
 _LOCKED: Final = re.compile(r"lock hold by current process|While lock file", re.IGNORECASE)
 
 _WAL_BYTES_MAX: Final = 256 << 20
 """Column families are flushed when the write-ahead log reaches this; bounds start-up replay."""
+
+_FULL: Final = re.compile("No space left|Disk quota exceeded|Max allowed space", re.IGNORECASE)
+"""How RocksDB words ENOSPC, EDQUOT and its own limit; it repeats them until it is reopened."""
+
+_RECOVERY_BYTES: Final = 16 << 20
+"""Room for a recovery beside a copy of the write-ahead log: its new log, options and manifest."""
+
+_RELEASE_TRIES: Final = 100
+_RELEASE_PAUSE_S: Final = 0.01
+
+_WRITTEN_BY_READERS: Final = "rocksdict-config.json"
 
 
 class StoreLocked(OSError):
@@ -45,35 +63,61 @@ class RocksStore:
             StoreLocked: another process has it open.
             OSError: it cannot be opened.
         """
-        access = AccessType.read_only() if read_only else AccessType.read_write()
+        self._path = path
+        self._read_only = read_only
+        self._recovering = False
+        self._scratch: TemporaryDirectory[str] | None = None
+        self._synced = WriteOptions()
+        self._synced.sync = True
+        self._open()
+
+    def _open(self) -> None:
+        path = self._path
+        if self._read_only:
+            path = self._window()
+        access = AccessType.read_only() if self._read_only else AccessType.read_write()
         try:
-            names = _present(path) if read_only else FAMILIES
+            names = _present(path) if self._read_only else FAMILIES
             families = {name: Options(raw_mode=True) for name in names}
             self._db: Any = Rdict(str(path), _options(), families, access)
         except Exception as exc:
             if _LOCKED.search(str(exc)):
-                raise StoreLocked(f"{path} is in use by another process") from exc
-            raise OSError(f"cannot open the index in {path}: {exc}") from exc
+                raise StoreLocked(f"{self._path} is in use by another process") from exc
+            kind = IndexFull if _FULL.search(str(exc)) else OSError
+            raise kind(f"cannot open the index in {self._path}: {exc}") from exc
         self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in names}
         self._handles: dict[str, Any] = {
             name: self._db.get_column_family_handle(name) for name in names
         }
         self._snapshots: WeakSet[RocksSnapshot] = WeakSet()
-        self._synced = WriteOptions()
-        self._synced.sync = True
+
+    def _window(self) -> Path:
+        """
+        A directory of links to the database's files.
+
+        Even to read, rocksdict writes a file beside them, which a read-only disk does not take
+        and a check should not do.
+        """
+        self._scratch = TemporaryDirectory(prefix="atoll-index-")
+        window = Path(self._scratch.name)
+        for file in self._path.iterdir():
+            if file.name == _WRITTEN_BY_READERS:
+                shutil.copyfile(file, window / file.name)
+            else:
+                (window / file.name).symlink_to(file.absolute())
+        return window
 
     def get(self, family: str, key: bytes) -> bytes | None:
-        rows = self._families.get(family)
-        if rows is None:
-            return None  # opened to read only, and written before there was such a family
+        if self._is_missing(family):
+            return None
         try:
-            value: bytes | None = rows.get(key)
+            value: bytes | None = self._families[family].get(key)
         except Exception as exc:
-            raise _failure(exc) from exc
+            raise self._failure(exc) from exc
         return value
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        if family not in self._families:
+        if self._is_missing(family):
             return
         try:
             options = ReadOptions()
@@ -85,7 +129,11 @@ class RocksStore:
                 rows.next()
             rows.status()
         except Exception as exc:
-            raise _failure(exc) from exc
+            raise self._failure(exc) from exc
+
+    def _is_missing(self, family: str) -> bool:
+        # Opened to read only, and written before there was such a family.
+        return self._read_only and family not in self._handles
 
     def write(self, batch: Sequence[Change]) -> None:
         writes = WriteBatch(raw_mode=True)
@@ -100,7 +148,7 @@ class RocksStore:
         try:
             self._db.write(writes)
         except Exception as exc:
-            raise _failure(exc) from exc
+            raise self._failure(exc) from exc
 
     def sync(self) -> None:
         # A synced write covers everything before it in the write-ahead log. rocksdict's
@@ -110,13 +158,44 @@ class RocksStore:
         try:
             self._db.write(marker, self._synced)
         except Exception as exc:
-            raise _failure(exc) from exc
+            raise self._failure(exc) from exc
+
+    def recover(self) -> None:
+        # After a failed write RocksDB refuses every other one, and rocksdict cannot resume it: it
+        # has to be closed and opened again. Opening copies what the write-ahead log has into
+        # new, synced files, so nothing rests on the log whose end is torn.
+        try:
+            check_room(self._path, self._log_bytes() + _RECOVERY_BYTES, 0)
+        except StorageFull as exc:
+            raise IndexFull from exc
+        self._recovering = True
+        self.close()
+        for _ in range(_RELEASE_TRIES):
+            try:
+                self._open()
+            except StoreLocked:  # a scan on another thread still keeps the old one
+                time.sleep(_RELEASE_PAUSE_S)
+            else:
+                self._recovering = False
+                return
+        raise IndexFull("the index is being recovered")
+
+    def _log_bytes(self) -> int:
+        return sum(log.stat().st_size for log in self._path.glob("*.log"))
+
+    def _failure(self, exc: Exception) -> OSError:
+        if self._recovering:
+            return IndexFull("the index is being recovered after the disk was full")
+        if _FULL.search(str(exc)):
+            return IndexFull()
+        return OSError(f"index storage failed: {exc}")
 
     def snapshot(self, families: Sequence[str]) -> "RocksSnapshot":
         try:
-            taken = RocksSnapshot({family: self._families[family].iter() for family in families})
+            iterators = {family: self._families[family].iter() for family in families}
         except Exception as exc:
-            raise _failure(exc) from exc
+            raise self._failure(exc) from exc
+        taken = RocksSnapshot(iterators)
         self._snapshots.add(taken)
         return taken
 
@@ -126,7 +205,12 @@ class RocksStore:
         # Every handle keeps the database, and so its lock, alive.
         self._families.clear()
         self._handles.clear()
-        self._db.close()
+        # After a failed write it tries to flush once more, and repeats the failure. That loses
+        # nothing: what was synced is in the write-ahead log.
+        with suppress(Exception):
+            self._db.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
 
 class RocksSnapshot:
@@ -148,7 +232,7 @@ class RocksSnapshot:
                 rows.next()
             rows.status()
         except Exception as exc:
-            raise _failure(exc) from exc
+            raise OSError(f"the snapshot cannot be read: {exc}") from exc
 
     def close(self) -> None:
         self._iterators.clear()
@@ -158,7 +242,3 @@ def _present(path: Path) -> tuple[str, ...]:
     """The families that the database has: a database that is only read gets no new ones."""
     there = set(Rdict.list_cf(str(path), _options()))
     return tuple(name for name in FAMILIES if name in there)
-
-
-def _failure(exc: Exception) -> OSError:
-    return OSError(f"index storage failed: {exc}")

@@ -78,7 +78,8 @@ class OrderedStore(Protocol):
     Rows of bytes in families, ordered by key.
 
     Safe to call from many threads at once.
-    Every method raises OSError when the storage fails.
+    Every method raises OSError when the storage fails, and `IndexFull` when all that it lacks is
+    room: then nothing is written until `recover`.
     """
 
     def get(self, family: str, key: bytes) -> bytes | None: ...
@@ -97,6 +98,18 @@ class OrderedStore(Protocol):
 
     def sync(self) -> None:
         """Make everything written so far durable."""
+        ...
+
+    def recover(self) -> None:
+        """
+        Take writes again after `IndexFull`; blocks, and until it returns reads may fail likewise.
+
+        On return everything that was synced before is there. What was written after the last
+        sync may be there or not, each batch whole; what is there is durable after the next sync.
+
+        Raises:
+            IndexFull: there is still no room; reads go on as before.
+        """
         ...
 
     def close(self) -> None: ...

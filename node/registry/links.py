@@ -22,6 +22,7 @@ class Links:
         Raises:
             BlobNotFound: the source does not have it; no repository has it, if none is named.
         """
+        self._replicator.check_writable()
         size = self._mountable(digest, source)
         if size is None and source is not None:
             await self._replicator.catch_up()
@@ -37,6 +38,7 @@ class Links:
         Raises:
             BlobNotFound: it is not there.
         """
+        self._replicator.check_writable()
         dot = await self._index.delete_blob(repository, digest)
         if dot is None:
             await self._replicator.catch_up()

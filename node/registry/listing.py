@@ -32,14 +32,16 @@ class Listing:
         Raises:
             NameUnknown: there is no such repository.
         """
+        await self._replicator.ensure_current()
         if not self._index.repository_exists(repository):
             await self._replicator.catch_up()
             if not self._index.repository_exists(repository):
                 raise NameUnknown(repository)
         return self._index.tags(repository, last, min(limit, PAGE_MAX))
 
-    def repositories(self, last: str, limit: int) -> Page:
+    async def repositories(self, last: str, limit: int) -> Page:
         """Repositories with at least one manifest, behind *last*, in byte order."""
+        await self._replicator.ensure_current()
         return self._index.repositories(last, min(limit, PAGE_MAX))
 
     async def referrers(
@@ -51,6 +53,7 @@ class Listing:
         An empty first page asks the peers, as a missing tag does: a signature pushed a moment
         ago through another node must be found.
         """
+        await self._replicator.ensure_current()
         page = self._referrers(repository, subject, artifact_type, last)
         if not page.descriptors and not last:
             await self._replicator.catch_up()

@@ -175,6 +175,25 @@ class RemoteBlob(Protocol):
 class Replicator(Protocol):
     """The rest of the cluster, as the registry sees it."""
 
+    def check_writable(self) -> None:
+        """
+        Return if this node may write; called before anything is.
+
+        Raises:
+            ClockOff: its clock is wrong, so that the others would refuse what it writes.
+        """
+        ...
+
+    async def ensure_current(self) -> None:
+        """
+        Return once everything that this region has acknowledged is here; called before answering
+        from the local index. Mostly at once.
+
+        Raises:
+            NotCaughtUp: a connected peer had more than could be read in time.
+        """
+        ...
+
     async def catch_up(self) -> None:
         """
         Learn what every connected peer knows; called before answering "not found".

@@ -32,7 +32,9 @@ class Pull:
 
         Raises:
             ManifestUnknown: nobody who is connected knows it.
+            NotCaughtUp: it is not known whether that is so, or whether what is here is the latest.
         """
+        await self._replicator.ensure_current()
         found = self._find_manifest(repository, reference)
         if found is None:
             await self._replicator.catch_up()
@@ -61,6 +63,7 @@ class Pull:
         Raises:
             BlobNotFound: nobody who is connected knows it in this repository.
         """
+        await self._replicator.ensure_current()
         size = self._index.blob(repository, digest)
         if size is None:
             await self._replicator.catch_up()

@@ -46,8 +46,10 @@ class Push:
         Raises:
             ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
             ManifestBlobUnknown: it names content that the repository does not have.
+            ClockOff: this node may not write.
             BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
         """
+        self._replicator.check_writable()
         if isinstance(reference, Tag):
             tags = (reference, *tags)
         if len(tags) > TAGS_MAX:
@@ -68,6 +70,7 @@ class Push:
         Raises:
             NameUnknown, ManifestUnknown: there is no such thing.
         """
+        self._replicator.check_writable()
         dot = await self._delete_known(repository, reference)
         if dot is None:
             await self._replicator.catch_up()

@@ -117,6 +117,7 @@ class Uploads:
         Raises:
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
+        self._replicator.check_writable()
         if len(self._sessions) >= self._config.open_max:
             await self._evict()
         return self._open(repository).record.id
@@ -155,6 +156,7 @@ class Uploads:
             DigestMismatch: the content is not what *digest* says. The session is gone.
             StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
         """
+        self._replicator.check_writable()
         with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
             if small is None:
@@ -335,9 +337,10 @@ class Uploads:
 
     async def _forget(self, session: _Session) -> None:
         self._sessions.pop(session.record.id, None)
-        self._index.delete_upload(session.record.id)
+        # The bytes first: on a full disk they are the room that the index needs for the rest.
         if session.staged is not None:
             await session.staged.discard()
             session.staged.release()
         else:
             await self._blobs.discard_staged(session.record.id)
+        self._index.delete_upload(session.record.id)

@@ -200,6 +200,15 @@ class Settings:
             unit="bytes",
         ),
     )
+    disk_reserve_bytes: int = field(
+        default=64 << 20,
+        metadata=_about(
+            Whole(0, 1 << 50),
+            "Free bytes on the disk of the data directory below which pushes are refused (503).",
+            why="The index, deletes and recovery go on in them; less lets pushes fill the disk.",
+            unit="bytes",
+        ),
+    )
     join_timeout_s: float = field(
         default=10.0,
         metadata=_about(

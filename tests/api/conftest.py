@@ -17,6 +17,7 @@ from cluster.clock import HybridClock, SystemClock
 from cluster.model import Digest, NodeId
 from node.api.app import Api
 from node.api.context import ApiLimits, Context
+from node.api.forwarding import ForwardConfig, Forwarder
 from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
@@ -50,6 +51,13 @@ class Observed:
         self.bytes_out += count
 
 
+class AddressBook(dict[str, str]):
+    """Other nodes and where their API is: the `Neighbours` of a registry without a cluster."""
+
+    def http_address(self, node: NodeId) -> str | None:
+        return self.get(node)
+
+
 @dataclass
 class Answer:
     status: int
@@ -79,6 +87,8 @@ class Registry:
     replicator: SoloReplicator
     observed: Observed
     parts: AsyncExitStack
+    refusals: list[Exception]
+    """What new content meets, as if the disk were below its reserve; empty: it is not."""
 
     async def stop(self) -> None:
         await self.parts.aclose()
@@ -156,24 +166,34 @@ StartRegistry = Callable[..., Awaitable[Registry]]
 
 @pytest.fixture
 async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
-    """Start registries in one data directory, one after the other."""
+    """
+    Start registries: in one data directory, one after the other; or, with a name each, as nodes
+    that find each other in *neighbours*.
+    """
     async with AsyncExitStack() as registries:
 
         async def start(
-            limits: ApiLimits | None = None, config: UploadConfig | None = None
+            limits: ApiLimits | None = None,
+            config: UploadConfig | None = None,
+            *,
+            node: str = "",
+            neighbours: AddressBook | None = None,
+            forwarding: ForwardConfig | None = None,
         ) -> Registry:
+            name, data_dir = NodeId(node or "solo"), tmp_path / node
+            data_dir.mkdir(exist_ok=True)
             stack = await registries.enter_async_context(AsyncExitStack())
             wall = SystemClock()
             index = open_index(
-                RocksStore(tmp_path / "index"),
-                NodeId("solo"),
+                RocksStore(data_dir / "index"),
+                name,
                 HybridClock(wall),
                 wall,
                 random.Random(),
                 lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
             )
             stack.callback(index.close)
-            blobs = await stack.enter_async_context(FilesystemBlobs(tmp_path, BlobStoreConfig()))
+            blobs = await stack.enter_async_context(FilesystemBlobs(data_dir, BlobStoreConfig()))
             replicator = SoloReplicator()
             uploads = Uploads(
                 index.metadata,
@@ -184,31 +204,50 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 lambda: wall.now_ms() / 1000,
             )
             observed = Observed()
+            refusals: list[Exception] = []
+
+            def check_room() -> None:
+                if refusals:
+                    raise refusals[0]
+
+            limits = limits or ApiLimits()
+            forwarder = Forwarder(
+                name,
+                AddressBook() if neighbours is None else neighbours,
+                forwarding or ForwardConfig(),
+                get_logger("forwarding"),
+                body_idle_s=limits.body_idle_s,
+            )
             context = Context(
                 pull=Pull(index.metadata, blobs, replicator),
                 push=Push(index.metadata, replicator),
                 uploads=uploads,
                 links=Links(index.metadata, replicator),
                 listing=Listing(index.metadata, replicator),
-                limits=limits or ApiLimits(),
+                check_room=check_room,
+                forwarder=await stack.enter_async_context(forwarder),
+                limits=limits,
             )
             runner = web.ServerRunner(make_server(Api(context, {}, observed)))
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             port = runner.addresses[0][1]
+            if neighbours is not None:
+                neighbours[name] = f"127.0.0.1:{port}"
             session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
             return Registry(
                 f"http://127.0.0.1:{port}",
                 port,
                 session,
-                tmp_path,
+                data_dir,
                 index,
                 uploads,
                 blobs,
                 replicator,
                 observed,
                 stack,
+                refusals,
             )
 
         yield start

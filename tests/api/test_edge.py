@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from aiohttp import web
 
+from cluster.errors import StorageFull
+from cluster.model import Digest
 from node import logs
-from node.api import sendfile
-from node.errors import StorageFailure
-from tests.api.conftest import Registry
+from node.api import app, sendfile
+from node.errors import IndexFull, StorageFailure
+from tests.api.conftest import Registry, image
 
 MISSING = "/v2/lib/app/manifests/v1"
 
@@ -100,6 +103,46 @@ async def test_a_failing_disk_is_a_500_and_never_a_404(
     assert answer.codes == ["UNKNOWN"]
 
 
+async def test_below_the_reserve_only_new_content_is_refused(registry: Registry):
+    """Broken: a disk that pushes have filled cannot be emptied by deleting."""
+    digest = await registry.push_image("lib/app", "v1", "v2")
+    session = await registry.start_upload("lib/app")
+    manifest = (await registry.call("GET", "/v2/lib/app/manifests/v1")).body
+    registry.refusals.append(StorageFull("no room"))
+    for method, path in (
+        ("POST", "/v2/lib/app/blobs/uploads/"),
+        ("POST", f"/v2/lib/other/blobs/uploads/?mount={digest}&from=lib/app"),
+        ("PATCH", session),
+        ("PUT", f"{session}?digest={Digest.of(b'x')}"),
+        ("PUT", "/v2/lib/app/manifests/v3"),
+    ):
+        answer = await registry.call(method, path, data=b"x")
+        assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"]), (method, path)
+        assert int(answer.headers["Retry-After"]) > 0
+    assert (await registry.call("GET", session)).status == 204
+    assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).status == 200
+    assert (await registry.call("DELETE", session)).status == 204
+    assert (await registry.call("DELETE", "/v2/lib/app/manifests/v2")).status == 202
+    assert (await registry.call("DELETE", f"/v2/lib/app/manifests/{digest}")).status == 202
+    registry.refusals.clear()
+    assert (await registry.put_manifest("lib/app", "v3", manifest)).status == 201
+
+
+async def test_a_full_index_is_a_503_and_never_a_500(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, lines: io.BytesIO
+):
+    """Broken: clients give up, although room will be made."""
+
+    def full(record: object) -> None:
+        raise IndexFull
+
+    monkeypatch.setattr(registry.index.metadata, "put_upload", full)
+    answer = await registry.call("POST", "/v2/lib/app/blobs/uploads/")
+    assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
+    assert int(answer.headers["Retry-After"]) > 0
+    assert not [event for event in events(lines) if event["level"] == "error"]
+
+
 async def test_a_full_disk_refuses_and_keeps_the_session(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
@@ -118,6 +161,43 @@ async def test_a_full_disk_refuses_and_keeps_the_session(
     assert answer.codes == ["UNAVAILABLE"]
     assert (await registry.call("GET", location)).headers["Range"] == "0-0"
     assert (await registry.call("PATCH", location, data=b"x" * 300_000)).status == 202
+
+
+async def test_a_client_that_does_not_read_a_large_manifest_is_dropped(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: each such client holds a manifest in memory, and its connection, for ever."""
+    # The smallest socket buffers there are: the usual ones take a whole manifest.
+    small = (socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    send, ended = app.Api._send, asyncio.Event()
+
+    async def watched(self: app.Api, request: web.BaseRequest, response: web.Response) -> None:
+        assert request.transport is not None
+        request.transport.get_extra_info("socket").setsockopt(*small)
+        await send(self, request, response)
+        ended.set()
+
+    config = await registry.push_blob("lib/app", b"{}")
+    body = image((config, 2), annotations={"text": "x" * 3_000_000})
+    assert (await registry.put_manifest("lib/app", "big", body)).status == 201
+    monkeypatch.setattr(app.Api, "_send", watched)
+    monkeypatch.setattr(app, "STALL_TIMEOUT_S", 0.05)
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", registry.port))
+        await loop.sock_sendall(
+            client, b"GET /v2/lib/app/manifests/big HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        async with asyncio.timeout(30):
+            await ended.wait()
+            received = 0
+            with suppress(ConnectionResetError):
+                while data := await loop.sock_recv(client, 1 << 16):
+                    received += len(data)
+    assert received < len(body)
+    assert (await registry.call("HEAD", "/v2/lib/app/manifests/big")).status == 200
 
 
 async def test_a_client_that_leaves_in_the_middle_is_no_error(

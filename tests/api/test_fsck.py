@@ -8,7 +8,7 @@ import pytest
 
 from cluster.model import Digest
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
-from node.datadir import locked
+from node.datadir import locked, shared
 from node.fsck.check import Progress, check_data_dir
 from node.fsck.report import Report
 from node.index import keys, opening
@@ -16,6 +16,7 @@ from node.index.journal import RESTORING, forget_log
 from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
+from node.startup import StartupError
 from tests.api.conftest import Registry, StartRegistry, image
 
 SILENT = Progress(lambda count: None, lambda count: None, lambda count: None)
@@ -45,7 +46,8 @@ async def data_dir(start_registry: StartRegistry) -> Path:
     registry = await start_registry()
     await fill(registry)
     await registry.stop()
-    return registry.data_dir
+    with locked(registry.data_dir):  # as a node does
+        return registry.data_dir
 
 
 async def test_what_is_in_order_has_no_problems(data_dir: Path):
@@ -211,7 +213,7 @@ async def test_unusable_directories_are_refused(data_dir: Path, tmp_path: Path):
     assert fsck(Path("/dev/null")) == UNUSABLE
     (tmp_path / "empty").mkdir()
     assert fsck(tmp_path / "empty") == UNUSABLE
-    with locked(data_dir, create=False):
+    with locked(data_dir):
         assert fsck(data_dir) == UNUSABLE
     rewrite(data_dir, Mutation("meta", keys.join("format"), keys.u64(opening.FORMAT + 1)))
     assert fsck(data_dir) == UNUSABLE
@@ -251,3 +253,33 @@ async def test_a_half_taken_checkpoint_is_told_as_such(data_dir: Path):
     """Every row that is missing by design would be a problem of its own."""
     change(data_dir, Mutation("meta", RESTORING, b""), RangeDeletion("manifests", b"", b"\xff"))
     assert [problem.where for problem in check(data_dir).problems] == ["index"]
+
+
+def state(directory: Path) -> dict[Path, int]:
+    """Every file and directory, and when it was last changed."""
+    return {path: path.lstat().st_mtime_ns for path in (directory, *directory.rglob("*"))}
+
+
+async def test_a_check_writes_nothing(data_dir: Path):
+    """Broken: evidence is changed by looking at it, and a read-only disk cannot be checked."""
+    before = state(data_dir)
+    assert fsck(data_dir) == CLEAN
+    assert state(data_dir) == before
+
+
+async def test_a_copy_without_a_lock_file_is_checked_with_a_warning(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert fsck(data_dir) == CLEAN
+    assert "lock file" not in capsys.readouterr().err
+    (data_dir / "LOCK").unlink(missing_ok=True)
+    assert fsck(data_dir) == CLEAN
+    assert "no lock file" in capsys.readouterr().err
+
+
+async def test_a_node_does_not_start_during_a_check(data_dir: Path):
+    with shared(data_dir) as held, shared(data_dir) as held_too:
+        assert held
+        assert held_too, "two checks do not disturb each other"
+        with pytest.raises(StartupError, match="in use"), locked(data_dir):
+            pytest.fail("a node would change what is being checked")

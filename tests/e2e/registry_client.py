@@ -92,6 +92,10 @@ class RegistryClient:
         """Upload every blob, then the manifest. A return means that the node answered 201."""
         for blob in image.blobs:
             await self.push_blob(repository, blob)
+        await self.tag(repository, tag, image)
+
+    async def tag(self, repository: str, tag: str, image: Image) -> None:
+        """Put the manifest of an image whose blobs are in the repository."""
         headers = {"Content-Type": MANIFEST_TYPE}
         path = f"/v2/{repository}/manifests/{tag}"
         await self._request("PUT", path, 201, data=image.manifest, headers=headers)

@@ -124,6 +124,9 @@ class ServeCluster:
 
     directory: Path
     size: int = 3
+    regions: Sequence[str] = REGIONS
+    """The nodes' regions, in turn."""
+
     options: Sequence[str] = ()
     nodes: list[ServeProcess] = field(default_factory=list)
 
@@ -132,8 +135,8 @@ class ServeCluster:
         peers = [f"127.0.0.1:{base + RPC_OFFSET + i}" for i in range(self.size)]
         self.nodes = [
             ServeProcess(
-                name=f"{REGIONS[i % len(REGIONS)]}-{i}",
-                region=REGIONS[i % len(REGIONS)],
+                name=f"{self.regions[i % len(self.regions)]}-{i}",
+                region=self.regions[i % len(self.regions)],
                 http=f"127.0.0.1:{base + i}",
                 rpc=peers[i],
                 data_dir=self.directory / f"node-{i}",

@@ -112,6 +112,19 @@ def test_locked_directory(running, addresses):
     check(["--data-dir", str(running.data_dir), *addresses], OTHER, str(running.data_dir))
 
 
+def test_wrong_cluster(running, addresses, tmp_path):
+    """It would serve alone, and its pushes would be on no other node."""
+    options = ("--join", running.rpc, "--cluster", "other", "--node", "eu-2")
+    arguments = ["--data-dir", str(tmp_path / "d"), *addresses, *options]
+    check(arguments, OTHER, "this is cluster 'atoll', not 'other'")
+
+
+def test_taken_name(running, addresses, tmp_path):
+    """Two writers of one log would corrupt it everywhere."""
+    options = ("--join", running.rpc, "--node", running.name)
+    check(["--data-dir", str(tmp_path / "d"), *addresses, *options], OTHER, "is taken")
+
+
 def test_directory_that_cannot_be_made(tmp_path, addresses):
     (tmp_path / "file").write_text("")
     path = str(tmp_path / "file" / "d")

@@ -21,13 +21,15 @@ PATIENCE_S = 20.0
 CONFIG = ClusterConfig(
     cluster="test",
     heartbeat_interval_s=0.01,
+    heartbeat_remote_interval_s=0.01,
+    lease_s=0.1,
     # Liveness on a busy machine must not depend on the scheduler, so silence is tolerated long.
     heartbeat_timeout_s=10.0,
     dial_timeout_s=10.0,
     backoff_min_s=0.005,
     backoff_max_s=0.02,
     antientropy_interval_s=0.02,
-    laggard_s=10.0,
+    laggard_s=0.02,
     durable_timeout_s=10.0,
     catch_up_timeout_s=10.0,
     join_timeout_s=10.0,
@@ -36,6 +38,15 @@ CONFIG = ClusterConfig(
     chunk_bytes=1024,
     hold_inline_max_bytes=512,
 )
+
+
+class WrongClock(SystemClock):
+    """A machine whose wall clock a test sets wrong."""
+
+    wrong_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.wrong_ms
 
 
 class Engine:
@@ -48,6 +59,7 @@ class Engine:
         self.records = MemoryRecords(member.node, member.epoch)
         self.blobs = MemoryBlobs()
         self.log = MemoryLog()
+        self.clock = WrongClock()
         self._network = network
         self._seed = seed
         self.cluster = self._assemble()
@@ -64,7 +76,7 @@ class Engine:
             records=self.records,
             blobs=self.blobs,
             transport=self._network.transport(self.member),
-            wall=SystemClock(),
+            clock=self.clock,
             rng=random.Random(self._seed),
             log=self.log,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from cluster.errors import BlobUnavailable
+from cluster.errors import BlobUnavailable, ClockOff, NotCaughtUp
 from cluster.model import Digest, Dot
 from node.registry.ports import RemoteBlob
 
@@ -13,6 +13,16 @@ class SoloReplicator:
 
     def __init__(self) -> None:
         self.caught_up = 0
+        self.not_writable: ClockOff | None = None
+        self.not_current: NotCaughtUp | None = None
+
+    def check_writable(self) -> None:
+        if self.not_writable is not None:
+            raise self.not_writable
+
+    async def ensure_current(self) -> None:
+        if self.not_current is not None:
+            raise self.not_current
 
     async def catch_up(self) -> None:
         self.caught_up += 1

@@ -10,6 +10,7 @@ import pytest
 
 from cluster.errors import BlobUnknown, StorageFull
 from cluster.model import Digest
+from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 
 DATA = b"some layer" * 5000
@@ -222,6 +223,20 @@ class TestInputOutputErrors:
         ingest.release()
         assert staged() == []
         assert blobs.size(DIGEST) is None
+
+    async def test_nothing_is_taken_out_of_the_reserve(self, tmp_path):
+        """Broken: blobs fill the disk until the index cannot write either."""
+        config = BlobStoreConfig(reserve_bytes=1 << 60)
+        async with FilesystemBlobs(tmp_path, config) as blobs:
+            with pytest.raises(StorageFull):
+                await blobs.put(DIGEST, DATA)
+            ingest = await blobs.stage("up")
+            with pytest.raises(StorageFull):
+                await ingest.append(DATA)
+            await ingest.discard()
+            ingest.release()
+            assert blobs.size(DIGEST) is None
+        assert os.listdir(tmp_path / "staging") == []
 
     async def test_a_first_copy_whose_directory_does_not_sync_is_taken_back(
         self, blobs, monkeypatch, staged

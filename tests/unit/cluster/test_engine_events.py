@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from cluster.errors import DuplicateNode, NotCaughtUp, NotDurable
+from cluster.errors import JoinRefused, NotCaughtUp, NotDurable
 from cluster.model import Member, NodeId, Region
 from tests.fakes.fleet import PATIENCE_S, Engine, fleet
 
@@ -143,7 +143,7 @@ async def test_catch_up_says_so_when_a_connected_peer_does_not_answer():
 async def test_catch_up_passes_over_a_peer_that_is_gone():
     """A dead peer costs one refused call, not the answer."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(heartbeat_interval_s=30.0)
+        a, b, c = await ships.trio(heartbeat_interval_s=30.0, lease_s=100.0)
         dot = c.records.write("x")
         await ships.kill(a)
         await b.cluster.catch_up()
@@ -180,18 +180,33 @@ async def test_a_node_among_its_own_seeds_joins():
         assert a.cluster.statistics().members == ()
 
 
-async def test_another_cluster_is_refused():
-    """Two clusters whose seeds were mixed up must not exchange events."""
+@pytest.mark.parametrize("seeds", [("a:1",), ("a:1", "b:1"), ("a:1", "nobody:1")])
+async def test_a_node_of_another_cluster_is_told_to_stop(seeds: tuple[str, ...]):
+    """It would become ready alone, and take pushes that no node of its cluster ever sees."""
     async with fleet() as ships:
         a = ships.add("a")
         ships.start(a)
-        b = ships.add("b", seeds=("a:1",), cluster="other", join_timeout_s=0.05)
-        ships.start(b)
+        b = ships.add("b", seeds=seeds, cluster="other", join_timeout_s=0.05)
+        ships.network.services[b.address] = b.cluster.service
         b.records.write("x")
-        await b.cluster.wait_joined()
+        with pytest.raises(JoinRefused, match="this is cluster 'test', not 'other'"):
+            await b.cluster.run()
         assert a.records.logs == {}
         assert a.cluster.statistics().members == ()
-        assert "other" in b.log.named("no link")[0].fields["reason"]
+
+
+async def test_one_wrong_seed_does_not_stop_a_node_that_another_seed_takes():
+    """A stale address in the list must not keep a region down."""
+    async with fleet() as ships:
+        wrong, right = ships.add("a"), ships.add("c", cluster="other")
+        ships.start(wrong)
+        ships.start(right)
+        b = ships.add("b", seeds=("a:1", "c:1"), cluster="other", join_timeout_s=0.05)
+        ships.start(b)
+        async with asyncio.timeout(PATIENCE_S):
+            await b.cluster.wait_joined()
+        await b.until_connected("c")
+        assert b.connected() == {"c"}
 
 
 async def test_a_second_node_of_the_same_name_is_told_to_stop():
@@ -201,7 +216,7 @@ async def test_a_second_node_of_the_same_name_is_told_to_stop():
         twin = Member(NodeId("a"), Region("eu"), "elsewhere:1", "elsewhere:2", 7)
         clone = ships.adopt(twin, ("b:1",))
         ships.network.services[clone.address] = clone.cluster.service
-        with pytest.raises(DuplicateNode, match="'a' is taken"):
+        with pytest.raises(JoinRefused, match="'a' is taken"):
             await clone.cluster.run()
         assert b.connected() == {"a", "c"}
         assert a.connected() == {"b", "c"}

@@ -124,6 +124,18 @@ def test_giving_up_joins():
     assert joining.joined
 
 
+def test_a_node_is_rejected_when_all_that_answer_refuse_it():
+    joining = Joining(["b:1", "c:1", "me:1"])
+    joining.greeted("me:1", None)
+    joining.refused("b:1", "no")
+    assert joining.rejection(final=False) is None, "c may still take it"
+    assert "b:1: no" in (joining.rejection(final=True) or "")
+    joining.refused("c:1", "no")
+    assert joining.rejection(final=False)
+    joining.greeted("c:1", NodeId("c"))
+    assert joining.rejection(final=True) is None
+
+
 @given(st.integers(), st.integers(0, 60))
 def test_pauses_stay_within_their_bounds(seed, failures):
     backoff = Backoff(0.1, 5.0, random.Random(seed))

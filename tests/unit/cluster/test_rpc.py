@@ -28,6 +28,7 @@ from cluster.errors import (
     PeerRefused,
     PeerUnreachable,
     StorageFull,
+    WrongCluster,
 )
 from cluster.model import Digest, Dot, Event, Greeting, Key, Member, NodeId, Origin, Region, Vector
 from cluster.rpc import codec
@@ -170,6 +171,7 @@ async def test_the_request_id_travels_with_every_call():
         StorageFull("disk full"),
         PeerRefused("another cluster"),
         DuplicateNode("name taken"),
+        WrongCluster("this is another one"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -438,7 +440,7 @@ async def test_two_engines_over_real_connections():
                 records=records,
                 blobs=blobs,
                 transport=GrpcTransport(me.node, request_id),
-                wall=SystemClock(),
+                clock=SystemClock(),
                 rng=random.Random(1),
                 log=log,
             )

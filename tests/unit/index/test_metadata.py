@@ -6,7 +6,7 @@ import random
 import pytest
 
 from cluster.model import Digest
-from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
 from node.index import fallback
 from node.index.fallback import fallback_tag
 from node.index.memory import MemoryStore
@@ -329,3 +329,45 @@ async def test_after_a_failed_sync_nothing_is_acknowledged_again(open_node: Open
     with pytest.raises(StorageFailure):
         await index.replica.hold(CONFIG, 6)
     assert index.writer.failed is not None
+
+
+class FullStore(MemoryStore):
+    """A store whose disk has no room for what is written while *full*; it fails at the sync."""
+
+    full = False
+    refusing = False
+
+    def sync(self) -> None:
+        self.refusing = self.refusing or self.full
+        if self.refusing:
+            raise IndexFull
+        super().sync()
+
+    def recover(self) -> None:
+        if self.full:
+            raise IndexFull
+        self.refusing = False
+        super().recover()
+
+
+async def test_a_full_disk_refuses_writes_until_there_is_room(open_node: OpenIndex):
+    """Broken: the node has to be restarted, or counts what the disk never took."""
+    store = FullStore()
+    index = open_node(store=store)
+    kept = await push(index, "lib/app", "kept", "a")
+    before, totals = index.replica.vector(), index.journal.totals
+    store.full = True
+    for text in ("refused", "again"):
+        with pytest.raises(IndexFull):
+            await push(index, "lib/app", text, "a")
+    assert index.replica.vector() == before, "what was not synced must not reach a peer"
+    assert index.writer.failed is None
+    store.full = False
+    taken = await push(index, "lib/app", "taken", "b")
+    assert index.metadata.tag("lib/app", "a") == kept
+    assert index.metadata.tag("lib/app", "b") == taken
+    assert index.metadata.manifest("lib/app", manifest("refused")[0]) is None
+    assert index.journal.totals.manifests == totals.manifests + 1
+    [(origin, seq)] = index.replica.vector().items()
+    logged = index.replica.events_after(origin, 0, max_bytes=1 << 20)
+    assert [event.dot.seq for event in logged] == list(range(1, seq + 1))

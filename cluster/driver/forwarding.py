@@ -1,0 +1,65 @@
+"""Which logs this node hands to which peer."""
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple, Protocol
+
+from cluster.environment import Environment
+from cluster.gossip.relays import relays
+from cluster.model import Member, NodeId, Origin, Region
+
+
+class Duty(NamedTuple):
+    """A log to hand over, up to and including *upto*."""
+
+    origin: Origin
+    upto: int
+
+
+class Neighbourhood(Protocol):
+    """Who can be reached right now."""
+
+    def connected(self) -> Collection[Member]: ...
+
+
+class Forwarding:
+    """
+    The own log goes to everybody in the region and to a few relays in each other one. What came
+    from another region goes to everybody in the region: this node is a relay then.
+
+    Nothing of this is kept: what a node that stops had yet to hand on is found by gossip.
+    """
+
+    def __init__(self, env: Environment, neighbourhood: Neighbourhood) -> None:
+        self._env = env
+        self._neighbourhood = neighbourhood
+        self._relayed: dict[Origin, int] = {}
+
+    def note_received(self, sender: Region, origins: Collection[Origin]) -> None:
+        """
+        Note that events of *origins* came from a node in the region *sender*.
+
+        From another region they are to be handed on in this one. Within a region everybody got
+        them from whoever brought them there.
+        """
+        if sender == self._env.me.region:
+            return
+        vector = self._env.records.vector()
+        for origin in origins:
+            if origin.node != self._env.me.node:
+                self._relayed[origin] = vector.get(origin, 0)
+
+    def duties(self, node: NodeId, region: Region) -> Iterator[Duty]:
+        """What is to be handed to *node*, the own log first."""
+        if region == self._env.me.region or node in self._relays(region):
+            own = self._env.records.origin
+            yield Duty(own, self._env.records.vector().get(own, 0))
+        if region == self._env.me.region:
+            for origin, upto in self._relayed.items():
+                if origin.node != node:
+                    yield Duty(origin, upto)
+
+    def _relays(self, region: Region) -> frozenset[NodeId]:
+        connected = (m.node for m in self._neighbourhood.connected() if m.region == region)
+        # As many as there must be copies: in a lone region those are all abroad.
+        count = max(self._env.config.relays, self._env.config.copies - 1)
+        return relays(self._env.me.node, connected, count)

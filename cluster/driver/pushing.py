@@ -1,0 +1,102 @@
+"""Handing events to one peer, as they become durable here."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from cluster.driver.forwarding import Forwarding
+from cluster.environment import Environment
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.model import Event, Member, Origin, Vector
+from cluster.ports import Peer
+from cluster.waiting.pulse import Pulse
+
+
+class Pushing:
+    """
+    Hands over, in order, what `Forwarding` says, from where the peer has it.
+
+    One batch is on its way at a time, and holds whatever became durable meanwhile. So a slow peer
+    gets large batches, not a queue. A log that the peer cannot go on with, for it parks its events
+    or lacks some before them, pauses; the others go on.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        member: Member,
+        peer: Peer,
+        forwarding: Forwarding,
+        acknowledgements: Acknowledgements,
+        changes: Pulse,
+    ) -> None:
+        self._env = env
+        self._member = member
+        self._peer = peer
+        self._forwarding = forwarding
+        self._acknowledgements = acknowledgements
+        self._changes = changes
+        self._reached: dict[Origin, int] = {}
+        self._paused_until: dict[Origin, float] = {}
+
+    def note_have(self, have: Vector) -> None:
+        """Take the peer's word, in a greeting or an answer, for how far it is. Forwards only."""
+        for origin, seq in have.items():
+            if seq > self._reached.get(origin, 0):
+                self._reached[origin] = seq
+                self._paused_until.pop(origin, None)
+
+    async def run(self) -> None:
+        """Push for ever; raises what the peer or the local storage raises."""
+        while True:
+            events = self._next_batch()
+            if not events:
+                await self._wait_for_more()
+                continue
+            answer = await self._peer.push(events)
+            self._settle(events, answer)
+
+    def _next_batch(self) -> list[Event]:
+        now, room = self._env.clock.now_s(), self._env.config.push_batch_bytes
+        batch: list[Event] = []
+        for origin, upto in self._forwarding.duties(self._member.node, self._member.region):
+            after = self._reached.get(origin, 0)
+            if after >= upto or self._paused_until.get(origin, 0.0) > now:
+                continue
+            events = self._env.records.events_after(origin, after, max_bytes=room)
+            batch += events
+            room -= sum(len(event.body) for event in events)
+            if room <= 0:
+                break
+        return batch
+
+    def _settle(self, events: Sequence[Event], answer: Vector) -> None:
+        own = self._env.records.origin
+        for origin in {event.origin for event in events}:
+            reached, before = answer.get(origin, 0), self._reached.get(origin, 0)
+            if reached <= before:
+                pause_s = self._env.config.heartbeat_remote_interval_s
+                self._paused_until[origin] = self._env.clock.now_s() + pause_s
+                continue
+            self._reached[origin] = reached
+            if origin == own:
+                self._env.counters.events_pushed += reached - before
+                if self._acknowledgements.acknowledge(self._member.node, reached):
+                    self._changes.beat()
+            else:
+                self._env.counters.events_relayed += reached - before
+
+    async def _wait_for_more(self) -> None:
+        if not self._paused_until:
+            await self._changes.wait()
+            return
+        pause_s = min(self._paused_until.values()) - self._env.clock.now_s()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(pause_s, 0) + _LATE_S):
+                await self._changes.wait()
+        now = self._env.clock.now_s()
+        self._paused_until = {o: at for o, at in self._paused_until.items() if at > now}
+
+
+_LATE_S = 0.001
+"""Timers may be early; what is paused *until* then would be looked at twice."""

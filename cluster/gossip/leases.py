@@ -1,0 +1,57 @@
+"""
+May a node answer reads from its own index? Leases between the nodes of one region. Pure.
+
+A writer that greets back "you have all I acknowledged" grants a lease: for `lease_s` it will
+acknowledge nothing that the reader lacks. The reader counts from when it *asked*, the writer from
+when it *answered*, which is later; so the reader's lease is over first. Only the rates of the two
+monotonic clocks have to agree, and `DRIFT` allows for those (Gray and Cheriton, "Leases: an
+efficient fault-tolerant mechanism for distributed file cache consistency", 1989).
+
+A reader without a lease from everybody looks with its peers before it answers.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from cluster.model import NodeId
+
+DRIFT: Final = 1.05
+"""How much faster the writer's monotonic clock may run. Oscillators differ by less than 0.1 %."""
+
+
+class Grants:
+    """The writer's side. Times are seconds of this node's monotonic clock."""
+
+    def __init__(self, lease_s: float, now: float) -> None:
+        """
+        Begin at *now*, with everybody holding a lease.
+
+        The run before this one may have granted some, which ended with nothing but time.
+        """
+        self._lease_s = lease_s
+        self._until: dict[NodeId, float] = {}
+        self._inherited_until = now + lease_s * DRIFT
+
+    def grant(self, node: NodeId, now: float) -> None:
+        """Note that *node* was answered at *now* that it may read here."""
+        self._until[node] = now + self._lease_s * DRIFT
+
+    def until(self, node: NodeId) -> float:
+        """When the lease of *node* is surely over."""
+        return max(self._until.get(node, 0.0), self._inherited_until)
+
+
+class Leases:
+    """The reader's side. Times are seconds of this node's monotonic clock."""
+
+    def __init__(self, lease_s: float) -> None:
+        self._lease_s = lease_s
+        self._until: dict[NodeId, float] = {}
+
+    def take(self, node: NodeId, asked_at: float) -> None:
+        """Note the lease that *node* granted to a question of *asked_at*."""
+        self._until[node] = asked_at + self._lease_s
+
+    def cover(self, nodes: Collection[NodeId], now: float) -> bool:
+        """Whether every one of *nodes* has granted a lease that is not over."""
+        return all(self._until.get(node, 0.0) > now for node in nodes)

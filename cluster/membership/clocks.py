@@ -1,0 +1,67 @@
+"""
+Whose clock is wrong? Comparing wall clocks with the members'. Pure.
+
+Stamps of a clock that is far ahead are refused by the others, so what such a node accepts would
+stay with it: it has to notice, and stop writing, before that.
+"""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from cluster.model import NodeId
+
+SAMPLES: Final = 4
+"""Greetings remembered per member. The one with the shortest round trip counts: of the others the
+answer's age is less sure. More ride out longer jitter; fewer notice a jump of the peer sooner."""
+
+
+class _Sample(NamedTuple):
+    ahead_ms: float
+    """The peer's wall clock minus this node's *monotonic* one, so a jump here shows at once."""
+
+    round_trip_ms: float
+    at: float
+
+
+class ClockWatch:
+    """How far this node's wall clock is from its members'."""
+
+    def __init__(self, off_max_ms: float, fresh_s: float) -> None:
+        """
+        *off_max_ms* is the distance from the median beyond which this node is wrong; samples older
+        than *fresh_s* seconds do not count.
+        """
+        self._off_max_ms = off_max_ms
+        self._fresh_s = fresh_s
+        self._samples: dict[NodeId, deque[_Sample]] = {}
+
+    def note(self, node: NodeId, wall_ms: int, asked_at: float, answered_at: float) -> None:
+        """
+        Note the wall clock that *node* told in its answer.
+
+        *asked_at* and *answered_at* are seconds of this node's monotonic clock.
+        """
+        if (answered_at - asked_at) * 500 > self._off_max_ms:
+            return  # The answer may be older than what it would have to show.
+        middle_ms = (asked_at + answered_at) * 500
+        sample = _Sample(wall_ms - middle_ms, (answered_at - asked_at) * 1000, answered_at)
+        self._samples.setdefault(node, deque(maxlen=SAMPLES)).append(sample)
+
+    def off_ms(self, wall_ms: int, now: float) -> float:
+        """
+        How far this node's wall clock, *wall_ms* at *now*, is ahead of the median; 0 if it is fine.
+
+        The median is over all members that were heard of lately, this node included; of an even
+        number the lower middle. So of two nodes that differ the one ahead is wrong: it is the one
+        whose stamps the other cannot take.
+        """
+        mine = wall_ms - now * 1000
+        offsets = sorted([0.0, *(ahead - mine for ahead in self._heard(now))])
+        off = -offsets[(len(offsets) - 1) // 2]
+        return off if abs(off) > self._off_max_ms else 0.0
+
+    def _heard(self, now: float) -> list[float]:
+        fresh = (
+            [s for s in kept if s.at >= now - self._fresh_s] for kept in self._samples.values()
+        )
+        return [min(s, key=lambda sample: sample.round_trip_ms).ahead_ms for s in fresh if s]

@@ -1,0 +1,57 @@
+"""What the edge does when the engine says that this node may not answer, or not write."""
+
+import pytest
+
+from cluster.errors import ClockOff, NotCaughtUp
+from tests.api.conftest import Registry
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "manifests/latest",
+        f"manifests/{DIGEST}",
+        f"blobs/{DIGEST}",
+        "tags/list",
+        f"referrers/{DIGEST}",
+    ],
+)
+async def test_reads_that_may_be_old_are_answered_503(registry: Registry, path: str):
+    """If this fails, a node that knows it may be behind serves a stale tag all the same."""
+    registry.replicator.not_current = NotCaughtUp("peers did not answer in time")
+    answer = await registry.call("GET", f"/v2/lib/app/{path}")
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json["errors"][0]["code"] == "UNAVAILABLE"
+
+
+async def test_the_catalog_too(registry: Registry):
+    registry.replicator.not_current = NotCaughtUp("peers did not answer in time")
+    assert (await registry.call("GET", "/v2/_catalog")).status == 503
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "blobs/uploads/"),
+        ("POST", f"blobs/uploads/?mount={DIGEST}&from=lib/other"),
+        ("DELETE", f"blobs/{DIGEST}"),
+        ("PUT", "manifests/latest"),
+        ("DELETE", "manifests/latest"),
+        ("DELETE", f"manifests/{DIGEST}"),
+    ],
+)
+async def test_a_node_whose_clock_is_wrong_refuses_every_write(
+    registry: Registry, method: str, path: str
+):
+    """If this fails, a node acknowledges what no other node will take from it."""
+    registry.replicator.not_writable = ClockOff(5000)
+    before = dict(registry.index.replica.vector())
+    answer = await registry.call(method, f"/v2/lib/app/{path}")
+    assert answer.status == 503
+    assert (
+        answer.json["errors"][0]["message"] == "this node's clock is 5000 ms ahead of its members'"
+    )
+    assert dict(registry.index.replica.vector()) == before

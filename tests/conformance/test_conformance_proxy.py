@@ -1,0 +1,47 @@
+"""
+Every case of the OCI conformance suite through a round-robin proxy over three nodes.
+
+Goal: no client of a load balancer needs sticky sessions. Method: three `atoll serve` in one
+region, a proxy that gives each request to the next of them, and the unchanged suite, which then
+opens an upload on one node, sends its chunks to another and reads from a third.
+`CONFORMANCE_RUNS` sets how often, each time on new repositories of the same cluster.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.suite import Report, run_suite
+from tests.conformance.test_conformance import RESULTS, TESTS_MIN
+from tests.e2e.clients import require
+from tests.e2e.serve_cluster import ServeCluster
+from tests.faults.round_robin import round_robin
+
+RUNS = int(os.environ.get("CONFORMANCE_RUNS", "1"))
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(300 + 120 * RUNS)]
+
+
+@pytest.mark.parametrize("version", ["1.1", "dev"])
+async def test_the_suite_finds_nothing_behind_a_proxy(tmp_path: Path, version: str) -> None:
+    """If this fails, a load balancer over Atoll needs sticky sessions."""
+    program = require("conformance")
+    faulty: dict[int, Report] = {}
+    for number in range(RUNS):
+        # A cluster per run: the suite counts on repositories that start empty.
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        results = RESULTS / f"conformance-proxy-{version}"
+        with ServeCluster(directory=directory, regions=("eu",)) as cluster:
+            async with round_robin([node.http for node in cluster.nodes]) as proxy:
+                report = await asyncio.to_thread(
+                    run_suite, program, proxy.address, version, results
+                )
+        print(f"\nrun {number + 1} of {RUNS}, {version}: {report}; {sorted(proxy.served.values())}")
+        assert min(proxy.served.values()) > TESTS_MIN / 3, "the proxy did not spread the requests"
+        assert report.tests > TESTS_MIN
+        if report.failures or report.errors or report.skipped:
+            faulty[number] = report
+    assert not faulty, f"{len(faulty)} of {RUNS} runs failed"

@@ -1,0 +1,1 @@
+"""Real processes under real faults. Imports nothing of `node` or `cluster`."""

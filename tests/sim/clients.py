@@ -1,0 +1,215 @@
+"""Clients: they push, pull, retag, delete and list through nodes, and remember what they heard."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from cluster.errors import BlobUnavailable, ClusterError
+from cluster.model import Digest
+from node.errors import ManifestUnknown, NameUnknown, RegistryError
+from node.registry.manifests import OCI_MANIFEST
+from node.registry.names import RepositoryName, Tag
+from node.registry.uploads import Chunk
+from tests.sim.disk import IO_ERRORS
+from tests.sim.history import NEVER, Op
+from tests.sim.machine import DOTS, Machine, Running
+from tests.sim.plan import Step
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+CLIENT_TIMEOUT_S: Final = 20.0
+
+
+class ConnectionLost(Exception):
+    """The node died while it served the request."""
+
+
+class Clients:
+    """Carries out the operations of a plan, and keeps the history."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.history: list[Op] = []
+        self.images: dict[str, list[Op]] = {}
+        """Pushes whose manifest may exist, by repository: what can be retagged and deleted."""
+
+    async def carry_out(self, step: Step) -> None:
+        machine = self._pick(step["region"], step["salt"])
+        if machine is None:
+            return
+        op = Op(
+            number=len(self.history),
+            kind=step["do"],
+            region=machine.region,
+            repo=step["repo"],
+            tag=step["tag"],
+            machine=machine.address,
+            start=self._world.loop.time(),
+        )
+        work = self._prepare(op, step)
+        if work is None:
+            return
+        self.history.append(op)
+        self._world.met(op)
+        if op.kind == "push":
+            await self._upload_blobs(op, step)
+        await self._request(machine, op, work)
+
+    def _pick(self, region: str, salt: int) -> Machine | None:
+        ready = [m for m in self._world.everyone() if m.ready and m.region == region]
+        return ready[salt % len(ready)] if ready else None
+
+    def _prepare(
+        self, op: Op, step: Step
+    ) -> "Callable[[Running, Op], Coroutine[Any, Any, None]] | None":
+        known = self.images.setdefault(op.repo, [])
+        if op.kind == "push":
+            op.blobs = [
+                _blob("config", f"{op.number}"),
+                *(_blob("layer", layer) for layer in step["layers"]),
+            ]
+            op.body = _manifest(op)
+            op.digest = Digest.of(op.body)
+            known.append(op)
+        elif op.kind in ("retag", "delete_manifest", "pull_digest"):
+            if not known:
+                return None
+            image = known[step["salt"] // 7 % len(known)]
+            op.digest, op.body, op.blobs = image.digest, image.body, image.blobs
+        return _WORK[op.kind]
+
+    async def _upload_blobs(self, op: Op, step: Step) -> None:
+        """Each blob goes to whatever node the balancer picks; a failure shows at the manifest."""
+        for number, (digest, data) in enumerate(op.blobs):
+            machine = self._pick(step["region"], step["salt"] >> (number + 1))
+            if machine is None:
+                return
+            part = Op(-1, "blob", machine.region, op.repo, "", machine.address, 0.0)
+
+            async def work(running: Running, part: Op, digest=digest, data=data) -> None:
+                chunk = Chunk(_pieces(data), length=len(data))
+                await running.uploads.put_whole(RepositoryName(part.repo), Digest(digest), chunk)
+
+            await self._request(machine, part, work)
+
+    async def _request(
+        self, machine: Machine, op: Op, work: Callable[[Running, Op], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Have the node do *work* and wait for its answer, its death or the client's patience."""
+        running, loop = machine.running, self._world.loop
+        if running is None:
+            op.outcome, op.error = "failed", "connection refused"
+            return
+        # Time passed while the blobs went up: what counts is what the node knows when it is asked.
+        op.start = loop.time()
+        op.seen = running.index.journal.durable
+        op.connected = self._world.connected(machine)
+        degraded = running.cluster.statistics().totals.degraded
+        answer: asyncio.Future[None] = loop.create_future()
+
+        async def serve() -> None:
+            DOTS.set(op.dots)
+            IO_ERRORS.set(op.io_errors)
+            outcome, error = "ok", ""
+            try:
+                await work(running, op)
+            except (ManifestUnknown, NameUnknown) as exc:
+                outcome, error = "missing", type(exc).__name__
+            except (RegistryError, ClusterError, OSError) as exc:
+                outcome, error = "failed", f"{type(exc).__name__}: {exc}"[:90]
+            if answer.done():
+                return
+            op.outcome, op.error, op.end = outcome, error, loop.time()
+            op.degraded = running.cluster.statistics().totals.degraded > degraded
+            if outcome == "ok":
+                self._world.note_holders(op)
+                self._world.expect_everywhere(op)
+            answer.set_result(None)
+
+        def died() -> None:
+            if not answer.done():
+                answer.set_exception(ConnectionLost())
+
+        running.process.on_death[op] = died
+        running.process.spawn(serve())
+        try:
+            async with asyncio.timeout(CLIENT_TIMEOUT_S):
+                await answer
+        except (ConnectionLost, TimeoutError) as exc:
+            op.outcome, op.error, op.end = "failed", type(exc).__name__, NEVER
+        finally:
+            running.process.on_death.pop(op, None)
+        self._world.network.trace(op.number, op.kind, op.outcome, op.digest)
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+def _blob(kind: str, name: str) -> tuple[str, bytes]:
+    data = f"{kind} {name}".encode() * (1 + len(name))
+    return Digest.of(data), data
+
+
+def _manifest(op: Op) -> bytes:
+    described = [{"mediaType": "x/y", "digest": d, "size": len(data)} for d, data in op.blobs]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": described[0],
+        "layers": described[1:],
+        "annotations": {"number": str(op.number)},
+    }
+    return json.dumps(document).encode()
+
+
+async def _put(running: Running, op: Op) -> None:
+    await running.push.put_manifest(RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body)
+
+
+async def _delete_tag(running: Running, op: Op) -> None:
+    await running.push.delete(RepositoryName(op.repo), Tag(op.tag))
+
+
+async def _delete_manifest(running: Running, op: Op) -> None:
+    await running.push.delete(RepositoryName(op.repo), Digest(op.digest))
+
+
+async def _pull_tag(running: Running, op: Op) -> None:
+    found = await running.pull.manifest(RepositoryName(op.repo), Tag(op.tag))
+    op.digest = found.digest
+    assert found.digest.matches(found.body), "served bytes do not match their digest"
+
+
+async def _pull_digest(running: Running, op: Op) -> None:
+    found = await running.pull.manifest(RepositoryName(op.repo), Digest(op.digest))
+    assert found.digest.matches(found.body), "served bytes do not match their digest"
+
+
+async def _list_tags(running: Running, op: Op) -> None:
+    op.listed = (await running.listing.tags(RepositoryName(op.repo), "", 1000)).items
+
+
+async def read_blob(running: Running, repo: str, digest: Digest) -> bytes:
+    """The whole blob through this node, as a client gets it."""
+    size = await running.pull.blob_size(RepositoryName(repo), digest)
+    async with running.pull.open_blob(digest, size) as blob:
+        if hasattr(blob, "stream"):
+            return b"".join([piece async for piece in blob.stream(0, size)])
+        data = await blob.read(0, size)
+    if not digest.matches(data):
+        raise BlobUnavailable(digest, "the local copy has other bytes")
+    return data
+
+
+_WORK: Final[dict[str, Callable[[Running, Op], Coroutine[Any, Any, None]]]] = {
+    "push": _put,
+    "retag": _put,
+    "delete_tag": _delete_tag,
+    "delete_manifest": _delete_manifest,
+    "pull_tag": _pull_tag,
+    "pull_digest": _pull_digest,
+    "list_tags": _list_tags,
+}

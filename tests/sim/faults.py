@@ -1,0 +1,268 @@
+"""The faults: each one begins, lasts, and is taken back."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from cluster.model import Digest, Dot, Event, Key, Stamp
+from node.errors import StorageFailure
+from node.index import objects
+from tests.sim.disk import Disk
+from tests.sim.machine import Machine
+from tests.sim.network import Weather
+from tests.sim.plan import Step
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+Pairs = list[tuple[str, str]]
+
+
+def heal_everything(world: "World") -> None:
+    """Take back what is still going on: from here on the cluster has to become whole."""
+    network = world.network
+    network.mend([pair for pair, count in list(network._cut.items()) for _ in range(count)])
+    network.weather = Weather()
+    for clone in world.clones:
+        clone.kill()
+    world.held_down.clear()
+    for machine in world.machines:
+        machine.clock.set(0.0)
+        machine.disk.failing = machine.disk.full = machine.disk.sync_fails = False
+        if machine.running is not None and machine.running.process.paused:
+            machine.running.process.resume()
+        if machine.running is not None and machine.running.writer.failed is not None:
+            machine.kill()
+        if machine.running is None:
+            machine.start()
+
+
+def _addresses(world: "World") -> list[str]:
+    return [machine.address for machine in world.everyone()]
+
+
+def _between(one: list[str], other: list[str], *, both: bool = True) -> Pairs:
+    pairs = [(a, b) for a in one for b in other]
+    return pairs + [(b, a) for a, b in pairs] if both else pairs
+
+
+async def _partition(world: "World", step: Step, pairs: Pairs) -> None:
+    with world.rage(step["do"]):
+        world.network.cut(pairs)
+        await asyncio.sleep(step["for"])
+        if world.healed_at is None:
+            world.network.mend(pairs)
+
+
+async def half(world: "World", step: Step) -> None:
+    addresses = _addresses(world)
+    random.Random(step["salt"]).shuffle(addresses)
+    middle = max(1, len(addresses) // 2)
+    await _partition(world, step, _between(addresses[:middle], addresses[middle:]))
+
+
+async def one_way(world: "World", step: Step) -> None:
+    addresses = _addresses(world)
+    random.Random(step["salt"]).shuffle(addresses)
+    middle = 1 + step["salt"] % (len(addresses) - 1)
+    await _partition(world, step, _between(addresses[:middle], addresses[middle:], both=False))
+
+
+async def region(world: "World", step: Step) -> None:
+    lonely = _victim(world, step).region
+    inside = [m.address for m in world.everyone() if m.region == lonely]
+    outside = [m.address for m in world.everyone() if m.region != lonely]
+    await _partition(world, step, _between(inside, outside))
+
+
+async def bridge(world: "World", step: Step) -> None:
+    """Two halves that see each other through one node only."""
+    addresses = _addresses(world)
+    random.Random(step["salt"]).shuffle(addresses)
+    _, *rest = addresses
+    middle = len(rest) // 2
+    await _partition(world, step, _between(rest[:middle], rest[middle:]))
+
+
+def _weather(name: str, value: float) -> "Callable[[World, Step], Awaitable[None]]":
+    async def blow(world: "World", step: Step) -> None:
+        with world.rage(step["do"]):
+            setattr(world.network.weather, name, value)
+            await asyncio.sleep(step["for"])
+            setattr(world.network.weather, name, 0.0)
+
+    return blow
+
+
+def _victim(world: "World", step: Step) -> Machine:
+    return world.machines[step["node"] % len(world.machines)]
+
+
+async def _absence(world: "World", step: Step, *, power: bool = False) -> None:
+    """The process ends, and starts again after a while."""
+    machine = _victim(world, step)
+    if machine.address in world.held_down:
+        return
+    with world.rage(step["do"]):
+        world.held_down.add(machine.address)
+        machine.kill(power=power)
+        await asyncio.sleep(step["for"])
+        _come_back(world, machine)
+
+
+def _come_back(world: "World", machine: Machine) -> None:
+    if world.healed_at is None:
+        world.held_down.discard(machine.address)
+        if machine.running is None:
+            machine.start()
+
+
+async def kill(world: "World", step: Step) -> None:
+    await _absence(world, step)
+
+
+async def power_cut(world: "World", step: Step) -> None:
+    await _absence(world, step, power=True)
+
+
+async def pause(world: "World", step: Step) -> None:
+    running = _victim(world, step).running
+    if running is None or running.process.paused:
+        return
+    with world.rage(step["do"]):
+        running.process.pause()
+        world.network.suspect(lambda call: call.callee_process is running.process)
+        await asyncio.sleep(step["for"])
+        if not running.process.dead and running.process.paused:
+            running.process.resume()
+
+
+async def clock_jump(world: "World", step: Step) -> None:
+    machine = _victim(world, step)
+    with world.rage(step["do"]):
+        machine.clock.set(step["offset_ms"])
+        await asyncio.sleep(step["for"])
+        machine.clock.set(0.0)
+
+
+async def clock_drift(world: "World", step: Step) -> None:
+    machine = _victim(world, step)
+    with world.rage(step["do"]):
+        machine.clock.set(0.0, max(-400.0, min(400.0, step["offset_ms"])) / step["for"])
+        await asyncio.sleep(step["for"])
+        machine.clock.set(0.0)
+
+
+async def _replace_disk(world: "World", step: Step, disk: Disk) -> None:
+    machine = _victim(world, step)
+    if machine.address in world.held_down:
+        return
+    with world.rage(step["do"]):
+        world.held_down.add(machine.address)
+        machine.kill(power=True)
+        world.wiped.add(machine.address)
+        machine.lost_disk = (world.loop.time(), machine.disk)
+        machine.disk = disk
+        await asyncio.sleep(step["for"])
+        _come_back(world, machine)
+
+
+async def wipe(world: "World", step: Step) -> None:
+    await _replace_disk(world, step, Disk(f"{world.plan.seed} {step['salt']}"))
+
+
+async def snapshot(world: "World", step: Step) -> None:
+    world.snapshots[step["node"]] = _victim(world, step).disk.copy(f"snapshot {world.plan.seed}")
+
+
+async def restore(world: "World", step: Step) -> None:
+    """A disk is replaced by a copy of what it was some time ago."""
+    disk = world.snapshots.get(step["node"])
+    if disk is not None:
+        await _replace_disk(world, step, disk)
+
+
+async def clone(world: "World", step: Step) -> None:
+    """A second machine starts from a copy of a directory; the first runs on, or is away."""
+    original = _victim(world, step)
+    if original.address in world.held_down:
+        return
+    with world.rage(step["do"]):
+        twin = world.machine(original.name, original.region, f"{original.name}c:1")
+        twin.disk = original.disk.copy(f"clone {world.plan.seed}")
+        twin.incarnations = 1000
+        if not step["alive"]:
+            world.held_down.add(original.address)
+            original.kill()
+        world.clones.append(twin)
+        twin.start()
+        await asyncio.sleep(step["for"])
+        twin.kill()
+        await asyncio.sleep(0.5)
+        _come_back(world, original)
+
+
+async def poison(world: "World", step: Step) -> None:
+    """A node writes an event whose body nobody can decode."""
+    running = _victim(world, step).running
+    if running is None or not running.ready or running.process.paused:
+        return
+    journal = running.index.journal
+
+    def change() -> None:
+        txn = journal.begin()
+        origin = txn.origin
+        dot = Dot(origin.node, origin.epoch, txn.known(origin) + 1)
+        stamp = journal.clock.tick(Stamp(0))
+        key = Key(objects.MANIFEST, "lib/app", Digest.of(str(step["salt"]).encode()))
+        objects.apply(txn, Event(dot, stamp, "add", key, b"\xc1"))
+        txn.commit()
+
+    with world.rage(step["do"]):
+        running.process.spawn(_quietly(running.writer.submit(change)))
+        await asyncio.sleep(1.0)
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    """The disk may fail meanwhile; then the poison was not written."""
+    with suppress(StorageFailure):
+        await work
+
+
+def _disk_fault(name: str) -> "Callable[[World, Step], Awaitable[None]]":
+    async def fail(world: "World", step: Step) -> None:
+        disk = _victim(world, step).disk
+        with world.rage(step["do"]):
+            setattr(disk, name, True)
+            await asyncio.sleep(min(step["for"], 5.0))
+            setattr(disk, name, False)
+
+    return fail
+
+
+FAULTS_BY_NAME: Final["dict[str, Callable[[World, Step], Awaitable[None]]]"] = {
+    "half": half,
+    "one_way": one_way,
+    "region": region,
+    "bridge": bridge,
+    "loss": _weather("loss", 0.03),
+    "delay": _weather("delay_s", 0.4),
+    "duplication": _weather("duplication", 0.3),
+    "reordering": _weather("reordering", 0.3),
+    "kill": kill,
+    "away": kill,
+    "power_cut": power_cut,
+    "pause": pause,
+    "clock_jump": clock_jump,
+    "clock_drift": clock_drift,
+    "wipe": wipe,
+    "snapshot": snapshot,
+    "restore": restore,
+    "clone": clone,
+    "poison": poison,
+    "disk_full": _disk_fault("full"),
+    "io_error": _disk_fault("failing"),
+    "sync_error": _disk_fault("sync_fails"),
+}

@@ -1,0 +1,61 @@
+"""What clients asked and what they were told, with the times: the checker's evidence."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.model import Dot, Vector
+
+NEVER = float("inf")
+
+
+@dataclass(eq=False)
+class Op:
+    """One operation of one client, through one node."""
+
+    number: int
+    kind: str
+    region: str
+    repo: str
+    tag: str
+    machine: Any
+    start: float
+    end: float = NEVER
+    """When the client was told; never, when it was not: the operation may still take effect."""
+
+    outcome: str = "unknown"
+    """ok; missing (a clean "not found"); failed (an error, or no answer: may have an effect)."""
+
+    digest: str = ""
+    """The manifest that was pushed, deleted, asked for, or found under the tag."""
+
+    listed: list[str] = field(default_factory=list)
+    blobs: list[tuple[str, bytes]] = field(default_factory=list)
+    body: bytes = b""
+    dots: list[Dot] = field(default_factory=list)
+    io_errors: list[str] = field(default_factory=list)
+    error: str = ""
+    seen: Vector = field(default_factory=dict)
+    """How far the serving node knew every log when the operation began."""
+
+    connected: frozenset[str] = frozenset()
+    """Addresses with which that node was connected, by its own word and by the network's."""
+
+    degraded: bool = False
+    """The node counted an acknowledgement with too few copies while this one ran."""
+
+    holders: list[str] = field(default_factory=list)
+    """Addresses of the disks that had the write when it was acknowledged."""
+
+    blob_holders: list[list[str]] = field(default_factory=list)
+
+    @property
+    def dot(self) -> Dot | None:
+        return self.dots[-1] if self.dots else None
+
+    def __str__(self) -> str:
+        end = "never" if self.end == NEVER else f"{self.end:.3f}"
+        told = f"{self.outcome} {self.error}".strip()
+        where = f"{self.repo}:{self.tag}" + (f" {self.digest[7:15]}" if self.digest else "")
+        dot = f" [{self.dot}]" if self.dot else ""
+        when = f"#{self.number} {self.start:.3f}-{end}"
+        return f"{when} {self.kind} {where} at {self.machine}: {told}{dot}"

@@ -1,0 +1,327 @@
+"""
+One simulated machine: a disk, a wall clock, and at most one running process of the real code.
+"""
+
+import asyncio
+import random
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.agent import Cluster
+from cluster.clock import HybridClock
+from cluster.config import ClusterConfig
+from cluster.errors import DuplicateNode
+from cluster.events import decode_event
+from cluster.model import Dot, Event, Member, NodeId, Origin, Region
+from node.holdings import Holdings
+from node.index import keys
+from node.index.opening import Index, open_index
+from node.registry.links import Links
+from node.registry.listing import Listing
+from node.registry.pull import Pull
+from node.registry.push import Push
+from node.registry.uploads import UploadConfig, Uploads
+from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
+from tests.sim.loop import Process, SimLoop
+from tests.sim.network import Network
+
+START_MS = 1_700_000_000_000
+MAX_OFFSET_MS = 500
+
+DOTS: ContextVar[list[Dot] | None] = ContextVar("dots", default=None)
+"""Where the events of the client operation that runs now are noted."""
+
+
+class SimClock:
+    """A machine's clocks: the wall clock can be set and can drift. They survive restarts."""
+
+    def __init__(self, loop: SimLoop) -> None:
+        self._loop = loop
+        self._offset_ms = 0.0
+        self._rate = 0.0
+        self._since = 0.0
+
+    def now_ms(self) -> int:
+        return START_MS + int(self._loop.time() * 1000 + self.offset_ms())
+
+    def now_s(self) -> float:
+        return self._loop.time()
+
+    def offset_ms(self) -> float:
+        return self._offset_ms + self._rate * (self._loop.time() - self._since)
+
+    def set(self, offset_ms: float, drift_ms_s: float = 0.0) -> None:
+        """Be *offset_ms* off from now on, and *drift_ms_s* more with each second."""
+        self._offset_ms, self._rate, self._since = offset_ms, drift_ms_s, self._loop.time()
+
+
+class QuietLog:
+    """Counts what was logged aloud; the trace keeps no text."""
+
+    def __init__(self) -> None:
+        self.warnings: dict[str, int] = {}
+
+    def debug(self, event: str, **fields: object) -> None: ...
+
+    def info(self, event: str, **fields: object) -> None: ...
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.warnings[event] = self.warnings.get(event, 0) + 1
+
+
+class Witnessed:
+    """The `Replicator` of one node; notes which event a client operation waits for."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    async def wait_durable(self, dot: Dot, *args: Any, **kwargs: Any) -> Any:
+        dots = DOTS.get()
+        if dots is not None:
+            dots.append(dot)
+        return await self._cluster.wait_durable(dot, *args, **kwargs)
+
+
+@dataclass
+class Running:
+    """The live objects of one incarnation."""
+
+    process: Process
+    store: SimStore
+    blobs: SimBlobs
+    index: Index
+    writer: SimWriter
+    cluster: Cluster
+    uploads: Uploads
+    push: Push
+    pull: Pull
+    links: Links
+    listing: Listing
+    log: QuietLog
+    ready: bool = False
+
+
+class Observer:
+    """What the simulator sees of every index: each event once it is durable where it was made."""
+
+    def __init__(self) -> None:
+        self.events: dict[Dot, Event] = {}
+        self.violations: list[str] = []
+
+    def made(self, event: Event) -> None:
+        known = self.events.setdefault(event.dot, event)
+        if known != event:
+            self.violations.append(f"the dot {event.dot} names two events")
+
+
+class Machine:
+    """A node's place in the world: name, region, address, disk, clock."""
+
+    def __init__(
+        self,
+        loop: SimLoop,
+        network: Network,
+        observer: Observer,
+        *,
+        name: str,
+        region: str,
+        address: str,
+        seeds: tuple[str, ...],
+        seed: str,
+        config: ClusterConfig,
+    ) -> None:
+        self.loop = loop
+        self.network = network
+        self.observer = observer
+        self.name = name
+        self.region = region
+        self.address = address
+        self.seeds = seeds
+        self.seed = seed
+        self.config = config
+        self.disk = Disk(f"{seed} {address}")
+        self.clock = SimClock(loop)
+        self.running: Running | None = None
+        self.lost_disk: tuple[float, Disk | None] = (0.0, None)
+        """The last disk that a fault destroyed, and when."""
+        self.incarnations = 0
+        self.stopped_by: str = ""
+        """Why the last process ended by itself, if it did."""
+
+    def start(self) -> None:
+        """Start a process on this disk."""
+        assert self.running is None
+        self.incarnations += 1
+        process = Process(self.loop, f"{self.name}#{self.incarnations}")
+        self.loop.call_soon(self._boot, process, context=process.context)
+
+    def _boot(self, process: Process) -> None:
+        if self.running is not None or process.dead:
+            return
+        try:
+            self.running = running = assemble(self, process)
+        except OSError as exc:
+            self.stopped_by = f"start: {exc}"
+            return
+        self.network.listen(self.address, self.region, process, running.cluster.service)
+        process.spawn(self._run(running))
+
+    async def _run(self, running: Running) -> None:
+        """What `node.main.Node.run_until` does, without HTTP."""
+        holdings = Holdings(running.index.replica, running.blobs, running.log)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work in (running.cluster, running.uploads, holdings):
+                    tasks.create_task(work.run(), name=type(work).__name__)
+                await running.cluster.wait_joined()
+                await holdings.check()
+                running.ready = True
+        except* DuplicateNode as exc:
+            self.stopped_by = f"duplicate: {exc.exceptions[0]}"
+            self.kill()
+
+    def kill(self, *, power: bool = False) -> None:
+        """End the process; with *power* off, what was not synced goes, and the machine is mute."""
+        running, self.running = self.running, None
+        if running is None:
+            return
+        running.store.fenced = running.blobs.fenced = True
+        running.process.kill()
+        if power:
+            self.disk.power_cut()
+            self.network.goes_dark(self.address)
+        else:
+            self.network.refuses(self.address)
+
+    @property
+    def ready(self) -> bool:
+        return self.running is not None and self.running.ready
+
+    @property
+    def up(self) -> bool:
+        """Running, and not paused."""
+        return self.running is not None and not self.running.process.paused
+
+
+def assemble(machine: Machine, process: Process) -> Running:
+    """
+    Build a node from the real parts; the only place that knows how `node.main` does it.
+
+    Runs in the process's context, on the loop.
+    """
+    rng = random.Random(f"{machine.seed} {machine.name} {machine.incarnations}")
+    store, blobs, log, wall = (
+        SimStore(machine.disk),
+        SimBlobs(machine.disk),
+        QuietLog(),
+        machine.clock,
+    )
+    watch = Watch(machine)
+    writers: list[SimWriter] = []
+
+    def make_writer(journal: Any) -> SimWriter:
+        watch.begin(journal)
+        writers.append(SimWriter(journal, machine.loop, watch.on_group, watch.on_sealed))
+        return writers[0]
+
+    index = open_index(
+        store,
+        NodeId(machine.name),
+        HybridClock(wall, MAX_OFFSET_MS),
+        wall,
+        rng,
+        lambda event, reason: None,
+        make_writer,
+    )
+    me = Member(
+        node=NodeId(machine.name),
+        region=Region(machine.region),
+        rpc=machine.address,
+        http=machine.address,
+        epoch=index.replica.origin.epoch,
+        store=index.store_id,
+    )
+    cluster = Cluster(
+        me,
+        machine.config,
+        records=index.replica,
+        blobs=blobs,
+        transport=machine.network.transport(me),
+        clock=wall,
+        rng=rng,
+        log=log,
+    )
+    replicator: Any = Witnessed(cluster)
+    uploads = Uploads(
+        index.metadata, blobs, replicator, UploadConfig(), log, lambda: wall.now_ms() / 1000
+    )
+    return Running(
+        process=process,
+        store=store,
+        blobs=blobs,
+        index=index,
+        writer=writers[0],
+        cluster=cluster,
+        uploads=uploads,
+        push=Push(index.metadata, replicator),
+        pull=Pull(index.metadata, blobs, replicator),
+        links=Links(index.metadata, replicator),
+        listing=Listing(index.metadata, replicator),
+        log=log,
+    )
+
+
+class Watch:
+    """Looks over the writer's shoulder: what was applied, and what became durable."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._observer = machine.observer
+        self._applied: dict[Origin, int] = {}
+        self._made = 0
+
+    def begin(self, journal: Any) -> None:
+        self._journal = journal
+        self._applied = dict(journal.applied)
+        for origin, seq in journal.applied.items():
+            if origin.node == self._machine.name:
+                # A killed process may have written events that the next one finds.
+                self._note(origin, 0, seq)
+
+    def on_group(self) -> None:
+        """Check the clock bound on what was just applied."""
+        applied = self._journal.applied
+        for origin, seq in applied.items():
+            before = self._applied.get(origin, 0)
+            if seq == before:
+                continue
+            self._applied[origin] = seq
+            if origin == self._journal.origin:
+                continue
+            last = self._event(origin, seq)
+            ahead_ms = 0 if last is None else (last.stamp >> 16) - self._machine.clock.now_ms()
+            if ahead_ms > MAX_OFFSET_MS:
+                self._observer.violations.append(
+                    f"clock bound: {self._machine.name} applied {origin} {ahead_ms} ms ahead"
+                )
+
+    def on_sealed(self) -> None:
+        origin = self._journal.origin
+        durable = self._journal.durable.get(origin, 0)
+        if durable > self._made:
+            self._note(origin, self._made, durable)
+            self._made = durable
+
+    def _note(self, origin: Origin, after: int, upto: int) -> None:
+        for seq in range(after + 1, upto + 1):
+            event = self._event(origin, seq)
+            if event is not None:
+                self._observer.made(event)
+
+    def _event(self, origin: Origin, seq: int) -> Event | None:
+        row = self._machine.disk.families["log"].get(keys.log(origin, seq))
+        return None if row is None else decode_event(row)

@@ -1,0 +1,62 @@
+"""
+The reference: what a registry says after a set of events, whatever their order.
+
+No merging and no state: an object is there if a push of it is named by no other event; a tag is
+the largest of the writes that no other event names.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from cluster.errors import EventUndecodable
+from cluster.events import Add, Remove, Write, decode_body
+from cluster.gossip import merge
+from cluster.model import Dot, Event
+
+DELETE_IS_A_HEAD = bool(
+    merge.write(merge.Register(), merge.Version(Dot("n", 1, 1), 1, None), (), lambda _: True).heads
+)
+"""Whether the engine keeps a deletion among a tag's heads, where it can win over a write."""
+
+Name = tuple[str, str]
+"""Repository, and digest or tag."""
+
+
+class Model:
+    def __init__(self, events: Iterable[Event]) -> None:
+        pushes: dict[tuple[str, Name], set[Dot]] = defaultdict(set)
+        writes: dict[Name, dict[Dot, tuple[int, Dot, str | None]]] = defaultdict(dict)
+        gone: set[tuple[str, Name, Dot]] = set()
+        self.history: dict[Name, set[tuple[int, Dot, str | None]]] = defaultdict(set)
+        for event in events:
+            try:
+                body = decode_body(event)
+            except EventUndecodable:
+                continue
+            kind, name = event.key.collection, (event.key.repository, event.key.name)
+            match body:
+                case Add(replaces, _):
+                    pushes[kind, name].add(event.dot)
+                    gone |= {(kind, name, dot) for dot in replaces}
+                case Remove(dots):
+                    gone |= {(kind, name, dot) for dot in dots}
+                case Write(replaces, value):
+                    entry = (event.stamp, event.dot, value)
+                    writes[name][event.dot] = entry
+                    self.history[name].add(entry)
+                    gone |= {(kind, name, dot) for dot in replaces}
+        self.present = {
+            (kind, name)
+            for (kind, name), dots in pushes.items()
+            if any((kind, name, dot) not in gone for dot in dots)
+        }
+        self.tags: dict[Name, str] = {}
+        for name, entries in writes.items():
+            heads = [
+                entry
+                for dot, entry in entries.items()
+                if ("tag", name, dot) not in gone and (DELETE_IS_A_HEAD or entry[2] is not None)
+            ]
+            value = max(heads, default=(0, None, None))[2]
+            if value is not None and ("manifest", (name[0], value)) in self.present:
+                self.tags[name] = value

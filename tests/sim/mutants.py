@@ -1,0 +1,337 @@
+"""
+Seeded bugs: is the simulator able to find what it is there to find?
+
+Each mutant changes the real engine in one place. It counts as caught when a seed fails with it
+that holds without it. `python -m tests.sim.mutants --seeds 1000 --jobs 2`.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, Final, NamedTuple
+from unittest.mock import patch
+
+from cluster.agent import Cluster
+from cluster.clock import COUNTER_BITS, HybridClock
+from cluster.driver.catchup import CatchUp
+from cluster.driver.forwarding import Forwarding
+from cluster.driver.pushing import Pushing
+from cluster.driver.service import Service
+from cluster.errors import NotCaughtUp
+from cluster.events import Remove, Write, encode_event
+from cluster.gossip import merge
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.model import Digest, Key
+from cluster.replication.durability import Durability
+from node.index import keys, local, objects, opening, rows
+from node.index.journal import Journal, Transaction
+from node.index.queries import Queries
+from node.index.replica import IndexReplica
+from node.index.writer import GroupCommit
+from node.registry.ports import Page
+from tests.sim.plan import make_plan
+from tests.sim.world import simulate
+
+Replacement = tuple[object, str, Callable[..., Any]]
+
+
+class Mutant(NamedTuple):
+    name: str
+    says: str
+    replacements: list[Replacement]
+
+
+@contextmanager
+def mutated(mutant: Mutant) -> Iterator[None]:
+    with ExitStack() as stack:
+        for owner, name, replacement in mutant.replacements:
+            assert hasattr(owner, name), f"{mutant.name}: {owner} has no {name}"
+            stack.enter_context(patch.object(owner, name, replacement))
+        yield
+
+
+def _seal_without_sync(self: GroupCommit) -> None:
+    self._journal.mark_durable()
+    self.on_durable()
+
+
+def _tick_wall(self: HybridClock, after: int = 0) -> int:
+    return self._wall.now_ms() << COUNTER_BITS
+
+
+def _epoch_again(last: bytes | None, wall: Any, rng: Any) -> int:
+    return wall.now_ms() << 16 if last is None else keys.read_u64(last)
+
+
+_merge_tag = objects._merge_tag
+
+
+def _merge_without_history(txn: Transaction, event: Any, body: Write) -> None:
+    _merge_tag(txn, event, body)
+    winner = objects.register(txn, event.key.repository, event.key.name).winner
+    if winner is None or winner.dot != event.dot:
+        key = event.key
+        txn.delete("history", keys.history(key.repository, key.name, event.stamp, event.dot))
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+async def _for_ever(*_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
+    mine = [event for event in events if event.dot.seq % 7]
+    await self._intake.take(mine[:1])
+    return {event.origin: event.dot.seq for event in events}
+
+
+def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int) -> Page:
+    start = repository.encode()
+    found = []
+    for key, row in self._scan("tags", start, start + b"\xff"):
+        winner = rows.decode(merge.Register, row).winner
+        if winner is not None and winner.value is not None:
+            repo, tag = keys.split(key)
+            if self._has_manifest(repo, Digest(winner.value)):
+                found.append(tag)
+    return Page(found, more=False)
+
+
+_settle = Pushing._settle
+
+
+def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
+    _settle(self, events, {event.origin: event.dot.seq for event in events})
+
+
+def _record_anything(self: Transaction, event: Any) -> None:
+    origin, seq = event.origin, event.dot.seq
+    self._progress[origin] = max(seq, self.known(origin))
+    self.put("log", keys.log(origin, seq), encode_event(event))
+    self.put("vector", keys.origin(origin), keys.u64(self._progress[origin]))
+
+
+def _apply_with_gaps(self: IndexReplica, events: Any) -> None:
+    for event in events:
+        txn = self._journal.begin()
+        if event.dot.seq > txn.known(event.origin):
+            objects.apply(txn, event)
+            txn.commit()
+
+
+def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
+    return local.emit(txn, key, Remove(state.dots[:-1]), max(push.stamp for push in state.live))
+
+
+def _write_tag_blindly(txn: Transaction, repository: str, tag: str, value: Any) -> Any:
+    return local.emit(txn, Key(objects.TAG, repository, tag), Write((), value))
+
+
+def _remove_without_memory(state: merge.Presence, dots: Any, seen: Any) -> merge.Presence:
+    gone = set(dots)
+    return merge.Presence(tuple(live for live in state.live if live.dot not in gone), ())
+
+
+def _holding_whatever_store(self: Durability, digest: Digest) -> list[Any]:
+    stores = self._env.records.holders(digest)
+    confirmed = self._confirmed.get(digest, ())
+    connected = [member.node for member in self._peers.connected()]
+    others = [node for node in connected if node in confirmed or node in stores]
+    return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
+
+
+_catch_up = CatchUp.catch_up
+
+
+async def _catch_up_quietly(self: CatchUp) -> None:
+    try:
+        await _catch_up(self)
+    except (NotCaughtUp, OSError):
+        return
+
+
+def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
+    try:
+        return self._store.get(family, key)
+    except OSError:
+        return None
+
+
+def _last_come(state: merge.Register, version: Any, replaces: Any, seen: Any) -> merge.Register:
+    return merge.Register((version,), state.awaited)
+
+
+MUTANTS: Final = [
+    Mutant(
+        "ack-before-fsync",
+        "what a group wrote counts as durable, and is told, before it is synced",
+        [(GroupCommit, "seal", _seal_without_sync)],
+    ),
+    Mutant(
+        "wall-clock-stamps",
+        "stamps are the wall clock's, however it was set back",
+        [(HybridClock, "tick", _tick_wall)],
+    ),
+    Mutant(
+        "epoch-reuse",
+        "a directory that was copied or set back goes on with its old log",
+        [(opening, "_next_epoch", _epoch_again)],
+    ),
+    Mutant(
+        "merge-drops-history",
+        "a write that loses against a concurrent one leaves no history",
+        [(objects, "_merge_tag", _merge_without_history)],
+    ),
+    Mutant(
+        "404-without-asking", "a look-up that misses asks nobody", [(CatchUp, "catch_up", _nothing)]
+    ),
+    Mutant(
+        "relay-does-not-relay",
+        "what came from another region is not handed on",
+        [(Forwarding, "note_received", lambda *_: None)],
+    ),
+    Mutant(
+        "answer-and-forget",
+        "a node answers that it has events which it did not keep",
+        [(Service, "on_push", _answer_and_forget)],
+    ),
+    Mutant(
+        "loose-prefix",
+        "the listing of lib/app also scans lib/app2",
+        [(Queries, "tags", _tags_by_loose_prefix)],
+    ),
+    Mutant(
+        "region-not-waited-for",
+        "an acknowledgement does not wait for members that may still read here",
+        [(Acknowledgements, "lacking", lambda *_: [])],
+    ),
+    Mutant(
+        "cursor-skips-on-error",
+        "what a peer refused counts as delivered",
+        [(Pushing, "_settle", _skip_on_error)],
+    ),
+    Mutant(
+        "gaps-applied",
+        "an event whose predecessors are missing is applied",
+        [(IndexReplica, "_apply", _apply_with_gaps), (Transaction, "record", _record_anything)],
+    ),
+    Mutant(
+        "delete-forgets-a-dot",
+        "a delete does not name every push that it removes",
+        [(local, "remove", _delete_nothing)],
+    ),
+    Mutant(
+        "write-forgets-replaced",
+        "a tag write does not name what it replaces",
+        [(local, "write_tag", _write_tag_blindly)],
+    ),
+    Mutant(
+        "awaited-not-remembered",
+        "a delete that comes before the push that it removes is forgotten",
+        [(merge, "remove", _remove_without_memory)],
+    ),
+    Mutant(
+        "copy-on-another-store",
+        "a holder row counts though the node has another disk now",
+        [(Durability, "_holding", _holding_whatever_store)],
+    ),
+    Mutant(
+        "clock-bound-unchecked",
+        "an event is applied however far in the future it is",
+        [(HybridClock, "observe", HybridClock.resume)],
+    ),
+    Mutant(
+        "catch-up-swallows-errors",
+        "a round that failed counts as having brought everything",
+        [(CatchUp, "catch_up", _catch_up_quietly)],
+    ),
+    Mutant("no-anti-entropy", "missed events are not repaired", [(CatchUp, "_repair", _for_ever)]),
+    Mutant(
+        "lease-unchecked",
+        "a node answers from its own index whether it has leases or not",
+        [(Cluster, "ensure_current", _nothing)],
+    ),
+    Mutant(
+        "lease-for-laggards",
+        "a member that lacks acknowledged events is told that it is current",
+        [(Acknowledgements, "may_grant", lambda *_: True)],
+    ),
+    Mutant(
+        "io-error-is-absence",
+        "a row that cannot be read is taken for one that is not there",
+        [(Queries, "_get", _get_or_none)],
+    ),
+    Mutant(
+        "last-come-wins",
+        "a tag write throws away concurrent heads, in the order of arrival",
+        [(merge, "write", _last_come)],
+    ),
+    Mutant(
+        "clock-not-resumed",
+        "a restart forgets the stamps in the log",
+        [(Journal, "resume_clock", lambda self: None)],
+    ),
+]
+
+PENDING: Final = {
+    "delta-below-the-floor": "the log has no floor here yet",
+    "checkpoint-without-its-vector": "no checkpoints here yet",
+    "merkle-sum-not-updated": "no partition sums here yet",
+    "dead-by-one-observer": "no failure detector here yet",
+    "wan-timeouts-in-region": "no failure detector here yet",
+}
+"""Bugs in what is not on this branch. Not counted."""
+
+
+def try_seed(index: int, seed: int) -> str | None:
+    """What the mutant breaks in this seed, if the seed holds without it."""
+    plan = make_plan(str(seed))
+    with mutated(MUTANTS[index]):
+        violations = simulate(plan).violations
+    if not violations or simulate(plan).violations:
+        return None
+    return f"{seed}: {violations[0]}"
+
+
+def hunt(pool: ProcessPoolExecutor, index: int, seeds: int, jobs: int) -> str | None:
+    """The first seed that catches the mutant, and how."""
+    width = 8 * jobs
+    for start in range(0, seeds, width):
+        chunk = range(start, min(start + width, seeds))
+        for found in pool.map(partial(try_seed, index), chunk, chunksize=2):
+            if found is not None:
+                return found
+    return None
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim.mutants")
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", help="one mutant's name")
+    args = parser.parse_args()
+    escaped = []
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for index, mutant in enumerate(MUTANTS):
+            if args.only not in (None, mutant.name):
+                continue
+            found = hunt(pool, index, args.seeds, args.jobs)
+            if found is None:
+                escaped.append(mutant.name)
+            print(f"{mutant.name:26} {f'caught by seed {found}' if found else 'ESCAPED'}"[:170])
+            sys.stdout.flush()
+    for name, why in PENDING.items():
+        print(f"{name:26} pending: {why}")
+    print(f"{len(escaped)} escaped" + (f": {', '.join(escaped)}" if escaped else ""))
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

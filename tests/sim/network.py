@@ -1,0 +1,477 @@
+"""
+The network between simulated nodes: `Transport` and `Peer` over `PeerService`.
+
+Each request, answer and stream item is a message that takes time and may meet a fault. What a
+caller sees follows gRPC over TCP: a dead process refuses at once, silence is noticed by the
+keepalive after 15 s, a lost call hangs until the deadline, items of one stream stay in order, and
+what a short partition holds back arrives after it.
+"""
+
+import asyncio
+import inspect
+import random
+import zlib
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from cluster.errors import PeerUnreachable
+from cluster.model import Member
+from cluster.ports import Peer, PeerService
+from cluster.rpc.errors import from_wire, to_wire
+from tests.sim.loop import PROCESS, Process, SimLoop
+
+LAN_S: Final = 0.0003
+WAN_S: Final = 0.040
+JITTER: Final = 0.3
+"""Latency is even over [1, 1 + JITTER] times the base."""
+
+DEADLINE_S: Final = 30.0
+"""Backstop of calls with one answer (`RpcConfig.unary_deadline_s`)."""
+
+KEEPALIVE_S: Final = 15.0
+"""Silence after which a connection is closed (`RpcConfig.keepalive_*`)."""
+
+WINDOW: Final = 8
+"""Stream items on their way before the sender waits, as HTTP/2 flow control would have it."""
+
+REORDER_MAX_S: Final = 0.5
+
+WITHOUT_DEADLINE: Final = frozenset({"hold"})
+"""Calls that the client gives no deadline of its own; the engine limits them."""
+
+_END: Final = object()
+
+
+class Endpoint(NamedTuple):
+    """Who answers at an address."""
+
+    process: Process
+    region: str
+    service: PeerService
+
+
+@dataclass
+class Weather:
+    """What the network does to every message now; rates are 0..1, delays seconds."""
+
+    loss: float = 0.0
+    duplication: float = 0.0
+    reordering: float = 0.0
+    delay_s: float = 0.0
+
+
+class Network:
+    """Carries calls by address. Faults are set from outside; every choice comes from the seed."""
+
+    def __init__(self, loop: SimLoop, seed: str) -> None:
+        self.loop = loop
+        self.weather = Weather()
+        self.endpoints: dict[str, Endpoint] = {}
+        self.regions: dict[str, str] = {}
+        self.dark: set[str] = set()
+        """Addresses of machines without power: they do not even refuse."""
+        self.bugs: list[str] = []
+        self.crc = 0
+        self.messages = 0
+        self._rng = random.Random(f"network {seed}")
+        self._context = Context()
+        self._cut: dict[tuple[str, str], int] = {}
+        self._held: dict[tuple[str, str], list[tuple[float, Callable[[], None]]]] = {}
+        self._open: dict[int, _Call] = {}
+        self._calls = 0
+
+    # --- the edge to the engine ------------------------------------------------------------------
+
+    def transport(self, me: Member) -> "SimTransport":
+        return SimTransport(self, me)
+
+    def listen(self, address: str, region: str, process: Process, service: PeerService) -> None:
+        self.endpoints[address] = Endpoint(process, region, service)
+        self.regions[address] = region
+        self.dark.discard(address)
+
+    def refuses(self, address: str) -> None:
+        """Note that nobody listens at *address* any more: calls under way break."""
+        endpoint = self.endpoints.pop(address, None)
+        if endpoint is None:
+            return
+        for call in list(self._open.values()):
+            if call.callee_process is endpoint.process:
+                self.send(call.callee, call.caller, call.reset)
+            elif call.caller_process is endpoint.process:
+                self.send(call.caller, call.callee, call.cancel_here)
+
+    def goes_dark(self, address: str) -> None:
+        """Note that the machine at *address* has no power: nobody says anything any more."""
+        self.dark.add(address)
+        endpoint = self.endpoints.pop(address, None)
+        if endpoint is not None:
+            self.suspect(
+                lambda call: endpoint.process in (call.caller_process, call.callee_process)
+            )
+
+    # --- faults ----------------------------------------------------------------------------------
+
+    def cut(self, pairs: list[tuple[str, str]]) -> None:
+        """Stop messages in these directions; cuts of one direction add up."""
+        for pair in pairs:
+            self._cut[pair] = self._cut.get(pair, 0) + 1
+        gone = set(pairs)
+        self.suspect(lambda c: (c.caller, c.callee) in gone or (c.callee, c.caller) in gone)
+
+    def mend(self, pairs: list[tuple[str, str]]) -> None:
+        """Take back one `cut`; TCP sends again what it held back for less than a keepalive."""
+        for pair in pairs:
+            left = self._cut.get(pair, 0) - 1
+            if left > 0:
+                self._cut[pair] = left
+                continue
+            self._cut.pop(pair, None)
+            for until, deliver in self._held.pop(pair, []):
+                if until > self.loop.time():
+                    self._later(0.2 * self._rng.random(), deliver)
+
+    def is_open(self, a: str, b: str) -> bool:
+        """Whether messages pass both ways."""
+        return not self._cut or ((a, b) not in self._cut and (b, a) not in self._cut)
+
+    def suspect(self, concerned: Callable[["_Call"], bool]) -> None:
+        """Let the keepalive look after these calls: the path may have fallen silent."""
+        for call in list(self._open.values()):
+            if concerned(call):
+                self._later(KEEPALIVE_S, call.fail_if_silent)
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def send(
+        self, source: str, target: str, deliver: Callable[[], None], not_before: float = 0.0
+    ) -> float | None:
+        """Bring one message over; returns its time of arrival, None when it does not arrive."""
+        self.messages += 1
+        pair = (source, target)
+        now = self.loop.time()
+        if self._cut and pair in self._cut:
+            self._held.setdefault(pair, []).append((now + KEEPALIVE_S, deliver))
+            return None
+        rng, weather = self._rng, self.weather
+        near = self.regions.get(source) == self.regions.get(target)
+        delay_s = (LAN_S if near else WAN_S) * (1 + JITTER * rng.random())
+        if weather.loss and rng.random() < weather.loss:
+            return None
+        if weather.delay_s:
+            delay_s += weather.delay_s * rng.random()
+        if weather.reordering and rng.random() < weather.reordering:
+            delay_s += REORDER_MAX_S * rng.random()
+        at = max(now + delay_s, not_before)
+        self.loop.call_at(at, deliver, context=self._context)
+        return at
+
+    def twice(self) -> bool:
+        rate = self.weather.duplication
+        return bool(rate) and self._rng.random() < rate
+
+    def trace(self, *what: object) -> None:
+        """Make the trace's checksum depend on *what* happened now."""
+        self.crc = zlib.crc32(f"{self.loop.time():.7f}{what}".encode(), self.crc)
+
+    def _later(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self.loop.call_later(delay_s, callback, context=self._context)
+
+    def open(self, call: "_Call") -> None:
+        self._calls += 1
+        call.number = self._calls
+        self._open[call.number] = call
+
+    def close(self, call: "_Call") -> None:
+        self._open.pop(call.number, None)
+
+
+class SimTransport:
+    def __init__(self, network: Network, me: Member) -> None:
+        self.network = network
+        self.me = me
+
+    def connect(self, address: str) -> "SimPeer":
+        return SimPeer(self, address)
+
+
+class _Call:
+    """One call: the caller waits here, the callee works for it over there."""
+
+    number = 0
+
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        self.network = peer.network
+        self.caller = peer.me
+        self.callee = peer.address
+        self.caller_process = PROCESS.get()
+        self.callee_process: Process | None = None
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+        self.digest = args[0] if method in ("fetch", "hold") and args else None
+        self._work: asyncio.Task[Any] | None = None
+        self.done = False
+
+    def start(self) -> None:
+        self.network.open(self)
+        self.network.send(self.caller, self.callee, self._arrive)
+        if not self.network.is_open(self.caller, self.callee) or self.callee in self.network.dark:
+            self.network._later(KEEPALIVE_S, self.fail_if_silent)
+
+    def end(self) -> None:
+        """The caller has what it wanted, or wants it no more."""
+        self.network.close(self)
+        if not self.done:
+            self.done = True
+            self.network.send(self.caller, self.callee, self.cancel_here)
+
+    def _arrive(self) -> None:
+        network = self.network
+        endpoint = network.endpoints.get(self.callee)
+        if endpoint is None:
+            if self.callee not in network.dark:
+                network.send(self.callee, self.caller, self.reset)
+            return
+        if self.done:
+            return
+        network.trace(self.caller, self.callee, self.method)
+        self.callee_process = endpoint.process
+        if endpoint.process.paused:
+            network._later(KEEPALIVE_S, self.fail_if_silent)
+        self.serve(endpoint)
+
+    def serve(self, endpoint: Endpoint) -> None:
+        raise NotImplementedError
+
+    def fail(self, error: Exception) -> None:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """The other end is gone, and its machine says so."""
+        self.fail(PeerUnreachable(f"connection to {self.callee} refused or reset"))
+
+    def fail_if_silent(self) -> None:
+        network = self.network
+        silent = (
+            not network.is_open(self.caller, self.callee)
+            or self.callee in network.dark
+            or (self.callee_process is not None and self.callee_process.paused)
+        )
+        if silent and not self.done:
+            self.fail(PeerUnreachable(f"keepalive to {self.callee} timed out"))
+
+    def cancel_here(self) -> None:
+        """At the callee: the caller has gone."""
+        if self._work is not None and not self._work.done():
+            process = self.callee_process
+            assert process is not None
+            # As a handle of the callee's: a paused process hears of it when it goes on.
+            self.network.loop.call_soon(self._work.cancel, context=process.context)
+
+    def translated(self, exc: Exception) -> Exception:
+        """*exc* as the wire brings it to the caller."""
+        wire = to_wire(exc)
+        if wire is None:
+            self.network.bugs.append(f"{self.method} at {self.callee}: {exc!r}")
+            return PeerUnreachable(f"INTERNAL: {exc!r}")
+        return from_wire(wire.status, wire.name, str(exc), self.digest)
+
+
+class _Unary(_Call):
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        super().__init__(peer, method, args, kwargs)
+        self.answer: asyncio.Future[Any] = self.network.loop.create_future()
+
+    async def result(self) -> Any:
+        self.start()
+        timer = None
+        if self.method not in WITHOUT_DEADLINE:
+            timer = self.network.loop.call_later(
+                DEADLINE_S, self.fail, PeerUnreachable("deadline"), context=self.network._context
+            )
+        try:
+            return await self.answer
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self.end()
+
+    def serve(self, endpoint: Endpoint) -> None:
+        handler = getattr(endpoint.service, f"on_{self.method}")
+        if inspect.iscoroutinefunction(handler):
+            self._work = endpoint.process.spawn(self._work_on(handler))
+            if self.network.twice():
+                endpoint.process.spawn(self._work_on(handler))
+        else:
+            loop = self.network.loop
+            for _ in range(2 if self.network.twice() else 1):
+                loop.call_soon(self._call, handler, context=endpoint.process.context)
+
+    def _call(self, handler: Callable[..., Any]) -> None:
+        try:
+            self._reply(handler(*self.args, **self.kwargs), None)
+        except Exception as exc:  # noqa: BLE001 - as the server does
+            self._reply(None, self.translated(exc))
+
+    async def _work_on(self, handler: Callable[..., Any]) -> None:
+        try:
+            self._reply(await handler(*self.args, **self.kwargs), None)
+        except Exception as exc:  # noqa: BLE001 - as the server does
+            self._reply(None, self.translated(exc))
+
+    def _reply(self, result: Any, error: Exception | None) -> None:
+        self.network.send(self.callee, self.caller, lambda: self._settle(result, error))
+
+    def _settle(self, result: Any, error: Exception | None) -> None:
+        self.done = True
+        if error is None and not self.answer.done():
+            self.answer.set_result(result)
+        elif error is not None:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # a caller that was killed will not retrieve it
+
+
+class _Stream(_Call):
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        super().__init__(peer, method, args, kwargs)
+        self._items: deque[Any] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._last_arrival: float | None = 0.0
+        self._in_flight = 0
+        self._room: asyncio.Future[None] | None = None
+
+    async def items(self) -> AsyncGenerator[Any, None]:
+        self.start()
+        try:
+            while True:
+                while not self._items:
+                    self._waiter = self.network.loop.create_future()
+                    await self._waiter
+                item = self._items.popleft()
+                if item is _END:
+                    return
+                if isinstance(item, Exception):
+                    raise item
+                self._in_flight -= 1
+                if self._room is not None:
+                    self.network._later(LAN_S, self._make_room)
+                yield item
+        finally:
+            self.end()
+
+    def serve(self, endpoint: Endpoint) -> None:
+        self._work = endpoint.process.spawn(self._produce(endpoint.service))
+
+    async def _produce(self, service: PeerService) -> None:
+        last: Any = _END
+        try:
+            source = getattr(service, f"on_{self.method}")(*self.args, **self.kwargs)
+            async with aclosing(source) as items:
+                async for item in items:
+                    while self._in_flight >= WINDOW:
+                        self._room = self.network.loop.create_future()
+                        await self._room
+                    self._in_flight += 1
+                    self._send(item)
+        except Exception as exc:  # noqa: BLE001 - as the server does
+            last = self.translated(exc)
+        self._send(last)
+
+    def _send(self, item: Any) -> None:
+        if self._last_arrival is None:
+            return  # an earlier item was lost, and this one may not overtake it
+        self._last_arrival = self.network.send(
+            self.callee, self.caller, lambda: self._receive(item), self._last_arrival
+        )
+
+    def _receive(self, item: Any) -> None:
+        if item is _END or isinstance(item, Exception):
+            self.done = True
+        if self.method == "fetch" and isinstance(item, tuple):
+            item = item[1]
+        self._items.append(item)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _make_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    def fail(self, error: Exception) -> None:
+        self._receive(error)
+
+
+class SimPeer:
+    """
+    `Peer` over the simulated network.
+
+    The methods are made from the port below, so a call that the port gains is carried as well.
+    """
+
+    def __init__(self, transport: SimTransport, address: str) -> None:
+        self.network = transport.network
+        self.transport = transport
+        self.me = transport.me.rpc
+        self.address = address
+        self._calls: set[_Call] = set()
+        self._closed = False
+
+    async def _unary(self, method: str, args: tuple[Any, ...], kwargs: Any) -> Any:
+        if self._closed:
+            raise PeerUnreachable("the link is closed")
+        call = _Unary(self, method, args, kwargs)
+        self._calls.add(call)
+        try:
+            return await call.result()
+        finally:
+            self._calls.discard(call)
+
+    async def _stream(
+        self, method: str, args: tuple[Any, ...], kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        if self._closed:
+            raise PeerUnreachable("the link is closed")
+        call = _Stream(self, method, args, kwargs)
+        self._calls.add(call)
+        try:
+            async with aclosing(call.items()) as items:
+                async for item in items:
+                    yield item
+        finally:
+            self._calls.discard(call)
+
+    async def close(self) -> None:
+        self._closed = True
+        for call in sorted(self._calls, key=lambda call: call.number):
+            call.fail(PeerUnreachable("the link was closed during the call"))
+
+
+def _carry(name: str, port: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that carries the calls of *port*, a method of `Peer`."""
+    # Some calls tell the service who calls; the real client adds that as well.
+    service = inspect.signature(getattr(PeerService, f"on_{name}")).parameters
+    signed = "sender" in service and "sender" not in inspect.signature(port).parameters
+
+    def stream(self: SimPeer, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        return self._stream(name, args, kwargs)
+
+    async def unary(self: SimPeer, *args: Any, **kwargs: Any) -> Any:
+        sender = (self.transport.me.node,) if signed else ()
+        return await self._unary(name, (*sender, *args), kwargs)
+
+    return unary if inspect.iscoroutinefunction(port) else stream
+
+
+for _name, _member in vars(Peer).items():
+    if inspect.isfunction(_member) and not _name.startswith("_") and not hasattr(SimPeer, _name):
+        setattr(SimPeer, _name, _carry(_name, _member))

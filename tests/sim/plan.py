@@ -1,0 +1,122 @@
+"""
+What happens in one simulation, as plain data made from a seed.
+
+A plan is a topology and a list of steps; a step is a dictionary with a time `at` (seconds) and
+what to `do`. Steps name nodes by number and carry their own salt for further choices, so that
+dropping one step (`shrink`) does not change what the others mean.
+"""
+
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Step = dict[str, Any]
+
+OPERATIONS: Final = (
+    "push", "retag", "delete_tag", "delete_manifest", "pull_tag", "pull_digest", "list_tags",
+)  # fmt: skip
+WRITES: Final = frozenset({"push", "retag", "delete_tag", "delete_manifest"})
+
+FAULTS: Final = (
+    "half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering",
+    "kill", "pause", "power_cut", "clock_jump", "clock_drift", "wipe", "restore", "clone",
+    "away", "poison", "disk_full", "io_error", "sync_error",
+)  # fmt: skip
+DESTROYING: Final = frozenset({"wipe", "restore", "clone"})
+"""Faults after which a disk is not what it was; one a run, as nothing brings its copies back."""
+
+WORK_S: Final = 25.0
+_WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6)
+
+
+@dataclass
+class Plan:
+    seed: str
+    nodes: list[tuple[str, str]]
+    """Name and region of each node."""
+    steps: list[Step]
+    work_s: float = WORK_S
+    """When the faults end and the cluster must heal."""
+    copies: int = 2
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def dumps(self) -> str:
+        steps = ",\n  ".join(json.dumps(step) for step in self.steps)
+        head = {
+            "seed": self.seed,
+            "nodes": self.nodes,
+            "work_s": self.work_s,
+            "copies": self.copies,
+        }
+        return f'{json.dumps(head)[:-1]}, "steps": [\n  {steps}\n]}}\n'
+
+    @classmethod
+    def loads(cls, text: str) -> "Plan":
+        data = json.loads(text)
+        nodes = [(name, region) for name, region in data["nodes"]]
+        return cls(data["seed"], nodes, data["steps"], data["work_s"], data["copies"])
+
+
+def make_plan(seed: str) -> Plan:
+    """The plan of *seed*: the same wherever and whenever it is made."""
+    rng = random.Random(f"plan {seed}")
+    regions = ["eu", "us", "ap"][: rng.choice((2, 2, 3))]
+    count = rng.choice((3, 4, 4, 5, 5, 5, 6, 7, 9))
+    nodes = [(f"n{i}", regions[i % len(regions)]) for i in range(count)]
+    steps = _operations(rng, regions) + _faults(rng, count)
+    steps.sort(key=lambda step: step["at"])
+    return Plan(seed, nodes, steps)
+
+
+def _operations(rng: random.Random, regions: list[str]) -> list[Step]:
+    repositories = ["lib/app", "lib/app2", "team/web"][: rng.choice((1, 2, 3))]
+    tags = ["v1", "v2", "latest"][: rng.choice((1, 2, 3))]
+    steps: list[Step] = []
+    for number in range(rng.randrange(40, 90)):
+        kind = rng.choices(OPERATIONS, _WEIGHTS)[0]
+        step: Step = {
+            "at": round(rng.uniform(0.5, WORK_S), 3),
+            "do": kind,
+            "region": rng.choice(regions),
+            "repo": rng.choice(repositories),
+            "tag": rng.choice(tags),
+            "salt": rng.randrange(1 << 16),
+        }
+        if kind == "push":
+            step["layers"] = [rng.choice((f"base{rng.randrange(3)}", f"own{number}"))]
+        if rng.random() < 0.3 and steps:
+            # Close to another one: concurrent writes, and reads right after a write.
+            step["at"] = round(rng.choice(steps)["at"] + rng.choice((0.0, 0.001, 0.05, 0.5)), 3)
+        steps.append(step)
+    return steps
+
+
+def _faults(rng: random.Random, count: int) -> list[Step]:
+    steps: list[Step] = []
+    destroyed = False
+    for _ in range(rng.choice((0, 1, 2, 2, 3, 3, 4, 5))):
+        kind = rng.choice(FAULTS)
+        if kind in DESTROYING:
+            if destroyed:
+                continue
+            destroyed = True
+        at = round(rng.uniform(1.0, WORK_S - 4), 3)
+        step: Step = {
+            "at": at,
+            "do": kind,
+            "node": rng.randrange(count),
+            "for": round(rng.choice((0.3, 1.0, 2.5, 5.0, 9.0, 16.0)) * rng.uniform(0.7, 1.3), 3),
+            "salt": rng.randrange(1 << 16),
+        }
+        if kind == "away":
+            step["for"] = round(rng.uniform(12.0, 20.0), 3)
+        elif kind in ("clock_jump", "clock_drift"):
+            step["offset_ms"] = rng.choice((-3_600_000, -3000, -450, -200, 200, 450, 900, 4000))
+        elif kind == "restore":
+            earlier = round(max(0.5, at - rng.uniform(1.0, 12.0)), 3)
+            steps.append({"at": earlier, "do": "snapshot", "node": step["node"], "salt": 0})
+        elif kind == "clone":
+            step["alive"] = rng.random() < 0.5
+        steps.append(step)
+    return steps

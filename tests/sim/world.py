@@ -1,0 +1,285 @@
+"""Carries out a plan: starts the nodes, runs clients and faults, heals, waits, and looks."""
+
+import asyncio
+import gc
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Final
+
+from cluster.config import ClusterConfig
+from cluster.model import Dot, Origin
+from node.index import keys
+from tests.sim import checker, faults
+from tests.sim.clients import Clients
+from tests.sim.disk import Disk
+from tests.sim.history import Op
+from tests.sim.loop import Deadlock, SimLoop
+from tests.sim.machine import Machine, Observer
+from tests.sim.network import Network
+from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
+
+HEAL_S: Final = 30.0
+"""Simulated seconds that the cluster has, once healed, to become identical."""
+
+UNNOTICED_S: Final = 8.0
+"""How long the death of a machine may go unnoticed: a few greetings."""
+
+SYNC_S: Final = 0.5
+"""After which what is in every index is on every disk."""
+
+QUIET_S: Final = 12.0
+"""After the last fault: time for restarts, dials and what had to be caught up."""
+
+AROUND_S: Final = 1.0
+"""How long an event may take to every node while nothing is wrong: several far round trips."""
+
+SUPERVISOR_S: Final = 2.0
+STEPS_S: Final = 5.0
+"""How long the nodes have to find each other before the first step."""
+
+
+@dataclass
+class Result:
+    """What one simulation showed."""
+
+    seed: str
+    violations: list[str] = field(default_factory=list)
+    operations: int = 0
+    acknowledged: int = 0
+    degraded: int = 0
+    missing: int = 0
+    failed: int = 0
+    converged_s: float | None = None
+    simulated_s: float = 0.0
+    handles: int = 0
+    trace: int = 0
+    met: Counter[tuple[str, str]] = field(default_factory=Counter)
+    history: list[str] = field(default_factory=list)
+
+
+class World:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.loop = SimLoop()
+        self.network = Network(self.loop, plan.seed)
+        self.observer = Observer()
+        self.machines: list[Machine] = []
+        self.clones: list[Machine] = []
+        self.snapshots: dict[int, Disk] = {}
+        self.clients = Clients(self)
+        self.raging: Counter[str] = Counter()
+        """Faults that are going on now, by kind."""
+        self.met_pairs: Counter[tuple[str, str]] = Counter()
+        self.wiped: set[str] = set()
+        """Addresses whose disk lost synced data."""
+        self.held_down: set[str] = set()
+        """Addresses that a fault keeps from being restarted."""
+        self.last_fault = 0.0
+        self.slow: list[str] = []
+        """Acknowledged writes that did not get around in time, though nothing was wrong."""
+        self.healed_at: float | None = None
+        self.converged_s: float | None = None
+
+    # --- building --------------------------------------------------------------------------------
+
+    def machine(self, name: str, region: str, address: str) -> Machine:
+        seeds = tuple(f"{other}:1" for other, _ in self.plan.nodes[:3])
+        return Machine(
+            self.loop,
+            self.network,
+            self.observer,
+            name=name,
+            region=region,
+            address=address,
+            seeds=seeds,
+            seed=self.plan.seed,
+            config=ClusterConfig(seeds=seeds, copies=self.plan.copies),
+        )
+
+    async def main(self) -> None:
+        for name, region in self.plan.nodes:
+            self.machines.append(self.machine(name, region, f"{name}:1"))
+            self.machines[-1].start()
+        background = [self.loop.create_task(self._supervise())]
+        await self._until(lambda: all(m.ready for m in self.machines), STEPS_S)
+        begun = self.loop.time()
+        work = [
+            self.loop.create_task(self._at(begun + step["at"], step)) for step in self.plan.steps
+        ]
+        await asyncio.sleep(self.plan.work_s)
+        faults.heal_everything(self)
+        self.healed_at = self.loop.time()
+        # Clients end by themselves: each has its patience.
+        await asyncio.gather(*work)
+        await self._until(self._identical, self.healed_at + HEAL_S - self.loop.time())
+        if self._identical():
+            self.converged_s = self.loop.time() - self.healed_at
+        await asyncio.sleep(SYNC_S)
+        for task in background:
+            task.cancel()
+
+    async def _at(self, when: float, step: Step) -> None:
+        await asyncio.sleep(max(0.0, when - self.loop.time()))
+        if step["do"] in OPERATIONS:
+            await self.clients.carry_out(step)
+        elif self.healed_at is None:
+            await faults.FAULTS_BY_NAME[step["do"]](self, step)
+
+    async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
+        until = self.loop.time() + patience_s
+        while not condition() and self.loop.time() < until:
+            await asyncio.sleep(0.25)
+
+    async def _supervise(self) -> None:
+        """Restart what ended by itself, and what says of itself that it is broken."""
+        while True:
+            await asyncio.sleep(SUPERVISOR_S)
+            for machine in self.machines:
+                running = machine.running
+                if running is not None and running.writer.failed is not None:
+                    machine.kill()
+                if machine.running is None and machine.address not in self.held_down:
+                    machine.start()
+
+    def _identical(self) -> bool:
+        if not all(m.ready for m in self.machines):
+            return False
+        first, *others = self.machines
+        return all(not checker.differences(first.disk, m.disk) for m in others)
+
+    # --- what clients and faults ask -------------------------------------------------------------
+
+    @contextmanager
+    def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[None]:
+        """A fault of *kind* goes on; its consequences linger a while."""
+        self.raging[kind] += 1
+        self.last_fault = float("inf")
+        for op in self.clients.history:
+            if op.end >= self.loop.time() and op.outcome == "unknown":
+                self.met_pairs[kind, op.kind] += 1
+        try:
+            yield
+        finally:
+            self.loop.call_later(linger_s, self._calm, kind)
+
+    def _calm(self, kind: str) -> None:
+        self.raging[kind] -= 1
+        if not any(self.raging.values()):
+            self.last_fault = self.loop.time()
+
+    def expect_everywhere(self, op: Op) -> None:
+        """With nothing wrong, an acknowledged write is soon on every node."""
+        if self.loop.time() > self.last_fault + QUIET_S:
+            self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
+
+    def _look_everywhere(self, op: Op) -> None:
+        dot = op.dot
+        if dot is None or self.last_fault > op.end or not all(m.ready for m in self.machines):
+            return
+        late = [m.address for m in self.machines if not has_durably(m, dot)]
+        if late:
+            self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
+
+    def met(self, op: Op) -> None:
+        """Count the faults in the middle of which an operation begins."""
+        for kind, count in self.raging.items():
+            if count > 0:
+                self.met_pairs[kind, op.kind] += 1
+
+    def connected(self, machine: Machine) -> frozenset[str]:
+        """With whom *machine* is connected: it says so, and the network lets messages through."""
+        running = machine.running
+        assert running is not None
+        said = {m.rpc for m in running.cluster.statistics().members if m.connected}
+        return frozenset(
+            m.address
+            for m in self.everyone()
+            if m.address in said and m.up and self.network.is_open(machine.address, m.address)
+        ) | {machine.address}
+
+    def everyone(self) -> list[Machine]:
+        return [*self.machines, *self.clones]
+
+    def note_holders(self, op: Op) -> None:
+        """At an acknowledgement: whose disk has the write, and its blobs."""
+        dot = op.dot
+        if dot is not None:
+            op.holders = [m.address for m in self.everyone() if has_durably(m, dot)]
+        if op.kind in ("push", "retag"):
+            op.blob_holders = [
+                [m.address for m in self.everyone() if self._had(m, digest, op)]
+                for digest, _ in op.blobs
+            ]
+
+    def _had(self, machine: Machine, digest: str, op: Op) -> bool:
+        """A copy that was destroyed a moment ago was one: nobody can know yet that it is not."""
+        if digest in machine.disk.blobs:
+            return True
+        lost_at, lost = machine.lost_disk
+        return lost is not None and digest in lost.blobs and lost_at > op.start - UNNOTICED_S
+
+
+def has_durably(machine: Machine, dot: Dot) -> bool:
+    """Whether the machine's disk has the event, so that a power cut would leave it there."""
+    origin = Origin(dot.node, dot.epoch)
+    if machine.running is not None:
+        return machine.running.index.journal.durable.get(origin, 0) >= dot.seq
+    row = machine.disk.families["vector"].get(keys.origin(origin))
+    return row is not None and keys.read_u64(row) >= dot.seq
+
+
+def simulate(plan: Plan) -> Result:
+    """Run *plan* and check it."""
+    # Collected while it runs, a dropped coroutine would act at a moment that no seed decides.
+    gc.collect()
+    gc.disable()
+    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = _run(plan)
+            # What is collected now runs its `finally` blocks in a world that is over, on fenced
+            # stores: what those blocks complain of says nothing.
+            gc.collect()
+    finally:
+        sys.unraisablehook = hook
+        gc.enable()
+    return result
+
+
+def _run(plan: Plan) -> Result:
+    world, result = World(plan), Result(plan.seed)
+    try:
+        world.loop.run(world.main())
+        result.violations += world.loop.run(checker.check(world))
+    except Deadlock:
+        result.violations.append("deadlock: nothing is left to happen")
+    result.violations += checker.bugs(world)
+    _fill(result, world)
+    for machine in world.everyone():
+        machine.kill()
+    world.loop.let_go()
+    return result
+
+
+def _fill(result: Result, world: World) -> None:
+    history = world.clients.history
+    outcomes = Counter(op.outcome for op in history)
+    result.operations = len(history)
+    result.acknowledged = outcomes["ok"]
+    result.missing, result.failed = outcomes["missing"], outcomes["failed"]
+    result.degraded = sum(op.degraded for op in history)
+    result.converged_s = world.converged_s
+    result.simulated_s = world.loop.time()
+    result.handles = world.loop.handles_run
+    result.trace = world.network.crc
+    result.met = +world.met_pairs
+    result.history = [str(op) for op in history]
+
+
+__all__ = ["FAULTS", "Result", "World", "has_durably", "simulate"]

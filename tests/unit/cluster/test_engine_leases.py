@@ -1,0 +1,130 @@
+"""Reads that are current, relays, and clocks, between whole engines."""
+
+import asyncio
+
+import pytest
+
+from cluster.errors import ClockOff, NotCaughtUp
+from tests.fakes.fleet import Engine, Fleet, fleet
+
+
+def leased(engine: Engine) -> bool:
+    return engine.cluster.statistics().current
+
+
+async def until_all_lease(ships: Fleet, *engines: Engine) -> None:
+    await ships.until(lambda: all(map(leased, engines)))
+
+
+async def test_members_of_a_region_come_to_read_without_asking():
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        await until_all_lease(ships, a, b, c)
+        pulls = ships.network.count("pull")
+        for engine in (a, b, c):
+            await engine.cluster.ensure_current()
+        assert ships.network.count("pull") == pulls
+
+
+async def test_a_reader_that_is_cut_off_asks_before_it_answers():
+    """If this fails, a node serves the old tag after another one acknowledged the new."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        ships.network.cut("a:1", "c:1")
+        dot = a.records.write("new")
+        await a.cluster.wait_durable(dot)
+        assert not leased(c)
+        await c.cluster.ensure_current()
+        assert c.records.knows(dot)
+
+
+async def test_a_reader_with_a_slow_disk_does_not_answer_from_it():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(catch_up_timeout_s=0.05)
+        await until_all_lease(ships, a, b, c)
+        c.records.disk.clear()
+        await a.cluster.wait_durable(a.records.write("new"))
+        assert not leased(c)
+        with pytest.raises(NotCaughtUp):
+            await c.cluster.ensure_current()
+        c.records.disk.set()
+        await until_all_lease(ships, a, b, c)
+        assert a.cluster.statistics().totals.laggards == 1
+
+
+async def test_regions_have_no_leases_between_them():
+    """Reading in one region must not depend on another one."""
+    async with fleet() as ships:
+        a, _, _ = await ships.trio("eu", "us", "us")
+        assert leased(a)
+
+
+async def test_two_relays_bring_events_to_a_region():
+    """Each event crosses twice, and still everybody gets it at once."""
+    async with fleet() as ships:
+        names = ("a", "b", "c", "d", "e")
+        seeds = tuple(f"{name}:1" for name in names)
+        a, *others = [
+            ships.add(name, "eu" if name == "a" else "us", seeds, antientropy_interval_s=1000.0)
+            for name in names
+        ]
+        for engine in (a, *others):
+            ships.start(engine)
+        for engine in (a, *others):
+            await engine.until_connected(*set(names) - {engine.member.node})
+            await engine.cluster.wait_joined()
+        dot = a.records.write("x")
+        await ships.until(lambda: all(engine.records.knows(dot) for engine in others))
+        pushed = {call.callee for call in ships.network.calls if call[::2] == ("a:1", "push")}
+        assert len(pushed) == 2
+        assert sum(engine.cluster.statistics().totals.events_relayed for engine in others) >= 2
+
+
+async def test_a_relay_hands_on_what_it_got_while_another_is_gone():
+    async with fleet() as ships:
+        names = ("a", "b", "c", "d")
+        seeds = tuple(f"{name}:1" for name in names)
+        engines = [
+            ships.add(name, "eu" if name == "a" else "us", seeds, antientropy_interval_s=1000.0)
+            for name in names
+        ]
+        for engine in engines:
+            ships.start(engine)
+        a, _, c, d = engines
+        await a.until_connected("b", "c", "d")
+        await d.until_connected("a", "b", "c")
+        ships.network.cut("a:1", "d:1")
+        ships.network.cut("a:1", "c:1")
+        await a.until_connected("b")
+        dot = a.records.write("x")
+        await ships.until(lambda: c.records.knows(dot) and d.records.knows(dot))
+
+
+async def test_the_node_whose_clock_is_off_refuses_to_write():
+    """Its events would be parked by everybody: acknowledged by two, and seen by none."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        a.clock.wrong_ms = 5_000
+        await ships.until(lambda: a.cluster.clock_off_ms() > 4_000)
+        with pytest.raises(ClockOff, match="ahead of its members'"):
+            a.cluster.check_writable()
+        # The others have heard of the jump by now, or hear of it soon; they are the majority.
+        async with asyncio.timeout(5):
+            await ships.until(lambda: b.cluster.clock_off_ms() == 0)
+        b.cluster.check_writable()
+        c.cluster.check_writable()
+        a.clock.wrong_ms = 0
+        a.cluster.check_writable()
+
+
+async def test_a_reader_whose_own_clock_is_behind_does_not_answer_of_the_past():
+    """It parks what its healthy peers write, so that a round of pulls proves nothing."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        await until_all_lease(ships, a, b, c)
+        c.clock.wrong_ms = -5_000
+        ships.network.cut("a:1", "c:1")
+        await a.cluster.wait_durable(a.records.write("new"))
+        with pytest.raises(ClockOff, match="behind its members'"):
+            await c.cluster.ensure_current()
