@@ -118,7 +118,9 @@ def _hash(family: str, key: bytes, value: bytes) -> int:
 
 
 def _stored(number: int, partition: Partition) -> Mutation:
-    return Mutation("merkle", bytes([number]), _encode(partition))
+    # An empty partition has no row, on every node alike.
+    row = None if partition == Partition() else _encode(partition)
+    return Mutation("merkle", bytes([number]), row)
 
 
 def _encode(partition: Partition) -> bytes:

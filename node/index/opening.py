@@ -119,10 +119,13 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) ->
 
 def _upgrade(store: OrderedStore) -> list[Mutation]:
     """What a store of an older format lacks."""
+    return Sums.recompute(store).stored() if needs_sums(store) else []
+
+
+def needs_sums(store: OrderedStore) -> bool:
+    """Whether the store was written before there were sums."""
     found = store.get("meta", _FORMAT)
-    if found is not None and keys.read_u64(found) < _SUMS_SINCE:
-        return Sums.recompute(store).stored()
-    return []
+    return found is not None and keys.read_u64(found) < _SUMS_SINCE
 
 
 def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:

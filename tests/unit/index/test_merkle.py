@@ -72,7 +72,9 @@ def test_what_comes_and_goes_leaves_nothing():
     row = added("tags", b"k", b"v")
     sums, stored = Sums().after([row])
     assert (sums.rows, len(stored)) == (1, 1)
-    assert sums.after([RowChange("tags", b"k", b"v", None)])[0] == Sums()
+    empty, gone = sums.after([RowChange("tags", b"k", b"v", None)])
+    assert empty == Sums()
+    assert [mutation.value for mutation in gone] == [None], "a node that never had it has no row"
 
 
 def test_a_change_to_the_same_value_writes_nothing():
