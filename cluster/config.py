@@ -1,10 +1,62 @@
 """Tuning of the replication engine."""
 
-from dataclasses import dataclass, fields
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import Final, Self
 
 KIB: Final = 1 << 10
 MIB: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MembershipConfig:
+    """
+    Failure-detector tuning for one kind of link. Durations are seconds.
+
+    The defaults are for links inside a region; `wan` differs from them.
+    """
+
+    probe_interval_s: float = 1.0
+    """Time between probes, each of one member. Lower finds failures sooner and costs more calls."""
+
+    probe_timeout_s: float = 0.5
+    """How long to wait for a direct answer before others are asked to try. Near the p99 round trip
+    of a busy peer: lower asks helpers for nothing, higher lengthens every detection."""
+
+    helpers: int = 3
+    """Members asked to try when a probe fails. More see past more broken links; each is a call."""
+
+    suspicion_min_s: float = 4.0
+    """Time to contradict when as many nodes as are looked for confirm. Lower routes around the dead
+    sooner; below a pause of garbage collection or disk it calls the living dead."""
+
+    suspicion_max_s: float = 24.0
+    """The same when nobody confirms. Higher forgives an accuser that is at fault itself; lower
+    shortens waits for a member that only one node can see to be gone."""
+
+    confirmations_max: int = 3
+    """Confirmations that end the wait at its minimum. More demand more witnesses of a death."""
+
+    @classmethod
+    def wan(cls) -> Self:
+        """For links between regions: slower, more patient."""
+        return cls(
+            probe_interval_s=5.0, probe_timeout_s=3.0, suspicion_min_s=24.0, suspicion_max_s=144.0
+        )
+
+    @property
+    def helper_timeout_s(self) -> float:
+        """How long a helper tries. A fifth of the asker's wait remains for its "no" to arrive."""
+        return 0.8 * (self.probe_interval_s - self.probe_timeout_s)
+
+    def __post_init__(self) -> None:
+        """Refuse what could not work."""
+        for each in fields(self):
+            if getattr(self, each.name) <= 0:
+                raise ValueError(f"{each.name} must be positive")
+        if self.probe_timeout_s >= self.probe_interval_s:
+            raise ValueError("probe_timeout_s must leave time for helpers in probe_interval_s")
+        if self.suspicion_min_s > self.suspicion_max_s:
+            raise ValueError("suspicion_min_s must not exceed suspicion_max_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +123,52 @@ class ClusterConfig:
     """Longest pause. Higher spares a network that is down; lower finds a returning peer sooner.
     A greeting from the peer itself ends the pause early."""
 
+    lan: MembershipConfig = field(default_factory=MembershipConfig)
+    """How members of the own region are watched."""
+
+    wan: MembershipConfig = field(default_factory=MembershipConfig.wan)
+    """How members of other regions are watched."""
+
+    health_max: int = 8
+    """Highest local health score; probes wait (score + 1) times as long. Higher makes a node that
+    stalls accuse others even later; it also makes it slower to notice what is true."""
+
+    lag_max_s: float = 0.2
+    """Lateness of the event loop that counts as a sign of bad health. Lower reacts to hiccups;
+    higher lets a stalled node accuse others of its own silence."""
+
+    lag_check_s: float = 0.5
+    """Longest time between two looks at the clock. Lower notices shorter stalls; each costs a
+    wake-up of the process."""
+
+    spread_interval_s: float = 0.2
+    """Time between messages with nothing but news, while there is any. Lower spreads a death
+    faster; higher leaves more of it to the probes that are sent anyway."""
+
+    spread_fanout: int = 3
+    """Members that get such a message. More spread in fewer rounds, and tell more who know."""
+
+    retransmit_factor: int = 2
+    """A rumour is told this often times log2(members + 1), rounded up. More survives more loss."""
+
+    rumours_max: int = 256
+    """Rumours waiting to be told. When full, the most told one is dropped and counted; exchanged
+    tables bring it later."""
+
+    rumours_per_message_max: int = 32
+    """Rumours in one message that is not an exchange of tables; about 100 bytes each."""
+
+    exchange_interval_s: float = 30.0
+    """Time between comparisons of the whole member table with a random member. Lower repairs lost
+    rumours sooner; each costs about 100 bytes per member."""
+
+    left_keep_s: float = 86_400.0
+    """How long a member that left is remembered. Lower forgets names sooner; below the longest
+    partition, a node that was cut off then brings it back as one that died."""
+
+    leave_timeout_s: float = 5.0
+    """How long leaving waits until connected members have noted it. Higher tells slow ones too."""
+
     antientropy_interval_s: float = 5.0
     """Time between comparisons with a random member that has more. Lower repairs missed pushes
     sooner and pulls more events that were on their way already."""
@@ -133,10 +231,10 @@ class ClusterConfig:
 
     def __post_init__(self) -> None:
         """Refuse what could not work; `node.settings` reports to people before this is reached."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for each in fields(self):
+            value = getattr(self, each.name)
             if isinstance(value, int | float) and value <= 0:
-                raise ValueError(f"{field.name} must be positive, not {value}")
+                raise ValueError(f"{each.name} must be positive, not {value}")
         if self.heartbeat_interval_s * 2 > self.lease_s:
             raise ValueError("two greetings must fit into lease_s")
         if self.backoff_min_s > self.backoff_max_s:

@@ -176,6 +176,61 @@ class CheckpointPart(NamedTuple):
     """Where the following part begins; empty when this one is the last."""
 
 
+class Status(StrEnum):
+    """What the members think of one of them."""
+
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    """Somebody could not reach it; it has a while to contradict."""
+
+    DEAD = "dead"
+    """Nobody reached it, and it did not contradict. It stays a member, and may come back."""
+
+    LEFT = "left"
+    """It said that it goes for good."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """
+    A member's status, and how new that word is: of two, the higher *incarnation* is the later.
+
+    Only the member itself raises its incarnation, which begins at its epoch.
+    """
+
+    status: Status
+    incarnation: int
+    accusers: tuple[NodeId, ...] = ()
+    """Of a suspect: who could not reach it, each by its own attempt. Sorted; some of them."""
+
+
+class Rumour(msgspec.Struct, frozen=True):
+    """What one node tells another about a third, or about itself."""
+
+    member: Member
+    standing: Standing
+
+
+class ProbeRequest(msgspec.Struct, frozen=True):
+    """A question of life, and some news along with it."""
+
+    cluster: str
+    sender: NodeId
+    target: NodeId | None = None
+    """Whom the receiver is to probe on the sender's behalf; None asks the receiver itself."""
+
+    rumours: tuple[Rumour, ...] = ()
+    whole: bool = False
+    """The rumours are all that the sender knows; it wants to hear all that differs."""
+
+
+class ProbeReply(msgspec.Struct, frozen=True):
+    """The answer: who gives it, and whether the target was reached."""
+
+    node: NodeId
+    reached: bool
+    rumours: tuple[Rumour, ...] = ()
+
+
 class Greeting(msgspec.Struct, frozen=True):
     """What two nodes tell each other when a link opens, and at every heartbeat."""
 

@@ -33,6 +33,20 @@ class Counters:
     catch_up_rounds: int = 0
     links_lost: int = 0
 
+    suspicions: int = 0
+    """Times a member became suspect here, by this node's own probe or by word of others."""
+
+    refutations: int = 0
+    """Times this node had to contradict its own suspicion or death."""
+
+    deaths: int = 0
+    """Times a member was declared dead, by this node or by others."""
+
+    stalls: int = 0
+    """Times the event loop was late for the failure detector."""
+
+    rumours_dropped: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberStatistics:

@@ -3,22 +3,29 @@
 from collections.abc import Iterable
 
 from cluster.errors import DuplicateNode, PeerRefused
-from cluster.model import Member, NodeId
+from cluster.membership import precedence
+from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
 
 
 class Members:
     """
-    Every member but this node, and which of them are connected.
+    Every member but this node, how each stands, and which of them are connected.
 
     A member speaks for itself: what it says in a greeting replaces what is known of it, unless a
-    node of that name is connected at another address. What others say of it only adds members:
-    hearsay may be older than what is known.
+    node of that name is connected at another address. The members that others name in a greeting
+    only add to the table: hearsay may be older than what is known. Rumours bear the number that
+    tells (`precedence`).
+
+    Dead members stay members: copies, quorums and the log's floor count them, and links to them go
+    on being tried. Those that left are kept for a while so that nobody brings them back by
+    mistake, and are no members to anyone else.
     """
 
     def __init__(self, me: Member, members_max: int) -> None:
         self.me = me
         self._members_max = members_max
         self._others: dict[NodeId, Member] = {}
+        self._standings: dict[NodeId, Standing] = {}
         self._connected: set[NodeId] = set()
 
     def is_me(self, member: Member) -> bool:
@@ -70,9 +77,76 @@ class Members:
         return node in self._connected
 
     def others(self) -> tuple[Member, ...]:
-        """All members but this node."""
-        return tuple(self._others.values())
+        """All members but this node and those that left."""
+        return tuple(m for m in self._others.values() if self.status(m.node) is not Status.LEFT)
 
     def connected(self) -> tuple[Member, ...]:
         """The members whose link is up."""
-        return tuple(m for node, m in self._others.items() if node in self._connected)
+        return tuple(m for m in self.others() if m.node in self._connected)
+
+    def expected(self, region: Region) -> tuple[Member, ...]:
+        """
+        The other members of *region* that are neither dead nor left: those to wait for.
+
+        A suspect is waited for. It may be slow, and then still serves what it has.
+        """
+        return tuple(
+            member
+            for member in self.others()
+            if member.region == region and self.status(member.node) is not Status.DEAD
+        )
+
+    def standing(self, node: NodeId) -> Standing | None:
+        """How *node* stands; None when it is not in the table."""
+        known = self.rumour(node)
+        return None if known is None else known.standing
+
+    def status(self, node: NodeId) -> Status | None:
+        """The status of *node*; None when it is not in the table."""
+        standing = self.standing(node)
+        return None if standing is None else standing.status
+
+    def rumour(self, node: NodeId) -> Rumour | None:
+        """All that is known of *node*."""
+        member = self._others.get(node)
+        if member is None:
+            return None
+        standing = self._standings.get(node)
+        if standing is None:
+            return precedence.first_word(member)
+        return Rumour(member, standing)
+
+    def rumours(self) -> tuple[Rumour, ...]:
+        """All that is known of everybody else, those that left included."""
+        found = (self.rumour(node) for node in self._others)
+        return tuple(rumour for rumour in found if rumour is not None)
+
+    def take(self, rumour: Rumour) -> Rumour | None:
+        """
+        Learn from *rumour*; returns what is known now, or None when it brought nothing.
+
+        Ignored are a stranger when the table is full, one that has left, so that nobody is taught
+        again what is being forgotten, and another address of a node that is connected: as long as
+        it answers there, somebody else must have taken its name.
+        """
+        member = rumour.member
+        known = self.rumour(member.node)
+        if known is None:
+            full = len(self._others) >= self._members_max
+            if full or rumour.standing.status is Status.LEFT:
+                return None
+            merged = rumour
+        else:
+            merged = precedence.merge(known, rumour)
+            moved = merged.member.rpc != known.member.rpc
+            if merged == known or (moved and member.node in self._connected):
+                return None
+        self._others[member.node] = merged.member
+        self._standings[member.node] = merged.standing
+        return merged
+
+    def forget(self, node: NodeId) -> None:
+        """Drop a member that left."""
+        assert self.status(node) is Status.LEFT, f"{node} has not left"
+        del self._others[node], self._standings[node]
+        self._connected.discard(node)

@@ -1,0 +1,33 @@
+"""
+How far this node trusts its own observations (Dadgar, Phillips and Currey, "Lifeguard", 2018,
+section IV-A: the local health multiplier). Pure.
+"""
+
+
+class Awareness:
+    """
+    A score from 0, all is well, to *score_max*: this node itself is the likely culprit.
+
+    A node that cannot keep up sees everybody else as silent. Each sign of that makes it more
+    patient; each probe that is answered in time makes it less so.
+    """
+
+    def __init__(self, score_max: int) -> None:
+        self._score_max = score_max
+        self._score = 0
+
+    @property
+    def score(self) -> int:
+        return self._score
+
+    def worsen(self, by: int = 1) -> None:
+        """Note *by* signs that this node is slow."""
+        self._score = min(self._score_max, self._score + by)
+
+    def improve(self) -> None:
+        """Note that a probe was answered in time."""
+        self._score = max(0, self._score - 1)
+
+    def patient(self, duration_s: float) -> float:
+        """*duration_s* as this node should take it now."""
+        return duration_s * (self._score + 1)
