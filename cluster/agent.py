@@ -4,6 +4,9 @@ The engine of one node: the parts joined together, and their tasks.
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Acknowledging  when may an event be acknowledged
+            ├─ Trimming ───── forgets events that everybody has
+            ├─ Checkpoints    the whole state, for members that need forgotten events
+            ├─ Bootstrap ──── takes over a member's state, when this node needs some
             ├─ Fetcher ────── blobs on their way here
             ├─ Durability ─── blobs on their way to other holders
             └─ Service ────── what peers ask of this node
@@ -17,9 +20,11 @@ from dataclasses import replace
 from cluster.config import ClusterConfig
 from cluster.driver.acknowledging import Acknowledging
 from cluster.driver.catchup import CatchUp
+from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.service import Service
+from cluster.driver.trimming import Trimming
 from cluster.environment import Environment
 from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
@@ -75,7 +80,11 @@ class Cluster:
         self._durability = Durability(env, self._links, self._fetcher)
         self._catch_up = CatchUp(env, self._links)
         self._acknowledging = Acknowledging(env, self._links)
-        self.service: PeerService = Service(env, self._links, intake, self._fetcher)
+        self._checkpoints = Checkpoints(env)
+        self._trimming = Trimming(env, self._links)
+        self.service: PeerService = Service(
+            env, self._links, intake, self._fetcher, self._checkpoints
+        )
         records.subscribe(self._links.changes.beat)
 
     async def run(self) -> None:
@@ -87,7 +96,15 @@ class Cluster:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (self._links, self._catch_up, self._fetcher, self._durability):
+                for part in (
+                    self._links,
+                    self._links.bootstrap,
+                    self._catch_up,
+                    self._fetcher,
+                    self._durability,
+                    self._checkpoints,
+                    self._trimming,
+                ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
             refused, others = failures.split(JoinRefused)
@@ -151,7 +168,7 @@ class Cluster:
         acknowledged is here. At once while it holds a lease from every member of the region.
 
         Raises:
-            NotCaughtUp, OSError: see `CatchUp.catch_up`.
+            NotCaughtUp, OSError: see `CatchUp.catch_up`; or the state is being taken over.
             ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
                 this node's clock, which is wrong.
         """
@@ -170,6 +187,10 @@ class Cluster:
         off_ms = self.clock_off_ms()
         if off_ms:
             raise ClockOff(off_ms)
+
+    def is_restoring(self) -> bool:
+        """Whether this node lacks events that are gone everywhere, and takes over a state."""
+        return self._links.bootstrap.wanted
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
@@ -193,6 +214,7 @@ class Cluster:
             joined=self.is_joined(),
             current=self._links.is_current(),
             clock_off_ms=self.clock_off_ms(),
+            restoring=self._links.bootstrap.statistics(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,

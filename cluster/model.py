@@ -176,6 +176,16 @@ class CheckpointPart(NamedTuple):
     """Where the following part begins; empty when this one is the last."""
 
 
+class CheckpointPiece(NamedTuple):
+    """One message of a checkpoint on its way."""
+
+    number: int
+    """Names the checkpoint at the node that has it open; not 0."""
+
+    head: CheckpointHead
+    part: CheckpointPart
+
+
 class Status(StrEnum):
     """What the members think of one of them."""
 

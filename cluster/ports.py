@@ -11,6 +11,7 @@ from typing import Protocol
 from cluster.model import (
     CheckpointHead,
     CheckpointPart,
+    CheckpointPiece,
     Digest,
     Event,
     Greeting,
@@ -296,6 +297,17 @@ class Peer(Protocol):
         """
         ...
 
+    def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        """
+        The pieces of the peer's checkpoint *number* that follow the place *after*. A new one is
+        made for 0 and b"".
+
+        Raises:
+            CheckpointUnavailable: it has no such checkpoint, or has too many open.
+            NotCaughtUp: it is itself restoring its state.
+        """
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -337,6 +349,16 @@ class PeerService(Protocol):
 
         Raises:
             BlobUnknown: there is no complete copy here.
+        """
+        ...
+
+    def on_checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        """
+        See `Peer.checkpoint`.
+
+        Raises:
+            CheckpointUnavailable, NotCaughtUp: likewise.
+            ValueError: *after* is no place in a checkpoint.
         """
         ...
 

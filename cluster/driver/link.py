@@ -7,7 +7,7 @@ from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
-from cluster.errors import ClusterError, PeerUnreachable
+from cluster.errors import BelowFloor, ClusterError, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Greeting, NodeId, Region, Vector
 from cluster.ports import Peer
@@ -25,6 +25,14 @@ class LinkOwner(Protocol):
 
     def note_caught_up(self, node: NodeId) -> None:
         """Everything that *node* had when the link came up is here now."""
+        ...
+
+    def note_below_floor(self, node: NodeId) -> None:
+        """*node* no longer has events that are missing here."""
+        ...
+
+    async def wait_before_pull(self) -> None:
+        """Return when another pull may bring what the last one did not."""
         ...
 
 
@@ -126,15 +134,21 @@ class Link:
             async with self._first_pulls:
                 if await self.pull():
                     break
-            await asyncio.sleep(self._env.config.antientropy_interval_s)
+            await self._owner.wait_before_pull()
         self.caught_up = True
         self._owner.note_caught_up(self.node)
 
     async def _pull_once(self) -> bool:
+        if self._env.records.restoring:
+            return False
         gapless = True
         stream = self.peer.pull(self._env.records.vector())
-        async for batch in watched(stream, self._env.config.stall_timeout_s):
-            gapless &= await self._intake.take(batch)
+        try:
+            async for batch in watched(stream, self._env.config.stall_timeout_s):
+                gapless &= await self._intake.take(batch)
+        except BelowFloor:
+            self._owner.note_below_floor(self.node)
+            return False
         return gapless
 
     async def _beat(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
 
+from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
@@ -55,6 +56,10 @@ class Links:
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
+        self.bootstrap = Bootstrap(env, self, self.changes)
+        self.haves: dict[NodeId, Vector] = {}
+        """How far each member said it is, last time it said so."""
+
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._first_pulls = asyncio.Semaphore(1)
@@ -128,6 +133,7 @@ class Links:
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
+        self.haves[member.node] = have
         if before is not None and before.epoch != member.epoch:
             self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
@@ -197,6 +203,8 @@ class Links:
 
     def is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
+        if self.bootstrap.wanted:
+            return False
         return self.leases.cover(self.neighbours(), self._env.clock.now_s())
 
     def clock_off_ms(self) -> float:
@@ -213,6 +221,16 @@ class Links:
     def note_caught_up(self, node: NodeId) -> None:
         self.joining.caught_up(node)
         self.changes.beat()
+
+    def note_below_floor(self, node: NodeId) -> None:
+        self._env.log.info("events are gone at the peer", peer=node)
+        self.bootstrap.want()
+
+    async def wait_before_pull(self) -> None:
+        if self.bootstrap.wanted:
+            await self.changes.wait_until(lambda: not self.bootstrap.wanted)
+        else:
+            await asyncio.sleep(self._env.config.antientropy_interval_s)
 
     def _end_run_of(self, member: Member) -> None:
         """*member* has started anew: what its last run said of itself need not hold any more."""

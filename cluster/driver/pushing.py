@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from cluster.driver.forwarding import Forwarding
 from cluster.environment import Environment
+from cluster.errors import BelowFloor
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Event, Member, Origin, Vector
 from cluster.ports import Peer
@@ -63,7 +64,12 @@ class Pushing:
             after = self._reached.get(origin, 0)
             if after >= upto or self._paused_until.get(origin, 0.0) > now:
                 continue
-            events = self._env.records.events_after(origin, after, max_bytes=room)
+            try:
+                events = self._env.records.events_after(origin, after, max_bytes=room)
+            except BelowFloor:
+                # The peer finds that out when it pulls, and takes over a whole state.
+                self._pause(origin)
+                continue
             batch += events
             room -= sum(len(event.body) for event in events)
             if room <= 0:
@@ -75,8 +81,7 @@ class Pushing:
         for origin in {event.origin for event in events}:
             reached, before = answer.get(origin, 0), self._reached.get(origin, 0)
             if reached <= before:
-                pause_s = self._env.config.heartbeat_remote_interval_s
-                self._paused_until[origin] = self._env.clock.now_s() + pause_s
+                self._pause(origin)
                 continue
             self._reached[origin] = reached
             if origin == own:
@@ -85,6 +90,10 @@ class Pushing:
                     self._changes.beat()
             else:
                 self._env.counters.events_relayed += reached - before
+
+    def _pause(self, origin: Origin) -> None:
+        pause_s = self._env.config.heartbeat_remote_interval_s
+        self._paused_until[origin] = self._env.clock.now_s() + pause_s
 
     async def _wait_for_more(self) -> None:
         if not self._paused_until:

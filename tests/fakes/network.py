@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from cluster.errors import PeerUnreachable
-from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.model import CheckpointPiece, Digest, Event, Greeting, Member, NodeId, Vector
 from cluster.ports import PeerService
 from cluster.waiting.pulse import Pulse
 
@@ -157,6 +157,16 @@ class MemoryPeer:
     ) -> None:
         service = await self._arrive("hold")
         await service.on_hold(digest, size, sources, data)
+        self._network.check(self._me, self._address)
+
+    async def checkpoint(
+        self, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        service = await self._arrive("checkpoint")
+        async with aclosing(service.on_checkpoint(number, after)) as pieces:
+            async for piece in pieces:
+                self._network.check(self._me, self._address)
+                yield piece
         self._network.check(self._me, self._address)
 
     async def close(self) -> None:
