@@ -238,7 +238,7 @@ class ClusterConfig:
     link, its reader never gets to the end."""
 
     trim_interval_s: float = 60.0
-    """Time between looks at what can be forgotten of the logs. Lower keeps them a little shorter."""
+    """Time between looks at what can be forgotten of the logs. Lower keeps them shorter."""
 
     log_settled_s: float = 3_600.0
     """How long an event is kept that every member has. Longer spares a node that is restored from
