@@ -1,5 +1,6 @@
 """Handing events to one peer, as they become durable here."""
 
+import asyncio
 from collections.abc import Sequence
 
 from cluster.driver.forwarding import Forwarding
@@ -16,7 +17,9 @@ class Pushing:
 
     One batch is on its way at a time, and holds whatever became durable meanwhile. So a slow peer
     gets large batches, not a queue. A log that the peer cannot go on with, for it parks its events
-    or lacks some before them, pauses; the others go on.
+    or lacks some before them, pauses; the others go on. So does a batch that nobody answers: the
+    link lives as long as greetings are answered, and one lost push must not hold up all that come
+    after it.
     """
 
     def __init__(
@@ -51,8 +54,17 @@ class Pushing:
             if not events:
                 await self._wait_for_more()
                 continue
-            answer = await self._peer.push(events)
-            self._settle(events, answer)
+            self._settle(events, await self._push(events))
+
+    async def _push(self, events: Sequence[Event]) -> Vector:
+        """Hand over *events*; no answer in time is an answer that says nothing."""
+        config, size = self._env.config, sum(len(event.body) for event in events)
+        try:
+            async with asyncio.timeout(config.push_timeout_s + size / config.rate_min_bytes_s):
+                return await self._peer.push(events)
+        except TimeoutError:
+            self._env.counters.pushes_unanswered += 1
+            return {}
 
     def _next_batch(self) -> list[Event]:
         now, room = self._env.clock.now_s(), self._env.config.push_batch_bytes

@@ -147,7 +147,7 @@ class Durability:
     ) -> Exception | None:
         """Have *node* hold the blob; returns why it does not, if so."""
         config = self._env.config
-        deadline_s = config.hold_timeout_s + size / config.hold_rate_min_bytes_s
+        deadline_s = config.hold_timeout_s + size / config.rate_min_bytes_s
         try:
             async with asyncio.timeout(deadline_s):
                 if node == self._env.me.node:

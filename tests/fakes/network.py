@@ -34,6 +34,7 @@ class Network:
         self.changed = Pulse()
         self._cut: set[frozenset[str]] = set()
         self._blocked: set[tuple[str, str]] = set()
+        self._losing: set[tuple[str, str]] = set()
         self._fetch_limits: dict[str, int] = {}
         self._tampered: dict[str, Tamper] = {}
 
@@ -64,6 +65,10 @@ class Network:
         self._blocked.discard((callee, method))
         self.changed.beat()
 
+    def lose(self, callee: str, method: str) -> None:
+        """Let the next call of *method* to *callee* vanish: nobody answers, and nothing fails."""
+        self._losing.add((callee, method))
+
     def limit_fetches(self, callee: str, limit: int | None) -> None:
         """Let each fetch from *callee* hang after *limit* bytes; None lifts that."""
         if limit is None:
@@ -90,8 +95,13 @@ class Network:
         self.check(caller, callee)
         self.calls.append(Call(caller, callee, method))
         self.changed.beat()
+        lost = (callee, method) in self._losing
+        self._losing.discard((callee, method))
         await self.changed.wait_until(
-            lambda: (callee, method) not in self._blocked or not self.reachable(caller, callee)
+            lambda: (
+                not (lost or (callee, method) in self._blocked)
+                or not self.reachable(caller, callee)
+            )
         )
         self.check(caller, callee)
         return self.services[callee]
