@@ -2,6 +2,7 @@
 The engine of one node: the parts joined together, and their tasks.
 
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
+            ├─ Probing ────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Acknowledging  when may an event be acknowledged
             ├─ Fetcher ────── blobs on their way here
@@ -19,16 +20,19 @@ from cluster.driver.acknowledging import Acknowledging
 from cluster.driver.catchup import CatchUp
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
+from cluster.driver.probing import Probing
+from cluster.driver.remembering import Remembering
 from cluster.driver.service import Service
 from cluster.environment import Environment
 from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member, NodeId
+from cluster.model import Digest, Dot, Member, NodeId, Region
 from cluster.ports import (
     BlobReplica,
     Chance,
     Clock,
     Log,
+    MemberStore,
     PeerService,
     RecordReplica,
     Transport,
@@ -58,7 +62,9 @@ class Cluster:
         clock: Clock,
         rng: Chance,
         log: Log,
+        members: MemberStore | None = None,
     ) -> None:
+        """Without *members* a restarted node knows nobody but its seeds."""
         self._env = env = Environment(
             me=me,
             config=config,
@@ -71,11 +77,13 @@ class Cluster:
         )
         intake = Intake(env)
         self._links = Links(env, transport, intake, lambda node: self._durability.forget(node))
+        self._remembering = Remembering(env, self._links, members)
+        self._probing = Probing(env, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._catch_up = CatchUp(env, self._links)
         self._acknowledging = Acknowledging(env, self._links)
-        self.service: PeerService = Service(env, self._links, intake, self._fetcher)
+        self.service: PeerService = Service(env, self._links, intake, self._fetcher, self._probing)
         records.subscribe(self._links.changes.beat)
 
     async def run(self) -> None:
@@ -87,7 +95,14 @@ class Cluster:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (self._links, self._catch_up, self._fetcher, self._durability):
+                for part in (
+                    self._links,
+                    self._probing,
+                    self._remembering,
+                    self._catch_up,
+                    self._fetcher,
+                    self._durability,
+                ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
             refused, others = failures.split(JoinRefused)
@@ -175,6 +190,24 @@ class Cluster:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
         return self._links.clock_off_ms()
 
+    async def leave(self) -> Sequence[NodeId]:
+        """
+        Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
+        then. Returns who has noted it.
+        """
+        return await self._probing.leave()
+
+    def remove(self, node: NodeId) -> bool:
+        """
+        Count a dead member as one that left: for a node that will not come back. Returns whether
+        it was dead. Should it live after all, it is a member again as soon as it hears of this.
+        """
+        return self._probing.remove(node)
+
+    def expected(self, region: Region) -> Sequence[Member]:
+        """The other members of *region* that are neither dead nor left."""
+        return self._links.members.expected(region)
+
     async def _join_in_time(self) -> None:
         if self.is_joined():
             return
@@ -194,6 +227,7 @@ class Cluster:
             current=self._links.is_current(),
             clock_off_ms=self.clock_off_ms(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
+            health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,
             replications_running=self._durability.jobs.running,
@@ -205,12 +239,16 @@ class Cluster:
         vector = self._env.records.vector()
         own = vector.get(self._env.records.origin, 0)
         link = self._links.link(member.node)
+        standing = self._links.members.standing(member.node)
+        assert standing is not None, "only members are asked about"
         return MemberStatistics(
             node=member.node,
             region=member.region,
             rpc=member.rpc,
             http=member.http,
             connected=link is not None,
+            status=standing.status,
+            incarnation=standing.incarnation,
             lag_events=max(0, own - self._links.acknowledgements.acked(member.node)),
             ahead_events=0 if link is None else antientropy.behind(vector, link.have),
         )

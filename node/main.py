@@ -149,6 +149,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             clock=SystemClock(),
             rng=random.Random(),
             log=logs.get_logger("cluster"),
+            members=index.members,
         )
         # Annotated so that mypy proves the fit of each part to its port.
         metadata: MetadataIndex = index.metadata

@@ -27,6 +27,10 @@ class LinkOwner(Protocol):
         """Everything that *node* had when the link came up is here now."""
         ...
 
+    def note_silence(self, node: NodeId) -> None:
+        """A greeting was not answered in time."""
+        ...
+
 
 class Link:
     """
@@ -149,6 +153,7 @@ class Link:
                 greeting = await self._owner.greet(self.peer, config.heartbeat_timeout_s)
             except TimeoutError as exc:
                 misses += 1
+                self._owner.note_silence(self.node)
                 if misses >= config.heartbeat_misses:
                     raise PeerUnreachable(f"{self.node} missed {misses} greetings") from exc
                 continue

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from cluster.gossip.merge import Presence, Register
-from cluster.model import Dot, plain
+from cluster.model import Dot, Rumour, plain
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -82,6 +82,7 @@ _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     QuarantineRow,
     ManifestPayload,
     BlobPayload,
+    Rumour,
 )
 _DECODERS: Final[dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]]] = {
     row_type: msgspec.msgpack.Decoder(row_type) for row_type in _TYPES
