@@ -82,13 +82,17 @@ class Pushing:
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         own = self._env.records.origin
-        for origin in {event.origin for event in events}:
-            reached, before = answer.get(origin, 0), self._reached.get(origin, 0)
-            if reached <= before:
+        sent_from: dict[Origin, int] = {}
+        for event in events:
+            sent_from.setdefault(event.origin, event.dot.seq - 1)
+        for origin, before in sent_from.items():
+            reached = answer.get(origin, 0)
+            # A greeting may have overtaken the answer: what it told is progress of this push too.
+            if reached <= before and self._reached.get(origin, 0) <= before:
                 pause_s = self._env.config.heartbeat_remote_interval_s
                 self._paused_until[origin] = self._env.clock.now_s() + pause_s
                 continue
-            self._reached[origin] = reached
+            reached = self._reached[origin] = max(reached, self._reached.get(origin, 0))
             if origin == own:
                 self._env.counters.events_pushed += reached - before
                 if self._acknowledgements.acknowledge(self._member.node, reached):
