@@ -40,7 +40,6 @@ def write_member(member: Member) -> pb.Member:
         rpc=member.rpc,
         http=member.http,
         epoch=member.epoch,
-        store=member.store,
     )
 
 
@@ -51,7 +50,6 @@ def read_member(message: pb.Member) -> Member:
         rpc=_address(message.rpc),
         http=_address(message.http),
         epoch=message.epoch,
-        store=message.store,
     )
 
 
@@ -151,6 +149,7 @@ def write_greeting(greeting: Greeting) -> pb.Greeting:
         have=write_vector(greeting.have),
         wall_ms=greeting.wall_ms,
         current=greeting.current,
+        began=write_vector(greeting.began),
     )
 
 
@@ -163,6 +162,7 @@ def read_greeting(message: pb.Greeting) -> Greeting:
         have=read_vector(message.have),
         wall_ms=message.wall_ms,
         current=message.current,
+        began=read_vector(message.began),
     )
 
 

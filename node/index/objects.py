@@ -5,6 +5,8 @@ Local and remote events take the same path. Whatever comes from a peer is checke
 names, digests and the bytes under them (P6).
 """
 
+from typing import Final
+
 import msgspec
 
 from cluster.errors import EventUndecodable
@@ -31,6 +33,7 @@ BLOB = "blob"
 TAG = "tag"
 HOLDER = "holder"
 
+NOT_HELD: Final = HolderRow(False, 0, 0, 0, 0)
 _EMPTY_PRESENCE = Presence()
 _EMPTY_REGISTER = Register()
 
@@ -208,11 +211,11 @@ def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:
     digest = parse_digest(event.key.name)
     key = keys.join(digest, event.dot.node)
     row = txn.get("holders", key)
-    before = HolderRow(False, 0, 0) if row is None else rows.decode(HolderRow, row)
+    before = NOT_HELD if row is None else rows.decode(HolderRow, row)
     if before.stamp > event.stamp:
         return  # an older epoch of the same node, heard of late
     size = body.size if body.held else 0
-    after = HolderRow(body.held, size, event.stamp, body.store)
+    after = HolderRow(body.held, size, event.stamp, event.dot.epoch, event.dot.seq)
     txn.put("holders", key, rows.encode(after))
     if event.dot.node == txn.origin.node:
         txn.count(blobs=after.held - before.held, blob_bytes=after.size - before.size)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cluster.gossip.merge import Presence, Register
-from cluster.model import Digest, NodeId
+from cluster.model import Digest, Dot, NodeId
 from node.errors import IndexFull, StorageFailure
 from node.index import keys, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
@@ -148,13 +148,13 @@ class Queries:
     def uploads(self) -> list[UploadRecord]:
         return [_upload(keys.split(key)[0], row) for key, row in self._scan("uploads", b"", _END)]
 
-    def holders(self, digest: Digest) -> dict[NodeId, int]:
+    def holders(self, digest: Digest) -> dict[NodeId, Dot]:
         prefix = keys.join(digest)
         found = (
             (NodeId(keys.split(key)[1]), rows.decode(HolderRow, row))
             for key, row in self._scan("holders", prefix, keys.after(prefix))
         )
-        return {node: row.store for node, row in found if row.held}
+        return {node: Dot(node, row.epoch, row.seq) for node, row in found if row.held}
 
 
 def _upload(upload_id: str, row: bytes) -> UploadRecord:

@@ -76,7 +76,7 @@ class Network:
         self.changed.beat()
 
     def hold_answers(self, callee: str, method: str) -> None:
-        """Let *callee* carry out calls of *method*, and keep the answers until `release_answers`."""
+        """Let *callee* carry out calls of *method* and keep the answers until `release_answers`."""
         self._answerless.add((callee, method))
 
     def release_answers(self, callee: str, method: str) -> None:
