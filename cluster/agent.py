@@ -5,6 +5,7 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Probing ────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Acknowledging  when may an event be acknowledged
+            ├─ Spreading ──── where is an event by now
             ├─ Fetcher ────── blobs on their way here
             ├─ Durability ─── blobs on their way to other holders
             └─ Service ────── what peers ask of this node
@@ -23,10 +24,12 @@ from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
 from cluster.driver.service import Service
+from cluster.driver.spreading import Spreading
 from cluster.environment import Environment
-from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
+from cluster.errors import ClockOff, JoinRefused, NotCaughtUp, NotEnoughNodes
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member, NodeId, Region
+from cluster.gossip.spread import Spread
+from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region
 from cluster.ports import (
     BlobReplica,
     Chance,
@@ -83,6 +86,7 @@ class Cluster:
         self._durability = Durability(env, self._links, self._fetcher)
         self._catch_up = CatchUp(env, self._links)
         self._acknowledging = Acknowledging(env, self._links)
+        self._spreading = Spreading(env, self._links)
         self.service: PeerService = Service(env, self._links, intake, self._fetcher, self._probing)
         records.subscribe(self._links.changes.beat)
 
@@ -133,7 +137,11 @@ class Cluster:
         """Start bringing a new local blob to its other holders; see `Durability.replicate`."""
         self._durability.replicate(digest, size)
 
-    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+    async def ensure_copies(
+        self,
+        blobs: Sequence[tuple[Digest, int]],
+        consistency: Consistency = Consistency.REGION,
+    ) -> int | None:
         """
         Return once every blob has its copies; see `Durability.ensure_copies`.
 
@@ -142,12 +150,20 @@ class Cluster:
                 accepted would be on this node alone.
         """
         await self._join_in_time()
-        await self._durability.ensure_copies(blobs)
+        return await self._durability.ensure_copies(blobs, consistency)
 
-    async def wait_durable(self, dot: Dot) -> None:
+    async def wait_durable(
+        self, dot: Dot, consistency: Consistency = Consistency.REGION
+    ) -> Acknowledged:
         """Return once *dot* may be acknowledged; see `Acknowledging.wait_durable`."""
         await self._join_in_time()
-        await self._acknowledging.wait_durable(dot)
+        return await self._acknowledging.wait_durable(dot, consistency)
+
+    async def wait_for(
+        self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
+    ) -> Spread:
+        """Return once *dot* is in *regions*, or after *timeout_s*; see `Spreading.wait_for`."""
+        return await self._spreading.wait_for(dot, regions, timeout_s)
 
     def fetch(
         self, digest: Digest, size: int
@@ -172,19 +188,24 @@ class Cluster:
         """
         if self.is_joined() and self._links.is_current():
             return
-        self.check_writable()
+        self.check_writable(Consistency.LOCAL)
         await self._catch_up.catch_up()
 
-    def check_writable(self) -> None:
+    def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         """
         Return if this node may write.
 
         Raises:
             ClockOff: its wall clock is too far from its members'.
+            NotEnoughNodes: fewer than `copies` nodes are connected, and `refuse_degraded` is set.
         """
         off_ms = self.clock_off_ms()
         if off_ms:
             raise ClockOff(off_ms)
+        config, connected = self._env.config, 1 + len(self._links.connected())
+        few = connected < config.copies and consistency is not Consistency.LOCAL
+        if few and config.refuse_degraded:
+            raise NotEnoughNodes(connected, config.copies)
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""

@@ -146,6 +146,7 @@ class Link:
         stream = self.peer.pull(self._env.records.vector())
         async for batch in watched(stream, self._env.config.stall_timeout_s):
             gapless &= await self._intake.take(batch)
+            self._changes.beat()
         return gapless
 
     async def _beat(self) -> None:

@@ -185,7 +185,10 @@ class Links:
                 watcher.met(new)
         link = self._live.get(member.node)
         if link is not None:
+            news = link.have != have
             link.note_have(have)
+            if news:
+                self.changes.beat()
         elif member.node in self._kept:
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()

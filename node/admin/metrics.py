@@ -222,6 +222,12 @@ class Metrics:
         )
         self._received = self._counter("atoll_http_received_bytes", "Request body bytes read.")
         self._sent = self._counter("atoll_http_sent_bytes", "Response body bytes written.")
+        self._conflicts = Counter(
+            "atoll_conflicts",
+            "Times that concurrent writes of one object disagreed, by kind of object.",
+            ("collection",),
+            registry=self._registry,
+        )
         self._children: dict[tuple[str, str, int], _Request] = {}
 
     def _counter(self, name: str, text: str) -> Counter:
@@ -251,6 +257,10 @@ class Metrics:
     def sent(self, count: int) -> None:
         """Count *count* bytes of a response body."""
         self._sent.inc(count)
+
+    def conflict(self, collection: str) -> None:
+        """Count a conflict that has arisen in the index."""
+        self._conflicts.labels(collection).inc()
 
     def watch_store(self, statistics: Callable[[], StoreStatistics]) -> None:
         """Report what is stored. *statistics* is called at each scrape and must not block."""

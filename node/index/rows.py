@@ -4,7 +4,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cluster.gossip.merge import Presence, Register
+from cluster.gossip.merge import Presence, Register, Version
 from cluster.model import Dot, Rumour, plain
 
 
@@ -35,6 +35,20 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
 
     value: str | None
     replaces: tuple[Dot, ...]
+    withdraws: tuple[Dot, ...] = ()
+    restores: tuple[Version, ...] = ()
+
+
+class HistoryTotalsRow(msgspec.Struct, frozen=True, array_like=True):
+    """What is in a tag's history: writes, withdrawals among them, its ends."""
+
+    writes: int
+    withdrawals: int
+    newest: int
+    """A stamp."""
+
+    oldest: bytes
+    """A key of `history`."""
 
 
 class HolderRow(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +94,7 @@ _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     RepositoryRow,
     TotalsRow,
     HistoryRow,
+    HistoryTotalsRow,
     HolderRow,
     UploadRow,
     QuarantineRow,

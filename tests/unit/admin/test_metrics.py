@@ -68,12 +68,14 @@ def test_strange_methods_share_one_series():
 
 def test_counters():
     metrics = Metrics()
+    metrics.conflict("tag")
     metrics.received(10)
     metrics.received(5)
     metrics.sent(7)
     samples = scrape(metrics)
     assert samples["atoll_http_received_bytes_total", ()] == 15
     assert samples["atoll_http_sent_bytes_total", ()] == 7
+    assert samples["atoll_conflicts_total", (("collection", "tag"),)] == 1
 
 
 def test_snapshots_are_read_at_each_scrape():
