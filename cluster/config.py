@@ -202,6 +202,11 @@ class ClusterConfig:
     """Events per message. Larger saves round trips while catching up; the memory for one batch is
     spent per link, and one message must stay under the transport's 16 MiB."""
 
+    push_timeout_s: float = 3.0
+    """How long a push may go unanswered, its size aside, before its events are handed over again.
+    Higher sends less twice to a peer with a slow disk; lower loses less time to a lost call, in
+    which each write of the region waits for a lease to end."""
+
     chunk_bytes: int = MIB
     """Blob bytes per read and per message. Larger costs fewer hops; smaller needs less memory per
     stream and gives a reader its first bytes sooner. The last chunk waits for verification."""
@@ -214,8 +219,9 @@ class ClusterConfig:
     """How long a peer may take to hold a blob, its size aside. Too low repeats work elsewhere that
     was about to end; too high lets one stuck peer delay a push."""
 
-    hold_rate_min_bytes_s: int = 4 * MIB
-    """Slowest transfer that is worth waiting for: size / rate is added to `hold_timeout_s`."""
+    rate_min_bytes_s: int = 4 * MIB
+    """Slowest transfer that is worth waiting for: size / rate is added to `hold_timeout_s` and
+    `push_timeout_s`."""
 
     fetches_max: int = 16
     """Blobs fetched at the same time. When full, further ones wait. More fill a long link better;

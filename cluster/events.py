@@ -50,14 +50,13 @@ class Withdraw(msgspec.Struct, frozen=True, array_like=True):
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
     """
-    The event's node holds (or no longer holds) the blob named by the key, on its disk *store*.
+    The event's node holds (or no longer holds) the blob named by the key.
 
     Sizes in bytes.
     """
 
     held: bool
     size: int
-    store: int = 0
 
 
 Body = Add | Remove | Write | Withdraw | Hold

@@ -190,7 +190,7 @@ class Member(msgspec.Struct, frozen=True):
     """
     One node as the others see it.
 
-    *epoch* names its present run, and with it the log that it writes; *store* names its disk.
+    *epoch* names its present run, and with it the log that it writes.
     """
 
     node: NodeId
@@ -198,7 +198,6 @@ class Member(msgspec.Struct, frozen=True):
     rpc: str
     http: str
     epoch: int
-    store: int = 0
 
 
 class CheckpointHead(NamedTuple):
@@ -301,3 +300,7 @@ class Greeting(msgspec.Struct, frozen=True):
     """In an answer only: the one that greeted has everything that the answering node has
     acknowledged, and the answering node will acknowledge nothing more without it for the time of
     a lease."""
+
+    began: dict[Origin, int] = {}
+    """How far the sender's disk had the sender's own logs when its present run began, and what
+    they say of blobs had been held against its files (`cluster.replication.claims`)."""

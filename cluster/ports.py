@@ -13,6 +13,7 @@ from cluster.model import (
     CheckpointPart,
     CheckpointPiece,
     Digest,
+    Dot,
     Event,
     Greeting,
     NodeId,
@@ -142,6 +143,11 @@ class RecordReplica(Protocol):
         """The log that this node writes now."""
         ...
 
+    @property
+    def began(self) -> Vector:
+        """How far this node's own logs were on its disk when the present run began."""
+        ...
+
     def check(self) -> None:
         """
         Return if events can still be applied.
@@ -224,12 +230,11 @@ class RecordReplica(Protocol):
         """
         ...
 
-    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
+    def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         """
-        Nodes that said they hold the blob, this one included, and the store they said it of.
+        Nodes that said they hold the blob, this one included, and the event by which they did.
 
-        A copy is on a store. A node that comes back with another one holds it no more, whatever
-        its old rows say.
+        Whether such a row still counts is for `cluster.replication.claims`.
         """
         ...
 

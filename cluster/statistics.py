@@ -20,6 +20,9 @@ class Counters:
     events_relayed: int = 0
     """Those of other regions' nodes, handed on to the own region; not in `events_pushed`."""
 
+    pushes_unanswered: int = 0
+    """Pushes given up for want of an answer; their events are handed over again."""
+
     events_received: int = 0
     events_parked: int = 0
     """Times a received event was left at its sender, its stamp being too far ahead."""

@@ -1,10 +1,11 @@
 """What this node says it holds, held against what it has."""
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 from cluster.ports import BlobReplica, Log
-from node.index.replica import IndexReplica
+from node.index.replica import Held, IndexReplica
 
 _INTERVAL_S: Final = 600.0
 _PAUSE_EVERY: Final = 256
@@ -13,11 +14,11 @@ _PAUSE_EVERY: Final = 256
 
 class Holdings:
     """
-    Takes back holder rows whose blob is not here, and renews those of an earlier disk.
+    Takes back holder rows whose blob is not here, and renews those that count for nobody.
 
-    A node whose disk was replaced gets its old log, and so its old holder rows, back from its
-    peers. Nobody counts them, as they name the old store; what was brought over with the files
-    counts again once it is said of the new one.
+    A node whose disk was replaced or set back gets its lost log, and so its lost holder rows, back
+    from its peers. Nobody counts those (`cluster.replication.claims`); what was brought over with
+    the files counts again once it is said anew.
     """
 
     def __init__(self, replica: IndexReplica, blobs: BlobReplica, log: Log) -> None:
@@ -26,25 +27,42 @@ class Holdings:
         self._log = log
 
     async def run(self) -> None:
-        """Check now and then, for ever: old rows may arrive late."""
+        """Check now and then, for ever: files get lost, and old rows may arrive late."""
         while True:
             await asyncio.sleep(_INTERVAL_S)
-            await self.check()
+            await self._quietly(self.verify())
 
-    async def check(self) -> int:
-        """Check once; returns how many rows were taken back. A failing disk changes nothing."""
+    async def verify(self) -> None:
+        """
+        Hold every row of this node against its file.
+
+        Once before any peer is greeted: what the log says from its beginning is counted then.
+
+        Raises:
+            OSError: a disk could not tell, which changes nothing.
+        """
+        await self._check(self._replica.held_here())
+
+    async def renew(self) -> None:
+        """The same for rows that came back from peers. A failing disk changes nothing."""
+        returned = [held for held in self._replica.held_here() if not held.stands]
+        await self._quietly(self._check(returned))
+
+    async def _check(self, rows: Sequence[Held]) -> None:
         gone = 0
-        try:
-            for number, held in enumerate(self._replica.held_here()):
-                if self._blobs.size(held.digest) != held.size:
-                    await self._replica.release(held.digest)
-                    gone += 1
-                elif not held.present:
-                    await self._replica.hold(held.digest, held.size)
-                if number % _PAUSE_EVERY == 0:
-                    await asyncio.sleep(0)
-        except OSError as exc:
-            self._log.warning("holder rows not checked", reason=str(exc))
+        for number, held in enumerate(rows):
+            if self._blobs.size(held.digest) != held.size:
+                await self._replica.release(held.digest)
+                gone += 1
+            elif not held.stands:
+                await self._replica.hold(held.digest, held.size)
+            if number % _PAUSE_EVERY == 0:
+                await asyncio.sleep(0)
         if gone:
             self._log.warning("blobs missing on disk: holder rows taken back", count=gone)
-        return gone
+
+    async def _quietly(self, check: Awaitable[None]) -> None:
+        try:
+            await check
+        except OSError as exc:
+            self._log.warning("holder rows not checked", reason=str(exc))

@@ -126,7 +126,7 @@ class Node:
 
     async def _become_ready(self) -> None:
         await self._cluster.wait_joined()
-        await self._holdings.check()
+        await self._holdings.renew()
         self._readiness.meet("cluster")
 
 
@@ -184,6 +184,8 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             limits=_limits(settings),
             check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
         )
+        holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
+        await _verify(holdings)
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
         stack.push_async_callback(rpc.stop)
@@ -191,7 +193,6 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
         readiness.meet("index")
-        holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
         yield Node(cluster, uploads, holdings, http, readiness)
 
 
@@ -254,6 +255,13 @@ async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) 
     return blobs
 
 
+async def _verify(holdings: Holdings) -> None:
+    try:
+        await holdings.verify()
+    except OSError as exc:
+        raise StartupError(f"cannot hold the index against the blobs: {exc}") from exc
+
+
 def _member(settings: Settings, index: Index) -> Member:
     return Member(
         node=NodeId(settings.node),
@@ -261,7 +269,6 @@ def _member(settings: Settings, index: Index) -> Member:
         rpc=str(settings.rpc_advertised),
         http=str(settings.http_advertised),
         epoch=index.replica.origin.epoch,
-        store=index.store_id,
     )
 
 

@@ -52,7 +52,6 @@ class Member(_message.Message):
     RPC_FIELD_NUMBER: _builtins.int
     HTTP_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
-    STORE_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """unique in the cluster"""
     region: _builtins.str
@@ -62,8 +61,6 @@ class Member(_message.Message):
     """host:port where the Distribution API answers"""
     epoch: _builtins.int
     """new at every start of the process"""
-    store: _builtins.int
-    """names the data directory; new with an empty one"""
     def __init__(
         self,
         *,
@@ -72,11 +69,10 @@ class Member(_message.Message):
         rpc: _builtins.str = ...,
         http: _builtins.str = ...,
         epoch: _builtins.int = ...,
-        store: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc", "store", b"store"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -119,6 +115,7 @@ class Greeting(_message.Message):
     HAVE_FIELD_NUMBER: _builtins.int
     WALL_MS_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
+    BEGAN_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
@@ -133,6 +130,10 @@ class Greeting(_message.Message):
     def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]: ...
     @_builtins.property
     def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
+    @_builtins.property
+    def began(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+        """How far the sender's disk had the sender's own logs when its present run began."""
+
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
         *,
@@ -142,10 +143,11 @@ class Greeting(_message.Message):
         have: _abc.Iterable[Global___Progress] | None = ...,
         wall_ms: _builtins.int = ...,
         current: _builtins.bool = ...,
+        began: _abc.Iterable[Global___Progress] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "current", b"current", "have", b"have", "known", b"known", "self", b"self", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "known", b"known", "self", b"self", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

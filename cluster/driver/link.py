@@ -9,8 +9,9 @@ from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
-from cluster.model import Greeting, NodeId, Region, Vector
+from cluster.model import Dot, Greeting, NodeId, Region, Vector
 from cluster.ports import Peer
+from cluster.replication import claims
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
@@ -67,6 +68,7 @@ class Link:
         self.node: NodeId = greeting.member.node
         self.region: Region = greeting.member.region
         self._epoch = greeting.member.epoch
+        self._began = greeting.began
         self._pushing = Pushing(env, greeting.member, peer, forwarding, acknowledgements, changes)
         self.note_have(greeting.have)
         self._env = env
@@ -109,6 +111,11 @@ class Link:
         """Note how far the peer said it was, in a greeting of either direction."""
         self.have = have
         self._pushing.note_have(have)
+
+    def vouches(self, dot: Dot) -> bool:
+        """Whether the holder row that the peer made with *dot* counts as a copy."""
+        # What the peer took back at its start has come with the first pull.
+        return self.caught_up and claims.stands(dot, self._epoch, self._began)
 
     async def pull(self) -> bool:
         """

@@ -26,7 +26,7 @@ from cluster.membership.backoff import Backoff
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Greeting, Member, NodeId, Origin, Rumour, Status, Vector
+from cluster.model import Dot, Greeting, Member, NodeId, Origin, Rumour, Status, Vector
 from cluster.ports import Peer, Transport
 from cluster.waiting.pulse import Pulse
 
@@ -155,6 +155,10 @@ class Links:
         link = self._live.get(node)
         return None if link is None else link.peer
 
+    def vouches(self, dot: Dot) -> bool:
+        link = self._live.get(NodeId(dot.node))
+        return link is not None and link.vouches(dot)
+
     def report_unreachable(self, node: NodeId, error: PeerUnreachable) -> None:
         link = self._live.get(node)
         if link is not None:
@@ -208,6 +212,7 @@ class Links:
             have=dict(self._env.records.vector()),
             wall_ms=self._env.clock.now_ms(),
             current=current,
+            began=dict(self._env.records.began),
         )
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:

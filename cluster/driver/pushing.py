@@ -1,5 +1,6 @@
 """Handing events to one peer, as they become durable here."""
 
+import asyncio
 from collections.abc import Sequence
 
 from cluster.driver.forwarding import Forwarding
@@ -18,7 +19,9 @@ class Pushing:
 
     One batch is on its way at a time, and holds whatever became durable meanwhile. So a slow peer
     gets large batches, not a queue. A log that the peer cannot go on with, for it parks its events
-    or lacks some before them, pauses; the others go on.
+    or lacks some before them, pauses; the others go on. So does a batch that nobody answers: the
+    link lives as long as greetings are answered, and one lost push must not hold up all that come
+    after it.
     """
 
     def __init__(
@@ -53,8 +56,17 @@ class Pushing:
             if not events:
                 await self._wait_for_more()
                 continue
-            answer = await self._peer.push(events)
-            self._settle(events, answer)
+            self._settle(events, await self._push(events))
+
+    async def _push(self, events: Sequence[Event]) -> Vector:
+        """Hand over *events*; no answer in time is an answer that says nothing."""
+        config, size = self._env.config, sum(len(event.body) for event in events)
+        try:
+            async with asyncio.timeout(config.push_timeout_s + size / config.rate_min_bytes_s):
+                return await self._peer.push(events)
+        except TimeoutError:
+            self._env.counters.pushes_unanswered += 1
+            return {}
 
     def _next_batch(self) -> list[Event]:
         now, room = self._env.clock.now_s(), self._env.config.push_batch_bytes
@@ -83,12 +95,16 @@ class Pushing:
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         own = self._env.records.origin
-        for origin in {event.origin for event in events}:
-            reached, before = answer.get(origin, 0), self._reached.get(origin, 0)
-            if reached <= before:
+        sent_from: dict[Origin, int] = {}
+        for event in events:
+            sent_from.setdefault(event.origin, event.dot.seq - 1)
+        for origin, before in sent_from.items():
+            reached = answer.get(origin, 0)
+            # A greeting may have overtaken the answer: what it told is progress of this push too.
+            if reached <= before and self._reached.get(origin, 0) <= before:
                 self._pause(origin)
                 continue
-            self._reached[origin] = reached
+            reached = self._reached[origin] = max(reached, self._reached.get(origin, 0))
             if origin == own:
                 self._env.counters.events_pushed += reached - before
                 if self._acknowledgements.acknowledge(self._member.node, reached):

@@ -100,12 +100,13 @@ class Durability:
 
     def _holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
-        stores = self._env.records.holders(digest)
+        rows = self._env.records.holders(digest)
         confirmed = self._confirmed.get(digest, ())
         others = [
             member.node
             for member in self._peers.connected()
-            if member.node in confirmed or stores.get(member.node) == member.store
+            if member.node in confirmed
+            or ((dot := rows.get(member.node)) is not None and self._peers.vouches(dot))
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
 
@@ -166,7 +167,7 @@ class Durability:
     ) -> Exception | None:
         """Have *node* hold the blob; returns why it does not, if so."""
         config = self._env.config
-        deadline_s = config.hold_timeout_s + size / config.hold_rate_min_bytes_s
+        deadline_s = config.hold_timeout_s + size / config.rate_min_bytes_s
         try:
             async with asyncio.timeout(deadline_s):
                 if node == self._env.me.node:

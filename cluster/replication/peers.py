@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cluster.errors import PeerUnreachable
-from cluster.model import Member, NodeId
+from cluster.model import Dot, Member, NodeId
 from cluster.ports import Peer
 
 
@@ -21,6 +21,13 @@ class Peers(Protocol):
 
     def peer(self, node: NodeId) -> Peer | None:
         """The link to *node*; None when it is down."""
+        ...
+
+    def vouches(self, dot: Dot) -> bool:
+        """
+        Whether the holder row made by *dot* counts: its node is connected, has the disk of which
+        the row speaks, and has had time to take it back.
+        """
         ...
 
     def report_unreachable(self, node: NodeId, error: PeerUnreachable) -> None:

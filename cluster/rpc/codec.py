@@ -43,7 +43,6 @@ def write_member(member: Member) -> pb.Member:
         rpc=member.rpc,
         http=member.http,
         epoch=member.epoch,
-        store=member.store,
     )
 
 
@@ -54,7 +53,6 @@ def read_member(message: pb.Member) -> Member:
         rpc=_address(message.rpc),
         http=_address(message.http),
         epoch=message.epoch,
-        store=message.store,
     )
 
 
@@ -154,6 +152,7 @@ def write_greeting(greeting: Greeting) -> pb.Greeting:
         have=write_vector(greeting.have),
         wall_ms=greeting.wall_ms,
         current=greeting.current,
+        began=write_vector(greeting.began),
     )
 
 
@@ -166,6 +165,7 @@ def read_greeting(message: pb.Greeting) -> Greeting:
         have=read_vector(message.have),
         wall_ms=message.wall_ms,
         current=message.current,
+        began=read_vector(message.began),
     )
 
 

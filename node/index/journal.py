@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from cluster.errors import BelowFloor, NotCaughtUp
 from cluster.events import Body, decode_event, encode_body, encode_event, kind_of
 from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
+from cluster.replication import claims
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
 from node.index.rows import TotalsRow
@@ -106,10 +107,9 @@ class Transaction:
         """The log that this node writes."""
         return self._journal.origin
 
-    @property
-    def store_id(self) -> int:
-        """Names the disk that this node's blobs are on."""
-        return self._journal.store_id
+    def stands(self, epoch: int, seq: int) -> bool:
+        """Whether the holder row that this node made with its event (epoch, seq) still counts."""
+        return self._journal.stands(epoch, seq)
 
     def known(self, origin: Origin) -> int:
         """Sequence of the last event of *origin*, this transaction's included."""
@@ -178,11 +178,8 @@ class Journal:
     sync, and `floor` with each trim, so that readers on other threads always see a consistent one.
     """
 
-    def __init__(
-        self, store: OrderedStore, origin: Origin, clock: StampSource, store_id: int
-    ) -> None:
+    def __init__(self, store: OrderedStore, origin: Origin, clock: StampSource) -> None:
         self.store = store
-        self.store_id = store_id
         self.origin = origin
         self.clock = clock
         self.on_conflict: Callable[[Key], None] = lambda key: None
@@ -196,6 +193,8 @@ class Journal:
         self.totals = TotalsRow()
         self._load()
         self.durable: Vector = dict(self.applied)
+        self.began: Vector = {o: seq for o, seq in self.durable.items() if o.node == origin.node}
+        """How far this node's own logs were on this disk when the run began."""
 
     def _load(self) -> None:
         self.applied = self._origins("vector")
@@ -248,6 +247,11 @@ class Journal:
         """
         if self.restoring:
             raise NotCaughtUp("this node is taking over the index of another one")
+
+    def stands(self, epoch: int, seq: int) -> bool:
+        """Whether the holder row that this node made with its event (epoch, seq) still counts."""
+        dot = Dot(self.origin.node, epoch, seq)
+        return claims.stands(dot, self.origin.epoch, self.began)
 
     def begin(self) -> Transaction:
         """

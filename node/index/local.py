@@ -56,11 +56,10 @@ def remove(txn: Transaction, key: Key, state: Presence) -> Dot:
 
 
 def hold(txn: Transaction, digest: Digest, size: int) -> None:
-    """Say that this node holds a blob on its present store, unless it has said so already."""
+    """Say that this node holds a blob, unless it has said so already, and of this disk."""
     known = _holding(txn, digest)
-    if not known.held or known.store != txn.store_id:
-        key = Key(objects.HOLDER, "", digest)
-        emit(txn, key, Hold(held=True, size=size, store=txn.store_id), known.stamp)
+    if not known.held or not txn.stands(known.epoch, known.seq):
+        emit(txn, Key(objects.HOLDER, "", digest), Hold(held=True, size=size), known.stamp)
 
 
 def release(txn: Transaction, digest: Digest) -> None:
@@ -72,4 +71,4 @@ def release(txn: Transaction, digest: Digest) -> None:
 
 def _holding(txn: Transaction, digest: Digest) -> HolderRow:
     row = txn.get("holders", keys.join(digest, txn.origin.node))
-    return HolderRow(False, 0, 0) if row is None else rows.decode(HolderRow, row)
+    return objects.NOT_HELD if row is None else rows.decode(HolderRow, row)

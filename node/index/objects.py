@@ -36,6 +36,7 @@ SETTING = "setting"
 SETTING_MAX_BYTES: Final = 64 << 10
 """Longest value of a setting, in UTF-8. Policies have a few hundred bytes."""
 
+NOT_HELD: Final = HolderRow(False, 0, 0, 0, 0)
 _EMPTY_PRESENCE = Presence()
 _EMPTY_REGISTER = Register()
 
@@ -258,11 +259,11 @@ def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:
     digest = parse_digest(event.key.name)
     key = keys.join(digest, event.dot.node)
     row = txn.get("holders", key)
-    before = HolderRow(False, 0, 0) if row is None else rows.decode(HolderRow, row)
+    before = NOT_HELD if row is None else rows.decode(HolderRow, row)
     if before.stamp > event.stamp:
         return  # an older epoch of the same node, heard of late
     size = body.size if body.held else 0
-    after = HolderRow(body.held, size, event.stamp, body.store)
+    after = HolderRow(body.held, size, event.stamp, event.dot.epoch, event.dot.seq)
     txn.put("holders", key, rows.encode(after))
     if event.dot.node == txn.origin.node:
         txn.count(blobs=after.held - before.held, blob_bytes=after.size - before.size)

@@ -28,7 +28,6 @@ one is brought up to this one when it is opened.
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
-_STORE: Final = keys.join("store")
 _FORMAT: Final = keys.join("format")
 
 _SUMS_SINCE: Final = 2
@@ -45,8 +44,6 @@ class Index(NamedTuple):
     members: IndexMembers
     journal: Journal
     writer: IndexWriter
-    store_id: int
-    """Names this data directory; a new one has another, also under the same node name."""
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""
@@ -70,8 +67,7 @@ def open_index(
         StartupError: it belongs to another node or to a newer version of Atoll.
         OSError: the storage failed.
     """
-    identity = identify(store, node, wall, rng)
-    journal = Journal(store, identity.origin, clock, identity.store_id)
+    journal = Journal(store, identify(store, node, wall, rng), clock)
     journal.resume_clock()
     writer = make_writer(journal)
     return Index(
@@ -80,20 +76,12 @@ def open_index(
         IndexMembers(journal, writer),
         journal,
         writer,
-        identity.store_id,
     )
 
 
-class Identity(NamedTuple):
-    """Who writes: the log of this run, and the disk that it is on."""
-
-    origin: Origin
-    store_id: int
-
-
-def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) -> Identity:
+def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) -> Origin:
     """
-    Begin a new epoch in the store; a new store gets its identity too.
+    Begin a new epoch in the store; returns the log that this run writes.
 
     Every run writes a log of its own. A directory that was restored from a backup, rolled back to
     a snapshot or copied to a second machine has forgotten events, or shares them; none of that can
@@ -106,18 +94,16 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) ->
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
     upgrade = _upgrade(store)
     epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
-    store_id = _stored_id(store, rng)
     store.write(
         [
             *upgrade,
             Mutation("meta", _FORMAT, keys.u64(FORMAT)),
             Mutation("meta", _NODE, node.encode()),
             Mutation("meta", _EPOCH, keys.u64(epoch)),
-            Mutation("meta", _STORE, keys.u64(store_id)),
         ]
     )
     store.sync()
-    return Identity(Origin(node, epoch), store_id)
+    return Origin(node, epoch)
 
 
 def _upgrade(store: OrderedStore) -> list[Mutation]:
@@ -135,11 +121,6 @@ def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:
     """Larger than the last, and by its random part not that of a copy started at the same time."""
     after = 0 if last is None else (keys.read_u64(last) >> _RANDOM_BITS) + 1
     return max(wall.now_ms(), after) << _RANDOM_BITS | rng.getrandbits(_RANDOM_BITS)
-
-
-def _stored_id(store: OrderedStore, rng: Chance) -> int:
-    stored = store.get("meta", _STORE)
-    return rng.getrandbits(63) if stored is None else keys.read_u64(stored)
 
 
 def owner(store: OrderedStore) -> NodeId | None:

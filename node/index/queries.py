@@ -134,13 +134,13 @@ class Queries(RegisterQueries):
     def uploads(self) -> list[UploadRecord]:
         return [_upload(keys.split(key)[0], row) for key, row in self._scan("uploads", b"", END)]
 
-    def holders(self, digest: Digest) -> dict[NodeId, int]:
+    def holders(self, digest: Digest) -> dict[NodeId, Dot]:
         prefix = keys.join(digest)
         found = (
             (NodeId(keys.split(key)[1]), rows.decode(HolderRow, row))
             for key, row in self._scan("holders", prefix, keys.after(prefix))
         )
-        return {node: row.store for node, row in found if row.held}
+        return {node: Dot(node, row.epoch, row.seq) for node, row in found if row.held}
 
 
 def _upload(upload_id: str, row: bytes) -> UploadRecord:

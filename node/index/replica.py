@@ -9,6 +9,7 @@ from cluster.model import (
     CheckpointHead,
     CheckpointPart,
     Digest,
+    Dot,
     Event,
     NodeId,
     Origin,
@@ -26,11 +27,11 @@ QuarantineAlarm = Callable[[Event, str], None]
 
 
 class Held(NamedTuple):
-    """One holder row of this node; size in bytes. *present*: of this disk, not of an earlier one"""
+    """One holder row of this node; size in bytes. Without *stands* it counts for nobody."""
 
     digest: Digest
     size: int
-    present: bool
+    stands: bool
 
 
 class IndexReplica:
@@ -52,6 +53,10 @@ class IndexReplica:
     @property
     def origin(self) -> Origin:
         return self._journal.origin
+
+    @property
+    def began(self) -> Vector:
+        return self._journal.began
 
     def check(self) -> None:
         if self._writer.failed is not None:
@@ -115,7 +120,7 @@ class IndexReplica:
                 self._loop.call_soon_threadsafe(self._on_quarantine, event, reason)
         return None
 
-    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
+    def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return self._queries.holders(digest)
 
     async def hold(self, digest: Digest, size: int) -> None:
@@ -129,7 +134,7 @@ class IndexReplica:
     def held_here(self) -> Sequence[Held]:
         """The blobs that the index says this node holds."""
         return [
-            Held(digest, row.size, row.store == self._journal.store_id)
+            Held(digest, row.size, self._journal.stands(row.epoch, row.seq))
             for digest, row in self._queries.held_by(self._journal.origin.node)
         ]
 

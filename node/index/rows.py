@@ -52,10 +52,13 @@ class HistoryTotalsRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class HolderRow(msgspec.Struct, frozen=True, array_like=True):
+    """What a node said last of a blob, and by which event of its own."""
+
     held: bool
     size: int
     stamp: int
-    store: int = 0
+    epoch: int
+    seq: int
 
 
 class UploadRow(msgspec.Struct, frozen=True, array_like=True):

@@ -43,7 +43,7 @@ async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reo
 
 
 def rumour(node: str, status: Status = Status.ALIVE, incarnation: int = 1 << 60) -> Rumour:
-    member = Member(NodeId(node), Region("eu"), f"{node}:1", f"{node}:2", 7, 9)
+    member = Member(NodeId(node), Region("eu"), f"{node}:1", f"{node}:2", 7)
     return Rumour(member, Standing(status, incarnation))
 
 

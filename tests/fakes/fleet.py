@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import msgspec
+
 from cluster.agent import Cluster
 from cluster.clock import SystemClock
 from cluster.config import ClusterConfig
@@ -91,6 +93,11 @@ class Engine:
         async with asyncio.timeout(PATIENCE_S):
             await self.cluster.wait_until(lambda _: self.connected() == set(nodes))
 
+    def vouches(self, digest: Digest, node: str) -> bool:
+        """Whether this node counts the copy that *node* said it has."""
+        row = self.records.holders(digest).get(NodeId(node))
+        return row is not None and self.cluster._links.vouches(row)
+
     async def put(self, data: bytes) -> Digest:
         """A blob that a client pushed to this node."""
         digest = Digest.of(data)
@@ -136,6 +143,12 @@ class Fleet:
     def restart(self, engine: Engine) -> None:
         engine.renew()
         self.start(engine)
+
+    def next_run(self, engine: Engine) -> None:
+        """Start a process on what the engine's disk has now, with a log of its own."""
+        engine.member = msgspec.structs.replace(engine.member, epoch=engine.member.epoch + 1)
+        engine.records.renew(engine.member.epoch)
+        self.restart(engine)
 
     async def trio(self, *regions: str, **tuning: object) -> tuple[Engine, Engine, Engine]:
         """Nodes a, b and c, all connected with each other."""

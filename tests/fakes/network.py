@@ -44,6 +44,8 @@ class Network:
         self.changed = Pulse()
         self._cut: set[frozenset[str]] = set()
         self._blocked: set[tuple[str, str]] = set()
+        self._answerless: set[tuple[str, str]] = set()
+        self._losing: set[tuple[str, str]] = set()
         self._fetch_limits: dict[str, int] = {}
         self._tampered: dict[str, Tamper] = {}
 
@@ -74,6 +76,18 @@ class Network:
         self._blocked.discard((callee, method))
         self.changed.beat()
 
+    def hold_answers(self, callee: str, method: str) -> None:
+        """Let *callee* carry out calls of *method* and keep the answers until `release_answers`."""
+        self._answerless.add((callee, method))
+
+    def release_answers(self, callee: str, method: str) -> None:
+        self._answerless.discard((callee, method))
+        self.changed.beat()
+
+    def lose(self, callee: str, method: str) -> None:
+        """Let the next call of *method* to *callee* vanish: nobody answers, and nothing fails."""
+        self._losing.add((callee, method))
+
     def limit_fetches(self, callee: str, limit: int | None) -> None:
         """Let each fetch from *callee* hang after *limit* bytes; None lifts that."""
         if limit is None:
@@ -100,11 +114,23 @@ class Network:
         self.check(caller, callee)
         self.calls.append(Call(caller, callee, method))
         self.changed.beat()
+        lost = (callee, method) in self._losing
+        self._losing.discard((callee, method))
         await self.changed.wait_until(
-            lambda: (callee, method) not in self._blocked or not self.reachable(caller, callee)
+            lambda: (
+                not (lost or (callee, method) in self._blocked)
+                or not self.reachable(caller, callee)
+            )
         )
         self.check(caller, callee)
         return self.services[callee]
+
+    async def answered(self, caller: str, callee: str, method: str) -> None:
+        """Deliver an answer."""
+        await self.changed.wait_until(
+            lambda: (callee, method) not in self._answerless or not self.reachable(caller, callee)
+        )
+        self.check(caller, callee)
 
     def check(self, caller: str, callee: str) -> None:
         if not self.reachable(caller, callee):
@@ -142,7 +168,7 @@ class MemoryPeer:
     async def push(self, events: Sequence[Event]) -> Vector:
         service = await self._arrive("push")
         have = await service.on_push(self._transport.me.node, events)
-        self._network.check(self._me, self._address)
+        await self._network.answered(self._me, self._address, "push")
         return have
 
     async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:

@@ -19,6 +19,7 @@ from cluster.model import (
     Origin,
     Vector,
 )
+from cluster.replication import claims
 
 
 class MemoryCheckpoint:
@@ -56,9 +57,9 @@ class MemoryRecords:
 
     def __init__(self, node: str, epoch: int = 1) -> None:
         self._origin = Origin(node, epoch)
+        self._began: Vector = {}
         self.logs: dict[Origin, list[Event]] = {}
-        self.store = 0
-        self.holding: dict[Digest, dict[NodeId, bool]] = {}
+        self.holding: dict[Digest, dict[NodeId, Dot]] = {}
         self.disk = asyncio.Event()
         self.disk.set()
         self.broken: OSError | None = None
@@ -74,6 +75,10 @@ class MemoryRecords:
     @property
     def origin(self) -> Origin:
         return self._origin
+
+    @property
+    def began(self) -> Vector:
+        return self._began
 
     def check(self) -> None:
         if self.dead is not None:
@@ -149,14 +154,21 @@ class MemoryRecords:
             self._take(event)
             self.applied.append(event)
 
-    def holders(self, digest: Digest) -> Mapping[NodeId, int]:
-        return {node: self.store for node, held in self.holding.get(digest, {}).items() if held}
+    def renew(self, epoch: int) -> None:
+        """Begin a new run on this disk, as it is now."""
+        node = self._origin.node
+        self._origin = Origin(node, epoch)
+        self._began = {o: seq for o, seq in self.vector().items() if o.node == node}
+
+    def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
+        return dict(self.holding.get(digest, {}))
 
     async def hold(self, digest: Digest, size: int) -> None:
         if self.broken is not None:
             raise self.broken
         self._check_serving()
-        if not self.holding.get(digest, {}).get(NodeId(self._origin.node), False):
+        row = self.holding.get(digest, {}).get(NodeId(self._origin.node))
+        if row is None or not claims.stands(row, self._origin.epoch, self._began):
             self._append(Key("blobs", "", digest), encode_body(Hold(True, size)), Kind.HOLD)
 
     def subscribe(self, on_durable: Callable[[], None]) -> None:
@@ -186,4 +198,7 @@ class MemoryRecords:
             body = decode_body(event)
             assert isinstance(body, Hold)
             digest = Digest.parse(event.key.name)
-            self.holding.setdefault(digest, {})[NodeId(event.dot.node)] = body.held
+            rows = self.holding.setdefault(digest, {})
+            rows.pop(NodeId(event.dot.node), None)
+            if body.held:
+                rows[NodeId(event.dot.node)] = event.dot

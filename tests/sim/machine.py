@@ -11,7 +11,7 @@ from typing import Any
 from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
-from cluster.errors import DuplicateNode
+from cluster.errors import JoinRefused
 from cluster.events import decode_event
 from cluster.model import Dot, Event, Member, NodeId, Origin, Region
 from node.holdings import Holdings
@@ -167,22 +167,33 @@ class Machine:
         except OSError as exc:
             self.stopped_by = f"start: {exc}"
             return
-        self.network.listen(self.address, self.region, process, running.cluster.service)
-        process.spawn(self._run(running))
+        process.spawn(self._run(running)).add_done_callback(self._ended)
 
     async def _run(self, running: Running) -> None:
-        """What `node.main.Node.run_until` does, without HTTP."""
+        """What `node.main` does once the stores are open, without HTTP."""
         holdings = Holdings(running.index.replica, running.blobs, running.log)
+        try:
+            await holdings.verify()
+        except OSError as exc:
+            self.stopped_by = f"start: {exc}"
+            self.kill()
+            return
+        self.network.listen(self.address, self.region, running.process, running.cluster.service)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for work in (running.cluster, running.uploads, holdings):
                     tasks.create_task(work.run(), name=type(work).__name__)
                 await running.cluster.wait_joined()
-                await holdings.check()
+                await holdings.renew()
                 running.ready = True
-        except* DuplicateNode as exc:
-            self.stopped_by = f"duplicate: {exc.exceptions[0]}"
+        except* JoinRefused as exc:
+            self.stopped_by = f"refused: {exc.exceptions[0]}"
             self.kill()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody awaits the process's task, and asyncio tells of an error once it is collected."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.observer.violations.append(f"{self.name} ended by itself: {error!r}")
 
     def kill(self, *, power: bool = False) -> None:
         """End the process; with *power* off, what was not synced goes, and the machine is mute."""
@@ -243,7 +254,6 @@ def assemble(machine: Machine, process: Process) -> Running:
         rpc=machine.address,
         http=machine.address,
         epoch=index.replica.origin.epoch,
-        store=index.store_id,
     )
     cluster = Cluster(
         me,

@@ -26,7 +26,7 @@ from cluster.events import Remove, Write, encode_event
 from cluster.gossip import merge
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Digest, Key
-from cluster.replication.durability import Durability
+from cluster.replication import claims
 from node.index import keys, local, objects, opening, rows
 from node.index.journal import Journal, Transaction
 from node.index.queries import Queries
@@ -139,14 +139,6 @@ def _remove_without_memory(state: merge.Presence, dots: Any, seen: Any) -> merge
     return merge.Presence(tuple(live for live in state.live if live.dot not in gone), ())
 
 
-def _holding_whatever_store(self: Durability, digest: Digest) -> list[Any]:
-    stores = self._env.records.holders(digest)
-    confirmed = self._confirmed.get(digest, ())
-    connected = [member.node for member in self._peers.connected()]
-    others = [node for node in connected if node in confirmed or node in stores]
-    return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
-
-
 _catch_up = CatchUp.catch_up
 
 
@@ -238,9 +230,9 @@ MUTANTS: Final = [
         [(merge, "remove", _remove_without_memory)],
     ),
     Mutant(
-        "copy-on-another-store",
-        "a holder row counts though the node has another disk now",
-        [(Durability, "_holding", _holding_whatever_store)],
+        "copy-on-another-disk",
+        "a holder row counts whatever became of the disk of which it speaks",
+        [(claims, "stands", lambda *_: True)],
     ),
     Mutant(
         "clock-bound-unchecked",

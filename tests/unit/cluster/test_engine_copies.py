@@ -1,6 +1,7 @@
 """Copies of blobs: placement, joining of work, and peers that refuse, fail or go away."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -8,7 +9,8 @@ from msgspec.structs import replace
 from cluster.errors import BlobUnavailable, StorageFull
 from cluster.model import Digest
 from cluster.replication.placement import Candidate, place
-from tests.fakes.fleet import Engine, fleet
+from node.blobs.memory import MemoryBlobs
+from tests.fakes.fleet import Engine, Fleet, fleet
 
 SMALL = b"small enough to travel inline"
 LARGE = bytes(range(256)) * 20
@@ -118,14 +120,43 @@ async def test_when_everybody_goes_away_the_blob_is_accepted_and_counted():
         assert a.log.named("accepted with too few copies")[0].fields["blobs"] == 1
 
 
-async def test_a_holder_with_another_disk_holds_nothing():
+async def come_back(ships: Fleet, engine: Engine, survivors: Sequence[Engine]) -> None:
+    """Start a new run on what is left of the disk, and wait until all have the rows it knows of."""
+    ships.next_run(engine)
+    await engine.cluster.wait_joined()
+    for survivor in survivors:
+        others = {e.member.node for e in (engine, *survivors)} - {survivor.member.node}
+        await survivor.until_connected(*others)
+    await ships.until(lambda: all(e.records.logs == engine.records.logs for e in survivors))
+
+
+async def test_the_copy_of_a_holder_that_was_restarted_counts():
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await a.put(LARGE)
+        await b.put(LARGE)
+        await ships.until(lambda: len(a.records.holders(digest)) == 2)
+        await ships.kill(b)
+        await come_back(ships, b, (a, c))
+        await ships.until(lambda: a.vouches(digest, "b"))
+        await a.cluster.ensure_copies([(digest, len(LARGE))])
+        assert ships.network.count("hold") == 0
+
+
+@pytest.mark.parametrize("kept", [0, 1], ids=["wiped", "set back"])
+async def test_the_copy_of_a_holder_that_lost_its_disk_does_not_count(kept: int):
     """If this fails, the row of a disk that is gone is taken for a copy, and a push for safe."""
     async with fleet() as ships:
         a, b, c = await ships.trio()
         digest = await a.put(LARGE)
-        for records in (a.records, b.records, c.records):
-            records.holding[digest] = dict.fromkeys(("a", "b", "c"), True)
-            records.store = 99
+        await b.put(SMALL)
+        await b.put(LARGE)
+        await ships.until(lambda: len(a.records.holders(digest)) == 2)
+        await ships.kill(b)
+        del b.records.logs[b.records.origin][kept:]
+        b.blobs = MemoryBlobs()
+        await come_back(ships, b, (a, c))
+        assert len(b.records.holders(digest)) == 2, "the lost row came back"
         await a.cluster.ensure_copies([(digest, len(LARGE))])
         assert len(having(digest, a, b, c)) == 2
 

@@ -85,6 +85,48 @@ async def test_a_peer_killed_in_the_middle_of_a_push_gets_the_rest_when_it_is_ba
         assert seqs == [1, 2]
 
 
+async def test_a_push_that_nobody_answers_is_sent_again():
+    """One lost call must not hold up the log, and each write of the region, for half a minute."""
+    async with fleet() as ships:
+        a, b = (
+            ships.add(name, seeds=("a:1",), push_timeout_s=0.02, antientropy_interval_s=1000.0)
+            for name in "ab"
+        )
+        ships.start(a)
+        ships.start(b)
+        await a.until_connected("b")
+        await b.cluster.wait_joined()
+        ships.network.lose("b:1", "push")
+        dot = a.records.write("x")
+        await ships.until(lambda: b.records.knows(dot))
+        assert a.cluster.statistics().totals.pushes_unanswered == 1
+        assert a.cluster.statistics().totals.links_lost == 0
+
+
+async def test_a_greeting_that_overtakes_the_answer_to_a_push_does_not_pause_the_log():
+    """If this fails, now and then a write waits a second for nothing."""
+    async with fleet() as ships:
+        a, b = (
+            ships.add(
+                name,
+                seeds=("a:1",),
+                heartbeat_remote_interval_s=1000.0,
+                antientropy_interval_s=1000.0,
+            )
+            for name in "ab"
+        )
+        ships.start(a)
+        ships.start(b)
+        await a.until_connected("b")
+        await b.cluster.wait_joined()
+        ships.network.hold_answers("b:1", "push")
+        a.records.write("x")
+        await a.cluster.wait_until(lambda now: now.members[0].lag_events == 0)
+        ships.network.release_answers("b:1", "push")
+        dot = a.records.write("y")
+        await ships.until(lambda: b.records.knows(dot))
+
+
 async def test_a_cut_link_is_repaired_through_a_third_node():
     """Anti-entropy brings what a push cannot."""
     async with fleet() as ships:

@@ -114,7 +114,7 @@ async def test_who_leaves_is_forgotten_at_once_and_may_come_back():
 
 
 def replace_epoch(member: Member, epoch: int) -> Member:
-    return Member(member.node, member.region, member.rpc, member.http, epoch, member.store)
+    return Member(member.node, member.region, member.rpc, member.http, epoch)
 
 
 async def test_those_that_left_are_dropped_after_a_while():

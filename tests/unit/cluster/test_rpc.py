@@ -53,7 +53,7 @@ from protos.cluster_pb2_grpc import ClusterStub
 from tests.fakes.fleet import PATIENCE_S
 from tests.fakes.log import MemoryLog
 
-ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 11, 1 << 62)
+ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 1 << 62)
 BOB = Member(NodeId("bob"), Region("us"), "bob:1", "bob:2", 12)
 CAROL = Member(NodeId("carol"), Region("ap"), "[::1]:1", "carol:2", 13)
 HAVE = {Origin("alice", 11): 3, Origin("bob", 12): 1 << 40}
@@ -62,7 +62,9 @@ EVENTS = [
     for n in range(1, 4)
 ]
 GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)
-ANSWER = Greeting("atoll", BOB, (ALICE, CAROL), {}, 1_700_000_000_050, current=True)
+ANSWER = Greeting(
+    "atoll", BOB, (ALICE, CAROL), {}, 1_700_000_000_050, current=True, began={Origin("bob", 3): 9}
+)
 DIGEST = Digest.of(b"content")
 SHA512 = Digest.of(b"content", "sha512")
 

@@ -11,7 +11,7 @@ from cluster.model import Digest, Dot, Event, Key, Origin
 from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
-from node.index.store import FAMILIES, LOCAL_FAMILIES
+from node.index.store import FAMILIES, LOCAL_FAMILIES, Mutation
 from node.registry.manifests import OCI_MANIFEST
 from node.startup import StartupError
 from tests.unit.index.conftest import OpenIndex, StepClock
@@ -140,7 +140,7 @@ async def test_poison_is_quarantined_and_the_log_goes_on(
     events = poison(one)
     events.append(foreign(one, len(events) + 1, Key("holder", "", CONFIG), Hold(True, 6)))
     await one.replica.apply(events)
-    assert one.replica.holders(CONFIG) == {"z": 0}
+    assert one.replica.holders(CONFIG) == {"z": Dot("z", 7, len(events))}
     kept = list(one.journal.store.scan("quarantine", b"", b"\xff\xff"))
     assert len(kept) == len(events) - 1
     await other.replica.apply(one.replica.events_after(Origin("z", 7), 0, max_bytes=MAX))
@@ -170,6 +170,32 @@ async def test_subscribers_hear_of_own_events(open_node: OpenIndex):
     assert heard[-1] == 2
 
 
+def standing(index: Index) -> dict[Digest, bool]:
+    return {held.digest: held.stands for held in index.replica.held_here()}
+
+
+async def test_rows_that_a_disk_set_back_has_lost_do_not_count_when_they_are_pulled(
+    open_node: OpenIndex,
+):
+    """If this fails, a node restored from a snapshot is taken for a holder of what it lost."""
+    store, other = MemoryStore(), Digest.of(b"other")
+    first = open_node(store=store)
+    await first.replica.hold(CONFIG, 6)
+    snapshot = MemoryStore()
+    for family in FAMILIES:
+        snapshot.write([Mutation(family, *row) for row in store.scan(family, b"", b"\xff" * 9)])
+    await first.replica.hold(other, 5)
+    lost = first.replica.events_after(first.replica.origin, 0, max_bytes=MAX)
+    again = open_node(store=snapshot)
+    assert again.replica.began == {first.replica.origin: 1}
+    await again.replica.apply(lost)
+    assert standing(again) == {CONFIG: True, other: False}
+    await again.replica.hold(CONFIG, 6)
+    await again.replica.hold(other, 5)
+    assert standing(again) == {CONFIG: True, other: True}
+    assert again.replica.vector()[again.replica.origin] == 1, "only what did not count is said anew"
+
+
 async def test_stamps_rise_across_a_restart_with_the_clock_set_back(
     open_node: OpenIndex, wall: StepClock
 ):
@@ -193,7 +219,6 @@ async def test_a_store_belongs_to_one_node(open_node: OpenIndex):
 
 async def test_a_newer_format_is_refused(open_node: OpenIndex):
     from node.index import keys, opening
-    from node.index.store import Mutation
 
     store = MemoryStore()
     newer = keys.u64(opening.FORMAT + 1)
