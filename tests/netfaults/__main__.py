@@ -1,0 +1,80 @@
+"""`python -m tests.netfaults`: run scenarios, print what was found, keep the figures."""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.netfaults import sandbox
+from tests.netfaults.run import Run
+from tests.netfaults.scenarios import SCENARIOS
+
+RESULTS: Final = Path("results/netfaults")
+
+
+def main() -> int:
+    """Carry out the command; the exit status is 1 when a promise was broken."""
+    arguments = _parser().parse_args()
+    if not sandbox.is_inside():
+        try:
+            command = sandbox.command(sys.argv[1:])
+        except sandbox.NotRoot as exc:
+            print(f"netfaults: {exc}", file=sys.stderr)
+            return 2
+        os.execvpe(command[0], command, sandbox.environment())
+    sandbox.prepare()
+    names = list(SCENARIOS) if arguments.scenario == "all" else [arguments.scenario]
+    broken = 0
+    for number in range(arguments.runs):
+        for name in names:
+            broken += _run(arguments, name, arguments.seed + number)
+    print(f"{arguments.runs * len(names)} runs, {broken} with a broken promise")
+    return 1 if broken else 0
+
+
+def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
+    """One run; whether it broke a promise. The nodes' logs are kept then."""
+    run = Run(
+        scenario=scenario,
+        seed=seed,
+        duration_s=arguments.seconds,
+        rate=arguments.rate,
+        directory=arguments.results / f"{scenario}-{seed}",
+    )
+    result, violations = asyncio.run(run.carry_out())
+    converged = "never" if result.converged_s is None else f"{result.converged_s:.2f} s"
+    print(
+        f"{scenario} seed {seed}: {result.faults} faults, {sum(result.operations.values())} ops, "
+        f"{result.acknowledged} pushes acknowledged, {result.unknown} unknown "
+        f"({result.took_effect} took effect), agreed after {converged}; "
+        f"{result.violations or 'no violation'}",
+        flush=True,
+    )
+    with (arguments.results / "runs.jsonl").open("a") as lines:
+        lines.write(json.dumps(result.as_json()) + "\n")
+    if not violations:
+        shutil.rmtree(run.directory)
+        return False
+    text = "\n".join(map(str, violations))
+    (run.directory / "violations.txt").write_text(text + "\n")
+    print(text, flush=True)
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.netfaults", description=__doc__)
+    parser.add_argument("--scenario", choices=[*SCENARIOS, "all"], default="all")
+    parser.add_argument("--runs", type=int, default=1, help="of each scenario (1)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of load in each run (60)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first run (1)")
+    parser.add_argument("--rate", type=float, default=30.0, help="operations a second (30)")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

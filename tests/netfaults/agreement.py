@@ -1,0 +1,189 @@
+"""What the nodes say when all is over: do they agree, and is everything there that must be?"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import aiohttp
+
+from tests.e2e.oci_layout import describe
+from tests.e2e.registry_client import Image
+from tests.netfaults.history import Op
+from tests.netfaults.rules import Violation
+
+CONVERGE_MAX_S: Final = 60.0
+"""Longest wait for agreement; the promise is 30 s."""
+
+_POLL_S: Final = 0.1
+_TIMEOUT_S: Final = 5.0
+_AT_ONCE: Final = 8
+
+
+class View(NamedTuple):
+    """What one node says: repositories, and the manifest behind each of their tags."""
+
+    repositories: tuple[str, ...]
+    tags: tuple[tuple[str, str, str], ...]
+
+
+class NoAnswer(Exception):
+    """The node does not serve now."""
+
+
+class Nodes:
+    """Reads from each node directly, without a proxy."""
+
+    def __init__(self, session: aiohttp.ClientSession, addresses: dict[str, str]) -> None:
+        """*addresses* are `host:port` by name."""
+        self._session = session
+        self.addresses = addresses
+
+    async def get(self, node: str, path: str, method: str = "GET") -> tuple[int, bytes]:
+        """
+        Ask a node.
+
+        Raises:
+            NoAnswer: there is no answer, or none but a 5xx.
+        """
+        url = f"http://{self.addresses[node]}{path}"
+        try:
+            async with self._session.request(method, url) as answer:
+                body = await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            raise NoAnswer(f"{node} {path}: {type(exc).__name__}") from exc
+        if answer.status >= 500:
+            raise NoAnswer(f"{node} {path}: {answer.status} {body[:200]!r}")
+        return answer.status, body
+
+    async def view(self, node: str) -> View:
+        """Everything that a node serves by name."""
+        repositories = json.loads((await self.get(node, "/v2/_catalog?n=1000"))[1])["repositories"]
+        tags = []
+        for repo in repositories:
+            _, body = await self.get(node, f"/v2/{repo}/tags/list?n=1000")
+            for tag in json.loads(body)["tags"]:
+                status, manifest = await self.get(node, f"/v2/{repo}/manifests/{tag}")
+                digest = describe("", manifest).digest if status == 200 else str(status)
+                tags.append((repo, tag, digest))
+        return View(tuple(repositories), tuple(tags))
+
+
+@dataclass(kw_only=True)
+class Agreement:
+    """The state that all nodes came to."""
+
+    seconds: float | None
+    """From the start of the wait until all nodes said the same; None if they never did."""
+
+    tags: dict[tuple[str, str], str]
+    differences: list[str]
+
+
+async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
+    """Ask until all nodes say the same, and note how long that took since the call."""
+    began = now()
+    views: dict[str, View] = {}
+    waiting = ""
+    while now() - began < CONVERGE_MAX_S:
+        asked = now()
+        try:
+            answers = await asyncio.gather(*map(nodes.view, nodes.addresses))
+        except NoAnswer as exc:
+            waiting = str(exc)
+        else:
+            views = dict(zip(nodes.addresses, answers, strict=True))
+            if len(set(answers)) == 1:
+                # They agreed when they were asked; the answer only took its time.
+                return Agreement(seconds=asked - began, tags=_tags(answers[0]), differences=[])
+        await asyncio.sleep(_POLL_S)
+    return Agreement(
+        seconds=None,
+        tags=_tags(next(iter(views.values()))) if views else {},
+        differences=_differences(views) or [waiting],
+    )
+
+
+def _tags(view: View) -> dict[tuple[str, str], str]:
+    return {(repo, tag): digest for repo, tag, digest in view.tags}
+
+
+def _differences(views: dict[str, View]) -> list[str]:
+    said: dict[str, set[str]] = {}
+    for node, view in views.items():
+        for repo, tag, digest in view.tags:
+            said.setdefault(f"{repo}:{tag} {digest[:15]}", set()).add(node)
+    return [f"{what} only at {sorted(at)}" for what, at in said.items() if len(at) < len(views)]
+
+
+async def contents(
+    nodes: Nodes, history: list[Op], images: dict[str, Image]
+) -> tuple[list[Violation], int]:
+    """
+    Whether every acknowledged push is whole on every node, and every other one on all or on none.
+
+    Returns the violations, and how many pushes of unknown outcome took effect.
+    """
+    found: list[Violation] = []
+    took_effect = 0
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def check(op: Op) -> None:
+        nonlocal took_effect
+        async with slots:
+            there = await _manifest(nodes, op)
+        at = sorted(node for node, here in there.items() if here)
+        if op.outcome == "ok" and len(at) < len(there):
+            found.append(Violation("an acknowledged push is lost", (op,), f"it is at {at} only"))
+        elif at and len(at) < len(there):
+            found.append(Violation("a push that is there in part", (op,), f"it is at {at} only"))
+        if at:
+            took_effect += op.outcome == "unknown"
+            async with slots:
+                found.extend(await _blobs(nodes, op, images[op.digest]))
+
+    async with asyncio.TaskGroup() as group:
+        for op in _pushes(history):
+            group.create_task(check(op))
+    return found, took_effect
+
+
+def _pushes(history: list[Op]) -> Iterable[Op]:
+    return (op for op in history if op.kind == "push" and op.may_have_effect)
+
+
+async def _manifest(nodes: Nodes, op: Op) -> dict[str, bool]:
+    path = f"/v2/{op.repo}/manifests/{op.digest}"
+    answers = await asyncio.gather(*(nodes.get(node, path) for node in nodes.addresses))
+    return {
+        node: status == 200 and describe("", body).digest == op.digest
+        for node, (status, body) in zip(nodes.addresses, answers, strict=True)
+    }
+
+
+async def _blobs(nodes: Nodes, op: Op, image: Image) -> list[Violation]:
+    """Each blob, from one node after the other: all nodes have to find a copy of some."""
+    names = list(nodes.addresses)
+    found = []
+    for number, blob in enumerate(image.blobs):
+        node = names[(op.number + number) % len(names)]
+        digest = describe("", blob).digest
+        try:
+            status, body = await nodes.get(node, f"/v2/{op.repo}/blobs/{digest}")
+        except NoAnswer as exc:
+            found.append(Violation("a blob cannot be read", (op,), str(exc)))
+            continue
+        if status != 200 or body != blob:
+            text = f"{digest[:15]} from {node}: {status}, {len(body)} bytes"
+            found.append(Violation("a blob cannot be read", (op,), text))
+    return found
+
+
+def reader(timeout_s: float = _TIMEOUT_S) -> aiohttp.ClientSession:
+    """A session for `Nodes`."""
+    return aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=timeout_s),
+        connector=aiohttp.TCPConnector(force_close=True),
+        auto_decompress=False,
+    )
