@@ -67,8 +67,8 @@ conformance: $(VENV)/.installed go-tools ## Run the OCI conformance suite agains
 conformance-proxy: $(VENV)/.installed go-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed ## Run the kill -9 loops (KILL9_ROUNDS=50)
-	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e -m faults -s $(PYTEST_ARGS)
+faults: $(VENV)/.installed ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
+	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults -m faults -s $(PYTEST_ARGS)
 
 netfaults: $(VENV)/.installed ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)

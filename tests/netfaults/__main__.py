@@ -50,7 +50,8 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     print(
         f"{scenario} seed {seed}: {result.faults} faults, {sum(result.operations.values())} ops, "
         f"{result.acknowledged} pushes acknowledged, {result.unknown} unknown "
-        f"({result.took_effect} took effect), agreed after {converged}; "
+        f"({result.took_effect} took effect), agreed after {converged}, "
+        f"{result.stale_cut_off} stale reads at cut-off nodes; "
         f"{result.violations or 'no violation'}",
         flush=True,
     )

@@ -16,6 +16,9 @@ from tests.netfaults.rules import Violation
 CONVERGE_MAX_S: Final = 60.0
 """Longest wait for agreement; the promise is 30 s."""
 
+QUIET_MAX_S: Final = 30.0
+"""Longest wait until no node has anything left that another lacks."""
+
 _POLL_S: Final = 0.1
 _TIMEOUT_S: Final = 5.0
 _AT_ONCE: Final = 8
@@ -74,15 +77,15 @@ class Nodes:
 class Agreement:
     """The state that all nodes came to."""
 
-    seconds: float | None
-    """From the start of the wait until all nodes said the same; None if they never did."""
+    at: float | None
+    """When all nodes were asked and said the same; None if they never did."""
 
     tags: dict[tuple[str, str], str]
     differences: list[str]
 
 
 async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
-    """Ask until all nodes say the same, and note how long that took since the call."""
+    """Ask until all nodes say the same. *now* gives seconds."""
     began = now()
     views: dict[str, View] = {}
     waiting = ""
@@ -96,12 +99,42 @@ async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
             views = dict(zip(nodes.addresses, answers, strict=True))
             if len(set(answers)) == 1:
                 # They agreed when they were asked; the answer only took its time.
-                return Agreement(seconds=asked - began, tags=_tags(answers[0]), differences=[])
+                return Agreement(at=asked, tags=_tags(answers[0]), differences=[])
         await asyncio.sleep(_POLL_S)
     return Agreement(
-        seconds=None,
+        at=None,
         tags=_tags(next(iter(views.values()))) if views else {},
         differences=_differences(views) or [waiting],
+    )
+
+
+async def quiet(nodes: Nodes) -> list[Violation]:
+    """Wait until every node is connected with all others, which have all of its events."""
+    busy = list(nodes.addresses)
+    try:
+        async with asyncio.timeout(QUIET_MAX_S):
+            while busy:
+                are_quiet = await asyncio.gather(*(_is_quiet(nodes, node) for node in busy))
+                busy = [
+                    node for node, is_quiet in zip(busy, are_quiet, strict=True) if not is_quiet
+                ]
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        text = f"{', '.join(busy)}: not everything that they have to tell has arrived"
+        return [Violation("no quiet after the heal", (), text)]
+    return []
+
+
+async def _is_quiet(nodes: Nodes, node: str) -> bool:
+    try:
+        _, text = await nodes.get(node, "/metrics")
+    except NoAnswer:
+        return False
+    figures = dict(line.rsplit(b" ", 1) for line in text.splitlines() if line[:1] != b"#")
+    return (
+        float(figures[b"atoll_cluster_peers_connected"]) == len(nodes.addresses) - 1
+        and float(figures[b"atoll_cluster_events_unpushed"]) == 0
+        and float(figures[b"atoll_cluster_blobs_fetching"]) == 0
     )
 
 

@@ -17,6 +17,7 @@ from tests.e2e.processes import (
     log_tail,
     stop_process,
 )
+from tests.e2e.small_disk import SmallDisk
 from tests.netfaults.network import Network
 
 REGIONS: Final = {"eu": ("eu-0", "eu-1", "eu-2"), "us": ("us-0", "us-1")}
@@ -34,9 +35,14 @@ class Node:
 
     name: str
     network: Network
-    data_dir: Path
-    clock_file: Path | None = None
-    """Where libfaketime looks for the offset of the wall clock; None for the true time."""
+    directory: Path
+    """Of the run: logs, and a data directory for each node."""
+
+    fake_clock: bool = False
+    """Whether libfaketime tells it the time, so that `set_clock` can move it."""
+
+    disk: SmallDisk | None = None
+    """What its data directory is on, if that can be filled."""
 
     options: tuple[str, ...] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -46,8 +52,16 @@ class Node:
         return f"{self.network.addresses[self.name]}:{_HTTP_PORT}"
 
     @property
+    def data_dir(self) -> Path:
+        return self.directory / self.name
+
+    @property
     def log(self) -> Path:
-        return self.data_dir.parent / f"{self.name}.log"
+        return self.directory / f"{self.name}.log"
+
+    @property
+    def _clock_file(self) -> Path:
+        return self.directory / f"{self.name}.clock"
 
     @property
     def is_running(self) -> bool:
@@ -74,11 +88,13 @@ class Node:
             )
 
     def _clock(self) -> dict[str, str]:
-        if self.clock_file is None:
+        if not self.fake_clock:
             return {}
+        if not self._clock_file.exists():
+            self.set_clock(0.0)
         return {
             "LD_PRELOAD": faketime_library(),
-            "FAKETIME_TIMESTAMP_FILE": str(self.clock_file),
+            "FAKETIME_TIMESTAMP_FILE": str(self._clock_file),
             "FAKETIME_CACHE_DURATION": "1",
             # A jump of the wall clock is what happens to machines; durations stay true.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -134,13 +150,17 @@ class Node:
         if self._process is not None:
             stop_process(self._process, self.log)
 
+    def end(self) -> None:
+        """See to it that no process is left, whatever state it is in."""
+        if self.is_running:
+            self.kill()
+
     def set_clock(self, offset_s: float) -> None:
         """Move the wall clock by *offset_s* from the true time; it is noticed within a second."""
-        assert self.clock_file is not None, "this node was started with the true time"
         # Renamed into place: a file that is read while it is written would be no offset at all.
-        new = self.clock_file.with_suffix(".new")
+        new = self._clock_file.with_suffix(".new")
         new.write_text(f"{offset_s:+.3f}\n")
-        new.rename(self.clock_file)
+        new.rename(self._clock_file)
 
 
 def faketime_library() -> str:

@@ -22,6 +22,10 @@ CLOCK_S: Final = 1.0
 EXPLAINED: Final = frozenset({0, 502, 503})
 """What an answer may be while something is wrong: none, the proxy's "no node", "try again"."""
 
+CUT_OFF: Final = "stale at a node that was cut off"
+"""Not a broken promise: reads are current through every node of the region that is *connected*. A
+node that has lost its peers answers with what it has, and the runs count how often."""
+
 START_AGAIN: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"})
 """The codes of a 404 that tell a push whose node died half-way to begin from the start: what an
 upload brings is kept on one node until a manifest names it."""
@@ -83,7 +87,7 @@ class Rules:
         if newer is None:
             return
         cut = self._disturbances.is_cut(newer.node, read.node, read.start, read.end)
-        rule = "stale at a node that was cut off" if cut else "stale in its region"
+        rule = CUT_OFF if cut else "stale in its region"
         yield Violation(rule, (newer, *sources[-2:], read), tag)
 
     def _covers(self, write: Op, read: Op) -> bool:

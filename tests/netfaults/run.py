@@ -6,18 +6,20 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from tests.e2e.small_disk import small_disk
 from tests.faults.round_robin import round_robin
 from tests.netfaults import agreement
+from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.history import Op, write_history
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGION_OF, REGIONS, Node
-from tests.netfaults.rules import Rules, Violation
-from tests.netfaults.scenarios import SCENARIOS, Stage
+from tests.netfaults.rules import CUT_OFF, Rules, Violation
+from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Stage
 from tests.netfaults.workload import Journey, Workload
 
 
@@ -36,9 +38,14 @@ class Result:
 
     faults: int = 0
     converged_s: float | None = None
+    """From the last heal until all five nodes said the same, asked every 0.1 s; None: never."""
+
     acknowledged: int = 0
     unknown: int = 0
     took_effect: int = 0
+    stale_cut_off: int = 0
+    """Reads at a node that had lost its peers, which were older than its region's last write."""
+
     violations: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
@@ -72,18 +79,22 @@ class Run:
 
     @contextmanager
     def _nodes(self, network: Network) -> Iterator[dict[str, Node]]:
-        nodes = {
-            name: Node(name=name, network=network, data_dir=self.directory / name)
-            for name in REGION_OF
-        }
-        try:
-            for node in nodes.values():
+        scenario = SCENARIOS[self.scenario]
+        with ExitStack() as stack:
+            nodes = {}
+            for name in REGION_OF:
+                nodes[name] = node = Node(
+                    name=name,
+                    network=network,
+                    directory=self.directory,
+                    fake_clock=scenario.fake_clocks,
+                    options=scenario.options,
+                )
+                if scenario.small_disks:
+                    node.disk = stack.enter_context(small_disk(node.data_dir, SMALL_DISK_BYTES))
+                stack.callback(node.end)
                 node.start()
             yield nodes
-        finally:
-            for node in nodes.values():
-                if node.is_running:
-                    node.kill()
 
     async def _work(
         self, network: Network, nodes: dict[str, Node]
@@ -93,14 +104,46 @@ class Run:
         def now() -> float:
             return time.monotonic() - began
 
-        scenario, disturbances = SCENARIOS[self.scenario], Disturbances()
         stage = Stage(
             nodes=nodes,
             network=network,
-            disturbances=disturbances,
+            disturbances=Disturbances(),
             now=now,
             rng=random.Random(self.seed),
         )
+        async with agreement.reader() as session:
+            reading = agreement.Nodes(session, {name: n.http for name, n in nodes.items()})
+            work, healed = await self._load(stage, reading)
+            agreed = await agreement.converge(reading, now)
+            for node in nodes.values():
+                await node.wait_ready()
+            lost, took_effect = await agreement.contents(reading, work.history, work.images)
+            restless = await agreement.quiet(reading)
+        for node in nodes.values():
+            node.check_running()
+            await asyncio.to_thread(node.stop)
+        rules = Rules(work.history, stage.disturbances)
+        found = [
+            *lost,
+            *restless,
+            *rules.reads(),
+            *rules.answers(),
+            *rules.final_tags(agreed.tags),
+            *_disagreement(healed),
+            *_disagreement(agreed),
+            *check_disks({name: node.data_dir for name, node in nodes.items()}),
+        ]
+        violations = [each for each in found if each.rule != CUT_OFF]
+        write_history(self.directory / "history.jsonl", work.history)
+        result = self._result(work.history, stage.disturbances, healed, violations)
+        stale = len(found) - len(violations)
+        return replace(result, took_effect=took_effect, stale_cut_off=stale), violations
+
+    async def _load(
+        self, stage: Stage, reading: agreement.Nodes
+    ) -> tuple[Workload, agreement.Agreement]:
+        """Clients and faults at once; ends when the clients have their last answers."""
+        nodes = stage.nodes
         journey = Journey({node.http: name for name, node in nodes.items()})
         async with AsyncExitStack() as stack:
             proxies = {}
@@ -108,38 +151,23 @@ class Run:
                 backends = [nodes[name].http for name in names]
                 proxy = await stack.enter_async_context(round_robin(backends, tell=journey.note))
                 proxies[region] = proxy.address
-            work = Workload(proxies, journey, now, self.seed)
+            work = Workload(proxies, journey, stage.now, self.seed)
             async with asyncio.TaskGroup() as group:
                 group.create_task(work.run(self.duration_s, self.rate))
-                group.create_task(scenario.run(stage, self.duration_s))
-        async with agreement.reader() as session:
-            reading = agreement.Nodes(session, {name: n.http for name, n in nodes.items()})
-            agreed = await agreement.converge(reading, now)
-            for node in nodes.values():
-                await node.wait_ready()
-            lost, took_effect = await agreement.contents(reading, work.history, work.images)
-        for node in nodes.values():
-            node.check_running()
-        rules = Rules(work.history, disturbances)
-        violations = [
-            *lost,
-            *rules.reads(),
-            *rules.answers(),
-            *rules.final_tags(agreed.tags),
-            *_disagreement(agreed),
-        ]
-        write_history(self.directory / "history.jsonl", work.history)
-        return self._result(work.history, disturbances, agreed, took_effect, violations), violations
+                await SCENARIOS[self.scenario].run(stage, self.duration_s)
+                # Measured from the heal, while the last answers may still be on their way.
+                healed = await agreement.converge(reading, stage.now)
+        return work, healed
 
     def _result(
         self,
         history: list[Op],
         disturbances: Disturbances,
-        agreed: agreement.Agreement,
-        took_effect: int,
+        healed: agreement.Agreement,
         violations: list[Violation],
     ) -> Result:
         pushes = [op for op in history if op.kind == "push"]
+        last = max((each.end for each in disturbances.all), default=self.duration_s)
         return Result(
             scenario=self.scenario,
             seed=self.seed,
@@ -153,16 +181,15 @@ class Run:
                 )
             ),
             faults=len(disturbances.all),
-            converged_s=agreed.seconds,
+            converged_s=None if healed.at is None else healed.at - last,
             acknowledged=sum(op.outcome == "ok" for op in pushes),
             unknown=sum(op.outcome == "unknown" for op in pushes),
-            took_effect=took_effect,
             violations=dict(Counter(violation.rule for violation in violations)),
         )
 
 
 def _disagreement(agreed: agreement.Agreement) -> list[Violation]:
-    if agreed.seconds is not None:
+    if agreed.at is not None:
         return []
     text = "; ".join(agreed.differences[:5])
     return [Violation("the nodes do not agree", (), text)]

@@ -14,6 +14,12 @@ CALM_S: Final = 3.0
 """The run begins without a fault: an answer that fails then has no excuse."""
 
 
+SMALL_DISK_BYTES: Final = 192 << 20
+"""Of each node where disks are filled: ample for a run."""
+
+_RESERVE_BYTES: Final = 8 << 20
+
+
 class Slot(NamedTuple):
     """When one fault begins and ends, in seconds of the run."""
 
@@ -77,6 +83,8 @@ class Scenario:
     pause: tuple[float, float] = (2.0, 5.0)
     fake_clocks: bool = False
     small_disks: bool = False
+    options: tuple[str, ...] = ()
+    """More flags of `atoll serve`."""
 
     async def run(self, stage: Stage, until: float) -> None:
         """Carry it out until *until*; the last fault is lifted then."""
@@ -160,6 +168,36 @@ async def _one_way(stage: Stage) -> Fault:
     return _cut(stage, name, frozenset({victim}), (deaf, not deaf))
 
 
+# --- clocks and disks ----------------------------------------------------------------------------
+
+_JUMPS_S: Final = (-3600.0, -30.0, -3.0, -0.3, 0.3, 3.0, 30.0, 3600.0)
+"""Of the wall clock: within the 400 ms that are let pass, and far beyond."""
+
+
+async def _jump(stage: Stage) -> Fault:
+    victim, offset_s = stage.any_node(), stage.rng.choice(_JUMPS_S)
+    victim.set_clock(offset_s)
+
+    async def lift() -> None:
+        victim.set_clock(0.0)
+
+    return Fault(f"clock of {victim.name} {offset_s:+g} s", frozenset({victim.name}), lift)
+
+
+async def _fill(stage: Stage) -> Fault:
+    victim = stage.any_node()
+    assert victim.disk is not None
+    # Below the reserve, where only deletes go on, or to the last byte.
+    leave_bytes = stage.rng.choice((0, _RESERVE_BYTES // 2))
+    await asyncio.to_thread(victim.disk.fill, leave_bytes)
+
+    async def lift() -> None:
+        assert victim.disk is not None
+        victim.disk.free()
+
+    return Fault(f"disk of {victim.name} full", frozenset({victim.name}), lift)
+
+
 SCENARIOS: Final[dict[str, Scenario]] = {
     "kill": Scenario(
         text="SIGKILL of a node, started again after 1 to 4 s", begin=_kill, hold=(1.0, 4.0)
@@ -175,5 +213,18 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         text="a node that hears nobody, or that nobody hears, for 4 to 15 s",
         begin=_one_way,
         hold=(4.0, 15.0),
+    ),
+    "clock": Scenario(
+        text="the wall clock of a node jumps by 0.3 s to 1 h, ahead or back, for 3 to 10 s",
+        begin=_jump,
+        hold=(3.0, 10.0),
+        fake_clocks=True,
+    ),
+    "full-disk": Scenario(
+        text="the disk of a node is full, for 3 to 10 s",
+        begin=_fill,
+        hold=(3.0, 10.0),
+        small_disks=True,
+        options=("--disk-reserve-bytes", str(_RESERVE_BYTES)),
     ),
 }

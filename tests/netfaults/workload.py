@@ -11,7 +11,7 @@ from typing import Final
 import aiohttp
 
 from tests.e2e.oci_layout import MANIFEST_TYPE, describe
-from tests.e2e.registry_client import Image, make_image
+from tests.e2e.registry_client import Image, make_image, once
 from tests.netfaults.history import Kind, Op
 
 WORKERS: Final = 6
@@ -97,7 +97,9 @@ class Workload:
         timeout = aiohttp.ClientTimeout(total=CLIENT_TIMEOUT_S)
         connector = aiohttp.TCPConnector(force_close=True, limit=0)
         async with (
-            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+            aiohttp.ClientSession(
+                timeout=timeout, connector=connector, middlewares=(once,)
+            ) as session,
             asyncio.TaskGroup() as group,
         ):
             pause_s = len(self._proxies) * WORKERS / rate
@@ -177,7 +179,7 @@ class _Worker:
     def _tag(self) -> str:
         if self._rng.random() < 0.6:
             return self._rng.choice(HOT_TAGS)
-        return f"v{self._rng.randrange(40)}"
+        return f"v{self._rng.randrange(12)}"
 
     async def _operate(self, kind: Kind, repo: str, tag: str) -> Op:
         known = self._work.pushed(self._region, repo)
