@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.netfaults import sandbox
-from tests.netfaults.run import Run
+from tests.netfaults import report, sandbox
+from tests.netfaults.run import Result, Run
 from tests.netfaults.scenarios import SCENARIOS
 
 RESULTS: Final = Path("results/netfaults")
@@ -28,12 +28,27 @@ def main() -> int:
         os.execvpe(command[0], command, sandbox.environment())
     sandbox.prepare()
     names = list(SCENARIOS) if arguments.scenario == "all" else [arguments.scenario]
+    arguments.results.mkdir(parents=True, exist_ok=True)
     broken = 0
-    for number in range(arguments.runs):
-        for name in names:
-            broken += _run(arguments, name, arguments.seed + number)
+    try:
+        for number in range(arguments.runs):
+            for name in names:
+                broken += _run(arguments, name, arguments.seed + number)
+    except KeyboardInterrupt:
+        print("interrupted; what was started is gone")
+        return 130
     print(f"{arguments.runs * len(names)} runs, {broken} with a broken promise")
+    _report(arguments)
     return 1 if broken else 0
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    lines = (arguments.results / "runs.jsonl").read_text().splitlines()
+    results = [Result(**json.loads(line)) for line in lines]
+    (arguments.results / "report.md").write_text(report.table(results))
+    print(f"figures of all {len(results)} runs so far: {arguments.results / 'report.md'}")
+    if arguments.publish is not None:
+        report.publish(arguments.publish, results)
 
 
 def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
@@ -73,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=60.0, help="of load in each run (60)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run (1)")
     parser.add_argument("--rate", type=float, default=30.0, help="operations a second (30)")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--results", type=Path, default=RESULTS, help=f"directory; adds to what it has ({RESULTS})"
+    )
+    parser.add_argument("--publish", type=Path, help="document to put the figures into")
     return parser
 
 

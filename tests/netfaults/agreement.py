@@ -78,7 +78,7 @@ class Agreement:
     """The state that all nodes came to."""
 
     at: float | None
-    """When all nodes were asked and said the same; None if they never did."""
+    """When the last of all nodes had said the same as the others; None if they never did."""
 
     tags: dict[tuple[str, str], str]
     differences: list[str]
@@ -90,7 +90,6 @@ async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
     views: dict[str, View] = {}
     waiting = ""
     while now() - began < CONVERGE_MAX_S:
-        asked = now()
         try:
             answers = await asyncio.gather(*map(nodes.view, nodes.addresses))
         except NoAnswer as exc:
@@ -98,8 +97,7 @@ async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
         else:
             views = dict(zip(nodes.addresses, answers, strict=True))
             if len(set(answers)) == 1:
-                # They agreed when they were asked; the answer only took its time.
-                return Agreement(at=asked, tags=_tags(answers[0]), differences=[])
+                return Agreement(at=now(), tags=_tags(answers[0]), differences=[])
         await asyncio.sleep(_POLL_S)
     return Agreement(
         at=None,

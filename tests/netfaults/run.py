@@ -38,7 +38,7 @@ class Result:
 
     faults: int = 0
     converged_s: float | None = None
-    """From the last heal until all five nodes said the same, asked every 0.1 s; None: never."""
+    """From the last heal until all five nodes had said the same; None: never."""
 
     acknowledged: int = 0
     unknown: int = 0
