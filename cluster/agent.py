@@ -2,8 +2,10 @@
 The engine of one node: the parts joined together, and their tasks.
 
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
+            ├─ Probing ────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Acknowledging  when may an event be acknowledged
+            ├─ Spreading ──── where is an event by now
             ├─ Fetcher ────── blobs on their way here
             ├─ Durability ─── blobs on their way to other holders
             └─ Service ────── what peers ask of this node
@@ -19,16 +21,21 @@ from cluster.driver.acknowledging import Acknowledging
 from cluster.driver.catchup import CatchUp
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
+from cluster.driver.probing import Probing
+from cluster.driver.remembering import Remembering
 from cluster.driver.service import Service
+from cluster.driver.spreading import Spreading
 from cluster.environment import Environment
-from cluster.errors import ClockOff, JoinRefused, NotCaughtUp
+from cluster.errors import ClockOff, JoinRefused, NotCaughtUp, NotEnoughNodes
 from cluster.gossip import antientropy
-from cluster.model import Digest, Dot, Member, NodeId
+from cluster.gossip.spread import Spread
+from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region
 from cluster.ports import (
     BlobReplica,
     Chance,
     Clock,
     Log,
+    MemberStore,
     PeerService,
     RecordReplica,
     Transport,
@@ -58,7 +65,9 @@ class Cluster:
         clock: Clock,
         rng: Chance,
         log: Log,
+        members: MemberStore | None = None,
     ) -> None:
+        """Without *members* a restarted node knows nobody but its seeds."""
         self._env = env = Environment(
             me=me,
             config=config,
@@ -71,11 +80,14 @@ class Cluster:
         )
         intake = Intake(env)
         self._links = Links(env, transport, intake, lambda node: self._durability.forget(node))
+        self._remembering = Remembering(env, self._links, members)
+        self._probing = Probing(env, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._catch_up = CatchUp(env, self._links)
         self._acknowledging = Acknowledging(env, self._links)
-        self.service: PeerService = Service(env, self._links, intake, self._fetcher)
+        self._spreading = Spreading(env, self._links)
+        self.service: PeerService = Service(env, self._links, intake, self._fetcher, self._probing)
         records.subscribe(self._links.changes.beat)
 
     async def run(self) -> None:
@@ -87,7 +99,14 @@ class Cluster:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (self._links, self._catch_up, self._fetcher, self._durability):
+                for part in (
+                    self._links,
+                    self._probing,
+                    self._remembering,
+                    self._catch_up,
+                    self._fetcher,
+                    self._durability,
+                ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
             refused, others = failures.split(JoinRefused)
@@ -118,7 +137,11 @@ class Cluster:
         """Start bringing a new local blob to its other holders; see `Durability.replicate`."""
         self._durability.replicate(digest, size)
 
-    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+    async def ensure_copies(
+        self,
+        blobs: Sequence[tuple[Digest, int]],
+        consistency: Consistency = Consistency.REGION,
+    ) -> int | None:
         """
         Return once every blob has its copies; see `Durability.ensure_copies`.
 
@@ -127,12 +150,20 @@ class Cluster:
                 accepted would be on this node alone.
         """
         await self._join_in_time()
-        await self._durability.ensure_copies(blobs)
+        return await self._durability.ensure_copies(blobs, consistency)
 
-    async def wait_durable(self, dot: Dot) -> None:
+    async def wait_durable(
+        self, dot: Dot, consistency: Consistency = Consistency.REGION
+    ) -> Acknowledged:
         """Return once *dot* may be acknowledged; see `Acknowledging.wait_durable`."""
         await self._join_in_time()
-        await self._acknowledging.wait_durable(dot)
+        return await self._acknowledging.wait_durable(dot, consistency)
+
+    async def wait_for(
+        self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
+    ) -> Spread:
+        """Return once *dot* is in *regions*, or after *timeout_s*; see `Spreading.wait_for`."""
+        return await self._spreading.wait_for(dot, regions, timeout_s)
 
     def fetch(
         self, digest: Digest, size: int
@@ -157,23 +188,46 @@ class Cluster:
         """
         if self.is_joined() and self._links.is_current():
             return
-        self.check_writable()
+        self.check_writable(Consistency.LOCAL)
         await self._catch_up.catch_up()
 
-    def check_writable(self) -> None:
+    def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         """
         Return if this node may write.
 
         Raises:
             ClockOff: its wall clock is too far from its members'.
+            NotEnoughNodes: fewer than `copies` nodes are connected, and `refuse_degraded` is set.
         """
         off_ms = self.clock_off_ms()
         if off_ms:
             raise ClockOff(off_ms)
+        config, connected = self._env.config, 1 + len(self._links.connected())
+        few = connected < config.copies and consistency is not Consistency.LOCAL
+        if few and config.refuse_degraded:
+            raise NotEnoughNodes(connected, config.copies)
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
         return self._links.clock_off_ms()
+
+    async def leave(self) -> Sequence[NodeId]:
+        """
+        Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
+        then. Returns who has noted it.
+        """
+        return await self._probing.leave()
+
+    def remove(self, node: NodeId) -> bool:
+        """
+        Count a dead member as one that left: for a node that will not come back. Returns whether
+        it was dead. Should it live after all, it is a member again as soon as it hears of this.
+        """
+        return self._probing.remove(node)
+
+    def expected(self, region: Region) -> Sequence[Member]:
+        """The other members of *region* that are neither dead nor left."""
+        return self._links.members.expected(region)
 
     async def _join_in_time(self) -> None:
         if self.is_joined():
@@ -194,6 +248,7 @@ class Cluster:
             current=self._links.is_current(),
             clock_off_ms=self.clock_off_ms(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
+            health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,
             replications_running=self._durability.jobs.running,
@@ -205,12 +260,16 @@ class Cluster:
         vector = self._env.records.vector()
         own = vector.get(self._env.records.origin, 0)
         link = self._links.link(member.node)
+        standing = self._links.members.standing(member.node)
+        assert standing is not None, "only members are asked about"
         return MemberStatistics(
             node=member.node,
             region=member.region,
             rpc=member.rpc,
             http=member.http,
             connected=link is not None,
+            status=standing.status,
+            incarnation=standing.incarnation,
             lag_events=max(0, own - self._links.acknowledgements.acked(member.node)),
             ahead_events=0 if link is None else antientropy.behind(vector, link.have),
         )

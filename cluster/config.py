@@ -74,6 +74,10 @@ class ClusterConfig:
     included, as far as that many are connected. More survive more failures at once; each one
     adds a transfer to every push, and the wait for one more disk."""
 
+    refuse_degraded: bool = False
+    """Whether to refuse writes while fewer than `copies` nodes are connected. True never has an
+    acknowledged write on too few disks; False keeps a cluster writable that has lost nodes."""
+
     members_max: int = 256
     """Members kept in the table. When full, strangers are refused and hearsay is ignored: a peer
     that invents names cannot fill the memory. Every member costs one link and one heartbeat."""
@@ -233,7 +237,7 @@ class ClusterConfig:
         """Refuse what could not work; `node.settings` reports to people before this is reached."""
         for each in fields(self):
             value = getattr(self, each.name)
-            if isinstance(value, int | float) and value <= 0:
+            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
                 raise ValueError(f"{each.name} must be positive, not {value}")
         if self.heartbeat_interval_s * 2 > self.lease_s:
             raise ValueError("two greetings must fit into lease_s")

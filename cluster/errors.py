@@ -16,6 +16,8 @@ Errors of the replication engine.
     │           ├── DuplicateNode  two running nodes bear one name: the later one goes
     │           └── WrongCluster   the peer belongs to another cluster
     ├── ClockOff             this node's own clock is wrong: write nothing
+    ├── NotEnoughNodes       too few nodes are connected: write nothing
+    ├── UnknownRegion        no member is in that region
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
 """
@@ -107,6 +109,24 @@ class ClockOff(ClusterError):
         where = "ahead of" if off_ms > 0 else "behind"
         super().__init__(f"this node's clock is {abs(off_ms):.0f} ms {where} its members'")
         self.off_ms = off_ms
+
+
+class NotEnoughNodes(ClusterError):
+    """Fewer nodes than `copies` are connected, and the settings refuse to write on fewer."""
+
+    def __init__(self, connected: int, wanted: int) -> None:
+        super().__init__(
+            f"{connected} of the {wanted} nodes that a write needs are connected; "
+            "this cluster refuses to write on fewer"
+        )
+        self.connected = connected
+        self.wanted = wanted
+
+
+class UnknownRegion(ClusterError):
+    def __init__(self, region: str) -> None:
+        super().__init__(f"no member is in region {region!r}")
+        self.region = region
 
 
 class NotCaughtUp(ClusterError):

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from cluster.errors import EventUndecodable
+from cluster.gossip.merge import Version
 from cluster.model import Dot, Event, Kind, plain
 
 
@@ -36,6 +37,17 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
     value: str | None
 
 
+class Withdraw(msgspec.Struct, frozen=True, array_like=True):
+    """
+    The event's node takes back writes of its own that it could not acknowledge.
+
+    *restores* are the writes that they had replaced.
+    """
+
+    dots: tuple[Dot, ...]
+    restores: tuple[Version, ...]
+
+
 class Hold(msgspec.Struct, frozen=True, array_like=True):
     """
     The event's node holds (or no longer holds) the blob named by the key, on its disk *store*.
@@ -48,12 +60,13 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     store: int = 0
 
 
-Body = Add | Remove | Write | Hold
+Body = Add | Remove | Write | Withdraw | Hold
 
 _KINDS: Final[dict[type[Body], Kind]] = {
     Add: Kind.ADD,
     Remove: Kind.REMOVE,
     Write: Kind.WRITE,
+    Withdraw: Kind.WITHDRAW,
     Hold: Kind.HOLD,
 }
 _DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Body]]] = {

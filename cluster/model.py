@@ -84,12 +84,28 @@ def plain(value: object) -> str:
     raise NotImplementedError
 
 
+_DOT: Final = re.compile(rf"({NODE_ID.pattern})/([0-9]{{1,19}})/([0-9]{{1,19}})")
+
+
 class Dot(NamedTuple):
     """The name of one event: the *seq*-th of a node's *epoch*. Sequences start at 1."""
 
     node: str
     epoch: int
     seq: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Dot":
+        """
+        Inverse of `str`.
+
+        Raises:
+            ValueError: *text* is not the name of an event.
+        """
+        match = _DOT.fullmatch(text)
+        if match is None:
+            raise ValueError("an event is NODE/EPOCH/SEQUENCE")
+        return cls(match[1], int(match[3]), int(match[4]))
 
     def __str__(self) -> str:
         return f"{self.node}/{self.epoch}/{self.seq}"
@@ -106,12 +122,41 @@ Vector = Mapping[Origin, int]
 """How far each log is known, gap-free: origin -> sequence of its last event."""
 
 
+class Consistency(StrEnum):
+    """How far a write has to be before it is acknowledged."""
+
+    LOCAL = "local"
+    """Durable on this node."""
+
+    REGION = "region"
+    """Durable on `copies` nodes, and no member of the region can read an older value."""
+
+    GLOBAL = "global"
+    """That, and durable on every live node of every region."""
+
+
+class Acknowledged(NamedTuple):
+    """How an event stands when it may be acknowledged."""
+
+    nodes: int
+    """Nodes that durably have it, this one included."""
+
+    wanted: int
+    """How many should."""
+
+    @property
+    def degraded(self) -> bool:
+        """Whether too few have it, for no more were connected."""
+        return self.nodes < self.wanted
+
+
 class Kind(StrEnum):
     """What an event does to the object under its key (bodies in `cluster.events`)."""
 
     ADD = "add"
     REMOVE = "remove"
     WRITE = "write"
+    WITHDRAW = "withdraw"
     HOLD = "hold"
 
 

@@ -8,7 +8,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from cluster.model import Digest, Event, Greeting, NodeId, Origin, Vector
+from cluster.model import (
+    Digest,
+    Event,
+    Greeting,
+    NodeId,
+    Origin,
+    ProbeReply,
+    ProbeRequest,
+    Rumour,
+    Vector,
+)
 
 
 class WallClock(Protocol):
@@ -180,6 +190,22 @@ class RecordReplica(Protocol):
         ...
 
 
+class MemberStore(Protocol):
+    """
+    The members as this node knew them, so that one seed is needed once in a node's life.
+
+    Belongs to the event loop. Raises OSError when the storage fails.
+    """
+
+    def load(self) -> Sequence[Rumour]:
+        """What was saved last, in any order; nothing at the first start."""
+        ...
+
+    async def save(self, rumours: Sequence[Rumour]) -> None:
+        """Take *rumours* in the place of what was saved before. Durable on return."""
+        ...
+
+
 class Peer(Protocol):
     """
     One connected peer. Every method may raise `PeerUnreachable` and `PeerRefused`.
@@ -190,6 +216,10 @@ class Peer(Protocol):
 
     async def hello(self, greeting: Greeting) -> Greeting:
         """Greet; returns the peer's own greeting."""
+        ...
+
+    async def probe(self, request: ProbeRequest) -> ProbeReply:
+        """Ask for a sign of life, of the peer or through it; both sides pass on news."""
         ...
 
     async def push(self, events: Sequence[Event]) -> Vector:
@@ -245,6 +275,15 @@ class PeerService(Protocol):
 
         Raises:
             PeerRefused: the peer belongs to another cluster, or bears a name that is taken.
+        """
+        ...
+
+    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+        """
+        Take note of the news, see whether the target lives, and answer with news.
+
+        Raises:
+            PeerRefused: the sender belongs to another cluster.
         """
         ...
 

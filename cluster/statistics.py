@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cluster.model import NodeId, Region
+from cluster.model import NodeId, Region, Status
 
 
 @dataclass(slots=True)
@@ -57,6 +57,8 @@ class MemberStatistics:
     rpc: str
     http: str
     connected: bool
+    status: Status
+    incarnation: int
 
     lag_events: int
     """Events of this node that the member is not known to have."""
@@ -80,6 +82,9 @@ class ClusterStatistics:
     """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
 
     members: tuple[MemberStatistics, ...]
+
+    health: int
+    """Local health score of the failure detector: 0 is good, `health_max` is worst."""
 
     fetches_running: int
     fetches_waiting: int

@@ -29,13 +29,22 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── BodyStalled             a body stopped coming
     ├── TooManyTags             more `tag=` parameters than one push may have
     ├── TooManyUploads          the cap on concurrent upload sessions
+    ├── ProjectUnknown          the project has no policy of its own
+    ├── EventInvalid            not the name of an event
+    ├── EventUnknown            the history of this tag does not show that event
+    ├── RollbackInvalid         there is nothing to go back to at that event
+    ├── DocumentInvalid         a JSON body that is not what the endpoint takes
+    ├── DocumentTooLarge        over the cap
+    ├── TooManyWaits            the cap on requests that wait for an event
+    ├── WaitTimedOut            an event is not everywhere yet
     └── StorageFailure          the disk or the index failed: never "not found" (P9)
         └── IndexFull           no room for the index: try again later, nothing is broken
 """
 
 from collections.abc import Sequence
 
-from cluster.model import Digest
+from cluster.gossip.spread import NodeState
+from cluster.model import Digest, Dot
 
 
 class RegistryError(Exception):
@@ -217,6 +226,63 @@ class TooManyTags(RegistryError):
 class TooManyUploads(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} uploads may be open at once")
+
+
+class ProjectUnknown(RegistryError):
+    def __init__(self, project: str) -> None:
+        super().__init__(f"project {project!r} has no policy of its own")
+        self.project = project
+
+    @property
+    def detail(self) -> object:
+        return {"name": self.project}
+
+
+class EventInvalid(RegistryError):
+    pass
+
+
+class EventUnknown(RegistryError):
+    def __init__(self, repository: str, tag: str, event: Dot) -> None:
+        super().__init__(f"the history of {repository}:{tag} does not show event {event}")
+        self.event = event
+
+    @property
+    def detail(self) -> object:
+        return {"event": str(self.event)}
+
+
+class RollbackInvalid(RegistryError):
+    pass
+
+
+class DocumentInvalid(RegistryError):
+    pass
+
+
+class DocumentTooLarge(RegistryError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"this endpoint takes at most {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class TooManyWaits(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit} requests may wait for events at once")
+
+
+class WaitTimedOut(RegistryError):
+    """Carries the nodes that the event has not reached, as far as this node knows."""
+
+    def __init__(self, event: Dot, timeout_s: float, missing: Sequence[NodeState]) -> None:
+        where = ", ".join(f"{state.node} ({state.region})" for state in missing)
+        super().__init__(f"after {timeout_s:g} s event {event} is not known to be on {where}")
+        self.event = event
+        self.missing = tuple(missing)
+
+    @property
+    def detail(self) -> object:
+        return {"event": str(self.event), "missing": [s._asdict() for s in self.missing]}
 
 
 class StorageFailure(RegistryError, OSError):

@@ -20,7 +20,7 @@ from cluster.agent import Cluster
 from cluster.clock import HybridClock, SystemClock
 from cluster.config import ClusterConfig
 from cluster.errors import JoinRefused
-from cluster.model import Event, Member, NodeId, Region
+from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
 from node import logs
@@ -40,10 +40,13 @@ from node.index.opening import Index, index_path, open_index
 from node.index.rocks import RocksStore
 from node.registry.links import Links
 from node.registry.listing import Listing
-from node.registry.ports import BlobStore, MetadataIndex, Replicator
+from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
+from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
+from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
+from node.registry.waiting import Waits
 from node.room import check_room
 from node.settings import Address, Settings
 from node.startup import StartupError
@@ -149,6 +152,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             clock=SystemClock(),
             rng=random.Random(),
             log=logs.get_logger("cluster"),
+            members=index.members,
         )
         # Annotated so that mypy proves the fit of each part to its port.
         metadata: MetadataIndex = index.metadata
@@ -158,15 +162,22 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         uploads = Uploads(
             metadata, store, replicator, _upload_config(settings), logs.get_logger("uploads"), _now
         )
+        index.journal.on_conflict = partial(_note_conflict, metrics)
         metrics.watch_store(lambda: _store_figures(index, uploads))
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
+        push = Push(metadata, replicator)
+        view: ClusterView = cluster
         forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
         context = Context(
             pull=Pull(metadata, store, replicator),
-            push=Push(metadata, replicator),
+            push=push,
             uploads=uploads,
             links=Links(metadata, replicator),
             listing=Listing(metadata, replicator),
+            tags=Tags(metadata, replicator, push),
+            projects=Projects(metadata, replicator),
+            waits=Waits(view),
+            cluster=view,
             forwarder=forwarder,
             limits=_limits(settings),
             check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
@@ -189,6 +200,14 @@ def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
         blobs=totals.blobs,
         blob_bytes=totals.blob_bytes,
         manifests=totals.manifests,
+    )
+
+
+def _note_conflict(metrics: Metrics, key: Key) -> None:
+    """On the index's writer thread."""
+    metrics.conflict(key.collection)
+    logs.get_logger("index").warning(
+        "conflict", collection=key.collection, repository=key.repository, name=key.name
     )
 
 
@@ -249,6 +268,7 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
         cluster=settings.cluster,
         seeds=tuple(str(seed) for seed in settings.seeds),
         copies=settings.copies,
+        refuse_degraded=settings.degraded_writes == "refuse",
         join_timeout_s=settings.join_timeout_s,
     )
 

@@ -24,37 +24,45 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/cluster.proto\x12\x10\x61toll.cluster.v1\"_\n\x06Member\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x0b\n\x03rpc\x18\x03 \x01(\t\x12\x0c\n\x04http\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\r\n\x05store\x18\x06 \x01(\x04\"4\n\x08Progress\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\xb8\x01\n\x08Greeting\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12&\n\x04self\x18\x02 \x01(\x0b\x32\x18.atoll.cluster.v1.Member\x12\'\n\x05known\x18\x03 \x03(\x0b\x32\x18.atoll.cluster.v1.Member\x12(\n\x04have\x18\x04 \x03(\x0b\x32\x1a.atoll.cluster.v1.Progress\x12\x0f\n\x07wall_ms\x18\x05 \x01(\x04\x12\x0f\n\x07\x63urrent\x18\x06 \x01(\x08\"\x92\x01\n\x05\x45vent\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\r\n\x05stamp\x18\x04 \x01(\x04\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x12\n\ncollection\x18\x06 \x01(\t\x12\x12\n\nrepository\x18\x07 \x01(\t\x12\x0c\n\x04name\x18\x08 \x01(\t\x12\x0c\n\x04\x62ody\x18\t \x01(\x0c\"5\n\nEventBatch\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.atoll.cluster.v1.Event\"F\n\x0bPushRequest\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.atoll.cluster.v1.Event\x12\x0e\n\x06sender\x18\x02 \x01(\t\"5\n\tPushReply\x12(\n\x04have\x18\x01 \x03(\x0b\x32\x1a.atoll.cluster.v1.Progress\"7\n\x0bPullRequest\x12(\n\x04have\x18\x01 \x03(\x0b\x32\x1a.atoll.cluster.v1.Progress\"2\n\x10\x46\x65tchBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"\'\n\tBlobChunk\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\\\n\x0fHoldBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12\x11\n\x04\x64\x61ta\x18\x04 \x01(\x0cH\x00\x88\x01\x01\x42\x07\n\x05_data\"\x0f\n\rHoldBlobReply2\xf5\x02\n\x07\x43luster\x12?\n\x05Hello\x12\x1a.atoll.cluster.v1.Greeting\x1a\x1a.atoll.cluster.v1.Greeting\x12\x42\n\x04Push\x12\x1d.atoll.cluster.v1.PushRequest\x1a\x1b.atoll.cluster.v1.PushReply\x12\x45\n\x04Pull\x12\x1d.atoll.cluster.v1.PullRequest\x1a\x1c.atoll.cluster.v1.EventBatch0\x01\x12N\n\tFetchBlob\x12\".atoll.cluster.v1.FetchBlobRequest\x1a\x1b.atoll.cluster.v1.BlobChunk0\x01\x12N\n\x08HoldBlob\x12!.atoll.cluster.v1.HoldBlobRequest\x1a\x1f.atoll.cluster.v1.HoldBlobReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14protos/cluster.proto\x12\x10\x61toll.cluster.v1\"_\n\x06Member\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12\x0b\n\x03rpc\x18\x03 \x01(\t\x12\x0c\n\x04http\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x04\x12\r\n\x05store\x18\x06 \x01(\x04\"4\n\x08Progress\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"\xb8\x01\n\x08Greeting\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12&\n\x04self\x18\x02 \x01(\x0b\x32\x18.atoll.cluster.v1.Member\x12\'\n\x05known\x18\x03 \x03(\x0b\x32\x18.atoll.cluster.v1.Member\x12(\n\x04have\x18\x04 \x03(\x0b\x32\x1a.atoll.cluster.v1.Progress\x12\x0f\n\x07wall_ms\x18\x05 \x01(\x04\x12\x0f\n\x07\x63urrent\x18\x06 \x01(\x08\"\x83\x01\n\x06Rumour\x12(\n\x06member\x18\x01 \x01(\x0b\x32\x18.atoll.cluster.v1.Member\x12(\n\x06status\x18\x02 \x01(\x0e\x32\x18.atoll.cluster.v1.Status\x12\x13\n\x0bincarnation\x18\x03 \x01(\x04\x12\x10\n\x08\x61\x63\x63users\x18\x04 \x03(\t\"y\n\x0cProbeRequest\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x0e\n\x06sender\x18\x02 \x01(\t\x12\x0e\n\x06target\x18\x03 \x01(\t\x12)\n\x07rumours\x18\x04 \x03(\x0b\x32\x18.atoll.cluster.v1.Rumour\x12\r\n\x05whole\x18\x05 \x01(\x08\"V\n\nProbeReply\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0f\n\x07reached\x18\x02 \x01(\x08\x12)\n\x07rumours\x18\x03 \x03(\x0b\x32\x18.atoll.cluster.v1.Rumour\"\x92\x01\n\x05\x45vent\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\r\n\x05stamp\x18\x04 \x01(\x04\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x12\n\ncollection\x18\x06 \x01(\t\x12\x12\n\nrepository\x18\x07 \x01(\t\x12\x0c\n\x04name\x18\x08 \x01(\t\x12\x0c\n\x04\x62ody\x18\t \x01(\x0c\"5\n\nEventBatch\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.atoll.cluster.v1.Event\"F\n\x0bPushRequest\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.atoll.cluster.v1.Event\x12\x0e\n\x06sender\x18\x02 \x01(\t\"5\n\tPushReply\x12(\n\x04have\x18\x01 \x03(\x0b\x32\x1a.atoll.cluster.v1.Progress\"7\n\x0bPullRequest\x12(\n\x04have\x18\x01 \x03(\x0b\x32\x1a.atoll.cluster.v1.Progress\"2\n\x10\x46\x65tchBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\"\'\n\tBlobChunk\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"\\\n\x0fHoldBlobRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0f\n\x07sources\x18\x03 \x03(\t\x12\x11\n\x04\x64\x61ta\x18\x04 \x01(\x0cH\x00\x88\x01\x01\x42\x07\n\x05_data\"\x0f\n\rHoldBlobReply*4\n\x06Status\x12\t\n\x05\x41LIVE\x10\x00\x12\x0b\n\x07SUSPECT\x10\x01\x12\x08\n\x04\x44\x45\x41\x44\x10\x02\x12\x08\n\x04LEFT\x10\x03\x32\xbc\x03\n\x07\x43luster\x12?\n\x05Hello\x12\x1a.atoll.cluster.v1.Greeting\x1a\x1a.atoll.cluster.v1.Greeting\x12\x45\n\x05Probe\x12\x1e.atoll.cluster.v1.ProbeRequest\x1a\x1c.atoll.cluster.v1.ProbeReply\x12\x42\n\x04Push\x12\x1d.atoll.cluster.v1.PushRequest\x1a\x1b.atoll.cluster.v1.PushReply\x12\x45\n\x04Pull\x12\x1d.atoll.cluster.v1.PullRequest\x1a\x1c.atoll.cluster.v1.EventBatch0\x01\x12N\n\tFetchBlob\x12\".atoll.cluster.v1.FetchBlobRequest\x1a\x1b.atoll.cluster.v1.BlobChunk0\x01\x12N\n\x08HoldBlob\x12!.atoll.cluster.v1.HoldBlobRequest\x1a\x1f.atoll.cluster.v1.HoldBlobReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.cluster_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_STATUS']._serialized_start=1317
+  _globals['_STATUS']._serialized_end=1369
   _globals['_MEMBER']._serialized_start=42
   _globals['_MEMBER']._serialized_end=137
   _globals['_PROGRESS']._serialized_start=139
   _globals['_PROGRESS']._serialized_end=191
   _globals['_GREETING']._serialized_start=194
   _globals['_GREETING']._serialized_end=378
-  _globals['_EVENT']._serialized_start=381
-  _globals['_EVENT']._serialized_end=527
-  _globals['_EVENTBATCH']._serialized_start=529
-  _globals['_EVENTBATCH']._serialized_end=582
-  _globals['_PUSHREQUEST']._serialized_start=584
-  _globals['_PUSHREQUEST']._serialized_end=654
-  _globals['_PUSHREPLY']._serialized_start=656
-  _globals['_PUSHREPLY']._serialized_end=709
-  _globals['_PULLREQUEST']._serialized_start=711
-  _globals['_PULLREQUEST']._serialized_end=766
-  _globals['_FETCHBLOBREQUEST']._serialized_start=768
-  _globals['_FETCHBLOBREQUEST']._serialized_end=818
-  _globals['_BLOBCHUNK']._serialized_start=820
-  _globals['_BLOBCHUNK']._serialized_end=859
-  _globals['_HOLDBLOBREQUEST']._serialized_start=861
-  _globals['_HOLDBLOBREQUEST']._serialized_end=953
-  _globals['_HOLDBLOBREPLY']._serialized_start=955
-  _globals['_HOLDBLOBREPLY']._serialized_end=970
-  _globals['_CLUSTER']._serialized_start=973
-  _globals['_CLUSTER']._serialized_end=1346
+  _globals['_RUMOUR']._serialized_start=381
+  _globals['_RUMOUR']._serialized_end=512
+  _globals['_PROBEREQUEST']._serialized_start=514
+  _globals['_PROBEREQUEST']._serialized_end=635
+  _globals['_PROBEREPLY']._serialized_start=637
+  _globals['_PROBEREPLY']._serialized_end=723
+  _globals['_EVENT']._serialized_start=726
+  _globals['_EVENT']._serialized_end=872
+  _globals['_EVENTBATCH']._serialized_start=874
+  _globals['_EVENTBATCH']._serialized_end=927
+  _globals['_PUSHREQUEST']._serialized_start=929
+  _globals['_PUSHREQUEST']._serialized_end=999
+  _globals['_PUSHREPLY']._serialized_start=1001
+  _globals['_PUSHREPLY']._serialized_end=1054
+  _globals['_PULLREQUEST']._serialized_start=1056
+  _globals['_PULLREQUEST']._serialized_end=1111
+  _globals['_FETCHBLOBREQUEST']._serialized_start=1113
+  _globals['_FETCHBLOBREQUEST']._serialized_end=1163
+  _globals['_BLOBCHUNK']._serialized_start=1165
+  _globals['_BLOBCHUNK']._serialized_end=1204
+  _globals['_HOLDBLOBREQUEST']._serialized_start=1206
+  _globals['_HOLDBLOBREQUEST']._serialized_end=1298
+  _globals['_HOLDBLOBREPLY']._serialized_start=1300
+  _globals['_HOLDBLOBREPLY']._serialized_end=1315
+  _globals['_CLUSTER']._serialized_start=1372
+  _globals['_CLUSTER']._serialized_end=1816
 # @@protoc_insertion_point(module_scope)

@@ -12,6 +12,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -22,6 +23,25 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Status:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Status.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALIVE: _Status.ValueType  # 0
+    SUSPECT: _Status.ValueType  # 1
+    DEAD: _Status.ValueType  # 2
+    LEFT: _Status.ValueType  # 3
+
+class Status(_Status, metaclass=_StatusEnumTypeWrapper): ...
+
+ALIVE: Status.ValueType  # 0
+SUSPECT: Status.ValueType  # 1
+DEAD: Status.ValueType  # 2
+LEFT: Status.ValueType  # 3
+Global___Status: _TypeAlias = Status  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
@@ -130,6 +150,104 @@ class Greeting(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Greeting: _TypeAlias = Greeting  # noqa: Y015
+
+@_typing.final
+class Rumour(_message.Message):
+    """What is said of a member. The higher incarnation is the later word; in one incarnation the worse
+    status outranks the better (cluster/membership/precedence.py). Only the member raises it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
+    ACCUSERS_FIELD_NUMBER: _builtins.int
+    status: Global___Status.ValueType
+    incarnation: _builtins.int
+    @_builtins.property
+    def member(self) -> Global___Member: ...
+    @_builtins.property
+    def accusers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of a suspect: who could not reach it"""
+
+    def __init__(
+        self,
+        *,
+        member: Global___Member | None = ...,
+        status: Global___Status.ValueType = ...,
+        incarnation: _builtins.int = ...,
+        accusers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["member", b"member"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accusers", b"accusers", "incarnation", b"incarnation", "member", b"member", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rumour: _TypeAlias = Rumour  # noqa: Y015
+
+@_typing.final
+class ProbeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    RUMOURS_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """must equal the receiver's cluster name"""
+    sender: _builtins.str
+    target: _builtins.str
+    """empty: the receiver itself"""
+    whole: _builtins.bool
+    """the rumours are all that the sender knows: answer likewise"""
+    @_builtins.property
+    def rumours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rumour]: ...
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str = ...,
+        sender: _builtins.str = ...,
+        target: _builtins.str = ...,
+        rumours: _abc.Iterable[Global___Rumour] | None = ...,
+        whole: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "rumours", b"rumours", "sender", b"sender", "target", b"target", "whole", b"whole"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeRequest: _TypeAlias = ProbeRequest  # noqa: Y015
+
+@_typing.final
+class ProbeReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    REACHED_FIELD_NUMBER: _builtins.int
+    RUMOURS_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """who answers"""
+    reached: _builtins.bool
+    @_builtins.property
+    def rumours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rumour]: ...
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        reached: _builtins.bool = ...,
+        rumours: _abc.Iterable[Global___Rumour] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "reached", b"reached", "rumours", b"rumours"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProbeReply: _TypeAlias = ProbeReply  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):

@@ -39,6 +39,11 @@ class ClusterStub:
                 request_serializer=protos_dot_cluster__pb2.Greeting.SerializeToString,
                 response_deserializer=protos_dot_cluster__pb2.Greeting.FromString,
                 _registered_method=True)
+        self.Probe = channel.unary_unary(
+                '/atoll.cluster.v1.Cluster/Probe',
+                request_serializer=protos_dot_cluster__pb2.ProbeRequest.SerializeToString,
+                response_deserializer=protos_dot_cluster__pb2.ProbeReply.FromString,
+                _registered_method=True)
         self.Push = channel.unary_unary(
                 '/atoll.cluster.v1.Cluster/Push',
                 request_serializer=protos_dot_cluster__pb2.PushRequest.SerializeToString,
@@ -66,6 +71,14 @@ class ClusterServicer:
 
     def Hello(self, request, context):
         """Exchanges identity, membership and progress. The first call on every link, and the heartbeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Probe(self, request, context):
+        """Asks for a sign of life, or for one of a third node on the sender's behalf, and brings news of
+        members along. Always answered, with what the receiver knows better.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +123,11 @@ def add_ClusterServicer_to_server(servicer, server):
                     servicer.Hello,
                     request_deserializer=protos_dot_cluster__pb2.Greeting.FromString,
                     response_serializer=protos_dot_cluster__pb2.Greeting.SerializeToString,
+            ),
+            'Probe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Probe,
+                    request_deserializer=protos_dot_cluster__pb2.ProbeRequest.FromString,
+                    response_serializer=protos_dot_cluster__pb2.ProbeReply.SerializeToString,
             ),
             'Push': grpc.unary_unary_rpc_method_handler(
                     servicer.Push,
@@ -159,6 +177,33 @@ class Cluster:
             '/atoll.cluster.v1.Cluster/Hello',
             protos_dot_cluster__pb2.Greeting.SerializeToString,
             protos_dot_cluster__pb2.Greeting.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Probe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/atoll.cluster.v1.Cluster/Probe',
+            protos_dot_cluster__pb2.ProbeRequest.SerializeToString,
+            protos_dot_cluster__pb2.ProbeReply.FromString,
             options,
             channel_credentials,
             insecure,

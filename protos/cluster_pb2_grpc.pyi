@@ -38,6 +38,10 @@ class ClusterStub:
     def __new__(cls, channel: _aio.Channel) -> ClusterAsyncStub: ...
     Hello: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.Greeting, _cluster_pb2.Greeting]
     """Exchanges identity, membership and progress. The first call on every link, and the heartbeat."""
+    Probe: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.ProbeRequest, _cluster_pb2.ProbeReply]
+    """Asks for a sign of life, or for one of a third node on the sender's behalf, and brings news of
+    members along. Always answered, with what the receiver knows better.
+    """
     Push: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]
     """Hands over events, of each log in order and without gaps: the caller's own, and those that it
     relays to its region. Answered once they are durable (synced) at the receiver.
@@ -60,6 +64,10 @@ class ClusterAsyncStub(ClusterStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Hello: _aio.UnaryUnaryMultiCallable[_cluster_pb2.Greeting, _cluster_pb2.Greeting]  # type: ignore[assignment]
     """Exchanges identity, membership and progress. The first call on every link, and the heartbeat."""
+    Probe: _aio.UnaryUnaryMultiCallable[_cluster_pb2.ProbeRequest, _cluster_pb2.ProbeReply]  # type: ignore[assignment]
+    """Asks for a sign of life, or for one of a third node on the sender's behalf, and brings news of
+    members along. Always answered, with what the receiver knows better.
+    """
     Push: _aio.UnaryUnaryMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]  # type: ignore[assignment]
     """Hands over events, of each log in order and without gaps: the caller's own, and those that it
     relays to its region. Answered once they are durable (synced) at the receiver.
@@ -85,6 +93,16 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.Greeting, _abc.Awaitable[_cluster_pb2.Greeting]]:
         """Exchanges identity, membership and progress. The first call on every link, and the heartbeat."""
+
+    @_abc_1.abstractmethod
+    def Probe(
+        self,
+        request: _cluster_pb2.ProbeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_pb2.ProbeReply, _abc.Awaitable[_cluster_pb2.ProbeReply]]:
+        """Asks for a sign of life, or for one of a third node on the sender's behalf, and brings news of
+        members along. Always answered, with what the receiver knows better.
+        """
 
     @_abc_1.abstractmethod
     def Push(

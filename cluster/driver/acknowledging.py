@@ -4,7 +4,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import NotDurable
 from cluster.gossip.dissemination import Verdict
-from cluster.model import Dot, NodeId
+from cluster.model import Acknowledged, Consistency, Dot, NodeId
 
 
 class Acknowledging:
@@ -14,7 +14,9 @@ class Acknowledging:
         self._env = env
         self._links = links
 
-    async def wait_durable(self, dot: Dot) -> None:
+    async def wait_durable(
+        self, dot: Dot, consistency: Consistency = Consistency.REGION
+    ) -> Acknowledged:
         """
         Return once enough nodes durably have this node's log up to *dot*, and nobody of the region
         can read an older value of it.
@@ -28,13 +30,14 @@ class Acknowledging:
         until = now() + self._env.config.durable_timeout_s
         while True:
             leased = self._leased(now())
-            verdict = acknowledgements.verdict(dot.seq, leased)
+            verdict = acknowledgements.verdict(dot.seq, leased, consistency)
             wake_at = until
             if verdict in (Verdict.DURABLE, Verdict.DEGRADED):
-                acknowledgements.note_acknowledged(dot.seq)
+                if consistency is not Consistency.LOCAL:
+                    acknowledgements.note_acknowledged(dot.seq)
                 if verdict is Verdict.DEGRADED:
                     self._note_degraded(dot)
-                return
+                return acknowledgements.acknowledged(dot.seq, consistency)
             if now() >= until:
                 raise NotDurable(dot)
             if verdict is Verdict.LEASED:

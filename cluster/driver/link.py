@@ -27,6 +27,10 @@ class LinkOwner(Protocol):
         """Everything that *node* had when the link came up is here now."""
         ...
 
+    def note_silence(self, node: NodeId) -> None:
+        """A greeting was not answered in time."""
+        ...
+
 
 class Link:
     """
@@ -135,6 +139,7 @@ class Link:
         stream = self.peer.pull(self._env.records.vector())
         async for batch in watched(stream, self._env.config.stall_timeout_s):
             gapless &= await self._intake.take(batch)
+            self._changes.beat()
         return gapless
 
     async def _beat(self) -> None:
@@ -149,6 +154,7 @@ class Link:
                 greeting = await self._owner.greet(self.peer, config.heartbeat_timeout_s)
             except TimeoutError as exc:
                 misses += 1
+                self._owner.note_silence(self.node)
                 if misses >= config.heartbeat_misses:
                     raise PeerUnreachable(f"{self.node} missed {misses} greetings") from exc
                 continue

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
+from typing import Protocol
 
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
@@ -23,9 +24,23 @@ from cluster.membership.backoff import Backoff
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Greeting, Member, NodeId, Origin, Vector
+from cluster.model import Greeting, Member, NodeId, Origin, Rumour, Status, Vector
 from cluster.ports import Peer, Transport
 from cluster.waiting.pulse import Pulse
+
+
+class Watcher(Protocol):
+    """Who wants to know what the links find out about members (`driver.probing`)."""
+
+    def met(self, member: Member) -> None:
+        """*member* spoke for itself, or was heard of for the first time."""
+        ...
+
+    def link_up(self, node: NodeId) -> None: ...
+
+    def doubted(self, node: NodeId) -> None:
+        """The link is lost, or a greeting on it was not answered in time."""
+        ...
 
 
 class Links:
@@ -47,6 +62,7 @@ class Links:
         self._transport = transport
         self._intake = intake
         self._on_new_epoch = on_new_epoch
+        self._watchers: list[Watcher] = []
         self.members = Members(env.me, env.config.members_max)
         self.joining = Joining(env.config.seeds)
         self.acknowledgements = Acknowledgements(env.config.copies)
@@ -59,6 +75,7 @@ class Links:
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
+        self._stopping = False
 
     async def run(self) -> None:
         """
@@ -76,7 +93,10 @@ class Links:
                 for member in self.members.others():
                     self._keep_linked(member.node)
                 group.create_task(self._limit_joining(), name="join")
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self._stopping = True
         except BaseExceptionGroup as failures:
             refused, others = failures.split(JoinRefused)
             if refused is None or others is not None:
@@ -85,6 +105,31 @@ class Links:
         finally:
             self._group = None
             self._kept.clear()
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell *watcher* from now on."""
+        self._watchers.append(watcher)
+
+    def restore(self, rumours: Sequence[Rumour]) -> None:
+        """Know again who was a member before the restart, and wait for those when joining."""
+        for rumour in rumours:
+            self.members.restore(rumour)
+        for member in self.members.others():
+            dead = self.members.status(member.node) is Status.DEAD
+            self.joining.remember(member.node, dead=dead)
+
+    def note_standing(self, before: Rumour | None, after: Rumour) -> None:
+        """What is known of a member has changed: who is linked to and waited for may change too."""
+        node, status = after.member.node, after.standing.status
+        if status is Status.LEFT:
+            self.joining.excuse(node)
+        else:
+            self._keep_linked(node)
+        if before is not None and before.member.epoch != after.member.epoch:
+            self._end_run_of(before.member)
+        if status is Status.ALIVE and node in self._kept and node not in self._live:
+            self._kept[node].set()
+        self.changes.beat()
 
     def live(self) -> list[Link]:
         """The links that are up."""
@@ -132,9 +177,14 @@ class Links:
             self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
             self._keep_linked(new.node)
+            for watcher in self._watchers:
+                watcher.met(new)
         link = self._live.get(member.node)
         if link is not None:
+            news = link.have != have
             link.note_have(have)
+            if news:
+                self.changes.beat()
         elif member.node in self._kept:
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
@@ -220,6 +270,10 @@ class Links:
         self.report_unreachable(member.node, PeerUnreachable(f"{member.node} was restarted"))
         self._on_new_epoch(member.node)
 
+    def note_silence(self, node: NodeId) -> None:
+        for watcher in self._watchers:
+            watcher.doubted(node)
+
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
@@ -267,12 +321,19 @@ class Links:
     async def _keep(self, node: NodeId) -> None:
         """Open a link to *node* whenever there is none; pauses grow while that fails."""
         backoff, kick, reason = self._backoff(), self._kept[node], ""
+        # Before Python 3.13 a TaskGroup that is cancelled while a child fails raises the child's
+        # error only, so a session may end with an error though this task was told to stop.
         while True:
             try:
                 await self._session(node, backoff)
             except (ClusterError, OSError) as exc:
                 # The peer or the local disk failed: both may be back at the next attempt.
                 reason = self._note_failure(exc, reason, peer=node)
+                self.joining.failed(node)
+                self.changes.beat()
+            if self._stopping or self.members.status(node) in (None, Status.LEFT):
+                del self._kept[node]
+                return
             kick.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):
@@ -280,7 +341,7 @@ class Links:
 
     async def _session(self, node: NodeId, backoff: Backoff) -> None:
         member = self.members.get(node)
-        assert member is not None, "members are never forgotten"
+        assert member is not None, "members that may be linked to are not forgotten"
         peer = self._transport.connect(member.rpc)
         try:
             greeting = await self._first_greeting(peer)
@@ -325,6 +386,8 @@ class Links:
         self.acknowledgements.connect(link.node, link.have.get(origin, 0))
         self.changes.beat()
         self._env.log.info("link up", peer=link.node, peer_region=link.region)
+        for watcher in self._watchers:
+            watcher.link_up(link.node)
 
     def _take_down(self, link: Link) -> None:
         if self._live.get(link.node) is link:
@@ -332,6 +395,8 @@ class Links:
             self.members.disconnect(link.node)
             self.acknowledgements.disconnect(link.node)
             self.changes.beat()
+            for watcher in self._watchers:
+                watcher.doubted(link.node)
 
     def _backoff(self) -> Backoff:
         config = self._env.config

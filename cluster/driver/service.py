@@ -4,27 +4,39 @@ from collections.abc import AsyncGenerator, Sequence
 
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
+from cluster.driver.probing import Probing
 from cluster.environment import Environment
 from cluster.errors import DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
-from cluster.model import Digest, Event, Greeting, NodeId, Vector
+from cluster.model import Digest, Event, Greeting, NodeId, ProbeReply, ProbeRequest, Vector
 from cluster.replication.fetcher import Fetcher
 
 
 class Service:
     """`PeerService` of the engine. Every call may be repeated by a caller that lost the answer."""
 
-    def __init__(self, env: Environment, links: Links, intake: Intake, fetcher: Fetcher) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        links: Links,
+        intake: Intake,
+        fetcher: Fetcher,
+        probing: Probing,
+    ) -> None:
         self._env = env
         self._links = links
         self._intake = intake
         self._fetcher = fetcher
+        self._probing = probing
 
     def on_hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
         if greeting.cluster != cluster:
             raise WrongCluster(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
         return self._links.answer(greeting)
+
+    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+        return await self._probing.on_probe(request)
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         await self._intake.take(events)

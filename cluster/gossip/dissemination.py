@@ -8,6 +8,9 @@ When is an event of this node durable enough to be acknowledged? Pure.
 and then looks with its peers before it answers; so nobody reads an older value after the
 acknowledgement, and one slow disk does not hold up the others for long.
 
+That is the rule of consistency `region`. `global` asks every connected member instead of those that
+may read here, besides; `local` asks nobody.
+
 With nobody connected the first rule asks for nobody: the write is accepted and counted as
 degraded, and the peers pull it when they are back.
 """
@@ -15,7 +18,7 @@ degraded, and the peers pull it when they are back.
 from collections.abc import Collection
 from enum import Enum
 
-from cluster.model import NodeId
+from cluster.model import Acknowledged, Consistency, NodeId
 
 
 class Verdict(Enum):
@@ -77,10 +80,24 @@ class Acknowledgements:
         """How many other nodes have the event *seq*."""
         return sum(acked >= seq for acked in self._acked.values())
 
-    def verdict(self, seq: int, leased: Collection[NodeId]) -> Verdict:
+    def acknowledged(self, seq: int, consistency: Consistency) -> Acknowledged:
+        """How the event *seq* stands now."""
+        wanted = 1 if consistency is Consistency.LOCAL else self._copies
+        return Acknowledged(1 + self.having(seq), wanted)
+
+    def verdict(
+        self,
+        seq: int,
+        leased: Collection[NodeId],
+        consistency: Consistency = Consistency.REGION,
+    ) -> Verdict:
         """Judge the event *seq*; *leased* are the nodes that may hold a lease now."""
+        if consistency is Consistency.LOCAL:
+            return Verdict.DURABLE
         having = self.having(seq)
         if having < min(self._copies - 1, len(self._connected)):
+            return Verdict.WAIT
+        if consistency is Consistency.GLOBAL and self.lacking(seq, self._connected):
             return Verdict.WAIT
         if self.lacking(seq, leased):
             return Verdict.LEASED

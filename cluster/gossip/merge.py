@@ -4,8 +4,13 @@ The conflict rules, as pure functions on frozen states.
 Two kinds of object. *Presence* is an observed-remove set with one possible element: each push
 adds a dot, a delete removes the dots it saw, so a push that the deleter had not seen survives
 (Shapiro et al., "A comprehensive study of Convergent and Commutative Replicated Data Types",
-2011, OR-Set). *Register* keeps every write that no other write names as replaced; more than one
-such head is a conflict, and the head with the largest (stamp, dot) is served.
+2011, OR-Set). *Register* keeps every write that no other write names as replaced; heads of
+different values are a conflict, and the head with the largest (stamp, dot) is served. Deleting a
+register replaces the heads that the deleter saw and leaves none: a write that it had not seen
+survives here too.
+
+A write that could not be acknowledged is *withdrawn*: as if it had never been, whatever it hid
+stands again, unless somebody else replaced that as well (`standing`).
 
 Neither keeps tombstones. The caller tells, through *seen*, which events this node has already
 applied (its version vector does); only a dot that is replaced or removed *before* its own event
@@ -13,7 +18,8 @@ arrived is remembered, as *awaited*, until that event comes (the ORSWOT optimisa
 al., 2012). Each event must be applied exactly once, which the gap-free log gives.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,7 +58,7 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Version(msgspec.Struct, frozen=True, array_like=True):
-    """One write of a register; *value* None is a deletion."""
+    """One write of a register; *value* None is a deletion, and never a head."""
 
     dot: Dot
     stamp: int
@@ -76,7 +82,20 @@ class Register(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def conflict(self) -> bool:
-        return len(self.heads) > 1
+        """Whether concurrent writes disagree. Two pushes of one digest do not."""
+        return len({head.value for head in self.heads}) > 1
+
+
+class Written(NamedTuple):
+    """One write as a register's history keeps it."""
+
+    version: Version
+    replaces: tuple[Dot, ...] = ()
+    withdraws: tuple[Dot, ...] = ()
+    """Not a write, but the end of these."""
+
+    restores: tuple[Version, ...] = ()
+    """What the withdrawn writes had replaced; the history may no longer reach back to it."""
 
 
 def add(state: Presence, push: Live, replaces: Iterable[Dot], seen: Seen) -> Presence:
@@ -98,14 +117,55 @@ def remove(state: Presence, dots: Iterable[Dot], seen: Seen) -> Presence:
 
 
 def write(state: Register, version: Version, replaces: Iterable[Dot], seen: Seen) -> Register:
-    """Apply a write that takes the place of the writes in *replaces*."""
+    """Apply a write that takes the place of the writes in *replaces*, or deletes them."""
     gone = set(replaces)
     early = {dot for dot in gone if not seen(dot)} - {head.dot for head in state.heads}
     heads = tuple(head for head in state.heads if head.dot not in gone)
     awaited = tuple(sorted({*state.awaited, *early}))
     if version.dot in awaited:
         return Register(heads, _without(awaited, version.dot))
+    if version.value is None:
+        return Register(heads, awaited)
     return Register(tuple(sorted((*heads, version), key=_dot)), awaited)
+
+
+def standing(history: Sequence[Written], heads: Iterable[Version]) -> tuple[Version, ...]:
+    """
+    The heads of a register with withdrawn writes in its *history*, from the whole of it.
+
+    A function of what happened, not of the order in which it was heard of. Whoever replaced a
+    withdrawn write meant to replace what that one hid, too. *heads* adds those that are older
+    than the history.
+    """
+    written = {entry.version.dot: entry for entry in history}
+    withdrawn = {dot for entry in history for dot in entry.withdraws}
+    gone = set(withdrawn)
+    for dot, entry in written.items():
+        if dot not in withdrawn:
+            gone |= _covered(entry, written, withdrawn)
+    known = [*heads, *(version for entry in history for version in entry.restores)]
+    versions = {version.dot: version for version in known}
+    versions |= {dot: entry.version for dot, entry in written.items()}
+    return tuple(
+        version
+        for dot, version in sorted(versions.items())
+        if dot not in gone and version.value is not None
+    )
+
+
+def _covered(
+    entry: Written, written: Mapping[Dot, Written], withdrawn: Collection[Dot]
+) -> set[Dot]:
+    """What a write replaces, and through withdrawn writes what those had replaced."""
+    covered: set[Dot] = set()
+    ahead = list(entry.replaces)
+    while ahead:
+        dot = ahead.pop()
+        if dot not in covered:
+            covered.add(dot)
+            if dot in withdrawn and dot in written:
+                ahead.extend(written[dot].replaces)
+    return covered
 
 
 def _dot(item: Live | Version) -> Dot:

@@ -25,6 +25,7 @@ from cluster.membership.schedule import Schedule
 from cluster.membership.signals import (
     Changed,
     Contested,
+    Doubted,
     Effect,
     Event,
     Exchange,
@@ -32,7 +33,6 @@ from cluster.membership.signals import (
     Heard,
     HelperSaid,
     Leave,
-    LinkLost,
     LinkUp,
     Met,
     Probe,
@@ -135,7 +135,7 @@ class Detector:
                 self._meet(member, now)
             case LinkUp(node):
                 self._exchange_with(node)
-            case LinkLost(node):
+            case Doubted(node):
                 self._doubt(node, now)
             case Reached(number):
                 self._reached(number)
@@ -218,6 +218,9 @@ class Detector:
 
     def _begin(self, now: float) -> None:
         """Start at a random point, so that nodes started together do not probe together."""
+        for rumour in self._members.rumours():
+            if rumour.standing.status is Status.LEFT:
+                self._left_at.setdefault(rumour.member.node, now)
         for scope in (self._lan, self._wan):
             scope.next_at = now + self._rng.random() * scope.tuning.probe_interval_s
         self._exchange_at = now + self._config.exchange_interval_s
@@ -271,7 +274,10 @@ class Detector:
         self._effects.append(Probe(self._last_number, known.member, interval_s, rumours))
 
     def _doubt(self, node: NodeId, now: float) -> None:
-        """Something is wrong with the link to *node*: see at once whether it lives."""
+        """
+        Something is wrong with the link to *node*: see at once whether it lives. In a larger
+        region this bounds the time until somebody looks, which is a matter of luck otherwise.
+        """
         if self._members.status(node) in (Status.ALIVE, Status.SUSPECT):
             self._probe(node, now)
 

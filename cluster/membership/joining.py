@@ -7,7 +7,8 @@ from cluster.model import NodeId
 
 class Joining:
     """
-    Joined once every seed has been greeted and what it knew has been pulled, or on giving up.
+    Joined once every seed has been greeted and what it knew has been pulled, and likewise every
+    member remembered from before a restart; or on giving up.
 
     A seed is an address; the node behind it is known from its greeting. Joined is joined: losing
     a peer later changes nothing.
@@ -19,6 +20,7 @@ class Joining:
         self._caught_up: set[NodeId] = set()
         self._over = not self._ungreeted
         self._refusals: dict[str, str] = {}
+        self._remembered: dict[NodeId, bool] = {}
 
     @property
     def joined(self) -> bool:
@@ -27,7 +29,7 @@ class Joining:
     @property
     def missing(self) -> list[str]:
         """What joining still waits for, for the log: addresses, and nodes to catch up with."""
-        return sorted([*self._ungreeted, *(self._awaited - self._caught_up)])
+        return sorted([*self._ungreeted, *self._uncaught()])
 
     def greeted(self, seed: str, node: NodeId | None) -> None:
         """Note who answers at *seed*; None when it is this node itself."""
@@ -54,6 +56,25 @@ class Joining:
         told = (f"{seed}: {reason}" for seed, reason in sorted(self._refusals.items()))
         return f"the cluster does not take this node ({'; '.join(told)})"
 
+    def remember(self, node: NodeId, *, dead: bool) -> None:
+        """
+        Wait for a member of before the restart too. One that was *dead* gets a single attempt:
+        most likely it still is, and then every start would take the whole time.
+        """
+        self._remembered[node] = dead
+        self._over = False
+
+    def failed(self, node: NodeId) -> None:
+        """Note that *node* did not answer."""
+        if self._remembered.get(node, False):
+            self.excuse(node)
+
+    def excuse(self, node: NodeId) -> None:
+        """Do not wait for *node*: it left, say."""
+        self._remembered.pop(node, None)
+        self._awaited.discard(node)
+        self._settle()
+
     def caught_up(self, node: NodeId) -> None:
         """Note that everything *node* had is here now."""
         self._caught_up.add(node)
@@ -64,4 +85,7 @@ class Joining:
         self._over = True
 
     def _settle(self) -> None:
-        self._over = self._over or not (self._ungreeted or self._awaited - self._caught_up)
+        self._over = self._over or not (self._ungreeted or self._uncaught())
+
+    def _uncaught(self) -> set[NodeId]:
+        return (self._awaited | self._remembered.keys()) - self._caught_up

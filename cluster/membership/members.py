@@ -145,6 +145,20 @@ class Members:
         self._standings[member.node] = merged.standing
         return merged
 
+    def restore(self, rumour: Rumour) -> None:
+        """
+        Take over what was known before a restart.
+
+        A suspicion is not: nobody has waited for an answer meanwhile.
+        """
+        member, standing = rumour.member, rumour.standing
+        if member.node == self.me.node or len(self._others) >= self._members_max:
+            return
+        if standing.status is Status.SUSPECT:
+            standing = Standing(Status.ALIVE, standing.incarnation)
+        self._others[member.node] = member
+        self._standings[member.node] = standing
+
     def forget(self, node: NodeId) -> None:
         """Drop a member that left."""
         assert self.status(node) is Status.LEFT, f"{node} has not left"

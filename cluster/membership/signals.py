@@ -30,7 +30,9 @@ class LinkUp:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkLost:
+class Doubted:
+    """The link to *node* is lost, or a greeting on it was not answered in time."""
+
     node: NodeId
 
 
@@ -69,7 +71,7 @@ class Remove:
     node: NodeId
 
 
-Event = Tick | Heard | Met | LinkUp | LinkLost | Reached | Unreached | HelperSaid | Leave | Remove
+Event = Tick | Heard | Met | LinkUp | Doubted | Reached | Unreached | HelperSaid | Leave | Remove
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
-from cluster.model import Digest, NodeId
+from cluster.model import Consistency, Digest, NodeId
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
@@ -49,7 +49,11 @@ class Durability:
         with suppress(BlobUnavailable):
             _ = self._start(digest, size)
 
-    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+    async def ensure_copies(
+        self,
+        blobs: Sequence[tuple[Digest, int]],
+        consistency: Consistency = Consistency.REGION,
+    ) -> int | None:
         """
         Return once every blob is durable on `copies` nodes, or on all that are connected if
         those are fewer; that is counted as degraded.
@@ -58,31 +62,41 @@ class Durability:
             BlobUnavailable, StorageFull: connected nodes refused or failed, and no other is left.
             OSError: the local disk failed.
         """
-        lacking = [(digest, size) for digest, size in dict(blobs).items() if self._wanted(digest)]
+        lacking = [
+            (digest, size)
+            for digest, size in dict(blobs).items()
+            if self._wanted(digest, consistency)
+        ]
         for digest, size in lacking:
             # All at once; the loop below only waits.
             if self.jobs.get(digest) is None:
-                _ = self._start(digest, size)
+                _ = self._start(digest, size, consistency)
         for digest, size in lacking:
-            await self._secure(digest, size)
-        self._note_degraded([digest for digest, _ in blobs])
+            await self._secure(digest, size, consistency)
+        if consistency is not Consistency.LOCAL:
+            self._note_degraded([digest for digest, _ in blobs])
+        return min((len(self._holding(digest)) for digest, _ in blobs), default=None)
 
     def forget(self, node: NodeId) -> None:
         """Drop what *node* confirmed: it came back with another disk."""
         for nodes in self._confirmed.values():
             nodes.discard(node)
 
-    async def _secure(self, digest: Digest, size: int) -> None:
+    async def _secure(self, digest: Digest, size: int, consistency: Consistency) -> None:
         """Wait for the job on this blob; one that began before this call may be tried again."""
         job = self.jobs.get(digest)
         if job is not None:
             with suppress(ClusterError, OSError):
                 await asyncio.shield(job)
-        if self._wanted(digest):
-            await asyncio.shield(self.jobs.get(digest) or self._start(digest, size))
+        # Again after a job of somebody else, who may have needed fewer copies.
+        while self._wanted(digest, consistency):
+            job = self.jobs.get(digest) or self._start(digest, size, consistency)
+            await asyncio.shield(job)
 
-    def _start(self, digest: Digest, size: int) -> asyncio.Future[None]:
-        return self.jobs.start(digest, lambda: self._bring(digest, size))
+    def _start(
+        self, digest: Digest, size: int, consistency: Consistency = Consistency.REGION
+    ) -> asyncio.Future[None]:
+        return self.jobs.start(digest, lambda: self._bring(digest, size, consistency))
 
     def _holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
@@ -95,19 +109,24 @@ class Durability:
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
 
-    def _wanted(self, digest: Digest) -> int:
+    def _wanted(self, digest: Digest, consistency: Consistency) -> int:
         """How many copies are missing; 0 when there are enough."""
-        needed = min(self._env.config.copies, 1 + len(self._peers.connected()))
+        connected = 1 + len(self._peers.connected())
+        needed = {
+            Consistency.LOCAL: 1,
+            Consistency.REGION: min(self._env.config.copies, connected),
+            Consistency.GLOBAL: connected,
+        }[consistency]
         return max(0, needed - len(self._holding(digest)))
 
-    async def _bring(self, digest: Digest, size: int) -> None:
+    async def _bring(self, digest: Digest, size: int, consistency: Consistency) -> None:
         """
         Ask one node after the other, until there are enough copies.
 
         The count is taken anew after each answer: nodes come and go meanwhile.
         """
         refusals: dict[NodeId, Exception] = {}
-        while wanted := self._wanted(digest):
+        while wanted := self._wanted(digest, consistency):
             holding = self._holding(digest)
             if not holding:
                 raise BlobUnavailable(digest, "no connected node holds it")

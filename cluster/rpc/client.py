@@ -9,7 +9,15 @@ import grpc
 import grpc.aio
 
 from cluster.errors import PeerRefused, PeerUnreachable
-from cluster.model import Digest, Event, Greeting, NodeId, Vector
+from cluster.model import (
+    Digest,
+    Event,
+    Greeting,
+    NodeId,
+    ProbeReply,
+    ProbeRequest,
+    Vector,
+)
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
 from cluster.rpc.errors import ERROR_KEY, from_wire
@@ -58,6 +66,13 @@ class GrpcPeer:
                 request, timeout=self._deadline_s, metadata=self._metadata()
             )
             return codec.read_greeting(reply)
+
+    async def probe(self, request: ProbeRequest) -> ProbeReply:
+        with _domain_errors():
+            reply = await self._stub.Probe(
+                codec.write_probe(request), timeout=self._deadline_s, metadata=self._metadata()
+            )
+            return codec.read_probe_reply(reply)
 
     async def push(self, events: Sequence[Event]) -> Vector:
         request = pb.PushRequest(events=codec.write_events(events), sender=self._me)

@@ -8,6 +8,7 @@ Every reader raises ValueError on what cannot be one of ours.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.model import (
     NODE_ID,
     Digest,
@@ -18,7 +19,12 @@ from cluster.model import (
     Member,
     NodeId,
     Origin,
+    ProbeReply,
+    ProbeRequest,
     Region,
+    Rumour,
+    Standing,
+    Status,
     Vector,
 )
 from protos import cluster_pb2 as pb
@@ -55,6 +61,76 @@ def read_members(messages: Iterable[pb.Member]) -> list[Member]:
 
 def read_node(text: str) -> NodeId:
     return NodeId(_name(text))
+
+
+_STATUSES: Final = {
+    Status.ALIVE: pb.ALIVE,
+    Status.SUSPECT: pb.SUSPECT,
+    Status.DEAD: pb.DEAD,
+    Status.LEFT: pb.LEFT,
+}
+_STATUS_OF: Final = {number: status for status, number in _STATUSES.items()}
+
+_INCARNATION_MAX: Final = 1 << 63
+"""Half of what fits: a member must be able to go beyond whatever it hears of itself."""
+
+
+def write_rumours(rumours: Iterable[Rumour]) -> list[pb.Rumour]:
+    return [
+        pb.Rumour(
+            member=write_member(rumour.member),
+            status=_STATUSES[rumour.standing.status],
+            incarnation=rumour.standing.incarnation,
+            accusers=rumour.standing.accusers,
+        )
+        for rumour in rumours
+    ]
+
+
+def read_rumours(messages: Iterable[pb.Rumour]) -> tuple[Rumour, ...]:
+    return tuple(_read_rumour(message) for message in messages)
+
+
+def _read_rumour(message: pb.Rumour) -> Rumour:
+    status = _STATUS_OF.get(message.status)
+    if status is None:
+        raise ValueError(f"{message.status} is no status")
+    if message.incarnation >= _INCARNATION_MAX:
+        raise ValueError(f"incarnation {message.incarnation} leaves no room to contradict")
+    accusers: tuple[NodeId, ...] = ()
+    if status is Status.SUSPECT:
+        accusers = tuple(sorted({read_node(node) for node in message.accusers})[:ACCUSERS_MAX])
+    return Rumour(read_member(message.member), Standing(status, message.incarnation, accusers))
+
+
+def write_probe(request: ProbeRequest) -> pb.ProbeRequest:
+    return pb.ProbeRequest(
+        cluster=request.cluster,
+        sender=request.sender,
+        target=request.target or "",
+        rumours=write_rumours(request.rumours),
+        whole=request.whole,
+    )
+
+
+def read_probe(message: pb.ProbeRequest) -> ProbeRequest:
+    return ProbeRequest(
+        cluster=message.cluster,
+        sender=read_node(message.sender),
+        target=read_node(message.target) if message.target else None,
+        rumours=read_rumours(message.rumours),
+        whole=message.whole,
+    )
+
+
+def write_probe_reply(reply: ProbeReply) -> pb.ProbeReply:
+    return pb.ProbeReply(
+        node=reply.node, reached=reply.reached, rumours=write_rumours(reply.rumours)
+    )
+
+
+def read_probe_reply(message: pb.ProbeReply) -> ProbeReply:
+    return ProbeReply(read_node(message.node), message.reached, read_rumours(message.rumours))
 
 
 def write_vector(vector: Vector) -> list[pb.Progress]:

@@ -24,10 +24,12 @@ from cluster.errors import (
     JoinRefused,
     NotCaughtUp,
     NotDurable,
+    NotEnoughNodes,
     PeerError,
     PeerRefused,
     PeerUnreachable,
     StorageFull,
+    UnknownRegion,
     WrongCluster,
 )
 from cluster.model import Digest
@@ -87,6 +89,8 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     EventGap: Wire(grpc.StatusCode.OUT_OF_RANGE, "event-gap", _refused),
     ClockAhead: Wire(grpc.StatusCode.FAILED_PRECONDITION, "clock-ahead", _refused),
     ClockOff: Wire(grpc.StatusCode.FAILED_PRECONDITION, "clock-off", _refused),
+    NotEnoughNodes: Wire(grpc.StatusCode.ABORTED, "not-enough-nodes", _refused),
+    UnknownRegion: Wire(grpc.StatusCode.INVALID_ARGUMENT, "unknown-region", _refused),
     NotCaughtUp: Wire(grpc.StatusCode.ABORTED, "not-caught-up", _refused),
     NotDurable: Wire(grpc.StatusCode.ABORTED, "not-durable", _refused),
     ValueError: Wire(grpc.StatusCode.INVALID_ARGUMENT, "malformed", _refused),

@@ -75,6 +75,14 @@ class _Servicer(ClusterServicer):
 
         return await self._unary(context, answer())
 
+    async def Probe(
+        self, request: pb.ProbeRequest, context: grpc.aio.ServicerContext
+    ) -> pb.ProbeReply:
+        async def answer() -> pb.ProbeReply:
+            return codec.write_probe_reply(await self._service.on_probe(codec.read_probe(request)))
+
+        return await self._unary(context, answer())
+
     async def Push(
         self, request: pb.PushRequest, context: grpc.aio.ServicerContext
     ) -> pb.PushReply:

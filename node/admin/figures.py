@@ -24,6 +24,13 @@ class ClusterFigures:
     events_unpushed: int
     blobs_fetching: int
     durability_degraded: int
+    health: int
+    suspicions: int
+    refutations: int
+    deaths: int
+    stalls: int
+    member_statuses: tuple[tuple[str, str, str], ...]
+    """Node, region and status of every other member."""
 
     @classmethod
     def of(cls, statistics: ClusterStatistics) -> "ClusterFigures":
@@ -35,4 +42,12 @@ class ClusterFigures:
             events_unpushed=max((member.lag_events for member in connected), default=0),
             blobs_fetching=statistics.fetches_running,
             durability_degraded=statistics.totals.degraded,
+            health=statistics.health,
+            suspicions=statistics.totals.suspicions,
+            refutations=statistics.totals.refutations,
+            deaths=statistics.totals.deaths,
+            stalls=statistics.totals.stalls,
+            member_statuses=tuple(
+                (member.node, member.region, member.status.value) for member in statistics.members
+            ),
         )

@@ -5,7 +5,7 @@ Counters of what passes through are kept here; figures of what exists are read f
 `statistics()` when somebody scrapes, so that keeping them costs nothing in between.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from prometheus_client import (
@@ -72,6 +72,28 @@ class ClusterStatistics(Protocol):
         """Acknowledgements since the start on fewer nodes than `copies`."""
         ...
 
+    @property
+    def health(self) -> int:
+        """Local health score of the failure detector; 0 is good."""
+        ...
+
+    @property
+    def suspicions(self) -> int: ...
+
+    @property
+    def refutations(self) -> int: ...
+
+    @property
+    def deaths(self) -> int: ...
+
+    @property
+    def stalls(self) -> int: ...
+
+    @property
+    def member_statuses(self) -> Sequence[tuple[str, str, str]]:
+        """Node, region and status of every other member."""
+        ...
+
 
 class _Figure(NamedTuple):
     name: str
@@ -107,6 +129,20 @@ _CLUSTER: Final = (
         "durability_degraded",
         total=True,
     ),
+    _Figure(
+        "atoll_cluster_health",
+        "How far this node distrusts its own probes; 0 is good.",
+        "health",
+    ),
+    _Figure("atoll_cluster_suspicions", "Members that became suspect.", "suspicions", total=True),
+    _Figure(
+        "atoll_cluster_refutations",
+        "Times this node had to contradict its own suspicion or death.",
+        "refutations",
+        total=True,
+    ),
+    _Figure("atoll_cluster_deaths", "Members that were declared dead.", "deaths", total=True),
+    _Figure("atoll_cluster_stalls", "Times the event loop was late.", "stalls", total=True),
 )
 
 
@@ -125,6 +161,30 @@ class _Snapshot(Collector):
         snapshot = self._statistics()
         for figure in self._figures:
             yield figure.family(float(getattr(snapshot, figure.field)))
+
+
+class _MemberStatuses(Collector):
+    """One sample for each member: 1 under the status that it has."""
+
+    def __init__(self, statistics: Callable[[], ClusterStatistics]) -> None:
+        self._statistics = statistics
+
+    def describe(self) -> Iterable[Metric]:
+        return [self._family()]
+
+    def collect(self) -> Iterable[Metric]:
+        family = self._family()
+        for labels in self._statistics().member_statuses:
+            family.add_metric(labels, 1.0)
+        yield family
+
+    @staticmethod
+    def _family() -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "atoll_cluster_member_status",
+            "1 for each other member, under the status it has here.",
+            labels=("member", "member_region", "status"),
+        )
 
 
 class _Request(NamedTuple):
@@ -162,6 +222,12 @@ class Metrics:
         )
         self._received = self._counter("atoll_http_received_bytes", "Request body bytes read.")
         self._sent = self._counter("atoll_http_sent_bytes", "Response body bytes written.")
+        self._conflicts = Counter(
+            "atoll_conflicts",
+            "Times that concurrent writes of one object disagreed, by kind of object.",
+            ("collection",),
+            registry=self._registry,
+        )
         self._children: dict[tuple[str, str, int], _Request] = {}
 
     def _counter(self, name: str, text: str) -> Counter:
@@ -192,6 +258,10 @@ class Metrics:
         """Count *count* bytes of a response body."""
         self._sent.inc(count)
 
+    def conflict(self, collection: str) -> None:
+        """Count a conflict that has arisen in the index."""
+        self._conflicts.labels(collection).inc()
+
     def watch_store(self, statistics: Callable[[], StoreStatistics]) -> None:
         """Report what is stored. *statistics* is called at each scrape and must not block."""
         self._registry.register(_Snapshot(_STORE, statistics))
@@ -199,6 +269,7 @@ class Metrics:
     def watch_cluster(self, statistics: Callable[[], ClusterStatistics]) -> None:
         """Report how the node stands with its peers, likewise."""
         self._registry.register(_Snapshot(_CLUSTER, statistics))
+        self._registry.register(_MemberStatuses(statistics))
 
     def render(self) -> tuple[bytes, str]:
         """The body of `/metrics` and its content type."""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
-from node.api import blobs, headers, listings, manifests, uploads
+from node.api import admin, blobs, headers, listings, manifests, uploads, waiting
 from node.api.context import Context
 from node.api.errors import WIRE, error_response
 from node.api.routes import Action, Target, resolve
@@ -39,10 +39,26 @@ HANDLERS: Final[Mapping[Action, Handler]] = {
     Action.UPLOAD_APPEND: uploads.append,
     Action.UPLOAD_FINISH: uploads.finish,
     Action.UPLOAD_CANCEL: uploads.cancel,
+    Action.TAG_READ: admin.tag,
+    Action.TAG_ROLLBACK: admin.rollback,
+    Action.CONFLICTS: admin.conflicts,
+    Action.PROJECTS: admin.projects,
+    Action.PROJECT_READ: admin.project,
+    Action.PROJECT_WRITE: admin.set_project,
+    Action.PROJECT_DELETE: admin.delete_project,
+    Action.CLUSTER: admin.cluster,
+    Action.WAIT: waiting.wait,
 }
 
 _TAKES_CONTENT: Final = frozenset(
-    {Action.MANIFEST_WRITE, Action.UPLOAD_START, Action.UPLOAD_APPEND, Action.UPLOAD_FINISH}
+    {
+        Action.MANIFEST_WRITE,
+        Action.UPLOAD_START,
+        Action.UPLOAD_APPEND,
+        Action.UPLOAD_FINISH,
+        Action.TAG_ROLLBACK,
+        Action.PROJECT_WRITE,
+    }
 )
 """What is refused below the disk's reserve. Deleting is not: it is the way out."""
 

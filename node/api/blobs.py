@@ -45,8 +45,9 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
 
 async def delete(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """DELETE of a blob from a repository."""
-    await context.links.unlink(target.repository, parse_digest(target.variable))
-    return web.Response(status=202, headers=headers.API_VERSION)
+    receipt = await context.links.unlink(target.repository, parse_digest(target.variable))
+    fields = {**headers.API_VERSION, **headers.receipt(receipt)}
+    return web.Response(status=202, headers=fields)
 
 
 def location(repository: str, digest: Digest) -> str:

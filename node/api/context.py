@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from node.api.forwarding import Forwarder
 from node.registry.links import Links
 from node.registry.listing import Listing
+from node.registry.ports import ClusterView
+from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
+from node.registry.tags import Tags
 from node.registry.uploads import Uploads
+from node.registry.waiting import Waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,10 @@ class Context:
     uploads: Uploads
     links: Links
     listing: Listing
+    tags: Tags
+    projects: Projects
+    waits: Waits
+    cluster: ClusterView
     forwarder: Forwarder
     limits: ApiLimits
     check_room: Callable[[], None] = lambda: None

@@ -3,8 +3,9 @@
 import re
 from typing import Final
 
-from cluster.model import Digest
+from cluster.model import Digest, Dot
 from node.errors import RangeNotSatisfiable
+from node.registry.writing import Receipt
 
 API_VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": "atoll"}
 """On every answer. Without a Server field aiohttp tells its version and Python's to everyone."""
@@ -27,6 +28,19 @@ def content(digest: Digest, media_type: str, *, immutable: bool) -> dict[str, st
         # Content comes from strangers: a browser must not take it for a page of ours.
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def event_of(event: Dot | None) -> dict[str, str]:
+    """The event behind what is being answered."""
+    return {} if event is None else {"Atoll-Event": str(event)}
+
+
+def receipt(receipt: Receipt) -> dict[str, str]:
+    """The event of a write, and on how few nodes it is when those are too few."""
+    fields = event_of(receipt.event)
+    if receipt.acknowledged.degraded:
+        fields["Atoll-Degraded"] = str(receipt.acknowledged.nodes)
+    return fields
 
 
 def matches_etag(field: str | None, digest: Digest) -> bool:

@@ -29,7 +29,7 @@ async def ping(context: Context, request: web.BaseRequest, target: Target) -> we
 async def tags(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET of a repository's tags."""
     query = Query(request.rel_url.raw_query_string)
-    limit = _limit(query)
+    limit = page_limit(query)
     last = query.one("last") or ""
     if last:
         try:
@@ -44,7 +44,7 @@ async def tags(context: Context, request: web.BaseRequest, target: Target) -> we
 async def catalog(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET of the repositories."""
     query = Query(request.rel_url.raw_query_string)
-    limit = _limit(query)
+    limit = page_limit(query)
     last = query.one("last") or ""
     if last:
         try:
@@ -86,7 +86,7 @@ async def referrers(context: Context, request: web.BaseRequest, target: Target) 
     return web.Response(body=body, headers=fields)
 
 
-def _limit(query: Query) -> int:
+def page_limit(query: Query) -> int:
     """
     The page size asked for. More than the most there is gets the most, and a Link.
 

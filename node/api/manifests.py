@@ -23,9 +23,14 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
     reference = parse_reference(target.variable)
     found = await context.pull.manifest(target.repository, reference)
     by_tag = isinstance(reference, Tag)
+    event = found.event
+    if not by_tag and request.method == "HEAD":
+        event = context.pull.event_of(target.repository, found.digest)
     if by_tag and is_index(found.media_type) and _wants_image(request):
         found = context.pull.for_old_client(target.repository, found)
     fields = headers.content(found.digest, found.media_type, immutable=not by_tag)
+    if event is not None:
+        fields["Atoll-Event"] = str(event)
     if headers.matches_etag(request.headers.get(hdrs.IF_NONE_MATCH), found.digest):
         return web.Response(status=304, headers=fields)
     return _answer(request, found, fields)
@@ -45,6 +50,7 @@ async def write(context: Context, request: web.BaseRequest, target: Target) -> w
             **headers.API_VERSION,
             "Location": location(target.repository, pushed.digest),
             "Docker-Content-Digest": pushed.digest,
+            **headers.receipt(pushed.receipt),
         },
     )
     if pushed.subject is not None:
@@ -56,8 +62,9 @@ async def write(context: Context, request: web.BaseRequest, target: Target) -> w
 
 async def delete(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """DELETE of a tag, or of a manifest by digest."""
-    await context.push.delete(target.repository, parse_reference(target.variable))
-    return web.Response(status=202, headers=headers.API_VERSION)
+    receipt = await context.push.delete(target.repository, parse_reference(target.variable))
+    fields = {**headers.API_VERSION, **headers.receipt(receipt)}
+    return web.Response(status=202, headers=fields)
 
 
 def location(repository: str, digest: Digest) -> str:

@@ -3,20 +3,31 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
+import msgspec
 from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from node.errors import BodyIncomplete, BodyStalled, ManifestTooLarge, QueryInvalid, SizeInvalid
+from node.errors import (
+    BodyIncomplete,
+    BodyStalled,
+    DocumentInvalid,
+    DocumentTooLarge,
+    ManifestTooLarge,
+    QueryInvalid,
+    SizeInvalid,
+)
 from node.registry.uploads import Chunk
 
 _CONTENT_RANGE: Final = re.compile(
     r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d{1,18}|\*))?", re.ASCII
 )
 """`<start>-<end>` as the distribution-spec has it; some clients write RFC 9110's form."""
+
+D = TypeVar("D")
 
 _PARAMETERS_MAX: Final = 128
 """Query parameters in one request."""
@@ -93,6 +104,28 @@ async def read_manifest(request: web.BaseRequest, limit: int, timeout_s: float) 
             raise ManifestTooLarge(limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+async def read_document(
+    request: web.BaseRequest, document_type: type[D], limit: int, timeout_s: float
+) -> D:
+    """
+    A JSON body of at most *limit* bytes.
+
+    Raises:
+        DocumentTooLarge, DocumentInvalid, BodyIncomplete, BodyStalled: it could not be had.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in read_body(request, timeout_s):
+        size += len(piece)
+        if size > limit:
+            raise DocumentTooLarge(limit)
+        pieces.append(piece)
+    try:
+        return msgspec.json.decode(b"".join(pieces), type=document_type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise DocumentInvalid(f"the body is not what this endpoint takes: {exc}") from exc
 
 
 def read_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:

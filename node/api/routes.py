@@ -31,6 +31,15 @@ class Action(StrEnum):
     UPLOAD_APPEND = "upload.append"
     UPLOAD_FINISH = "upload.finish"
     UPLOAD_CANCEL = "upload.cancel"
+    TAG_READ = "tag.read"
+    TAG_ROLLBACK = "tag.rollback"
+    CONFLICTS = "conflicts.list"
+    PROJECTS = "projects.list"
+    PROJECT_READ = "project.read"
+    PROJECT_WRITE = "project.write"
+    PROJECT_DELETE = "project.delete"
+    CLUSTER = "cluster.read"
+    WAIT = "wait"
 
 
 VAR: Final = ""
@@ -60,6 +69,34 @@ ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = (
 )
 """(the path behind /v2/<name>/) -> method -> action. The first that fits counts."""
 
+ADMIN: Final = "/atoll/v1/"
+"""Where the admin API is."""
+
+ADMIN_REPOSITORY_ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = (
+    (("tags", VAR, "rollback"), {"POST": Action.TAG_ROLLBACK}),
+    (("tags", VAR), {"GET": Action.TAG_READ}),
+)
+"""
+(the path behind /atoll/v1/repositories/<name>/) -> method -> action. The first that fits and has
+the method counts: `a/tags` is a repository name, and `rollback` a tag.
+"""
+
+ADMIN_ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = (
+    (("conflicts",), {"GET": Action.CONFLICTS}),
+    (("projects",), {"GET": Action.PROJECTS}),
+    (
+        ("projects", VAR),
+        {
+            "GET": Action.PROJECT_READ,
+            "PUT": Action.PROJECT_WRITE,
+            "DELETE": Action.PROJECT_DELETE,
+        },
+    ),
+    (("cluster",), {"GET": Action.CLUSTER}),
+    (("wait",), {"GET": Action.WAIT}),
+)
+"""(the path behind /atoll/v1/) -> method -> action."""
+
 _PING: Final = {"GET": Action.PING, "HEAD": Action.PING}
 _CATALOG: Final = {"GET": Action.CATALOG}
 
@@ -86,6 +123,8 @@ def resolve(method: str, path: str) -> Target:
         return Target(_action(method, _PING), _NO_REPOSITORY, "")
     if path == "/v2/_catalog":
         return Target(_action(method, _CATALOG), _NO_REPOSITORY, "")
+    if path.startswith(ADMIN):
+        return _resolve_admin(method, path[len(ADMIN) :].split("/"))
     if not path.startswith("/v2/"):
         raise RouteUnknown
     segments = path[4:].split("/")
@@ -96,12 +135,43 @@ def resolve(method: str, path: str) -> Target:
         if len(segments) > depth and _fits(segments[-depth:], tail):
             action = _action(method, methods)
             name = "/".join(segments[:-depth])
-            variable = unquote(segments[-1], errors="replace") if tail[-1] == VAR else ""
-            if "%" in name:
-                # No name needs encoding; %2f and %00 are only ever tricks.
-                raise NameInvalid("repository names are not percent-encoded")
-            return Target(action, RepositoryName.parse(name), variable)
+            return Target(action, _repository(name), _variable(segments[-depth:], tail))
     raise RouteUnknown
+
+
+def _resolve_admin(method: str, segments: list[str]) -> Target:
+    if segments[0] == "repositories":
+        return _resolve_admin_repository(method, segments[1:])
+    for pattern, methods in ADMIN_ROUTES:
+        if len(segments) == len(pattern) and _fits(segments, pattern):
+            variable = _variable(segments, pattern)
+            return Target(_action(method, methods), _NO_REPOSITORY, variable)
+    raise RouteUnknown
+
+
+def _resolve_admin_repository(method: str, segments: list[str]) -> Target:
+    allowed: set[str] = set()
+    for tail, methods in ADMIN_REPOSITORY_ROUTES:
+        depth = len(tail)
+        if len(segments) > depth and _fits(segments[-depth:], tail):
+            if method in methods:
+                repository = _repository("/".join(segments[:-depth]))
+                return Target(methods[method], repository, _variable(segments[-depth:], tail))
+            allowed |= methods.keys()
+    if allowed:
+        raise MethodNotAllowed(sorted(allowed))
+    raise RouteUnknown
+
+
+def _repository(name: str) -> RepositoryName:
+    if "%" in name:
+        # No name needs encoding; %2f and %00 are only ever tricks.
+        raise NameInvalid("repository names are not percent-encoded")
+    return RepositoryName.parse(name)
+
+
+def _variable(segments: list[str], pattern: tuple[str, ...]) -> str:
+    return unquote(segments[pattern.index(VAR)], errors="replace") if VAR in pattern else ""
 
 
 def _fits(segments: list[str], tail: tuple[str, ...]) -> bool:

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from cluster.model import Digest
+from cluster.model import Digest, Dot
 from node.api import blobs, headers
 from node.api.context import Context
 from node.api.request import Query, read_chunk
@@ -45,8 +45,8 @@ async def start(context: Context, request: web.BaseRequest, target: Target) -> w
     if digest is not None:
         parsed = parse_digest(digest)
         chunk = read_chunk(request, context.limits.body_idle_s)
-        await context.uploads.put_whole(target.repository, parsed, chunk)
-        return _created(target.repository, parsed)
+        event = await context.uploads.put_whole(target.repository, parsed, chunk)
+        return _created(target.repository, parsed, event)
     return await _session_opened(context, target)
 
 
@@ -79,8 +79,8 @@ async def finish(
         raise DigestInvalid("the closing PUT needs the digest parameter")
     parsed = parse_digest(digest)
     chunk = read_chunk(request, context.limits.body_idle_s)
-    await context.uploads.finish(repository, upload.session, parsed, chunk)
-    return _created(repository, parsed)
+    event = await context.uploads.finish(repository, upload.session, parsed, chunk)
+    return _created(repository, parsed, event)
 
 
 @_at_owner
@@ -96,11 +96,11 @@ async def _mount(context: Context, target: Target, mount: str, source: str | Non
     digest = parse_digest(mount)
     try:
         origin = None if source is None else RepositoryName.parse(source)
-        await context.links.mount(target.repository, digest, origin)
+        event = await context.links.mount(target.repository, digest, origin)
     except (BlobNotFound, NameInvalid):
         # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead.
         return await _session_opened(context, target)
-    return _created(target.repository, digest)
+    return _created(target.repository, digest, event)
 
 
 async def _session_opened(context: Context, target: Target) -> web.Response:
@@ -126,12 +126,13 @@ def _progress(
     )
 
 
-def _created(repository: RepositoryName, digest: Digest) -> web.Response:
+def _created(repository: RepositoryName, digest: Digest, event: Dot) -> web.Response:
     return web.Response(
         status=201,
         headers={
             **headers.API_VERSION,
             "Location": blobs.location(repository, digest),
             "Docker-Content-Digest": digest,
+            **headers.event_of(event),
         },
     )

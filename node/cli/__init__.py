@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from node.cli.admin import history, project, rollback, wait
 from node.cli.config import config
 from node.cli.serve import serve
 from node.cli.up import up
@@ -64,6 +65,10 @@ def fsck(
 app.command()(serve)
 app.command()(up)
 app.command()(config)
+app.command()(wait)
+app.command()(history)
+app.command()(rollback)
+app.add_typer(project, name="project")
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def _metavar(name: str) -> str:
             return "DIR"
         case "region" | "node" | "cluster":
             return "NAME"
-        case "log_level" | "log_format":
+        case "log_level" | "log_format" | "degraded_writes":
             return "|".join(spec_of(name).kind.accepts.split(", "))
         case _:
             return "N"

@@ -9,6 +9,7 @@ from cluster.events import decode_event
 from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, Kind
 from node.errors import ManifestInvalid
+from node.fsck.registers import RegisterCheck
 from node.fsck.report import Report
 from node.index import keys, rows
 from node.index.journal import TOTALS
@@ -39,7 +40,14 @@ class IndexCheck:
         self._advance = advance
         self._derived: dict[str, dict[bytes, bytes]] = {
             family: {}
-            for family in ("linked", "tagged", "referrers", "referrer_types", "repositories")
+            for family in (
+                "linked",
+                "tagged",
+                "conflicts",
+                "referrers",
+                "referrer_types",
+                "repositories",
+            )
         }
         self._counts: dict[str, RepositoryRow] = {}
 
@@ -48,6 +56,7 @@ class IndexCheck:
         self._check_blobs()
         self._check_manifests(removed)
         self._check_tags(removed)
+        RegisterCheck(self._store, self._report, self._advance).run()
         self._check_derived()
         self._check_totals()
         self._check_quarantine()
@@ -180,6 +189,9 @@ class IndexCheck:
             winner = state.winner
             if winner is None or winner.value is None:
                 continue
+            if state.conflict:
+                self._derived["conflicts"][key] = b""
+                self._report.note("tags with a conflict")
             self._report.checked["tags"] += 1
             self._derived["tagged"][keys.join(repository, winner.value, tag)] = b""
             if self._latest("manifests", keys.join(repository, winner.value)) is not None:

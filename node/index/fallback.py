@@ -46,7 +46,7 @@ def refresh(
     Returns the dot of the tag write, or None when nothing had to change.
     """
     tag = fallback_tag(subject)
-    winner = objects.register(txn, repository, tag).winner
+    winner = objects.register(txn, "tags", repository, tag).winner
     if winner is None or winner.value is None:
         return None
     old = Digest(winner.value)

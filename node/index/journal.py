@@ -6,7 +6,8 @@ rows derived from them go to the store as one atomic batch. Only the writer thre
 transactions; anyone may read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final, Protocol
 
 from cluster.events import Body, decode_event, encode_body, encode_event, kind_of
@@ -38,8 +39,6 @@ class StampSource(Protocol):
 class Transaction:
     """
     One change being put together: reads see its own writes, nothing is stored until `commit`.
-
-    `scan` does not see this transaction's own writes; no change here needs that.
     """
 
     def __init__(self, journal: "Journal") -> None:
@@ -47,6 +46,7 @@ class Transaction:
         self._rows: dict[tuple[str, bytes], bytes | None] = {}
         self._progress: dict[Origin, int] = {}
         self._counted = TotalsRow()
+        self._conflicts: list[Key] = []
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
@@ -55,7 +55,26 @@ class Transaction:
             return self._journal.store.get(family, key)
 
     def scan(self, family: str, prefix: bytes) -> list[tuple[bytes, bytes]]:
-        return list(self._journal.store.scan(family, prefix, keys.after(prefix)))
+        """Every row under *prefix*, in order."""
+        stop = keys.after(prefix)
+        found: dict[bytes, bytes | None] = dict(self._journal.store.scan(family, prefix, stop))
+        found |= self._own(family, prefix, stop)
+        return sorted((key, value) for key, value in found.items() if value is not None)
+
+    def first(self, family: str, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        """The first row with *start* <= key < *stop*."""
+        own = self._own(family, start, stop)
+        stored = self._journal.store.scan(family, start, stop)
+        found = [(key, value) for key, value in own.items() if value is not None]
+        found += islice((row for row in stored if row[0] not in own), 1)
+        return min(found, default=None)
+
+    def _own(self, family: str, start: bytes, stop: bytes) -> dict[bytes, bytes | None]:
+        return {
+            key: value
+            for (written, key), value in self._rows.items()
+            if written == family and start <= key < stop
+        }
 
     def put(self, family: str, key: bytes, value: bytes) -> None:
         self._rows[family, key] = value
@@ -100,6 +119,10 @@ class Transaction:
         """Add to the totals of what is stored."""
         self._counted = self._counted.plus(TotalsRow(manifests, blobs, blob_bytes))
 
+    def conflict(self, key: Key) -> None:
+        """Note that the register under *key* has two values now."""
+        self._conflicts.append(key)
+
     def commit(self) -> None:
         """Write everything in one batch."""
         if not self._rows:
@@ -112,6 +135,8 @@ class Transaction:
         )
         self._journal.applied.update(self._progress)
         self._journal.totals = totals
+        for key in self._conflicts:
+            self._journal.on_conflict(key)
 
 
 class Journal:
@@ -129,6 +154,8 @@ class Journal:
         self.store_id = store_id
         self.origin = origin
         self.clock = clock
+        self.on_conflict: Callable[[Key], None] = lambda key: None
+        """Runs on the writer thread once for every conflict that arises."""
         self.applied: dict[Origin, int] = {}
         self.totals = TotalsRow()
         self._load()

@@ -8,16 +8,20 @@ cannot, by their grammar.
     family           key                                    value (node.index.rows)
     ---------------  -------------------------------------  ---------------------------------
     meta             name 0                                 format, node, epoch, totals
+                     "member" 0 node 0                      Rumour: a member as last known
     manifests        repo 0 digest 0                        Presence, note = media type
     manifest_bytes   repo 0 digest 0                        the manifest, byte for byte
     blobs            repo 0 digest 0                        Presence, note = size in bytes
     linked           digest 0 repo 0                        (empty): blobs, the other way round
     tags             repo 0 tag 0                           Register, value = digest
     history          repo 0 tag 0 stamp(8) dot              HistoryRow: every write of the tag
+    histories        repo 0 tag 0                           HistoryTotalsRow: what is in it
+    conflicts        repo 0 tag 0                           (empty): tags with several values
     tagged           repo 0 digest 0 tag 0                  (empty): tags served, by digest
     referrers        repo 0 subject 0 digest 0              the descriptor, as JSON
     referrer_types   repo 0 subject 0 digest 0              its artifactType, to filter by
     repositories     repo 0                                 RepositoryRow: what is in it
+    settings         type 0 name 0                          Register, value = JSON object
     holders          digest 0 node 0                        HolderRow
     log              node 0 epoch(8) seq(8)                 the event, as it came
     vector           node 0 epoch(8)                        seq(8): last applied, gap-free
@@ -82,3 +86,10 @@ def log(value: Origin, seq: int) -> bytes:
 
 def history(repository: str, tag: str, stamp: int, written_by: Dot) -> bytes:
     return join(repository, tag) + u64(stamp) + dot(written_by)
+
+
+def read_history(key: bytes) -> tuple[int, Dot]:
+    """The stamp and the dot in a key of `history`. No name holds 0x00, so the tag ends there."""
+    start = key.index(b"\0", key.index(b"\0") + 1) + 1
+    stamp, node = read_u64(key[start : start + 8]), key[start + 8 : -17].decode()
+    return stamp, Dot(node, read_u64(key[-16:-8]), read_u64(key[-8:]))

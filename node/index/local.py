@@ -1,7 +1,9 @@
 """The events that this node writes itself, each merged as it is made."""
 
-from cluster.events import Body, Hold, Remove, Write
-from cluster.gossip.merge import Presence
+from collections.abc import Sequence
+
+from cluster.events import Body, Hold, Remove, Withdraw, Write
+from cluster.gossip.merge import Presence, Version
 from cluster.model import Digest, Dot, Key, Stamp
 from node.index import keys, objects, rows
 from node.index.journal import Transaction
@@ -18,9 +20,34 @@ def emit(txn: Transaction, key: Key, body: Body, after: int = 0) -> Dot:
 
 def write_tag(txn: Transaction, repository: str, tag: str, value: Digest | None) -> Dot:
     """Point a tag at *value*, or delete it, in the place of every head there is."""
-    state = objects.register(txn, repository, tag)
-    after = max((head.stamp for head in state.heads), default=0)
-    return emit(txn, Key(objects.TAG, repository, tag), Write(state.dots, value), after)
+    heads = objects.register(txn, "tags", repository, tag).heads
+    return _write(txn, Key(objects.TAG, repository, tag), heads, value)
+
+
+def untag(txn: Transaction, repository: str, tag: str, digest: Digest) -> Dot:
+    """Take *digest* off a tag. What others pointed it to at the same time stays."""
+    heads = objects.register(txn, "tags", repository, tag).heads
+    named = [head for head in heads if head.value == digest]
+    return _write(txn, Key(objects.TAG, repository, tag), named, None)
+
+
+def withdraw_tag(
+    txn: Transaction, repository: str, tag: str, written: Dot, replaced: Sequence[Version]
+) -> Dot:
+    """Take back a write of this node; what it had *replaced* stands again."""
+    body = Withdraw((written,), tuple(replaced))
+    return emit(txn, Key(objects.TAG, repository, tag), body)
+
+
+def write_setting(txn: Transaction, kind: str, name: str, value: str | None) -> Dot:
+    """Set or delete a setting, in the place of every head there is."""
+    heads = objects.register(txn, "settings", kind, name).heads
+    return _write(txn, Key(objects.SETTING, kind, name), heads, value)
+
+
+def _write(txn: Transaction, key: Key, heads: Sequence[Version], value: str | None) -> Dot:
+    after = max((head.stamp for head in heads), default=0)
+    return emit(txn, key, Write(tuple(head.dot for head in heads), value), after)
 
 
 def remove(txn: Transaction, key: Key, state: Presence) -> Dot:

@@ -15,7 +15,7 @@ from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
 from node.registry.manifests import Need, parse_manifest, referrer_descriptor
-from node.registry.ports import ManifestRecord, UploadRecord
+from node.registry.ports import ManifestRecord, StoredManifest, TagWrite, UploadRecord
 
 T = TypeVar("T")
 
@@ -30,24 +30,46 @@ class Metadata(Queries):
 
     async def put_manifest(
         self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
-    ) -> Dot:
+    ) -> StoredManifest:
         manifest = parse_manifest(record.media_type, record.body)
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
-        def change(txn: Transaction) -> Dot:
+        def change(txn: Transaction) -> StoredManifest:
             _check_needs(txn, repository, manifest.needs)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
-            body = Add(live.dots, payload)
-            dot = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
-            for tag in tags:
+            # The latest push before this one stays beside it: this one may be withdrawn.
+            replaced = tuple(push.dot for push in live.live if push != live.latest)
+            body = Add(replaced, payload)
+            dot = pushed = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
+            writes: list[TagWrite] = []
+            for tag in dict.fromkeys(tags):
+                heads = objects.register(txn, "tags", repository, tag).heads
                 dot = local.write_tag(txn, repository, tag, digest)
+                writes.append(TagWrite(tag, dot, heads))
             if manifest.subject is not None:
                 entry = referrer_descriptor(manifest, digest, len(record.body))
                 dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
-            return dot
+            return StoredManifest(dot, pushed, tuple(writes))
 
         return await self._change(change)
+
+    async def withdraw_manifest(
+        self, repository: str, digest: Digest, stored: StoredManifest
+    ) -> None:
+        def change(txn: Transaction) -> None:
+            for tag, written, replaced in stored.tags:
+                local.withdraw_tag(txn, repository, tag, written, replaced)
+            live = objects.presence(txn, "manifests", repository, digest)
+            mine = tuple(push for push in live.live if push.dot == stored.pushed)
+            if not mine:
+                return
+            subject = _subject(txn, repository, digest, live)
+            if subject is not None and live.live == mine:
+                fallback.refresh(txn, repository, subject, removed=digest)
+            local.remove(txn, Key(MANIFEST, repository, digest), Presence(mine))
+
+        await self._change(change)
 
     async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
@@ -55,7 +77,7 @@ class Metadata(Queries):
             if not live.present:
                 return None
             for key, _ in txn.scan("tagged", keys.join(repository, digest)):
-                local.write_tag(txn, repository, keys.split(key)[2], None)
+                local.untag(txn, repository, keys.split(key)[2], digest)
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
                 fallback.refresh(txn, repository, subject, removed=digest)
@@ -65,8 +87,7 @@ class Metadata(Queries):
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
-            winner = objects.register(txn, repository, tag).winner
-            if winner is None or winner.value is None:
+            if not objects.register(txn, "tags", repository, tag).heads:
                 return None
             return local.write_tag(txn, repository, tag, None)
 
@@ -94,6 +115,14 @@ class Metadata(Queries):
         def change(txn: Transaction) -> Dot | None:
             live = objects.presence(txn, "blobs", repository, digest)
             return local.remove(txn, Key(BLOB, repository, digest), live) if live.live else None
+
+        return await self._change(change)
+
+    async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
+        def change(txn: Transaction) -> Dot | None:
+            if value is None and not objects.register(txn, "settings", kind, name).heads:
+                return None
+            return local.write_setting(txn, kind, name, value)
 
         return await self._change(change)
 

@@ -5,31 +5,36 @@ Local and remote events take the same path. Whatever comes from a peer is checke
 names, digests and the bytes under them (P6).
 """
 
+from typing import Final
+
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Hold, Remove, Write, decode_body, encode_event
+from cluster.events import Add, Hold, Remove, Withdraw, Write, decode_body, encode_event
 from cluster.gossip import merge
-from cluster.gossip.merge import Live, Presence, Register, Version
+from cluster.gossip.merge import Live, Presence, Register, Version, Written
 from cluster.model import Digest, Event, Key
 from node.errors import RegistryError
-from node.index import keys, rows
+from node.index import history, keys, rows
 from node.index.journal import Transaction
 from node.index.rows import (
     BlobPayload,
-    HistoryRow,
     HolderRow,
     ManifestPayload,
     QuarantineRow,
     RepositoryRow,
 )
 from node.registry.manifests import Manifest, parse_manifest, referrer_descriptor
-from node.registry.names import RepositoryName, Tag, parse_digest
+from node.registry.names import REPOSITORY_MAX, RepositoryName, Tag, parse_digest
 
 MANIFEST = "manifest"
 BLOB = "blob"
 TAG = "tag"
 HOLDER = "holder"
+SETTING = "setting"
+
+SETTING_MAX_BYTES: Final = 64 << 10
+"""Longest value of a setting, in UTF-8. Policies have a few hundred bytes."""
 
 _EMPTY_PRESENCE = Presence()
 _EMPTY_REGISTER = Register()
@@ -62,8 +67,9 @@ def presence(txn: Transaction, family: str, repository: str, digest: str) -> Pre
     return _EMPTY_PRESENCE if row is None else rows.decode(Presence, row)
 
 
-def register(txn: Transaction, repository: str, tag: str) -> Register:
-    row = txn.get("tags", keys.join(repository, tag))
+def register(txn: Transaction, family: str, *name: str) -> Register:
+    """The register in *family* ("tags", "settings") under the parts of its *name*."""
+    row = txn.get(family, keys.join(*name))
     return _EMPTY_REGISTER if row is None else rows.decode(Register, row)
 
 
@@ -78,8 +84,10 @@ def _merge(txn: Transaction, event: Event) -> None:
             _merge_manifest(txn, event, body)
         case ("blob", Add() | Remove()):
             _merge_blob(txn, event, body)
-        case ("tag", Write()):
+        case ("tag", Write() | Withdraw()):
             _merge_tag(txn, event, body)
+        case ("setting", Write()):
+            _merge_setting(txn, event, body)
         case ("holder", Hold()):
             _merge_holder(txn, event, body)
         case (collection, _):
@@ -178,16 +186,58 @@ def _count(txn: Transaction, repository: str, *, manifests: int = 0, blobs: int 
         txn.put("repositories", key, rows.encode(after))
 
 
-def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
+def _merge_tag(txn: Transaction, event: Event, body: Write | Withdraw) -> None:
     repository, tag = RepositoryName.parse(event.key.repository), Tag.parse(event.key.name)
-    value = None if body.value is None else parse_digest(body.value)
-    before = register(txn, repository, tag)
-    version = Version(event.dot, event.stamp, value)
-    after = merge.write(before, version, body.replaces, txn.seen)
-    txn.put("tags", keys.join(repository, tag), rows.encode(after))
-    history = HistoryRow(value, body.replaces)
-    txn.put("history", keys.history(repository, tag, event.stamp, event.dot), rows.encode(history))
+    entry = _written(event, body)
+    before = register(txn, "tags", repository, tag)
+    after = merge.write(before, entry.version, entry.replaces or entry.withdraws, txn.seen)
+    if history.enter(txn, repository, tag, entry).withdrawals:
+        kept = history.kept(txn, repository, tag)
+        after = Register(merge.standing(kept, after.heads), after.awaited)
+    _put_register(txn, "tags", event.key, after)
     _retag(txn, repository, tag, before, after)
+    if after.conflict and not before.conflict:
+        txn.put("conflicts", keys.join(repository, tag), b"")
+        txn.conflict(event.key)
+    elif before.conflict and not after.conflict:
+        txn.delete("conflicts", keys.join(repository, tag))
+
+
+def _written(event: Event, body: Write | Withdraw) -> Written:
+    if isinstance(body, Withdraw):
+        for version in body.restores:
+            parse_digest(version.value or "")
+        if any(dot[:2] != event.origin for dot in body.dots):
+            raise _Unusable("a node can withdraw its own writes only")
+        version = Version(event.dot, event.stamp, None)
+        return Written(version, (), body.dots, body.restores)
+    value = None if body.value is None else parse_digest(body.value)
+    return Written(Version(event.dot, event.stamp, value), body.replaces)
+
+
+def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:
+    """What is in the object is not looked at: it may come from a newer node."""
+    _, kind, name = event.key
+    if not all(part.isprintable() and 0 < len(part) <= REPOSITORY_MAX for part in (kind, name)):
+        raise _Unusable("not the name of a setting")
+    if body.value is not None:
+        if len(body.value.encode()) > SETTING_MAX_BYTES:
+            raise _Unusable(f"a setting may have at most {SETTING_MAX_BYTES} bytes")
+        msgspec.json.decode(body.value, type=dict)
+    before = register(txn, "settings", kind, name)
+    version = Version(event.dot, event.stamp, body.value)
+    after = merge.write(before, version, body.replaces, txn.seen)
+    _put_register(txn, "settings", event.key, after)
+    if after.conflict and not before.conflict:
+        txn.conflict(event.key)
+
+
+def _put_register(txn: Transaction, family: str, key: Key, state: Register) -> None:
+    row = keys.join(key.repository, key.name)
+    if state == _EMPTY_REGISTER:
+        txn.delete(family, row)
+    else:
+        txn.put(family, row, rows.encode(state))
 
 
 def _retag(txn: Transaction, repository: str, tag: str, before: Register, after: Register) -> None:

@@ -9,6 +9,7 @@ from cluster.model import NodeId, Origin
 from cluster.ports import Chance
 from node.index import keys
 from node.index.journal import Journal
+from node.index.members import IndexMembers
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
@@ -32,6 +33,7 @@ class Index(NamedTuple):
 
     metadata: Metadata
     replica: IndexReplica
+    members: IndexMembers
     journal: Journal
     writer: IndexWriter
     store_id: int
@@ -66,6 +68,7 @@ def open_index(
     return Index(
         Metadata(journal, writer),
         IndexReplica(journal, writer, on_quarantine),
+        IndexMembers(journal, writer),
         journal,
         writer,
         identity.store_id,

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from cluster.gossip.merge import Presence, Register
-from cluster.model import Digest, NodeId
-from node.errors import IndexFull, StorageFailure
+from cluster.model import Digest, Dot, NodeId
 from node.index import keys, rows
+from node.index.registers import END, RegisterQueries
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
-from node.index.store import OrderedStore
-from node.registry.ports import ManifestRecord, Page, UploadRecord
+from node.registry.ports import ManifestRecord, Page, Tagged, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
 """Descriptors in one page of referrers: what clients accept as a manifest."""
@@ -22,15 +21,9 @@ REFERRERS_PAGE_BYTES: Final = 4 << 20
 REFERRERS_SCAN_MAX: Final = 10_000
 """Referrers looked at for one page of those of one type; a Link leads on from there."""
 
-_END = b"\xff"
-"""Sorts behind every key: names are ASCII."""
 
-
-class Queries:
+class Queries(RegisterQueries):
     """Every read of the registry. Safe from any thread; all raise `StorageFailure`."""
-
-    def __init__(self, store: OrderedStore) -> None:
-        self._store = store
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
         key = keys.join(repository, digest)
@@ -43,12 +36,21 @@ class Queries:
         return None if body is None else ManifestRecord(latest.note, body)
 
     def tag(self, repository: str, tag: str) -> Digest | None:
+        found = self.tagged(repository, tag)
+        return None if found is None else found.digest
+
+    def tagged(self, repository: str, tag: str) -> Tagged | None:
         row = self._get("tags", keys.join(repository, tag))
         winner = None if row is None else rows.decode(Register, row).winner
         if winner is None or winner.value is None:
             return None
         digest = Digest(winner.value)
-        return digest if self._has_manifest(repository, digest) else None
+        return Tagged(digest, winner.dot) if self._has_manifest(repository, digest) else None
+
+    def manifest_event(self, repository: str, digest: Digest) -> Dot | None:
+        row = self._get("manifests", keys.join(repository, digest))
+        latest = None if row is None else rows.decode(Presence, row).latest
+        return None if latest is None else latest.dot
 
     def blob(self, repository: str, digest: Digest) -> int | None:
         row = self._get("blobs", keys.join(repository, digest))
@@ -81,7 +83,7 @@ class Queries:
     def repositories(self, last: str, limit: int) -> Page:
         start = keys.after(keys.join(last)) if last else b""
         found: list[str] = []
-        for key, row in self._scan("repositories", start, _END):
+        for key, row in self._scan("repositories", start, END):
             if not rows.decode(RepositoryRow, row).manifests:
                 continue
             if len(found) == limit:
@@ -117,25 +119,9 @@ class Queries:
         row = self._get("manifests", keys.join(repository, digest))
         return row is not None and rows.decode(Presence, row).present
 
-    def _get(self, family: str, key: bytes) -> bytes | None:
-        try:
-            return self._store.get(family, key)
-        except IndexFull:
-            raise
-        except OSError as exc:
-            raise StorageFailure from exc
-
-    def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        try:
-            yield from self._store.scan(family, start, stop)
-        except IndexFull:
-            raise
-        except OSError as exc:
-            raise StorageFailure from exc
-
     def held_by(self, node: str) -> Iterator[tuple[Digest, HolderRow]]:
         """The blobs that *node* says it holds, and what it says of each."""
-        for key, row in self._scan("holders", b"", _END):
+        for key, row in self._scan("holders", b"", END):
             digest, holder = keys.split(key)
             holding = rows.decode(HolderRow, row) if holder == node else None
             if holding is not None and holding.held:
@@ -146,7 +132,7 @@ class Queries:
         return None if row is None else _upload(upload_id, row)
 
     def uploads(self) -> list[UploadRecord]:
-        return [_upload(keys.split(key)[0], row) for key, row in self._scan("uploads", b"", _END)]
+        return [_upload(keys.split(key)[0], row) for key, row in self._scan("uploads", b"", END)]
 
     def holders(self, digest: Digest) -> dict[NodeId, int]:
         prefix = keys.join(digest)

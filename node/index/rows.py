@@ -4,8 +4,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cluster.gossip.merge import Presence, Register
-from cluster.model import Dot, plain
+from cluster.gossip.merge import Presence, Register, Version
+from cluster.model import Dot, Rumour, plain
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -35,6 +35,20 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
 
     value: str | None
     replaces: tuple[Dot, ...]
+    withdraws: tuple[Dot, ...] = ()
+    restores: tuple[Version, ...] = ()
+
+
+class HistoryTotalsRow(msgspec.Struct, frozen=True, array_like=True):
+    """What is in a tag's history: writes, withdrawals among them, its ends."""
+
+    writes: int
+    withdrawals: int
+    newest: int
+    """A stamp."""
+
+    oldest: bytes
+    """A key of `history`."""
 
 
 class HolderRow(msgspec.Struct, frozen=True, array_like=True):
@@ -77,11 +91,13 @@ _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     RepositoryRow,
     TotalsRow,
     HistoryRow,
+    HistoryTotalsRow,
     HolderRow,
     UploadRow,
     QuarantineRow,
     ManifestPayload,
     BlobPayload,
+    Rumour,
 )
 _DECODERS: Final[dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]]] = {
     row_type: msgspec.msgpack.Decoder(row_type) for row_type in _TYPES

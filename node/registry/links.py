@@ -1,9 +1,11 @@
 """Which repository may see which blob: mounting and unlinking. No bytes move here."""
 
-from cluster.model import Digest
+from cluster.model import Digest, Dot
 from node.errors import BlobNotFound
 from node.registry.names import RepositoryName
 from node.registry.ports import MetadataIndex, Replicator
+from node.registry.projects import policy_of
+from node.registry.writing import Receipt, acknowledge
 
 
 class Links:
@@ -15,37 +17,39 @@ class Links:
 
     async def mount(
         self, repository: RepositoryName, digest: Digest, source: RepositoryName | None
-    ) -> None:
+    ) -> Dot:
         """
-        Make a blob of another repository visible here, without moving any bytes.
+        Make a blob of another repository visible here, without moving any bytes; returns the
+        event that says so.
 
         Raises:
             BlobNotFound: the source does not have it; no repository has it, if none is named.
         """
-        self._replicator.check_writable()
+        self._replicator.check_writable(policy_of(self._index, repository).consistency)
         size = self._mountable(digest, source)
         if size is None and source is not None:
             await self._replicator.catch_up()
             size = self._mountable(digest, source)
         if size is None:
             raise BlobNotFound(source or "*", digest)
-        await self._index.link_blob(repository, digest, size, held=False, upload_id=None)
+        return await self._index.link_blob(repository, digest, size, held=False, upload_id=None)
 
-    async def unlink(self, repository: RepositoryName, digest: Digest) -> None:
+    async def unlink(self, repository: RepositoryName, digest: Digest) -> Receipt:
         """
         Unlink a blob from a repository. Its bytes stay until they are collected.
 
         Raises:
             BlobNotFound: it is not there.
         """
-        self._replicator.check_writable()
+        consistency = policy_of(self._index, repository).consistency
+        self._replicator.check_writable(consistency)
         dot = await self._index.delete_blob(repository, digest)
         if dot is None:
             await self._replicator.catch_up()
             dot = await self._index.delete_blob(repository, digest)
         if dot is None:
             raise BlobNotFound(repository, digest)
-        await self._replicator.wait_durable(dot)
+        return await acknowledge(self._replicator, dot, consistency)
 
     def _mountable(self, digest: Digest, source: RepositoryName | None) -> int | None:
         if source is not None:

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from cluster.model import Digest, Dot, NodeId
+from cluster.gossip.merge import Register, Version, Written
+from cluster.gossip.spread import Spread
+from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
 from cluster.ports import BlobIngest, BlobReader, BlobReplica
+from cluster.statistics import ClusterStatistics
 
 
 @runtime_checkable
@@ -73,7 +76,65 @@ class Page(NamedTuple):
     more: bool
 
 
-class MetadataIndex(Protocol):
+class Tagged(NamedTuple):
+    """What a tag points to, and the event that says so."""
+
+    digest: Digest
+    event: Dot
+
+
+class TagName(NamedTuple):
+    repository: str
+    tag: str
+
+
+class TagWrite(NamedTuple):
+    """One tag of a push, and the heads that it had before."""
+
+    tag: str
+    event: Dot
+    replaced: tuple[Version, ...]
+
+
+class StoredManifest(NamedTuple):
+    """What a push wrote: what is needed to take it back."""
+
+    event: Dot
+    """The last of its events: who has that one has all of them."""
+
+    pushed: Dot
+    tags: tuple[TagWrite, ...]
+
+
+class Registers(Protocol):
+    """Tags as registers, and settings. Reads are immediate, as those of `MetadataIndex`."""
+
+    def tag_register(self, repository: str, tag: str) -> Register: ...
+
+    def tag_history(self, repository: str, tag: str) -> list[Written]:
+        """Every write of the tag that is kept, oldest first."""
+        ...
+
+    def conflicts(
+        self, repository: str | None, last: TagName | None, limit: int
+    ) -> tuple[list[TagName], bool]:
+        """Tags whose heads disagree, behind *last*; and whether more follow."""
+        ...
+
+    def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
+        """A setting's JSON text and the event that wrote it."""
+        ...
+
+    def settings(self, kind: str, last: str, limit: int) -> Page:
+        """Names of the settings of a kind behind *last*."""
+        ...
+
+    async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
+        """Set, or delete with None; returns None when there is nothing to delete."""
+        ...
+
+
+class MetadataIndex(Registers, Protocol):
     """
     The repository metadata. Reads are immediate and see every finished write.
 
@@ -85,6 +146,14 @@ class MetadataIndex(Protocol):
 
     def tag(self, repository: str, tag: str) -> Digest | None:
         """What the tag points to; None when there is no such tag, or its manifest is deleted."""
+        ...
+
+    def tagged(self, repository: str, tag: str) -> Tagged | None:
+        """Likewise, with the event that wrote the tag."""
+        ...
+
+    def manifest_event(self, repository: str, digest: Digest) -> Dot | None:
+        """The latest push of a manifest."""
         ...
 
     def blob(self, repository: str, digest: Digest) -> int | None:
@@ -113,14 +182,26 @@ class MetadataIndex(Protocol):
         digest: Digest,
         record: ManifestRecord,
         tags: Sequence[str],
-    ) -> Dot:
+    ) -> StoredManifest:
         """
-        Store a manifest and point *tags* at it; returns the last event's dot.
+        Store a manifest and point *tags* at it.
 
         Raises:
             ManifestBlobUnknown: content it names is not in the repository. Checked in the same
                 change that stores it.
             ManifestInvalid: a descriptor's size is not the stored one.
+        """
+        ...
+
+    async def withdraw_manifest(
+        self, repository: str, digest: Digest, stored: StoredManifest
+    ) -> None:
+        """
+        Take back a push that could not be acknowledged, on every node that has heard of it.
+
+        Each tag is what it would be without the push: what the push replaced stands again, unless
+        somebody replaced or deleted that too; a later write of the tag stays. The manifest stays
+        if somebody else pushed it. Links of blobs stay.
         """
         ...
 
@@ -175,12 +256,13 @@ class RemoteBlob(Protocol):
 class Replicator(Protocol):
     """The rest of the cluster, as the registry sees it."""
 
-    def check_writable(self) -> None:
+    def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         """
         Return if this node may write; called before anything is.
 
         Raises:
             ClockOff: its clock is wrong, so that the others would refuse what it writes.
+            NotEnoughNodes: fewer than `copies` nodes are connected, and such writes are refused.
         """
         ...
 
@@ -207,17 +289,29 @@ class Replicator(Protocol):
         """Start bringing a new local blob to its other holders. Does not wait."""
         ...
 
-    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+    async def ensure_copies(
+        self,
+        blobs: Sequence[tuple[Digest, int]],
+        consistency: Consistency = Consistency.REGION,
+    ) -> int | None:
         """
-        Return once every blob is durable on enough connected nodes.
+        Return once every blob is durable on enough connected nodes: on how many the one with the
+        fewest copies is, None without blobs.
 
         Raises:
             BlobUnavailable, StorageFull: that could not be done; nothing may be acknowledged.
         """
         ...
 
-    async def wait_durable(self, dot: Dot) -> None:
-        """Return once enough connected nodes durably have this node's log up to *dot*."""
+    async def wait_durable(
+        self, dot: Dot, consistency: Consistency = Consistency.REGION
+    ) -> Acknowledged:
+        """
+        Return once enough connected nodes durably have this node's log up to *dot*.
+
+        Raises:
+            NotDurable: they did not in time; it must not be acknowledged.
+        """
         ...
 
     def fetch(self, digest: Digest, size: int) -> AbstractAsyncContextManager[RemoteBlob]:
@@ -225,18 +319,43 @@ class Replicator(Protocol):
         ...
 
 
+class ClusterView(Protocol):
+    """What the admin API shows of the cluster."""
+
+    def statistics(self) -> ClusterStatistics: ...
+
+    async def wait_for(
+        self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
+    ) -> Spread:
+        """
+        Return once every live member of *regions* (None: of all regions) durably has the event,
+        or after *timeout_s* seconds without that.
+
+        Raises:
+            UnknownRegion: no member is in one of them.
+        """
+        ...
+
+
 __all__ = [
+    "Acknowledged",
     "BlobIngest",
     "BlobReader",
     "BlobReplica",
     "BlobStore",
+    "ClusterView",
     "FileBacked",
     "ManifestRecord",
     "MetadataIndex",
     "NodeId",
     "Page",
+    "Registers",
     "RemoteBlob",
     "Replicator",
     "StagedUpload",
+    "StoredManifest",
+    "TagName",
+    "TagWrite",
+    "Tagged",
     "UploadRecord",
 ]

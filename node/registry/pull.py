@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from cluster.errors import BlobUnknown
-from cluster.model import Digest
+from cluster.model import Digest, Dot
 from node.errors import BlobNotFound, ManifestUnknown
 from node.registry.manifests import platform_manifest
 from node.registry.names import Reference, RepositoryName
@@ -16,6 +16,8 @@ class FoundManifest(NamedTuple):
     digest: Digest
     media_type: str
     body: bytes
+    event: Dot | None = None
+    """What pointed the tag here, when it was found by one."""
 
 
 class Pull:
@@ -42,6 +44,10 @@ class Pull:
         if found is None:
             raise ManifestUnknown(repository, reference)
         return found
+
+    def event_of(self, repository: RepositoryName, digest: Digest) -> Dot | None:
+        """The latest push of a manifest that was found here."""
+        return self._index.manifest_event(repository, digest)
 
     def for_old_client(self, repository: RepositoryName, index: FoundManifest) -> FoundManifest:
         """
@@ -96,10 +102,13 @@ class Pull:
     def _find_manifest(
         self, repository: RepositoryName, reference: Reference
     ) -> FoundManifest | None:
-        digest = (
-            reference if isinstance(reference, Digest) else self._index.tag(repository, reference)
-        )
-        record = None if digest is None else self._index.manifest(repository, digest)
-        if digest is None or record is None:
-            return None
-        return FoundManifest(digest, record.media_type, record.body)
+        event: Dot | None = None
+        if isinstance(reference, Digest):
+            digest = reference
+        else:
+            tagged = self._index.tagged(repository, reference)
+            if tagged is None:
+                return None
+            digest, event = tagged
+        record = self._index.manifest(repository, digest)
+        return None if record is None else FoundManifest(digest, *record, event)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from cluster.errors import NotDurable
 from cluster.model import Digest, Dot
 from node.errors import (
     ManifestBlobUnknown,
@@ -14,6 +15,8 @@ from node.errors import (
 from node.registry.manifests import Manifest, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
+from node.registry.projects import policy_of
+from node.registry.writing import Receipt, acknowledge
 
 TAGS_MAX: Final = 50
 """`tag=` parameters of one push. The specification asks for ten at least."""
@@ -23,6 +26,7 @@ class PushedManifest(NamedTuple):
     digest: Digest
     subject: Digest | None
     tags: tuple[Tag, ...]
+    receipt: Receipt
 
 
 class Push:
@@ -41,36 +45,49 @@ class Push:
         tags: Sequence[Tag] = (),
     ) -> PushedManifest:
         """
-        Store a manifest, point the tags at it, and return once that is durable.
+        Store a manifest, point the tags at it, and return once that is durable, as far as the
+        project's policy asks.
 
         Raises:
             ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
             ManifestBlobUnknown: it names content that the repository does not have.
-            ClockOff: this node may not write.
+            ClockOff, NotEnoughNodes: this node may not write.
             BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
+            NotDurable: too few nodes confirmed it in time. It was taken back.
         """
-        self._replicator.check_writable()
+        consistency = policy_of(self._index, repository).consistency
+        self._replicator.check_writable(consistency)
         if isinstance(reference, Tag):
             tags = (reference, *tags)
         if len(tags) > TAGS_MAX:
             raise TooManyTags(TAGS_MAX)
         manifest = parse_manifest(content_type, body)
         digest = _digest_of(reference, body)
-        await self._replicator.ensure_copies(await self._named_blobs(repository, manifest))
-        dot = await self._index.put_manifest(
+        named = await self._named_blobs(repository, manifest)
+        copies = await self._replicator.ensure_copies(named, consistency)
+        stored = await self._index.put_manifest(
             repository, digest, ManifestRecord(manifest.media_type, body), tags
         )
-        await self._replicator.wait_durable(dot)
-        return PushedManifest(digest, manifest.subject, tuple(tags))
+        try:
+            receipt = await acknowledge(self._replicator, stored.event, consistency)
+        except NotDurable:
+            await self._index.withdraw_manifest(repository, digest, stored)
+            raise
+        if copies is not None and copies < receipt.acknowledged.nodes:
+            receipt = Receipt(receipt.event, receipt.acknowledged._replace(nodes=copies))
+        return PushedManifest(digest, manifest.subject, tuple(tags), receipt)
 
-    async def delete(self, repository: RepositoryName, reference: Reference) -> None:
+    async def delete(self, repository: RepositoryName, reference: Reference) -> Receipt:
         """
         Delete a tag, or a manifest with every tag that points to it.
 
         Raises:
             NameUnknown, ManifestUnknown: there is no such thing.
+            NotDurable: too few nodes confirmed it in time. The delete stands, and will reach them:
+                taking it back could bring back what somebody else deleted meanwhile.
         """
-        self._replicator.check_writable()
+        consistency = policy_of(self._index, repository).consistency
+        self._replicator.check_writable(consistency)
         dot = await self._delete_known(repository, reference)
         if dot is None:
             await self._replicator.catch_up()
@@ -79,7 +96,7 @@ class Push:
             if not self._index.repository_exists(repository):
                 raise NameUnknown(repository)
             raise ManifestUnknown(repository, reference)
-        await self._replicator.wait_durable(dot)
+        return await acknowledge(self._replicator, dot, consistency)
 
     async def _delete_known(self, repository: RepositoryName, reference: Reference) -> Dot | None:
         if isinstance(reference, Digest):

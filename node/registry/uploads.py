@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from cluster.model import Digest
+from cluster.model import Digest, Dot
 from cluster.ports import Log
 from node.errors import (
     BlobTooLarge,
@@ -32,6 +32,7 @@ from node.registry.ports import (
     StagedUpload,
     UploadRecord,
 )
+from node.registry.projects import policy_of
 
 _APPEND_BYTES: Final = 1 << 20
 """Bytes gathered before they go to the disk thread: one hand-over per MiB, two MiB per upload."""
@@ -117,7 +118,7 @@ class Uploads:
         Raises:
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
-        self._replicator.check_writable()
+        self._check_writable(repository)
         if len(self._sessions) >= self._config.open_max:
             await self._evict()
         return self._open(repository).record.id
@@ -146,9 +147,10 @@ class Uploads:
 
     async def finish(
         self, repository: RepositoryName, upload_id: str, digest: Digest, chunk: Chunk
-    ) -> None:
+    ) -> Dot:
         """
-        Add the last chunk, if any, and make the blob visible in the repository.
+        Add the last chunk, if any, and make the blob visible in the repository; returns the event
+        that says so. It is durable here: who pushes a manifest waits for the rest.
 
         Raises:
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
@@ -156,14 +158,14 @@ class Uploads:
             DigestMismatch: the content is not what *digest* says. The session is gone.
             StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
         """
-        self._replicator.check_writable()
+        self._check_writable(repository)
         with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
             if small is None:
                 await self._append(session, chunk)
             try:
                 size = await self._commit(session, digest, small)
-                await self._index.link_blob(
+                event = await self._index.link_blob(
                     repository, digest, size, held=True, upload_id=session.record.id
                 )
             except BaseException:
@@ -174,12 +176,13 @@ class Uploads:
                 await session.staged.discard()
                 session.staged.release()
         self._replicator.replicate(digest, size)
+        return event
 
-    async def put_whole(self, repository: RepositoryName, digest: Digest, chunk: Chunk) -> None:
-        """Take a blob that comes in one request; nothing stays of it on any failure."""
+    async def put_whole(self, repository: RepositoryName, digest: Digest, chunk: Chunk) -> Dot:
+        """As `start` and `finish`, in one request; nothing stays of it on any failure."""
         session = self._open(repository)
         try:
-            await self.finish(repository, session.record.id, digest, chunk)
+            return await self.finish(repository, session.record.id, digest, chunk)
         except BaseException:
             if session.record.id in self._sessions:
                 await asyncio.shield(self._forget(session))
@@ -219,6 +222,9 @@ class Uploads:
         for session in expired:
             await self._forget(session)
         return len(expired)
+
+    def _check_writable(self, repository: RepositoryName) -> None:
+        self._replicator.check_writable(policy_of(self._index, repository).consistency)
 
     def _open(self, repository: RepositoryName) -> _Session:
         record = UploadRecord(str(uuid4()), repository, 0, self._now())

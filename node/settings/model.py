@@ -139,6 +139,15 @@ class Settings:
             unit="nodes",
         ),
     )
+    degraded_writes: str = field(
+        default="accept",
+        metadata=_about(
+            OneOf(("accept", "refuse")),
+            "What to do with writes while fewer nodes than `copies` are connected.",
+            why="`accept` keeps a cluster writable that has lost nodes, and says so in the answer "
+            "and the metrics; `refuse` answers 503 before anything is written.",
+        ),
+    )
     log_level: str = field(
         default="info",
         metadata=_about(

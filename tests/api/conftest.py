@@ -28,10 +28,13 @@ from node.logs import get_logger
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.manifests import OCI_MANIFEST
+from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
+from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
-from tests.fakes.replicator import SoloReplicator
+from node.registry.waiting import Waits
+from tests.fakes.replicator import SoloReplicator, SoloView
 
 
 class Observed:
@@ -87,6 +90,7 @@ class Registry:
     blobs: FilesystemBlobs
     replicator: SoloReplicator
     observed: Observed
+    view: SoloView
     parts: AsyncExitStack
     refusals: list[Exception]
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
@@ -219,12 +223,18 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 get_logger("forwarding"),
                 body_idle_s=limits.body_idle_s,
             )
+            push = Push(index.metadata, replicator)
+            view = SoloView()
             context = Context(
                 pull=Pull(index.metadata, blobs, replicator),
-                push=Push(index.metadata, replicator),
+                push=push,
                 uploads=uploads,
                 links=Links(index.metadata, replicator),
                 listing=Listing(index.metadata, replicator),
+                tags=Tags(index.metadata, replicator, push),
+                projects=Projects(index.metadata, replicator),
+                waits=Waits(view, waits_max=2),
+                cluster=view,
                 check_room=check_room,
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,
@@ -247,6 +257,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 blobs,
                 replicator,
                 observed,
+                view,
                 stack,
                 refusals,
             )

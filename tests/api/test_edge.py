@@ -68,7 +68,7 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(
     def broken(repository: str, tag: str) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(registry.index.metadata, "tag", broken)
+    monkeypatch.setattr(registry.index.metadata, "tagged", broken)
     answer = await registry.call("GET", MISSING)
     assert answer.status == 500
     assert answer.codes == ["UNKNOWN"]

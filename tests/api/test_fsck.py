@@ -52,7 +52,13 @@ async def data_dir(start_registry: StartRegistry) -> Path:
 async def test_what_is_in_order_has_no_problems(data_dir: Path):
     report = check(data_dir)
     assert report.problems == []
-    assert report.checked == {"manifests": 3, "tags": 3, "blob links": 5, "blob files": 5}
+    assert report.checked == {
+        "manifests": 3,
+        "tags": 3,
+        "tag writes": 5,
+        "blob links": 5,
+        "blob files": 5,
+    }
     assert not report.notes
     assert fsck(data_dir) == CLEAN
 
@@ -164,6 +170,13 @@ GHOST = keys.join("lib/app", Digest.of(b"ghost"))
         (lose_a_row("vector"), "marked as applied"),
         (add_a_row("meta", keys.join("totals"), b"\x93\x01\x02\x03"), "say"),
         (garble_a_row("uploads"), "does not decode"),
+        (lose_a_row("history"), "has no history"),
+        (garble_a_row("history"), "does not decode"),
+        (lose_a_row("histories"), "has other totals"),
+        (lose_a_row("tags"), "does not agree with the heads"),
+        (add_a_row("histories", keys.join("lib/app", "ghost")), "has no history"),
+        (add_a_row("conflicts", keys.join("lib/app", "v1")), "does not agree"),
+        (add_a_row("settings", keys.join("project", "lib"), b"\xc1"), "does not decode"),
     ],
 )
 async def test_damage_is_found(data_dir: Path, damage: Callable[[Path], None], told: str):

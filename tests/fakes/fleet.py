@@ -12,6 +12,7 @@ from cluster.config import ClusterConfig
 from cluster.model import Digest, Member, NodeId, Region
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.log import MemoryLog
+from tests.fakes.member_store import MemoryMembers
 from tests.fakes.network import Network
 from tests.fakes.records import MemoryRecords
 
@@ -58,6 +59,7 @@ class Engine:
         self.config = config
         self.records = MemoryRecords(member.node, member.epoch)
         self.blobs = MemoryBlobs()
+        self.known = MemoryMembers()
         self.log = MemoryLog()
         self.clock = WrongClock()
         self._network = network
@@ -79,6 +81,7 @@ class Engine:
             clock=self.clock,
             rng=random.Random(self._seed),
             log=self.log,
+            members=self.known,
         )
 
     def connected(self) -> set[str]:

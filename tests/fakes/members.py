@@ -3,6 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from cluster.config import ClusterConfig
 from cluster.membership.detector import Detector
@@ -10,12 +11,12 @@ from cluster.membership.members import Members
 from cluster.membership.signals import (
     Changed,
     Contested,
+    Doubted,
     Event,
     Exchange,
     Forgotten,
     Heard,
     HelperSaid,
-    LinkLost,
     LinkUp,
     Probe,
     ProbeVia,
@@ -100,6 +101,17 @@ class Village:
         """Let a node's detector have an event now."""
         self._feed(self.nodes[name], event)
 
+    def kill(self, name: str, *, beats: bool = True) -> None:
+        """
+        Silence a node for good. With *beats* the others' links greet once a second and doubt it
+        after the first second without an answer, as those of the engine do.
+        """
+        self.nodes[name].dead = True
+        for other, node in self.nodes.items():
+            if beats and other != name:
+                doubt = partial(self.tell, other, Doubted(NodeId(name)))
+                self._post(self.rng.uniform(1.0, 2.0), node, doubt)
+
     def split(self, cut: Callable[[str, str], bool]) -> None:
         """Cut links; those who had one notice after a few heartbeats."""
         self.cut = cut
@@ -136,7 +148,7 @@ class Village:
                 self._feed(node, LinkUp(other))
             elif not up and node.members.is_connected(other):
                 node.members.disconnect(other)
-                self._feed(node, LinkLost(other))
+                self._feed(node, Doubted(other))
 
         return act
 

@@ -5,7 +5,16 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from cluster.errors import PeerUnreachable
-from cluster.model import Digest, Event, Greeting, Member, NodeId, Vector
+from cluster.model import (
+    Digest,
+    Event,
+    Greeting,
+    Member,
+    NodeId,
+    ProbeReply,
+    ProbeRequest,
+    Vector,
+)
 from cluster.ports import PeerService
 from cluster.waiting.pulse import Pulse
 
@@ -122,6 +131,12 @@ class MemoryPeer:
         answer = service.on_hello(greeting)
         self._network.check(self._me, self._address)
         return answer
+
+    async def probe(self, request: ProbeRequest) -> ProbeReply:
+        service = await self._arrive("probe")
+        reply = await service.on_probe(request)
+        self._network.check(self._me, self._address)
+        return reply
 
     async def push(self, events: Sequence[Event]) -> Vector:
         service = await self._arrive("push")

@@ -1,10 +1,13 @@
-"""A `Replicator` for a node without peers."""
+"""A `Replicator` and a `ClusterView` for a node without peers."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
-from cluster.errors import BlobUnavailable, ClockOff, NotCaughtUp
-from cluster.model import Digest, Dot
+from cluster.errors import BlobUnavailable, ClusterError, NotCaughtUp, NotDurable, UnknownRegion
+from cluster.gossip.spread import NodeState, Spread, spread
+from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
+from cluster.statistics import ClusterStatistics, Counters
 from node.registry.ports import RemoteBlob
 
 
@@ -13,10 +16,13 @@ class SoloReplicator:
 
     def __init__(self) -> None:
         self.caught_up = 0
-        self.not_writable: ClockOff | None = None
+        self.not_writable: ClusterError | None = None
+        self.not_durable = False
+        self.acknowledged = Acknowledged(1, 1)
+        self.waited_with: list[Consistency] = []
         self.not_current: NotCaughtUp | None = None
 
-    def check_writable(self) -> None:
+    def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         if self.not_writable is not None:
             raise self.not_writable
 
@@ -30,11 +36,58 @@ class SoloReplicator:
     def replicate(self, digest: Digest, size: int) -> None:
         """There is no other holder."""
 
-    async def ensure_copies(self, blobs: Sequence[tuple[Digest, int]]) -> None:
+    async def ensure_copies(
+        self,
+        blobs: Sequence[tuple[Digest, int]],
+        consistency: Consistency = Consistency.REGION,
+    ) -> int | None:
         """One node, one copy."""
+        return 1 if blobs else None
 
-    async def wait_durable(self, dot: Dot) -> None:
-        """Durable here is durable everywhere."""
+    async def wait_durable(
+        self, dot: Dot, consistency: Consistency = Consistency.REGION
+    ) -> Acknowledged:
+        """Durable here is durable everywhere, unless a test says otherwise."""
+        self.waited_with.append(consistency)
+        if self.not_durable:
+            raise NotDurable(dot)
+        return self.acknowledged
 
     def fetch(self, digest: Digest, size: int) -> AbstractAsyncContextManager[RemoteBlob]:
         raise BlobUnavailable(digest, "there are no peers")
+
+
+class SoloView:
+    """A `ClusterView` whose answers a test sets."""
+
+    def __init__(self) -> None:
+        self.nodes = (NodeState(NodeId("solo"), Region("local"), True, True),)
+        self.asked: list[tuple[Dot, Sequence[Region] | None, float]] = []
+        self.released = asyncio.Event()
+        self.released.set()
+
+    def statistics(self) -> ClusterStatistics:
+        return ClusterStatistics(
+            node=NodeId("solo"),
+            region=Region("local"),
+            joined=True,
+            current=True,
+            clock_off_ms=0.0,
+            members=(),
+            health=0,
+            fetches_running=0,
+            fetches_waiting=0,
+            replications_running=0,
+            replications_waiting=0,
+            totals=Counters(),
+        )
+
+    async def wait_for(
+        self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
+    ) -> Spread:
+        self.asked.append((dot, regions, timeout_s))
+        await self.released.wait()
+        for region in regions or ():
+            if region not in {state.region for state in self.nodes}:
+                raise UnknownRegion(region)
+        return spread(self.nodes, regions)

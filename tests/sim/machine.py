@@ -254,6 +254,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         clock=wall,
         rng=rng,
         log=log,
+        members=index.members,
     )
     replicator: Any = Witnessed(cluster)
     uploads = Uploads(

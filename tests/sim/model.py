@@ -2,14 +2,15 @@
 The reference: what a registry says after a set of events, whatever their order.
 
 No merging and no state: an object is there if a push of it is named by no other event; a tag is
-the largest of the writes that no other event names.
+the largest of the writes that no other event names. What a withdrawn write names counts for those
+that name it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Remove, Write, decode_body
+from cluster.events import Add, Remove, Withdraw, Write, decode_body
 from cluster.gossip import merge
 from cluster.model import Dot, Event
 
@@ -27,6 +28,8 @@ class Model:
         pushes: dict[tuple[str, Name], set[Dot]] = defaultdict(set)
         writes: dict[Name, dict[Dot, tuple[int, Dot, str | None]]] = defaultdict(dict)
         gone: set[tuple[str, Name, Dot]] = set()
+        named: dict[Dot, tuple[Dot, ...]] = {}
+        withdrawn: set[Dot] = set()
         self.history: dict[Name, set[tuple[int, Dot, str | None]]] = defaultdict(set)
         for event in events:
             try:
@@ -40,11 +43,17 @@ class Model:
                     gone |= {(kind, name, dot) for dot in replaces}
                 case Remove(dots):
                     gone |= {(kind, name, dot) for dot in dots}
-                case Write(replaces, value):
+                case Write(replaces, value) if kind == "tag":
                     entry = (event.stamp, event.dot, value)
                     writes[name][event.dot] = entry
                     self.history[name].add(entry)
-                    gone |= {(kind, name, dot) for dot in replaces}
+                    named[event.dot] = replaces
+                case Withdraw(dots, _):
+                    self.history[name].add((event.stamp, event.dot, None))
+                    withdrawn |= set(dots)
+        for name, entries in writes.items():
+            for dot in entries.keys() - withdrawn:
+                gone |= {("tag", name, replaced) for replaced in _reach(dot, named, withdrawn)}
         self.present = {
             (kind, name)
             for (kind, name), dots in pushes.items()
@@ -55,8 +64,19 @@ class Model:
             heads = [
                 entry
                 for dot, entry in entries.items()
-                if ("tag", name, dot) not in gone and (DELETE_IS_A_HEAD or entry[2] is not None)
+                if ("tag", name, dot) not in gone
+                and dot not in withdrawn
+                and (DELETE_IS_A_HEAD or entry[2] is not None)
             ]
             value = max(heads, default=(0, None, None))[2]
             if value is not None and ("manifest", (name[0], value)) in self.present:
                 self.tags[name] = value
+
+
+def _reach(dot: Dot, named: dict[Dot, tuple[Dot, ...]], withdrawn: set[Dot]) -> set[Dot]:
+    reached: set[Dot] = set()
+    for replaced in named[dot]:
+        reached.add(replaced)
+        if replaced in withdrawn:
+            reached |= _reach(replaced, named, withdrawn)
+    return reached

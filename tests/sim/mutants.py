@@ -72,7 +72,7 @@ _merge_tag = objects._merge_tag
 
 def _merge_without_history(txn: Transaction, event: Any, body: Write) -> None:
     _merge_tag(txn, event, body)
-    winner = objects.register(txn, event.key.repository, event.key.name).winner
+    winner = objects.register(txn, "tags", event.key.repository, event.key.name).winner
     if winner is None or winner.dot != event.dot:
         key = event.key
         txn.delete("history", keys.history(key.repository, key.name, event.stamp, event.dot))

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.gossip import merge
-from cluster.gossip.merge import Live, Presence, Register, Version
+from cluster.gossip.merge import Live, Presence, Register, Version, Written
 from cluster.model import Dot
 
 A1, A2, B1, B2 = Dot("a", 1, 1), Dot("a", 1, 2), Dot("b", 1, 1), Dot("b", 1, 2)
@@ -75,6 +76,66 @@ def test_equal_stamps_are_decided_by_the_node():
     assert one.winner.value == "b"
 
 
+def test_a_deletion_leaves_nothing_behind():
+    state = merge.write(Register(), Version(A1, 10, "one"), (), none_seen)
+    assert merge.write(state, Version(A2, 11, None), [A1], all_seen) == Register()
+
+
+def test_a_push_the_deleter_of_a_tag_had_not_seen_survives():
+    """A deletion with a later stamp would win over a push that it knew nothing of."""
+    state = merge.write(Register(), Version(A1, 10, "one"), (), none_seen)
+    state = merge.write(state, Version(B1, 11, "other"), [A1], all_seen)
+    state = merge.write(state, Version(A2, 99, None), [A1], all_seen)
+    assert state.winner == Version(B1, 11, "other")
+
+
+def test_a_deletion_that_comes_before_its_write_still_counts():
+    state = merge.write(Register(), Version(B1, 11, None), [A1], none_seen)
+    assert state == Register((), (A1,))
+    assert merge.write(state, Version(A1, 10, "one"), (), none_seen) == Register()
+
+
+def test_two_pushes_of_one_digest_are_no_conflict():
+    state = merge.write(Register(), Version(A1, 10, "same"), (), none_seen)
+    state = merge.write(state, Version(B1, 11, "same"), (), none_seen)
+    assert len(state.heads) == 2
+    assert not state.conflict
+
+
+P, W, X, D = Version(A1, 10, "p"), Version(A2, 11, "w"), Version(B1, 12, "x"), Version(B1, 12, None)
+TAKEN_BACK = Written(Version(Dot("a", 1, 3), 13, None), (), (A2,), (P,))
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], (P,)),
+        ([Written(X, (A1,))], (X,)),
+        ([Written(X, (A2,))], (X,)),
+        ([Written(D, (A1,))], ()),
+        ([Written(D, (A2,))], ()),
+        ([Written(X, ())], (P, X)),
+    ],
+    ids=["alone", "replaced", "replaced-after", "deleted", "deleted-after", "conflict"],
+)
+def test_a_withdrawn_write_was_never_there(others: list[Written], expected: tuple[Version, ...]):
+    """What it hid would be lost, or what others deleted meanwhile would come back."""
+    history = [Written(P), Written(W, (A1,)), *others, TAKEN_BACK]
+    assert merge.standing(history, ()) == expected
+
+
+def test_what_a_withdrawn_write_had_replaced_may_be_older_than_the_history():
+    assert merge.standing([Written(W, (A1,)), TAKEN_BACK], ()) == (P,)
+
+
+def test_two_withdrawn_writes_restore_what_both_hid():
+    other = Written(X, (A1,))
+    back = Written(Version(Dot("b", 1, 2), 14, None), (), (B1,), (P,))
+    history = [Written(P), Written(W, (A1,)), other, TAKEN_BACK]
+    assert merge.standing(history, ()) == (X,)
+    assert merge.standing([*history, back], ()) == (P,)
+
+
 class _Replica:
     """Applies operations as a node does: each origin's in order, each exactly once."""
 
@@ -82,6 +143,7 @@ class _Replica:
         self.vector: dict[str, int] = {}
         self.presence = Presence()
         self.register = Register()
+        self.history: list[Written] = []
 
     def seen(self, dot: Dot) -> bool:
         return dot.seq <= self.vector.get(dot.node, 0)
@@ -95,9 +157,19 @@ class _Replica:
         elif kind == "remove":
             self.presence = merge.remove(self.presence, replaces, self.seen)
         else:
-            value = None if kind == "untag" else str(dot)
+            value = str(dot) if kind == "write" else None
             version = Version(dot, stamp, value)
             self.register = merge.write(self.register, version, replaces, self.seen)
+            if kind == "withdraw":
+                hidden = next(w.replaces for w in self.history if w.version.dot == replaces[0])
+                restored = tuple(w.version for w in self.history if w.version.dot in hidden)
+                self.history.append(Written(version, (), replaces, restored))
+            else:
+                self.history.append(Written(version, replaces))
+            self.history.sort(key=lambda entry: (entry.version.stamp, entry.version.dot))
+            if any(entry.withdraws for entry in self.history):
+                heads = merge.standing(self.history, self.register.heads)
+                self.register = Register(heads, self.register.awaited)
 
 
 Operation = tuple[Dot, int, str, tuple[Dot, ...]]
@@ -114,8 +186,21 @@ def histories(draw: st.DrawFn) -> tuple[list[Operation], list[str]]:
         node = nodes[name]
         for other in draw(st.lists(st.sampled_from("abc"), max_size=2)):
             _hear(node, made, {other: nodes[other].vector.get(other, 0)})
-        kind = draw(st.sampled_from(["add", "remove", "write", "untag"]))
+        kind = draw(st.sampled_from(["add", "remove", "write", "untag", "withdraw"]))
         replaces = node.presence.dots if kind in ("add", "remove") else node.register.dots
+        if kind == "withdraw":
+            # A node takes back its own writes only, each once, whatever happened to it since.
+            gone = {dot for entry in node.history for dot in entry.withdraws}
+            own = [
+                entry.version.dot
+                for entry in node.history
+                if entry.version.dot.node == name
+                and entry.version.value is not None
+                and entry.version.dot not in gone
+            ]
+            if not own:
+                continue
+            replaces = (draw(st.sampled_from(own)),)
         stamp += draw(st.integers(0, 2))
         operation = (Dot(name, 1, node.vector.get(name, 0) + 1), stamp, kind, replaces)
         node.apply(operation)
@@ -145,3 +230,5 @@ def test_every_interleaving_of_the_logs_ends_in_the_same_state(
     assert one.presence == other.presence
     assert one.register == other.register
     assert one.presence.awaited == one.register.awaited == (), "nothing is awaited at the end"
+    standing = merge.standing(one.history, ())
+    assert one.register.heads == standing, "the heads are a function of the history"

@@ -22,6 +22,12 @@ class FakeCluster:
     events_unpushed: int = 5
     blobs_fetching: int = 1
     durability_degraded: int = 6
+    health: int = 2
+    suspicions: int = 7
+    refutations: int = 8
+    deaths: int = 9
+    stalls: int = 10
+    member_statuses: tuple = (("b", "eu", "alive"), ("c", "us", "dead"))
 
 
 def scrape(metrics):
@@ -62,12 +68,14 @@ def test_strange_methods_share_one_series():
 
 def test_counters():
     metrics = Metrics()
+    metrics.conflict("tag")
     metrics.received(10)
     metrics.received(5)
     metrics.sent(7)
     samples = scrape(metrics)
     assert samples["atoll_http_received_bytes_total", ()] == 15
     assert samples["atoll_http_sent_bytes_total", ()] == 7
+    assert samples["atoll_conflicts_total", (("collection", "tag"),)] == 1
 
 
 def test_snapshots_are_read_at_each_scrape():
@@ -84,6 +92,16 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_cluster_events_unpushed", ()] == 5
     assert samples["atoll_cluster_blobs_fetching", ()] == 1
     assert samples["atoll_durability_degraded_total", ()] == 6
+    assert samples["atoll_cluster_health", ()] == 2
+    assert samples["atoll_cluster_suspicions_total", ()] == 7
+    assert samples["atoll_cluster_refutations_total", ()] == 8
+    assert samples["atoll_cluster_deaths_total", ()] == 9
+    assert samples["atoll_cluster_stalls_total", ()] == 10
+    statuses = [labels for name, labels in samples if name == "atoll_cluster_member_status"]
+    assert [tuple(dict(labels).values()) for labels in statuses] == [
+        ("b", "eu", "alive"),
+        ("c", "us", "dead"),
+    ]
     cluster.peers_connected = 0
     assert scrape(metrics)["atoll_cluster_peers_connected", ()] == 0
 

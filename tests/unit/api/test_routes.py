@@ -3,7 +3,7 @@
 import pytest
 
 from node.api.app import HANDLERS
-from node.api.routes import ROUTES, Action, resolve
+from node.api.routes import ADMIN_REPOSITORY_ROUTES, ADMIN_ROUTES, ROUTES, Action, resolve
 from node.errors import MethodNotAllowed, NameInvalid, RouteUnknown
 
 
@@ -22,6 +22,28 @@ from node.errors import MethodNotAllowed, NameInvalid, RouteUnknown
         ("GET", "/v2/tags/list/tags/list", Action.TAGS, "tags/list", ""),
         ("GET", "/v2/a/referrers/sha256:ab", Action.REFERRERS, "a", "sha256:ab"),
         ("DELETE", "/v2/a/blobs/sha256:ab", Action.BLOB_DELETE, "a", "sha256:ab"),
+        ("GET", "/atoll/v1/repositories/a/b/tags/x", Action.TAG_READ, "a/b", "x"),
+        ("POST", "/atoll/v1/repositories/a/tags/x/rollback", Action.TAG_ROLLBACK, "a", "x"),
+        (
+            "GET",
+            "/atoll/v1/repositories/a/tags/tags/rollback",
+            Action.TAG_READ,
+            "a/tags",
+            "rollback",
+        ),
+        (
+            "POST",
+            "/atoll/v1/repositories/tags/tags/tags/rollback",
+            Action.TAG_ROLLBACK,
+            "tags",
+            "tags",
+        ),
+        ("GET", "/atoll/v1/conflicts", Action.CONFLICTS, "", ""),
+        ("GET", "/atoll/v1/projects", Action.PROJECTS, "", ""),
+        ("PUT", "/atoll/v1/projects/lib", Action.PROJECT_WRITE, "", "lib"),
+        ("DELETE", "/atoll/v1/projects/a%2Fb", Action.PROJECT_DELETE, "", "a/b"),
+        ("GET", "/atoll/v1/cluster", Action.CLUSTER, "", ""),
+        ("GET", "/atoll/v1/wait", Action.WAIT, "", ""),
     ],
 )
 def test_requests_find_their_action(
@@ -33,7 +55,9 @@ def test_requests_find_their_action(
 @pytest.mark.parametrize(
     "path",
     ["/", "/v1/", "/v2/a", "/v2/manifests/x", "/v2//manifests", "/v2/a/manifests/", "/v2/a/tags",
-     "/v2/a/blobs/", "/v3/a/manifests/x", "/v2/tags/list"],
+     "/v2/a/blobs/", "/v3/a/manifests/x", "/v2/tags/list", "/atoll/v1/", "/atoll/v1/wait/",
+     "/atoll/v1/projects/", "/atoll/v1/projects/a/b", "/atoll/v1/repositories/tags/x",
+     "/atoll/v1/repositories/a/tags/", "/atoll/v1/repositories", "/atoll/v2/wait"],
 )  # fmt: skip
 def test_other_paths_are_unknown(path: str):
     with pytest.raises(RouteUnknown):
@@ -52,8 +76,12 @@ def test_other_methods_are_told_what_there_is():
     with pytest.raises(MethodNotAllowed) as refused:
         resolve("POST", "/v2/a/manifests/x")
     assert refused.value.allowed == ("DELETE", "GET", "HEAD", "PUT")
+    with pytest.raises(MethodNotAllowed) as refused:
+        resolve("PUT", "/atoll/v1/repositories/a/tags/x")
+    assert refused.value.allowed == ("GET",)
 
 
 def test_every_action_has_a_handler_and_a_route():
-    routed = {action for _, methods in ROUTES for action in methods.values()}
+    tables = (*ROUTES, *ADMIN_ROUTES, *ADMIN_REPOSITORY_ROUTES)
+    routed = {action for _, methods in tables for action in methods.values()}
     assert routed | {Action.PING, Action.CATALOG} == set(Action) == set(HANDLERS)

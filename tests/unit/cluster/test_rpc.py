@@ -2,12 +2,10 @@
 
 import asyncio
 import inspect
-import random
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 
 import grpc
 import grpc.aio
@@ -16,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import errors as domain
-from cluster.agent import Cluster
-from cluster.clock import SystemClock
 from cluster.errors import (
     BlobUnavailable,
     BlobUnknown,
@@ -30,18 +26,32 @@ from cluster.errors import (
     StorageFull,
     WrongCluster,
 )
-from cluster.model import Digest, Dot, Event, Greeting, Key, Member, NodeId, Origin, Region, Vector
+from cluster.model import (
+    Digest,
+    Dot,
+    Event,
+    Greeting,
+    Key,
+    Member,
+    NodeId,
+    Origin,
+    ProbeReply,
+    ProbeRequest,
+    Region,
+    Rumour,
+    Standing,
+    Status,
+    Vector,
+)
 from cluster.rpc import codec
 from cluster.rpc.channel import MESSAGE_MAX, RpcConfig
 from cluster.rpc.client import GrpcPeer, GrpcTransport
 from cluster.rpc.errors import WIRE, from_wire, to_wire
 from cluster.rpc.server import PeerServer
-from node.blobs.memory import MemoryBlobs
 from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterStub
-from tests.fakes.fleet import CONFIG, PATIENCE_S
+from tests.fakes.fleet import PATIENCE_S
 from tests.fakes.log import MemoryLog
-from tests.fakes.records import MemoryRecords
 
 ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 11, 1 << 62)
 BOB = Member(NodeId("bob"), Region("us"), "bob:1", "bob:2", 12)
@@ -55,6 +65,17 @@ GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)
 ANSWER = Greeting("atoll", BOB, (ALICE, CAROL), {}, 1_700_000_000_050, current=True)
 DIGEST = Digest.of(b"content")
 SHA512 = Digest.of(b"content", "sha512")
+
+RUMOURS = (
+    Rumour(ALICE, Standing(Status.ALIVE, 11)),
+    Rumour(BOB, Standing(Status.SUSPECT, 12, (NodeId("alice"), NodeId("carol")))),
+    Rumour(CAROL, Standing(Status.LEFT, 1 << 62)),
+)
+PROBES = [
+    ProbeRequest("atoll", ALICE.node),
+    ProbeRequest("atoll", ALICE.node, BOB.node, RUMOURS, whole=True),
+]
+REPLY = ProbeReply(BOB.node, True, RUMOURS)
 
 request_id: ContextVar[str] = ContextVar("request_id")
 
@@ -88,6 +109,10 @@ class Service:
         if self.error is not None:
             raise self.error
         return ANSWER
+
+    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+        await self._note(request)
+        return REPLY
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         await self._note(sender, list(events))
@@ -130,6 +155,7 @@ async def test_every_method_carries_everything():
     service = Service()
     async with connected(service) as (peer, _):
         assert await peer.hello(GREETING) == ANSWER
+        assert [await peer.probe(probe) for probe in PROBES] == [REPLY, REPLY]
         assert await peer.push(EVENTS) == HAVE
         assert [batch async for batch in peer.pull(HAVE)] == [EVENTS[:2], EVENTS[2:]]
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
@@ -137,6 +163,7 @@ async def test_every_method_carries_everything():
         await peer.hold(DIGEST, 0, [], b"")
     assert service.asked == [
         GREETING,
+        *[(probe,) for probe in PROBES],
         (ALICE.node, EVENTS),
         (HAVE,),
         (SHA512, 1),
@@ -356,6 +383,9 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="a", epoch=1, seq=0)])),
         ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="", epoch=1, seq=1)])),
         ("Push", pb.PushRequest(sender="A!", events=[pb.Event(node="a", epoch=1, seq=1)])),
+        ("Probe", pb.ProbeRequest(cluster="atoll")),
+        ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour()])),
+        ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour(incarnation=1 << 63)])),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
         ("HoldBlob", pb.HoldBlobRequest(digest=DIGEST, sources=["a\x00b"])),
@@ -420,49 +450,3 @@ def test_events_survive_the_wire(event: Event):
 @given(st.dictionaries(st.builds(Origin, names, u64), u64, max_size=5))
 def test_vectors_survive_the_wire(vector: dict[Origin, int]):
     assert codec.read_vector(codec.write_vector(vector)) == vector
-
-
-async def test_two_engines_over_real_connections():
-    """The same engine that runs over the fake network runs over this one."""
-    ports = {"a": free_port(), "b": free_port()}
-    data = random.Random(5).randbytes(300_000)
-    digest = Digest.of(data)
-    nodes: dict[str, tuple[Cluster, MemoryRecords, MemoryBlobs, PeerServer]] = {}
-    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
-        for name, port in ports.items():
-            me = Member(NodeId(name), Region(f"r-{name}"), f"127.0.0.1:{port}", "x:1", 1)
-            records, blobs, log = MemoryRecords(name), MemoryBlobs(), MemoryLog()
-            cluster = Cluster(
-                me,
-                replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",)),
-                records=records,
-                blobs=blobs,
-                transport=GrpcTransport(me.node, request_id),
-                clock=SystemClock(),
-                rng=random.Random(1),
-                log=log,
-            )
-            server = PeerServer(cluster.service, request_id, log, RpcConfig(stop_grace_s=0.01))
-            await server.start(me.rpc)
-            nodes[name] = cluster, records, blobs, server
-        tasks = [group.create_task(cluster.run()) for cluster, *_ in nodes.values()]
-        a, a_records, a_blobs, a_server = nodes["a"]
-        b, b_records, b_blobs, b_server = nodes["b"]
-        for cluster in (a, b):
-            await cluster.wait_joined()
-            await cluster.wait_until(lambda now: now.peers_connected == 1)
-        await a_blobs.put(digest, data)
-        await a_records.hold(digest, len(data))
-        await a.ensure_copies([(digest, len(data))])
-        assert b_blobs.size(digest) == len(data)
-        dot = a_records.write("x", payload=data)
-        await a.wait_durable(dot)
-        assert b_records.knows(dot)
-        assert a.statistics().totals.degraded == 0
-        await b_server.stop()
-        tasks[1].cancel()
-        await a.wait_until(lambda now: now.peers_connected == 0)
-        await a.wait_durable(a_records.write("y"))
-        assert a.statistics().totals.degraded == 1
-        tasks[0].cancel()
-        await a_server.stop()

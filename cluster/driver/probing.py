@@ -1,0 +1,263 @@
+"""The failure detector's hands: timers, calls to members, and what follows from a change."""
+
+import asyncio
+import math
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from contextvars import Context
+from typing import Any, assert_never
+
+from cluster.driver.links import Links
+from cluster.driver.remembering import Remembering
+from cluster.environment import Environment
+from cluster.errors import ClusterError, WrongCluster
+from cluster.membership.detector import Detector
+from cluster.membership.signals import (
+    Changed,
+    Contested,
+    Doubted,
+    Effect,
+    Event,
+    Exchange,
+    Forgotten,
+    Heard,
+    HelperSaid,
+    Leave,
+    LinkUp,
+    Met,
+    Probe,
+    ProbeVia,
+    Reached,
+    Remove,
+    Spread,
+    Tick,
+    Unreached,
+)
+from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
+from cluster.ports import Transport
+
+
+class Probing:
+    """
+    Carries out what `membership.detector` decides. Implements `links.Watcher`.
+
+    Calls run side by side and are bounded by the members: one probe and its helpers, one message
+    of news and one exchange of tables for each at a time.
+    """
+
+    def __init__(
+        self, env: Environment, links: Links, transport: Transport, remembering: Remembering
+    ) -> None:
+        self._env = env
+        self._links = links
+        self._transport = transport
+        self._remembering = remembering
+        self._detector = Detector(links.members, env.config, env.rng, env.counters)
+        self._busy: set[tuple[str, NodeId]] = set()
+        self._contested: set[int] = set()
+        self._earlier = asyncio.Event()
+        self._asleep_until = math.inf
+        self._group: asyncio.TaskGroup | None = None
+        links.watch(self)
+
+    @property
+    def health(self) -> int:
+        """The local health score: 0 is good."""
+        return self._detector.health
+
+    async def run(self) -> None:
+        """Watch the members until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                while True:
+                    self._feed(Tick())
+                    await self._sleep()
+        finally:
+            self._group = None
+
+    async def _sleep(self) -> None:
+        self._earlier.clear()
+        self._asleep_until = self._detector.wake_at
+        pause_s = max(0.0, self._asleep_until - self._env.clock.now_s())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._earlier.wait()
+
+    def met(self, member: Member) -> None:
+        self._feed(Met(member))
+
+    def link_up(self, node: NodeId) -> None:
+        self._feed(LinkUp(node))
+
+    def doubted(self, node: NodeId) -> None:
+        self._feed(Doubted(node))
+
+    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+        """
+        Answer for this node, or try the target on the sender's behalf.
+
+        Raises:
+            WrongCluster: the sender is a stranger. An address may have changed hands.
+        """
+        cluster = self._env.config.cluster
+        if request.cluster != cluster:
+            raise WrongCluster(f"this is cluster {cluster!r}, not {request.cluster!r}")
+        self._feed(Heard(request.rumours))
+        reached = True
+        if request.target is not None and request.target != self._env.me.node:
+            reached = await self._try(request.target)
+        told = self._detector.answer(request.sender, request.rumours, whole=request.whole)
+        return ProbeReply(self._env.me.node, reached, tuple(told))
+
+    async def leave(self) -> Sequence[NodeId]:
+        """
+        Say to every connected member that this node goes for good; returns who has noted it.
+
+        The others hear of it from those. With nobody connected nobody will know, and this node
+        counts as dead.
+        """
+        self._feed(Leave())
+        members, own = self._links.members.connected(), (self._detector.own,)
+        limit_s = self._env.config.leave_timeout_s
+        async with asyncio.TaskGroup() as group:
+            calls = [group.create_task(self._call(member, limit_s, own)) for member in members]
+        noted = [m.node for m, call in zip(members, calls, strict=True) if call.result()]
+        self._env.log.info("left", noted=len(noted), connected=len(members))
+        return noted
+
+    def remove(self, node: NodeId) -> bool:
+        """Count a dead member as one that left; returns whether it was dead."""
+        if self._links.members.status(node) is not Status.DEAD:
+            return False
+        self._feed(Remove(node))
+        return True
+
+    def _feed(self, event: Event) -> None:
+        for effect in self._detector.on_event(event, self._env.clock.now_s()):
+            self._carry_out(effect)
+        if self._detector.wake_at < self._asleep_until:
+            self._earlier.set()
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Probe():
+                _ = self._start(self._probe(effect))
+            case ProbeVia():
+                _ = self._start(self._probe_via(effect))
+            case Spread(to, rumours):
+                self._start_once("news", to.node, self._call(to, self._limit_s(to), rumours))
+            case Exchange(peer):
+                table = tuple(self._detector.table())
+                call = self._call(peer, self._limit_s(peer), table, whole=True)
+                self._start_once("table", peer.node, call)
+            case Changed(before, after):
+                self._note_change(before, after)
+            case Forgotten(node):
+                self._env.log.info("member forgotten", peer=node)
+                self._remembering.note_change()
+            case Contested(other):
+                self._note_contest(other)
+            case _:
+                assert_never(effect)
+
+    def _note_change(self, before: Rumour | None, after: Rumour) -> None:
+        member, standing = after.member, after.standing
+        was = None if before is None else before.standing.status
+        if was is not standing.status:
+            worse = standing.status in (Status.SUSPECT, Status.DEAD)
+            log = self._env.log.warning if worse else self._env.log.info
+            log(
+                "member " + standing.status.value,
+                peer=member.node,
+                peer_region=member.region,
+                incarnation=standing.incarnation,
+                accusers=list(standing.accusers),
+            )
+        self._links.note_standing(before, after)
+        self._remembering.note_change()
+
+    def _note_contest(self, other: Member) -> None:
+        """
+        Tell people; nothing else can be done here. A newcomer is refused when it greets, and a
+        rumour may also be about an earlier run of this node at another address.
+        """
+        if other.epoch not in self._contested and len(self._contested) < 100:
+            self._contested.add(other.epoch)
+            self._env.log.warning("somebody else bears this name", address=other.rpc)
+
+    # Calls.
+
+    def _limit_s(self, member: Member) -> float:
+        return self._detector.tuning(member).probe_interval_s
+
+    def _start(self, call: Coroutine[Any, Any, object]) -> asyncio.Task[object] | None:
+        """Run *call* by the side; before and after `run` nothing is asked of anybody."""
+        if self._group is None:
+            call.close()
+            return None
+        # A request id that happens to be set is not about this.
+        return self._group.create_task(call, name="probe", context=Context())
+
+    def _start_once(self, kind: str, node: NodeId, call: Coroutine[Any, Any, object]) -> None:
+        """Start *call* unless one of its kind to *node* is under way."""
+        key = (kind, node)
+        if key in self._busy:
+            call.close()
+            return
+        task = self._start(call)
+        if task is not None:
+            self._busy.add(key)
+            task.add_done_callback(lambda _: self._busy.discard(key))
+
+    async def _probe(self, probe: Probe) -> None:
+        reply = await self._call(probe.target, probe.timeout_s, probe.rumours)
+        self._feed(Unreached(probe.number) if reply is None else Reached(probe.number))
+
+    async def _probe_via(self, probe: ProbeVia) -> None:
+        helper = probe.helper
+        reply = await self._call(helper, probe.timeout_s, probe.rumours, target=probe.target)
+        if reply is not None and reply.reached:
+            self._feed(Reached(probe.number))
+        else:
+            self._feed(HelperSaid(probe.number, helper.node, answered=reply is not None))
+
+    async def _try(self, target: NodeId) -> bool:
+        """Whether *target* answers this node, within what the one that asked can wait."""
+        known = self._links.members.rumour(target)
+        if known is None:
+            return False
+        limit_s = self._detector.tuning(known.member).helper_timeout_s
+        return await self._call(known.member, limit_s, (known,)) is not None
+
+    async def _call(
+        self,
+        member: Member,
+        limit_s: float,
+        rumours: tuple[Rumour, ...],
+        *,
+        target: NodeId | None = None,
+        whole: bool = False,
+    ) -> ProbeReply | None:
+        """
+        One probe call; None without an answer of that member within *limit_s*.
+
+        Goes over the link if it is up, and otherwise by itself: a link in its back-off says
+        nothing of the member.
+        """
+        env = self._env
+        request = ProbeRequest(env.config.cluster, env.me.node, target, rumours, whole)
+        linked = self._links.peer(member.node)
+        peer = linked or self._transport.connect(member.rpc)
+        try:
+            async with asyncio.timeout(limit_s):
+                reply = await peer.probe(request)
+        except (TimeoutError, ClusterError):
+            return None
+        finally:
+            if linked is None:
+                await peer.close()
+        if reply.node != member.node:
+            return None
+        self._feed(Heard(reply.rumours))
+        return reply

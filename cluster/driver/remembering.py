@@ -1,0 +1,37 @@
+"""Keeping the member table over a restart."""
+
+import asyncio
+
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.ports import MemberStore
+
+
+class Remembering:
+    """Gives the links what was known at the last run, and saves what changes."""
+
+    def __init__(self, env: Environment, links: Links, store: MemberStore | None) -> None:
+        self._env = env
+        self._links = links
+        self._store = store
+        self._changed = asyncio.Event()
+        if store is not None:
+            links.restore(store.load())
+
+    def note_change(self) -> None:
+        """Save soon. Changes while a save runs are saved together by the next."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Save until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._store is None:
+                continue
+            try:
+                await self._store.save(self._links.members.rumours())
+            except OSError as exc:
+                # Members are learnt anew at the next start. The index's own alarm tells of the
+                # disk; nothing acknowledged depends on this.
+                self._env.log.warning("members not saved", reason=str(exc))

@@ -1,0 +1,59 @@
+"""Waiting until an event, of whatever node, is in other regions."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import UnknownRegion
+from cluster.gossip.spread import NodeState, Spread, spread
+from cluster.model import Dot, Origin, Region, Status
+
+
+class Spreading:
+    """
+    Looks at what the members last said they have; holds no state.
+
+    They say it with every greeting, so an answer is at most a heartbeat late, and never early:
+    what a member reports is durable there.
+    """
+
+    def __init__(self, env: Environment, links: Links) -> None:
+        self._env = env
+        self._links = links
+
+    async def wait_for(
+        self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
+    ) -> Spread:
+        """
+        Return once every live member of *regions* durably has *dot*; None is every region.
+
+        After *timeout_s* seconds it returns as well, with what is missing.
+
+        Raises:
+            UnknownRegion: no member is in one of *regions*.
+        """
+        known = {self._env.me.region, *(member.region for member in self._links.known())}
+        for region in regions or ():
+            if region not in known:
+                raise UnknownRegion(region)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._links.changes.wait_until(lambda: self.where(dot, regions).complete)
+        return self.where(dot, regions)
+
+    def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:
+        """Where *dot* is, as far as this node knows."""
+        me, origin = self._env.me, Origin(dot.node, dot.epoch)
+        own = self._env.records.vector().get(origin, 0)
+        nodes = [NodeState(me.node, me.region, True, own >= dot.seq)]
+        for member in self._links.known():
+            link = self._links.link(member.node)
+            has = 0 if link is None else link.have.get(origin, 0)
+            if link is not None and origin == self._env.records.origin:
+                has = max(has, self._links.acknowledgements.acked(member.node))
+            # One that is merely cut off from here serves its own region all the same.
+            live = self._links.members.status(member.node) is not Status.DEAD
+            nodes.append(NodeState(member.node, member.region, live, has >= dot.seq))
+        return spread(nodes, regions)

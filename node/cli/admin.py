@@ -1,0 +1,110 @@
+"""The commands that ask a running node. Each imports what it needs when it runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from node.cli.errors import CommandError
+
+_Url = Annotated[str, typer.Option("--url", metavar="HOST:PORT", help="A node of the cluster.")]
+_Project = Annotated[str, typer.Argument(help="First component of the repository names.")]
+_TagRef = Annotated[str, typer.Argument(metavar="REF", help="HOST:PORT/REPOSITORY:TAG.")]
+
+_LOCAL = "127.0.0.1:5000"
+
+
+def wait(
+    ref: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF", help="HOST:PORT/REPOSITORY:TAG or @DIGEST; with --url, an event."
+        ),
+    ],
+    regions: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Regions to wait for; every one without it."),
+    ] = None,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.0)] = 30.0,
+    url: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The node to ask about an event.")
+    ] = None,
+) -> None:
+    """Wait until a push is durable on every live node of other regions."""
+    from node.cli.wait import wait as until_there
+
+    with _told():
+        until_there(ref, url, regions, timeout)
+
+
+def history(ref: _TagRef) -> None:
+    """Show every write of a tag, newest first."""
+    from node.cli.tags import history as lines_of
+
+    with _told():
+        for line in lines_of(ref):
+            typer.echo(line)
+
+
+def rollback(
+    ref: _TagRef,
+    event: Annotated[str, typer.Argument(help="An event of the history, or a digest.")],
+) -> None:
+    """Point a tag at what it was before."""
+    from node.cli.tags import rollback as go_back
+
+    with _told():
+        typer.echo(go_back(ref, event))
+
+
+project = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Show and change what holds for the repositories of a project.",
+)
+
+
+@project.command("get")
+def project_get(name: _Project, url: _Url = _LOCAL) -> None:
+    """Print a project's policy as JSON."""
+    from node.cli.project import get
+
+    with _told():
+        typer.echo(get(name, url))
+
+
+@project.command("set")
+def project_set(
+    name: _Project,
+    changes: Annotated[
+        list[str],
+        typer.Argument(metavar="FIELD=VALUE...", help="consistency, history_max, history_days."),
+    ],
+    url: _Url = _LOCAL,
+) -> None:
+    """Change fields of a project's policy; the others stay."""
+    from node.cli.project import change
+
+    with _told():
+        typer.echo(change(name, url, changes))
+
+
+@project.command("delete")
+def project_delete(name: _Project, url: _Url = _LOCAL) -> None:
+    """Give a project the default policy again."""
+    from node.cli.project import delete
+
+    with _told():
+        delete(name, url)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Print why a command could not do its work, and leave with status 1."""
+    try:
+        yield
+    except CommandError as exc:
+        typer.echo(f"atoll: {exc}", err=True)
+        raise typer.Exit(1) from None

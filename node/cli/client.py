@@ -1,0 +1,75 @@
+"""Asking a node over HTTP, with the standard library: a command has no use for an event loop."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from node.cli.errors import CommandError
+
+TIMEOUT_S: Final = 60.0
+"""Longest wait for an answer, beyond what the request itself asks to wait."""
+
+_ANSWER_BYTES_MAX: Final = 64 << 20
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    """By lower-case name."""
+
+    document: Any
+    """The decoded JSON body; None when there was none."""
+
+    def error(self) -> str:
+        """What the node said was wrong."""
+        try:
+            return "; ".join(entry["message"] for entry in self.document["errors"])
+        except (KeyError, TypeError):
+            return f"the node answered {self.status}"
+
+
+def ask(
+    url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
+) -> Answer:
+    """
+    Send one request and read the answer, whatever its status.
+
+    Raises:
+        CommandError: there was no answer.
+    """
+    parts = urlsplit(url)
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.netloc, timeout=timeout_s)
+    payload = None if body is None else json.dumps(body).encode()
+    fields = {} if body is None else {"Content-Type": "application/json"}
+    try:
+        connection.request(method, path, payload, fields)
+        response = connection.getresponse()
+        data = response.read(_ANSWER_BYTES_MAX)
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, headers, json.loads(data) if data else None)
+    except TimeoutError as exc:
+        raise CommandError(f"{url} did not answer within {timeout_s:g} s") from exc
+    except OSError as exc:
+        raise CommandError(f"cannot reach {url}: {exc.strerror or exc}") from exc
+    except (http.client.HTTPException, ValueError) as exc:
+        raise CommandError(f"{url} answered something that is not the registry API") from exc
+    finally:
+        connection.close()
+
+
+def ask_for(
+    url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
+) -> Answer:
+    """
+    As `ask`, for those who need a good answer.
+
+    Raises:
+        CommandError: there was no answer, or it was no success.
+    """
+    answer = ask(url, method, path, body=body, timeout_s=timeout_s)
+    if answer.status >= 400:
+        raise CommandError(answer.error())
+    return answer

@@ -1,0 +1,53 @@
+"""`atoll history` and `atoll rollback`: what a tag was, and going back to it."""
+
+from urllib.parse import quote
+
+from node.cli.client import ask_for
+from node.cli.errors import CommandError
+from node.cli.references import Reference, parse_reference
+
+
+def history(text: str) -> list[str]:
+    """
+    The history of a tag, newest first: one line each, with a mark at what is served.
+
+    Raises:
+        CommandError: there is no such tag, or no answer.
+    """
+    reference = _tag(text)
+    view = ask_for(reference.url, "GET", _path(reference)).document
+    heads = {head["event"] for head in view["heads"]}
+    lines = []
+    for entry in view["history"]:
+        mark = "*" if entry["event"] == view["event"] else "+" if entry["event"] in heads else " "
+        what = entry["digest"] or "-"
+        action = "withdrawn" if entry["withdrawn"] else entry["action"]
+        lines.append(f"{mark} {entry['time']}  {action:<9}  {entry['event']}  {what}")
+    if view["conflict"]:
+        lines.append("conflict: the writes marked * and + disagree; * is served")
+    return lines
+
+
+def rollback(text: str, to: str) -> str:
+    """
+    Point a tag at what it was at an event, or at a digest; returns a line about it.
+
+    Raises:
+        CommandError: that cannot be done.
+    """
+    reference = _tag(text)
+    body = {"digest" if ":" in to else "event": to}
+    path = f"{_path(reference)}/rollback"
+    done = ask_for(reference.url, "POST", path, body=body).document
+    return f"{reference.repository}:{reference.name} is {done['digest']} (event {done['event']})"
+
+
+def _tag(text: str) -> Reference:
+    reference = parse_reference(text)
+    if reference.is_digest:
+        raise CommandError("a digest has no history; name a tag")
+    return reference
+
+
+def _path(reference: Reference) -> str:
+    return f"/atoll/v1/repositories/{reference.repository}/tags/{quote(reference.name, safe='')}"

@@ -1,0 +1,131 @@
+"""Tags as registers: their history, their conflicts, and going back."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from cluster.clock import COUNTER_BITS
+from cluster.gossip.merge import Version, Written
+from cluster.model import Digest, Dot
+from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
+from node.registry.names import RepositoryName, Tag
+from node.registry.ports import MetadataIndex, Replicator, TagName
+from node.registry.projects import ProjectPolicy, policy_of
+from node.registry.push import Push, PushedManifest
+
+CONFLICTS_PAGE_MAX: Final = 1000
+
+_DAY: Final = 86_400_000 << COUNTER_BITS
+
+
+class PastWrite(NamedTuple):
+    """One entry of a tag's history."""
+
+    written: Written
+    withdrawn: bool
+    """Whether it could not be acknowledged, and was taken back."""
+
+
+class TagView(NamedTuple):
+    """A tag as a register. *history* begins with the newest."""
+
+    repository: str
+    tag: str
+    winner: Version | None
+    heads: tuple[Version, ...]
+    conflict: bool
+    history: Sequence[PastWrite] = ()
+
+
+class Tags:
+    """The admin side of tags."""
+
+    def __init__(self, index: MetadataIndex, replicator: Replicator, push: Push) -> None:
+        self._index = index
+        self._replicator = replicator
+        self._push = push
+
+    async def view(self, repository: RepositoryName, tag: Tag) -> TagView:
+        """
+        A tag with its heads and its history, as far back as its project's policy shows.
+
+        Raises:
+            ManifestUnknown: there never was such a tag, as far as the connected nodes know.
+        """
+        await self._replicator.ensure_current()
+        view = self._view(repository, tag)
+        if not view.heads and not view.history:
+            await self._replicator.catch_up()
+            view = self._view(repository, tag)
+        if not view.heads and not view.history:
+            raise ManifestUnknown(repository, tag)
+        return view
+
+    async def rollback(
+        self, repository: RepositoryName, tag: Tag, to: Dot | Digest
+    ) -> PushedManifest:
+        """
+        Point a tag at what it once was, or at any manifest of its repository: a push like others.
+
+        Raises:
+            EventUnknown: its history does not show that event.
+            RollbackInvalid: the event deleted the tag, or was withdrawn.
+            ManifestUnknown: the manifest is not there any more.
+        """
+        if isinstance(to, Digest):
+            await self._replicator.ensure_current()
+            digest = to
+        else:
+            digest = _value_of(await self.view(repository, tag), to)
+        record = self._index.manifest(repository, digest)
+        if record is None:
+            await self._replicator.catch_up()
+            record = self._index.manifest(repository, digest)
+        if record is None:
+            raise ManifestUnknown(repository, digest)
+        # The manifest is pushed again with the tag: a delete that runs now must not take it away.
+        return await self._push.put_manifest(
+            repository, digest, record.media_type, record.body, (tag,)
+        )
+
+    async def conflicts(
+        self, repository: RepositoryName | None, last: TagName | None, limit: int
+    ) -> tuple[list[TagView], bool]:
+        """Tags whose heads disagree, behind *last*; and whether more follow."""
+        await self._replicator.ensure_current()
+        limit = min(limit, CONFLICTS_PAGE_MAX)
+        names, more = self._index.conflicts(repository, last, limit)
+        return [self._state(*name) for name in names], more
+
+    def _state(self, repository: str, tag: str) -> TagView:
+        register = self._index.tag_register(repository, tag)
+        return TagView(repository, tag, register.winner, register.heads, register.conflict)
+
+    def _view(self, repository: str, tag: str) -> TagView:
+        history = shown(
+            self._index.tag_history(repository, tag), policy_of(self._index, repository)
+        )
+        return self._state(repository, tag)._replace(history=history)
+
+
+def shown(history: Sequence[Written], policy: ProjectPolicy) -> list[PastWrite]:
+    """What a project's policy shows of a tag's history, newest first."""
+    withdrawn = {dot for entry in history for dot in entry.withdraws}
+    kept = history[-policy.history_max :]
+    horizon = kept[-1].version.stamp - policy.history_days * _DAY if kept else 0
+    return [
+        PastWrite(entry, entry.version.dot in withdrawn)
+        for entry in reversed(kept)
+        if entry.version.stamp >= horizon
+    ]
+
+
+def _value_of(view: TagView, event: Dot) -> Digest:
+    for head in view.heads:
+        if head.dot == event and head.value is not None:
+            return Digest(head.value)
+    for written, withdrawn in view.history:
+        if written.version.dot == event:
+            if withdrawn or written.version.value is None:
+                raise RollbackInvalid(f"event {event} does not point the tag at anything")
+            return Digest(written.version.value)
+    raise EventUnknown(view.repository, view.tag, event)

@@ -1,0 +1,143 @@
+"""The commands that ask a node: `atoll wait`, `history`, `rollback`, `project`."""
+
+import asyncio
+import json
+import sys
+from typing import NamedTuple
+
+import pytest
+
+from cluster.gossip.spread import NodeState
+from cluster.model import NodeId, Region
+from node.cli.errors import CommandError
+from node.cli.references import parse_reference, parse_url
+from tests.api.conftest import Registry
+
+
+class Done(NamedTuple):
+    exit_code: int
+    output: str
+    told: str
+
+
+async def atoll(*arguments: str) -> Done:
+    """Run the command in a process of its own, beside the registry."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "node", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        output, told = await process.communicate()
+    assert process.returncode is not None
+    return Done(process.returncode, output.decode(), told.decode())
+
+
+def ref(registry: Registry, name: str = "lib/app:v1") -> str:
+    return f"127.0.0.1:{registry.port}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("host:5000/a/b:v1", ("http://host:5000", "a/b", "v1")),
+        ("host/a", ("http://host", "a", "latest")),
+        ("https://host/a@sha256:12", ("https://host", "a", "sha256:12")),
+        ("host/a:v1@sha256:12", ("http://host", "a", "sha256:12")),
+        ("[::1]:5000/a:v1", ("http://[::1]:5000", "a", "v1")),
+    ],
+)
+def test_references(text: str, expected: tuple[str, str, str]):
+    assert parse_reference(text) == expected
+
+
+@pytest.mark.parametrize("text", ["host", "host:5000/", "host:x/a", "/a:v1", "ftp://host/a", ""])
+def test_what_is_no_reference(text: str):
+    with pytest.raises(CommandError):
+        parse_reference(text)
+
+
+@pytest.mark.parametrize("text", ["", "host/path", "host:99999999", "http://", "host?x"])
+def test_what_is_no_address(text: str):
+    with pytest.raises(CommandError):
+        parse_url(text)
+
+
+async def test_wait_asks_for_the_event_of_a_tag(registry: Registry):
+    digest = await registry.push_image("lib/app", "v1")
+    event = registry.index.metadata.tagged("lib/app", "v1").event
+    done = await atoll("wait", ref(registry), "--regions", "local", "--timeout", "5")
+    assert done.exit_code == 0, done
+    assert f"{event} is on solo (local)" in done.output
+    assert registry.view.asked[-1][:2] == (event, ["local"])
+    by_digest = await atoll("wait", ref(registry, f"lib/app@{digest}"))
+    assert by_digest.exit_code == 0
+    by_event = await atoll("wait", str(event), "--url", f"127.0.0.1:{registry.port}")
+    assert by_event.exit_code == 0
+
+
+async def test_wait_fails_when_the_event_does_not_arrive(registry: Registry):
+    """A deployment would start where the image is not."""
+    await registry.push_image("lib/app", "v1")
+    lacking = NodeState(NodeId("us-1"), Region("us"), True, False)
+    registry.view.nodes = (*registry.view.nodes, lacking)
+    late = await atoll("wait", ref(registry), "--timeout", "0.1")
+    assert late.exit_code == 1
+    assert "us-1 (us)" in late.told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("wait", "{host}/lib/app:gone"), "is not there"),
+        (("wait", "127.0.0.1:1/lib/app:v1"), "cannot reach"),
+        (("wait", "nonsense"), "is not HOST:PORT/REPOSITORY:TAG"),
+        (("wait", "nonsense", "--url", "{host}"), "NODE/EPOCH/SEQUENCE"),
+        (("wait", "a/1/1", "--url", "{host}", "--regions", "mars"), "mars"),
+        (("history", "{host}/lib/app:gone"), "is not known"),
+        (("history", "{host}/lib/app@sha256:1"), "a digest has no history"),
+        (("rollback", "{host}/lib/app:v1", "a/1/1"), "is not known"),
+        (("project", "get", "A", "--url", "{host}"), "repository names"),
+        (("project", "set", "lib", "history_max", "--url", "{host}"), "is not FIELD=VALUE"),
+        (("project", "set", "lib", "quota=1", "--url", "{host}"), "quota"),
+        (("project", "delete", "lib", "--url", "{host}"), "has no policy"),
+    ],
+)
+async def test_what_goes_wrong_is_one_line_and_status_1(
+    registry: Registry, arguments: tuple[str, ...], message: str
+):
+    host = f"127.0.0.1:{registry.port}"
+    done = await atoll(*(argument.format(host=host) for argument in arguments))
+    assert done.exit_code == 1, done
+    [line] = done.told.splitlines()
+    assert message in line
+
+
+async def test_history_and_rollback(registry: Registry):
+    old = await registry.push_image("lib/app", "v1", text="old")
+    new = await registry.push_image("lib/app", "v1", text="new")
+    shown = (await atoll("history", ref(registry))).output.splitlines()
+    assert [line[0] for line in shown] == ["*", " "]
+    assert shown[0].endswith(new)
+    assert shown[1].endswith(old)
+    event = shown[1].split()[3]
+    done = await atoll("rollback", ref(registry), event)
+    assert done.exit_code == 0, done
+    assert f"lib/app:v1 is {old}" in done.output
+    assert registry.index.metadata.tag("lib/app", "v1") == old
+    assert (await atoll("rollback", ref(registry), str(new))).exit_code == 0
+    assert registry.index.metadata.tag("lib/app", "v1") == new
+
+
+async def test_projects(registry: Registry):
+    url = ("--url", f"127.0.0.1:{registry.port}")
+    done = await atoll("project", "set", "lib", "consistency=global", "history_max=7", *url)
+    assert done.exit_code == 0, done
+    done = await atoll("project", "set", "lib", "history_days=8", *url)
+    policy = {"consistency": "global", "history_max": 7, "history_days": 8}
+    assert json.loads(done.output)["policy"] == policy
+    done = await atoll("project", "get", "lib", *url)
+    assert json.loads(done.output)["policy"] == policy
+    assert (await atoll("project", "delete", "lib", *url)).exit_code == 0
+    done = await atoll("project", "get", "lib", *url)
+    assert json.loads(done.output)["event"] is None

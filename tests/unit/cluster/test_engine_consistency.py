@@ -1,0 +1,189 @@
+"""How far a write has to be: `local`, `region`, `global`; and waiting until it is somewhere."""
+
+import asyncio
+
+import pytest
+
+from cluster.errors import NotDurable, NotEnoughNodes, UnknownRegion
+from cluster.gossip.dissemination import Acknowledgements, Verdict
+from cluster.gossip.spread import NodeState, Spread, spread
+from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region
+from tests.fakes.fleet import fleet
+
+EU, US = Region("eu"), Region("us")
+LOCAL, REGION, GLOBAL = Consistency
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("consistency", "acked", "expected"),
+    [
+        (LOCAL, {"b": 0, "c": 0}, Verdict.DURABLE),
+        (LOCAL, {}, Verdict.DURABLE),
+        (REGION, {"b": 5, "c": 0}, Verdict.DURABLE),
+        (GLOBAL, {"b": 5, "c": 0}, Verdict.WAIT),
+        (GLOBAL, {"b": 5, "c": 5}, Verdict.DURABLE),
+        (GLOBAL, {}, Verdict.DEGRADED),
+    ],
+)
+def test_whom_each_consistency_waits_for(consistency, acked, expected):
+    acks = Acknowledgements(2)
+    for node, seq in acked.items():
+        acks.connect(NodeId(node), seq)
+    assert acks.verdict(5, [], consistency) is expected
+
+
+def test_only_too_few_nodes_are_degraded():
+    assert Acknowledged(1, 2).degraded
+    assert not Acknowledged(2, 2).degraded
+    acks = Acknowledgements(2)
+    assert not acks.acknowledged(5, LOCAL).degraded, "one node is what local asks for"
+    assert acks.acknowledged(5, REGION) == (1, 2)
+
+
+def state(node: str, region: Region, *, live: bool = True, has: bool = True) -> NodeState:
+    return NodeState(NodeId(node), region, live, has)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "missing"),
+    [
+        ([state("a", EU)], []),
+        ([state("a", EU), state("b", EU, has=False)], ["b"]),
+        ([state("a", EU), state("b", EU, live=False, has=False)], []),
+        ([state("a", EU), state("b", US, live=False)], ["b"]),
+        ([state("a", EU), state("b", US, live=False, has=False), state("c", US)], []),
+    ],
+    ids=["there", "lacking", "dead, others have it", "a region without nodes", "one is enough"],
+)
+def test_an_event_is_there_when_every_live_node_has_it(nodes, missing):
+    found = spread(nodes, None)
+    assert [s.node for s in found.missing] == missing
+    assert found.complete == (not missing)
+
+
+def test_other_regions_do_not_count():
+    nodes = [state("a", EU), state("b", US, has=False)]
+    assert spread(nodes, [EU]).complete
+    assert not spread(nodes, [EU, US]).complete
+    assert spread(nodes, [EU]) == Spread((nodes[0],))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a/1", "a/1/x", "A/1/2", "a/1/2/3", "a/-1/2", "a/1/" + "9" * 20]
+)
+def test_what_is_no_event(text):
+    with pytest.raises(ValueError, match="NODE/EPOCH/SEQUENCE"):
+        Dot.parse(text)
+
+
+def test_an_event_is_named_as_it_is_printed():
+    dot = Dot("eu-1.rack", 1 << 60, 7)
+    assert Dot.parse(str(dot)) == dot
+
+
+# --- engines -------------------------------------------------------------------------------------
+
+
+async def test_local_waits_for_nobody_and_makes_no_copies():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(durable_timeout_s=0.2)
+        b.records.disk.clear()
+        c.records.disk.clear()
+        digest = await a.put(b"x" * 2000)
+        assert await a.cluster.ensure_copies([(digest, 2000)], LOCAL) == 1
+        dot = a.records.write("x")
+        assert not (await a.cluster.wait_durable(dot, LOCAL)).degraded
+        with pytest.raises(NotDurable):
+            await a.cluster.wait_durable(dot, REGION)
+        assert a.cluster.statistics().totals.degraded == 0
+        b.records.disk.set()
+        c.records.disk.set()
+
+
+async def test_global_waits_for_every_live_node_and_copies_blobs_to_all():
+    async with fleet() as ships:
+        a, b, c = await ships.trio("eu", "us", "ap")
+        digest = await a.put(b"x" * 2000)
+        assert await a.cluster.ensure_copies([(digest, 2000)], GLOBAL) == 3
+        assert b.blobs.size(digest) == c.blobs.size(digest) == 2000
+        c.records.disk.clear()
+        dot = a.records.write("x")
+        async with asyncio.TaskGroup() as group:
+            wait = group.create_task(a.cluster.wait_durable(dot, GLOBAL))
+            await a.cluster.wait_durable(dot, REGION)
+            assert not wait.done()
+            c.records.disk.set()
+        assert c.records.knows(dot)
+        assert wait.result() == (3, 2)
+
+
+async def test_global_is_not_acknowledged_without_a_live_node():
+    async with fleet() as ships:
+        a, _, c = await ships.trio("eu", "us", "ap", durable_timeout_s=0.1)
+        c.records.disk.clear()
+        with pytest.raises(NotDurable):
+            await a.cluster.wait_durable(a.records.write("x"), GLOBAL)
+        c.records.disk.set()
+
+
+async def test_with_too_few_nodes_writes_are_refused_when_the_settings_say_so():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(refuse_degraded=True)
+        a.cluster.check_writable()
+        await ships.kill(b)
+        await ships.kill(c)
+        await a.until_connected()
+        with pytest.raises(NotEnoughNodes) as refused:
+            a.cluster.check_writable()
+        assert (refused.value.connected, refused.value.wanted) == (1, 2)
+        a.cluster.check_writable(LOCAL)
+        ships.restart(b)
+        await a.until_connected("b")
+        a.cluster.check_writable()
+
+
+async def test_by_default_too_few_nodes_are_no_reason_to_refuse():
+    async with fleet() as ships:
+        a = ships.add("a")
+        ships.start(a)
+        a.cluster.check_writable()
+        assert (await a.cluster.wait_durable(a.records.write("x"))).degraded
+
+
+async def test_any_node_knows_when_an_event_has_arrived():
+    async with fleet() as ships:
+        a, b, c = await ships.trio("eu", "us", "ap")
+        c.records.disk.clear()
+        dot = a.records.write("x")
+        assert (await b.cluster.wait_for(dot, [EU, US], 20)).complete
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(n.cluster.wait_for(dot, None, 20)) for n in (a, b, c)]
+            await ships.until(lambda: b.records.knows(dot))
+            assert not any(wait.done() for wait in waits)
+            c.records.disk.set()
+        for wait in waits:
+            assert wait.result().complete
+            assert {s.node for s in wait.result().nodes} == {"a", "b", "c"}
+
+
+async def test_a_wait_ends_in_time_and_tells_who_lacks_the_event():
+    async with fleet() as ships:
+        a, b, c = await ships.trio("eu", "us", "ap")
+        await ships.kill(c)
+        await a.until_connected("b")
+        dot = a.records.write("x")
+        found = await a.cluster.wait_for(dot, None, 0.2)
+        # Nobody has declared it dead yet, so that it may well serve its region.
+        assert [(s.node, s.live) for s in found.missing] == [("c", True)]
+        nowhere = await b.cluster.wait_for(Dot("a", 99, 1), [EU, US], 0.05)
+        assert {s.node for s in nowhere.missing} == {"a", "b"}
+
+
+async def test_nobody_waits_for_a_region_that_is_not_there():
+    async with fleet() as ships:
+        a, _, _ = await ships.trio()
+        with pytest.raises(UnknownRegion):
+            await a.cluster.wait_for(a.records.write("x"), [Region("mars")], 20)

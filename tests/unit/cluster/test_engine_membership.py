@@ -1,0 +1,230 @@
+"""Membership of whole engines: death and return, leaving, remembering, names taken twice."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from cluster.config import MembershipConfig
+from cluster.errors import WrongCluster
+from cluster.model import Member, NodeId, ProbeRequest, Region, Rumour, Standing, Status
+from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
+
+FAST = {
+    "lan": MembershipConfig(
+        probe_interval_s=0.05, probe_timeout_s=0.03, suspicion_min_s=0.1, suspicion_max_s=0.3
+    ),
+    "wan": MembershipConfig(
+        probe_interval_s=0.05, probe_timeout_s=0.03, suspicion_min_s=0.1, suspicion_max_s=0.3
+    ),
+    "spread_interval_s": 0.01,
+    "exchange_interval_s": 0.1,
+    "lag_check_s": 0.05,
+}
+EU = Region("eu")
+
+
+def status(observer: Engine, node: str) -> Status | None:
+    return next((m.status for m in observer.cluster.statistics().members if m.node == node), None)
+
+
+def incarnation(observer: Engine, node: str) -> int:
+    return next(m.incarnation for m in observer.cluster.statistics().members if m.node == node)
+
+
+async def until_status(ships: Fleet, node: str, wanted: Status | None, *observers: Engine) -> None:
+    await ships.until(lambda: all(status(each, node) is wanted for each in observers))
+
+
+async def test_the_dead_stay_members_and_nobody_waits_for_them():
+    """Dead changes routing and waiting only."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        assert {m.node for m in a.cluster.expected(EU)} == {"b", "c"}
+        before = incarnation(a, "c")
+        await ships.kill(c)
+        await until_status(ships, "c", Status.DEAD, a, b)
+        assert {m.node for m in a.cluster.expected(EU)} == {"b"}
+        assert a.cluster.statistics().members_known == 3
+        assert a.cluster.statistics().totals.deaths == 1
+        assert [line.fields["peer"] for line in a.log.named("member dead")] == ["c"]
+        ships.restart(c)
+        await until_status(ships, "c", Status.ALIVE, a, b)
+        assert incarnation(a, "c") > before
+        assert {m.node for m in a.cluster.expected(EU)} == {"b", "c"}
+
+
+async def test_a_silent_node_dies_and_returns_by_its_own_word():
+    """A process that hangs refuses no connection; nothing but probes finds it."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        ships.network.block("c:1", "probe")
+        await until_status(ships, "c", Status.DEAD, a, b)
+        ships.network.unblock("c:1", "probe")
+        await until_status(ships, "c", Status.ALIVE, a, b)
+        assert c.cluster.statistics().totals.refutations >= 1
+
+
+async def test_a_broken_line_between_two_kills_neither():
+    """One bad cable would take two nodes out of the region."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        ships.network.cut("a:1", "b:1")
+        await a.until_connected("c")
+        helped = ships.network.count("probe", "c:1")
+        await ships.until(lambda: ships.network.count("probe", "c:1") >= helped + 40)
+        for engine in (a, b, c):
+            assert engine.cluster.statistics().totals.deaths == 0
+        ships.network.heal("a:1", "b:1")
+        await a.until_connected("b", "c")
+
+
+async def test_a_partition_heals():
+    """Both sides hold the other for dead; no third node could tell them."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        for other in ("a:1", "b:1"):
+            ships.network.cut("c:1", other)
+        await until_status(ships, "c", Status.DEAD, a, b)
+        await until_status(ships, "a", Status.DEAD, c)
+        await until_status(ships, "b", Status.DEAD, c)
+        for other in ("a:1", "b:1"):
+            ships.network.heal("c:1", other)
+        await until_status(ships, "c", Status.ALIVE, a, b)
+        await until_status(ships, "a", Status.ALIVE, b, c)
+        await until_status(ships, "b", Status.ALIVE, a, c)
+
+
+async def test_who_leaves_is_forgotten_at_once_and_may_come_back():
+    """A node taken out of service would be waited for, and hold the log's floor, for ever."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        assert sorted(await c.cluster.leave()) == ["a", "b"]
+        assert status(a, "c") is None
+        assert status(b, "c") is None
+        assert {m.node for m in a.cluster.expected(EU)} == {"b"}
+        await ships.kill(c)
+        await a.until_connected("b")
+        await ships.until(lambda: a.known.saved["c"].standing.status is Status.LEFT)
+        assert a.cluster.statistics().totals.deaths == 0
+        again = ships.adopt(replace_epoch(c.member, 9), ("a:1",), **FAST)
+        ships.start(again)
+        await until_status(ships, "c", Status.ALIVE, a, b)
+        await again.until_connected("a", "b")
+
+
+def replace_epoch(member: Member, epoch: int) -> Member:
+    return Member(member.node, member.region, member.rpc, member.http, epoch, member.store)
+
+
+async def test_those_that_left_are_dropped_after_a_while():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST, left_keep_s=0.05)
+        await c.cluster.leave()
+        await ships.kill(c)
+        await ships.until(lambda: "c" not in a.known.saved and "c" not in b.known.saved)
+        assert a.log.named("member forgotten")[0].fields["peer"] == "c"
+
+
+async def test_a_dead_member_can_be_removed():
+    """A machine that burnt down cannot say goodbye."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        assert not a.cluster.remove(NodeId("c")), "the living are not removed"
+        await ships.kill(c)
+        await until_status(ships, "c", Status.DEAD, a, b)
+        assert a.cluster.remove(NodeId("c"))
+        await until_status(ships, "c", None, a, b)
+        assert a.cluster.statistics().members_known == 2
+
+
+async def test_a_restarted_node_knows_everybody_without_seeds():
+    """The seed may be gone by then."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio(**FAST)
+        await ships.until(lambda: set(c.known.saved) == {"a", "b"})
+        await ships.kill(c)
+        dot = a.records.write("while it was away")
+        c.config = replace(c.config, seeds=())
+        ships.restart(c)
+        async with asyncio.timeout(PATIENCE_S):
+            await c.cluster.wait_joined()
+        assert c.records.knows(dot)
+        await c.until_connected("a", "b")
+
+
+async def test_a_restarted_node_waits_for_the_living_but_not_for_ever():
+    """It would answer from an old index, or never answer again."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        await ships.until(lambda: set(c.known.saved) == {"a", "b"})
+        for engine in (a, b, c):
+            await ships.kill(engine)
+        c.known.saved["a"] = Rumour(a.member, Standing(Status.ALIVE, 1))
+        c.known.saved["b"] = Rumour(b.member, Standing(Status.ALIVE, 1))
+        c.config = replace(c.config, seeds=(), join_timeout_s=0.1)
+        c.renew()
+        assert not c.cluster.is_joined()
+        ships.start(c)
+        async with asyncio.timeout(PATIENCE_S):
+            await c.cluster.wait_joined()
+        assert c.log.named("joined without all seeds")[-1].fields["missing"] == ["a", "b"]
+
+
+async def test_a_member_that_was_dead_before_the_restart_gets_one_attempt():
+    """Every start would take the whole join timeout while a machine is away."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        await ships.kill(b)
+        await until_status(ships, "b", Status.DEAD, a, c)
+        await ships.until(lambda: c.known.saved["b"].standing.status is Status.DEAD)
+        await ships.kill(c)
+        c.config = replace(c.config, seeds=(), join_timeout_s=3600.0)
+        ships.restart(c)
+        async with asyncio.timeout(PATIENCE_S):
+            await c.cluster.wait_joined()
+        assert not c.log.named("joined without all seeds")
+
+
+async def test_a_disk_that_refuses_members_stops_nothing():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        a.known.broken = OSError("no space left")
+        await ships.kill(c)
+        await until_status(ships, "c", Status.DEAD, a, b)
+        await ships.until(lambda: bool(a.log.named("members not saved")))
+        await a.until_connected("b")
+
+
+async def test_a_rumour_cannot_move_a_node_that_answers():
+    """Whoever took a name would take the traffic too."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        twin = Member(NodeId("c"), EU, "elsewhere:1", "elsewhere:2", 99)
+        rumour = Rumour(twin, Standing(Status.ALIVE, 99))
+        for engine in (a, b, c):
+            await engine.cluster.service.on_probe(
+                ProbeRequest("test", NodeId("x"), rumours=(rumour,))
+            )
+        assert {m.rpc for m in a.cluster.statistics().members} == {"b:1", "c:1"}
+        assert c.log.named("somebody else bears this name")[0].fields["address"] == "elsewhere:1"
+        await ships.until(lambda: incarnation(a, "c") > 99 and incarnation(b, "c") > 99)
+        assert {m.rpc for m in b.cluster.statistics().members} == {"a:1", "c:1"}
+
+
+async def test_a_stranger_s_probe_is_refused():
+    """An address that changed hands would mix two clusters."""
+    async with fleet() as ships:
+        a = ships.add("a")
+        ships.start(a)
+        with pytest.raises(WrongCluster):
+            await a.cluster.service.on_probe(ProbeRequest("other", NodeId("x")))
+
+
+async def test_probing_the_unknown_for_somebody_reaches_nobody():
+    async with fleet() as ships:
+        a = ships.add("a")
+        ships.start(a)
+        probe = a.cluster.service.on_probe
+        assert not (await probe(ProbeRequest("test", NodeId("x"), NodeId("nobody")))).reached
+        assert (await probe(ProbeRequest("test", NodeId("x"), NodeId("a")))).reached

@@ -1,0 +1,325 @@
+"""Tags and settings as registers: deleting, withdrawing, history, conflicts, on several nodes."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from cluster.events import Withdraw, Write, encode_body, kind_of
+from cluster.model import Digest, Dot, Event, Key, Kind
+from node.index import history
+from node.index.opening import Index
+from node.registry.ports import StoredManifest, TagName
+from node.registry.projects import ProjectPolicy, policy_of, read_policy
+from node.registry.tags import shown
+from tests.unit.index.conftest import OpenIndex, StepClock
+from tests.unit.index.test_metadata import CONFIG, manifest, push
+from tests.unit.index.test_replica import log_of, rows_of
+
+REPO = "lib/app"
+
+
+async def store(
+    index: Index, text: str, *tags: str, subject: Digest | None = None
+) -> StoredManifest:
+    await index.metadata.link_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    digest, record = manifest(text, subject)
+    return await index.metadata.put_manifest(REPO, digest, record, tags)
+
+
+async def withdraw(index: Index, text: str, stored: StoredManifest) -> None:
+    await index.metadata.withdraw_manifest(REPO, manifest(text)[0], stored)
+
+
+async def exchange(*nodes: Index) -> None:
+    """Every node hears of everything, twice over, in orders of their own."""
+    for node in nodes:
+        for other in reversed(nodes):
+            if other is not node:
+                await node.replica.apply(log_of(other))
+    assert all(rows_of(node) == rows_of(nodes[0]) for node in nodes)
+
+
+def digest_of(text: str) -> Digest:
+    return manifest(text)[0]
+
+
+async def test_a_deleted_tag_leaves_no_row(open_node: OpenIndex):
+    index = open_node()
+    await push(index, REPO, "x", "a")
+    await index.metadata.delete_tag(REPO, "a")
+    assert list(index.journal.store.scan("tags", b"", b"\xff")) == []
+    assert await index.metadata.delete_tag(REPO, "a") is None
+    assert [w.version.value for w in index.metadata.tag_history(REPO, "a")] == [
+        digest_of("x"),
+        None,
+    ]
+
+
+async def test_a_push_survives_a_delete_that_had_not_seen_it(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "x", "a")
+    await exchange(one, other)
+    await push(other, REPO, "y", "a")
+    await one.metadata.delete_tag(REPO, "a")
+    await exchange(one, other)
+    assert one.metadata.tag(REPO, "a") == digest_of("y")
+
+
+async def test_deleting_a_manifest_leaves_the_tag_to_a_concurrent_push(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "x", "a")
+    await push(other, REPO, "y", "a")
+    await exchange(one, other)
+    winner = one.metadata.tag(REPO, "a")
+    assert winner is not None
+    await one.metadata.delete_manifest(REPO, winner)
+    await exchange(one, other)
+    assert {one.metadata.tag(REPO, "a"), winner} == {digest_of("x"), digest_of("y")}
+
+
+# --- withdrawing ---------------------------------------------------------------------------------
+
+
+async def test_a_withdrawn_push_was_never_there(open_node: OpenIndex):
+    """Half of it would stay visible: here, or where it had arrived already."""
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "old", "a")
+    await exchange(one, other)
+    before = other.metadata.tagged(REPO, "a")
+    stored = await store(one, "new", "a", "b")
+    await exchange(one, other)
+    await withdraw(one, "new", stored)
+    await exchange(one, other)
+    for node in (one, other):
+        assert node.metadata.tagged(REPO, "a") == before
+        assert node.metadata.tag(REPO, "b") is None
+        assert node.metadata.manifest(REPO, digest_of("new")) is None
+        assert node.metadata.blob(REPO, CONFIG) == 6
+    assert list(one.journal.store.scan("conflicts", b"", b"\xff")) == []
+
+
+async def test_a_later_write_is_not_undone_by_a_withdrawal(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "old", "a")
+    stored = await store(one, "new", "a")
+    await exchange(one, other)
+    await push(other, REPO, "later", "a")
+    await withdraw(one, "new", stored)
+    await exchange(one, other)
+    assert one.metadata.tag(REPO, "a") == digest_of("later")
+    assert not one.metadata.tag_register(REPO, "a").conflict
+
+
+async def test_what_was_deleted_meanwhile_does_not_come_back(open_node: OpenIndex):
+    """P5: the delete was acknowledged; the push that hid it was not."""
+    one, other, third = open_node("a"), open_node("b"), open_node("c")
+    await push(one, REPO, "old", "a")
+    await exchange(one, other, third)
+    stored = await store(one, "new", "a")
+    await other.metadata.delete_tag(REPO, "a")
+    await withdraw(one, "new", stored)
+    await exchange(one, other, third)
+    assert third.metadata.tag(REPO, "a") is None
+
+
+async def test_a_manifest_that_was_there_before_stays(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "x", "a")
+    await withdraw(one, "x", await store(one, "x", "a", "b"))
+    await exchange(one, other)
+    assert other.metadata.tag(REPO, "a") == digest_of("x")
+    assert other.metadata.tag(REPO, "b") is None
+
+
+async def test_a_manifest_that_somebody_deleted_meanwhile_stays_deleted(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "x", "a")
+    await exchange(one, other)
+    stored = await store(one, "x", "a")
+    await other.metadata.delete_manifest(REPO, digest_of("x"))
+    await withdraw(one, "x", stored)
+    await exchange(one, other)
+    assert one.metadata.manifest(REPO, digest_of("x")) is None
+
+
+async def test_pushes_of_one_manifest_do_not_pile_up(open_node: OpenIndex):
+    index = open_node()
+    for _ in range(5):
+        await push(index, REPO, "x", "a")
+    [row] = [row for _, row in index.journal.store.scan("manifests", b"", b"\xff")]
+    assert len(row) < 250, "two pushes, whatever the number of them"
+
+
+async def test_a_withdrawn_referrer_is_listed_no_more(open_node: OpenIndex):
+    index = open_node()
+    subject = await push(index, REPO, "x", "a")
+    stored = await store(index, "signature", subject=subject)
+    digest, _ = manifest("signature", subject)
+    await index.metadata.withdraw_manifest(REPO, digest, stored)
+    assert index.metadata.referrers(REPO, subject, None, "", 10) == ([], None)
+
+
+async def test_nobody_withdraws_what_others_wrote(
+    open_node: OpenIndex, quarantined: list[tuple[Event, str]]
+):
+    index = open_node()
+    await push(index, REPO, "x", "a")
+    written = index.metadata.tag_register(REPO, "a").dots
+    body = Withdraw(written, ())
+    dot, stamp = Dot("z", 7, 1), index.journal.clock.tick(0)
+    await index.replica.apply(
+        [Event(dot, stamp, kind_of(body), Key("tag", REPO, "a"), encode_body(body))]
+    )
+    assert index.metadata.tag(REPO, "a") == digest_of("x")
+    assert len(list(index.journal.store.scan("quarantine", b"", b"\xff"))) == 1
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+def writes(count: int, seed: int) -> list[list[Event]]:
+    """The logs of three nodes that write one tag, some of it long ago."""
+    rng = random.Random(seed)
+    stamp, logs = 1_600_000_000_000 << 16, {name: [] for name in "xyz"}
+    for _ in range(count):
+        name = rng.choice("xyz")
+        stamp += rng.choice([1, 1, 1 << 20, 30 * 86_400_000 << 16])
+        body = Write((), Digest.of(str(stamp).encode()) if rng.random() < 0.9 else None)
+        dot = Dot(name, 1, len(logs[name]) + 1)
+        event = Event(dot, stamp, Kind.WRITE, Key("tag", REPO, "a"), encode_body(body))
+        logs[name].append(event)
+    return list(logs.values())
+
+
+def shuffled(logs: list[list[Event]], seed: int) -> list[Event]:
+    """One order in which the logs may arrive: each of them keeps its own."""
+    rng, ahead, order = random.Random(seed), [list(log) for log in logs], []
+    while any(ahead):
+        order.append(rng.choice([log for log in ahead if log]).pop(0))
+    return order
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_the_history_is_trimmed_alike_whatever_the_order(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch, wall: StepClock, seed: int
+):
+    """Two nodes with the same events would differ for ever."""
+    wall.ms += 10_000 * 86_400_000
+    monkeypatch.setattr(history, "KEPT_MAX", 8)
+    logs = writes(40, seed)
+    one, other = open_node("a"), open_node("b")
+    await one.replica.apply(shuffled(logs, 1))
+    await other.replica.apply(shuffled(logs, 2))
+    kept = one.metadata.tag_history(REPO, "a")
+    assert rows_of(one) == rows_of(other)
+    every = sorted((e.stamp, e.dot) for log in logs for e in log)[-8:]
+    expected = [(s, d) for s, d in every if s >= every[-1][0] - (365 * 86_400_000 << 16)]
+    assert [(w.version.stamp, w.version.dot) for w in kept] == expected
+
+
+async def test_a_push_that_names_a_tag_twice_writes_it_once(open_node: OpenIndex):
+    index = open_node()
+    await push(index, REPO, "x", "a", "a")
+    assert len(index.metadata.tag_history(REPO, "a")) == 1
+
+
+def test_a_policy_narrows_what_is_shown():
+    from cluster.gossip.merge import Version, Written
+
+    day = 86_400_000 << 16
+    past = [Written(Version(Dot("a", 1, n + 1), n * day, "v")) for n in range(200)]
+    assert len(shown(past, ProjectPolicy())) == 64
+    assert len(shown(past, ProjectPolicy(history_max=256))) == 91, "90 days and the newest"
+    assert len(shown(past, ProjectPolicy(history_max=256, history_days=365))) == 200
+    assert shown(past, ProjectPolicy())[0].written is past[-1], "newest first"
+    assert shown([], ProjectPolicy()) == []
+
+
+# --- conflicts -----------------------------------------------------------------------------------
+
+
+async def test_a_conflict_is_listed_until_the_next_write_and_told_once(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    told: list[Key] = []
+    one.journal.on_conflict = told.append
+    await push(one, REPO, "x", "a", "b")
+    await push(other, REPO, "y", "a")
+    await exchange(one, other)
+    assert one.metadata.conflicts(None, None, 10) == ([TagName(REPO, "a")], False)
+    assert one.metadata.conflicts("lib/ap", None, 10) == ([], False)
+    assert told == [Key("tag", REPO, "a")]
+    await push(other, REPO, "z", "a")
+    await exchange(one, other)
+    assert one.metadata.conflicts(None, None, 10) == ([], False)
+    assert len(told) == 1
+
+
+async def test_conflicts_come_in_pages(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "x", "a", "b", "c")
+    await push(other, REPO, "y", "a", "b", "c")
+    await exchange(one, other)
+    found, more = one.metadata.conflicts(REPO, None, 2)
+    assert more
+    assert one.metadata.conflicts(REPO, found[-1], 2) == ([TagName(REPO, "c")], False)
+    assert one.metadata.conflicts(None, found[-1], 2) == ([TagName(REPO, "c")], False)
+    assert one.metadata.conflicts("lib/b", found[-1], 2) == ([], False)
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+async def test_settings_converge_on_every_node(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await one.metadata.put_setting("project", "lib", '{"history_max": 3}')
+    await other.metadata.put_setting("project", "lib", '{"history_max": 5}')
+    await exchange(one, other)
+    assert policy_of(one.metadata, REPO) == policy_of(other.metadata, REPO)
+    await one.metadata.put_setting("project", "lib", None)
+    await exchange(one, other)
+    assert other.metadata.setting("project", "lib") is None
+    assert other.metadata.settings("project", "", 10).items == []
+    assert await other.metadata.put_setting("project", "lib", None) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (Key("setting", "project", "a\0b"), "{}"),
+        (Key("setting", "", "lib"), "{}"),
+        (Key("setting", "project", "x" * 256), "{}"),
+        (Key("setting", "project", "lib"), "[]"),
+        (Key("setting", "project", "lib"), "{"),
+        (Key("setting", "project", "lib"), '{"a":"' + "x" * (64 << 10) + '"}'),
+    ],
+)
+async def test_a_setting_that_is_none_is_quarantined(open_node: OpenIndex, key: Key, value: str):
+    index = open_node()
+    body = Write((), value)
+    event = Event(Dot("z", 7, 1), index.journal.clock.tick(0), "write", key, encode_body(body))
+    await index.replica.apply([event])
+    assert list(index.journal.store.scan("settings", b"", b"\xff")) == []
+    assert len(list(index.journal.store.scan("quarantine", b"", b"\xff"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", ProjectPolicy()),
+        ('{"history_max": 3, "newer": [1]}', ProjectPolicy(history_max=3)),
+        ('{"consistency": "quorum", "history_days": 5}', ProjectPolicy(history_days=5)),
+        ('{"history_max": 0, "history_days": "x"}', ProjectPolicy()),
+        ("[]", ProjectPolicy()),
+        ("{", ProjectPolicy()),
+    ],
+)
+def test_a_policy_of_a_newer_node_is_read_as_far_as_it_goes(text: str, expected: ProjectPolicy):
+    assert read_policy(text) == expected
+
+
+def test_the_policy_asks_for_no_more_than_is_kept():
+    from node.registry import projects
+
+    bounds: Sequence[int] = (projects.HISTORY_MAX, projects.HISTORY_DAYS_MAX)
+    assert bounds == (history.KEPT_MAX, history.KEPT_DAYS)
