@@ -128,12 +128,13 @@ class RocksStore:
 
     def write(self, batch: Sequence[Mutation]) -> None:
         writes = WriteBatch(raw_mode=True)
-        for family, key, value in batch:
-            if value is None:
-                writes.delete(key, self._handles[family])
-            else:
-                writes.put(key, value, self._handles[family])
         try:
+            # The handles too: a recovery on another thread takes them away.
+            for family, key, value in batch:
+                if value is None:
+                    writes.delete(key, self._handles[family])
+                else:
+                    writes.put(key, value, self._handles[family])
             self._db.write(writes)
         except Exception as exc:
             raise self._failure(exc) from exc
@@ -142,8 +143,8 @@ class RocksStore:
         # A synced write covers everything before it in the write-ahead log. rocksdict's
         # flush_wal would do too, but it holds the interpreter lock while the disk works.
         marker = WriteBatch(raw_mode=True)
-        marker.put(b"synced\0", b"", self._handles["meta"])
         try:
+            marker.put(b"synced\0", b"", self._handles["meta"])
             self._db.write(marker, self._synced)
         except Exception as exc:
             raise self._failure(exc) from exc
