@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.netfaults import report, sandbox
-from tests.netfaults.run import Result, Run
+from tests.netfaults.evidence import Evidence
+from tests.netfaults.run import EVIDENCE, Result, Run
 from tests.netfaults.scenarios import SCENARIOS
 
 RESULTS: Final = Path("results/netfaults")
@@ -19,6 +20,9 @@ RESULTS: Final = Path("results/netfaults")
 def main() -> int:
     """Carry out the command; the exit status is 1 when a promise was broken."""
     arguments = _parser().parse_args()
+    if arguments.judge is not None:
+        print("\n".join(map(str, Evidence.load(arguments.judge / EVIDENCE).judge())))
+        return 0
     if not sandbox.is_inside():
         try:
             command = sandbox.command(sys.argv[1:])
@@ -91,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help=f"directory; adds to what it has ({RESULTS})"
     )
+    parser.add_argument("--judge", type=Path, help="only judge this run's directory once more")
     parser.add_argument("--publish", type=Path, help="document to put the figures into")
     return parser
 

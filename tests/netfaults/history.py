@@ -1,8 +1,6 @@
 """What clients asked and what they were told, with the times: the evidence."""
 
-import json
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Kind = Literal["push", "retag", "delete", "pull", "pull_digest", "list"]
@@ -76,13 +74,3 @@ class Op:
         event = f" [{self.event}]" if self.event else ""
         when = f"{self.start:.3f}-{self.end:.3f}"
         return f"#{self.number} {when} {self.kind} {what}{name} at {self.node}: {told}{event}"
-
-
-def write_history(path: Path, history: list[Op]) -> None:
-    """Keep a history for later, one operation a line."""
-    path.write_text("".join(json.dumps(asdict(op)) + "\n" for op in history))
-
-
-def read_history(path: Path) -> list[Op]:
-    """Read what `write_history` wrote."""
-    return [Op(**json.loads(line)) for line in path.read_text().splitlines()]

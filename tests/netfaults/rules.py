@@ -82,8 +82,9 @@ class Rules:
         if not sources and None not in values:
             yield Violation("a value that nobody wrote", (read,), tag)
             return
-        covering = [w for w in writes if self._covers(w, read)]
-        newer = self._superseding(sources, covering, initial=None in values)
+        before = [w for w in writes if w.start < read.end]
+        covering = [w for w in before if self._covers(w, read)]
+        newer = self._superseding(sources, covering, before, initial=None in values)
         if newer is None:
             return
         cut = self._disturbances.is_cut(newer.node, read.node, read.start, read.end)
@@ -93,36 +94,52 @@ class Rules:
     def _covers(self, write: Op, read: Op) -> bool:
         return write.outcome == "ok" and write.region == read.region and write.end <= read.start
 
-    def _superseding(self, sources: list[Op], later: list[Op], *, initial: bool) -> Op | None:
+    def _superseding(
+        self, sources: list[Op], later: list[Op], writes: list[Op], *, initial: bool
+    ) -> Op | None:
         """
-        A write of *later* that no source can be newer than; None if every one may be.
+        A write of *later* that no source can be newer than; None if one of them may be.
 
-        With *initial*, "nothing" is also what was there before the first write.
+        *writes* are all of the tag. With *initial*, "nothing" is also what was there before them.
         """
-        if not later:
-            return None
-        for source in sources:
-            if not any(self.precedes(source, write) for write in later):
-                return None
         if not sources:
-            return later[-1] if initial else None
-        return max(
-            (w for w in later if any(self.precedes(s, w) for s in sources)), key=lambda w: w.start
+            return later[-1] if later and initial else None
+        newest: list[Op] = []
+        for source in sources:
+            superseding = [w for w in later if self._supersedes(w, source, writes)]
+            if not superseding:
+                return None
+            newest += superseding
+        return max(newest, key=lambda write: write.start)
+
+    def _supersedes(self, write: Op, source: Op, writes: list[Op]) -> bool:
+        """Whether what *source* left under the tag can surely not be seen after *write*."""
+        if write is source or source.settled > write.start:
+            return False
+        if source.kind == "delete" or self._knew(write, source):
+            # A deletion removes what its node had heard of, and nothing that came later.
+            return True
+        if write.kind == "delete" or write.start - source.settled < CLOCK_S:
+            return False
+        # The newer of two that did not know each other is served, while nobody removes it.
+        return not any(self._may_uncover(other, write, source) for other in writes)
+
+    def _knew(self, write: Op, earlier: Op) -> bool:
+        """Whether the node of *write* surely had *earlier*: then it replaced or removed that."""
+        return (
+            earlier.outcome == "ok"
+            and earlier.region == write.region
+            and earlier.end <= write.start
+            and not self._disturbances.is_cut(earlier.node, write.node, write.start, write.end)
         )
 
-    def precedes(self, one: Op, other: Op) -> bool:
-        """Whether *one* is surely the older write: it must not win against *other*."""
-        if one is other or one.settled > other.start:
-            return False
-        acknowledged_here = one.outcome == "ok" and one.region == other.region
-        if acknowledged_here and not self._disturbances.is_cut(
-            one.node, other.node, other.start, other.end
-        ):
-            return True
-        if other.kind == "delete" and one.kind != "delete":
-            # A deletion removes what its node had heard of, and it may not have heard of this.
-            return False
-        return other.start - one.settled >= CLOCK_S
+    def _may_uncover(self, delete: Op, newer: Op, older: Op) -> bool:
+        """Whether *delete* may have removed *newer* and have left *older*, for want of news."""
+        return (
+            delete.kind == "delete"
+            and delete.settled > newer.start
+            and not self._knew(delete, older)
+        )
 
     # --- afterwards ------------------------------------------------------------------------------
 
@@ -134,7 +151,7 @@ class Rules:
             value = tags.get((repo, tag))
             sources = [w for w in writes if w.value == value]
             acknowledged = [w for w in writes if w.outcome == "ok"]
-            newer = self._superseding(sources, acknowledged, initial=value is None)
+            newer = self._superseding(sources, acknowledged, writes, initial=value is None)
             if newer is not None:
                 rule = "deleted, and back" if newer.kind == "delete" else "acknowledged, and undone"
                 yield Violation(rule, (newer, *sources[-2:]), f"{repo}:{tag} is {value}")
@@ -146,7 +163,7 @@ class Rules:
         for push in writes:
             if push.kind == "delete" or push.outcome != "ok":
                 continue
-            later = [w for w in writes if w is not push and not self.precedes(w, push)]
+            later = [w for w in writes if w is not push and w.settled > push.start]
             if later and all(w in deletes and self._blind(w, push) for w in later):
                 yield Violation("hidden by a deletion that had not seen it", (push, *later))
 

@@ -15,12 +15,16 @@ from tests.faults.round_robin import round_robin
 from tests.netfaults import agreement
 from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
-from tests.netfaults.history import Op, write_history
+from tests.netfaults.evidence import Evidence
+from tests.netfaults.history import Op
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGION_OF, REGIONS, Node
-from tests.netfaults.rules import CUT_OFF, Rules, Violation
+from tests.netfaults.rules import CUT_OFF, Violation
 from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Stage
 from tests.netfaults.workload import Journey, Workload
+
+EVIDENCE = "evidence.jsonl"
+"""File in a run's directory: what it is judged by."""
 
 
 @dataclass(kw_only=True)
@@ -122,19 +126,17 @@ class Run:
         for node in nodes.values():
             node.check_running()
             await asyncio.to_thread(node.stop)
-        rules = Rules(work.history, stage.disturbances)
+        evidence = Evidence(work.history, stage.disturbances, agreed.tags)
+        evidence.save(self.directory / EVIDENCE)
         found = [
             *lost,
             *restless,
-            *rules.reads(),
-            *rules.answers(),
-            *rules.final_tags(agreed.tags),
+            *evidence.judge(),
             *_disagreement(healed),
             *_disagreement(agreed),
             *check_disks({name: node.data_dir for name, node in nodes.items()}),
         ]
         violations = [each for each in found if each.rule != CUT_OFF]
-        write_history(self.directory / "history.jsonl", work.history)
         result = self._result(work.history, stage.disturbances, healed, violations)
         stale = len(found) - len(violations)
         return replace(result, took_effect=took_effect, stale_cut_off=stale), violations
