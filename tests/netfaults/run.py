@@ -153,7 +153,8 @@ class Run:
                 backends = [nodes[name].http for name in names]
                 proxy = await stack.enter_async_context(round_robin(backends, tell=journey.note))
                 proxies[region] = proxy.address
-            work = Workload(proxies, journey, stage.now, self.seed)
+            addresses = {name: node.http for name, node in nodes.items()}
+            work = Workload(proxies, addresses, journey, stage.now, self.seed)
             async with asyncio.TaskGroup() as group:
                 group.create_task(work.run(self.duration_s, self.rate))
                 await SCENARIOS[self.scenario].run(stage, self.duration_s)

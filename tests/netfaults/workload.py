@@ -13,6 +13,7 @@ import aiohttp
 from tests.e2e.oci_layout import MANIFEST_TYPE, describe
 from tests.e2e.registry_client import Image, make_image, once
 from tests.netfaults.history import Kind, Op
+from tests.netfaults.nodes import REGION_OF
 
 WORKERS: Final = 6
 """Clients per region: enough that two that wait for a stopped node do not silence the others."""
@@ -20,6 +21,10 @@ WORKERS: Final = 6
 CLIENT_TIMEOUT_S: Final = 10.0
 REPOSITORIES: Final = ("shop/web", "shop/api", "tools/ci")
 HOT_TAGS: Final = ("latest", "stable", "edge")
+PROBE_S: Final = 0.5
+"""Time between two reads at each node by clients that know no proxy: they also ask a node that is
+stopped, and are answered in the moment in which it goes on, before it has heard any news."""
+
 READ_BACK: Final = 0.5
 """Share of acknowledged writes that are read back at once, through whatever node comes next."""
 
@@ -78,14 +83,23 @@ class Workload:
     """All clients of a run, and the history they write."""
 
     def __init__(
-        self, proxies: dict[str, str], journey: Journey, now: Callable[[], float], seed: int
+        self,
+        proxies: dict[str, str],
+        nodes: dict[str, str],
+        journey: Journey,
+        now: Callable[[], float],
+        seed: int,
     ) -> None:
-        """*proxies* are the regions' addresses (host:port); *now* gives the seconds of the run."""
+        """
+        *proxies* are the addresses (host:port) of the regions, *nodes* those of the nodes; *now*
+        gives the seconds of the run.
+        """
         self.history: list[Op] = []
         self.images: dict[str, Image] = {}
         """Every image whose push was begun, by its manifest's digest."""
 
         self._proxies = proxies
+        self._nodes = nodes
         self._journey = journey
         self.now = now
         self._seed = seed
@@ -108,6 +122,10 @@ class Workload:
                     rng = random.Random(f"{self._seed} {region} {number}")
                     worker = _Worker(self, session, region, rng)
                     group.create_task(worker.run(until, pause_s))
+            for node in self._nodes:
+                rng = random.Random(f"{self._seed} {node}")
+                prober = _Worker(self, session, REGION_OF[node], rng, node)
+                group.create_task(prober.probe(until))
 
     async def request(
         self,
@@ -116,13 +134,17 @@ class Workload:
         method: str,
         target: str,
         *,
+        node: str = "",
         data: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Send one request of *op* through its region's proxy, and note where it went."""
+        """
+        Send one request of *op* to *node*, or through its region's proxy; note where it went.
+        """
         self._requests += 1
         name = f"op-{op.number}-{self._requests}"
-        url = target if "://" in target else f"http://{self._proxies[op.region]}{target}"
+        host = self._nodes[node] if node else self._proxies[op.region]
+        url = target if "://" in target else f"http://{host}{target}"
         answer = Answer()
         op.start = self.now()
         try:
@@ -139,7 +161,7 @@ class Workload:
         except aiohttp.ClientError as exc:
             answer = Answer(why=type(exc).__name__)
         op.end = self.now()
-        op.node = self._journey.take(name)
+        op.node = node or self._journey.take(name)
         return answer
 
     def note_pushed(self, region: str, repo: str, digest: str) -> None:
@@ -153,17 +175,33 @@ class Workload:
 
 
 class _Worker:
-    """One client: one operation at a time."""
+    """One client."""
 
     def __init__(
-        self, work: Workload, session: aiohttp.ClientSession, region: str, rng: random.Random
+        self,
+        work: Workload,
+        session: aiohttp.ClientSession,
+        region: str,
+        rng: random.Random,
+        node: str = "",
     ) -> None:
+        """*node* is where it sends everything; without one, to its region's proxy."""
+        self._node = node
         self._work = work
         self._session = session
         self._region = region
         self._rng = rng
 
+    async def probe(self, until: float) -> None:
+        """Read hot tags until *until*, whether or not the reads before have been answered."""
+        async with asyncio.TaskGroup() as reads:
+            while self._work.now() < until:
+                repo, tag = self._rng.choice(REPOSITORIES), self._rng.choice(HOT_TAGS)
+                reads.create_task(self._operate("pull", repo, tag))
+                await asyncio.sleep(PROBE_S)
+
     async def run(self, until: float, pause_s: float) -> None:
+        """One operation at a time until *until*."""
         now = self._work.now
         await asyncio.sleep(self._rng.uniform(0, pause_s))
         while now() < until:
@@ -206,7 +244,7 @@ class _Worker:
         return op
 
     async def _send(self, op: Op, method: str, target: str, **more) -> Answer:
-        return await self._work.request(self._session, op, method, target, **more)
+        return await self._work.request(self._session, op, method, target, node=self._node, **more)
 
     def _manifest(self, op: Op) -> str:
         return f"/v2/{op.repo}/manifests/{op.tag or op.digest}"
