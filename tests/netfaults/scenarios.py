@@ -104,6 +104,7 @@ class Scenario:
                     both_ways=fault.both_ways,
                 )
             )
+        await stage.until(until)
 
 
 # --- processes -----------------------------------------------------------------------------------
