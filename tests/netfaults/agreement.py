@@ -81,28 +81,30 @@ class Agreement:
     """When the last of all nodes had said the same as the others; None if they never did."""
 
     tags: dict[tuple[str, str], str]
-    differences: list[str]
+    waited_for: str
+    """Why it was not so the last time that it was not."""
 
 
 async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
     """Ask until all nodes say the same. *now* gives seconds."""
     began = now()
     views: dict[str, View] = {}
-    waiting = ""
+    waited_for = ""
     while now() - began < CONVERGE_MAX_S:
         try:
             answers = await asyncio.gather(*map(nodes.view, nodes.addresses))
         except NoAnswer as exc:
-            waiting = str(exc)
+            waited_for = str(exc)
         else:
             views = dict(zip(nodes.addresses, answers, strict=True))
             if len(set(answers)) == 1:
-                return Agreement(at=now(), tags=_tags(answers[0]), differences=[])
+                return Agreement(at=now(), tags=_tags(answers[0]), waited_for=waited_for)
+            waited_for = "; ".join(_differences(views)[:5])
         await asyncio.sleep(_POLL_S)
     return Agreement(
         at=None,
         tags=_tags(next(iter(views.values()))) if views else {},
-        differences=_differences(views) or [waiting],
+        waited_for=waited_for,
     )
 
 
@@ -215,6 +217,5 @@ def reader(timeout_s: float = _TIMEOUT_S) -> aiohttp.ClientSession:
     """A session for `Nodes`."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=timeout_s),
-        connector=aiohttp.TCPConnector(force_close=True),
         auto_decompress=False,
     )

@@ -44,6 +44,9 @@ class Result:
     converged_s: float | None = None
     """From the last heal until all five nodes had said the same; None: never."""
 
+    waited_for: str = ""
+    """Why they had not, the last time that it was not so."""
+
     acknowledged: int = 0
     unknown: int = 0
     took_effect: int = 0
@@ -185,6 +188,7 @@ class Run:
             ),
             faults=len(disturbances.all),
             converged_s=None if healed.at is None else healed.at - last,
+            waited_for=healed.waited_for,
             acknowledged=sum(op.outcome == "ok" for op in pushes),
             unknown=sum(op.outcome == "unknown" for op in pushes),
             violations=dict(Counter(violation.rule for violation in violations)),
@@ -194,8 +198,7 @@ class Run:
 def _disagreement(agreed: agreement.Agreement) -> list[Violation]:
     if agreed.at is not None:
         return []
-    text = "; ".join(agreed.differences[:5])
-    return [Violation("the nodes do not agree", (), text)]
+    return [Violation("the nodes do not agree", (), agreed.waited_for)]
 
 
 @contextmanager

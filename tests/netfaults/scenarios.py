@@ -111,8 +111,9 @@ class Scenario:
 
 
 async def _kill(stage: Stage) -> Fault:
+    # One node at a time: two that are away at once are another promise (`copies`).
+    await asyncio.gather(*(node.wait_ready() for node in stage.nodes.values()))
     victim = stage.any_node()
-    await victim.wait_ready()
     await asyncio.to_thread(victim.kill)
 
     async def lift() -> None:
