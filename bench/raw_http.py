@@ -48,17 +48,17 @@ class Connection:
         self,
         method: str,
         target: str,
-        expected: int,
+        expected: int | None,
         *,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request and read the whole answer, which must have the *expected* status."""
+        """Send a request, read the whole answer; its status must be *expected*, if given."""
         self._send(method, target, body, headers or {})
         status, answered, rest = self._read_head()
         length = int(answered.get("content-length", "0"))
         content = rest + self._read_exactly(length - len(rest))
-        if status != expected:
+        if expected is not None and status != expected:
             raise UnexpectedAnswer(f"{method} {target}: {status} {content[:300]!r}")
         return Answer(status, answered, content)
 

@@ -6,6 +6,9 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Acknowledging  when may an event be acknowledged
             ├─ Spreading ──── where is an event by now
+            ├─ Trimming ───── forgets events that everybody has
+            ├─ Checkpoints    the whole state, for members that need forgotten events
+            ├─ Bootstrap ──── takes over a member's state, when this node needs some
             ├─ Fetcher ────── blobs on their way here
             ├─ Durability ─── blobs on their way to other holders
             └─ Service ────── what peers ask of this node
@@ -19,12 +22,14 @@ from dataclasses import replace
 from cluster.config import ClusterConfig
 from cluster.driver.acknowledging import Acknowledging
 from cluster.driver.catchup import CatchUp
+from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
 from cluster.driver.service import Service
 from cluster.driver.spreading import Spreading
+from cluster.driver.trimming import Trimming
 from cluster.environment import Environment
 from cluster.errors import ClockOff, JoinRefused, NotCaughtUp, NotEnoughNodes
 from cluster.gossip import antientropy
@@ -87,7 +92,11 @@ class Cluster:
         self._catch_up = CatchUp(env, self._links)
         self._acknowledging = Acknowledging(env, self._links)
         self._spreading = Spreading(env, self._links)
-        self.service: PeerService = Service(env, self._links, intake, self._fetcher, self._probing)
+        self._checkpoints = Checkpoints(env)
+        self._trimming = Trimming(env, self._links)
+        self.service: PeerService = Service(
+            env, self._links, intake, self._fetcher, self._probing, self._checkpoints
+        )
         records.subscribe(self._links.changes.beat)
 
     async def run(self) -> None:
@@ -101,11 +110,14 @@ class Cluster:
             async with asyncio.TaskGroup() as group:
                 for part in (
                     self._links,
+                    self._links.bootstrap,
                     self._probing,
                     self._remembering,
                     self._catch_up,
                     self._fetcher,
                     self._durability,
+                    self._checkpoints,
+                    self._trimming,
                 ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
@@ -182,7 +194,7 @@ class Cluster:
         acknowledged is here. At once while it holds a lease from every member of the region.
 
         Raises:
-            NotCaughtUp, OSError: see `CatchUp.catch_up`.
+            NotCaughtUp, OSError: see `CatchUp.catch_up`; or the state is being taken over.
             ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
                 this node's clock, which is wrong.
         """
@@ -206,6 +218,10 @@ class Cluster:
         few = connected < config.copies and consistency is not Consistency.LOCAL
         if few and config.refuse_degraded:
             raise NotEnoughNodes(connected, config.copies)
+
+    def is_restoring(self) -> bool:
+        """Whether this node lacks events that are gone everywhere, and takes over a state."""
+        return self._links.bootstrap.wanted
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
@@ -247,6 +263,7 @@ class Cluster:
             joined=self.is_joined(),
             current=self._links.is_current(),
             clock_off_ms=self.clock_off_ms(),
+            restoring=self._links.bootstrap.statistics(),
             members=tuple(self._member_statistics(member) for member in self._links.known()),
             health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,

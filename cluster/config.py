@@ -229,6 +229,33 @@ class ClusterConfig:
     """Background replications that may wait. When full, new ones are dropped and counted: the
     manifest that names the blob asks for its copies again before it is acknowledged."""
 
+    checkpoint_events: int = 10_000
+    """Events that a node without any lacks before it takes over a state instead of them. Loading
+    rows is faster than applying events; below this, the checkpoint costs its giver more."""
+
+    checkpoints_max: int = 2
+    """Checkpoints open for peers at once; others are told to wait. Each holds back the removal of
+    old files, and costs the read of the whole index."""
+
+    checkpoint_keep_s: float = 60.0
+    """How long a checkpoint is kept for a reader that was cut off. Longer lets it go on after a
+    longer break; the store keeps what was deleted meanwhile."""
+
+    checkpoint_age_max_s: float = 3_600.0
+    """How long a checkpoint may be read at all. Below the time that a large index takes over a slow
+    link, its reader never gets to the end."""
+
+    trim_interval_s: float = 60.0
+    """Time between looks at what can be forgotten of the logs. Lower keeps them shorter."""
+
+    log_settled_s: float = 3_600.0
+    """How long an event is kept that every member has. Longer spares a node that is restored from
+    an older copy of its directory the checkpoint; it costs the size of the manifests on disk."""
+
+    log_away_s: float = 7 * 86_400.0
+    """How long an event is kept for a member that is away. Longer spares it the checkpoint on
+    return; shorter bounds the disk that its absence costs."""
+
     confirmed_max: int = 65536
     """Blobs whose confirmed holders are remembered until their records arrive; the oldest are
     forgotten first, which costs one extra question to the holder."""
@@ -241,6 +268,8 @@ class ClusterConfig:
                 raise ValueError(f"{each.name} must be positive, not {value}")
         if self.heartbeat_interval_s * 2 > self.lease_s:
             raise ValueError("two greetings must fit into lease_s")
+        if self.log_settled_s > self.log_away_s:
+            raise ValueError("log_settled_s must not exceed log_away_s")
         if self.backoff_min_s > self.backoff_max_s:
             raise ValueError("backoff_min_s must not exceed backoff_max_s")
         if self.push_batch_bytes > 8 * MIB:

@@ -8,6 +8,8 @@ Errors of the replication engine.
     ├── StorageFull          no room: refuse, keep what is there
     ├── EventUndecodable     quarantine the key, go on with the rest
     ├── EventGap             events in between are missing: pull them first
+    ├── BelowFloor           those events are gone from the log: take a checkpoint
+    ├── CheckpointUnavailable  not this one, not now: try another peer, or later
     ├── ClockAhead           the event's stamp is too far in the future: try again later
     ├── PeerError            something at the other end
     │   ├── PeerUnreachable  no answer: mark the link down, back off
@@ -22,7 +24,7 @@ Errors of the replication engine.
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
 """
 
-from cluster.model import Digest, Dot, Member
+from cluster.model import Digest, Dot, Member, Origin
 
 
 class ClusterError(Exception):
@@ -64,6 +66,18 @@ class EventGap(ClusterError):
         super().__init__(f"event {dot} came before its predecessors: have {have}")
         self.dot = dot
         self.have = have
+
+
+class BelowFloor(ClusterError):
+    """The log was trimmed. What its events did is in the objects, and only there."""
+
+    @classmethod
+    def of(cls, origin: Origin, floor: int) -> "BelowFloor":
+        return cls(f"the log of {origin.node}/{origin.epoch} begins after {floor}")
+
+
+class CheckpointUnavailable(ClusterError):
+    """A checkpoint cannot be given, went away half-read, or does not fit the one that wants it."""
 
 
 class ClockAhead(ClusterError):

@@ -201,6 +201,36 @@ class Member(msgspec.Struct, frozen=True):
     store: int = 0
 
 
+class CheckpointHead(NamedTuple):
+    """What a checkpoint is of: the state after exactly the events that *vector* covers."""
+
+    vector: Vector
+    rows: int
+    """How many rows it has, for showing how far its reader is."""
+
+    seal: bytes
+    """The registry's: by it the reader knows that nothing is missing."""
+
+
+class CheckpointPart(NamedTuple):
+    """Some rows of a checkpoint. *data* is the registry's; the cluster never reads it."""
+
+    data: bytes
+    rows: int
+    next: bytes
+    """Where the following part begins; empty when this one is the last."""
+
+
+class CheckpointPiece(NamedTuple):
+    """One message of a checkpoint on its way."""
+
+    number: int
+    """Names the checkpoint at the node that has it open; not 0."""
+
+    head: CheckpointHead
+    part: CheckpointPart
+
+
 class Status(StrEnum):
     """What the members think of one of them."""
 

@@ -9,6 +9,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from cluster.model import (
+    CheckpointHead,
+    CheckpointPart,
+    CheckpointPiece,
     Digest,
     Event,
     Greeting,
@@ -157,6 +160,55 @@ class RecordReplica(Protocol):
         Durable events of one log after *seq*, in order.
 
         At least one when there is any, then as many as fit into *max_bytes*.
+
+        Raises:
+            BelowFloor: they are gone from the log.
+        """
+        ...
+
+    def floor(self) -> Vector:
+        """Up to where events are gone from each log; nothing is said of a whole log."""
+        ...
+
+    async def trim(self, upto: Vector) -> None:
+        """Forget the durable events of each log up to a sequence, which becomes its floor."""
+        ...
+
+    async def checkpoint(self) -> "Checkpoint":
+        """
+        The whole state at this moment, to be read piece by piece and closed.
+
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
+        """
+        ...
+
+    @property
+    def restoring(self) -> bool:
+        """Whether `begin_restore` was called and `end_restore` has not returned, restarts included:
+        nothing of the state can be read or changed meanwhile. The logs can be read."""
+        ...
+
+    async def begin_restore(self, head: CheckpointHead) -> None:
+        """
+        Give up the state, and wait for that of a checkpoint. The logs stay.
+
+        Raises:
+            CheckpointUnavailable: events that the checkpoint lacks are gone from the logs here.
+                Nothing was given up.
+        """
+        ...
+
+    async def restore(self, part: CheckpointPart) -> None:
+        """Take over the next part. Each one once, in order."""
+        ...
+
+    async def end_restore(self) -> None:
+        """
+        Take the checkpoint as the state, and apply on top what the logs here have beyond it.
+
+        Raises:
+            CheckpointUnavailable: something is missing or damaged; begin again.
         """
         ...
 
@@ -206,6 +258,23 @@ class MemberStore(Protocol):
         ...
 
 
+class Checkpoint(Protocol):
+    """A consistent view of everything that replicas share, for one reader."""
+
+    @property
+    def head(self) -> CheckpointHead: ...
+
+    def part(self, after: bytes) -> CheckpointPart:
+        """The part that begins at *after*, the `next` of the one before; the first for b"".
+
+        Raises:
+            ValueError: *after* is no such place.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
 class Peer(Protocol):
     """
     One connected peer. Every method may raise `PeerUnreachable` and `PeerRefused`.
@@ -248,6 +317,17 @@ class Peer(Protocol):
         Raises:
             BlobUnavailable: the peer could not get it from any source.
             StorageFull: the peer has no room.
+        """
+        ...
+
+    def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        """
+        The pieces of the peer's checkpoint *number* that follow the place *after*. A new one is
+        made for 0 and b"".
+
+        Raises:
+            CheckpointUnavailable: it has no such checkpoint, or has too many open.
+            NotCaughtUp: it is itself restoring its state.
         """
         ...
 
@@ -301,6 +381,16 @@ class PeerService(Protocol):
 
         Raises:
             BlobUnknown: there is no complete copy here.
+        """
+        ...
+
+    def on_checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        """
+        See `Peer.checkpoint`.
+
+        Raises:
+            CheckpointUnavailable, NotCaughtUp: likewise.
+            ValueError: *after* is no place in a checkpoint.
         """
         ...
 

@@ -1,6 +1,7 @@
 """What the engine tells about itself: counters inside, immutable snapshots outside."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cluster.model import NodeId, Region, Status
 
@@ -47,6 +48,20 @@ class Counters:
 
     rumours_dropped: int = 0
 
+    restores: int = 0
+    """Times the state of a peer was taken over, the events that lead there being gone."""
+
+    checkpoint_rows_served: int = 0
+    events_trimmed: int = 0
+    """Events that were forgotten, every member having them."""
+
+
+class RestoreStatistics(NamedTuple):
+    """How far this node is with taking over the state of a peer."""
+
+    rows_done: int
+    rows: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberStatistics:
@@ -80,6 +95,9 @@ class ClusterStatistics:
 
     clock_off_ms: float
     """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+
+    restoring: RestoreStatistics | None
+    """None while no peer's state is being taken over."""
 
     members: tuple[MemberStatistics, ...]
 

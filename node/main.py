@@ -53,6 +53,8 @@ from node.startup import StartupError
 
 EXIT_FAILED = 1
 
+_RESTORING = "taking over the index of another node"
+
 
 def serve(settings: Settings) -> int:
     """
@@ -305,6 +307,9 @@ def _pages(
     def readyz() -> Page:
         if index.writer.failed is not None:
             readiness.require("index", "the storage failed; restart the node")
+        else:
+            restoring = cluster.is_restoring()
+            readiness.require("index", _RESTORING if restoring else None)
         off_ms = cluster.clock_off_ms()
         readiness.require("clock", f"{off_ms:.0f} ms off its members'" if off_ms else None)
         return Page(*readiness.readyz(), health.CONTENT_TYPE)

@@ -474,3 +474,94 @@ class HoldBlobReply(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HoldBlobReply: _TypeAlias = HoldBlobReply  # noqa: Y015
+
+@_typing.final
+class CheckpointRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """0 begins a new one"""
+    after: _builtins.bytes
+    """`next` of the last piece that came; empty for the first"""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        after: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointRequest: _TypeAlias = CheckpointRequest  # noqa: Y015
+
+@_typing.final
+class CheckpointPiece(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    data: _builtins.bytes
+    """rows, in the form of node/index; the engine does not read it"""
+    rows: _builtins.int
+    """in `data`"""
+    next: _builtins.bytes
+    """empty in the last piece"""
+    @_builtins.property
+    def head(self) -> Global___CheckpointHead:
+        """in the first message of a stream only"""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        head: Global___CheckpointHead | None = ...,
+        data: _builtins.bytes = ...,
+        rows: _builtins.int = ...,
+        next: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "head", b"head", "next", b"next", "number", b"number", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointPiece: _TypeAlias = CheckpointPiece  # noqa: Y015
+
+@_typing.final
+class CheckpointHead(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VECTOR_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    SEAL_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """in the whole of it"""
+    seal: _builtins.bytes
+    """by which the reader knows that nothing is missing"""
+    @_builtins.property
+    def vector(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+        """the events whose outcome the checkpoint is"""
+
+    def __init__(
+        self,
+        *,
+        vector: _abc.Iterable[Global___Progress] | None = ...,
+        rows: _builtins.int = ...,
+        seal: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "seal", b"seal", "vector", b"vector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckpointHead: _TypeAlias = CheckpointHead  # noqa: Y015

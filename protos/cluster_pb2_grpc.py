@@ -64,6 +64,11 @@ class ClusterStub:
                 request_serializer=protos_dot_cluster__pb2.HoldBlobRequest.SerializeToString,
                 response_deserializer=protos_dot_cluster__pb2.HoldBlobReply.FromString,
                 _registered_method=True)
+        self.Checkpoint = channel.unary_stream(
+                '/atoll.cluster.v1.Cluster/Checkpoint',
+                request_serializer=protos_dot_cluster__pb2.CheckpointRequest.SerializeToString,
+                response_deserializer=protos_dot_cluster__pb2.CheckpointPiece.FromString,
+                _registered_method=True)
 
 
 class ClusterServicer:
@@ -116,6 +121,15 @@ class ClusterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Checkpoint(self, request, context):
+        """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
+        logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
+        checkpoint and the place where it ended, while the checkpoint is kept open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -148,6 +162,11 @@ def add_ClusterServicer_to_server(servicer, server):
                     servicer.HoldBlob,
                     request_deserializer=protos_dot_cluster__pb2.HoldBlobRequest.FromString,
                     response_serializer=protos_dot_cluster__pb2.HoldBlobReply.SerializeToString,
+            ),
+            'Checkpoint': grpc.unary_stream_rpc_method_handler(
+                    servicer.Checkpoint,
+                    request_deserializer=protos_dot_cluster__pb2.CheckpointRequest.FromString,
+                    response_serializer=protos_dot_cluster__pb2.CheckpointPiece.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -312,6 +331,33 @@ class Cluster:
             '/atoll.cluster.v1.Cluster/HoldBlob',
             protos_dot_cluster__pb2.HoldBlobRequest.SerializeToString,
             protos_dot_cluster__pb2.HoldBlobReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Checkpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/atoll.cluster.v1.Cluster/Checkpoint',
+            protos_dot_cluster__pb2.CheckpointRequest.SerializeToString,
+            protos_dot_cluster__pb2.CheckpointPiece.FromString,
             options,
             channel_credentials,
             insecure,

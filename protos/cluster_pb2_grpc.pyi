@@ -58,6 +58,11 @@ class ClusterStub:
     """Asks the receiver to hold a blob. Answered once it is verified and durable there.
     Small blobs travel inline; others are fetched from `sources`.
     """
+    Checkpoint: _grpc.UnaryStreamMultiCallable[_cluster_pb2.CheckpointRequest, _cluster_pb2.CheckpointPiece]
+    """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
+    logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
+    checkpoint and the place where it ended, while the checkpoint is kept open.
+    """
 
 @_typing.type_check_only
 class ClusterAsyncStub(ClusterStub):
@@ -83,6 +88,11 @@ class ClusterAsyncStub(ClusterStub):
     HoldBlob: _aio.UnaryUnaryMultiCallable[_cluster_pb2.HoldBlobRequest, _cluster_pb2.HoldBlobReply]  # type: ignore[assignment]
     """Asks the receiver to hold a blob. Answered once it is verified and durable there.
     Small blobs travel inline; others are fetched from `sources`.
+    """
+    Checkpoint: _aio.UnaryStreamMultiCallable[_cluster_pb2.CheckpointRequest, _cluster_pb2.CheckpointPiece]  # type: ignore[assignment]
+    """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
+    logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
+    checkpoint and the place where it ended, while the checkpoint is kept open.
     """
 
 class ClusterServicer(metaclass=_abc_1.ABCMeta):
@@ -142,6 +152,17 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_cluster_pb2.HoldBlobReply, _abc.Awaitable[_cluster_pb2.HoldBlobReply]]:
         """Asks the receiver to hold a blob. Answered once it is verified and durable there.
         Small blobs travel inline; others are fetched from `sources`.
+        """
+
+    @_abc_1.abstractmethod
+    def Checkpoint(
+        self,
+        request: _cluster_pb2.CheckpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_cluster_pb2.CheckpointPiece], _abc.AsyncIterator[_cluster_pb2.CheckpointPiece]]:
+        """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
+        logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
+        checkpoint and the place where it ended, while the checkpoint is kept open.
         """
 
 def add_ClusterServicer_to_server(servicer: ClusterServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

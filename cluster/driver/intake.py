@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cluster.environment import Environment
-from cluster.errors import ClockAhead, EventGap
+from cluster.errors import ClockAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
 from cluster.model import Event, Origin
 
@@ -40,6 +40,9 @@ class Intake:
                 stopped.add(origin)
                 gapless = False
                 self._env.log.warning("event gap", dot=str(exc.dot), have=exc.have)
+            except NotCaughtUp:
+                # The state is being taken over from a peer; what is sent now is asked for then.
+                return False
             else:
                 self._parked.discard(origin)
                 self._env.counters.events_received += len(run)

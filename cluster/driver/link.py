@@ -7,7 +7,7 @@ from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
-from cluster.errors import ClusterError, PeerUnreachable
+from cluster.errors import BelowFloor, ClusterError, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Greeting, NodeId, Region, Vector
 from cluster.ports import Peer
@@ -29,6 +29,18 @@ class LinkOwner(Protocol):
 
     def note_silence(self, node: NodeId) -> None:
         """A greeting was not answered in time."""
+        ...
+
+    def is_too_far_behind(self, have: Vector) -> bool:
+        """Whether this node had better take over a state than the events up to *have*."""
+        ...
+
+    def note_below_floor(self, node: NodeId) -> None:
+        """*node* no longer has events that are missing here."""
+        ...
+
+    async def wait_before_pull(self) -> None:
+        """Return when another pull may bring what the last one did not."""
         ...
 
 
@@ -130,16 +142,22 @@ class Link:
             async with self._first_pulls:
                 if await self.pull():
                     break
-            await asyncio.sleep(self._env.config.antientropy_interval_s)
+            await self._owner.wait_before_pull()
         self.caught_up = True
         self._owner.note_caught_up(self.node)
 
     async def _pull_once(self) -> bool:
+        if self._env.records.restoring or self._owner.is_too_far_behind(self.have):
+            return False
         gapless = True
         stream = self.peer.pull(self._env.records.vector())
-        async for batch in watched(stream, self._env.config.stall_timeout_s):
-            gapless &= await self._intake.take(batch)
-            self._changes.beat()
+        try:
+            async for batch in watched(stream, self._env.config.stall_timeout_s):
+                gapless &= await self._intake.take(batch)
+                self._changes.beat()
+        except BelowFloor:
+            self._owner.note_below_floor(self.node)
+            return False
         return gapless
 
     async def _beat(self) -> None:

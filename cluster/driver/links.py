@@ -6,6 +6,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
 
+from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
@@ -18,6 +19,7 @@ from cluster.errors import (
     PeerUnreachable,
     WrongCluster,
 )
+from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases
 from cluster.membership.backoff import Backoff
@@ -71,6 +73,10 @@ class Links:
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
+        self.bootstrap = Bootstrap(env, self, self.changes)
+        self.haves: dict[NodeId, Vector] = {}
+        """How far each member said it is, last time it said so."""
+
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._hindered: set[NodeId] = set()
@@ -174,6 +180,7 @@ class Links:
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
+        self.haves[member.node] = have
         if before is not None and before.epoch != member.epoch:
             self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
@@ -248,6 +255,8 @@ class Links:
 
     def is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
+        if self.bootstrap.wanted:
+            return False
         return self.leases.cover(self.neighbours(), self._env.clock.now_s())
 
     def clock_off_ms(self) -> float:
@@ -273,6 +282,23 @@ class Links:
         self.joining.caught_up(node)
         self.changes.beat()
 
+    def is_too_far_behind(self, have: Vector) -> bool:
+        events_min = self._env.config.checkpoint_events
+        if not antientropy.needs_state(self._env.records.vector(), have, events_min):
+            return False
+        self.bootstrap.want()
+        return True
+
+    def note_below_floor(self, node: NodeId) -> None:
+        self._env.log.info("events are gone at the peer", peer=node)
+        self.bootstrap.want()
+
+    async def wait_before_pull(self) -> None:
+        if self.bootstrap.wanted:
+            await self.changes.wait_until(lambda: not self.bootstrap.wanted)
+        else:
+            await asyncio.sleep(self._env.config.antientropy_interval_s)
+
     def _end_run_of(self, member: Member) -> None:
         """*member* has started anew: what its last run said of itself need not hold any more."""
         self.acknowledgements.forget(member.node)
@@ -289,6 +315,12 @@ class Links:
                 await self.changes.wait_until(lambda: self.joining.joined)
         if not self.joining.joined:
             self._check_rejection(final=True)
+            # Whoever answers and still has more is waited for: without it this node would say
+            # that it is ready, and "try again" to everything that it is asked.
+            await self.changes.wait_until(
+                lambda: self.joining.joined or all(link.caught_up for link in self.live())
+            )
+        if not self.joining.joined:
             self._env.log.warning("joined without all seeds", missing=self.joining.missing)
             self.joining.give_up()
             self.changes.beat()

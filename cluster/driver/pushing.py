@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from cluster.driver.forwarding import Forwarding
 from cluster.environment import Environment
+from cluster.errors import BelowFloor
+from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Event, Member, Origin, Vector
 from cluster.ports import Peer
@@ -57,11 +59,22 @@ class Pushing:
     def _next_batch(self) -> list[Event]:
         now, room = self._env.clock.now_s(), self._env.config.push_batch_bytes
         batch: list[Event] = []
+        vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
+        # Who has nothing asks for the state, and would get the events beside it.
+        waits = antientropy.needs_state(self._reached, vector, events_min)
         for origin, upto in self._forwarding.duties(self._member.node, self._member.region):
             after = self._reached.get(origin, 0)
             if after >= upto or self._paused_until.get(origin, 0.0) > now:
                 continue
-            events = self._env.records.events_after(origin, after, max_bytes=room)
+            if waits:
+                self._pause(origin)
+                continue
+            try:
+                events = self._env.records.events_after(origin, after, max_bytes=room)
+            except BelowFloor:
+                # The peer finds that out when it pulls, and takes over a whole state.
+                self._pause(origin)
+                continue
             batch += events
             room -= sum(len(event.body) for event in events)
             if room <= 0:
@@ -73,8 +86,7 @@ class Pushing:
         for origin in {event.origin for event in events}:
             reached, before = answer.get(origin, 0), self._reached.get(origin, 0)
             if reached <= before:
-                pause_s = self._env.config.heartbeat_remote_interval_s
-                self._paused_until[origin] = self._env.clock.now_s() + pause_s
+                self._pause(origin)
                 continue
             self._reached[origin] = reached
             if origin == own:
@@ -83,6 +95,10 @@ class Pushing:
                     self._changes.beat()
             else:
                 self._env.counters.events_relayed += reached - before
+
+    def _pause(self, origin: Origin) -> None:
+        pause_s = self._env.config.heartbeat_remote_interval_s
+        self._paused_until[origin] = self._env.clock.now_s() + pause_s
 
     async def _wait_for_more(self) -> None:
         if not self._paused_until:

@@ -2,13 +2,23 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.environment import Environment
-from cluster.errors import DigestMismatch, WrongCluster
+from cluster.errors import BelowFloor, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
-from cluster.model import Digest, Event, Greeting, NodeId, ProbeReply, ProbeRequest, Vector
+from cluster.model import (
+    CheckpointPiece,
+    Digest,
+    Event,
+    Greeting,
+    NodeId,
+    ProbeReply,
+    ProbeRequest,
+    Vector,
+)
 from cluster.replication.fetcher import Fetcher
 
 
@@ -22,12 +32,14 @@ class Service:
         intake: Intake,
         fetcher: Fetcher,
         probing: Probing,
+        checkpoints: Checkpoints,
     ) -> None:
         self._env = env
         self._links = links
         self._intake = intake
         self._fetcher = fetcher
         self._probing = probing
+        self._checkpoints = checkpoints
 
     def on_hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
@@ -50,17 +62,25 @@ class Service:
         One log after the other, each batch of one log only.
 
         What becomes durable after the call began is not part of it: otherwise a busy node's
-        answer would never end.
+        answer would never end. A log whose first missing events are gone comes last, as the error:
+        the others are worth having.
         """
         records, batch_bytes = self._env.records, self._env.config.push_batch_bytes
+        below: BelowFloor | None = None
         for origin, after, upto in antientropy.missing(have, records.vector()):
             cursor = after
             while cursor < upto:
-                events = records.events_after(origin, cursor, max_bytes=batch_bytes)
+                try:
+                    events = records.events_after(origin, cursor, max_bytes=batch_bytes)
+                except BelowFloor as exc:
+                    below = exc
+                    break
                 if not events:
                     break
                 cursor = events[-1].dot.seq
                 yield events
+        if below is not None:
+            raise below
 
     async def on_fetch(
         self, digest: Digest, offset: int
@@ -74,6 +94,9 @@ class Service:
                 offset += len(data)
             if size == 0:
                 yield 0, b""
+
+    def on_checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        return self._checkpoints.read(number, after)
 
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None

@@ -33,6 +33,16 @@ def behind(have: Vector, other: Vector) -> int:
     return sum(part.events for part in missing(have, other))
 
 
+def needs_state(have: Vector, other: Vector, events_min: int) -> bool:
+    """
+    Whether who has *have* had better take over the state at *other* than the events up to there:
+    it has nothing, and lacks *events_min* or more.
+
+    A node that has something keeps it, and with it what nobody else may have.
+    """
+    return not any(have.values()) and behind(have, other) >= events_min
+
+
 def runs(events: Sequence[Event]) -> Iterator[tuple[Origin, list[Event]]]:
     """Cut a batch into pieces of one origin each, so that trouble with one spares the others."""
     for origin, run in groupby(events, key=lambda event: event.origin):

@@ -10,6 +10,8 @@ import grpc.aio
 
 from cluster.errors import PeerRefused, PeerUnreachable
 from cluster.model import (
+    CheckpointHead,
+    CheckpointPiece,
     Digest,
     Event,
     Greeting,
@@ -110,6 +112,18 @@ class GrpcPeer:
         request = pb.HoldBlobRequest(digest=digest, size=size, sources=sources, data=data)
         with _domain_errors(digest):
             await self._stub.HoldBlob(request, metadata=self._metadata())
+
+    async def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        request = pb.CheckpointRequest(number=number, after=after)
+        with _domain_errors():
+            call = self._stub.Checkpoint(request, metadata=self._metadata())
+            try:
+                head: CheckpointHead | None = None
+                async for message in call:
+                    head = head or codec.read_checkpoint_head(message.head)
+                    yield codec.read_checkpoint_piece(message, head)
+            finally:
+                call.cancel()
 
     async def close(self) -> None:
         await self._channel.close()

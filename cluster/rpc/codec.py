@@ -11,6 +11,9 @@ from typing import Final
 from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.model import (
     NODE_ID,
+    CheckpointHead,
+    CheckpointPart,
+    CheckpointPiece,
     Digest,
     Dot,
     Event,
@@ -217,3 +220,28 @@ def _address(text: str) -> str:
     if not host or not port.isdecimal() or len(text) > _ADDRESS_MAX:
         raise ValueError(f"{text[:80]!r} is not HOST:PORT")
     return text
+
+
+def write_checkpoint_piece(piece: CheckpointPiece, *, with_head: bool) -> pb.CheckpointPiece:
+    vector, rows, seal = piece.head
+    head = pb.CheckpointHead(vector=write_vector(vector), rows=rows, seal=seal)
+    return pb.CheckpointPiece(
+        number=piece.number,
+        head=head if with_head else None,
+        data=piece.part.data,
+        rows=piece.part.rows,
+        next=piece.part.next,
+    )
+
+
+def read_checkpoint_head(message: pb.CheckpointHead) -> CheckpointHead:
+    return CheckpointHead(read_vector(message.vector), message.rows, message.seal)
+
+
+def read_checkpoint_piece(message: pb.CheckpointPiece, head: CheckpointHead) -> CheckpointPiece:
+    """A piece, with the *head* that came in the first message."""
+    if message.number == 0:
+        raise ValueError("a checkpoint has a number")
+    return CheckpointPiece(
+        message.number, head, CheckpointPart(message.data, message.rows, message.next)
+    )

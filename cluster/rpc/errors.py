@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 import grpc
 
 from cluster.errors import (
+    BelowFloor,
     BlobUnavailable,
     BlobUnknown,
+    CheckpointUnavailable,
     ClockAhead,
     ClockOff,
     ClusterError,
@@ -73,6 +75,12 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     ),
     DuplicateNode: Wire(
         grpc.StatusCode.ALREADY_EXISTS, "duplicate-node", lambda m, _: DuplicateNode(m)
+    ),
+    BelowFloor: Wire(grpc.StatusCode.OUT_OF_RANGE, "below-floor", lambda m, _: BelowFloor(m)),
+    CheckpointUnavailable: Wire(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "checkpoint-unavailable",
+        lambda m, _: CheckpointUnavailable(m),
     ),
     WrongCluster: Wire(
         grpc.StatusCode.PERMISSION_DENIED, "wrong-cluster", lambda m, _: WrongCluster(m)

@@ -130,6 +130,19 @@ class _Servicer(ClusterServicer):
 
         await self._stream(context, answer())
 
+    async def Checkpoint(  # type: ignore[override]  # The same.
+        self, request: pb.CheckpointRequest, context: grpc.aio.ServicerContext
+    ) -> None:
+        async def answer() -> AsyncGenerator[pb.CheckpointPiece, None]:
+            first = True
+            stream = self._service.on_checkpoint(request.number, request.after)
+            async with aclosing(stream) as pieces:
+                async for piece in pieces:
+                    yield codec.write_checkpoint_piece(piece, with_head=first)
+                    first = False
+
+        await self._stream(context, answer())
+
     async def _unary(self, context: grpc.aio.ServicerContext, answer: Awaitable[T]) -> T:
         self._adopt_request_id(context)
         try:

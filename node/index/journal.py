@@ -6,18 +6,34 @@ rows derived from them go to the store as one atomic batch. Only the writer thre
 transactions; anyone may read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
+from cluster.errors import BelowFloor, NotCaughtUp
 from cluster.events import Body, decode_event, encode_body, encode_event, kind_of
 from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
 from node.index import keys, rows
+from node.index.merkle import RowChange, Sums
 from node.index.rows import TotalsRow
-from node.index.store import Mutation, OrderedStore
+from node.index.store import END, LOCAL_FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
+
+RESTORING: Final = keys.join("restoring")
+"""Row of `meta` that is there while a checkpoint takes the place of the objects."""
+
+CLOCK: Final = keys.join("clock")
+"""Row of `meta` with the largest stamp among the events that are gone from the logs."""
 
 TOTALS: Final = keys.join("totals")
 """Row of `meta` that holds the totals; in the same batch as what they count."""
+
+
+def forget_log(origin: Origin, seq: int) -> list[Change]:
+    """What takes the events up to *seq* out of a log, and says so."""
+    return [
+        RangeDeletion("log", keys.log(origin, 0), keys.log(origin, seq + 1)),
+        Mutation("floor", keys.origin(origin), keys.u64(seq)),
+    ]
 
 
 class StampSource(Protocol):
@@ -44,6 +60,7 @@ class Transaction:
     def __init__(self, journal: "Journal") -> None:
         self._journal = journal
         self._rows: dict[tuple[str, bytes], bytes | None] = {}
+        self._read: dict[tuple[str, bytes], bytes | None] = {}
         self._progress: dict[Origin, int] = {}
         self._counted = TotalsRow()
         self._conflicts: list[Key] = []
@@ -52,7 +69,9 @@ class Transaction:
         try:
             return self._rows[family, key]
         except KeyError:
-            return self._journal.store.get(family, key)
+            value = self._journal.store.get(family, key)
+            self._read[family, key] = value
+            return value
 
     def scan(self, family: str, prefix: bytes) -> list[tuple[bytes, bytes]]:
         """Every row under *prefix*, in order."""
@@ -130,21 +149,33 @@ class Transaction:
         totals = self._journal.totals.plus(self._counted)
         if totals != self._journal.totals:
             self.put("meta", TOTALS, rows.encode(totals))
-        self._journal.store.write(
-            [Mutation(family, key, value) for (family, key), value in self._rows.items()]
-        )
+        sums, summed = self._journal.sums.after(self._changes())
+        batch = [Mutation(family, key, value) for (family, key), value in self._rows.items()]
+        self._journal.store.write([*batch, *summed])
+        self._journal.sums = sums
         self._journal.applied.update(self._progress)
         self._journal.totals = totals
         for key in self._conflicts:
             self._journal.on_conflict(key)
+
+    def _changes(self) -> Iterator[RowChange]:
+        for (family, key), after in self._rows.items():
+            if family not in LOCAL_FAMILIES:
+                yield RowChange(family, key, self._before(family, key), after)
+
+    def _before(self, family: str, key: bytes) -> bytes | None:
+        try:
+            return self._read[family, key]
+        except KeyError:
+            return self._journal.store.get(family, key)
 
 
 class Journal:
     """
     The log of every origin, and how far each is applied and durable.
 
-    `applied` belongs to the writer thread. `durable` is replaced as a whole after each sync,
-    so that readers on other threads always see a consistent one.
+    `applied` and `sums` belong to the writer thread. `durable` is replaced as a whole after each
+    sync, and `floor` with each trim, so that readers on other threads always see a consistent one.
     """
 
     def __init__(
@@ -157,17 +188,30 @@ class Journal:
         self.on_conflict: Callable[[Key], None] = lambda key: None
         """Runs on the writer thread once for every conflict that arises."""
         self.applied: dict[Origin, int] = {}
+        self.floor: Vector = {}
+        """Up to where events are gone from each log. Their effect is in the objects."""
+        self.restoring = False
+        """The objects are being replaced by a checkpoint: nothing may be read or changed."""
+        self.sums = Sums()
         self.totals = TotalsRow()
         self._load()
         self.durable: Vector = dict(self.applied)
 
     def _load(self) -> None:
-        self.applied = {
-            keys.read_origin(key): keys.read_u64(value)
-            for key, value in self.store.scan("vector", b"", b"\xff")
-        }
+        self.applied = self._origins("vector")
+        self.floor = self._origins("floor")
+        self.restoring = self.store.get("meta", RESTORING) is not None
+        if self.restoring:
+            self.applied.update(self._log_ends())
+        self.sums = Sums.load(self.store)
         row = self.store.get("meta", TOTALS)
         self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
+
+    def _origins(self, family: str) -> dict[Origin, int]:
+        return {
+            keys.read_origin(key): keys.read_u64(value)
+            for key, value in self.store.scan(family, b"", END)
+        }
 
     def recover(self) -> None:
         """
@@ -191,20 +235,78 @@ class Journal:
             last = self.store.get("log", keys.log(origin, seq))
             if last is not None:
                 self.clock.resume(Stamp(decode_event(last).stamp))
+        forgotten = self.store.get("meta", CLOCK)
+        if forgotten is not None:
+            self.clock.resume(Stamp(keys.read_u64(forgotten)))
+
+    def check_serving(self) -> None:
+        """
+        Return if the objects can be read.
+
+        Raises:
+            NotCaughtUp: they are being replaced by a checkpoint.
+        """
+        if self.restoring:
+            raise NotCaughtUp("this node is taking over the index of another one")
 
     def begin(self) -> Transaction:
+        """
+        A new change.
+
+        Raises:
+            NotCaughtUp: the objects are being replaced by a checkpoint.
+        """
+        self.check_serving()
         return Transaction(self)
 
     def mark_durable(self) -> None:
         """Take what is applied as durable; the writer calls it after a sync."""
-        self.durable = dict(self.applied)
+        if not self.restoring:
+            # Until the end of a restore the log goes further than the objects, and it counts.
+            self.durable = dict(self.applied)
+
+    def trim(self, upto: Vector) -> None:
+        """Forget the durable events up to those sequences. On the writer thread."""
+        floor, batch, stamp = dict(self.floor), list[Change](), 0
+        for origin, asked in upto.items():
+            seq = min(asked, self.durable.get(origin, 0))
+            if seq <= floor.get(origin, 0):
+                continue
+            last = self.store.get("log", keys.log(origin, seq))
+            stamp = max(stamp, 0 if last is None else decode_event(last).stamp)
+            batch += forget_log(origin, seq)
+            floor[origin] = seq
+        if batch:
+            # First, so that nobody begins to read what is about to go.
+            self.floor = floor
+            self.store.write([*batch, *self.remember_stamp(stamp)])
+
+    def remember_stamp(self, stamp: int) -> list[Change]:
+        """What keeps the clock behind *stamp* after a restart, its event being gone."""
+        row = self.store.get("meta", CLOCK)
+        known = 0 if row is None else keys.read_u64(row)
+        return [Mutation("meta", CLOCK, keys.u64(max(known, stamp)))]
+
+    def _log_ends(self) -> dict[Origin, int]:
+        """How far each log goes, from the rows: during a restore the vector may be behind them."""
+        ends: dict[Origin, int] = {}
+        for key, _ in self.store.scan("log", b"", END):
+            ends[keys.read_origin(key[:-8])] = keys.read_u64(key[-8:])
+        return {origin: max(end, self.applied.get(origin, 0)) for origin, end in ends.items()}
 
     def events_after(self, origin: Origin, seq: int, max_bytes: int) -> Sequence[Event]:
-        """Durable events of one log after *seq*: one, then as many as fit into *max_bytes*."""
+        """
+        Durable events of one log after *seq*: one, then as many as fit into *max_bytes*.
+
+        Raises:
+            BelowFloor: they are gone.
+        """
         upto = self.durable.get(origin, 0)
         events: list[Event] = []
         if seq >= upto:
             return events
+        if seq < self.floor.get(origin, 0):
+            raise BelowFloor.of(origin, self.floor[origin])
         size = 0
         stop = keys.log(origin, upto + 1)
         for _, value in self.store.scan("log", keys.log(origin, seq + 1), stop):
@@ -212,4 +314,7 @@ class Journal:
             if events and size > max_bytes:
                 break
             events.append(decode_event(value))
+        if not events or events[0].dot.seq != seq + 1:
+            # The log was trimmed between the look at the floor and the scan.
+            raise BelowFloor.of(origin, self.floor.get(origin, 0))
         return events

@@ -25,6 +25,8 @@ cannot, by their grammar.
     holders          digest 0 node 0                        HolderRow
     log              node 0 epoch(8) seq(8)                 the event, as it came
     vector           node 0 epoch(8)                        seq(8): last applied, gap-free
+    floor            node 0 epoch(8)                        seq(8): gone up to here from the log
+    merkle           partition(1)                           sum(16) rows(8), see node.index.merkle
     quarantine       collection 0 repo 0 name 0 dot         QuarantineRow
     uploads          id 0                                   UploadRow
 

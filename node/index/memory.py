@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from sortedcontainers import SortedDict
 
-from node.index.store import FAMILIES, Mutation
+from node.index.store import FAMILIES, Change, Mutation, RangeDeletion
 
 
 class MemoryStore:
@@ -30,15 +30,30 @@ class MemoryStore:
             if value is not None:
                 yield key, value
 
-    def write(self, batch: Sequence[Mutation]) -> None:
+    def write(self, batch: Sequence[Change]) -> None:
         with self._lock:
-            for family, key, value in batch:
-                rows = self._families[family]
-                self._undo.append(Mutation(family, key, rows.get(key)))
-                if value is None:
-                    rows.pop(key, None)
+            for change in batch:
+                if isinstance(change, Mutation):
+                    self._mutate(*change)
                 else:
-                    rows[key] = value
+                    self._delete(change)
+
+    def _delete(self, gone: RangeDeletion) -> None:
+        rows = self._families[gone.family]
+        for key in list(rows.irange(gone.start, gone.stop, inclusive=(True, False))):
+            self._mutate(gone.family, key, None)
+
+    def _mutate(self, family: str, key: bytes, value: bytes | None) -> None:
+        rows = self._families[family]
+        self._undo.append(Mutation(family, key, rows.get(key)))
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = value
+
+    def snapshot(self, families: Sequence[str]) -> "MemorySnapshot":
+        with self._lock:
+            return MemorySnapshot({family: self._families[family].copy() for family in families})
 
     def sync(self) -> None:
         with self._lock:
@@ -58,3 +73,18 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to close; the rows stay, so that a test can open them again."""
+
+
+class MemorySnapshot:
+    """Copies of the dictionaries."""
+
+    def __init__(self, families: dict[str, SortedDict]) -> None:
+        self._families = families
+
+    def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        rows = self._families[family]
+        for key in rows.irange(start, stop, inclusive=(True, False)):
+            yield key, rows[key]
+
+    def close(self) -> None:
+        self._families.clear()

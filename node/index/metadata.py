@@ -24,7 +24,7 @@ class Metadata(Queries):
     """`MetadataIndex` over an ordered store."""
 
     def __init__(self, journal: Journal, writer: IndexWriter) -> None:
-        super().__init__(journal.store)
+        super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
 

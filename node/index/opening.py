@@ -10,19 +10,28 @@ from cluster.ports import Chance
 from node.index import keys
 from node.index.journal import Journal
 from node.index.members import IndexMembers
+from node.index.merkle import Sums
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
 from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
-FORMAT: Final = 1
-"""Version of the key layout and the rows. A newer one on disk is refused, never guessed at."""
+FORMAT: Final = 2
+"""
+Version of the key layout and the rows. A newer one on disk is refused, never guessed at; an older
+one is brought up to this one when it is opened.
+
+    1  the first
+    2  `merkle`: sums over the shared rows; `floor`: logs may begin later than at 1
+"""
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
 _STORE: Final = keys.join("store")
 _FORMAT: Final = keys.join("format")
+
+_SUMS_SINCE: Final = 2
 
 _RANDOM_BITS: Final = 16
 """Of an epoch; the rest is milliseconds since the Unix epoch, and at least one more than before."""
@@ -95,10 +104,12 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) ->
     found = owner(store)
     if found is not None and found != node:
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
+    upgrade = _upgrade(store)
     epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
     store_id = _stored_id(store, rng)
     store.write(
         [
+            *upgrade,
             Mutation("meta", _FORMAT, keys.u64(FORMAT)),
             Mutation("meta", _NODE, node.encode()),
             Mutation("meta", _EPOCH, keys.u64(epoch)),
@@ -107,6 +118,17 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) ->
     )
     store.sync()
     return Identity(Origin(node, epoch), store_id)
+
+
+def _upgrade(store: OrderedStore) -> list[Mutation]:
+    """What a store of an older format lacks."""
+    return Sums.recompute(store).stored() if needs_sums(store) else []
+
+
+def needs_sums(store: OrderedStore) -> bool:
+    """Whether the store was written before there were sums."""
+    found = store.get("meta", _FORMAT)
+    return found is not None and keys.read_u64(found) < _SUMS_SINCE
 
 
 def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:

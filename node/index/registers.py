@@ -1,12 +1,12 @@
 """Reading registers: tags with their heads and history, conflicts, settings."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cluster.gossip.merge import Register, Written
 from cluster.model import Dot
 from node.errors import IndexFull, StorageFailure
 from node.index import history, keys, rows
-from node.index.store import OrderedStore
+from node.index.store import LOCAL_FAMILIES, OrderedStore
 from node.registry.ports import Page, TagName
 
 _EMPTY = Register()
@@ -18,8 +18,12 @@ END = b"\xff"
 class RegisterQueries:
     """Reads of tags as registers and of settings. All raise `StorageFailure`."""
 
-    def __init__(self, store: OrderedStore) -> None:
+    def __init__(
+        self, store: OrderedStore, check_serving: Callable[[], None] = lambda: None
+    ) -> None:
+        """*check_serving* raises while the objects are being replaced."""
         self._store = store
+        self._check_serving = check_serving
 
     def tag_register(self, repository: str, tag: str) -> Register:
         return self._register("tags", repository, tag)
@@ -64,16 +68,26 @@ class RegisterQueries:
 
     def _get(self, family: str, key: bytes) -> bytes | None:
         try:
-            return self._store.get(family, key)
+            found = self._store.get(family, key)
+        except IndexFull:
+            raise
+        except OSError as exc:
+            raise StorageFailure from exc
+        self._check(family)
+        return found
+
+    def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            for row in self._store.scan(family, start, stop):
+                self._check(family)
+                yield row
+            self._check(family)
         except IndexFull:
             raise
         except OSError as exc:
             raise StorageFailure from exc
 
-    def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        try:
-            yield from self._store.scan(family, start, stop)
-        except IndexFull:
-            raise
-        except OSError as exc:
-            raise StorageFailure from exc
+    def _check(self, family: str) -> None:
+        # After reading: had the replacement begun before, it would show now.
+        if family not in LOCAL_FAMILIES:
+            self._check_serving()

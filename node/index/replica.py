@@ -5,8 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from cluster.errors import ClockAhead, ClusterError, EventGap
-from cluster.model import Digest, Event, NodeId, Origin, Stamp, Vector
+from cluster.model import (
+    CheckpointHead,
+    CheckpointPart,
+    Digest,
+    Event,
+    NodeId,
+    Origin,
+    Stamp,
+    Vector,
+)
+from cluster.ports import Checkpoint
 from node.index import local, objects
+from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal
 from node.index.queries import Queries
 from node.index.writer import IndexWriter
@@ -33,6 +44,7 @@ class IndexReplica:
         self._queries = Queries(journal.store)
         self._on_quarantine = on_quarantine
         self._loop = asyncio.get_running_loop()
+        self._restore: Restore | None = None
         self._subscribers: list[Callable[[], None]] = []
         self._own_durable = journal.durable.get(journal.origin, 0)
         writer.on_durable = self._after_sync
@@ -50,6 +62,33 @@ class IndexReplica:
 
     def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:
         return self._journal.events_after(origin, seq, max_bytes)
+
+    def floor(self) -> Vector:
+        return self._journal.floor
+
+    async def trim(self, upto: Vector) -> None:
+        await self._writer.submit(lambda: self._journal.trim(upto))
+
+    async def checkpoint(self) -> Checkpoint:
+        return await self._writer.submit(lambda: IndexCheckpoint(self._journal))
+
+    @property
+    def restoring(self) -> bool:
+        return self._journal.restoring
+
+    async def begin_restore(self, head: CheckpointHead) -> None:
+        self._restore = None
+        self._restore = await self._writer.submit(lambda: Restore(self._journal, head))
+
+    async def restore(self, part: CheckpointPart) -> None:
+        assert self._restore is not None, "begin_restore comes first"
+        restore = self._restore
+        await self._writer.submit(lambda: restore.load(part))
+
+    async def end_restore(self) -> None:
+        assert self._restore is not None, "begin_restore comes first"
+        await self._writer.submit(self._restore.finish)
+        self._restore = None
 
     async def apply(self, events: Sequence[Event]) -> None:
         if not events:

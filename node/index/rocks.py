@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
+from weakref import WeakSet
 
 from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from cluster.errors import StorageFull
 from node.errors import IndexFull
-from node.index.store import FAMILIES, Mutation
+from node.index.store import FAMILIES, Change, Mutation
 from node.room import check_room
 
 _LOCKED: Final = re.compile(r"lock hold by current process|While lock file", re.IGNORECASE)
@@ -75,20 +76,20 @@ class RocksStore:
         if self._read_only:
             path = self._window()
         access = AccessType.read_only() if self._read_only else AccessType.read_write()
-        families = {name: Options(raw_mode=True) for name in FAMILIES}
         try:
+            names = _present(path) if self._read_only else FAMILIES
+            families = {name: Options(raw_mode=True) for name in names}
             self._db: Any = Rdict(str(path), _options(), families, access)
         except Exception as exc:
             if _LOCKED.search(str(exc)):
                 raise StoreLocked(f"{self._path} is in use by another process") from exc
             kind = IndexFull if _FULL.search(str(exc)) else OSError
             raise kind(f"cannot open the index in {self._path}: {exc}") from exc
-        self._families: dict[str, Any] = {
-            name: self._db.get_column_family(name) for name in FAMILIES
-        }
+        self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in names}
         self._handles: dict[str, Any] = {
-            name: self._db.get_column_family_handle(name) for name in FAMILIES
+            name: self._db.get_column_family_handle(name) for name in names
         }
+        self._snapshots: WeakSet[RocksSnapshot] = WeakSet()
 
     def _window(self) -> Path:
         """
@@ -107,6 +108,8 @@ class RocksStore:
         return window
 
     def get(self, family: str, key: bytes) -> bytes | None:
+        if self._is_missing(family):
+            return None
         try:
             value: bytes | None = self._families[family].get(key)
         except Exception as exc:
@@ -114,6 +117,8 @@ class RocksStore:
         return value
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        if self._is_missing(family):
+            return
         try:
             options = ReadOptions()
             options.set_iterate_upper_bound(stop)
@@ -126,15 +131,22 @@ class RocksStore:
         except Exception as exc:
             raise self._failure(exc) from exc
 
-    def write(self, batch: Sequence[Mutation]) -> None:
+    def _is_missing(self, family: str) -> bool:
+        # Opened to read only, and written before there was such a family.
+        return self._read_only and family not in self._handles
+
+    def write(self, batch: Sequence[Change]) -> None:
         writes = WriteBatch(raw_mode=True)
         try:
             # The handles too: a recovery on another thread takes them away.
-            for family, key, value in batch:
-                if value is None:
-                    writes.delete(key, self._handles[family])
+            for change in batch:
+                handle = self._handles[change.family]
+                if not isinstance(change, Mutation):
+                    writes.delete_range(change.start, change.stop, handle)
+                elif change.value is None:
+                    writes.delete(change.key, handle)
                 else:
-                    writes.put(key, value, self._handles[family])
+                    writes.put(change.key, change.value, handle)
             self._db.write(writes)
         except Exception as exc:
             raise self._failure(exc) from exc
@@ -179,7 +191,18 @@ class RocksStore:
             return IndexFull()
         return OSError(f"index storage failed: {exc}")
 
+    def snapshot(self, families: Sequence[str]) -> "RocksSnapshot":
+        try:
+            iterators = {family: self._families[family].iter() for family in families}
+        except Exception as exc:
+            raise self._failure(exc) from exc
+        taken = RocksSnapshot(iterators)
+        self._snapshots.add(taken)
+        return taken
+
     def close(self) -> None:
+        for snapshot in list(self._snapshots):
+            snapshot.close()
         # Every handle keeps the database, and so its lock, alive.
         self._families.clear()
         self._handles.clear()
@@ -189,3 +212,34 @@ class RocksStore:
             self._db.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+
+class RocksSnapshot:
+    """
+    One iterator per family, which sees the rows of the moment it was made in.
+
+    Not rocksdict's own snapshot: the iterators of that one see later writes (0.3.29).
+    """
+
+    def __init__(self, iterators: dict[str, Any]) -> None:
+        self._iterators = iterators
+
+    def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            rows = self._iterators[family]
+            rows.seek(start)
+            while rows.valid() and (key := rows.key()) < stop:
+                yield key, rows.value()
+                rows.next()
+            rows.status()
+        except Exception as exc:
+            raise OSError(f"the snapshot cannot be read: {exc}") from exc
+
+    def close(self) -> None:
+        self._iterators.clear()
+
+
+def _present(path: Path) -> tuple[str, ...]:
+    """The families that the database has: a database that is only read gets no new ones."""
+    there = set(Rdict.list_cf(str(path), _options()))
+    return tuple(name for name in FAMILIES if name in there)

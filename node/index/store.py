@@ -26,10 +26,23 @@ FAMILIES: Final = (
     "holders",
     "log",
     "vector",
+    "floor",
+    "merkle",
     "quarantine",
     "uploads",
 )
 """Every column family, by what it holds (`node.index.keys` draws the keys)."""
+
+LOCAL_FAMILIES: Final = frozenset(
+    {"meta", "log", "vector", "floor", "merkle", "quarantine", "uploads"}
+)
+"""What may differ between two nodes that have applied the same events. Every other family is the
+same on both, byte for byte: those are summed up, compared and sent in checkpoints."""
+
+SHARED_FAMILIES: Final = tuple(name for name in FAMILIES if name not in LOCAL_FAMILIES)
+
+END: Final = b"\xff\xff"
+"""Sorts behind every key: names are ASCII."""
 
 
 class Mutation(NamedTuple):
@@ -38,6 +51,29 @@ class Mutation(NamedTuple):
     family: str
     key: bytes
     value: bytes | None
+
+
+class RangeDeletion(NamedTuple):
+    """The end of every row with *start* <= key < *stop*, however many there are."""
+
+    family: str
+    start: bytes
+    stop: bytes
+
+
+Change = Mutation | RangeDeletion
+
+
+class StoreSnapshot(Protocol):
+    """The rows of some families as they were at one moment, whatever is written later."""
+
+    def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """As `OrderedStore.scan`. One scan of a family at a time."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the rows. Harmless a second time, and after the store's own `close`."""
+        ...
 
 
 class OrderedStore(Protocol):
@@ -55,8 +91,12 @@ class OrderedStore(Protocol):
         """Rows with *start* <= key < *stop*, in order. May or may not see later writes."""
         ...
 
-    def write(self, batch: Sequence[Mutation]) -> None:
-        """Apply *batch* atomically: visible on return, durable after the next `sync`."""
+    def write(self, batch: Sequence[Change]) -> None:
+        """Apply *batch* atomically, in order: visible on return, durable after the next `sync`."""
+        ...
+
+    def snapshot(self, families: Sequence[str]) -> StoreSnapshot:
+        """The rows of *families* as they are now; of one moment if nobody writes meanwhile."""
         ...
 
     def sync(self) -> None:

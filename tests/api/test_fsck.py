@@ -12,9 +12,10 @@ from node.datadir import locked, shared
 from node.fsck.check import Progress, check_data_dir
 from node.fsck.report import Report
 from node.index import keys, opening
+from node.index.journal import RESTORING, forget_log
 from node.index.opening import index_path
 from node.index.rocks import RocksStore
-from node.index.store import Mutation
+from node.index.store import Change, Mutation, RangeDeletion
 from node.startup import StartupError
 from tests.api.conftest import Registry, StartRegistry, image
 
@@ -231,6 +232,41 @@ async def test_unusable_directories_are_refused(data_dir: Path, tmp_path: Path):
     assert fsck(data_dir) == UNUSABLE
     shutil.rmtree(index_path(data_dir))
     assert fsck(data_dir) == UNUSABLE
+
+
+def change(data_dir: Path, *changes: Change) -> None:
+    store = RocksStore(index_path(data_dir))
+    store.write(changes)
+    store.sync()
+    store.close()
+
+
+async def test_a_trimmed_log_is_in_order(data_dir: Path):
+    """A node would be taken for damaged from its first trim on."""
+    store = RocksStore(index_path(data_dir))
+    ((origin, end),) = ((keys.read_origin(k), v) for k, v in store.scan("vector", b"", b"\xff"))
+    store.close()
+    change(data_dir, *forget_log(origin, keys.read_u64(end) - 2))
+    assert check(data_dir).problems == []
+
+
+async def test_sums_that_do_not_fit_the_rows_are_told(data_dir: Path):
+    """Two nodes would differ, and nobody would know which one is wrong."""
+    change(data_dir, RangeDeletion("merkle", b"\0", b"\x80"))
+    assert [problem.where for problem in check(data_dir).problems] == ["sums"]
+
+
+async def test_a_directory_of_the_first_format_can_be_checked(data_dir: Path):
+    """It has no sums; that is no damage."""
+    gone = RangeDeletion("merkle", b"", b"\xff\xff")
+    change(data_dir, gone, Mutation("meta", keys.join("format"), keys.u64(1)))
+    assert check(data_dir).problems == []
+
+
+async def test_a_half_taken_checkpoint_is_told_as_such(data_dir: Path):
+    """Every row that is missing by design would be a problem of its own."""
+    change(data_dir, Mutation("meta", RESTORING, b""), RangeDeletion("manifests", b"", b"\xff"))
+    assert [problem.where for problem in check(data_dir).problems] == ["index"]
 
 
 def state(directory: Path) -> dict[Path, int]:

@@ -7,7 +7,7 @@ import pytest
 
 from node.index.memory import MemoryStore
 from node.index.rocks import RocksStore, StoreLocked
-from node.index.store import FAMILIES, Mutation, OrderedStore
+from node.index.store import FAMILIES, Mutation, OrderedStore, RangeDeletion
 
 
 @pytest.fixture(params=["memory", "rocks"])
@@ -72,6 +72,46 @@ def test_sync_may_be_called_at_any_time(store: OrderedStore):
     store.sync()
     store.sync()
     assert store.get("meta", b"k") == b"v"
+
+
+def test_a_range_is_deleted_in_its_place_in_the_batch(store: OrderedStore):
+    store.write([put(name) for name in (b"a", b"b", b"c", b"d")])
+    store.write([put(b"bb"), RangeDeletion("meta", b"b", b"d"), put(b"c", b"new")])
+    found = dict(store.scan("meta", b"", b"\xff"))
+    assert found == {b"a": b"v", b"c": b"new", b"d": b"v"}
+
+
+def test_a_snapshot_does_not_move(store: OrderedStore):
+    """A checkpoint that saw later rows would not be the state of its vector."""
+    store.write([put(name, b"old") for name in (b"a", b"b", b"c")])
+    store.write([put(b"x", b"old", "tags")])
+    snapshot = store.snapshot(("meta", "tags"))
+    store.write([RangeDeletion("meta", b"", b"\xff"), put(b"b", b"new"), put(b"bb")])
+    store.write([Mutation("tags", b"x", None)])
+    assert list(snapshot.scan("meta", b"b", b"\xff")) == [(b"b", b"old"), (b"c", b"old")]
+    assert [key for key, _ in snapshot.scan("meta", b"", b"c")] == [b"a", b"b"]
+    assert list(snapshot.scan("tags", b"", b"\xff")) == [(b"x", b"old")]
+    snapshot.close()
+    snapshot.close()
+
+
+def test_a_store_is_closed_under_an_open_snapshot(tmp_path: Path):
+    """A peer that still reads must not keep the database locked."""
+    store = RocksStore(tmp_path)
+    store.write([put(b"k")])
+    snapshot = store.snapshot(("meta",))
+    store.close()
+    RocksStore(tmp_path).close()
+    snapshot.close()
+
+
+def test_a_range_deletion_that_was_not_synced_is_lost_in_a_crash():
+    store = MemoryStore()
+    store.write([put(b"a"), put(b"b")])
+    store.sync()
+    store.write([RangeDeletion("meta", b"", b"\xff")])
+    store.crash()
+    assert [key for key, _ in store.scan("meta", b"", b"\xff")] == [b"a", b"b"]
 
 
 def test_rocks_keeps_its_rows(tmp_path: Path):

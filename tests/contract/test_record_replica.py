@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from cluster.clock import HybridClock
-from cluster.errors import ClockAhead, EventGap
+from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventGap, NotCaughtUp
 from cluster.model import Digest, Event, NodeId, Origin
 from cluster.ports import RecordReplica
 from node.index.memory import MemoryStore
@@ -164,3 +164,115 @@ async def test_subscribers_hear_when_own_events_are_durable(kind: Kind):
     assert heard, "nobody was told"
     assert heard[-1] == len(BLOBS)
     assert heard == sorted(heard)
+
+
+async def test_a_trimmed_log_says_so_and_goes_on(kind: Kind):
+    """A peer that got what is left as if it were all would have a gap for ever."""
+    replica = kind.make("a")
+    log = await hold_all(replica, BLOBS)
+    await replica.trim({replica.origin: 3, Origin("nobody", 1): 9})
+    assert dict(replica.floor()) == {replica.origin: 3}
+    assert list(replica.events_after(replica.origin, 3, max_bytes=MAX)) == list(log[3:])
+    for below in range(3):
+        with pytest.raises(BelowFloor):
+            replica.events_after(replica.origin, below, max_bytes=MAX)
+    assert dict(replica.vector()) == {replica.origin: len(BLOBS)}
+    assert list(replica.holders(BLOBS[0])), "only the log forgets"
+    await replica.trim({replica.origin: 2})
+    assert dict(replica.floor()) == {replica.origin: 3}, "a floor never goes down"
+    await replica.trim({replica.origin: 99})
+    assert dict(replica.floor()) == {replica.origin: len(BLOBS)}
+
+
+async def restore(source: RecordReplica, target: RecordReplica) -> None:
+    checkpoint = await source.checkpoint()
+    await target.begin_restore(checkpoint.head)
+    after = b""
+    while True:
+        part = checkpoint.part(after)
+        await target.restore(part)
+        after = part.next
+        if not after:
+            break
+    checkpoint.close()
+    await target.end_restore()
+
+
+async def test_a_checkpoint_takes_the_place_of_a_trimmed_log(kind: Kind):
+    one, other, third = kind.make("a"), kind.make("b"), kind.make("c")
+    log = await hold_all(one, BLOBS)
+    await one.trim({one.origin: 3})
+    await hold_all(other, BLOBS[:1])
+    await restore(one, other)
+    assert not other.restoring
+    assert dict(other.vector()) == {one.origin: len(BLOBS), other.origin: 1}
+    assert sorted(other.holders(BLOBS[0])) == ["a", "b"]
+    assert list(other.holders(BLOBS[5])) == ["a"]
+    assert dict(other.floor()) == {one.origin: len(BLOBS)}
+    await third.apply(other.events_after(other.origin, 0, max_bytes=MAX))
+    await one.hold(Digest.of(b"later"), 1)
+    await other.apply(one.events_after(one.origin, len(BLOBS), max_bytes=MAX))
+    assert dict(other.vector())[one.origin] == len(log) + 1
+
+
+async def test_a_checkpoint_does_not_move(kind: Kind):
+    """Rows of later events under an older vector would be applied twice."""
+    one, other = kind.make("a"), kind.make("b")
+    await hold_all(one, BLOBS[:2])
+    checkpoint = await one.checkpoint()
+    await one.hold(BLOBS[2], 1)
+    await other.begin_restore(checkpoint.head)
+    await other.restore(checkpoint.part(b""))
+    await other.end_restore()
+    assert dict(other.vector()) == {one.origin: 2}
+    assert list(other.holders(BLOBS[2])) == []
+    await other.apply(one.events_after(one.origin, 2, max_bytes=MAX))
+    assert list(other.holders(BLOBS[2])) == ["a"]
+
+
+async def test_what_is_trimmed_here_must_be_in_the_checkpoint(kind: Kind):
+    """Otherwise acknowledged events would be neither in the log nor in the state."""
+    one, other = kind.make("a"), kind.make("b")
+    await other.apply(await hold_all(one, BLOBS))
+    await other.trim({one.origin: 4})
+    behind = kind.make("c")
+    checkpoint = await behind.checkpoint()
+    with pytest.raises(CheckpointUnavailable):
+        await other.begin_restore(checkpoint.head)
+    assert not other.restoring
+    assert len(list(other.holders(BLOBS[0]))) == 1
+
+
+async def test_during_a_restore_nothing_is_changed_or_given_on(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    log = await hold_all(one, BLOBS)
+    await hold_all(other, BLOBS[:2])
+    checkpoint = await one.checkpoint()
+    await other.begin_restore(checkpoint.head)
+    assert other.restoring
+    with pytest.raises(NotCaughtUp):
+        await other.hold(BLOBS[3], 1)
+    with pytest.raises(NotCaughtUp):
+        await other.apply(log)
+    with pytest.raises(NotCaughtUp):
+        await other.checkpoint()
+    assert len(other.events_after(other.origin, 0, max_bytes=MAX)) == 2, "the log stays readable"
+    assert dict(other.vector()) == {other.origin: 2}
+
+
+async def test_an_incomplete_checkpoint_is_refused_and_another_taken(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    await hold_all(one, BLOBS)
+    checkpoint = await one.checkpoint()
+    await other.begin_restore(checkpoint.head)
+    with pytest.raises(CheckpointUnavailable):
+        await other.end_restore()
+    assert other.restoring
+    await restore(one, other)
+    assert dict(other.vector()) == dict(one.vector())
+
+
+async def test_a_place_that_is_none_is_refused(kind: Kind):
+    checkpoint = await kind.make("a").checkpoint()
+    with pytest.raises(ValueError, match="no part"):
+        checkpoint.part(b"nowhere\0x")

@@ -36,6 +36,7 @@ class ServeProcess:
     data_dir: Path
     join: Sequence[str] = ()
     options: Sequence[str] = ()
+    command: Sequence[str] = field(default_factory=atoll_command)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -51,7 +52,7 @@ class ServeProcess:
         assert not self.is_running, f"{self.name} runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*atoll_command(), "serve", *self._arguments()],
+                [*self.command, "serve", *self._arguments()],
                 stdout=log,
                 stderr=log,
                 env=clean_environment(),

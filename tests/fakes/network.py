@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cluster.errors import PeerUnreachable
 from cluster.model import (
+    CheckpointPiece,
     Digest,
     Event,
     Greeting,
@@ -172,6 +173,14 @@ class MemoryPeer:
     ) -> None:
         service = await self._arrive("hold")
         await service.on_hold(digest, size, sources, data)
+        self._network.check(self._me, self._address)
+
+    async def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        service = await self._arrive("checkpoint")
+        async with aclosing(service.on_checkpoint(number, after)) as pieces:
+            async for piece in pieces:
+                self._network.check(self._me, self._address)
+                yield piece
         self._network.check(self._me, self._address)
 
     async def close(self) -> None:

@@ -2,11 +2,47 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from cluster.clock import COUNTER_BITS
-from cluster.errors import ClockAhead, EventGap
+from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventGap, NotCaughtUp
 from cluster.events import Add, Hold, decode_body, encode_body, kind_of
-from cluster.model import Digest, Dot, Event, Key, Kind, NodeId, Origin, Vector
+from cluster.model import (
+    CheckpointHead,
+    CheckpointPart,
+    Digest,
+    Dot,
+    Event,
+    Key,
+    Kind,
+    NodeId,
+    Origin,
+    Vector,
+)
+
+
+class MemoryCheckpoint:
+    """Carries the logs themselves, one per part; only the number of events goes over the wire."""
+
+    sent: ClassVar[dict[bytes, "MemoryCheckpoint"]] = {}
+
+    def __init__(self, logs: dict[Origin, list[Event]]) -> None:
+        self.logs = logs
+        vector = {origin: len(log) for origin, log in logs.items()}
+        seal = b"%d" % len(self.sent)
+        self.sent[seal] = self
+        self.head = CheckpointHead(vector, sum(vector.values()), seal)
+
+    def part(self, after: bytes) -> CheckpointPart:
+        if not (after or b"0").isdigit():
+            raise ValueError(f"{after!r} is no part of a checkpoint")
+        number, lengths = int(after or b"0"), list(self.head.vector.values())
+        last = number + 1 >= len(lengths)
+        rows = lengths[number] if lengths else 0
+        return CheckpointPart(b"", rows, b"" if last else b"%d" % (number + 1))
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class MemoryRecords:
@@ -29,6 +65,10 @@ class MemoryRecords:
         self.dead: OSError | None = None
         self.clock_limit: int | None = None
         self.applied: list[Event] = []
+        self.floors: dict[Origin, int] = {}
+        self.restoring = False
+        self._arriving: MemoryCheckpoint | None = None
+        self._arrived = 0
         self._subscribers: list[Callable[[], None]] = []
 
     @property
@@ -45,6 +85,8 @@ class MemoryRecords:
     def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:
         events: list[Event] = []
         size = 0
+        if seq < self.floors.get(origin, 0):
+            raise BelowFloor.of(origin, self.floors[origin])
         for event in self.logs.get(origin, [])[seq:]:
             size += len(event.body) + 64
             if events and size > max_bytes:
@@ -52,8 +94,48 @@ class MemoryRecords:
             events.append(event)
         return events
 
+    def floor(self) -> Vector:
+        return dict(self.floors)
+
+    async def trim(self, upto: Vector) -> None:
+        for origin, seq in upto.items():
+            seq = min(seq, len(self.logs.get(origin, [])))
+            if seq > self.floors.get(origin, 0):
+                self.floors[origin] = seq
+
+    async def checkpoint(self) -> "MemoryCheckpoint":
+        self._check_serving()
+        return MemoryCheckpoint({origin: list(log) for origin, log in self.logs.items()})
+
+    async def begin_restore(self, head: CheckpointHead) -> None:
+        for origin, floor in self.floors.items():
+            if head.vector.get(origin, 0) < floor:
+                raise CheckpointUnavailable("it lacks what is trimmed here")
+        self.restoring = True
+        self._arriving, self._arrived = MemoryCheckpoint.sent[head.seal], 0
+
+    async def restore(self, part: CheckpointPart) -> None:
+        self._arrived += part.rows
+
+    async def end_restore(self) -> None:
+        assert self._arriving is not None
+        if self._arrived != self._arriving.head.rows:
+            raise CheckpointUnavailable("something is missing")
+        self.restoring = False
+        for origin, log in self._arriving.logs.items():
+            if len(self.logs.get(origin, [])) < len(log):
+                self.logs[origin] = []
+                for event in log:
+                    self._take(event)
+                self.floors[origin] = len(log)
+
+    def _check_serving(self) -> None:
+        if self.restoring:
+            raise NotCaughtUp("restoring")
+
     async def apply(self, events: Sequence[Event]) -> None:
         await self.disk.wait()
+        self._check_serving()
         if self.broken is not None:
             raise self.broken
         for event in events:
@@ -73,6 +155,7 @@ class MemoryRecords:
     async def hold(self, digest: Digest, size: int) -> None:
         if self.broken is not None:
             raise self.broken
+        self._check_serving()
         if not self.holding.get(digest, {}).get(NodeId(self._origin.node), False):
             self._append(Key("blobs", "", digest), encode_body(Hold(True, size)), Kind.HOLD)
 

@@ -75,6 +75,7 @@ class SoloView:
             clock_off_ms=0.0,
             members=(),
             health=0,
+            restoring=None,
             fetches_running=0,
             fetches_waiting=0,
             replications_running=0,

@@ -21,7 +21,7 @@ from node.blobs.memory import MemoryBlobs, MemoryIngest
 from node.errors import IndexFull, StorageFailure
 from node.index.journal import Journal
 from node.index.memory import MemoryStore
-from node.index.store import FAMILIES, Mutation
+from node.index.store import FAMILIES, Change, Mutation
 from node.index.writer import GROUP_MAX, GroupCommit, Task
 from tests.sim.loop import SimLoop
 
@@ -105,17 +105,11 @@ class SimStore(MemoryStore):
             if value is not None:
                 yield key, value
 
-    def write(self, batch: Sequence[Mutation]) -> None:
+    def write(self, batch: Sequence[Change]) -> None:
         self._check_writable()
-        before = []
-        for family, key, value in batch:
-            rows = self._families[family]
-            before.append(Mutation(family, key, rows.get(key)))
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
-        self.disk.unsynced.append(before)
+        super().write(batch)
+        self.disk.unsynced.append(self._undo)
+        self._undo = []
 
     def sync(self) -> None:
         self._check_writable()

@@ -11,7 +11,7 @@ from cluster.model import Digest, Dot, Event, Key, Origin
 from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
-from node.index.store import FAMILIES
+from node.index.store import FAMILIES, LOCAL_FAMILIES
 from node.registry.manifests import OCI_MANIFEST
 from node.startup import StartupError
 from tests.unit.index.conftest import OpenIndex, StepClock
@@ -27,7 +27,11 @@ def log_of(index: Index) -> Sequence[Event]:
 def rows_of(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
     """Everything that must be the same on every node."""
     store = index.journal.store
-    shared = [family for family in FAMILIES if family not in ("meta", "uploads")]
+    shared = [
+        family
+        for family in FAMILIES
+        if family not in LOCAL_FAMILIES - {"log", "vector", "quarantine"}
+    ]
     return {family: list(store.scan(family, b"", b"\xff\xff")) for family in shared}
 
 

@@ -1,0 +1,124 @@
+"""Taking over the state of a peer, when the events that lead there are gone."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from cluster.environment import Environment
+from cluster.errors import CheckpointUnavailable, ClusterError, PeerError, PeerUnreachable
+from cluster.gossip import antientropy
+from cluster.membership.backoff import Backoff
+from cluster.model import CheckpointPiece, NodeId
+from cluster.replication.peers import Peers
+from cluster.routing import choose
+from cluster.statistics import RestoreStatistics
+from cluster.waiting.pulse import Pulse
+from cluster.waiting.stall import watched
+
+
+class Bootstrap:
+    """
+    Restores this node from a checkpoint when it is asked to, or when an earlier run began to.
+
+    One peer at a time, the nearest first. A broken stream goes on where it ended, at the same
+    peer: another one has another state.
+    """
+
+    def __init__(self, env: Environment, peers: Peers, changes: Pulse) -> None:
+        self._env = env
+        self._peers = peers
+        self._changes = changes
+        self._wanted = env.records.restoring
+        self._rows = self._rows_done = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether this node lacks events that it cannot get, or has given up its state."""
+        return self._wanted or self._env.records.restoring
+
+    def want(self) -> None:
+        """Take note that a peer no longer has the events that are missing here."""
+        if not self._wanted:
+            self._wanted = True
+            self._changes.beat()
+
+    async def run(self) -> None:
+        """Restore whenever it is wanted, until cancelled."""
+        config = self._env.config
+        backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
+        while True:
+            await self._changes.wait_until(lambda: self.wanted)
+            if await self._try_each():
+                self._wanted = False
+                backoff.reset()
+                self._changes.beat()
+            else:
+                await asyncio.sleep(backoff.next_s())
+
+    def statistics(self) -> RestoreStatistics | None:
+        """How far the restore that runs is; None while none does."""
+        return RestoreStatistics(self._rows_done, self._rows) if self._rows else None
+
+    async def _try_each(self) -> bool:
+        """Whether the state of one of the connected members was taken over."""
+        connected = self._peers.connected()
+        for node in choose.order((), connected, self._env.me.region, self._env.rng):
+            try:
+                await self._take_over(node)
+            except (ClusterError, OSError) as exc:
+                self._env.log.warning("no checkpoint", peer=node, reason=str(exc))
+            else:
+                self._env.counters.restores += 1
+                return True
+            finally:
+                self._rows = self._rows_done = 0
+        return False
+
+    async def _take_over(self, node: NodeId) -> None:
+        number, after = 0, b""
+        while True:
+            place = number, after
+            try:
+                async for piece in self._pieces(node, number, after):
+                    if not number:
+                        await self._begin(node, piece)
+                    number = piece.number
+                    await self._env.records.restore(piece.part)
+                    self._rows_done += piece.part.rows
+                    after = piece.part.next
+                    if not after:
+                        await self._env.records.end_restore()
+                        self._env.log.info("restored", peer=node, rows=self._rows_done)
+                        return
+                raise PeerUnreachable("the checkpoint ended early")
+            except PeerError as exc:
+                if place == (number, after):
+                    # Not one piece came: nothing suggests that the next attempt gets further.
+                    raise
+                self._env.log.warning("checkpoint broke off", peer=node, reason=str(exc))
+            await self._peers.wait_for_any({node}, self._env.config.checkpoint_keep_s)
+
+    async def _pieces(
+        self, node: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        peer = self._peers.peer(node)
+        if peer is None:
+            raise PeerUnreachable(f"the link to {node} is down")
+        stream = watched(peer.checkpoint(number, after), self._env.config.stall_timeout_s)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _begin(self, node: NodeId, piece: CheckpointPiece) -> None:
+        """
+        Give up the state, if what *node* offers is worth it.
+
+        Raises:
+            CheckpointUnavailable: it is not.
+        """
+        records = self._env.records
+        if not records.restoring and not antientropy.behind(records.vector(), piece.head.vector):
+            raise CheckpointUnavailable("it has nothing that is missing here")
+        await records.begin_restore(piece.head)
+        self._rows = piece.head.rows
+        self._env.log.info("restoring", peer=node, rows=piece.head.rows)

@@ -1,0 +1,105 @@
+"""Checkpoints of this node's state for peers that are below the floor of a log."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from cluster.environment import Environment
+from cluster.errors import CheckpointUnavailable
+from cluster.model import CheckpointPiece
+from cluster.ports import Checkpoint
+
+
+class _Open:
+    """One open checkpoint, and since when nobody reads it."""
+
+    def __init__(self, checkpoint: Checkpoint, now_s: float) -> None:
+        self.checkpoint = checkpoint
+        self.opened_s = now_s
+        self.left_s = now_s
+        self.readers = 0
+
+
+class Checkpoints:
+    """
+    Gives out checkpoints piece by piece, and keeps each for a while after its reader was cut off.
+
+    What is open holds back the removal of old files by the store, so their number and their age
+    are bounded.
+    """
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self._open: dict[int, _Open] = {}
+        self._making = 0
+
+    @property
+    def open(self) -> int:
+        """Checkpoints that are open now."""
+        return len(self._open)
+
+    async def run(self) -> None:
+        """Close what was abandoned, until cancelled; then the rest."""
+        try:
+            while True:
+                await asyncio.sleep(self._env.config.checkpoint_keep_s / 2)
+                self._close_abandoned()
+        finally:
+            for number in list(self._open):
+                self._close(number)
+
+    async def read(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+        """
+        The pieces of checkpoint *number* that follow *after*; of a new one for 0 and b"".
+
+        Raises:
+            CheckpointUnavailable: as many as may be are open, or *number* is closed.
+            NotCaughtUp: this node is itself restoring its state.
+            ValueError: *after* is no place in it.
+        """
+        if number == 0:
+            number = await self._begin()
+        found = self._open.get(number)
+        if found is None:
+            raise CheckpointUnavailable("it is closed; begin again")
+        found.readers += 1
+        try:
+            head = found.checkpoint.head
+            while True:
+                part = found.checkpoint.part(after)
+                self._env.counters.checkpoint_rows_served += part.rows
+                yield CheckpointPiece(number, head, part)
+                after = part.next
+                if not after:
+                    break
+                # The parts are read on the event loop, and a reader on this machine never waits.
+                await asyncio.sleep(0)
+                if self._open.get(number) is not found:
+                    raise CheckpointUnavailable("it was open for too long; begin again")
+        finally:
+            found.readers -= 1
+            found.left_s = self._env.clock.now_s()
+
+    async def _begin(self) -> int:
+        self._close_abandoned()
+        if len(self._open) + self._making >= self._env.config.checkpoints_max:
+            raise CheckpointUnavailable("as many checkpoints as may be are open already")
+        self._making += 1
+        try:
+            checkpoint = await self._env.records.checkpoint()
+        finally:
+            self._making -= 1
+        number = self._env.rng.getrandbits(63) + 1
+        self._open[number] = _Open(checkpoint, self._env.clock.now_s())
+        self._env.log.info("checkpoint opened", rows=checkpoint.head.rows)
+        return number
+
+    def _close_abandoned(self) -> None:
+        now, config = self._env.clock.now_s(), self._env.config
+        for number, each in list(self._open.items()):
+            unread = not each.readers and now - each.left_s >= config.checkpoint_keep_s
+            if unread or now - each.opened_s >= config.checkpoint_age_max_s:
+                self._close(number)
+
+    def _close(self, number: int) -> None:
+        self._open.pop(number).checkpoint.close()
+        self._env.log.info("checkpoint closed")

@@ -1,0 +1,69 @@
+"""Forgetting the events that nobody will ask for, now and then."""
+
+import asyncio
+
+from cluster.clock import COUNTER_BITS
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import ClusterError
+from cluster.gossip import floor
+from cluster.model import Origin
+
+
+class Trimming:
+    """The clock around `gossip.floor`: it says what is not needed, this looks how old that is."""
+
+    def __init__(self, env: Environment, links: Links) -> None:
+        self._env = env
+        self._links = links
+
+    async def run(self) -> None:
+        """Trim at every interval, until cancelled."""
+        while True:
+            await asyncio.sleep(self._env.config.trim_interval_s)
+            try:
+                await self.trim()
+            except (ClusterError, OSError) as exc:
+                # The log only grows meanwhile, and the next round does all of it.
+                self._env.log.warning("log not trimmed", reason=str(exc))
+
+    async def trim(self) -> None:
+        """Trim once."""
+        records, config = self._env.records, self._env.config
+        if records.restoring:
+            return
+        before = records.floor()
+        upto: dict[Origin, int] = {}
+        for candidate in floor.candidates(
+            records.vector(),
+            before,
+            self._links.haves,
+            [member.node for member in self._links.known()],
+            [member.node for member in self._links.connected()],
+            settled_age_s=config.log_settled_s,
+            away_age_s=config.log_away_s,
+        ):
+            origin, _, age_s = candidate
+            begin = max(before.get(origin, 0), upto.get(origin, 0))
+            aged = self._aged(origin, begin, candidate.upto, age_s)
+            if aged > begin:
+                upto[origin] = aged
+        if upto:
+            await records.trim(upto)
+            trimmed = sum(seq - before.get(origin, 0) for origin, seq in upto.items())
+            self._env.counters.events_trimmed += trimmed
+            self._env.log.info("log trimmed", logs=len(upto), events=trimmed)
+
+    def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:
+        """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""
+        youngest_ms = self._env.clock.now_ms() - age_s * 1000
+        # Stamps rise along a log, so that a search finds the place without reading the log.
+        low, high = begin, upto
+        while low < high:
+            middle = (low + high + 1) // 2
+            (event, *_) = self._env.records.events_after(origin, middle - 1, max_bytes=1)
+            if event.stamp >> COUNTER_BITS <= youngest_ms:
+                low = middle
+            else:
+                high = middle - 1
+        return low

@@ -1,0 +1,57 @@
+"""
+Up to where the logs can be forgotten. Pure.
+
+Who asks for events below the floor has to take over a whole state instead, so the floor rises only
+past what every member has; past what a member that is away lacks, only after a long time.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from cluster.model import NodeId, Origin, Vector
+
+
+class Candidate(NamedTuple):
+    """Events of *origin* up to *upto* may go once they are *age_s* seconds old."""
+
+    origin: Origin
+    upto: int
+    age_s: float
+
+
+def candidates(
+    own: Vector,
+    floor: Vector,
+    haves: Mapping[NodeId, Vector],
+    members: Collection[NodeId],
+    connected: Collection[NodeId],
+    *,
+    settled_age_s: float,
+    away_age_s: float,
+) -> list[Candidate]:
+    """
+    What may be forgotten here.
+
+    *haves* is what the other *members* said they have, as far as they said it since this node
+    started; *own* and *floor* are this node's. What everybody has goes at *settled_age_s*. What
+    every connected member has goes at *away_age_s*, if those and this node are a majority: the
+    smaller side of a partition must not forget what only it has.
+    """
+    majority = 2 * (len(connected) + 1) > len(members) + 1
+    found = []
+    for origin, mine in sorted(own.items()):
+        begin = floor.get(origin, 0)
+        settled = _common(origin, mine, haves, members)
+        if settled > begin:
+            found.append(Candidate(origin, settled, settled_age_s))
+        present = _common(origin, mine, haves, connected) if majority else 0
+        if present > max(begin, settled):
+            found.append(Candidate(origin, present, away_age_s))
+    return found
+
+
+def _common(
+    origin: Origin, mine: int, haves: Mapping[NodeId, Vector], nodes: Collection[NodeId]
+) -> int:
+    """Up to where this node and all of *nodes* are known to have the log."""
+    return min((mine, *(haves.get(node, {}).get(origin, 0) for node in nodes)))

@@ -1,0 +1,173 @@
+"""
+Checkpoints: the whole shared state at one vector, read by a peer and taken over by it.
+
+The reader gives up its own objects first and keeps its logs. The marker `restoring` is durable
+before the first row goes, and goes with the last change: a crash in between leaves a node that
+serves nothing and begins again.
+"""
+
+from typing import Final
+
+import msgspec
+
+from cluster.errors import CheckpointUnavailable, NotCaughtUp
+from cluster.events import decode_event
+from cluster.model import CheckpointHead, CheckpointPart, Stamp, Vector
+from node.index import keys, objects, rows
+from node.index.journal import RESTORING, TOTALS, Journal, Transaction, forget_log
+from node.index.merkle import RowChange, Sums
+from node.index.rows import HolderRow, TotalsRow
+from node.index.store import (
+    END,
+    SHARED_FAMILIES,
+    Change,
+    Mutation,
+    RangeDeletion,
+    StoreSnapshot,
+)
+
+_PART_BYTES: Final = 256 << 10
+"""Rows in one part; one row at least. A part is read between two turns of the event loop, and this
+much takes 2 to 3 ms."""
+
+_SENT: Final = (*SHARED_FAMILIES, "quarantine")
+
+_Row = tuple[str, bytes, bytes]
+_ROWS: Final = msgspec.msgpack.Decoder(list[_Row])
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class _Seal(msgspec.Struct, frozen=True, array_like=True):
+    stamp: int
+    manifests: int
+    sums: bytes
+
+
+class IndexCheckpoint:
+    """`cluster.ports.Checkpoint` over a snapshot. Made on the writer thread, between changes."""
+
+    def __init__(self, journal: Journal) -> None:
+        if journal.restoring:
+            raise NotCaughtUp("this node is itself taking over an index")
+        self._snapshot: StoreSnapshot = journal.store.snapshot(_SENT)
+        seal = _Seal(journal.clock.tick(Stamp(0)), journal.totals.manifests, journal.sums.encode())
+        self._head = CheckpointHead(dict(journal.applied), journal.sums.rows, _ENCODER.encode(seal))
+
+    @property
+    def head(self) -> CheckpointHead:
+        return self._head
+
+    def part(self, after: bytes) -> CheckpointPart:
+        first, start = _SENT[0], b""
+        if after:
+            name, _, start = after.partition(b"\0")
+            first = name.decode()
+        if first not in _SENT:
+            raise ValueError(f"{first[:40]!r} is no part of a checkpoint")
+        found: list[_Row] = []
+        size = 0
+        for family in _SENT[_SENT.index(first) :]:
+            for key, value in self._snapshot.scan(family, start, END):
+                if found and size + len(value) > _PART_BYTES:
+                    return CheckpointPart(
+                        _ENCODER.encode(found), len(found), family.encode() + b"\0" + key
+                    )
+                found.append((family, key, value))
+                size += len(key) + len(value)
+            start = b""
+        return CheckpointPart(_ENCODER.encode(found), len(found), b"")
+
+    def close(self) -> None:
+        self._snapshot.close()
+
+
+class Restore:
+    """One attempt to take over a checkpoint. Everything runs on the writer thread."""
+
+    def __init__(self, journal: Journal, head: CheckpointHead) -> None:
+        """
+        Give up the objects.
+
+        Raises:
+            CheckpointUnavailable: the checkpoint lacks what is gone from the logs here, or its
+                seal cannot be read.
+        """
+        self._journal = journal
+        self._vector: Vector = dict(head.vector)
+        for origin, floor in journal.floor.items():
+            if self._vector.get(origin, 0) < floor:
+                raise CheckpointUnavailable(
+                    f"it has {origin.node}/{origin.epoch} up to {self._vector.get(origin, 0)}, "
+                    f"the log here begins after {floor}"
+                )
+        try:
+            self._seal = msgspec.msgpack.decode(head.seal, type=_Seal)
+        except msgspec.MsgspecError as exc:
+            raise CheckpointUnavailable(f"its seal cannot be read: {exc}") from exc
+        self._have: Vector = dict(journal.durable)
+        self._totals = TotalsRow(manifests=self._seal.manifests)
+        self._sums = Sums()
+        journal.restoring = True
+        journal.store.write([Mutation("meta", RESTORING, b"")])
+        journal.store.sync()
+        journal.store.write([RangeDeletion(family, b"", END) for family in (*_SENT, "merkle")])
+
+    def load(self, part: CheckpointPart) -> None:
+        """Write the rows of one part."""
+        try:
+            found = _ROWS.decode(part.data)
+        except msgspec.MsgspecError as exc:
+            raise CheckpointUnavailable(f"a part cannot be read: {exc}") from exc
+        for family, key, value in found:
+            if family not in _SENT:
+                raise CheckpointUnavailable(f"it has rows of {family[:40]!r}")
+            if family == "holders":
+                self._count_held(key, value)
+        self._sums, _ = self._sums.after(RowChange(f, key, None, value) for f, key, value in found)
+        self._journal.store.write([Mutation(*row) for row in found])
+
+    def _count_held(self, key: bytes, value: bytes) -> None:
+        if keys.split(key)[1] == self._journal.origin.node:
+            row = rows.decode(HolderRow, value)
+            self._totals = self._totals.plus(TotalsRow(0, int(row.held), row.size))
+
+    def finish(self) -> None:
+        """
+        Apply what the logs here have beyond the checkpoint, and serve again.
+
+        Raises:
+            CheckpointUnavailable: the rows are not those of the seal.
+        """
+        if self._sums.encode() != self._seal.sums:
+            raise CheckpointUnavailable("what came is not what its sums say")
+        journal, store = self._journal, self._journal.store
+        store.write(self._closing_rows())
+        journal.applied = dict(self._vector)
+        journal.sums, journal.totals = self._sums, self._totals
+        self._apply_beyond()
+        journal.clock.resume(Stamp(self._seal.stamp))
+        store.write([*journal.remember_stamp(self._seal.stamp), Mutation("meta", RESTORING, None)])
+        journal.restoring = False
+
+    def _closing_rows(self) -> list[Change]:
+        """Vector, floors, totals and sums: all but the marker."""
+        batch: list[Change] = [RangeDeletion("vector", b"", END)]
+        floor = dict(self._journal.floor)
+        for origin, seq in self._vector.items():
+            batch.append(Mutation("vector", keys.origin(origin), keys.u64(seq)))
+            if self._have.get(origin, 0) < seq:
+                # The events between are not here, so the log cannot go on where it ended.
+                batch += forget_log(origin, seq)
+                floor[origin] = seq
+        self._journal.floor = floor
+        batch.append(Mutation("meta", TOTALS, rows.encode(self._totals)))
+        return [*batch, *self._sums.stored()]
+
+    def _apply_beyond(self) -> None:
+        """What only this node may have: acknowledged here, and not yet at the checkpoint's node."""
+        for origin, end in self._have.items():
+            start = keys.log(origin, self._vector.get(origin, 0) + 1)
+            for _, row in self._journal.store.scan("log", start, keys.log(origin, end + 1)):
+                txn = Transaction(self._journal)
+                objects.apply(txn, decode_event(row))
+                txn.commit()

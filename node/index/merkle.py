@@ -1,0 +1,133 @@
+"""
+Sums over the shared rows, by which two nodes find out whether they have the same ones.
+
+Every row falls into one of 256 partitions by its family and key. A partition's sum is the XOR of
+the hashes of its rows, so it can be kept up row by row, in the batch that changes them; two nodes
+with equal vectors must have equal sums. The hash finds mistakes, not forgeries: peers are trusted.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from node.index.store import END, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation, OrderedStore
+
+PARTITIONS: Final = 256
+
+_HASH_BYTES: Final = 16
+_COUNT_BYTES: Final = 8
+_PERSON: Final = b"atoll-merkle-1"
+_BY_KEY_ONLY: Final = "manifest_bytes"
+"""The key has the digest, and nothing is stored before it is hashed: no need to do it twice."""
+
+
+class Partition(NamedTuple):
+    """Sum and number of the rows of one partition."""
+
+    sum: int = 0
+    rows: int = 0
+
+
+class RowChange(NamedTuple):
+    """One row before and after; None where it is not there."""
+
+    family: str
+    key: bytes
+    before: bytes | None
+    after: bytes | None
+
+
+class Sums:
+    """The partitions' sums. A change makes new ones: whoever holds the old ones keeps them."""
+
+    def __init__(self, partitions: Iterable[Partition] = ()) -> None:
+        self._partitions = tuple(partitions) or (Partition(),) * PARTITIONS
+        assert len(self._partitions) == PARTITIONS
+
+    @property
+    def rows(self) -> int:
+        """Rows in all partitions together."""
+        return sum(partition.rows for partition in self._partitions)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sums) and self._partitions == other._partitions
+
+    def __hash__(self) -> int:
+        return hash(self._partitions)
+
+    def after(self, changes: Iterable[RowChange]) -> "tuple[Sums, list[Mutation]]":
+        """The sums after *changes*, and the rows that store the difference."""
+        touched: dict[int, Partition] = {}
+        for family, key, before, after in changes:
+            if before == after or family in LOCAL_FAMILIES:
+                continue
+            number = _partition_of(family, key)
+            total, rows = touched.get(number) or self._partitions[number]
+            if before is not None:
+                total, rows = total ^ _hash(family, key, before), rows - 1
+            if after is not None:
+                total, rows = total ^ _hash(family, key, after), rows + 1
+            touched[number] = Partition(total, rows)
+        if not touched:
+            return self, []
+        partitions = list(self._partitions)
+        for number, partition in touched.items():
+            partitions[number] = partition
+        return Sums(partitions), [_stored(number, part) for number, part in touched.items()]
+
+    def encode(self) -> bytes:
+        """All partitions in a row, as peers exchange them."""
+        return b"".join(map(_encode, self._partitions))
+
+    def stored(self) -> list[Mutation]:
+        """The rows that store all of them."""
+        return [_stored(number, part) for number, part in enumerate(self._partitions)]
+
+    @classmethod
+    def load(cls, store: OrderedStore) -> "Sums":
+        """The sums that *store* says it has."""
+        partitions = [Partition()] * PARTITIONS
+        for key, row in store.scan("merkle", b"", END):
+            partitions[key[0]] = _decode(row)
+        return cls(partitions)
+
+    @classmethod
+    def recompute(cls, store: OrderedStore) -> "Sums":
+        """The sums of the rows that are there. Reads all of them: minutes with many millions."""
+        sums = [0] * PARTITIONS
+        counts = [0] * PARTITIONS
+        for family in SHARED_FAMILIES:
+            for key, value in store.scan(family, b"", END):
+                number = _partition_of(family, key)
+                sums[number] ^= _hash(family, key, value)
+                counts[number] += 1
+        return cls(map(Partition, sums, counts))
+
+
+def _partition_of(family: str, key: bytes) -> int:
+    return crc32(key, crc32(family.encode())) & (PARTITIONS - 1)
+
+
+def _hash(family: str, key: bytes, value: bytes) -> int:
+    head = b"%s\0%d\0" % (family.encode(), len(key))
+    if family == _BY_KEY_ONLY:
+        value = b""
+    digest = blake2b(head + key + value, digest_size=_HASH_BYTES, person=_PERSON).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _stored(number: int, partition: Partition) -> Mutation:
+    # An empty partition has no row, on every node alike.
+    row = None if partition == Partition() else _encode(partition)
+    return Mutation("merkle", bytes([number]), row)
+
+
+def _encode(partition: Partition) -> bytes:
+    return partition.sum.to_bytes(_HASH_BYTES, "big") + partition.rows.to_bytes(_COUNT_BYTES, "big")
+
+
+def _decode(row: bytes) -> Partition:
+    return Partition(
+        int.from_bytes(row[:_HASH_BYTES], "big"), int.from_bytes(row[_HASH_BYTES:], "big")
+    )

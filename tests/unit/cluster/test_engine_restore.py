@@ -1,0 +1,179 @@
+"""A node that needs events which are gone takes over the state of a peer."""
+
+import asyncio
+
+import pytest
+
+from cluster.clock import COUNTER_BITS
+from cluster.errors import CheckpointUnavailable, NotCaughtUp
+from cluster.model import Origin
+from tests.fakes.fleet import Engine, Fleet, fleet
+
+A = Origin("a", 1)
+
+
+async def trimmed_pair(ships: Fleet, **tuning: object) -> tuple[Engine, Engine]:
+    """Two nodes with ten events of a, of which the first seven are forgotten at both."""
+    a = ships.add("a", seeds=("b:1",), **tuning)
+    b = ships.add("b", seeds=("a:1",), **tuning)
+    for number in range(10):
+        a.records.write(f"m{number}")
+    for engine in (a, b):
+        ships.start(engine)
+    await ships.until(lambda: b.records.vector() == a.records.vector())
+    for engine in (a, b):
+        await engine.records.trim({A: 7})
+    return a, b
+
+
+async def test_a_new_member_takes_over_a_state():
+    """Broken: nobody can join once a log was trimmed."""
+    async with fleet() as ships:
+        a, _ = await trimmed_pair(ships)
+        c = ships.add("c", seeds=("a:1", "b:1"))
+        ships.start(c)
+        await c.cluster.wait_joined()
+        assert c.records.vector() == a.records.vector()
+        assert c.cluster.statistics().totals.restores == 1
+        assert not c.cluster.is_restoring()
+        # And it is a member like any other from there on.
+        dot = a.records.write("later")
+        await ships.until(lambda: c.records.knows(dot))
+
+
+@pytest.mark.parametrize(("events_min", "restores"), [(20, 1), (21, 0)])
+async def test_an_empty_node_takes_over_what_would_be_many_events(events_min: int, restores: int):
+    """Broken: a new node applies years of events one by one while its region waits."""
+    async with fleet() as ships:
+        a = ships.add("a", checkpoint_events=events_min)
+        for number in range(20):
+            a.records.write(f"m{number}")
+        ships.start(a)
+        b = ships.add("b", seeds=("a:1",), checkpoint_events=events_min)
+        ships.start(b)
+        await b.cluster.wait_joined()
+        assert b.records.vector() == a.records.vector()
+        assert b.cluster.statistics().totals.restores == restores
+
+
+async def test_joining_lasts_until_a_seed_that_answers_is_caught_up_with():
+    """Broken: a node is ready, and answers 503 to all its reads."""
+    async with fleet() as ships:
+        a, _ = await trimmed_pair(ships)
+        c = ships.add("c", seeds=("a:1", "nobody:1"), join_timeout_s=0.02)
+        ships.network.block("a:1", "checkpoint")
+        ships.network.block("b:1", "checkpoint")
+        ships.start(c)
+        await ships.until(lambda: ships.network.count("checkpoint", "a:1") > 0)
+        before = ships.network.count("hello", "a:1")
+        await ships.until(lambda: ships.network.count("hello", "a:1") > before + 10)
+        assert not c.cluster.is_joined()
+        for address in ("a:1", "b:1"):
+            ships.network.unblock(address, "checkpoint")
+        await c.cluster.wait_joined()
+        assert c.records.vector() == a.records.vector()
+
+
+async def test_what_only_this_node_has_survives():
+    """Broken: an acknowledged push vanishes because its node was away too long."""
+    async with fleet() as ships:
+        a, b = await trimmed_pair(ships)
+        c = ships.add("c", seeds=("a:1", "b:1"))
+        own = c.records.write("mine")
+        ships.start(c)
+        await ships.until(lambda: a.records.knows(own) and b.records.knows(own))
+        assert c.records.knows(own)
+
+
+async def test_a_stream_that_breaks_goes_on_where_it_ended():
+    """Broken: over a link that breaks every few minutes, a large index never arrives."""
+    async with fleet() as ships:
+        a, b = await trimmed_pair(ships)
+        for number in range(3):
+            b.records.write(f"n{number}")
+        await ships.until(lambda: a.records.vector() == b.records.vector())
+        await ships.kill(b)
+        c = ships.add("c", seeds=("a:1",))
+        restore, cut = c.records.restore, []
+
+        async def restore_and_cut(part):
+            await restore(part)
+            if not cut:
+                cut.append(part)
+                ships.network.cut("a:1", "c:1")
+                asyncio.get_running_loop().call_later(0.01, ships.network.heal, "a:1", "c:1")
+
+        c.records.restore = restore_and_cut
+        ships.start(c)
+        await ships.until(lambda: c.records.vector() == a.records.vector())
+        assert cut
+        # The first part came once: the records count the rows, and would have refused.
+        assert a.cluster.statistics().totals.checkpoint_rows_served >= 13
+
+
+async def test_reads_wait_while_the_state_is_taken_over():
+    """Broken: a node answers "not found" from a half-filled index."""
+    async with fleet() as ships:
+        await trimmed_pair(ships)
+        c = ships.add("c", seeds=("a:1", "b:1"), catch_up_timeout_s=0.05)
+        ships.network.block("a:1", "checkpoint")
+        ships.network.block("b:1", "checkpoint")
+        ships.start(c)
+        await ships.until(c.cluster.is_restoring)
+        with pytest.raises(NotCaughtUp):
+            await c.cluster.ensure_current()
+        for address in ("a:1", "b:1"):
+            ships.network.unblock(address, "checkpoint")
+        await c.cluster.wait_joined()
+        await c.cluster.ensure_current()
+
+
+async def test_an_interrupted_restore_begins_again_after_a_restart():
+    """Broken: a crash in the middle leaves a node that serves nothing for ever."""
+    async with fleet() as ships:
+        a, _ = await trimmed_pair(ships)
+        c = ships.add("c", seeds=("a:1", "b:1"))
+        c.records.restoring = True
+        ships.start(c)
+        await c.cluster.wait_joined()
+        assert c.records.vector() == a.records.vector()
+
+
+async def test_only_so_many_checkpoints_are_open():
+    """Broken: a region that comes back at once holds back every file of the provider's store."""
+    async with fleet() as ships:
+        a, _ = await trimmed_pair(ships, checkpoints_max=1, checkpoint_keep_s=0.05)
+        service = a.cluster.service
+        first = service.on_checkpoint(0, b"")
+        piece = await anext(first)
+        with pytest.raises(CheckpointUnavailable):
+            await anext(service.on_checkpoint(0, b""))
+        await first.aclose()
+        # Kept for a while for whoever was cut off ...
+        again = service.on_checkpoint(piece.number, b"")
+        assert (await anext(again)).number == piece.number
+        await again.aclose()
+        # ... and then closed.
+        await ships.until(lambda: bool(a.log.named("checkpoint closed")))
+        with pytest.raises(CheckpointUnavailable):
+            await anext(service.on_checkpoint(piece.number, b""))
+        assert (await anext(service.on_checkpoint(0, b""))).number != piece.number
+
+
+async def test_logs_are_trimmed_once_everybody_has_them():
+    """Broken: the disk fills up with events that nobody will ask for."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(log_settled_s=1.0, trim_interval_s=0.01)
+        now = a.clock.now_ms()
+        for number in range(5):
+            a.records.write(f"old{number}", stamp=(now - 10_000) << COUNTER_BITS)
+        a.records.write("young", stamp=now << COUNTER_BITS)
+        await ships.until(lambda: all(e.records.floor().get(A) == 5 for e in (a, b, c)))
+        assert a.cluster.statistics().totals.events_trimmed == 5
+        # What c lacks stays while c is away.
+        await ships.kill(c)
+        a.records.write("missed", stamp=(now - 9_000) << COUNTER_BITS)
+        await ships.until(lambda: b.records.vector()[A] == 7)
+        ships.restart(c)
+        await ships.until(lambda: c.records.vector()[A] == 7)
+        assert c.cluster.statistics().totals.restores == 0

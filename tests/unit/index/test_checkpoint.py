@@ -1,0 +1,268 @@
+"""Checkpoints of the real index: crashes at every step, and the same end as plain replication."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from cluster.errors import CheckpointUnavailable, NotCaughtUp
+from cluster.model import CheckpointPart, Digest, Origin
+from node.index import checkpoint as checkpoints
+from node.index.memory import MemoryStore
+from node.index.merkle import Sums
+from node.index.opening import Index
+from node.index.store import Change
+from tests.unit.index.conftest import OpenIndex, StepClock
+from tests.unit.index.test_metadata import CONFIG, push
+from tests.unit.index.test_replica import rows_of
+
+MAX = 1 << 30
+OWN = ("log", "vector", "quarantine")
+
+
+def shared_rows(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
+    return {family: rows for family, rows in rows_of(index).items() if family not in OWN}
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "_PART_BYTES", 300)
+
+
+async def parts_of(index: Index) -> tuple[object, list[CheckpointPart]]:
+    taken = await index.replica.checkpoint()
+    parts, after = [], b""
+    while not parts or after:
+        parts.append(taken.part(after))
+        after = parts[-1].next
+    taken.close()
+    return taken.head, parts
+
+
+async def restore(source: Index, target: Index) -> None:
+    head, parts = await parts_of(source)
+    await target.replica.begin_restore(head)
+    for part in parts:
+        await target.replica.restore(part)
+    await target.replica.end_restore()
+
+
+async def replicate(source: Index, target: Index) -> None:
+    """Bring over what *target* lacks; by checkpoint where the log begins too late."""
+    have = target.replica.vector()
+    if any(have.get(origin, 0) < floor for origin, floor in source.replica.floor().items()):
+        await restore(source, target)
+    for origin in source.replica.vector():
+        after = target.replica.vector().get(origin, 0)
+        await target.replica.apply(source.replica.events_after(origin, after, max_bytes=MAX))
+
+
+async def fill(index: Index) -> Digest:
+    one = await push(index, "lib/app", "x", "a", "b")
+    await push(index, "lib/app", "y", "b", subject=one)
+    await push(index, "lib/other", "z", "c")
+    await index.metadata.delete_tag("lib/app", "a")
+    return one
+
+
+async def test_an_empty_node_takes_over_everything(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await fill(one)
+    await restore(one, other)
+    assert shared_rows(other) == shared_rows(one)
+    assert other.journal.sums == Sums.recompute(other.journal.store) == one.journal.sums
+    assert other.journal.totals.manifests == one.journal.totals.manifests
+    assert other.journal.totals.blobs == 0, "the blobs are on the other one"
+    assert other.replica.vector() == one.replica.vector()
+
+
+async def test_parts_are_bounded_and_can_be_read_again_from_any_place(open_node: OpenIndex):
+    """A broken stream goes on where it broke."""
+    one = open_node("a")
+    await fill(one)
+    taken = await one.replica.checkpoint()
+    _, parts = await parts_of(one)
+    assert len(parts) > 5
+    assert [taken.part(part.next) for part in parts[:-1]] == parts[1:]
+    assert sum(part.rows for part in parts) == taken.head.rows
+    small = [part for part in parts if part.rows > 1]
+    assert small
+    assert all(len(part.data) < 900 for part in small)
+
+
+async def test_what_only_this_node_knows_survives(open_node: OpenIndex):
+    """A wipe of what was acknowledged here alone would lose it."""
+    one, other, plain = open_node("a"), open_node("b"), open_node("c")
+    await fill(one)
+    await replicate(one, other)
+    mine = await push(other, "lib/app", "mine", "b")
+    await push(one, "lib/app", "theirs", "b")
+    await one.replica.trim(one.replica.vector())
+    await restore(one, other)
+    assert other.metadata.manifest("lib/app", mine) is not None
+    await restore(one, plain)
+    await replicate(other, plain)
+    assert shared_rows(plain) == shared_rows(other)
+
+
+async def test_no_read_and_no_write_during_a_restore(open_node: OpenIndex):
+    """A half-loaded index would answer 'not found'."""
+    one, other = open_node("a"), open_node("b")
+    digest = await fill(one)
+    await replicate(one, other)
+    head, parts = await parts_of(one)
+    await other.replica.begin_restore(head)
+    await other.replica.restore(parts[0])
+    for read in (
+        lambda: other.metadata.manifest("lib/app", digest),
+        lambda: other.metadata.tag("lib/app", "b"),
+        lambda: other.metadata.tags("lib/app", "", 10),
+        lambda: other.metadata.repositories("", 10),
+        lambda: other.metadata.blob("lib/app", CONFIG),
+        lambda: other.metadata.referrers("lib/app", digest, None, "", 10),
+    ):
+        with pytest.raises(NotCaughtUp):
+            read()
+    with pytest.raises(NotCaughtUp):
+        await other.metadata.delete_tag("lib/app", "b")
+    assert other.metadata.uploads() == [], "uploads are not part of it"
+
+
+async def test_a_damaged_part_is_noticed(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    await fill(one)
+    head, parts = await parts_of(one)
+    await other.replica.begin_restore(head)
+    for part in parts[:3] + parts[4:]:
+        await other.replica.restore(part)
+    with pytest.raises(CheckpointUnavailable):
+        await other.replica.end_restore()
+    with pytest.raises(NotCaughtUp):
+        other.metadata.tag("lib/app", "b")
+    await restore(one, other)
+    assert shared_rows(other) == shared_rows(one)
+
+
+class DyingStore(MemoryStore):
+    """Loses power before its *n*-th write or sync."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = -1
+
+    def _step(self) -> None:
+        if self.left == 0:
+            raise OSError(5, "power cut")
+        self.left -= 1
+
+    def write(self, batch: Sequence[Change]) -> None:
+        self._step()
+        super().write(batch)
+
+    def sync(self) -> None:
+        self._step()
+        super().sync()
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["lost", "kept"])
+async def test_a_crash_at_any_step_leaves_all_or_a_node_that_begins_again(
+    open_node: OpenIndex, keep: bool
+):
+    """*keep*: a disk may also have what was never synced."""
+    one = open_node("a")
+    await fill(one)
+    seed = open_node("c")
+    await replicate(one, seed)
+    await one.replica.trim(one.replica.vector())
+    finished = False
+    for steps in range(400):
+        store = DyingStore()
+        other = open_node("b", store=store)
+        mine = await push(other, "lib/mine", "only here", "m")
+        own = other.replica.origin
+        store.left = steps
+        try:
+            await restore(one, other)
+            finished = True
+        except OSError:
+            pass
+        store.left = -1
+        other.writer.close()
+        if not keep:
+            store.crash()
+        again = open_node("b", store=store)
+        assert again.replica.vector().get(own, 0) == other.replica.vector()[own]
+        if again.replica.restoring:
+            with pytest.raises(NotCaughtUp):
+                again.metadata.tag("lib/mine", "m")
+            await restore(one, again)
+        elif not finished:
+            assert again.metadata.tag("lib/mine", "m") == mine, f"half an index after {steps} steps"
+            await restore(one, again)
+        assert again.metadata.tag("lib/mine", "m") == mine
+        assert again.metadata.tag("lib/app", "b") == one.metadata.tag("lib/app", "b")
+        assert again.journal.sums == Sums.recompute(store) == Sums.load(store)
+        if finished:
+            break
+    assert finished
+
+
+async def test_stamps_go_on_behind_those_of_a_trimmed_log(open_node: OpenIndex, wall: StepClock):
+    """A clock set back would otherwise issue stamps that lose against what they replace."""
+    store = MemoryStore()
+    one = open_node("a", store=store)
+    await fill(one)
+    last = one.journal.clock.tick(0)
+    await one.replica.trim(one.replica.vector())
+    one.writer.close()
+    wall.ms -= 3_600_000
+    again = open_node("a", store=store)
+    assert again.journal.clock.tick(0) > last - (1 << 16)
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_trims_and_checkpoints_end_like_plain_replication(open_node: OpenIndex, seed: int):
+    """Three nodes write, hear of each other, trim and restore as it comes; a fourth replays all."""
+    rng = random.Random(seed)
+    nodes = [open_node(name) for name in "abc"]
+    plain = open_node("d")
+    for _ in range(30):
+        node = rng.choice(nodes)
+        match rng.randrange(8):
+            case 0 | 1 | 2:
+                await push(node, "lib/app", str(rng.randrange(6)), rng.choice("xyz"))
+            case 3:
+                await node.metadata.delete_tag("lib/app", rng.choice("xyz"))
+            case 4:
+                digest = node.metadata.tag("lib/app", rng.choice("xyz"))
+                await node.metadata.delete_manifest("lib/app", digest or CONFIG)
+            case _:
+                await replicate(rng.choice(nodes), node)
+        # The plain one keeps every log, so it must hear of all before anybody trims.
+        await replicate(node, plain)
+        if rng.random() < 0.3:
+            everywhere = _known_to_all(nodes)
+            far = {o: rng.randint(0, seq) for o, seq in everywhere.items()}
+            await node.replica.trim(far)
+        if rng.random() < 0.1:
+            # As after a repair by compare, or a peer that trimmed by age.
+            source = rng.choice([other for other in nodes if other is not node])
+            if all(
+                source.replica.vector().get(o, 0) >= floor
+                for o, floor in node.replica.floor().items()
+            ):
+                await restore(source, node)
+    for _ in range(2):
+        for source in nodes:
+            for target in nodes:
+                if source is not target:
+                    await replicate(source, target)
+    for node in nodes:
+        assert node.replica.vector() == plain.replica.vector()
+        assert shared_rows(node) == shared_rows(plain)
+        assert node.journal.sums == plain.journal.sums == Sums.recompute(node.journal.store)
+
+
+def _known_to_all(nodes: list[Index]) -> dict[Origin, int]:
+    vectors = [node.replica.vector() for node in nodes]
+    return {o: min(v.get(o, 0) for v in vectors) for vector in vectors for o in vector}
