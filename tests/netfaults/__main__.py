@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from tests.e2e.processes import ProcessFailed
 from tests.netfaults import report, sandbox
 from tests.netfaults.evidence import Evidence
+from tests.netfaults.rules import Violation
 from tests.netfaults.run import EVIDENCE, Result, Run
 from tests.netfaults.scenarios import SCENARIOS
 
 RESULTS: Final = Path("results/netfaults")
+NODE_FAILED: Final = "a node failed"
 
 
 def main() -> int:
@@ -64,7 +67,7 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
         rate=arguments.rate,
         directory=arguments.results / f"{scenario}-{seed}",
     )
-    result, violations = asyncio.run(run.carry_out())
+    result, violations = _carry_out(run)
     converged = "never" if result.converged_s is None else f"{result.converged_s:.2f} s"
     print(
         f"{scenario} seed {seed}: {result.faults} faults, {sum(result.operations.values())} ops, "
@@ -83,6 +86,23 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     (run.directory / "violations.txt").write_text(text + "\n")
     print(text, flush=True)
     return True
+
+
+def _carry_out(run: Run) -> tuple[Result, list[Violation]]:
+    """A node that ends by itself, or does not start, is a broken promise as well."""
+    failures: list[BaseException] = []
+    try:
+        return asyncio.run(run.carry_out())
+    except* ProcessFailed as group:
+        failures += group.exceptions
+    violations = [Violation(NODE_FAILED, (), str(failure)) for failure in failures]
+    result = Result(
+        scenario=run.scenario,
+        seed=run.seed,
+        duration_s=run.duration_s,
+        violations={NODE_FAILED: len(failures)},
+    )
+    return result, violations
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -65,7 +65,7 @@ def _line(scenario: str, results: Sequence[Result]) -> list[str]:
         str(len(results)),
         str(sum(result.faults for result in results)),
         f"{operations:,}",
-        f"{not_served / operations:.1%}",
+        f"{not_served / max(1, operations):.1%}",
         f"{sum(result.acknowledged for result in results):,}",
         f"{unknown} ({took_effect} done)",
         *(str(_count(results, rules)) for rules in _COUNTED.values()),
