@@ -8,11 +8,13 @@ PYTEST_ARGS ?=
 KILL9_ROUNDS ?= 50
 SIM_SEEDS ?= 0:200
 RUNS ?= 1
+SCENARIO ?= all
+SECONDS ?= 60
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults sim bench go-tools clean
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim bench go-tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,8 +67,11 @@ conformance: $(VENV)/.installed go-tools ## Run the OCI conformance suite agains
 conformance-proxy: $(VENV)/.installed go-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed ## Run the kill -9 loops (KILL9_ROUNDS=50)
-	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e -m faults -s $(PYTEST_ARGS)
+faults: $(VENV)/.installed ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
+	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults -m faults -s $(PYTEST_ARGS)
+
+netfaults: $(VENV)/.installed ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
+	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
 
 sim: $(VENV)/.installed ## Run the simulator (SIM_SEEDS=0:200); not green yet, see docs/testing.md
 	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) --jobs 2

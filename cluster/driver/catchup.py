@@ -54,12 +54,13 @@ class CatchUp:
             raise NotCaughtUp(f"events are still missing from {', '.join(behind)}")
 
     async def _pull_from_all(self) -> list[str]:
-        """One round; returns the peers that still have more."""
+        """One round; returns the peers that still have more, or may have."""
         self._env.counters.catch_up_rounds += 1
         links = self._links.live()
         async with asyncio.TaskGroup() as group:
             pulls = [group.create_task(self._pull_from(link)) for link in links]
-        return [link.node for link, pull in zip(links, pulls, strict=True) if not pull.result()]
+        behind = {link.node for link, pull in zip(links, pulls, strict=True) if not pull.result()}
+        return sorted(behind.union(self._links.hindered()))
 
     async def _pull_from(self, link: Link) -> bool:
         try:

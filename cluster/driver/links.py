@@ -79,6 +79,7 @@ class Links:
 
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
+        self._hindered: set[NodeId] = set()
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
         self._stopping = False
@@ -274,7 +275,15 @@ class Links:
             self.forwarding.note_received(member.region, origins)
             self.changes.beat()
 
+    def hindered(self) -> Collection[NodeId]:
+        """
+        Members that are there, as far as is known, and whose link this node's own storage ended:
+        what they have is not here.
+        """
+        return self._hindered
+
     def note_caught_up(self, node: NodeId) -> None:
+        self._hindered.discard(node)
         self.joining.caught_up(node)
         self.changes.beat()
 
@@ -365,6 +374,8 @@ class Links:
                 await self._session(node, backoff)
             except (ClusterError, OSError) as exc:
                 # The peer or the local disk failed: both may be back at the next attempt.
+                if isinstance(exc, ClusterError):
+                    self._hindered.discard(node)
                 reason = self._note_failure(exc, reason, peer=node)
                 self.joining.failed(node)
                 self.changes.beat()
@@ -398,6 +409,10 @@ class Links:
             self._bring_up(link)
             try:
                 await link.run()
+            except OSError:
+                # Before the link counts as down: a reader must not take this for absence.
+                self._hindered.add(node)
+                raise
             except ClusterError as exc:
                 self._env.counters.links_lost += 1
                 self._env.log.warning("link lost", peer=node, reason=str(exc))

@@ -137,15 +137,16 @@ class RocksStore:
 
     def write(self, batch: Sequence[Change]) -> None:
         writes = WriteBatch(raw_mode=True)
-        for change in batch:
-            handle = self._handles[change.family]
-            if not isinstance(change, Mutation):
-                writes.delete_range(change.start, change.stop, handle)
-            elif change.value is None:
-                writes.delete(change.key, handle)
-            else:
-                writes.put(change.key, change.value, handle)
         try:
+            # The handles too: a recovery on another thread takes them away.
+            for change in batch:
+                handle = self._handles[change.family]
+                if not isinstance(change, Mutation):
+                    writes.delete_range(change.start, change.stop, handle)
+                elif change.value is None:
+                    writes.delete(change.key, handle)
+                else:
+                    writes.put(change.key, change.value, handle)
             self._db.write(writes)
         except Exception as exc:
             raise self._failure(exc) from exc
@@ -154,8 +155,8 @@ class RocksStore:
         # A synced write covers everything before it in the write-ahead log. rocksdict's
         # flush_wal would do too, but it holds the interpreter lock while the disk works.
         marker = WriteBatch(raw_mode=True)
-        marker.put(b"synced\0", b"", self._handles["meta"])
         try:
+            marker.put(b"synced\0", b"", self._handles["meta"])
             self._db.write(marker, self._synced)
         except Exception as exc:
             raise self._failure(exc) from exc

@@ -76,6 +76,21 @@ def make_image(rng: random.Random, layer_bytes: Sequence[int]) -> Image:
     return Image(canonical_json(manifest), (config, *layers))
 
 
+async def once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """
+    Client middleware that sends a request once.
+
+    aiohttp sends a PUT or DELETE again when the connection broke under it, with two errors that
+    this one takes the place of; the first may have had its effect, and nobody would know.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise aiohttp.ClientConnectionError(f"{type(exc).__name__}: {exc}") from exc
+
+
 class RegistryClient:
     """
     Talks to one node. Any number of tasks may share it.
@@ -189,6 +204,6 @@ async def registry_clients(hosts: Sequence[str]) -> AsyncIterator[list[RegistryC
     # and the failure of a stale connection would be the client's, not the registry's.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(
-        timeout=timeout, connector=connector, auto_decompress=False
+        timeout=timeout, connector=connector, auto_decompress=False, middlewares=(once,)
     ) as session:
         yield [RegistryClient(session, host) for host in hosts]

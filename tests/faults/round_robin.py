@@ -8,7 +8,7 @@ node that dies under a request is the client's to see.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -23,15 +23,19 @@ _NO_NODE: Final = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection:
 class RoundRobin:
     """Chooses a node for each request and counts what each one got."""
 
-    def __init__(self, backends: Sequence[str]) -> None:
-        """*backends* are `host:port`."""
+    def __init__(
+        self, backends: Sequence[str], tell: Callable[[bytes, str], None] | None = None
+    ) -> None:
+        """*backends* are `host:port`. *tell* gets each request's head and who is given it."""
         self._backends = list(backends)
         self._ready = set(backends)
         self._next = 0
+        self._tell = tell
         self.served = dict.fromkeys(backends, 0)
         self.address = ""
         """Where the proxy listens, as `host:port`; set when it runs."""
         self._serving: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def choose(self) -> str | None:
         """The next ready node; None when there is none."""
@@ -51,12 +55,17 @@ class RoundRobin:
             # Whatever breaks is seen by the client as what it is: a connection that ended.
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
                 await self._exchange(reader, writer)
+        except asyncio.CancelledError:
+            # Nobody waits for this task but `close`, and Python 3.11's streams would complain.
+            if not self._closing:
+                raise
         finally:
             self._serving.discard(task)
             writer.close()
 
     async def close(self) -> None:
-        """End the connections that clients keep open without a request."""
+        """End the connections that clients keep open, or that nodes leave unanswered."""
+        self._closing = True
         for task in (serving := list(self._serving)):
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
@@ -77,6 +86,8 @@ class RoundRobin:
             await writer.drain()
             return
         self.served[backend] += 1
+        if self._tell is not None:
+            self._tell(head, backend)
         sending = asyncio.create_task(_send(last_request(head), reader, up_writer))
         try:
             await _copy(up_reader, writer)
@@ -105,10 +116,12 @@ def last_request(head: bytes) -> bytes:
 
 @asynccontextmanager
 async def round_robin(
-    backends: Sequence[str], host: str = "127.0.0.1"
+    backends: Sequence[str],
+    host: str = "127.0.0.1",
+    tell: Callable[[bytes, str], None] | None = None,
 ) -> AsyncIterator[RoundRobin]:
-    """Run a proxy over *backends* on a free port of *host*."""
-    proxy = RoundRobin(backends)
+    """Run a proxy over *backends* on a free port of *host*; *tell* as for `RoundRobin`."""
+    proxy = RoundRobin(backends, tell)
     server = await asyncio.start_server(proxy.serve, host, 0, limit=_HEAD_BYTES_MAX)
     proxy.address = f"{host}:{server.sockets[0].getsockname()[1]}"
     watching = asyncio.create_task(proxy.watch())

@@ -1,11 +1,13 @@
 """Reads that are current, relays, and clocks, between whole engines."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from cluster.errors import ClockOff, NotCaughtUp
-from tests.fakes.fleet import Engine, Fleet, fleet
+from cluster.model import Dot
+from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
 
 
 def leased(engine: Engine) -> bool:
@@ -51,6 +53,44 @@ async def test_a_reader_with_a_slow_disk_does_not_answer_from_it():
         c.records.disk.set()
         await until_all_lease(ships, a, b, c)
         assert a.cluster.statistics().totals.laggards == 1
+
+
+async def test_a_reader_whose_full_disk_ends_its_links_does_not_count_as_alone():
+    """If this fails, a node with a full disk serves the old tag: it has no link to ask over."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        c.records.broken = OSError("no room")
+        await a.cluster.wait_durable(a.records.write("new"))
+        with pytest.raises(NotCaughtUp):
+            await c.cluster.ensure_current()
+        async with asyncio.timeout(PATIENCE_S):
+            await c.cluster.wait_until(lambda _: "a" not in c.connected())
+        with pytest.raises(NotCaughtUp, match="missing from a"):
+            await c.cluster.ensure_current()
+        c.records.broken = None
+        await until_all_lease(ships, a, b, c)
+        await c.cluster.ensure_current()
+        assert c.records.knows(Dot("a", 1, 1))
+
+
+async def test_a_peer_that_is_gone_does_not_hinder_a_reader_for_ever():
+    """If this fails, a full disk makes a node refuse every read until all peers are back."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        c.records.broken = OSError("no room")
+        await a.cluster.wait_durable(a.records.write("new"))
+        with pytest.raises(NotCaughtUp):
+            await c.cluster.ensure_current()
+        await ships.kill(a)
+        await ships.kill(b)
+        c.records.broken = None
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with suppress(NotCaughtUp):
+                    await c.cluster.ensure_current()
+                    break
 
 
 async def test_regions_have_no_leases_between_them():

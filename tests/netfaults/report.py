@@ -1,0 +1,110 @@
+"""The figures of many runs, as a table."""
+
+import math
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.machine import describe_machine
+from tests.netfaults.run import Result
+from tests.netfaults.scenarios import SCENARIOS
+
+_BEGIN: Final = "<!-- figures: written by make netfaults -->"
+_END: Final = "<!-- end of figures -->"
+
+_COUNTED: Final[dict[str, frozenset[str]]] = {
+    "lost": frozenset(
+        {"an acknowledged push is lost", "acknowledged, and undone", "a blob cannot be read"}
+    ),
+    "stale": frozenset(
+        {"stale in its region", "a value that nobody wrote", "listed, and nobody wrote it"}
+    ),
+    "back": frozenset({"deleted, and back"}),
+    "unexplained": frozenset({"an answer without a cause", "a push that is there in part"}),
+}
+"""Columns, and the rules whose violations they count. `other` has the rest."""
+
+_HEAD: Final = (
+    *("scenario", "runs", "faults", "operations", "not served", "pushes acknowledged"),
+    *("unknown", *_COUNTED, "other", "stale, cut off", "agreed p50", "p99"),
+)
+
+
+def table(results: Sequence[Result]) -> str:
+    """One line per scenario; the machine and the versions above."""
+    facts = {**describe_machine(), **_versions(), **_parameters(results)}
+    lines = [
+        *(f"- {name}: {value}" for name, value in facts.items()),
+        "",
+        f"| {' | '.join(_HEAD)} |",
+        f"|---|{'---:|' * (len(_HEAD) - 1)}",
+    ]
+    for name in SCENARIOS:
+        of_scenario = [result for result in results if result.scenario == name]
+        if of_scenario:
+            lines.append(f"| {' | '.join(_line(name, of_scenario))} |")
+    return "\n".join(lines) + "\n"
+
+
+def publish(path: Path, results: Sequence[Result]) -> None:
+    """Put the table into a document, in place of the one between its marks."""
+    before, _, rest = path.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    path.write_text(f"{before}{_BEGIN}\n\n{table(results)}\n{_END}{after}")
+
+
+def _line(scenario: str, results: Sequence[Result]) -> list[str]:
+    operations = sum(sum(result.operations.values()) for result in results)
+    not_served = sum(sum(result.failures.values()) for result in results)
+    unknown = sum(result.unknown for result in results)
+    took_effect = sum(result.took_effect for result in results)
+    seconds = [result.converged_s for result in results if result.converged_s is not None]
+    return [
+        scenario,
+        str(len(results)),
+        str(sum(result.faults for result in results)),
+        f"{operations:,}",
+        f"{not_served / max(1, operations):.1%}",
+        f"{sum(result.acknowledged for result in results):,}",
+        f"{unknown} ({took_effect} done)",
+        *(str(_count(results, rules)) for rules in _COUNTED.values()),
+        str(_count(results, None)),
+        str(sum(result.stale_cut_off for result in results)),
+        *(_seconds(seconds, share, len(results)) for share in (0.5, 0.99)),
+    ]
+
+
+def _count(results: Sequence[Result], rules: frozenset[str] | None) -> int:
+    """Violations of *rules*; None for all that no column counts."""
+    named = frozenset().union(*_COUNTED.values())
+    return sum(
+        number
+        for result in results
+        for rule, number in result.violations.items()
+        if (rule in rules if rules is not None else rule not in named)
+    )
+
+
+def _seconds(sorted_or_not: Sequence[float], share: float, runs: int) -> str:
+    """The percentile by nearest rank; a run that never agreed counts as the slowest."""
+    rank = math.ceil(share * runs)
+    return "never" if rank > len(sorted_or_not) else f"{sorted(sorted_or_not)[rank - 1]:.2f} s"
+
+
+def _parameters(results: Sequence[Result]) -> dict[str, str]:
+    durations = sorted({result.duration_s for result in results})
+    return {"load per run": " or ".join(f"{duration:g} s" for duration in durations)}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "Atoll": _first_line("git", "describe", "--always", "--dirty"),
+        "iptables": _first_line("iptables", "--version"),
+        "libfaketime": _first_line("faketime", "--version"),
+    }
+
+
+def _first_line(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout or done.stderr).strip().partition("\n")[0]

@@ -1,0 +1,210 @@
+"""One run of one scenario: build, load, disturb, heal, ask, judge, take down."""
+
+import asyncio
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from tests.e2e.small_disk import small_disk
+from tests.faults.round_robin import round_robin
+from tests.netfaults import agreement
+from tests.netfaults.disks import check_disks
+from tests.netfaults.disturbances import Disturbances
+from tests.netfaults.evidence import Evidence
+from tests.netfaults.history import Op
+from tests.netfaults.network import Network
+from tests.netfaults.nodes import REGION_OF, REGIONS, Node
+from tests.netfaults.rules import CUT_OFF, Violation
+from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Stage
+from tests.netfaults.workload import Journey, Workload
+
+EVIDENCE = "evidence.jsonl"
+"""File in a run's directory: what it is judged by."""
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What one run showed."""
+
+    scenario: str
+    seed: int
+    duration_s: float
+    operations: dict[str, int] = field(default_factory=dict)
+    """By kind and outcome: `push ok`."""
+
+    failures: dict[str, int] = field(default_factory=dict)
+    """Answers that were no success, by kind, status and code."""
+
+    faults: int = 0
+    converged_s: float | None = None
+    """From the last heal until all five nodes had said the same; None: never."""
+
+    waited_for: str = ""
+    """Why they had not, the last time that it was not so."""
+
+    acknowledged: int = 0
+    unknown: int = 0
+    took_effect: int = 0
+    stale_cut_off: int = 0
+    """Reads at a node that had lost its peers, which were older than its region's last write."""
+
+    violations: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """The parameters of one run, and where it works."""
+
+    scenario: str
+    seed: int
+    duration_s: float
+    rate: float
+    """Operations a second, of all clients together."""
+
+    directory: Path
+
+    async def carry_out(self) -> tuple[Result, list[Violation]]:
+        """
+        Do it. On return, and on any exception, no process of it is left.
+
+        Raises:
+            ProcessFailed: a node ended by itself, or did not start.
+        """
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        with _network() as network, self._nodes(network) as nodes:
+            await asyncio.gather(*(node.wait_ready() for node in nodes.values()))
+            return await self._work(network, nodes)
+
+    @contextmanager
+    def _nodes(self, network: Network) -> Iterator[dict[str, Node]]:
+        scenario = SCENARIOS[self.scenario]
+        with ExitStack() as stack:
+            nodes = {}
+            for name in REGION_OF:
+                nodes[name] = node = Node(
+                    name=name,
+                    network=network,
+                    directory=self.directory,
+                    fake_clock=scenario.fake_clocks,
+                    options=scenario.options,
+                )
+                if scenario.small_disks:
+                    node.disk = stack.enter_context(small_disk(node.data_dir, SMALL_DISK_BYTES))
+                stack.callback(node.end)
+                node.start()
+            yield nodes
+
+    async def _work(
+        self, network: Network, nodes: dict[str, Node]
+    ) -> tuple[Result, list[Violation]]:
+        began = time.monotonic()
+
+        def now() -> float:
+            return time.monotonic() - began
+
+        stage = Stage(
+            nodes=nodes,
+            network=network,
+            disturbances=Disturbances(),
+            now=now,
+            rng=random.Random(self.seed),
+        )
+        async with agreement.reader() as session:
+            reading = agreement.Nodes(session, {name: n.http for name, n in nodes.items()})
+            work, healed = await self._load(stage, reading)
+            agreed = await agreement.converge(reading, now)
+            for node in nodes.values():
+                await node.wait_ready()
+            lost, took_effect = await agreement.contents(reading, work.history, work.images)
+            restless = await agreement.quiet(reading)
+        for node in nodes.values():
+            node.check_running()
+            await asyncio.to_thread(node.stop)
+        evidence = Evidence(work.history, stage.disturbances, agreed.tags)
+        evidence.save(self.directory / EVIDENCE)
+        found = [
+            *lost,
+            *restless,
+            *evidence.judge(),
+            *_disagreement(healed),
+            *_disagreement(agreed),
+            *check_disks({name: node.data_dir for name, node in nodes.items()}),
+        ]
+        violations = [each for each in found if each.rule != CUT_OFF]
+        result = self._result(work.history, stage.disturbances, healed, violations)
+        stale = len(found) - len(violations)
+        return replace(result, took_effect=took_effect, stale_cut_off=stale), violations
+
+    async def _load(
+        self, stage: Stage, reading: agreement.Nodes
+    ) -> tuple[Workload, agreement.Agreement]:
+        """Clients and faults at once; ends when the clients have their last answers."""
+        nodes = stage.nodes
+        journey = Journey({node.http: name for name, node in nodes.items()})
+        async with AsyncExitStack() as stack:
+            proxies = {}
+            for region, names in REGIONS.items():
+                backends = [nodes[name].http for name in names]
+                proxy = await stack.enter_async_context(round_robin(backends, tell=journey.note))
+                proxies[region] = proxy.address
+            addresses = {name: node.http for name, node in nodes.items()}
+            work = Workload(proxies, addresses, journey, stage.now, self.seed)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(work.run(self.duration_s, self.rate))
+                await SCENARIOS[self.scenario].run(stage, self.duration_s)
+                # Measured from the heal, while the last answers may still be on their way.
+                healed = await agreement.converge(reading, stage.now)
+        return work, healed
+
+    def _result(
+        self,
+        history: list[Op],
+        disturbances: Disturbances,
+        healed: agreement.Agreement,
+        violations: list[Violation],
+    ) -> Result:
+        pushes = [op for op in history if op.kind == "push"]
+        last = max((each.end for each in disturbances.all), default=self.duration_s)
+        return Result(
+            scenario=self.scenario,
+            seed=self.seed,
+            duration_s=self.duration_s,
+            operations=dict(Counter(f"{op.kind} {op.outcome}" for op in history)),
+            failures=dict(
+                Counter(
+                    f"{op.kind} {op.status} {op.code or op.why}".strip()
+                    for op in history
+                    if op.outcome in ("unknown", "refused")
+                )
+            ),
+            faults=len(disturbances.all),
+            converged_s=None if healed.at is None else healed.at - last,
+            waited_for=healed.waited_for,
+            acknowledged=sum(op.outcome == "ok" for op in pushes),
+            unknown=sum(op.outcome == "unknown" for op in pushes),
+            violations=dict(Counter(violation.rule for violation in violations)),
+        )
+
+
+def _disagreement(agreed: agreement.Agreement) -> list[Violation]:
+    if agreed.at is not None:
+        return []
+    return [Violation("the nodes do not agree", (), agreed.waited_for)]
+
+
+@contextmanager
+def _network() -> Iterator[Network]:
+    network = Network(REGION_OF)
+    try:
+        yield network
+    finally:
+        network.close()
