@@ -86,6 +86,14 @@ class ClockAhead(ClusterError):
         self.ahead_ms = ahead_ms
 
 
+class EventAhead(ClockAhead):
+    """An event bears such a stamp."""
+
+    def __init__(self, dot: Dot, ahead_ms: int) -> None:
+        super().__init__(ahead_ms)
+        self.dot = dot
+
+
 class PeerError(ClusterError):
     """A call to a peer failed."""
 

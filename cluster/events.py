@@ -4,7 +4,7 @@ Event bodies and their encoding (MessagePack).
 A body names the dots it replaces or removes, so that merging needs no clock to be right.
 """
 
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -78,6 +78,24 @@ _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=plain)
 def kind_of(body: Body) -> str:
     """The event kind that carries *body*."""
     return _KINDS[type(body)].value
+
+
+def builds_on(body: Body) -> tuple[Dot, ...]:
+    """
+    The events whose outcome *body* takes for known: what it replaces, removes or withdraws.
+
+    Applied before one of them, it would uncover what that one had hidden: a deletion of the
+    latest write, say, lets the one before it be seen.
+    """
+    match body:
+        case Add(replaces, _) | Write(replaces, _):
+            return replaces
+        case Remove(dots) | Withdraw(dots, _):
+            return dots
+        case Hold():
+            return ()
+        case _:
+            assert_never(body)
 
 
 def encode_body(body: Body) -> bytes:

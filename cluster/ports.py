@@ -225,8 +225,9 @@ class RecordReplica(Protocol):
         What is already known is passed over. A body that does not decode is quarantined.
 
         Raises:
-            EventGap: an event's predecessors are missing; everything before it was applied.
-            ClockAhead: an event's stamp is beyond the clock bound; likewise.
+            EventGap: an event's predecessors are missing, in its own log or among those that it
+                builds on (`events.builds_on`); everything before it was applied.
+            EventAhead: an event's stamp is beyond the clock bound; likewise.
         """
         ...
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from cluster.environment import Environment
-from cluster.errors import ClockAhead, EventGap, NotCaughtUp
+from cluster.errors import EventAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Event, Origin
+from cluster.model import Dot, Event, Origin
 
 
 class Intake:
@@ -26,32 +26,36 @@ class Intake:
         clock is wrong, and "not caught up" would let that one clock make every look-up that
         misses fail everywhere.
         """
-        stopped: set[Origin] = set()
-        gapless = True
-        for origin, run in antientropy.runs(events):
-            if origin in stopped:
-                continue
+        rest, gapless = list(events), True
+        running = {event.origin for event in events}
+        while rest:
             try:
-                await self._env.records.apply(run)
-            except ClockAhead as exc:
-                stopped.add(origin)
-                self._park(origin, exc)
+                await self._env.records.apply(rest)
+            except EventAhead as exc:
+                stopped = exc.dot
+                self._park(_log_of(stopped), exc)
             except EventGap as exc:
-                stopped.add(origin)
-                gapless = False
-                self._env.log.warning("event gap", dot=str(exc.dot), have=exc.have)
+                stopped, gapless = exc.dot, False
+                self._env.log.info("event gap", dot=str(exc.dot), have=exc.have)
             except NotCaughtUp:
                 # The state is being taken over from a peer; what is sent now is asked for then.
                 return False
             else:
-                self._parked.discard(origin)
-                self._env.counters.events_received += len(run)
+                break
+            running.discard(_log_of(stopped))
+            rest = antientropy.without_log(rest, stopped)
+        self._parked -= running
+        self._env.counters.events_received += sum(event.origin in running for event in events)
         return gapless
 
-    def _park(self, origin: Origin, exc: ClockAhead) -> None:
+    def _park(self, origin: Origin, exc: EventAhead) -> None:
         self._env.counters.events_parked += 1
         if origin not in self._parked:
             self._parked.add(origin)
             self._env.log.warning(
                 "events parked", peer=origin.node, epoch=origin.epoch, ahead_ms=exc.ahead_ms
             )
+
+
+def _log_of(dot: Dot) -> Origin:
+    return Origin(dot.node, dot.epoch)

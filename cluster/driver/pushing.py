@@ -70,7 +70,7 @@ class Pushing:
 
     def _next_batch(self) -> list[Event]:
         now, room = self._env.clock.now_s(), self._env.config.push_batch_bytes
-        batch: list[Event] = []
+        batch: list[Sequence[Event]] = []
         vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
         # Who has nothing asks for the state, and would get the events beside it.
         waits = antientropy.needs_state(self._reached, vector, events_min)
@@ -87,11 +87,11 @@ class Pushing:
                 # The peer finds that out when it pulls, and takes over a whole state.
                 self._pause(origin)
                 continue
-            batch += events
+            batch.append(events)
             room -= sum(len(event.body) for event in events)
             if room <= 0:
                 break
-        return batch
+        return list(antientropy.in_causal_order(batch))
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         own = self._env.records.origin

@@ -1,13 +1,15 @@
 """What this node does when a peer calls."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import suppress
+from typing import Final
 
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.environment import Environment
-from cluster.errors import BelowFloor, DigestMismatch, WrongCluster
+from cluster.errors import BelowFloor, ClusterError, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
 from cluster.model import (
     CheckpointPiece,
@@ -20,6 +22,9 @@ from cluster.model import (
     Vector,
 )
 from cluster.replication.fetcher import Fetcher
+
+_READ_BYTES: Final = 64 << 10
+"""Events read of one log at a time while answering a pull."""
 
 
 class Service:
@@ -51,7 +56,11 @@ class Service:
         return await self._probing.on_probe(request)
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
-        await self._intake.take(events)
+        link = self._links.link(sender)
+        if not await self._intake.take(events) and link is not None:
+            # They build on events of other logs, which their sender has by necessity.
+            with suppress(ClusterError):
+                await link.pull()
         origins = {event.origin for event in events}
         self._links.note_received(sender, origins)
         vector = self._env.records.vector()
@@ -59,28 +68,34 @@ class Service:
 
     async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         """
-        One log after the other, each batch of one log only.
+        In the order in which they build on each other.
 
         What becomes durable after the call began is not part of it: otherwise a busy node's
         answer would never end. A log whose first missing events are gone comes last, as the error:
         the others are worth having.
         """
-        records, batch_bytes = self._env.records, self._env.config.push_batch_bytes
-        below: BelowFloor | None = None
-        for origin, after, upto in antientropy.missing(have, records.vector()):
-            cursor = after
-            while cursor < upto:
-                try:
-                    events = records.events_after(origin, cursor, max_bytes=batch_bytes)
-                except BelowFloor as exc:
-                    below = exc
-                    break
-                if not events:
-                    break
-                cursor = events[-1].dot.seq
-                yield events
-        if below is not None:
-            raise below
+        gone: list[BelowFloor] = []
+        missing = antientropy.missing(have, self._env.records.vector())
+        events = antientropy.in_causal_order(self._read(part, gone) for part in missing)
+        for batch in antientropy.batches(events, self._env.config.push_batch_bytes):
+            yield batch
+        if gone:
+            raise gone[0]
+
+    def _read(self, part: antientropy.Missing, gone: list[BelowFloor]) -> Iterator[Event]:
+        """One log's part of an answer. Notes in *gone* that it is no longer here."""
+        cursor = part.after
+        while cursor < part.upto:
+            try:
+                # Small pieces: there is one in memory for every log.
+                events = self._env.records.events_after(part.origin, cursor, max_bytes=_READ_BYTES)
+            except BelowFloor as exc:
+                gone.append(exc)
+                return
+            if not events:
+                return
+            cursor = events[-1].dot.seq
+            yield from events
 
     async def on_fetch(
         self, digest: Digest, offset: int

@@ -1,10 +1,13 @@
 """Which events one node has and another lacks, from their version vectors. Pure."""
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import NamedTuple
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-from cluster.model import Event, Origin, Vector
+from cluster.model import Dot, Event, Origin, Vector
+
+_EVENT_BYTES: Final = 200
+"""What an event takes beside its body, about: names, digest, stamp."""
 
 
 class Missing(NamedTuple):
@@ -43,7 +46,32 @@ def needs_state(have: Vector, other: Vector, events_min: int) -> bool:
     return not any(have.values()) and behind(have, other) >= events_min
 
 
-def runs(events: Sequence[Event]) -> Iterator[tuple[Origin, list[Event]]]:
-    """Cut a batch into pieces of one origin each, so that trouble with one spares the others."""
-    for origin, run in groupby(events, key=lambda event: event.origin):
-        yield origin, list(run)
+def without_log(events: Sequence[Event], stopped: Dot) -> list[Event]:
+    """The events after *stopped* that are of other logs than it."""
+    after = next(at for at, event in enumerate(events, 1) if event.dot == stopped)
+    log = Origin(stopped.node, stopped.epoch)
+    return [event for event in events[after:] if event.origin != log]
+
+
+def in_causal_order(logs: Iterable[Iterable[Event]]) -> Iterator[Event]:
+    """
+    The events of several logs, each behind those that it builds on, as far as those are among them.
+
+    Who writes an event has observed the stamps of what it builds on, so its own is larger
+    (Kulkarni et al., "Logical Physical Clocks", 2014): by stamp is an order that will do.
+    """
+    return heapq.merge(*logs, key=lambda event: (event.stamp, event.dot))
+
+
+def batches(events: Iterable[Event], size_max: int) -> Iterator[list[Event]]:
+    """Cut *events* into batches whose bodies are about *size_max* bytes; one event at least."""
+    batch: list[Event] = []
+    size = 0
+    for event in events:
+        if batch and size + len(event.body) > size_max:
+            yield batch
+            batch, size = [], 0
+        batch.append(event)
+        size += len(event.body) + _EVENT_BYTES
+    if batch:
+        yield batch

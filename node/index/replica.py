@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from cluster.errors import ClockAhead, ClusterError, EventGap
+from cluster.errors import ClockAhead, ClusterError, EventAhead, EventGap, EventUndecodable
+from cluster.events import builds_on, decode_body
 from cluster.model import (
     CheckpointHead,
     CheckpointPart,
@@ -110,10 +111,12 @@ class IndexReplica:
                 continue
             if event.dot.seq > known + 1:
                 return EventGap(event.dot, known)
+            if not all(txn.seen(dot) for dot in _builds_on(event)):
+                return EventGap(event.dot, known)
             try:
                 self._journal.clock.observe(Stamp(event.stamp))
             except ClockAhead as exc:
-                return exc
+                return EventAhead(event.dot, exc.ahead_ms)
             reason = objects.apply(txn, event)
             txn.commit()
             if reason is not None:
@@ -160,3 +163,13 @@ class IndexReplica:
     def _notify(self) -> None:
         for on_durable in self._subscribers:
             on_durable()
+
+
+def _builds_on(event: Event) -> Sequence[Dot]:
+    """Events of other logs that have to be here first; its own log's are, being before it."""
+    try:
+        body = decode_body(event)
+    except EventUndecodable:
+        # It will be quarantined, and then it builds on nothing.
+        return ()
+    return [dot for dot in builds_on(body) if (dot.node, dot.epoch) != event.origin]

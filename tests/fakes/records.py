@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from cluster.clock import COUNTER_BITS
-from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventGap, NotCaughtUp
+from cluster.errors import BelowFloor, CheckpointUnavailable, EventAhead, EventGap, NotCaughtUp
 from cluster.events import Add, Hold, decode_body, encode_body, kind_of
 from cluster.model import (
     CheckpointHead,
@@ -150,7 +150,7 @@ class MemoryRecords:
             if event.dot.seq > len(log) + 1:
                 raise EventGap(event.dot, len(log))
             if self.clock_limit is not None and event.stamp > self.clock_limit:
-                raise ClockAhead((event.stamp - self.clock_limit) >> COUNTER_BITS)
+                raise EventAhead(event.dot, (event.stamp - self.clock_limit) >> COUNTER_BITS)
             self._take(event)
             self.applied.append(event)
 

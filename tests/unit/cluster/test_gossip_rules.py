@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.gossip.antientropy import Missing, behind, missing, runs
+from cluster.gossip.antientropy import (
+    Missing,
+    batches,
+    behind,
+    in_causal_order,
+    missing,
+    needs_state,
+    without_log,
+)
 from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
@@ -41,14 +49,44 @@ def test_missing_ranges(have, other, expected):
     assert missing(have, other) == [Missing(Origin(*o), after, upto) for o, after, upto in expected]
 
 
-@given(st.lists(st.sampled_from("abc"), max_size=20))
-def test_runs_keep_the_order_and_never_mix_logs(nodes):
-    events = [
-        Event(Dot(node, 1, n + 1), 0, "add", Key("", "", ""), b"") for n, node in enumerate(nodes)
-    ]
-    cut = list(runs(events))
-    assert [event for _, run in cut for event in run] == events
-    assert all({event.origin for event in run} == {origin} for origin, run in cut)
+def test_only_who_has_nothing_takes_over_a_state():
+    """Broken: a node that was away throws away what only it has."""
+    far = {Origin("a", 1): 10}
+    assert needs_state({}, far, 10)
+    assert not needs_state({}, far, 11)
+    assert not needs_state({Origin("b", 1): 1}, far, 10)
+
+
+def event(node: str, seq: int, stamp: int = 0, size: int = 0) -> Event:
+    return Event(Dot(node, 1, seq), stamp, "add", Key("", "", ""), b"x" * size)
+
+
+def test_one_log_that_stops_does_not_hold_up_the_others():
+    events = [event("a", 1), event("b", 1), event("a", 2), event("b", 2), event("c", 1)]
+    rest = without_log(events, Dot("b", 1, 1))
+    assert rest == [event("a", 2), event("c", 1)]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5)), max_size=20))
+def test_causal_order_follows_the_stamps_and_keeps_each_log(steps):
+    """Broken: what an event builds on comes behind it, and each such event costs another pull."""
+    logs: dict[str, list[Event]] = {}
+    stamp = 0
+    for node, step in steps:
+        stamp += step
+        log = logs.setdefault(node, [])
+        log.append(event(node, len(log) + 1, stamp))
+    merged = list(in_causal_order(logs.values()))
+    assert [e.stamp for e in merged] == sorted(e.stamp for log in logs.values() for e in log)
+    assert {n: [e for e in merged if e.dot.node == n] for n in logs} == logs
+
+
+@given(st.lists(st.integers(0, 3000), max_size=20))
+def test_batches_hold_everything_and_are_bounded(sizes):
+    events = [event("a", number, size=size) for number, size in enumerate(sizes, 1)]
+    cut = list(batches(events, 2000))
+    assert [e for batch in cut for e in batch] == events
+    assert all(len(batch) == 1 or sum(len(e.body) for e in batch) <= 2000 for batch in cut)
 
 
 B = NodeId("b")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
+from cluster.gossip.antientropy import in_causal_order
 from cluster.model import CheckpointPart, Digest, Origin
 from node.index import checkpoint as checkpoints
 from node.index.memory import MemoryStore
@@ -52,9 +53,12 @@ async def replicate(source: Index, target: Index) -> None:
     have = target.replica.vector()
     if any(have.get(origin, 0) < floor for origin, floor in source.replica.floor().items()):
         await restore(source, target)
-    for origin in source.replica.vector():
-        after = target.replica.vector().get(origin, 0)
-        await target.replica.apply(source.replica.events_after(origin, after, max_bytes=MAX))
+    have = target.replica.vector()
+    logs = [
+        source.replica.events_after(origin, have.get(origin, 0), max_bytes=MAX)
+        for origin in source.replica.vector()
+    ]
+    await target.replica.apply(list(in_causal_order(logs)))
 
 
 async def fill(index: Index) -> Digest:

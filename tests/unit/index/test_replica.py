@@ -70,10 +70,29 @@ async def test_a_delete_that_arrives_before_the_push_it_saw(open_node: OpenIndex
     digest = await push(one, "lib/app", "x", "latest")
     await other.replica.apply(log_of(one))
     await other.metadata.delete_manifest("lib/app", digest)
-    await third.replica.apply(log_of(other))
+    with pytest.raises(EventGap):
+        await third.replica.apply(log_of(other))
     await third.replica.apply(log_of(one))
+    await third.replica.apply(log_of(other))
     assert third.metadata.manifest("lib/app", digest) is None
     assert rows_of(third) == rows_of(other)
+
+
+async def test_a_deletion_never_uncovers_what_its_tag_was_before(open_node: OpenIndex):
+    """Broken: a node that hears of a deletion before the write it deletes serves the older one."""
+    one, other, third, reader = (open_node(name) for name in "abcd")
+    await push(one, "lib/app", "old", "latest")
+    for index in (other, third, reader):
+        await index.replica.apply(log_of(one))
+    await push(other, "lib/app", "new", "latest")
+    await third.replica.apply(log_of(other))
+    await third.metadata.delete_tag("lib/app", "latest")
+    with pytest.raises(EventGap):
+        await reader.replica.apply(log_of(third))
+    assert reader.replica.vector().get(third.replica.origin, 0) == 0
+    await reader.replica.apply([*log_of(other), *log_of(third)])
+    assert reader.metadata.tag("lib/app", "latest") is None
+    assert rows_of(reader) == rows_of(third)
 
 
 async def test_events_apply_once(open_node: OpenIndex):
