@@ -7,12 +7,14 @@ UP_ARGS ?= --data-dir data
 PYTEST_ARGS ?=
 KILL9_ROUNDS ?= 50
 SIM_SEEDS ?= 0:200
+SIM_ARGS ?=
+MUTANT_SEEDS ?= 1000
 RUNS ?= 1
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults sim bench go-tools clean
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults sim mutants bench go-tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,8 +70,11 @@ conformance-proxy: $(VENV)/.installed go-tools ## Run it through a round-robin p
 faults: $(VENV)/.installed ## Run the kill -9 loops (KILL9_ROUNDS=50)
 	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e -m faults -s $(PYTEST_ARGS)
 
-sim: $(VENV)/.installed ## Run the simulator (SIM_SEEDS=0:200); not green yet, see docs/testing.md
-	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) --jobs 2
+sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEEDS=0:200)
+	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) $(SIM_ARGS)
+
+mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs (MUTANT_SEEDS=1000)
+	$(BIN)/python -m tests.sim.hunt --seeds $(MUTANT_SEEDS) $(SIM_ARGS)
 
 bench: $(VENV)/.installed go-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
