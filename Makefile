@@ -7,6 +7,8 @@ UP_ARGS ?= --data-dir data
 PYTEST_ARGS ?=
 KILL9_ROUNDS ?= 50
 SIM_SEEDS ?= 0:200
+SIM_ARGS ?=
+MUTANT_SEEDS ?= 1000
 RUNS ?= 1
 SCENARIO ?= all
 SECONDS ?= 60
@@ -14,7 +16,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim bench go-tools clean
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench go-tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,8 +75,11 @@ faults: $(VENV)/.installed ## Run the kill -9 loops and one short real-fault run
 netfaults: $(VENV)/.installed ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
 
-sim: $(VENV)/.installed ## Run the simulator (SIM_SEEDS=0:200); not green yet, see docs/testing.md
-	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) --jobs 2
+sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEEDS=0:200)
+	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) $(SIM_ARGS)
+
+mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs (MUTANT_SEEDS=1000)
+	$(BIN)/python -m tests.sim.hunt --seeds $(MUTANT_SEEDS) $(SIM_ARGS)
 
 bench: $(VENV)/.installed go-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run

@@ -1,63 +1,42 @@
-"""Which faults met which operations, over many seeds; and the report of a run."""
+"""What many seeds did together, and which faults met which operations."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from tests.sim.plan import FAULTS, OPERATIONS
 from tests.sim.world import Result
 
-
-def add(
-    result: Result, total: Counter[str], met: Counter[tuple[str, str]], converged: list[float]
-) -> None:
-    total["seeds"] += 1
-    for name in ("operations", "acknowledged", "degraded", "missing", "failed", "handles"):
-        total[name] += getattr(result, name)
-    total["simulated seconds"] += int(result.simulated_s)
-    met.update(result.met)
-    if result.converged_s is not None:
-        converged.append(result.converged_s)
+COUNTED = ("operations", "acknowledged", "degraded", "missing", "failed", "handles")
 
 
-def lacking(met: Counter[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The pairs that never met: the run proves nothing about them."""
-    return [(fault, kind) for fault in FAULTS for kind in OPERATIONS if not met[fault, kind]]
+@dataclass
+class Totals:
+    """The sums over all seeds of one run."""
 
+    seeds: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """Of operations by outcome, and of the event loop's steps."""
 
-def report(
-    seeds: str,
-    total: Counter[str],
-    met: Counter[tuple[str, str]],
-    converged: Sequence[float],
-    failed: Sequence[Result],
-    wall_s: float,
-) -> str:
-    lines = [
-        f"# Simulator: seeds {seeds}",
-        "",
-        f"{len(failed)} of {total['seeds']} seeds with violations; {wall_s:.0f} s of wall time, "
-        f"{total['simulated seconds'] / max(wall_s, 0.001):.0f} times real time.",
-        "",
-        "| what | count |",
-        "|---|---|",
-        *(f"| {name} | {count:,} |" for name, count in total.items()),
-        "",
-    ]
-    if converged:
-        ordered = sorted(converged)
-        p50, p99 = (ordered[int(len(ordered) * q)] for q in (0.5, 0.99))
-        lines += [f"Identical after heal: p50 {p50:.2f} s, p99 {p99:.2f} s.", ""]
-    lines += [
-        "Operations that ran while a fault went on or within a second after it:",
-        "",
-        "| fault | " + " | ".join(OPERATIONS) + " |",
-        "|---|" + "---|" * len(OPERATIONS),
-        *(
-            f"| {fault} | " + " | ".join(str(met[fault, kind]) for kind in OPERATIONS) + " |"
-            for fault in FAULTS
-        ),
-        "",
-    ]
-    if failed:
-        lines += ["Failing seeds: " + ", ".join(result.seed for result in failed), ""]
-    return "\n".join(lines)
+    simulated_s: float = 0.0
+    met: Counter[tuple[str, str]] = field(default_factory=Counter)
+    converged_s: list[float] = field(default_factory=list)
+    """For each seed, how long after the faults all indexes were alike."""
+
+    failed: list[Result] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        self.seeds += 1
+        self.counts.update({name: getattr(result, name) for name in COUNTED})
+        self.simulated_s += result.simulated_s
+        self.met.update(result.met)
+        if result.converged_s is not None:
+            self.converged_s.append(result.converged_s)
+        if result.violations:
+            self.failed.append(result)
+
+    def lacking(self) -> Sequence[tuple[str, str]]:
+        """The pairs that never met: the run proves nothing about them."""
+        return [
+            (fault, kind) for fault in FAULTS for kind in OPERATIONS if not self.met[fault, kind]
+        ]

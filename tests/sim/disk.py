@@ -64,6 +64,15 @@ class Disk:
                     self.families[family][key] = value
         self.unsynced.clear()
 
+    def synced(self, family: str, key: bytes) -> bytes | None:
+        """The row that a power cut would leave, if it took all that it can."""
+        for batch in self.unsynced:
+            for changed, row, before in batch:
+                if (changed, row) == (family, key):
+                    return before
+        value: bytes | None = self.families[family].get(key)
+        return value
+
     def copy(self, seed: str) -> "Disk":
         """A copy of the directory as it is now, and as the kernel shows it."""
         other = Disk(seed)

@@ -11,13 +11,7 @@ from collections.abc import Iterable
 
 from cluster.errors import EventUndecodable
 from cluster.events import Add, Remove, Withdraw, Write, decode_body
-from cluster.gossip import merge
 from cluster.model import Dot, Event
-
-DELETE_IS_A_HEAD = bool(
-    merge.write(merge.Register(), merge.Version(Dot("n", 1, 1), 1, None), (), lambda _: True).heads
-)
-"""Whether the engine keeps a deletion among a tag's heads, where it can win over a write."""
 
 Name = tuple[str, str]
 """Repository, and digest or tag."""
@@ -64,9 +58,7 @@ class Model:
             heads = [
                 entry
                 for dot, entry in entries.items()
-                if ("tag", name, dot) not in gone
-                and dot not in withdrawn
-                and (DELETE_IS_A_HEAD or entry[2] is not None)
+                if ("tag", name, dot) not in gone and dot not in withdrawn and entry[2] is not None
             ]
             value = max(heads, default=(0, None, None))[2]
             if value is not None and ("manifest", (name[0], value)) in self.present:

@@ -39,7 +39,8 @@ class Plan:
     work_s: float = WORK_S
     """When the faults end and the cluster must heal."""
     copies: int = 2
-    notes: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    """Of a plan that is kept (`replay`): what it shows."""
 
     def dumps(self) -> str:
         steps = ",\n  ".join(json.dumps(step) for step in self.steps)
@@ -48,6 +49,7 @@ class Plan:
             "nodes": self.nodes,
             "work_s": self.work_s,
             "copies": self.copies,
+            "notes": self.notes,
         }
         return f'{json.dumps(head)[:-1]}, "steps": [\n  {steps}\n]}}\n'
 
@@ -55,7 +57,14 @@ class Plan:
     def loads(cls, text: str) -> "Plan":
         data = json.loads(text)
         nodes = [(name, region) for name, region in data["nodes"]]
-        return cls(data["seed"], nodes, data["steps"], data["work_s"], data["copies"])
+        return cls(
+            data["seed"],
+            nodes,
+            data["steps"],
+            data["work_s"],
+            data["copies"],
+            data.get("notes", {}),
+        )
 
 
 def make_plan(seed: str) -> Plan:

@@ -1,19 +1,29 @@
 """
 From a failing seed to the shortest plan that still fails in the same way.
 
-    python -m tests.sim.shrink 112 [--save NAME]
+    python -m tests.sim.shrink 112 [--save NAME --says TEXT]
+    python -m tests.sim.shrink 29 --mutant copy-on-another-disk --save restored-copies --says TEXT
+
+With a mutant, the plan fails with that bug and holds without it: a regression test that still
+tells the two apart when the engine's timing has changed.
 """
 
 import argparse
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
+from tests.sim.mutants import by_name, mutated
 from tests.sim.plan import Plan, make_plan
+from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.world import Result, simulate
 
-REGRESSIONS = Path(__file__).parent / "regressions"
+REGRESSIONS: Final = Path(__file__).parent / "regressions"
+
+Run = Callable[[Plan], Result]
 
 
 def signature(violation: str) -> str:
@@ -21,20 +31,15 @@ def signature(violation: str) -> str:
     return re.split(r"[:\[]| at | with ", violation)[0]
 
 
-def fails(plan: Plan, wanted: str) -> Result | None:
-    result = simulate(plan)
-    return result if wanted in map(signature, result.violations) else None
-
-
-def shrink(plan: Plan, wanted: str) -> Plan:
-    """Drop steps in ever smaller runs, then nodes at the end, while *wanted* still shows."""
-    steps, size = plan.steps, max(1, len(plan.steps) // 2)
+def shrink(plan: Plan, fails: Callable[[Plan], bool]) -> Plan:
+    """Drop steps in ever smaller runs, then nodes at the end, while the plan still fails."""
+    size = max(1, len(plan.steps) // 2)
     while True:
         at, dropped = 0, False
-        while at < len(steps):
-            fewer = replace(plan, steps=steps[:at] + steps[at + size :])
-            if fails(fewer, wanted):
-                steps, plan, dropped = fewer.steps, fewer, True
+        while at < len(plan.steps):
+            fewer = replace(plan, steps=plan.steps[:at] + plan.steps[at + size :])
+            if fails(fewer):
+                plan, dropped = fewer, True
             else:
                 at += size
         if size == 1 and not dropped:
@@ -42,25 +47,48 @@ def shrink(plan: Plan, wanted: str) -> Plan:
         size = max(1, size // 2)
     while len(plan.nodes) > 2:
         fewer = replace(plan, nodes=plan.nodes[:-1])
-        if not fails(fewer, wanted):
+        if not fails(fewer):
             break
         plan = fewer
     return plan
 
 
+def with_bug(mutant: str | None) -> Run:
+    """Simulates with that bug in the engine; with None, without any."""
+
+    def run(plan: Plan) -> Result:
+        if mutant is None:
+            return simulate(plan)
+        with mutated(by_name(mutant)):
+            return simulate(plan)
+
+    return run
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.shrink")
     parser.add_argument("seed")
-    parser.add_argument("--save", help="keep the plan as regressions/NAME.json")
+    parser.add_argument("--mutant", help="look at what this bug does, and not at the engine")
     parser.add_argument("--like", help="the kind of violation to keep; default the first")
+    parser.add_argument("--save", help="keep the plan as regressions/NAME.json")
+    parser.add_argument("--says", default="", help="what the kept plan shows")
     args = parser.parse_args()
-    plan = make_plan(args.seed)
-    result = simulate(plan)
-    if not result.violations:
-        print(f"seed {args.seed} holds")
+    run, plan = with_bug(args.mutant), make_plan(args.seed)
+    found = [signature(text) for text in run(plan).violations]
+    wanted = args.like or (found[0] if found else None)
+    if wanted not in found:
+        print(f"seed {args.seed} shows {found or 'nothing'}")
         return 1
-    plan = shrink(plan, args.like or signature(result.violations[0]))
-    result = simulate(plan)
+
+    def fails(plan: Plan) -> bool:
+        told = wanted in map(signature, run(plan).violations)
+        return told and (args.mutant is None or not simulate(plan).violations)
+
+    plan = shrink(plan, fails)
+    result = run(plan)
+    plan.notes = {"says": args.says, "shows": wanted}
+    if args.mutant:
+        plan.notes["mutant"] = args.mutant
     print(plan.dumps())
     print(*result.history, sep="\n")
     print(*(f"VIOLATION {text}" for text in result.violations[:8]), sep="\n")
@@ -71,4 +99,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    with_fixed_hashes("tests.sim.shrink")
     sys.exit(main())

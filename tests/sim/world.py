@@ -226,10 +226,7 @@ class World:
 
 def has_durably(machine: Machine, dot: Dot) -> bool:
     """Whether the machine's disk has the event, so that a power cut would leave it there."""
-    origin = Origin(dot.node, dot.epoch)
-    if machine.running is not None:
-        return machine.running.index.journal.durable.get(origin, 0) >= dot.seq
-    row = machine.disk.families["vector"].get(keys.origin(origin))
+    row = machine.disk.synced("vector", keys.origin(Origin(dot.node, dot.epoch)))
     return row is not None and keys.read_u64(row) >= dot.seq
 
 

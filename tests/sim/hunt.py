@@ -1,0 +1,90 @@
+"""
+Looks for seeds that notice the seeded bugs: `python -m tests.sim.hunt --seeds 1000 --jobs 2`.
+
+A mutant counts as caught when a seed fails with it that holds without it.
+"""
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.sim.mutants import MUTANTS, PENDING, Mutant, by_name, mutated
+from tests.sim.plan import make_plan
+from tests.sim.repeatable import with_fixed_hashes
+from tests.sim.report import replace_section
+from tests.sim.shrink import signature
+from tests.sim.world import simulate
+
+
+class Catch(NamedTuple):
+    """The first seed that notices a mutant, and what it says."""
+
+    seed: int
+    violation: str
+
+
+def try_seed(name: str, seed: int) -> Catch | None:
+    """What the mutant breaks in this seed, if the seed holds without it."""
+    plan = make_plan(str(seed))
+    with mutated(by_name(name)):
+        violations = simulate(plan).violations
+    if not violations or simulate(plan).violations:
+        return None
+    return Catch(seed, violations[0])
+
+
+def hunt(pool: ProcessPoolExecutor, name: str, seeds: int, jobs: int) -> Catch | None:
+    """The first seed that catches the mutant."""
+    width = 4 * jobs
+    for start in range(0, seeds, width):
+        chunk = range(start, min(start + width, seeds))
+        for found in pool.map(partial(try_seed, name), chunk):
+            if found is not None:
+                return found
+    return None
+
+
+def row(mutant: Mutant, found: Catch | None, seconds: float) -> str:
+    caught = f"{found.seed} | {signature(found.violation)}" if found else "**escaped** |"
+    return f"| {mutant.name} | {mutant.says} | {caught} | {seconds:.0f} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim.hunt")
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", help="one mutant's name")
+    parser.add_argument("--report", type=Path, help="put the table into this Markdown file")
+    args = parser.parse_args()
+    escaped = []
+    table = ["| bug | what it does | caught at seed | by | s |", "|---|---|---|---|---|"]
+    print(*table, sep="\n")
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for mutant in MUTANTS:
+            if args.only not in (None, mutant.name):
+                continue
+            begun = time.monotonic()
+            found = hunt(pool, mutant.name, args.seeds, args.jobs)
+            if found is None:
+                escaped.append(mutant.name)
+            table.append(row(mutant, found, time.monotonic() - begun))
+            print(table[-1], flush=True)
+    later = [f"Not seeded yet: {name}, as {why}." for name, why in PENDING.items()]
+    counted = len(table) - 2
+    sums = (
+        f"{counted - len(escaped)} of {counted} seeded bugs are caught within {args.seeds} seeds."
+    )
+    print(sums, *later, sep="\n")
+    if args.report is not None:
+        replace_section(args.report, "Seeded bugs", [sums, "", *table, "", *later])
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    with_fixed_hashes("tests.sim.hunt")
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""
+Replays the plans that are kept in regressions/, and a few seeds; writes JSON for the tests.
+
+    python -m tests.sim.replay FIRST:END
+
+A process of its own, for it needs a hash seed of its own (`repeatable`).
+"""
+
+import json
+import sys
+from typing import Any
+
+from tests.sim.plan import Plan, make_plan
+from tests.sim.repeatable import with_fixed_hashes
+from tests.sim.shrink import REGRESSIONS, with_bug
+
+
+def replay(plan: Plan) -> dict[str, Any]:
+    """What the plan shows, and what it shows with the bug that it was kept for."""
+    result = with_bug(None)(plan)
+    told: dict[str, Any] = {"violations": result.violations, "trace": result.trace}
+    told["again"] = with_bug(None)(plan).trace
+    if mutant := plan.notes.get("mutant"):
+        told["with_bug"] = with_bug(mutant)(plan).violations
+    return told
+
+
+def main() -> int:
+    first, _, end = sys.argv[1].partition(":")
+    plans = {path.stem: Plan.loads(path.read_text()) for path in sorted(REGRESSIONS.glob("*.json"))}
+    plans |= {f"seed {seed}": make_plan(str(seed)) for seed in range(int(first), int(end))}
+    json.dump({name: replay(plan) for name, plan in plans.items()}, sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    with_fixed_hashes("tests.sim.replay")
+    sys.exit(main())
