@@ -7,6 +7,7 @@ that was seen before it was issued.
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
 from cluster.errors import ClockAhead
@@ -50,13 +51,25 @@ class HybridClock:
         """
         self._wall = wall
         self._max_offset_ms = max_offset_ms
+        self._off_ms: Callable[[int], float] = lambda _: 0.0
         self._last = 0
         self._lock = threading.Lock()
+
+    def heed(self, off_ms: Callable[[int], float]) -> None:
+        """
+        From now on ask *off_ms* with each reading how far this wall clock is ahead, and make the
+        stamp without that. It is called on any thread.
+
+        One stamp of a wrong clock would be enough to have this node's whole log wait at the others
+        for as long as the clock was ahead: stamps never go back.
+        """
+        self._off_ms = off_ms
 
     def tick(self, after: Stamp = Stamp(0)) -> Stamp:  # noqa: B008
         """Issue a stamp larger than every earlier one and than *after*."""
         with self._lock:
-            now = self._wall.now_ms() << COUNTER_BITS
+            wall_ms = self._wall.now_ms()
+            now = wall_ms - round(self._off_ms(wall_ms)) << COUNTER_BITS
             self._last = max(now, self._last + 1, after + 1)
             return Stamp(self._last)
 

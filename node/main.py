@@ -140,7 +140,8 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(locked(settings.data_dir))
-        index = _open_index(settings)
+        clock = HybridClock(SystemClock())
+        index = _open_index(settings, clock)
         stack.callback(index.close)
         blobs = await _enter_blobs(stack, settings, index)
         metrics, readiness = Metrics(), Readiness("running", "index", "cluster", "clock")
@@ -156,6 +157,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             log=logs.get_logger("cluster"),
             members=index.members,
         )
+        clock.heed(cluster.clock_off_at)
         # Annotated so that mypy proves the fit of each part to its port.
         metadata: MetadataIndex = index.metadata
         store: BlobStore = blobs
@@ -218,20 +220,19 @@ def _now() -> float:
     return SystemClock().now_ms() / 1000
 
 
-def _open_index(settings: Settings) -> Index:
+def _open_index(settings: Settings, clock: HybridClock) -> Index:
     log = logs.get_logger("index")
 
     def on_quarantine(event: Event, reason: str) -> None:
         log.error("event quarantined", dot=str(event.dot), key=list(event.key), reason=reason)
 
-    wall = SystemClock()
     try:
         store = RocksStore(index_path(settings.data_dir))
     except OSError as exc:
         raise StartupError(str(exc)) from exc
     try:
         return open_index(
-            store, NodeId(settings.node), HybridClock(wall), wall, random.Random(), on_quarantine
+            store, NodeId(settings.node), clock, SystemClock(), random.Random(), on_quarantine
         )
     except OSError as exc:
         store.close()

@@ -266,7 +266,11 @@ class Links:
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is from its members', if that is too far; else 0."""
-        return self.clocks.off_ms(self._env.clock.now_ms(), self._env.clock.now_s())
+        return self.clock_off_at(self._env.clock.now_ms())
+
+    def clock_off_at(self, wall_ms: int) -> float:
+        """The same for a reading *wall_ms* of now; any thread may ask."""
+        return self.clocks.off_ms(wall_ms, self._env.clock.now_s())
 
     def note_received(self, sender: NodeId, origins: Collection[Origin]) -> None:
         """Events of *origins* were handed over by *sender*; they may be for others too."""

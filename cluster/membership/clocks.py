@@ -5,7 +5,6 @@ Stamps of a clock that is far ahead are refused by the others, so what such a no
 stay with it: it has to notice, and stop writing, before that.
 """
 
-from collections import deque
 from typing import Final, NamedTuple
 
 from cluster.model import NodeId
@@ -33,7 +32,7 @@ class ClockWatch:
         """
         self._off_max_ms = off_max_ms
         self._fresh_s = fresh_s
-        self._samples: dict[NodeId, deque[_Sample]] = {}
+        self._samples: dict[NodeId, tuple[_Sample, ...]] = {}
 
     def note(self, node: NodeId, wall_ms: int, asked_at: float, answered_at: float) -> None:
         """
@@ -45,11 +44,14 @@ class ClockWatch:
             return  # The answer may be older than what it would have to show.
         middle_ms = (asked_at + answered_at) * 500
         sample = _Sample(wall_ms - middle_ms, (answered_at - asked_at) * 1000, answered_at)
-        self._samples.setdefault(node, deque(maxlen=SAMPLES)).append(sample)
+        kept = self._samples.get(node, ())[-SAMPLES + 1 :]
+        # Replaced as a whole: stamps are made on another thread, which asks `off_ms`.
+        self._samples = {**self._samples, node: (*kept, sample)}
 
     def off_ms(self, wall_ms: int, now: float) -> float:
         """
         How far this node's wall clock, *wall_ms* at *now*, is ahead of the median; 0 if it is fine.
+        Any thread may ask.
 
         The median is over all members that were heard of lately, this node included; of an even
         number the lower middle. So of two nodes that differ the one ahead is wrong: it is the one

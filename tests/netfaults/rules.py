@@ -178,6 +178,9 @@ class Rules:
         for op in self._history:
             if op.outcome in ("ok", "missing"):
                 continue
-            usual = op.status in EXPLAINED or (op.kind == "push" and op.code in START_AGAIN)
-            if not usual or not any(self._disturbances.explain(op.start, op.end)):
+            near = list(self._disturbances.explain(op.start, op.end))
+            # A node without its peers may not have heard of what another one took.
+            again = op.kind == "push" or any(each.cut for each in near)
+            usual = op.status in EXPLAINED or (again and op.code in START_AGAIN)
+            if not usual or not near:
                 yield Violation("an answer without a cause", (op,))

@@ -216,7 +216,7 @@ def test_every_failure_needs_a_cause():
     wrong = op("pull", 10, 11, outcome="unknown", status=500)
     again = op("push", 10, 11, "A", "refused", status=404, code="BLOB_UPLOAD_UNKNOWN")
     lost = op("retag", 10, 11, "A", "refused", status=404, code="MANIFEST_BLOB_UNKNOWN")
-    fault = cut(5, 9, {"eu-0"})
+    fault = Disturbance(name="kill", start=5, end=9, nodes=frozenset({"eu-0"}))
     long_ago = cut(1, 10 - SETTLE_S - 0.1, {"eu-0"})
 
     def without_cause(*disturbances):
@@ -224,6 +224,7 @@ def test_every_failure_needs_a_cause():
         return [each.ops[0] for each in Rules(history, Disturbances(list(disturbances))).answers()]
 
     assert without_cause(fault) == [wrong, lost]
+    assert without_cause(cut(5, 9, {"eu-0"})) == [wrong], "it may not have heard of the blob"
     assert without_cause() == without_cause(long_ago) == [refused, wrong, again, lost]
 
 

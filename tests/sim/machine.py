@@ -231,7 +231,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         QuietLog(),
         machine.clock,
     )
-    watch = Watch(machine)
+    clock, watch = HybridClock(wall, MAX_OFFSET_MS), Watch(machine)
     writers: list[SimWriter] = []
 
     def make_writer(journal: Any) -> SimWriter:
@@ -242,7 +242,7 @@ def assemble(machine: Machine, process: Process) -> Running:
     index = open_index(
         store,
         NodeId(machine.name),
-        HybridClock(wall, MAX_OFFSET_MS),
+        clock,
         wall,
         rng,
         lambda event, reason: None,
@@ -266,6 +266,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         log=log,
         members=index.members,
     )
+    clock.heed(cluster.clock_off_at)
     replicator: Any = Witnessed(cluster)
     uploads = Uploads(
         index.metadata, blobs, replicator, UploadConfig(), log, lambda: wall.now_ms() / 1000

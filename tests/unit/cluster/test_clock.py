@@ -94,3 +94,18 @@ def test_threads_never_share_a_stamp():
 
 def test_the_system_clock_counts_milliseconds_since_1970():
     assert 1_600_000_000_000 < SystemClock().now_ms() < 10_000_000_000_000
+
+
+def test_a_wrong_wall_clock_makes_no_stamp():
+    """Broken: one event of a clock that jumped makes the log wait at its peers for an hour."""
+    wall = SettableClock(now_ms=10_000_000)
+    clock = HybridClock(wall)
+    truth = 10_000_000
+    clock.heed(lambda wall_ms: wall_ms - truth if abs(wall_ms - truth) > 400 else 0.0)
+    assert stamp_ms(clock.tick()) == truth
+    for wrong_ms in (3_600_000, -3_600_000):
+        truth += 1000
+        wall.now = truth + wrong_ms
+        assert stamp_ms(clock.tick()) == truth
+    wall.now = truth + 300
+    assert stamp_ms(clock.tick()) == truth + 300, "within what the members take"
