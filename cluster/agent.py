@@ -16,7 +16,7 @@ The engine of one node: the parts joined together, and their tasks.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
@@ -231,8 +231,19 @@ class Cluster:
         """
         Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
         then. Returns who has noted it.
+
+        Before, within `leave_timeout_s`, its log goes to every connected member. Nothing may be
+        acknowledged here afterwards: nobody asks this node any more before reading.
         """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._env.config.leave_timeout_s):
+                await self._links.changes.wait_until(self._is_handed_over)
         return await self._probing.leave()
+
+    def _is_handed_over(self) -> bool:
+        own = self._env.records.vector().get(self._env.records.origin, 0)
+        connected = [member.node for member in self._links.connected()]
+        return not self._links.acknowledgements.lacking(own, connected)
 
     def remove(self, node: NodeId) -> bool:
         """
