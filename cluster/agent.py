@@ -34,7 +34,7 @@ from cluster.environment import Environment
 from cluster.errors import ClockOff, JoinRefused, NotCaughtUp, NotEnoughNodes
 from cluster.gossip import antientropy
 from cluster.gossip.spread import Spread
-from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region
+from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region, Status
 from cluster.ports import (
     BlobReplica,
     Chance,
@@ -184,9 +184,12 @@ class Cluster:
         return self._fetcher.fetch(digest, size)
 
     def http_address(self, node: NodeId) -> str | None:
-        """Where a member's registry API is, as `host:port`; None when there is no such member."""
-        member = self._links.members.get(node)
-        return None if member is None else member.http
+        """
+        Where a member's registry API is, as `host:port`; None when there is no such member, or it
+        is dead or has left.
+        """
+        member, status = self._links.members.get(node), self._links.members.status(node)
+        return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
 
     async def ensure_current(self) -> None:
         """

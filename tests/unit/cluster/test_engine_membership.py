@@ -148,6 +148,21 @@ async def test_a_slow_disk_keeps_nobody_from_leaving():
         assert status(a, "c") is None
 
 
+async def test_uploads_are_passed_on_to_the_living_only():
+    """A client would wait for a machine that is gone, instead of starting again elsewhere."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR)
+        assert a.cluster.http_address(c.member.node) == c.member.http
+        ships.network.block("c:1", "probe")
+        await until_status(ships, "c", Status.DEAD, a)
+        assert a.cluster.http_address(c.member.node) is None
+        ships.network.unblock("c:1", "probe")
+        await until_status(ships, "c", Status.ALIVE, a)
+        assert a.cluster.http_address(c.member.node) == c.member.http
+        await b.cluster.leave()
+        assert a.cluster.http_address(b.member.node) is None
+
+
 def replace_epoch(member: Member, epoch: int) -> Member:
     return Member(member.node, member.region, member.rpc, member.http, epoch, member.store)
 
