@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from cluster.errors import NotCaughtUp
 from cluster.ports import BlobReplica, Log
 from node.index.replica import IndexReplica
 
@@ -32,8 +33,15 @@ class Holdings:
             await self.check()
 
     async def check(self) -> int:
-        """Check once; returns how many rows were taken back. A failing disk changes nothing."""
+        """
+        Check once; returns how many rows were taken back.
+
+        A failing disk changes nothing, and neither does a check while the index is being replaced
+        by a checkpoint: the rows are half there.
+        """
         gone = 0
+        if self._replica.restoring:
+            return gone
         try:
             for number, held in enumerate(self._replica.held_here()):
                 if self._blobs.size(held.digest) != held.size:
@@ -45,6 +53,8 @@ class Holdings:
                     await asyncio.sleep(0)
         except OSError as exc:
             self._log.warning("holder rows not checked", reason=str(exc))
+        except NotCaughtUp:
+            self._log.info("holder rows not checked", reason="the index is being replaced")
         if gone:
             self._log.warning("blobs missing on disk: holder rows taken back", count=gone)
         return gone

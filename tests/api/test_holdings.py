@@ -1,5 +1,8 @@
 """Holder rows say the truth: a copy that is not on disk is not counted."""
 
+import pytest
+
+from cluster.model import Digest
 from node.holdings import Holdings
 from node.logs import get_logger
 from tests.api.conftest import Registry
@@ -53,3 +56,28 @@ async def test_what_was_brought_over_to_a_new_disk_counts_again(registry: Regist
     assert list(replica.holders(digest).values()) != [registry.index.journal.store_id]
     assert await Holdings(replica, registry.blobs, get_logger("holdings")).check() == 0
     assert replica.holders(digest) == {"solo": registry.index.journal.store_id}
+
+
+@pytest.mark.parametrize("begun", ["before", "meanwhile"])
+async def test_rows_that_are_being_replaced_are_left_alone(
+    registry: Registry, monkeypatch, begun: str
+):
+    """Broken: a node that takes over an index ends, as the index takes no change meanwhile."""
+    lost = await registry.push_blob("lib/app", b"lost")
+    [file] = (registry.data_dir / "blobs").rglob(lost.encoded)
+    file.unlink()
+    journal, size = registry.index.journal, registry.blobs.size
+
+    def size_then(digest: Digest) -> int | None:
+        journal.restoring = True
+        return size(digest)
+
+    if begun == "before":
+        journal.restoring = True
+    else:
+        monkeypatch.setattr(registry.blobs, "size", size_then)
+    holdings = Holdings(registry.index.replica, registry.blobs, get_logger("holdings"))
+    assert await holdings.check() == 0
+    monkeypatch.undo()
+    journal.restoring = False
+    assert await holdings.check() == 1
