@@ -16,7 +16,7 @@ The engine of one node: the parts joined together, and their tasks.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
@@ -34,7 +34,7 @@ from cluster.environment import Environment
 from cluster.errors import ClockOff, JoinRefused, NotCaughtUp, NotEnoughNodes
 from cluster.gossip import antientropy
 from cluster.gossip.spread import Spread
-from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region
+from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region, Status
 from cluster.ports import (
     BlobReplica,
     Chance,
@@ -184,9 +184,12 @@ class Cluster:
         return self._fetcher.fetch(digest, size)
 
     def http_address(self, node: NodeId) -> str | None:
-        """Where a member's registry API is, as `host:port`; None when there is no such member."""
-        member = self._links.members.get(node)
-        return None if member is None else member.http
+        """
+        Where a member's registry API is, as `host:port`; None when there is no such member, or it
+        is dead or has left.
+        """
+        member, status = self._links.members.get(node), self._links.members.status(node)
+        return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
 
     async def ensure_current(self) -> None:
         """
@@ -235,8 +238,19 @@ class Cluster:
         """
         Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
         then. Returns who has noted it.
+
+        Before, within `leave_timeout_s`, its log goes to every connected member. Nothing may be
+        acknowledged here afterwards: nobody asks this node any more before reading.
         """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._env.config.leave_timeout_s):
+                await self._links.changes.wait_until(self._is_handed_over)
         return await self._probing.leave()
+
+    def _is_handed_over(self) -> bool:
+        own = self._env.records.vector().get(self._env.records.origin, 0)
+        connected = [member.node for member in self._links.connected()]
+        return not self._links.acknowledgements.lacking(own, connected)
 
     def remove(self, node: NodeId) -> bool:
         """

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
+from cluster.errors import NotCaughtUp
 from cluster.ports import BlobReplica, Log
 from node.index.replica import Held, IndexReplica
 
@@ -25,6 +26,7 @@ class Holdings:
         self._replica = replica
         self._blobs = blobs
         self._log = log
+        self._unverified = False
 
     async def run(self) -> None:
         """Check now and then, for ever: files get lost, and old rows may arrive late."""
@@ -41,11 +43,15 @@ class Holdings:
         Raises:
             OSError: a disk could not tell, which changes nothing.
         """
-        await self._check(self._replica.held_here())
+        # While the index is being replaced by a checkpoint, the rows are half there.
+        self._unverified = self._replica.restoring
+        if not self._unverified:
+            await self._check(self._replica.held_here())
 
     async def renew(self) -> None:
         """The same for rows that came back from peers. A failing disk changes nothing."""
-        returned = [held for held in self._replica.held_here() if not held.stands]
+        rows = self._replica.held_here()
+        returned = [held for held in rows if self._unverified or not held.stands]
         await self._quietly(self._check(returned))
 
     async def _check(self, rows: Sequence[Held]) -> None:
@@ -64,5 +70,5 @@ class Holdings:
     async def _quietly(self, check: Awaitable[None]) -> None:
         try:
             await check
-        except OSError as exc:
+        except (OSError, NotCaughtUp) as exc:
             self._log.warning("holder rows not checked", reason=str(exc))

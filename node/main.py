@@ -38,6 +38,7 @@ from node.datadir import locked
 from node.holdings import Holdings
 from node.index.opening import Index, index_path, open_index
 from node.index.rocks import RocksStore
+from node.leaving import Departure
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
@@ -101,26 +102,31 @@ class Node:
         holdings: Holdings,
         http: web.ServerRunner,
         readiness: Readiness,
+        departure: Departure,
     ) -> None:
         self._cluster = cluster
         self._uploads = uploads
         self._holdings = holdings
         self._http = http
         self._readiness = readiness
+        self._departure = departure
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Do the node's background work until *stop* is set."""
+        """Do the node's background work until *stop* is set, or the node leaves its cluster."""
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(self._cluster.run(), name="cluster"),
                 tasks.create_task(self._uploads.run(), name="uploads"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._become_ready(), name="readiness"),
+                tasks.create_task(self._departure.run(stop), name="departure"),
             ]
             await stop.wait()
             self._readiness.require("running", "stopping")
             # First, as pushes in flight still need the peers to be acknowledged.
             await self._http.cleanup()
+            if self._departure.begun:
+                await self._cluster.leave()
             for task in work:
                 task.cancel()
 
@@ -169,7 +175,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         index.journal.on_conflict = partial(_note_conflict, metrics)
         metrics.watch_store(lambda: _store_figures(index, uploads))
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
-        push = Push(metadata, replicator)
+        push, departure = Push(metadata, replicator), Departure(readiness)
         view: ClusterView = cluster
         forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
         context = Context(
@@ -184,6 +190,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             cluster=view,
             forwarder=forwarder,
             limits=_limits(settings),
+            leave=departure.begin,
             check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
         )
         holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
@@ -195,7 +202,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
         readiness.meet("index")
-        yield Node(cluster, uploads, holdings, http, readiness)
+        yield Node(cluster, uploads, holdings, http, readiness, departure)
 
 
 def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:

@@ -19,6 +19,7 @@ from node.api.manifests import location
 from node.api.request import Query, read_document
 from node.api.routes import Target
 from node.errors import DocumentInvalid, EventInvalid, NameInvalid, PaginationInvalid, TagInvalid
+from node.leaving import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.registry.names import RepositoryName, Tag, parse_digest
 from node.registry.ports import TagName
 from node.registry.projects import Project, ProjectPolicy, parse_project
@@ -120,6 +121,16 @@ async def delete_project(
 async def cluster(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET of the cluster as this node sees it."""
     return _json(context.cluster.statistics())
+
+
+async def leave(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+    """POST: the node drains, tells the others that it goes for good, and stops."""
+    given = Query(request.rel_url.raw_query_string).seconds("drain_s", DRAIN_MAX_S)
+    drain_s = DRAIN_DEFAULT_S if given is None else given
+    context.leave(drain_s)
+    response = _json({"node": context.cluster.statistics().node, "drain_s": drain_s})
+    response.set_status(202)
+    return response
 
 
 def parse_event(text: str) -> Dot:

@@ -48,6 +48,7 @@ HANDLERS: Final[Mapping[Action, Handler]] = {
     Action.PROJECT_DELETE: admin.delete_project,
     Action.CLUSTER: admin.cluster,
     Action.WAIT: waiting.wait,
+    Action.LEAVE: admin.leave,
 }
 
 _TAKES_CONTENT: Final = frozenset(

@@ -45,5 +45,7 @@ class Context:
     cluster: ClusterView
     forwarder: Forwarder
     limits: ApiLimits
+    leave: Callable[[float], None]
+    """Begins the node's departure (`node.leaving`); takes the seconds to serve on."""
     check_room: Callable[[], None] = lambda: None
     """Called before anything new is taken; raises `StorageFull` when the disk lacks the room."""

@@ -62,7 +62,10 @@ class Neighbours(Protocol):
     """The other nodes, as this part sees them."""
 
     def http_address(self, node: NodeId) -> str | None:
-        """Where a member's registry API is, as `host:port`; None when there is no such member."""
+        """
+        Where a member's registry API is, as `host:port`; None when there is no such member, or it
+        is dead or has left: nobody can go on with its uploads now.
+        """
         ...
 
 
@@ -115,7 +118,8 @@ class Forwarder:
         Have the owner answer *request*.
 
         Raises:
-            UploadUnknown: the owner is no member, or is gone. The client starts again.
+            UploadUnknown: the owner is no member, is dead, has left, or cannot be reached. The
+                client starts again.
             UploadOwnerSilent: it is there but does not answer. What it did is not known.
             TooManyUploads: too many requests are being passed on already.
             BodyIncomplete, BodyStalled: the client's body ended early; the owner drops it too.

@@ -30,6 +30,8 @@ _CONTENT_RANGE: Final = re.compile(
 D = TypeVar("D")
 
 _PARAMETERS_MAX: Final = 128
+
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 """Query parameters in one request."""
 
 
@@ -62,6 +64,20 @@ class Query:
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self._pairs if key == name]
+
+    def seconds(self, name: str, most: float) -> float | None:
+        """
+        The value of a parameter that is a time; None without it.
+
+        Raises:
+            QueryInvalid: it is no number from 0 to *most*.
+        """
+        given = self.one(name)
+        if given is None:
+            return None
+        if _SECONDS.fullmatch(given) is None or float(given) > most:
+            raise QueryInvalid(f"{name} must be 0 to {most:g} seconds")
+        return float(given)
 
 
 async def read_body(request: web.BaseRequest, timeout_s: float) -> AsyncIterator[bytes]:

@@ -40,6 +40,7 @@ class Action(StrEnum):
     PROJECT_DELETE = "project.delete"
     CLUSTER = "cluster.read"
     WAIT = "wait"
+    LEAVE = "cluster.leave"
 
 
 VAR: Final = ""
@@ -94,6 +95,7 @@ ADMIN_ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = 
     ),
     (("cluster",), {"GET": Action.CLUSTER}),
     (("wait",), {"GET": Action.WAIT}),
+    (("leave",), {"POST": Action.LEAVE}),
 )
 """(the path behind /atoll/v1/) -> method -> action."""
 

@@ -1,6 +1,5 @@
 """GET /atoll/v1/wait: until an event is durable everywhere that was asked for."""
 
-import re
 from typing import Final
 
 from aiohttp import web
@@ -14,8 +13,6 @@ from node.api.request import Query
 from node.api.routes import Target
 from node.errors import EventInvalid, QueryInvalid
 from node.registry.waiting import WAIT_MAX_S
-
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 _DEFAULT_S: Final = 30.0
 
@@ -49,9 +46,5 @@ def _regions(query: Query) -> list[Region] | None:
 
 
 def _timeout(query: Query) -> float:
-    given = query.one("timeout_s")
-    if given is None:
-        return _DEFAULT_S
-    if _SECONDS.fullmatch(given) is None or float(given) > WAIT_MAX_S:
-        raise QueryInvalid(f"timeout_s must be 0 to {WAIT_MAX_S:g} seconds")
-    return float(given)
+    given = query.seconds("timeout_s", WAIT_MAX_S)
+    return _DEFAULT_S if given is None else given

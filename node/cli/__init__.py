@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.admin import history, project, rollback, wait
+from node.cli.admin import history, leave, project, rollback, wait
 from node.cli.config import config
 from node.cli.serve import serve
 from node.cli.up import up
@@ -68,6 +68,7 @@ app.command()(config)
 app.command()(wait)
 app.command()(history)
 app.command()(rollback)
+app.command()(leave)
 app.add_typer(project, name="project")
 
 

@@ -58,6 +58,28 @@ def rollback(
         typer.echo(go_back(ref, event))
 
 
+def leave(
+    url: _Url = _LOCAL,
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="Time for load balancers to send clients elsewhere; 5 s without it.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.0, help="Time for its peers to take note, then."),
+    ] = 60.0,
+) -> None:
+    """Take a node out of its cluster for good: it drains, tells the others, and stops."""
+    from node.cli.leave import leave as ask_to_leave
+
+    with _told():
+        typer.echo(ask_to_leave(url, drain, timeout))
+
+
 project = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

@@ -107,13 +107,20 @@ class Restore:
         self._have: Vector = dict(journal.durable)
         self._totals = TotalsRow(manifests=self._seal.manifests)
         self._sums = Sums()
+        self._recoveries = journal.recoveries
         journal.restoring = True
         journal.store.write([Mutation("meta", RESTORING, b"")])
         journal.store.sync()
         journal.store.write([RangeDeletion(family, b"", END) for family in (*_SENT, "merkle")])
 
     def load(self, part: CheckpointPart) -> None:
-        """Write the rows of one part."""
+        """
+        Write the rows of one part.
+
+        Raises:
+            CheckpointUnavailable: it cannot be read, or one before it is gone.
+        """
+        self._check_nothing_lost()
         try:
             found = _ROWS.decode(part.data)
         except msgspec.MsgspecError as exc:
@@ -126,6 +133,11 @@ class Restore:
         self._sums, _ = self._sums.after(RowChange(f, key, None, value) for f, key, value in found)
         self._journal.store.write([Mutation(*row) for row in found])
 
+    def _check_nothing_lost(self) -> None:
+        # The part that met a full disk is not there, though the sums here have counted it.
+        if self._journal.recoveries != self._recoveries:
+            raise CheckpointUnavailable("the disk was full meanwhile, and a part of it is gone")
+
     def _count_held(self, key: bytes, value: bytes) -> None:
         if keys.split(key)[1] == self._journal.origin.node:
             row = rows.decode(HolderRow, value)
@@ -136,8 +148,9 @@ class Restore:
         Apply what the logs here have beyond the checkpoint, and serve again.
 
         Raises:
-            CheckpointUnavailable: the rows are not those of the seal.
+            CheckpointUnavailable: the rows are not those of the seal, or a part is gone.
         """
+        self._check_nothing_lost()
         if self._sums.encode() != self._seal.sums:
             raise CheckpointUnavailable("what came is not what its sums say")
         journal, store = self._journal, self._journal.store

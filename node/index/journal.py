@@ -189,6 +189,8 @@ class Journal:
         """Up to where events are gone from each log. Their effect is in the objects."""
         self.restoring = False
         """The objects are being replaced by a checkpoint: nothing may be read or changed."""
+        self.recoveries = 0
+        """How often the store was recovered: what was not synced before may be gone since."""
         self.sums = Sums()
         self.totals = TotalsRow()
         self._load()
@@ -223,6 +225,7 @@ class Journal:
             IndexFull: there is still no room.
         """
         self.store.recover()
+        self.recoveries += 1
         self._load()
 
     def resume_clock(self) -> None:

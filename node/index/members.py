@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cluster.model import Rumour
 from node.index import keys, rows
-from node.index.journal import Journal
+from node.index.journal import Journal, Transaction
 from node.index.writer import IndexWriter
 
 _PREFIX = keys.join("member")
@@ -27,7 +27,8 @@ class IndexMembers:
         }
 
         def change() -> None:
-            txn = self._journal.begin()
+            # Not `begin`: members are no part of what a checkpoint replaces meanwhile.
+            txn = Transaction(self._journal)
             stored = dict(txn.scan("meta", _PREFIX))
             for key in stored.keys() - wanted.keys():
                 txn.delete("meta", key)

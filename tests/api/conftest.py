@@ -235,6 +235,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 projects=Projects(index.metadata, replicator),
                 waits=Waits(view, waits_max=2),
                 cluster=view,
+                leave=view.departures.append,
                 check_room=check_room,
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,

@@ -233,6 +233,22 @@ async def test_the_cluster_as_this_node_sees_it(registry: Registry):
     assert answer.json["totals"]["degraded"] == 0
 
 
+@pytest.mark.parametrize(
+    ("query", "drain_s"), [("", 5.0), ("?drain_s=0", 0.0), ("?drain_s=300", 300)]
+)
+async def test_a_node_is_asked_to_leave(registry: Registry, query: str, drain_s: float):
+    answer = await registry.call("POST", f"/atoll/v1/leave{query}")
+    assert (answer.status, answer.json) == (202, {"node": "solo", "drain_s": drain_s})
+    assert registry.view.departures == [drain_s]
+
+
+@pytest.mark.parametrize("given", ["301", "-1", "x", ""])
+async def test_a_node_does_not_drain_for_ever(registry: Registry, given: str):
+    answer = await registry.call("POST", f"/atoll/v1/leave?drain_s={given}")
+    assert answer.status == 400
+    assert registry.view.departures == []
+
+
 async def test_waiting_tells_the_state_of_every_node(registry: Registry):
     answer = await registry.call("GET", f"{WAIT}&regions=local&timeout_s=1.5")
     assert answer.status == 200

@@ -207,7 +207,8 @@ async def test_a_single_post_that_is_cut_leaves_nothing(registry: Registry):
         path = f"/v2/lib/app/blobs/uploads/?digest={Digest.of(DATA)}"
         request = head("POST", path, f"Content-Length: {length}") + b"x" * (length // 2)
         await cut_off(registry, request)
-    while registry.uploads.open_count:
+    # With none open it may be that the last one has not begun.
+    while len(registry.observed.requests) < 2 or registry.uploads.open_count:
         await asyncio.sleep(0.01)
     assert registry.files() == set()
     assert registry.index.metadata.uploads() == []

@@ -1,4 +1,4 @@
-"""The commands that ask a node: `atoll wait`, `history`, `rollback`, `project`."""
+"""The commands that ask a node: `atoll wait`, `history`, `rollback`, `project`, `leave`."""
 
 import asyncio
 import json
@@ -8,10 +8,11 @@ from typing import NamedTuple
 import pytest
 
 from cluster.gossip.spread import NodeState
-from cluster.model import NodeId, Region
+from cluster.model import NodeId, Region, Status
+from cluster.statistics import MemberStatistics
 from node.cli.errors import CommandError
 from node.cli.references import parse_reference, parse_url
-from tests.api.conftest import Registry
+from tests.api.conftest import Registry, StartRegistry
 
 
 class Done(NamedTuple):
@@ -141,3 +142,42 @@ async def test_projects(registry: Registry):
     assert (await atoll("project", "delete", "lib", *url)).exit_code == 0
     done = await atoll("project", "get", "lib", *url)
     assert json.loads(done.output)["event"] is None
+
+
+async def test_leaving_alone_waits_for_nobody(registry: Registry):
+    done = await atoll("leave", "--url", f"127.0.0.1:{registry.port}", "--drain", "1.5")
+    assert done.exit_code == 0, done
+    assert "solo is leaving; nobody was connected" in done.output
+    assert registry.view.departures == [1.5]
+
+
+def member(name: str, registry: Registry) -> MemberStatistics:
+    return MemberStatistics(
+        node=NodeId(name),
+        region=Region("local"),
+        rpc="127.0.0.1:1",
+        http=f"127.0.0.1:{registry.port}",
+        connected=True,
+        status=Status.ALIVE,
+        incarnation=1,
+        lag_events=0,
+        ahead_events=0,
+    )
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_leaving_is_done_when_the_peers_have_taken_note(
+    start_registry: StartRegistry, noted: bool
+):
+    """An operator who is told too early takes the disk away while others wait for the node."""
+    leaver, peer = await start_registry(node="solo"), await start_registry(node="peer")
+    leaver.view.members = (member("peer", peer),)
+    peer.view.members = () if noted else (member("solo", leaver),)
+    url = f"127.0.0.1:{leaver.port}"
+    done = await atoll("leave", "--url", url, "--drain", "0", "--timeout", "0.5")
+    if noted:
+        assert (done.exit_code, done.output) == (0, "solo has left\n")
+    else:
+        assert done.exit_code == 1
+        assert "still a member for peer" in done.told
+    assert leaver.view.departures == [0.0]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cluster.model import Digest
+from cluster.gossip.merge import Register, Version
+from cluster.model import Digest, Dot
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.datadir import locked, shared
 from node.fsck.check import Progress, check_data_dir
 from node.fsck.report import Report
-from node.index import keys, opening
+from node.index import keys, opening, rows
 from node.index.journal import RESTORING, forget_log
 from node.index.opening import index_path
 from node.index.rocks import RocksStore
@@ -87,9 +88,9 @@ def layer_file(data_dir: Path) -> Path:
     return path
 
 
-def rewrite(data_dir: Path, *mutations: Mutation) -> None:
+def rewrite(data_dir: Path, *changes: Change) -> None:
     store = RocksStore(index_path(data_dir))
-    store.write(mutations)
+    store.write(changes)
     store.sync()
     store.close()
 
@@ -234,38 +235,41 @@ async def test_unusable_directories_are_refused(data_dir: Path, tmp_path: Path):
     assert fsck(data_dir) == UNUSABLE
 
 
-def change(data_dir: Path, *changes: Change) -> None:
-    store = RocksStore(index_path(data_dir))
-    store.write(changes)
-    store.sync()
-    store.close()
-
-
 async def test_a_trimmed_log_is_in_order(data_dir: Path):
     """A node would be taken for damaged from its first trim on."""
     store = RocksStore(index_path(data_dir))
     ((origin, end),) = ((keys.read_origin(k), v) for k, v in store.scan("vector", b"", b"\xff"))
     store.close()
-    change(data_dir, *forget_log(origin, keys.read_u64(end) - 2))
+    rewrite(data_dir, *forget_log(origin, keys.read_u64(end) - 2))
     assert check(data_dir).problems == []
 
 
 async def test_sums_that_do_not_fit_the_rows_are_told(data_dir: Path):
     """Two nodes would differ, and nobody would know which one is wrong."""
-    change(data_dir, RangeDeletion("merkle", b"\0", b"\x80"))
+    rewrite(data_dir, RangeDeletion("merkle", b"\0", b"\x80"))
     assert [problem.where for problem in check(data_dir).problems] == ["sums"]
+
+
+@pytest.mark.parametrize("family", ["settings", "histories", "conflicts"])
+async def test_the_sums_are_of_registers_too(data_dir: Path, family: str):
+    """Well-formed rows, derived from nothing, that no other node has."""
+    row = (
+        rows.encode(Register((Version(Dot("x", 1, 1), 1, "{}"),))) if family == "settings" else b""
+    )
+    rewrite(data_dir, Mutation(family, keys.join("project", "lib"), row))
+    assert "sums" in [problem.where for problem in check(data_dir).problems]
 
 
 async def test_a_directory_of_the_first_format_can_be_checked(data_dir: Path):
     """It has no sums; that is no damage."""
     gone = RangeDeletion("merkle", b"", b"\xff\xff")
-    change(data_dir, gone, Mutation("meta", keys.join("format"), keys.u64(1)))
+    rewrite(data_dir, gone, Mutation("meta", keys.join("format"), keys.u64(1)))
     assert check(data_dir).problems == []
 
 
 async def test_a_half_taken_checkpoint_is_told_as_such(data_dir: Path):
     """Every row that is missing by design would be a problem of its own."""
-    change(data_dir, Mutation("meta", RESTORING, b""), RangeDeletion("manifests", b"", b"\xff"))
+    rewrite(data_dir, Mutation("meta", RESTORING, b""), RangeDeletion("manifests", b"", b"\xff"))
     assert [problem.where for problem in check(data_dir).problems] == ["index"]
 
 

@@ -91,6 +91,11 @@ class ServeProcess:
         self._process.kill()
         self._process.wait()
 
+    def wait_exit(self) -> int:
+        """Wait until the process has ended by itself; returns its exit status."""
+        assert self._process is not None
+        return self._process.wait(READY_TIMEOUT_S)
+
     def stop(self) -> None:
         """Stop the process the way an operator does (SIGTERM)."""
         if self._process is not None:

@@ -5,12 +5,13 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
 import msgspec
 
 from cluster.agent import Cluster
 from cluster.clock import SystemClock
-from cluster.config import ClusterConfig
+from cluster.config import ClusterConfig, MembershipConfig
 from cluster.model import Digest, Member, NodeId, Region
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.log import MemoryLog
@@ -41,6 +42,19 @@ CONFIG = ClusterConfig(
     chunk_bytes=1024,
     hold_inline_max_bytes=512,
 )
+
+FAST_DETECTOR: Final = {
+    "lan": MembershipConfig(
+        probe_interval_s=0.05, probe_timeout_s=0.03, suspicion_min_s=0.1, suspicion_max_s=0.3
+    ),
+    "wan": MembershipConfig(
+        probe_interval_s=0.05, probe_timeout_s=0.03, suspicion_min_s=0.1, suspicion_max_s=0.3
+    ),
+    "spread_interval_s": 0.01,
+    "exchange_interval_s": 0.1,
+    "lag_check_s": 0.05,
+}
+"""Tuning for tests that need a member to be found dead."""
 
 
 class WrongClock(SystemClock):

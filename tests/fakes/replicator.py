@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from cluster.errors import BlobUnavailable, ClusterError, NotCaughtUp, NotDurable, UnknownRegion
 from cluster.gossip.spread import NodeState, Spread, spread
 from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
-from cluster.statistics import ClusterStatistics, Counters
+from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from node.registry.ports import RemoteBlob
 
 
@@ -65,6 +65,9 @@ class SoloView:
         self.asked: list[tuple[Dot, Sequence[Region] | None, float]] = []
         self.released = asyncio.Event()
         self.released.set()
+        self.members: tuple[MemberStatistics, ...] = ()
+        self.departures: list[float] = []
+        """Requests to leave: the seconds to serve on."""
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(
@@ -73,7 +76,7 @@ class SoloView:
             joined=True,
             current=True,
             clock_off_ms=0.0,
-            members=(),
+            members=self.members,
             health=0,
             restoring=None,
             fetches_running=0,

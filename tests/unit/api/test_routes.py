@@ -44,6 +44,7 @@ from node.errors import MethodNotAllowed, NameInvalid, RouteUnknown
         ("DELETE", "/atoll/v1/projects/a%2Fb", Action.PROJECT_DELETE, "", "a/b"),
         ("GET", "/atoll/v1/cluster", Action.CLUSTER, "", ""),
         ("GET", "/atoll/v1/wait", Action.WAIT, "", ""),
+        ("POST", "/atoll/v1/leave", Action.LEAVE, "", ""),
     ],
 )
 def test_requests_find_their_action(

@@ -7,8 +7,8 @@ import pytest
 from cluster.errors import NotDurable, NotEnoughNodes, UnknownRegion
 from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.gossip.spread import NodeState, Spread, spread
-from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region
-from tests.fakes.fleet import fleet
+from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region, Status
+from tests.fakes.fleet import FAST_DETECTOR, Engine, Fleet, fleet
 
 EU, US = Region("eu"), Region("us")
 LOCAL, REGION, GLOBAL = Consistency
@@ -180,6 +180,27 @@ async def test_a_wait_ends_in_time_and_tells_who_lacks_the_event():
         assert [(s.node, s.live) for s in found.missing] == [("c", True)]
         nowhere = await b.cluster.wait_for(Dot("a", 99, 1), [EU, US], 0.05)
         assert {s.node for s in nowhere.missing} == {"a", "b"}
+
+
+async def test_a_member_out_of_reach_is_waited_for_until_it_is_dead():
+    """Its clients may still read there: to this node alone the line may be broken."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio("eu", "us", "us", **FAST_DETECTOR)
+        ships.network.cut("a:1", "c:1")
+        await a.until_connected("b")
+        found = await a.cluster.wait_for(a.records.write("x"), [US], 0.05)
+        assert [(s.node, s.live) for s in found.missing] == [("c", True)]
+        await ships.kill(c)
+        await until_dead(ships, "c", a)
+        assert (await a.cluster.wait_for(a.records.write("y"), [US], 20)).complete
+
+
+async def until_dead(ships: Fleet, node: str, *observers: Engine) -> None:
+    def is_dead(observer: Engine) -> bool:
+        members = {m.node: m.status for m in observer.cluster.statistics().members}
+        return members[NodeId(node)] is Status.DEAD
+
+    await ships.until(lambda: all(map(is_dead, observers)))
 
 
 async def test_nobody_waits_for_a_region_that_is_not_there():

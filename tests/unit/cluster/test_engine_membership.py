@@ -5,22 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.config import MembershipConfig
 from cluster.errors import WrongCluster
-from cluster.model import Member, NodeId, ProbeRequest, Region, Rumour, Standing, Status
-from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
+from cluster.model import (
+    Consistency,
+    Member,
+    NodeId,
+    ProbeRequest,
+    Region,
+    Rumour,
+    Standing,
+    Status,
+)
+from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
-FAST = {
-    "lan": MembershipConfig(
-        probe_interval_s=0.05, probe_timeout_s=0.03, suspicion_min_s=0.1, suspicion_max_s=0.3
-    ),
-    "wan": MembershipConfig(
-        probe_interval_s=0.05, probe_timeout_s=0.03, suspicion_min_s=0.1, suspicion_max_s=0.3
-    ),
-    "spread_interval_s": 0.01,
-    "exchange_interval_s": 0.1,
-    "lag_check_s": 0.05,
-}
 EU = Region("eu")
 
 
@@ -39,7 +36,7 @@ async def until_status(ships: Fleet, node: str, wanted: Status | None, *observer
 async def test_the_dead_stay_members_and_nobody_waits_for_them():
     """Dead changes routing and waiting only."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         assert {m.node for m in a.cluster.expected(EU)} == {"b", "c"}
         before = incarnation(a, "c")
         await ships.kill(c)
@@ -57,7 +54,7 @@ async def test_the_dead_stay_members_and_nobody_waits_for_them():
 async def test_a_silent_node_dies_and_returns_by_its_own_word():
     """A process that hangs refuses no connection; nothing but probes finds it."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         ships.network.block("c:1", "probe")
         await until_status(ships, "c", Status.DEAD, a, b)
         ships.network.unblock("c:1", "probe")
@@ -68,7 +65,7 @@ async def test_a_silent_node_dies_and_returns_by_its_own_word():
 async def test_a_broken_line_between_two_kills_neither():
     """One bad cable would take two nodes out of the region."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         ships.network.cut("a:1", "b:1")
         await a.until_connected("c")
         helped = ships.network.count("probe", "c:1")
@@ -82,7 +79,7 @@ async def test_a_broken_line_between_two_kills_neither():
 async def test_a_partition_heals():
     """Both sides hold the other for dead; no third node could tell them."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         for other in ("a:1", "b:1"):
             ships.network.cut("c:1", other)
         await until_status(ships, "c", Status.DEAD, a, b)
@@ -98,7 +95,7 @@ async def test_a_partition_heals():
 async def test_who_leaves_is_forgotten_at_once_and_may_come_back():
     """A node taken out of service would be waited for, and hold the log's floor, for ever."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         assert sorted(await c.cluster.leave()) == ["a", "b"]
         assert status(a, "c") is None
         assert status(b, "c") is None
@@ -107,10 +104,63 @@ async def test_who_leaves_is_forgotten_at_once_and_may_come_back():
         await a.until_connected("b")
         await ships.until(lambda: a.known.saved["c"].standing.status is Status.LEFT)
         assert a.cluster.statistics().totals.deaths == 0
-        again = ships.adopt(replace_epoch(c.member, 9), ("a:1",), **FAST)
+        again = ships.adopt(replace_epoch(c.member, 9), ("a:1",), **FAST_DETECTOR)
         ships.start(again)
         await until_status(ships, "c", Status.ALIVE, a, b)
         await again.until_connected("a", "b")
+
+
+async def test_nobody_waits_for_who_has_left():
+    """Every read would go to the peers and every write wait a second, for ever."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR)
+        await c.cluster.leave()
+        await ships.kill(c)
+        await a.until_connected("b")
+        await ships.until(lambda: a.cluster.statistics().current)
+        assert await a.cluster.wait_durable(a.records.write("x"), Consistency.GLOBAL) == (2, 2)
+        assert (await a.cluster.wait_for(b.records.write("y"), None, 20)).complete
+
+
+async def test_who_leaves_hands_over_its_log_first():
+    """With it would go what was acknowledged on this node alone."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR, leave_timeout_s=PATIENCE_S)
+        b.records.disk.clear()
+        dot = c.records.write("x")
+        async with asyncio.TaskGroup() as group:
+            leave = group.create_task(c.cluster.leave())
+            await ships.until(lambda: a.records.knows(dot))
+            assert status(a, "c") is Status.ALIVE
+            assert not leave.done()
+            b.records.disk.set()
+        assert b.records.knows(dot)
+        assert status(a, "c") is None
+
+
+async def test_a_slow_disk_keeps_nobody_from_leaving():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR, leave_timeout_s=0.1)
+        b.records.disk.clear()
+        c.records.write("x")
+        await c.cluster.leave()
+        b.records.disk.set()
+        assert status(a, "c") is None
+
+
+async def test_uploads_are_passed_on_to_the_living_only():
+    """A client would wait for a machine that is gone, instead of starting again elsewhere."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR)
+        assert a.cluster.http_address(c.member.node) == c.member.http
+        ships.network.block("c:1", "probe")
+        await until_status(ships, "c", Status.DEAD, a)
+        assert a.cluster.http_address(c.member.node) is None
+        ships.network.unblock("c:1", "probe")
+        await until_status(ships, "c", Status.ALIVE, a)
+        assert a.cluster.http_address(c.member.node) == c.member.http
+        await b.cluster.leave()
+        assert a.cluster.http_address(b.member.node) is None
 
 
 def replace_epoch(member: Member, epoch: int) -> Member:
@@ -119,7 +169,7 @@ def replace_epoch(member: Member, epoch: int) -> Member:
 
 async def test_those_that_left_are_dropped_after_a_while():
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST, left_keep_s=0.05)
+        a, b, c = await ships.trio(**FAST_DETECTOR, left_keep_s=0.05)
         await c.cluster.leave()
         await ships.kill(c)
         await ships.until(lambda: "c" not in a.known.saved and "c" not in b.known.saved)
@@ -129,7 +179,7 @@ async def test_those_that_left_are_dropped_after_a_while():
 async def test_a_dead_member_can_be_removed():
     """A machine that burnt down cannot say goodbye."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         assert not a.cluster.remove(NodeId("c")), "the living are not removed"
         await ships.kill(c)
         await until_status(ships, "c", Status.DEAD, a, b)
@@ -141,7 +191,7 @@ async def test_a_dead_member_can_be_removed():
 async def test_a_restarted_node_knows_everybody_without_seeds():
     """The seed may be gone by then."""
     async with fleet() as ships:
-        a, _, c = await ships.trio(**FAST)
+        a, _, c = await ships.trio(**FAST_DETECTOR)
         await ships.until(lambda: set(c.known.saved) == {"a", "b"})
         await ships.kill(c)
         dot = a.records.write("while it was away")
@@ -156,7 +206,7 @@ async def test_a_restarted_node_knows_everybody_without_seeds():
 async def test_a_restarted_node_waits_for_the_living_but_not_for_ever():
     """It would answer from an old index, or never answer again."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         await ships.until(lambda: set(c.known.saved) == {"a", "b"})
         for engine in (a, b, c):
             await ships.kill(engine)
@@ -174,7 +224,7 @@ async def test_a_restarted_node_waits_for_the_living_but_not_for_ever():
 async def test_a_member_that_was_dead_before_the_restart_gets_one_attempt():
     """Every start would take the whole join timeout while a machine is away."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         await ships.kill(b)
         await until_status(ships, "b", Status.DEAD, a, c)
         await ships.until(lambda: c.known.saved["b"].standing.status is Status.DEAD)
@@ -188,7 +238,7 @@ async def test_a_member_that_was_dead_before_the_restart_gets_one_attempt():
 
 async def test_a_disk_that_refuses_members_stops_nothing():
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         a.known.broken = OSError("no space left")
         await ships.kill(c)
         await until_status(ships, "c", Status.DEAD, a, b)
@@ -199,7 +249,7 @@ async def test_a_disk_that_refuses_members_stops_nothing():
 async def test_a_rumour_cannot_move_a_node_that_answers():
     """Whoever took a name would take the traffic too."""
     async with fleet() as ships:
-        a, b, c = await ships.trio(**FAST)
+        a, b, c = await ships.trio(**FAST_DETECTOR)
         twin = Member(NodeId("c"), EU, "elsewhere:1", "elsewhere:2", 99)
         rumour = Rumour(twin, Standing(Status.ALIVE, 99))
         for engine in (a, b, c):

@@ -7,14 +7,25 @@ import pytest
 
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
 from cluster.gossip.antientropy import in_causal_order
-from cluster.model import CheckpointPart, Digest, Origin
+from cluster.model import (
+    CheckpointPart,
+    Digest,
+    Member,
+    NodeId,
+    Origin,
+    Region,
+    Rumour,
+    Standing,
+    Status,
+)
+from node.errors import IndexFull
 from node.index import checkpoint as checkpoints
 from node.index.memory import MemoryStore
 from node.index.merkle import Sums
 from node.index.opening import Index
 from node.index.store import Change
 from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_metadata import CONFIG, push
+from tests.unit.index.test_metadata import CONFIG, FullStore, manifest, push
 from tests.unit.index.test_replica import rows_of
 
 MAX = 1 << 30
@@ -66,6 +77,10 @@ async def fill(index: Index) -> Digest:
     await push(index, "lib/app", "y", "b", subject=one)
     await push(index, "lib/other", "z", "c")
     await index.metadata.delete_tag("lib/app", "a")
+    await index.metadata.put_setting("project", "lib", '{"history_max":9}')
+    digest, record = manifest("w")
+    stored = await index.metadata.put_manifest("lib/app", digest, record, ["b"])
+    await index.metadata.withdraw_manifest("lib/app", digest, stored)
     return one
 
 
@@ -124,12 +139,80 @@ async def test_no_read_and_no_write_during_a_restore(open_node: OpenIndex):
         lambda: other.metadata.repositories("", 10),
         lambda: other.metadata.blob("lib/app", CONFIG),
         lambda: other.metadata.referrers("lib/app", digest, None, "", 10),
+        lambda: other.metadata.tagged("lib/app", "b"),
+        lambda: other.metadata.tag_register("lib/app", "b"),
+        lambda: other.metadata.tag_history("lib/app", "b"),
+        lambda: other.metadata.conflicts(None, None, 10),
+        lambda: other.metadata.setting("project", "lib"),
+        lambda: other.metadata.settings("project", "", 10),
     ):
         with pytest.raises(NotCaughtUp):
             read()
     with pytest.raises(NotCaughtUp):
         await other.metadata.delete_tag("lib/app", "b")
     assert other.metadata.uploads() == [], "uploads are not part of it"
+
+
+async def test_histories_settings_and_conflicts_come_along(open_node: OpenIndex):
+    """A node that took a checkpoint would trim, show and withdraw by what it does not know."""
+    one, two, other = open_node("a"), open_node("b"), open_node("c")
+    await fill(one)
+    await push(two, "lib/app", "elsewhere", "b")
+    await replicate(two, one)
+    await restore(one, other)
+    assert [tag for tag, _ in one.metadata.conflicts(None, None, 10)[0]] == ["lib/app"]
+    for read in (
+        lambda index: index.metadata.conflicts(None, None, 10),
+        lambda index: index.metadata.tag_history("lib/app", "b"),
+        lambda index: index.metadata.setting("project", "lib"),
+    ):
+        assert read(other) == read(one)
+    assert other.metadata.setting("project", "lib") is not None
+    assert len(other.metadata.tag_history("lib/app", "b")) == 5
+    await replicate(one, two)
+    await push(one, "lib/app", "later", "b")
+    await replicate(one, two)
+    await replicate(one, other)
+    assert shared_rows(other) == shared_rows(one) == shared_rows(two)
+
+
+async def test_members_are_saved_during_a_restore(open_node: OpenIndex):
+    """They are this node's own; a cluster that changes meanwhile would end the engine."""
+    one, other = open_node("a"), open_node("b")
+    await fill(one)
+    head, parts = await parts_of(one)
+    await other.replica.begin_restore(head)
+    met = Rumour(Member(NodeId("a"), Region("eu"), "a:1", "a:2", 1), Standing(Status.ALIVE, 1))
+    await other.members.save([met])
+    for part in parts:
+        await other.replica.restore(part)
+    await other.replica.end_restore()
+    assert list(other.members.load()) == [met]
+    assert shared_rows(other) == shared_rows(one)
+
+
+async def test_a_disk_that_was_full_meanwhile_ends_the_attempt(open_node: OpenIndex):
+    """Broken: a part that the disk did not take is missing, and the sums here count it."""
+    one, store = open_node("a"), FullStore()
+    other = open_node("b", store=store)
+    mine = await push(other, "lib/mine", "only here", "m")
+    await fill(one)
+    head, parts = await parts_of(one)
+    await other.replica.begin_restore(head)
+    store.full = True
+    with pytest.raises(IndexFull):
+        await other.replica.restore(parts[0])
+    store.full = False
+    with pytest.raises(CheckpointUnavailable):
+        await other.replica.restore(parts[1])
+    with pytest.raises(CheckpointUnavailable):
+        await other.replica.end_restore()
+    with pytest.raises(NotCaughtUp):
+        other.metadata.tag("lib/mine", "m")
+    await restore(one, other)
+    assert other.metadata.tag("lib/mine", "m") == mine
+    assert other.metadata.tag("lib/app", "b") == one.metadata.tag("lib/app", "b")
+    assert other.journal.sums == Sums.recompute(store) == Sums.load(store)
 
 
 async def test_a_damaged_part_is_noticed(open_node: OpenIndex):
@@ -232,7 +315,18 @@ async def test_trims_and_checkpoints_end_like_plain_replication(open_node: OpenI
     plain = open_node("d")
     for _ in range(30):
         node = rng.choice(nodes)
-        match rng.randrange(8):
+        match rng.randrange(10):
+            case 8:
+                value = rng.choice(["{}", '{"history_max":9}', None])
+                await node.metadata.put_setting("project", rng.choice("xyz"), value)
+            case 9:
+                await node.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+                digest, record = manifest(str(rng.randrange(6)))
+                tags = [rng.choice("xyz")]
+                stored = await node.metadata.put_manifest("lib/app", digest, record, tags)
+                if rng.random() < 0.5:
+                    await replicate(node, rng.choice([each for each in nodes if each is not node]))
+                await node.metadata.withdraw_manifest("lib/app", digest, stored)
             case 0 | 1 | 2:
                 await push(node, "lib/app", str(rng.randrange(6)), rng.choice("xyz"))
             case 3:

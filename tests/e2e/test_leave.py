@@ -1,0 +1,54 @@
+"""`atoll leave`, on real nodes of one region."""
+
+import json
+import random
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from tests.e2e.processes import atoll_command, clean_environment, is_ready
+from tests.e2e.registry_client import make_image, registry_clients
+from tests.e2e.serve_cluster import ServeCluster
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+_REPOSITORY = "library/app"
+
+
+def _cluster(host: str) -> dict[str, object]:
+    with urllib.request.urlopen(f"http://{host}/atoll/v1/cluster", timeout=10) as answer:
+        return json.load(answer)
+
+
+async def test_nobody_waits_for_a_node_that_left(tmp_path, rng: random.Random) -> None:
+    """If this fails, taking a machine out of service slows every push down until it is back."""
+    with ServeCluster(directory=tmp_path, regions=("eu",)) as cluster:
+        one, other, leaver = cluster.nodes
+        leave = subprocess.Popen(
+            [*atoll_command(), "leave", "--url", leaver.http, "--drain", "2"],
+            env=clean_environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        while is_ready(leaver.http):
+            time.sleep(0.02)
+        assert _cluster(leaver.http)["node"] == leaver.name, "it serves while it drains"
+        output, _ = leave.communicate(timeout=60)
+        assert (leave.returncode, output) == (0, f"{leaver.name} has left\n")
+        assert leaver.wait_exit() == 0
+        for host in (one.http, other.http):
+            assert leaver.name not in [m["node"] for m in _cluster(host)["members"]]
+        async with registry_clients([one.http, other.http]) as clients:
+            image = make_image(rng, [1000])
+            begun = time.monotonic()
+            await clients[0].push(_REPOSITORY, "v1", image)
+            print(f"pushed in {time.monotonic() - begun:.2f} s")
+        members = [m["node"] for m in _cluster(one.http)["members"]]
+        assert members == [other.name]
+        assert _cluster(one.http)["current"], "it needs no lease of a node that is gone"
+        leaver.start()
+        leaver.wait_ready()
+        while leaver.name not in [m["node"] for m in _cluster(one.http)["members"]]:
+            time.sleep(0.05)
