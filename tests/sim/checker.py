@@ -20,7 +20,7 @@ from tests.sim.plan import WRITES
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-LOCAL_FAMILIES = frozenset({"meta", "log", "uploads"})
+LOCAL_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 """What a node keeps for itself; everything else is the same everywhere."""
 
 TASKS_PER_LINK = 16
