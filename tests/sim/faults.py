@@ -143,8 +143,16 @@ async def clock_jump(world: "World", step: Step) -> None:
     machine = _victim(world, step)
     with world.rage(step["do"]):
         machine.clock.set(step["offset_ms"])
+        # Before the node has noticed: its peers may park what it writes now.
+        pushes = [_push_now(world, machine.region, step["salt"] + more) for more in range(2)]
+        await asyncio.gather(*pushes)
         await asyncio.sleep(step["for"])
         machine.clock.set(0.0)
+
+
+def _push_now(world: "World", region: str, salt: int) -> Awaitable[None]:
+    push = {"do": "push", "region": region, "repo": "lib/app", "tag": "v1", "layers": ["clock"]}
+    return world.clients.carry_out({**push, "salt": salt})
 
 
 async def clock_drift(world: "World", step: Step) -> None:
@@ -170,7 +178,13 @@ async def _replace_disk(world: "World", step: Step, disk: Disk) -> None:
 
 
 async def wipe(world: "World", step: Step) -> None:
-    await _replace_disk(world, step, Disk(f"{world.plan.seed} {step['salt']}"))
+    """A disk is lost: all of it, the blobs, or the index."""
+    old, new = _victim(world, step).disk, Disk(f"{world.plan.seed} {step['salt']}")
+    if step["salt"] % 3 == 1:
+        new.families = old.copy("").families
+    elif step["salt"] % 3 == 2:
+        new.blobs = dict(old.blobs)
+    await _replace_disk(world, step, new)
 
 
 async def snapshot(world: "World", step: Step) -> None:

@@ -4,6 +4,8 @@ One simulated machine: a disk, a wall clock, and at most one running process of 
 
 import asyncio
 import random
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +13,8 @@ from typing import Any
 from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
-from cluster.errors import JoinRefused
-from cluster.events import decode_event
+from cluster.errors import EventUndecodable, JoinRefused
+from cluster.events import Add, Remove, Withdraw, Write, decode_body, decode_event
 from cluster.model import Dot, Event, Member, NodeId, Origin, Region
 from node.holdings import Holdings
 from node.index import keys
@@ -116,6 +118,21 @@ class Observer:
         known = self.events.setdefault(event.dot, event)
         if known != event:
             self.violations.append(f"the dot {event.dot} names two events")
+        for earlier in self._known_to(event):
+            if earlier.stamp >= event.stamp:
+                self.violations.append(f"stamp order: {event.dot} is not after {earlier.dot}")
+
+    def _known_to(self, event: Event) -> Iterator[Event]:
+        """What the writer of *event* had certainly seen: its last event, and what this one names"""
+        node, epoch, seq = event.dot
+        named: Sequence[Dot] = ()
+        with suppress(EventUndecodable):
+            match decode_body(event):
+                case Add(dots, _) | Remove(dots) | Write(dots, _) | Withdraw(dots, _):
+                    named = dots
+        for dot in (Dot(node, epoch, seq - 1), *named):
+            if dot in self.events:
+                yield self.events[dot]
 
 
 class Machine:
@@ -295,6 +312,8 @@ class Watch:
         self._observer = machine.observer
         self._applied: dict[Origin, int] = {}
         self._made = 0
+        self._found_stamp = 0
+        """The latest stamp in the log when the run began."""
 
     def begin(self, journal: Any) -> None:
         self._journal = journal
@@ -303,6 +322,8 @@ class Watch:
             if origin.node == self._machine.name:
                 # A killed process may have written events that the next one finds.
                 self._note(origin, 0, seq)
+            last = self._event(origin, seq)
+            self._found_stamp = max(self._found_stamp, 0 if last is None else last.stamp)
 
     def on_group(self) -> None:
         """Check the clock bound on what was just applied."""
@@ -331,8 +352,11 @@ class Watch:
     def _note(self, origin: Origin, after: int, upto: int) -> None:
         for seq in range(after + 1, upto + 1):
             event = self._event(origin, seq)
-            if event is not None:
-                self._observer.made(event)
+            if event is None:
+                continue
+            self._observer.made(event)
+            if origin == self._journal.origin and event.stamp <= self._found_stamp:
+                self._observer.violations.append(f"stamp order: {event.dot} is before its log")
 
     def _event(self, origin: Origin, seq: int) -> Event | None:
         row = self._machine.disk.families["log"].get(keys.log(origin, seq))
