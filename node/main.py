@@ -212,6 +212,7 @@ def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
         blobs=totals.blobs,
         blob_bytes=totals.blob_bytes,
         manifests=totals.manifests,
+        quarantined=index.replica.quarantined(),
     )
 
 

@@ -13,6 +13,7 @@ class StoreFigures:
     blobs: int
     blob_bytes: int
     manifests: int
+    quarantined: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +30,17 @@ class ClusterFigures:
     refutations: int
     deaths: int
     stalls: int
+    restore_rows_left: int
+    restores: int
+    checkpoint_rows_served: int
+    events_trimmed: int
     member_statuses: tuple[tuple[str, str, str], ...]
     """Node, region and status of every other member."""
 
     @classmethod
     def of(cls, statistics: ClusterStatistics) -> "ClusterFigures":
         """Sum up the engine's own statistics."""
+        restoring = statistics.restoring
         connected = [member for member in statistics.members if member.connected]
         return cls(
             members_known=len(statistics.members) + 1,
@@ -47,6 +53,10 @@ class ClusterFigures:
             refutations=statistics.totals.refutations,
             deaths=statistics.totals.deaths,
             stalls=statistics.totals.stalls,
+            restore_rows_left=0 if restoring is None else restoring.rows - restoring.rows_done,
+            restores=statistics.totals.restores,
+            checkpoint_rows_served=statistics.totals.checkpoint_rows_served,
+            events_trimmed=statistics.totals.events_trimmed,
             member_statuses=tuple(
                 (member.node, member.region, member.status.value) for member in statistics.members
             ),

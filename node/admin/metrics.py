@@ -45,6 +45,11 @@ class StoreStatistics(Protocol):
     @property
     def manifests(self) -> int: ...
 
+    @property
+    def quarantined(self) -> int:
+        """Events that made no sense here and are kept aside."""
+        ...
+
 
 class ClusterStatistics(Protocol):
     """How this node stands with its peers."""
@@ -90,6 +95,20 @@ class ClusterStatistics(Protocol):
     def stalls(self) -> int: ...
 
     @property
+    def restore_rows_left(self) -> int:
+        """Rows of a peer's checkpoint that this node still has to take over; 0 without one."""
+        ...
+
+    @property
+    def restores(self) -> int: ...
+
+    @property
+    def checkpoint_rows_served(self) -> int: ...
+
+    @property
+    def events_trimmed(self) -> int: ...
+
+    @property
     def member_statuses(self) -> Sequence[tuple[str, str, str]]:
         """Node, region and status of every other member."""
         ...
@@ -113,6 +132,11 @@ _STORE: Final = (
     _Figure("atoll_blobs_stored", "Blobs complete on this node's disk.", "blobs"),
     _Figure("atoll_blob_stored_bytes", "Size of those blobs.", "blob_bytes"),
     _Figure("atoll_manifests_stored", "Manifests in this node's index.", "manifests"),
+    _Figure(
+        "atoll_events_quarantined",
+        "Events that made no sense here and are kept aside; anything above 0 is an alarm.",
+        "quarantined",
+    ),
 )
 _CLUSTER: Final = (
     _Figure("atoll_cluster_members", "Members known, this node included.", "members_known"),
@@ -143,6 +167,24 @@ _CLUSTER: Final = (
     ),
     _Figure("atoll_cluster_deaths", "Members that were declared dead.", "deaths", total=True),
     _Figure("atoll_cluster_stalls", "Times the event loop was late.", "stalls", total=True),
+    _Figure(
+        "atoll_restore_rows_left",
+        "Rows of a peer's checkpoint that this node still has to take over.",
+        "restore_rows_left",
+    ),
+    _Figure("atoll_restores", "Checkpoints taken over.", "restores", total=True),
+    _Figure(
+        "atoll_checkpoint_rows_served",
+        "Rows of checkpoints sent to peers.",
+        "checkpoint_rows_served",
+        total=True,
+    ),
+    _Figure(
+        "atoll_events_trimmed",
+        "Events forgotten, as no member will ask for them.",
+        "events_trimmed",
+        total=True,
+    ),
 )
 
 

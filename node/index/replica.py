@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 from cluster.errors import ClockAhead, ClusterError, EventAhead, EventGap, EventUndecodable
 from cluster.events import builds_on, decode_body
@@ -22,7 +23,10 @@ from node.index import local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal
 from node.index.queries import Queries
+from node.index.store import END
 from node.index.writer import IndexWriter
+
+_QUARANTINED_MAX: Final = 1_000
 
 QuarantineAlarm = Callable[[Event, str], None]
 
@@ -133,6 +137,11 @@ class IndexReplica:
             txn.commit()
 
         await self._writer.submit(change)
+
+    def quarantined(self) -> int:
+        """Events kept aside as they make no sense here; counted up to 1,000."""
+        found = self._journal.store.scan("quarantine", b"", END)
+        return sum(1 for _ in islice(found, _QUARANTINED_MAX))
 
     def held_here(self) -> Sequence[Held]:
         """The blobs that the index says this node holds."""

@@ -13,6 +13,7 @@ class FakeStore:
     blobs: int = 2
     blob_bytes: int = 3
     manifests: int = 4
+    quarantined: int = 5
 
 
 @dataclass
@@ -27,6 +28,10 @@ class FakeCluster:
     refutations: int = 8
     deaths: int = 9
     stalls: int = 10
+    restore_rows_left: int = 11
+    restores: int = 12
+    checkpoint_rows_served: int = 13
+    events_trimmed: int = 14
     member_statuses: tuple = (("b", "eu", "alive"), ("c", "us", "dead"))
 
 
@@ -97,6 +102,11 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_cluster_refutations_total", ()] == 8
     assert samples["atoll_cluster_deaths_total", ()] == 9
     assert samples["atoll_cluster_stalls_total", ()] == 10
+    assert samples["atoll_restore_rows_left", ()] == 11
+    assert samples["atoll_restores_total", ()] == 12
+    assert samples["atoll_checkpoint_rows_served_total", ()] == 13
+    assert samples["atoll_events_trimmed_total", ()] == 14
+    assert samples["atoll_events_quarantined", ()] == 5
     statuses = [labels for name, labels in samples if name == "atoll_cluster_member_status"]
     assert [tuple(dict(labels).values()) for labels in statuses] == [
         ("b", "eu", "alive"),

@@ -161,6 +161,7 @@ async def test_poison_is_quarantined_and_the_log_goes_on(
     await one.replica.apply(events)
     assert one.replica.holders(CONFIG) == {"z": Dot("z", 7, len(events))}
     kept = list(one.journal.store.scan("quarantine", b"", b"\xff\xff"))
+    assert one.replica.quarantined() == len(kept)
     assert len(kept) == len(events) - 1
     await other.replica.apply(one.replica.events_after(Origin("z", 7), 0, max_bytes=MAX))
     assert rows_of(other) == rows_of(one), "poison travels on, and is quarantined everywhere"
