@@ -10,7 +10,8 @@ Errors of the replication engine.
     ├── EventGap             events in between are missing: pull them first
     ├── BelowFloor           those events are gone from the log: take a checkpoint
     ├── CheckpointUnavailable  not this one, not now: try another peer, or later
-    ├── ClockAhead           the event's stamp is too far in the future: try again later
+    ├── ClockAhead           a stamp is too far in the future
+    │   └── EventAhead       an event's is: leave it at its sender, and try again later
     ├── PeerError            something at the other end
     │   ├── PeerUnreachable  no answer: mark the link down, back off
     │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
