@@ -6,7 +6,7 @@ event goes to all peers of the region at once, each of which syncs it before it 
 
 Method: one client with one kept-alive connection puts small manifests, in turn to a single node
 and to one of a region of three. Between them, in the same rounds: an append of 4 KiB to a file with
-fdatasync, and a call between two nodes that does nothing (SWIM's probe) over gRPC. All of them share
+fdatasync, and a call between two nodes that does nothing (SWIM's probe) over gRPC. All share
 two cores, so that a round trip here has the peer's work in it, and a rest of our own.
 """
 
