@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 from sortedcontainers import SortedDict
 
 from cluster.errors import StorageFull
-from cluster.model import Digest
+from cluster.model import Digest, Vector
 from node.blobs.memory import MemoryBlobs, MemoryIngest
 from node.errors import IndexFull, StorageFailure
+from node.index import keys
 from node.index.journal import Journal
 from node.index.memory import MemoryStore
 from node.index.store import FAMILIES, Change, Mutation
@@ -72,6 +73,12 @@ class Disk:
                     return before
         value: bytes | None = self.families[family].get(key)
         return value
+
+    def covers(self, known: Vector) -> bool:
+        """Whether every event of *known* is here."""
+        rows = self.families["vector"]
+        have = {keys.read_origin(key): keys.read_u64(row) for key, row in rows.items()}
+        return all(have.get(origin, 0) >= seq for origin, seq in known.items())
 
     def copy(self, seed: str) -> "Disk":
         """A copy of the directory as it is now, and as the kernel shows it."""

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Pairs = list[tuple[str, str]]
 
+CUT_NOTICED_S: Final = 4.0
+"""After which a silent link is down: four greetings."""
+
+THROUGH_S: Final = 8.0
+"""How long gossip may take: a whole interval, and a pull."""
+
 
 def heal_everything(world: "World") -> None:
     """Take back what is still going on: from here on the cluster has to become whole."""
@@ -83,7 +89,25 @@ async def bridge(world: "World", step: Step) -> None:
     random.Random(step["salt"]).shuffle(addresses)
     _, *rest = addresses
     middle = len(rest) // 2
+    across = world.loop.create_task(_look_across(world, step["for"]))
     await _partition(world, step, _between(rest[:middle], rest[middle:]))
+    await across
+
+
+async def _look_across(world: "World", lasts_s: float) -> None:
+    """What was written on one side gets to the other: nobody hands it on, but gossip brings it."""
+    if lasts_s < CUT_NOTICED_S + THROUGH_S + 0.5:
+        return
+    begun, alone = world.faults_begun, sum(world.raging.values()) == 1
+    await asyncio.sleep(CUT_NOTICED_S)
+    known = world.known()
+    await asyncio.sleep(THROUGH_S)
+    if not alone or world.faults_begun != begun or world.healed_at is not None:
+        return
+    if all(machine.ready for machine in world.machines):
+        late = [m.address for m in world.machines if not m.disk.covers(known)]
+        if late:
+            world.slow.append(f"not through the bridge within {THROUGH_S} s: {late}")
 
 
 def _weather(name: str, value: float) -> "Callable[[World, Step], Awaitable[None]]":

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cluster.config import ClusterConfig
-from cluster.model import Dot, Origin
+from cluster.model import Dot, Origin, Vector
 from node.index import keys
 from tests.sim import checker, faults
 from tests.sim.clients import Clients
@@ -80,6 +80,7 @@ class World:
         self.held_down: set[str] = set()
         """Addresses that a fault keeps from being restarted."""
         self.last_fault = 0.0
+        self.faults_begun = 0
         self.slow: list[str] = []
         """Acknowledged writes that did not get around in time, though nothing was wrong."""
         self.healed_at: float | None = None
@@ -158,6 +159,7 @@ class World:
     def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[None]:
         """A fault of *kind* goes on; its consequences linger a while."""
         self.raging[kind] += 1
+        self.faults_begun += 1
         self.last_fault = float("inf")
         for op in self.clients.history:
             if op.end >= self.loop.time() and op.outcome == "unknown":
@@ -184,6 +186,14 @@ class World:
         late = [m.address for m in self.machines if not has_durably(m, dot)]
         if late:
             self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
+
+    def known(self) -> Vector:
+        """How far every log is known to anybody."""
+        found: Counter[Origin] = Counter()
+        for machine in self.machines:
+            for key, row in machine.disk.families["vector"].items():
+                found[keys.read_origin(key)] = max(found[keys.read_origin(key)], keys.read_u64(row))
+        return found
 
     def met(self, op: Op) -> None:
         """Count the faults in the middle of which an operation begins."""
