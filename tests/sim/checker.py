@@ -1,5 +1,6 @@
 """The invariants, checked on the history of the clients and on the disks at the end."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ LOCAL_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
+
+LINKED_S = 10.0
+"""In which every link is up again: the longest back-off, and a dial."""
 
 
 def differences(one: Disk, other: Disk) -> list[str]:
@@ -374,14 +378,23 @@ async def _contents(world: "World") -> list[str]:
         if keys.join(op.repo, digest) not in machine.disk.families["manifest_bytes"]:
             continue
         for blob, data in op.blobs:
-            done = world.loop.create_future()
-            running.process.spawn(_read(running, op.repo, Digest(blob), data, done))
-            problem = await done
+            problem = await _try_read(world, running, op.repo, Digest(blob), data)
+            if problem:
+                # The indexes may be alike before the last link is up again.
+                await asyncio.sleep(LINKED_S)
+                problem = await _try_read(world, running, op.repo, Digest(blob), data)
             if problem:
                 found.append(
                     f"blob {blob[7:15]} of {op} cannot be read at {machine.address}: {problem}"
                 )
     return found
+
+
+async def _try_read(world: "World", running, repo, digest, data) -> str:
+    done = world.loop.create_future()
+    running.process.spawn(_read(running, repo, digest, data, done))
+    problem: str = await done
+    return problem
 
 
 async def _read(running, repo, digest, data, done) -> None:

@@ -22,6 +22,9 @@ Pairs = list[tuple[str, str]]
 CUT_NOTICED_S: Final = 4.0
 """After which a silent link is down: four greetings."""
 
+BOOT_CLOCK_MS: Final = 3000.0
+BOOT_CLOCK_S: Final = 2.0
+
 THROUGH_S: Final = 8.0
 """How long gossip may take: a whole interval, and a pull."""
 
@@ -133,7 +136,14 @@ async def _absence(world: "World", step: Step, *, power: bool = False) -> None:
         world.held_down.add(machine.address)
         machine.kill(power=power)
         await asyncio.sleep(step["for"])
+        wrong = step["salt"] % 4 == 0 and world.healed_at is None
+        if wrong:
+            # A clock that stood still, until somebody sets it.
+            machine.clock.set(-BOOT_CLOCK_MS)
         _come_back(world, machine)
+        if wrong:
+            await asyncio.sleep(BOOT_CLOCK_S)
+            machine.clock.set(0.0)
 
 
 def _come_back(world: "World", machine: Machine) -> None:
