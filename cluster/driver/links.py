@@ -104,13 +104,14 @@ class Links:
                     await asyncio.Event().wait()
                 finally:
                     self._stopping = True
+                    # A greeting may still arrive, and an ending group takes no new task.
+                    self._group = None
         except BaseExceptionGroup as failures:
             refused, others = failures.split(JoinRefused)
             if refused is None or others is not None:
                 raise
             raise JoinRefused(str(refused.exceptions[0])) from failures
         finally:
-            self._group = None
             self._kept.clear()
 
     def watch(self, watcher: Watcher) -> None:

@@ -67,14 +67,16 @@ class Probing:
 
     async def run(self) -> None:
         """Watch the members until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
                 while True:
                     self._feed(Tick())
                     await self._sleep()
-        finally:
-            self._group = None
+            finally:
+                # Here and not behind the group: links that go down now tell of it, and a group
+                # whose tasks have ended takes no new one.
+                self._group = None
 
     async def _sleep(self) -> None:
         self._earlier.clear()

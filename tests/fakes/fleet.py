@@ -153,6 +153,7 @@ class Fleet:
         assert engine.task is not None
         engine.task.cancel()
         await asyncio.wait([engine.task])
+        assert engine.task.cancelled() or engine.task.result() is None, "it ended by itself"
 
     def restart(self, engine: Engine) -> None:
         engine.renew()
