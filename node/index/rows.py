@@ -57,8 +57,9 @@ class HolderRow(msgspec.Struct, frozen=True, array_like=True):
     held: bool
     size: int
     stamp: int
-    epoch: int
-    seq: int
+    epoch: int = 0
+    # Rows of format 1 end before this one. They stand: 0 is in every log.
+    seq: int = 0
 
 
 class UploadRow(msgspec.Struct, frozen=True, array_like=True):

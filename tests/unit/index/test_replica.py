@@ -3,11 +3,13 @@
 import json
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from cluster.errors import ClockAhead, EventGap
 from cluster.events import Add, Body, Hold, Remove, Write, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Origin
+from node.index import keys
 from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
@@ -245,3 +247,12 @@ async def test_a_newer_format_is_refused(open_node: OpenIndex):
     store.write([Mutation("meta", keys.join("format"), newer)])
     with pytest.raises(StartupError, match="newer version"):
         open_node("a", store)
+
+
+async def test_holder_rows_of_the_first_format_stand(open_node: OpenIndex):
+    """Broken: after an update no node can say who holds a blob, and every pull fails."""
+    index = open_node("a")
+    digest = Digest.of(b"data")
+    row = msgspec.msgpack.encode([True, 4, 1 << 60, 99])
+    index.journal.store.write([Mutation("holders", keys.join(digest, "a"), row)])
+    assert [held[:3] for held in index.replica.held_here()] == [(digest, 4, True)]
