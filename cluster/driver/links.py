@@ -375,6 +375,7 @@ class Links:
         # Before Python 3.13 a TaskGroup that is cancelled while a child fails raises the child's
         # error only, so a session may end with an error though this task was told to stop.
         while True:
+            kick.clear()
             try:
                 await self._session(node, backoff)
             except (ClusterError, OSError) as exc:
@@ -387,7 +388,6 @@ class Links:
             if self._stopping or self.members.status(node) in (None, Status.LEFT):
                 del self._kept[node]
                 return
-            kick.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):
                     await kick.wait()
@@ -438,6 +438,8 @@ class Links:
 
     def _bring_up(self, link: Link) -> None:
         self._live[link.node] = link
+        # From here on a kick says that the member was restarted: its new link must not wait.
+        self._kept[link.node].clear()
         self.members.connect(link.node)
         origin = self._env.records.origin
         self.acknowledgements.connect(link.node, link.have.get(origin, 0))

@@ -137,8 +137,9 @@ class Fetcher:
     async def _sources(self, transfer: Transfer, hints: Sequence[NodeId]) -> Sources:
         digest = transfer.digest
         holders = {*hints, *self._env.records.holders(digest)} - {self._env.me.node}
-        if hints:
-            # Whoever asks us to hold a blob may have found us before we found it.
+        if holders:
+            # Whoever asks us to hold a blob may have found us before we found it, and a holder
+            # that was restarted serves before its new link is up.
             await self._peers.wait_for_any(holders, self._env.config.dial_timeout_s)
         candidates = choose.order(
             holders, self._peers.connected(), self._env.me.region, self._env.rng
