@@ -16,7 +16,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench go-tools clean
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster go-tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,11 @@ mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs 
 
 bench: $(VENV)/.installed go-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
+
+bench-cluster: $(VENV)/.installed ## Time joining, visibility over long links, the cost of a copy
+	$(BIN)/python -m bench.join
+	$(BIN)/python -m bench.visibility
+	$(BIN)/python -m bench.put_cost
 
 tools:
 	.ci/tools
