@@ -107,6 +107,11 @@ class Dot(NamedTuple):
             raise ValueError("an event is NODE/EPOCH/SEQUENCE")
         return cls(match[1], int(match[3]), int(match[4]))
 
+    @property
+    def origin(self) -> "Origin":
+        """The log that the event is in."""
+        return Origin(self.node, self.epoch)
+
     def __str__(self) -> str:
         return f"{self.node}/{self.epoch}/{self.seq}"
 
@@ -183,7 +188,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def origin(self) -> Origin:
-        return Origin(self.dot.node, self.dot.epoch)
+        return self.dot.origin
 
 
 class Member(msgspec.Struct, frozen=True):

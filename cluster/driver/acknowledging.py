@@ -24,7 +24,7 @@ class Acknowledging:
         Raises:
             NotDurable: not so within `durable_timeout_s`, though the nodes are connected.
         """
-        assert (dot.node, dot.epoch) == self._env.records.origin, f"{dot} is not of this log"
+        assert dot.origin == self._env.records.origin, f"{dot} is not of this log"
         acknowledgements, now = self._links.acknowledgements, self._env.clock.now_s
         patient_until = now() + self._env.config.laggard_s
         until = now() + self._env.config.durable_timeout_s

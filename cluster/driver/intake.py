@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cluster.environment import Environment
 from cluster.errors import EventAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Dot, Event, Origin
+from cluster.model import Event, Origin
 
 
 class Intake:
@@ -33,7 +33,7 @@ class Intake:
                 await self._env.records.apply(rest)
             except EventAhead as exc:
                 stopped = exc.dot
-                self._park(_log_of(stopped), exc)
+                self._park(stopped.origin, exc)
             except EventGap as exc:
                 stopped, gapless = exc.dot, False
                 self._env.log.info("event gap", dot=str(exc.dot), have=exc.have)
@@ -42,7 +42,7 @@ class Intake:
                 return False
             else:
                 break
-            running.discard(_log_of(stopped))
+            running.discard(stopped.origin)
             rest = antientropy.without_log(rest, stopped)
         self._parked -= running
         self._env.counters.events_received += sum(event.origin in running for event in events)
@@ -55,7 +55,3 @@ class Intake:
             self._env.log.warning(
                 "events parked", peer=origin.node, epoch=origin.epoch, ahead_ms=exc.ahead_ms
             )
-
-
-def _log_of(dot: Dot) -> Origin:
-    return Origin(dot.node, dot.epoch)

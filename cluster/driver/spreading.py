@@ -8,7 +8,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
 from cluster.gossip.spread import NodeState, Spread, spread
-from cluster.model import Dot, Origin, Region, Status
+from cluster.model import Dot, Region, Status
 
 
 class Spreading:
@@ -45,7 +45,7 @@ class Spreading:
 
     def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:
         """Where *dot* is, as far as this node knows."""
-        me, origin = self._env.me, Origin(dot.node, dot.epoch)
+        me, origin = self._env.me, dot.origin
         own = self._env.records.vector().get(origin, 0)
         nodes = [NodeState(me.node, me.region, True, own >= dot.seq)]
         for member in self._links.known():

@@ -49,8 +49,7 @@ def needs_state(have: Vector, other: Vector, events_min: int) -> bool:
 def without_log(events: Sequence[Event], stopped: Dot) -> list[Event]:
     """The events after *stopped* that are of other logs than it."""
     after = next(at for at, event in enumerate(events, 1) if event.dot == stopped)
-    log = Origin(stopped.node, stopped.epoch)
-    return [event for event in events[after:] if event.origin != log]
+    return [event for event in events[after:] if event.origin != stopped.origin]
 
 
 def in_causal_order(logs: Iterable[Iterable[Event]]) -> Iterator[Event]:

@@ -27,9 +27,7 @@ class Spread(NamedTuple):
 
         A region without a live node does not have it, whatever its nodes said before they went.
         """
-        having = {state.region for state in self.nodes if state.live and state.has}
-        lacking = any(state.live and not state.has for state in self.nodes)
-        return not lacking and having == {state.region for state in self.nodes}
+        return not self.missing
 
     @property
     def missing(self) -> tuple[NodeState, ...]:

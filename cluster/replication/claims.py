@@ -8,7 +8,7 @@ since. At its start a node holds its rows against its files before it tells anyb
 logs were.
 """
 
-from cluster.model import Dot, Origin, Vector
+from cluster.model import Dot, Vector
 
 
 def stands(dot: Dot, epoch: int, began: Vector) -> bool:
@@ -17,4 +17,4 @@ def stands(dot: Dot, epoch: int, began: Vector) -> bool:
 
     *epoch* is the node's present run, *began* how far its disk had the node's logs at its start.
     """
-    return dot.epoch == epoch or dot.seq <= began.get(Origin(dot.node, dot.epoch), 0)
+    return dot.epoch == epoch or dot.seq <= began.get(dot.origin, 0)

@@ -117,7 +117,7 @@ class Transaction:
         return self._journal.applied.get(origin, 0) if progress is None else progress
 
     def seen(self, dot: Dot) -> bool:
-        return dot.seq <= self.known(Origin(dot.node, dot.epoch))
+        return dot.seq <= self.known(dot.origin)
 
     def new_event(self, key: Key, body: Body, after: Stamp) -> Event:
         """The next event of this node's own log. Not yet recorded."""

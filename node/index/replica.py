@@ -181,4 +181,4 @@ def _builds_on(event: Event) -> Sequence[Dot]:
     except EventUndecodable:
         # It will be quarantined, and then it builds on nothing.
         return ()
-    return [dot for dot in builds_on(body) if (dot.node, dot.epoch) != event.origin]
+    return [dot for dot in builds_on(body) if dot.origin != event.origin]

@@ -182,7 +182,7 @@ class MemoryRecords:
         )
 
     def knows(self, dot: Dot) -> bool:
-        return len(self.logs.get(Origin(dot.node, dot.epoch), [])) >= dot.seq
+        return len(self.logs.get(dot.origin, [])) >= dot.seq
 
     def _append(self, key: Key, body: bytes, kind: Kind, stamp: int = 1) -> Dot:
         seq = len(self.logs.get(self._origin, [])) + 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
 from cluster.gossip.merge import Presence
-from cluster.model import Digest, Origin
+from cluster.model import Digest
 from node.errors import RegistryError
 from node.index import keys, rows
 from node.index.rows import HistoryRow
@@ -120,7 +120,7 @@ def _in_history(world: "World", op: Op) -> Iterable[str]:
 def _before(world: "World", one: Op, other: Op) -> bool:
     """Whether *other*'s node knew *one* when *other* began."""
     dot = one.dot
-    return dot is not None and other.seen.get(Origin(dot.node, dot.epoch), 0) >= dot.seq
+    return dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
 
 
 # --- the index against the reference -------------------------------------------------------------

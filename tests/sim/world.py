@@ -236,7 +236,7 @@ class World:
 
 def has_durably(machine: Machine, dot: Dot) -> bool:
     """Whether the machine's disk has the event, so that a power cut would leave it there."""
-    row = machine.disk.synced("vector", keys.origin(Origin(dot.node, dot.epoch)))
+    row = machine.disk.synced("vector", keys.origin(dot.origin))
     return row is not None and keys.read_u64(row) >= dot.seq
 
 
