@@ -11,15 +11,15 @@ layers.
 import random
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.peers import ROOT, Server, program
+from bench.peers import Server, program
 from bench.report import main
 from bench.rounds import Figure, Probe, measure
+from bench.scratch import scratch
 from tests.e2e.oci_layout import LayoutWriter, random_layers
 
 _LAYERS_BYTES = (60 << 20, 20 << 20, 10 << 20, 8 << 20, 2 << 20)
@@ -30,16 +30,15 @@ _TIMEOUT_S = 120
 def run(servers: Sequence[Server], rounds: int) -> list[Figure]:
     """Measure on servers that are running."""
     with ExitStack() as stack:
-        scratch = Path(tempfile.mkdtemp(prefix="bench-image-", dir=ROOT / "results"))
-        stack.callback(shutil.rmtree, scratch)
-        layouts = _Layouts(scratch)
+        directory = stack.enter_context(scratch("bench-image"))
+        layouts = _Layouts(directory)
 
         def push(server: Server, number: int) -> float:
             layout = layouts.of_round(number)
             return _rate(["push", str(layout), _reference(server, number)])
 
         def pull(server: Server, number: int) -> float:
-            target = scratch / "pulled"
+            target = directory / "pulled"
             rate = _rate(["pull", "--format=oci", _reference(server, number), str(target)])
             shutil.rmtree(target)
             return rate

@@ -13,9 +13,7 @@ import argparse
 import asyncio
 import hashlib
 import random
-import shutil
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,8 +21,8 @@ from pathlib import Path
 
 from bench.machine import describe_machine
 from bench.manifests import IMAGE, image_manifest
-from bench.peers import ROOT
 from bench.raw_http import Connection, push_blob, push_manifest
+from bench.scratch import scratch
 from cluster.clock import HybridClock, SystemClock
 from cluster.model import NodeId
 from node.index.opening import Index, index_path, open_index
@@ -44,16 +42,13 @@ def main() -> None:
     manifests = parser.parse_args().manifests
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
-    scratch = ROOT / "results"
-    scratch.mkdir(exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="join-", dir=scratch))
-    nodes = _nodes(directory)
-    try:
-        _run(nodes, manifests)
-    finally:
-        for node in nodes:
-            node.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with scratch("join") as directory:
+        nodes = _nodes(directory)
+        try:
+            _run(nodes, manifests)
+        finally:
+            for node in nodes:
+                node.stop()
 
 
 def _nodes(directory: Path) -> list[ServeProcess]:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.scratch import ROOT, scratch
 from tests.e2e.ports import free_port
 from tests.e2e.processes import atoll_command, log_tail, stop_process
 from tests.e2e.serve_cluster import ServeCluster
 
-ROOT: Final = Path(__file__).parent.parent
 PEERS: Final = ("Distribution 2.8", "Distribution 3")
 ATOLL: Final = "Atoll"
 ATOLL_CLUSTER: Final = "Atoll, 3 nodes"
@@ -70,11 +69,8 @@ def program(name: str) -> str:
 @contextmanager
 def servers() -> Iterator[list[Server]]:
     """Run every server, idle until it is asked, with all data on the repository's file system."""
-    scratch = ROOT / "results"
-    scratch.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        directory = Path(tempfile.mkdtemp(prefix="bench-", dir=scratch))
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        directory = stack.enter_context(scratch("bench"))
         peers = [
             stack.enter_context(_distribution(name, executable, directory))
             for name, executable in zip(PEERS, ("docker-registry", "registry"), strict=True)

@@ -15,7 +15,6 @@ import asyncio
 import hashlib
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -24,8 +23,8 @@ from statistics import median
 
 from bench.machine import describe_machine
 from bench.manifests import IMAGE, image_manifest
-from bench.peers import ROOT
 from bench.raw_http import Connection, push_blob, push_manifest
+from bench.scratch import scratch
 from cluster.model import NodeId, ProbeRequest
 from cluster.rpc.client import GrpcTransport
 from tests.e2e.serve_cluster import ServeCluster
@@ -41,11 +40,8 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
-    scratch = ROOT / "results"
-    scratch.mkdir(exist_ok=True)
     quiet = ("--log-level", "warning")
-    with tempfile.TemporaryDirectory(prefix="put-cost-", dir=scratch) as name:
-        directory = Path(name)
+    with scratch("put-cost") as directory:
         for part in ("single", "region"):
             (directory / part).mkdir()
         with (

@@ -12,9 +12,7 @@ the answer. The tag exists everywhere all the time, so nobody gets it by a look-
 
 import argparse
 import hashlib
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -24,8 +22,8 @@ from statistics import quantiles
 
 from bench.machine import describe_machine
 from bench.manifests import IMAGE, image_manifest
-from bench.peers import ROOT
 from bench.raw_http import Connection, push_blob, push_manifest
+from bench.scratch import scratch
 from bench.wan import ROUND_TRIP_S
 from tests.e2e.ports import RPC_OFFSET, free_base_port
 from tests.e2e.serve_cluster import ServeProcess
@@ -46,21 +44,18 @@ def main() -> None:
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
     print(f"- round trip between regions: {ROUND_TRIP_S * 1000:.0f} ms; {pushes:,} pushes")
-    scratch = ROOT / "results"
-    scratch.mkdir(exist_ok=True)
-    directory = Path(tempfile.mkdtemp(prefix="visibility-", dir=scratch))
-    nodes = _nodes(directory)
-    try:
-        for node in nodes:
-            node.start()
-        for node in nodes:
-            node.wait_ready()
-        _measure(nodes, pushes // _LANES // 10)  # warm-up
-        _print(_measure(nodes, pushes // _LANES))
-    finally:
-        for node in nodes:
-            node.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+    with scratch("visibility") as directory:
+        nodes = _nodes(directory)
+        try:
+            for node in nodes:
+                node.start()
+            for node in nodes:
+                node.wait_ready()
+            _measure(nodes, pushes // _LANES // 10)  # warm-up
+            _print(_measure(nodes, pushes // _LANES))
+        finally:
+            for node in nodes:
+                node.stop()
 
 
 def _nodes(directory: Path) -> list[ServeProcess]:
