@@ -44,7 +44,7 @@ class ClusterStub:
                 request_serializer=protos_dot_cluster__pb2.ProbeRequest.SerializeToString,
                 response_deserializer=protos_dot_cluster__pb2.ProbeReply.FromString,
                 _registered_method=True)
-        self.Push = channel.unary_unary(
+        self.Push = channel.stream_stream(
                 '/atoll.cluster.v1.Cluster/Push',
                 request_serializer=protos_dot_cluster__pb2.PushRequest.SerializeToString,
                 response_deserializer=protos_dot_cluster__pb2.PushReply.FromString,
@@ -89,9 +89,10 @@ class ClusterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def Push(self, request, context):
+    def Push(self, request_iterator, context):
         """Hands over events, of each log in order and without gaps: the caller's own, and those that it
-        relays to its region. Answered once they are durable (synced) at the receiver.
+        relays to its region. Each request is answered, in order, once its events are durable (synced)
+        at the receiver. One call lasts as long as the link: opening one costs as much as an answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,7 +144,7 @@ def add_ClusterServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_cluster__pb2.ProbeRequest.FromString,
                     response_serializer=protos_dot_cluster__pb2.ProbeReply.SerializeToString,
             ),
-            'Push': grpc.unary_unary_rpc_method_handler(
+            'Push': grpc.stream_stream_rpc_method_handler(
                     servicer.Push,
                     request_deserializer=protos_dot_cluster__pb2.PushRequest.FromString,
                     response_serializer=protos_dot_cluster__pb2.PushReply.SerializeToString,
@@ -234,7 +235,7 @@ class Cluster:
             _registered_method=True)
 
     @staticmethod
-    def Push(request,
+    def Push(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -244,8 +245,8 @@ class Cluster:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/atoll.cluster.v1.Cluster/Push',
             protos_dot_cluster__pb2.PushRequest.SerializeToString,

@@ -42,9 +42,10 @@ class ClusterStub:
     """Asks for a sign of life, or for one of a third node on the sender's behalf, and brings news of
     members along. Always answered, with what the receiver knows better.
     """
-    Push: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]
+    Push: _grpc.StreamStreamMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]
     """Hands over events, of each log in order and without gaps: the caller's own, and those that it
-    relays to its region. Answered once they are durable (synced) at the receiver.
+    relays to its region. Each request is answered, in order, once its events are durable (synced)
+    at the receiver. One call lasts as long as the link: opening one costs as much as an answer.
     """
     Pull: _grpc.UnaryStreamMultiCallable[_cluster_pb2.PullRequest, _cluster_pb2.EventBatch]
     """Streams every event that the receiver has and `have` does not cover, of all origins.
@@ -73,9 +74,10 @@ class ClusterAsyncStub(ClusterStub):
     """Asks for a sign of life, or for one of a third node on the sender's behalf, and brings news of
     members along. Always answered, with what the receiver knows better.
     """
-    Push: _aio.UnaryUnaryMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]  # type: ignore[assignment]
+    Push: _aio.StreamStreamMultiCallable[_cluster_pb2.PushRequest, _cluster_pb2.PushReply]  # type: ignore[assignment]
     """Hands over events, of each log in order and without gaps: the caller's own, and those that it
-    relays to its region. Answered once they are durable (synced) at the receiver.
+    relays to its region. Each request is answered, in order, once its events are durable (synced)
+    at the receiver. One call lasts as long as the link: opening one costs as much as an answer.
     """
     Pull: _aio.UnaryStreamMultiCallable[_cluster_pb2.PullRequest, _cluster_pb2.EventBatch]  # type: ignore[assignment]
     """Streams every event that the receiver has and `have` does not cover, of all origins.
@@ -117,11 +119,12 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def Push(
         self,
-        request: _cluster_pb2.PushRequest,
+        request_iterator: _MaybeAsyncIterator[_cluster_pb2.PushRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_cluster_pb2.PushReply, _abc.Awaitable[_cluster_pb2.PushReply]]:
+    ) -> _typing.Union[_abc.Iterator[_cluster_pb2.PushReply], _abc.AsyncIterator[_cluster_pb2.PushReply]]:
         """Hands over events, of each log in order and without gaps: the caller's own, and those that it
-        relays to its region. Answered once they are durable (synced) at the receiver.
+        relays to its region. Each request is answered, in order, once its events are durable (synced)
+        at the receiver. One call lasts as long as the link: opening one costs as much as an answer.
         """
 
     @_abc_1.abstractmethod

@@ -23,6 +23,7 @@ from cluster.model import (
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
 from cluster.rpc.errors import ERROR_KEY, from_wire
+from cluster.rpc.pushes import PushCall
 from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterStub
 
@@ -60,6 +61,7 @@ class GrpcPeer:
         self._deadline_s = config.unary_deadline_s
         self._channel = open_channel(address, config)
         self._stub = ClusterStub(self._channel)
+        self._pushes = PushCall(self._stub)
 
     async def hello(self, greeting: Greeting) -> Greeting:
         request = codec.write_greeting(greeting)
@@ -79,10 +81,7 @@ class GrpcPeer:
     async def push(self, events: Sequence[Event]) -> Vector:
         request = pb.PushRequest(events=codec.write_events(events), sender=self._me)
         with _domain_errors():
-            reply = await self._stub.Push(
-                request, timeout=self._deadline_s, metadata=self._metadata()
-            )
-            return codec.read_vector(reply.have)
+            return codec.read_vector((await self._pushes.exchange(request)).have)
 
     async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         request = pb.PullRequest(have=codec.write_vector(have))
@@ -144,7 +143,7 @@ def _domain_errors(digest: Digest | None = None) -> Iterator[None]:
             raise
         # grpc.aio cancels the calls of a channel that is closed: the peer went, not the caller.
         raise PeerUnreachable("the link was closed during the call") from exc
-    except grpc.aio.UsageError as exc:
+    except (grpc.aio.UsageError, asyncio.InvalidStateError) as exc:
         raise PeerUnreachable("the link is closed") from exc
     except grpc.aio.AioRpcError as exc:
         trailing = dict(exc.trailing_metadata() or ())

@@ -13,6 +13,7 @@ from cluster.ports import Log, PeerService
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, listen, server_options
 from cluster.rpc.errors import ERROR_KEY, to_wire
+from cluster.rpc.pushes import Idlers
 from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterServicer, add_ClusterServicer_to_server
 
@@ -57,6 +58,7 @@ class PeerServer:
     async def stop(self) -> None:
         """Refuse new calls, let running ones end for a moment, then cut them off."""
         if self._server is not None:
+            self._servicer.end_pushes()
             await self._server.stop(self._config.stop_grace_s)
             self._server = None
 
@@ -68,6 +70,11 @@ class _Servicer(ClusterServicer):
         self._service = service
         self._request_id = request_id
         self._log = log
+        self._pushers = Idlers()
+
+    def end_pushes(self) -> None:
+        """Take no more of them, and let those end that are being answered."""
+        self._pushers.end()
 
     async def Hello(self, request: pb.Greeting, context: grpc.aio.ServicerContext) -> pb.Greeting:
         async def answer() -> pb.Greeting:
@@ -83,15 +90,16 @@ class _Servicer(ClusterServicer):
 
         return await self._unary(context, answer())
 
-    async def Push(
-        self, request: pb.PushRequest, context: grpc.aio.ServicerContext
-    ) -> pb.PushReply:
-        async def answer() -> pb.PushReply:
-            sender = codec.read_node(request.sender)
-            have = await self._service.on_push(sender, codec.read_events(request.events))
-            return pb.PushReply(have=codec.write_vector(have))
+    async def Push(  # type: ignore[override]  # The library takes coroutines too.
+        self, _: object, context: grpc.aio.ServicerContext
+    ) -> None:
+        async def answers() -> AsyncGenerator[pb.PushReply, None]:
+            while (request := await self._pushers.next(context)) is not None:
+                sender = codec.read_node(request.sender)
+                have = await self._service.on_push(sender, codec.read_events(request.events))
+                yield pb.PushReply(have=codec.write_vector(have))
 
-        return await self._unary(context, answer())
+        await self._stream(context, answers())
 
     async def HoldBlob(
         self, request: pb.HoldBlobRequest, context: grpc.aio.ServicerContext
@@ -107,7 +115,7 @@ class _Servicer(ClusterServicer):
 
         return await self._unary(context, answer())
 
-    async def Pull(  # type: ignore[override]  # The library takes coroutines too.
+    async def Pull(  # type: ignore[override]  # The same.
         self, request: pb.PullRequest, context: grpc.aio.ServicerContext
     ) -> None:
         async def answer() -> AsyncGenerator[pb.EventBatch, None]:

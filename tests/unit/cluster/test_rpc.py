@@ -180,15 +180,70 @@ async def test_the_request_id_travels_with_every_call():
     async with connected(service) as (peer, _):
         token = request_id.set("req-1")
         await peer.hello(GREETING)
-        await peer.push(EVENTS)
         async for _ in peer.pull({}):
             pass
         async for _ in peer.fetch(DIGEST, 0):
             pass
         await peer.hold(DIGEST, 7, [], None)
         request_id.reset(token)
+        await peer.hello(GREETING)
+    assert service.request_ids == ["req-1"] * 4 + [""]
+
+
+async def test_pushes_share_a_call_and_so_carry_no_request_id():
+    """One push has the events of many requests; the first one's id would be said of all."""
+    service = Service()
+    async with connected(service) as (peer, _):
+        token = request_id.set("req-1")
         await peer.push(EVENTS)
-    assert service.request_ids == ["req-1"] * 5 + [""]
+        request_id.reset(token)
+        await peer.push(EVENTS)
+    assert service.request_ids == ["", ""]
+
+
+async def test_a_late_answer_is_not_taken_for_the_next_one():
+    """A push was given up: what it would have been answered says nothing of the one after it."""
+
+    class Counting(Service):
+        async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+            await self._note(sender, list(events))
+            return {event.origin: event.dot.seq for event in events}
+
+    service = Counting()
+    service.hang = True
+    async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(peer.push(EVENTS[:1]))
+            await service.waiting.wait()
+            task.cancel()
+        service.hang = False
+        assert await peer.push(EVENTS) == {EVENTS[0].origin: 3}
+        assert await peer.push(EVENTS[:2]) == {EVENTS[0].origin: 2}
+
+
+async def test_a_failed_push_does_not_fail_the_next_one():
+    service = Service()
+    async with connected(service) as (peer, _):
+        await peer.push(EVENTS)
+        service.error = OSError(5, "Input/output error")
+        with pytest.raises(PeerRefused):
+            await peer.push(EVENTS)
+        service.error = None
+        assert await peer.push(EVENTS) == HAVE
+
+
+async def test_an_idle_push_call_does_not_hold_up_a_stop():
+    """It lasts as long as the link: each stop of a node would take all of the grace time."""
+    server = PeerServer(Service(), request_id, MemoryLog(), RpcConfig(stop_grace_s=3600))
+    port = await server.start("127.0.0.1:0")
+    peer = GrpcTransport(ALICE.node, request_id).connect(f"127.0.0.1:{port}")
+    try:
+        await peer.push(EVENTS)
+        await asyncio.wait_for(server.stop(), PATIENCE_S)
+        with pytest.raises(PeerUnreachable):
+            await peer.push(EVENTS)
+    finally:
+        await peer.close()
 
 
 @pytest.mark.parametrize(
@@ -301,7 +356,7 @@ async def test_silence_ends_at_the_deadline():
     peer = GrpcTransport(ALICE.node, request_id, config).connect(f"127.0.0.1:{port}")
     try:
         with pytest.raises(PeerUnreachable, match="DEADLINE"):
-            await peer.push(EVENTS)
+            await peer.probe(PROBES[0])
         async with asyncio.timeout(PATIENCE_S):
             await service.closed.wait()
     finally:
@@ -398,8 +453,13 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
 async def test_malformed_requests_never_reach_the_engine(method: str, request_message: object):
     service = Service()
     async with connected(service) as (_, address), grpc.aio.insecure_channel(address) as channel:
+        call = getattr(ClusterStub(channel), method)
+        if isinstance(request_message, pb.PushRequest):
+            answer = anext(aiter(call(iter([request_message]))))
+        else:
+            answer = call(request_message)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await getattr(ClusterStub(channel), method)(request_message)
+            await answer
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert service.asked == []
 
