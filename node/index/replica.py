@@ -21,12 +21,15 @@ from cluster.model import (
 from cluster.ports import Checkpoint
 from node.index import local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
-from node.index.journal import Journal
+from node.index.journal import Journal, Transaction
 from node.index.queries import Queries
 from node.index.store import END
 from node.index.writer import IndexWriter
 
 _QUARANTINED_MAX: Final = 1_000
+
+_TOGETHER: Final = 32
+"""Events of one write to the store. A scan looks at all that its transaction has changed."""
 
 QuarantineAlarm = Callable[[Event, str], None]
 
@@ -108,23 +111,41 @@ class IndexReplica:
             raise problem
 
     def _apply(self, events: Sequence[Event]) -> ClusterError | None:
+        """Apply *events* up to the first that cannot be; returns what is the matter with it."""
+        for start in range(0, len(events), _TOGETHER):
+            problem = self._apply_together(events[start : start + _TOGETHER])
+            if problem is not None:
+                return problem
+        return None
+
+    def _apply_together(self, events: Sequence[Event]) -> ClusterError | None:
+        txn, problem = self._journal.begin(), None
+        quarantined: list[tuple[Event, str]] = []
         for event in events:
-            txn = self._journal.begin()
             known = txn.known(event.origin)
             if event.dot.seq <= known:
                 continue
-            if event.dot.seq > known + 1:
-                return EventGap(event.dot, known)
-            if not all(txn.seen(dot) for dot in _builds_on(event)):
-                return EventGap(event.dot, known)
-            try:
-                self._journal.clock.observe(Stamp(event.stamp))
-            except ClockAhead as exc:
-                return EventAhead(event.dot, exc.ahead_ms)
+            problem = self._obstacle(txn, event, known)
+            if problem is not None:
+                break
             reason = objects.apply(txn, event)
-            txn.commit()
             if reason is not None:
-                self._loop.call_soon_threadsafe(self._on_quarantine, event, reason)
+                quarantined.append((event, reason))
+        txn.commit()
+        for event, reason in quarantined:
+            self._loop.call_soon_threadsafe(self._on_quarantine, event, reason)
+        return problem
+
+    def _obstacle(self, txn: Transaction, event: Event, known: int) -> ClusterError | None:
+        """Why *event* cannot be the next of its log, of which *known* events are here."""
+        if event.dot.seq > known + 1:
+            return EventGap(event.dot, known)
+        if not all(txn.seen(dot) for dot in _builds_on(event)):
+            return EventGap(event.dot, known)
+        try:
+            self._journal.clock.observe(Stamp(event.stamp))
+        except ClockAhead as exc:
+            return EventAhead(event.dot, exc.ahead_ms)
         return None
 
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:

@@ -7,6 +7,7 @@ content that they name is required all the same.
 """
 
 import json
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -32,6 +33,9 @@ _FOREIGN: Final = (
     "application/vnd.docker.image.rootfs.foreign.",
 )
 """Layers that live elsewhere: a registry need not have them."""
+
+_REMEMBERED: Final = 4
+"""Manifests, 4 MiB each at most; more than changes go on at once is not needed."""
 
 _MEDIA_TYPE_MAX: Final = 255
 """Longest media type, in characters (RFC 6838 allows 127 on each side of the slash)."""
@@ -83,9 +87,10 @@ class Manifest(msgspec.Struct, frozen=True):
     annotations: dict[str, str] | None
 
 
+@lru_cache(_REMEMBERED)
 def parse_manifest(content_type: str | None, body: bytes) -> Manifest:
     """
-    Read and check a manifest.
+    Read and check a manifest. The last few are remembered: one push needs its own several times.
 
     Args:
         content_type: the Content-Type it came with, parameters and all; None when there was none.
