@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from weakref import WeakSet
 
-from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch
 
 from cluster.errors import StorageFull
 from node.errors import IndexFull
@@ -67,8 +67,6 @@ class RocksStore:
         self._read_only = read_only
         self._recovering = False
         self._scratch: TemporaryDirectory[str] | None = None
-        self._synced = WriteOptions()
-        self._synced.sync = True
         self._open()
 
     def _open(self) -> None:
@@ -152,12 +150,10 @@ class RocksStore:
             raise self._failure(exc) from exc
 
     def sync(self) -> None:
-        # A synced write covers everything before it in the write-ahead log. rocksdict's
-        # flush_wal would do too, but it holds the interpreter lock while the disk works.
-        marker = WriteBatch(raw_mode=True)
+        # Not a write with the option to sync: rocksdict holds the interpreter lock during writes,
+        # and so the event loop would stand still for as long as the disk works.
         try:
-            marker.put(b"synced\0", b"", self._handles["meta"])
-            self._db.write(marker, self._synced)
+            self._db.flush_wal(True)
         except Exception as exc:
             raise self._failure(exc) from exc
 
