@@ -5,33 +5,57 @@ Hypothesis: at most one local round trip and one sync of the disk more than on a
 event goes to all peers of the region at once, each of which syncs it before it answers.
 
 Method: one client with one kept-alive connection puts small manifests, in turn to a single node
-and to one of a region of three. Between them, in the same rounds: an append of 4 KiB to a file with
-fdatasync, and a call between two nodes that does nothing (SWIM's probe) over gRPC. All share
-two cores, so that a round trip here has the peer's work in it, and a rest of our own.
+and to one of a region of three. That is done on this machine as it is, then with links that take
+10 ms longer between the three, then with disks that take 50 ms longer to sync, everywhere. What a
+region adds grows with the link by as many times 50 ms as there are round trips in it, and with the
+disk by as many as there are syncs: the rest is work, of three nodes and a client on the same cores.
 """
 
 import argparse
-import asyncio
 import hashlib
-import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from bench.machine import describe_machine
 from bench.manifests import IMAGE, image_manifest
 from bench.raw_http import Connection, push_blob, push_manifest
 from bench.scratch import scratch
-from cluster.model import NodeId, ProbeRequest
-from cluster.rpc.client import GrpcTransport
 from tests.e2e.serve_cluster import ServeCluster
 
-_ROUNDS = 7
-_EACH = 200
+_ROUNDS = 5
+_EACH = 100
+_SLOWER_MS = 50
 _REPOSITORY = "bench/put-cost"
+
+
+class Slower(NamedTuple):
+    """Milliseconds added to each round trip between nodes, and to each sync of a disk."""
+
+    round_trip: int = 0
+    sync: int = 0
+
+
+_HARDWARE = {
+    "as it is": Slower(),
+    f"links {_SLOWER_MS} ms slower": Slower(round_trip=_SLOWER_MS),
+    f"disks {_SLOWER_MS} ms slower": Slower(sync=_SLOWER_MS),
+}
+
+
+class Found(NamedTuple):
+    """Milliseconds of a PUT, one median for each round."""
+
+    single: list[float]
+    region: list[float]
+
+    @property
+    def added(self) -> float:
+        """What the region adds, compared round by round."""
+        return median(three - one for one, three in zip(self.single, self.region, strict=True))
 
 
 def main() -> None:
@@ -40,40 +64,38 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
-    quiet = ("--log-level", "warning")
-    with scratch("put-cost") as directory:
-        for part in ("single", "region"):
-            (directory / part).mkdir()
-        with (
-            ServeCluster(directory=directory / "single", size=1, options=quiet) as single,
-            ServeCluster(
-                directory=directory / "region", size=3, regions=("eu",), options=quiet
-            ) as region,
-        ):
-            _print(_measure(directory, single, region, rounds), rounds)
+    found = {name: _measure(name, slower, rounds) for name, slower in _HARDWARE.items()}
+    _print(found, rounds)
 
 
-def _measure(
-    directory: Path, single: ServeCluster, region: ServeCluster, rounds: int
-) -> dict[str, list[float]]:
-    """For each question the medians of the rounds, in seconds; the first round does not count."""
-    questions: dict[str, Callable[[int], Sequence[float]]] = {
-        "PUT to a single node": lambda number: _puts(single.nodes[0].http, number),
-        "PUT to one of three": lambda number: _puts(region.nodes[0].http, number),
-        "sync of the disk": lambda _: _syncs(directory),
-        "round trip between nodes": lambda _: asyncio.run(_round_trips(region.nodes[1].rpc)),
-    }
-    found: dict[str, list[float]] = {name: [] for name in questions}
-    for number in range(rounds + 1):
-        for name, question in questions.items():
-            value = median(question(number))
-            if number:
-                found[name].append(value)
-            print(f"{name:26} round {number} {value * 1000:8.2f} ms", file=sys.stderr, flush=True)
+def _measure(name: str, slower: Slower, rounds: int) -> Found:
+    """The first round does not count."""
+    found = Found([], [])
+    with scratch("put-cost") as directory, ExitStack() as clusters:
+        single = clusters.enter_context(_cluster(directory / "single", 1, slower))
+        region = clusters.enter_context(_cluster(directory / "region", 3, slower))
+        for number in range(rounds + 1):
+            for cluster, values in ((single, found.single), (region, found.region)):
+                value = _put_ms(cluster.nodes[0].http, number)
+                if number:
+                    values.append(value)
+            print(f"{name}: round {number} done", file=sys.stderr, flush=True)
     return found
 
 
-def _puts(address: str, number: int) -> list[float]:
+def _cluster(directory: Path, size: int, slower: Slower) -> ServeCluster:
+    directory.mkdir()
+    return ServeCluster(
+        directory=directory,
+        size=size,
+        regions=("eu",),
+        options=("--log-level", "warning"),
+        command=(sys.executable, "-m", "bench.slow", *map(str, slower), ""),
+    )
+
+
+def _put_ms(address: str, number: int) -> float:
+    """The median over manifests that are put one after the other."""
     blob = b"put cost"
     digest = "sha256:" + hashlib.sha256(blob).hexdigest()
     taken: list[float] = []
@@ -84,49 +106,23 @@ def _puts(address: str, number: int) -> list[float]:
             begun = time.perf_counter()
             push_manifest(connection, _REPOSITORY, "latest", IMAGE, body)
             taken.append(time.perf_counter() - begun)
-    return taken
+    return median(taken) * 1000
 
 
-def _syncs(directory: Path) -> list[float]:
-    taken: list[float] = []
-    with (directory / "synced").open("ab", buffering=0) as file:
-        for _ in range(_EACH):
-            begun = time.perf_counter()
-            file.write(b"x" * 4096)
-            os.fdatasync(file.fileno())
-            taken.append(time.perf_counter() - begun)
-    return taken
-
-
-async def _round_trips(address: str) -> list[float]:
-    request_id = ContextVar("request_id", default="")
-    peer = GrpcTransport(NodeId("bench"), request_id).connect(address)
-    request = ProbeRequest("atoll", NodeId("bench"), None, (), whole=False)
-    taken: list[float] = []
-    for _ in range(_EACH):
-        begun = time.perf_counter()
-        await peer.probe(request)
-        taken.append(time.perf_counter() - begun)
-    await peer.close()
-    return taken
-
-
-def _print(found: dict[str, list[float]], rounds: int) -> None:
+def _print(found: dict[str, Found], rounds: int) -> None:
     print()
-    print(f"| medians of {rounds} rounds of {_EACH} | |")
-    print("|---|---:|")
-    for name, values in found.items():
-        print(f"| {name} | {median(values) * 1000:.2f} ms |")
-    rows = list(zip(*found.values(), strict=True))
-    more = median(three - one for one, three, _, _ in rows)
-    allowed = median(sync + trip for _, _, sync, trip in rows)
-    print(f"| the region costs more, round by round | {more * 1000:.2f} ms |")
-    print(f"| one sync and one round trip | {allowed * 1000:.2f} ms |")
-    print(f"| ratio of the two, round by round | {_ratio(rows):.2f} |")
-
-
-def _ratio(rows: Sequence[tuple[float, ...]]) -> float:
-    return median((three - one) / (sync + trip) for one, three, sync, trip in rows)
+    print(
+        f"| medians of {rounds} rounds of {_EACH} | single node | one of three | the region adds |"
+    )
+    print("|---|---:|---:|---:|")
+    for name, each in found.items():
+        one, three = median(each.single), median(each.region)
+        print(f"| hardware {name} | {one:.2f} ms | {three:.2f} ms | {each.added:.2f} ms |")
+    plain, links, disks = found.values()
+    print()
+    print(f"- round trips that a region adds: {(links.added - plain.added) / _SLOWER_MS:.2f}")
+    print(f"- syncs that a region adds: {(disks.added - plain.added) / _SLOWER_MS:.2f}")
+    print(f"- work that a region adds, on these cores: {plain.added:.2f} ms")
 
 
 if __name__ == "__main__":

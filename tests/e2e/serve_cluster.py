@@ -134,6 +134,7 @@ class ServeCluster:
     """The nodes' regions, in turn."""
 
     options: Sequence[str] = ()
+    command: Sequence[str] = field(default_factory=atoll_command)
     nodes: list[ServeProcess] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -148,6 +149,7 @@ class ServeCluster:
                 data_dir=self.directory / f"node-{i}",
                 join=peers[:i] + peers[i + 1 :],
                 options=self.options,
+                command=self.command,
             )
             for i in range(self.size)
         ]

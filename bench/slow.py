@@ -1,0 +1,99 @@
+"""
+`atoll serve` on slower hardware: long links to some peers, and a disk that takes its time to sync.
+
+    python -m bench.slow ROUND_TRIP_MS SYNC_MS NEAR serve ...
+
+NEAR: the peers without a long link, HOST:PORT with commas between; every other one is far away.
+
+The delay of a link is added in front of the transport, in the calling process, half of it on the
+way there and half on the way back; bandwidth is not limited. That of a sync is added to every sync
+of the index. Not for more than latency.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from cluster.model import Digest, Event, Greeting, NodeId, ProbeReply, ProbeRequest, Vector
+from cluster.ports import Peer
+from cluster.rpc.client import GrpcPeer, GrpcTransport
+from node import main
+from node.cli import main as command
+from node.index.rocks import RocksStore
+
+
+class _FarPeer:
+    """A peer at the other end of a long link."""
+
+    def __init__(self, peer: GrpcPeer, round_trip_s: float) -> None:
+        self._peer = peer
+        self._round_trip_s = round_trip_s
+
+    async def hello(self, greeting: Greeting) -> Greeting:
+        return await self._there_and_back(self._peer.hello, greeting)
+
+    async def push(self, events: Sequence[Event]) -> Vector:
+        return await self._there_and_back(self._peer.push, events)
+
+    async def probe(self, request: ProbeRequest) -> ProbeReply:
+        return await self._there_and_back(self._peer.probe, request)
+
+    async def hold(
+        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
+    ) -> None:
+        await self._there_and_back(self._peer.hold, digest, size, sources, data)
+
+    def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+        return self._late(self._peer.pull(have))
+
+    def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
+        return self._late(self._peer.fetch(digest, offset))
+
+    def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[Any, None]:
+        return self._late(self._peer.checkpoint(number, after))
+
+    async def close(self) -> None:
+        await self._peer.close()
+
+    async def _there_and_back(self, call: Any, *args: Any) -> Any:
+        await asyncio.sleep(self._round_trip_s / 2)
+        answer = await call(*args)
+        await asyncio.sleep(self._round_trip_s / 2)
+        return answer
+
+    async def _late(self, stream: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        # The first item pays for the way there and back; those behind it are on their way already.
+        await asyncio.sleep(self._round_trip_s)
+        async for item in stream:
+            yield item
+
+
+class _LongLinks(GrpcTransport):
+    """Long links to every address that is not one of *near*."""
+
+    near: frozenset[str] = frozenset()
+    round_trip_s = 0.0
+
+    def connect(self, address: str) -> Peer:  # type: ignore[override]  # the port's own type
+        peer = super().connect(address)
+        far = self.round_trip_s > 0 and address not in self.near
+        return _FarPeer(peer, self.round_trip_s) if far else peer
+
+
+class _SlowDisk(RocksStore):
+    sync_s = 0.0
+
+    def sync(self) -> None:
+        time.sleep(self.sync_s)
+        super().sync()
+
+
+if __name__ == "__main__":
+    _LongLinks.round_trip_s = float(sys.argv.pop(1)) / 1000
+    _SlowDisk.sync_s = float(sys.argv.pop(1)) / 1000
+    _LongLinks.near = frozenset(sys.argv.pop(1).split(","))
+    main.GrpcTransport = _LongLinks  # type: ignore[misc]
+    main.RocksStore = _SlowDisk  # type: ignore[misc]
+    command()
