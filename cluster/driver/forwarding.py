@@ -33,6 +33,8 @@ class Forwarding:
         self._env = env
         self._neighbourhood = neighbourhood
         self._relayed: dict[Origin, int] = {}
+        self._drawn_among: Collection[Member] = ()
+        self._drawn: dict[Region, frozenset[NodeId]] = {}
 
     def note_received(self, sender: Region, origins: Collection[Origin]) -> None:
         """
@@ -59,7 +61,12 @@ class Forwarding:
                     yield Duty(origin, upto)
 
     def _relays(self, region: Region) -> frozenset[NodeId]:
-        connected = (m.node for m in self._neighbourhood.connected() if m.region == region)
-        # As many as there must be copies: in a lone region those are all abroad.
-        count = max(self._env.config.relays, self._env.config.copies - 1)
-        return relays(self._env.me.node, connected, count)
+        connected = self._neighbourhood.connected()
+        if connected != self._drawn_among:
+            self._drawn_among, self._drawn = connected, {}
+        if region not in self._drawn:
+            nodes = (m.node for m in connected if m.region == region)
+            # As many as there must be copies: in a lone region those are all abroad.
+            count = max(self._env.config.relays, self._env.config.copies - 1)
+            self._drawn[region] = relays(self._env.me.node, nodes, count)
+        return self._drawn[region]

@@ -1,9 +1,9 @@
 """Handing events to one peer, as they become durable here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from cluster.driver.forwarding import Forwarding
+from cluster.driver.forwarding import Duty, Forwarding
 from cluster.environment import Environment
 from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
@@ -68,19 +68,28 @@ class Pushing:
             self._env.counters.pushes_unanswered += 1
             return {}
 
+    def _due(self) -> Iterator[Duty]:
+        """The logs of which the peer lacks something, as far as is known, and may be given more."""
+        now = self._env.clock.now_s()
+        for duty in self._forwarding.duties(self._member.node, self._member.region):
+            lacks = duty.upto > self._reached.get(duty.origin, 0)
+            if lacks and self._paused_until.get(duty.origin, 0.0) <= now:
+                yield duty
+
+    def _has_more(self) -> bool:
+        return next(self._due(), None) is not None
+
     def _next_batch(self) -> list[Event]:
-        now, room = self._env.clock.now_s(), self._env.config.push_batch_bytes
+        room = self._env.config.push_batch_bytes
         batch: list[Sequence[Event]] = []
         vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
         # Who has nothing asks for the state, and would get the events beside it.
         waits = antientropy.needs_state(self._reached, vector, events_min)
-        for origin, upto in self._forwarding.duties(self._member.node, self._member.region):
-            after = self._reached.get(origin, 0)
-            if after >= upto or self._paused_until.get(origin, 0.0) > now:
-                continue
+        for origin, _ in self._due():
             if waits:
                 self._pause(origin)
                 continue
+            after = self._reached.get(origin, 0)
             try:
                 events = self._env.records.events_after(origin, after, max_bytes=room)
             except BelowFloor:
@@ -118,7 +127,7 @@ class Pushing:
 
     async def _wait_for_more(self) -> None:
         if not self._paused_until:
-            await self._changes.wait()
+            await self._changes.wait_until(self._has_more)
             return
         pause_s = min(self._paused_until.values()) - self._env.clock.now_s()
         await self._changes.wait_at_most(pause_s)

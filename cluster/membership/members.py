@@ -27,6 +27,9 @@ class Members:
         self._others: dict[NodeId, Member] = {}
         self._standings: dict[NodeId, Standing] = {}
         self._connected: set[NodeId] = set()
+        self._present: tuple[Member, ...] | None = None
+        """`others()` and `connected()` as they are until the next change: all are asked often."""
+        self._linked: tuple[Member, ...] | None = None
 
     def is_me(self, member: Member) -> bool:
         """Whether *member* is this very process's node, met through one of its own addresses."""
@@ -47,7 +50,9 @@ class Members:
             raise PeerRefused(f"the member table is full: {self._members_max} members")
         if known is not None and known.rpc != member.rpc and member.node in self._connected:
             raise DuplicateNode.between(known, member)
-        self._others[member.node] = member
+        if known != member:
+            self._others[member.node] = member
+            self._note_change()
 
     def hear(self, hearsay: Iterable[Member]) -> list[Member]:
         """Add members that somebody else knows; return the new ones."""
@@ -59,16 +64,20 @@ class Members:
                 break
             self._others[member.node] = member
             new.append(member)
+        if new:
+            self._note_change()
         return new
 
     def connect(self, node: NodeId) -> None:
         """Note that the link to a known member is up."""
         assert node in self._others, f"{node} was never greeted"
         self._connected.add(node)
+        self._note_change()
 
     def disconnect(self, node: NodeId) -> None:
         """Note that the link is down. The member stays a member."""
         self._connected.discard(node)
+        self._note_change()
 
     def get(self, node: NodeId) -> Member | None:
         return self._others.get(node)
@@ -78,11 +87,17 @@ class Members:
 
     def others(self) -> tuple[Member, ...]:
         """All members but this node and those that left."""
-        return tuple(m for m in self._others.values() if self.status(m.node) is not Status.LEFT)
+        if self._present is None:
+            self._present = tuple(
+                m for m in self._others.values() if self.status(m.node) is not Status.LEFT
+            )
+        return self._present
 
     def connected(self) -> tuple[Member, ...]:
         """The members whose link is up."""
-        return tuple(m for m in self.others() if m.node in self._connected)
+        if self._linked is None:
+            self._linked = tuple(m for m in self.others() if m.node in self._connected)
+        return self._linked
 
     def expected(self, region: Region) -> tuple[Member, ...]:
         """
@@ -103,8 +118,10 @@ class Members:
 
     def status(self, node: NodeId) -> Status | None:
         """The status of *node*; None when it is not in the table."""
-        standing = self.standing(node)
-        return None if standing is None else standing.status
+        said = self._standings.get(node)
+        if said is not None:
+            return said.status
+        return None if (known := self.rumour(node)) is None else known.standing.status
 
     def rumour(self, node: NodeId) -> Rumour | None:
         """All that is known of *node*."""
@@ -143,6 +160,7 @@ class Members:
                 return None
         self._others[member.node] = merged.member
         self._standings[member.node] = merged.standing
+        self._note_change()
         return merged
 
     def restore(self, rumour: Rumour) -> None:
@@ -158,9 +176,14 @@ class Members:
             standing = Standing(Status.ALIVE, standing.incarnation)
         self._others[member.node] = member
         self._standings[member.node] = standing
+        self._note_change()
 
     def forget(self, node: NodeId) -> None:
         """Drop a member that left."""
         assert self.status(node) is Status.LEFT, f"{node} has not left"
         del self._others[node], self._standings[node]
         self._connected.discard(node)
+        self._note_change()
+
+    def _note_change(self) -> None:
+        self._present = self._linked = None

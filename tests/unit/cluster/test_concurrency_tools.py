@@ -62,6 +62,50 @@ async def test_a_cancelled_waiter_does_not_take_the_others_along():
     assert second.done()
 
 
+async def test_a_beat_wakes_no_task_whose_condition_does_not_hold():
+    """If this fails, every beat runs several tasks per link for nothing."""
+    pulse, looks, done = Pulse(), 0, False
+
+    def condition() -> bool:
+        nonlocal looks
+        looks += 1
+        return done
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        task = group.create_task(pulse.wait_until(condition))
+        await turns()
+        pulse.beat()
+        pulse.beat()
+        await turns()
+        # At the start, and once for both beats: the task itself did not look again.
+        assert looks == 2
+        pulse.beat()
+        # What changes right after the beat is seen all the same.
+        done = True
+        await turns()
+        assert task.done()
+
+
+async def test_a_condition_that_fails_is_told_to_who_waits_for_it():
+    """If this fails, the others who wait for something are not woken any more."""
+    pulse, broken, done = Pulse(), False, False
+
+    def condition() -> bool:
+        if broken:
+            raise OSError("the disk is gone")
+        return False
+
+    first = asyncio.create_task(pulse.wait_until(condition))
+    second = asyncio.create_task(pulse.wait_until(lambda: done))
+    await turns()
+    broken = done = True
+    pulse.beat()
+    async with asyncio.timeout(10):
+        with pytest.raises(OSError, match="the disk is gone"):
+            await first
+        await second
+
+
 async def test_callers_share_the_round_that_starts_after_they_ask():
     gate, started = asyncio.Event(), 0
 
