@@ -6,7 +6,7 @@ event goes to all peers of the region at once, each of which syncs it before it 
 
 Method: one client with one kept-alive connection puts small manifests, in turn to a single node
 and to one of a region of three. That is done on this machine as it is, then with links that take
-10 ms longer between the three, then with disks that take 50 ms longer to sync, everywhere. What a
+50 ms longer between the three, then with disks that take 50 ms longer to sync, everywhere. What a
 region adds grows with the link by as many times 50 ms as there are round trips in it, and with the
 disk by as many as there are syncs: the rest is work, of three nodes and a client on the same cores.
 """
