@@ -251,6 +251,18 @@ class ClusterConfig:
     """How long a checkpoint may be read at all. Below the time that a large index takes over a slow
     link, its reader never gets to the end."""
 
+    compare_interval_s: float = 60.0
+    """Time between comparisons of this index's sums with those of a member that has the same
+    events. Lower notices a difference sooner; each costs 6 KiB, and a sync at both."""
+
+    check_rows_interval_s: float = 6 * 3_600.0
+    """Time between checks of all rows against their sums. Lower notices sooner that a row was
+    changed by something else than a change of the index; each reads the whole index."""
+
+    check_rows_again_s: float = 600.0
+    """Age up to which the result of such a check is good enough when a difference asks for one.
+    Lower finds out sooner who is wrong; a difference that stays costs a check that often."""
+
     trim_interval_s: float = 60.0
     """Time between looks at what can be forgotten of the logs. Lower keeps them shorter."""
 

@@ -12,6 +12,8 @@ from cluster.model import (
     CheckpointHead,
     CheckpointPart,
     CheckpointPiece,
+    CompareReply,
+    CompareRequest,
     Digest,
     Dot,
     Event,
@@ -21,6 +23,7 @@ from cluster.model import (
     ProbeReply,
     ProbeRequest,
     Rumour,
+    Summed,
     Vector,
 )
 
@@ -218,6 +221,24 @@ class RecordReplica(Protocol):
         """
         ...
 
+    async def summed(self) -> Summed:
+        """
+        The sums over the shared rows at this moment, as they are kept from change to change.
+
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
+        """
+        ...
+
+    async def check_rows(self) -> bool:
+        """
+        Whether the shared rows add up to their sums. Reads all of them, with pauses.
+
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
+        """
+        ...
+
     async def apply(self, events: Sequence[Event]) -> None:
         """
         Merge events of other nodes, in order. On return they are durable.
@@ -337,6 +358,15 @@ class Peer(Protocol):
         """
         ...
 
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        """
+        Have the peer hold its sums against these.
+
+        Raises:
+            NotCaughtUp: it is itself restoring its state.
+        """
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -400,6 +430,15 @@ class PeerService(Protocol):
         """
         ...
 
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        """
+        Hold this node's sums against a peer's.
+
+        Raises:
+            NotCaughtUp: this node is restoring its state.
+        """
+        ...
+
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> None:
@@ -444,3 +483,5 @@ class Log(Protocol):
     def info(self, event: str, **fields: object) -> object: ...
 
     def warning(self, event: str, **fields: object) -> object: ...
+
+    def error(self, event: str, **fields: object) -> object: ...

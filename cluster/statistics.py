@@ -55,6 +55,18 @@ class Counters:
     """Times the state of a peer was taken over, the events that lead there being gone."""
 
     checkpoint_rows_served: int = 0
+    comparisons: int = 0
+    """Times the sums over the rows were held against a member's with the same events."""
+
+    differences: int = 0
+    """Those in which they differed: one of the two indexes is wrong."""
+
+    rows_checks: int = 0
+    """Times all rows were read and held against their sums."""
+
+    rows_damaged: int = 0
+    """Those in which they did not add up: something else than a change has changed rows."""
+
     events_trimmed: int = 0
     """Events that were forgotten, every member having them."""
 
@@ -101,6 +113,12 @@ class ClusterStatistics:
 
     restoring: RestoreStatistics | None
     """None while no peer's state is being taken over."""
+
+    damaged: bool
+    """Rows of the index here are not what was written; those of a member are to replace them."""
+
+    differing: tuple[NodeId, ...]
+    """Members whose rows were not those of this node, though both had the same events."""
 
     members: tuple[MemberStatistics, ...]
 

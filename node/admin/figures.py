@@ -34,6 +34,11 @@ class ClusterFigures:
     restores: int
     checkpoint_rows_served: int
     events_trimmed: int
+    index_damaged: int
+    index_differing: int
+    comparisons: int
+    differences: int
+    rows_checks: int
     member_statuses: tuple[tuple[str, str, str], ...]
     """Node, region and status of every other member."""
 
@@ -57,6 +62,11 @@ class ClusterFigures:
             restores=statistics.totals.restores,
             checkpoint_rows_served=statistics.totals.checkpoint_rows_served,
             events_trimmed=statistics.totals.events_trimmed,
+            index_damaged=int(statistics.damaged),
+            index_differing=len(statistics.differing),
+            comparisons=statistics.totals.comparisons,
+            differences=statistics.totals.differences,
+            rows_checks=statistics.totals.rows_checks,
             member_statuses=tuple(
                 (member.node, member.region, member.status.value) for member in statistics.members
             ),

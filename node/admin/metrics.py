@@ -109,6 +109,25 @@ class ClusterStatistics(Protocol):
     def events_trimmed(self) -> int: ...
 
     @property
+    def index_damaged(self) -> int:
+        """1 while rows of the index are not what was written, else 0."""
+        ...
+
+    @property
+    def index_differing(self) -> int:
+        """Members with the same events and other rows, when they were last compared."""
+        ...
+
+    @property
+    def comparisons(self) -> int: ...
+
+    @property
+    def differences(self) -> int: ...
+
+    @property
+    def rows_checks(self) -> int: ...
+
+    @property
     def member_statuses(self) -> Sequence[tuple[str, str, str]]:
         """Node, region and status of every other member."""
         ...
@@ -183,6 +202,24 @@ _CLUSTER: Final = (
         "atoll_events_trimmed",
         "Events forgotten, as no member will ask for them.",
         "events_trimmed",
+        total=True,
+    ),
+    _Figure(
+        "atoll_index_damaged",
+        "Whether rows are not what was written; 1 is an alarm.",
+        "index_damaged",
+    ),
+    _Figure(
+        "atoll_index_differing_members",
+        "Members with the same events and other rows; anything above 0 is an alarm.",
+        "index_differing",
+    ),
+    _Figure("atoll_index_comparisons", "Comparisons of rows.", "comparisons", total=True),
+    _Figure("atoll_index_differences", "Those that found some.", "differences", total=True),
+    _Figure(
+        "atoll_index_rows_checks",
+        "Checks of all rows against their sums.",
+        "rows_checks",
         total=True,
     ),
 )

@@ -16,17 +16,25 @@ from cluster.model import (
     NodeId,
     Origin,
     Stamp,
+    Summed,
     Vector,
 )
 from cluster.ports import Checkpoint
 from node.index import local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal
+from node.index.merkle import RowCheck
 from node.index.queries import Queries
-from node.index.store import END
+from node.index.store import END, SHARED_FAMILIES
 from node.index.writer import IndexWriter
 
 _QUARANTINED_MAX: Final = 1_000
+
+_CHECK_ROWS: Final = 256
+"""Rows read between two turns of the event loop: one to two milliseconds."""
+
+_CHECK_PAUSE_S: Final = 0.01
+"""The rest in between, so that a check takes a tenth of the loop's time."""
 
 QuarantineAlarm = Callable[[Event, str], None]
 
@@ -99,6 +107,28 @@ class IndexReplica:
         assert self._restore is not None, "begin_restore comes first"
         await self._writer.submit(self._restore.finish)
         self._restore = None
+
+    async def summed(self) -> Summed:
+        return await self._writer.submit(self._summed)
+
+    def _summed(self) -> Summed:
+        self._journal.check_serving()
+        return Summed(dict(self._journal.applied), self._journal.sums.encode())
+
+    async def check_rows(self) -> bool:
+        check = await self._writer.submit(self._begin_check)
+        try:
+            while True:
+                adds_up = check.step(_CHECK_ROWS)
+                if adds_up is not None:
+                    return adds_up
+                await asyncio.sleep(_CHECK_PAUSE_S)
+        finally:
+            check.close()
+
+    def _begin_check(self) -> RowCheck:
+        self._journal.check_serving()
+        return RowCheck(self._journal.store.snapshot(SHARED_FAMILIES), self._journal.sums)
 
     async def apply(self, events: Sequence[Event]) -> None:
         if not events:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from cluster.clock import COUNTER_BITS
 from cluster.errors import BelowFloor, CheckpointUnavailable, EventAhead, EventGap, NotCaughtUp
 from cluster.events import Add, Hold, decode_body, encode_body, kind_of
+from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
 from cluster.model import (
     CheckpointHead,
     CheckpointPart,
@@ -17,6 +18,7 @@ from cluster.model import (
     Kind,
     NodeId,
     Origin,
+    Summed,
     Vector,
 )
 from cluster.replication import claims
@@ -52,7 +54,8 @@ class MemoryRecords:
 
     `disk` is an event that every `apply` waits for: cleared, it is a disk that hangs. `broken` is
     raised by `apply` and `hold` when set, `dead` by `check`. Stamps above `clock_limit` are
-    refused as too far ahead.
+    refused as too far ahead. `damaged` rows are not those of the sums; `off` are sums that went
+    another way than the peers'.
     """
 
     def __init__(self, node: str, epoch: int = 1) -> None:
@@ -68,6 +71,8 @@ class MemoryRecords:
         self.applied: list[Event] = []
         self.floors: dict[Origin, int] = {}
         self.restoring = False
+        self.damaged = False
+        self.off = False
         self._arriving: MemoryCheckpoint | None = None
         self._arrived = 0
         self._subscribers: list[Callable[[], None]] = []
@@ -126,13 +131,24 @@ class MemoryRecords:
         assert self._arriving is not None
         if self._arrived != self._arriving.head.rows:
             raise CheckpointUnavailable("something is missing")
-        self.restoring = False
+        self.restoring = self.damaged = self.off = False
         for origin, log in self._arriving.logs.items():
             if len(self.logs.get(origin, [])) < len(log):
                 self.logs[origin] = []
                 for event in log:
                     self._take(event)
                 self.floors[origin] = len(log)
+
+    async def summed(self) -> Summed:
+        self._check_serving()
+        events = sum(map(len, self.logs.values()))
+        sums = events.to_bytes(HASH_BYTES, "big") + events.to_bytes(COUNT_BYTES, "big")
+        rest = bytes([self.off]) * (SUMS_BYTES - len(sums))
+        return Summed(self.vector(), sums + rest)
+
+    async def check_rows(self) -> bool:
+        self._check_serving()
+        return not self.damaged
 
     def _check_serving(self) -> None:
         if self.restoring:

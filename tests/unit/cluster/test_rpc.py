@@ -26,7 +26,11 @@ from cluster.errors import (
     StorageFull,
     WrongCluster,
 )
+from cluster.gossip.comparison import SUMS_BYTES
 from cluster.model import (
+    CompareReply,
+    CompareRequest,
+    Difference,
     Digest,
     Dot,
     Event,
@@ -77,6 +81,8 @@ PROBES = [
     ProbeRequest("atoll", ALICE.node),
     ProbeRequest("atoll", ALICE.node, BOB.node, RUMOURS, whole=True),
 ]
+COMPARED = CompareRequest(ALICE.node, HAVE, bytes(range(256)) * (SUMS_BYTES // 256), damaged=True)
+FOUND = CompareReply(True, True, (Difference(0, 7), Difference(255, 1 << 40)))
 REPLY = ProbeReply(BOB.node, True, RUMOURS)
 
 request_id: ContextVar[str] = ContextVar("request_id")
@@ -133,6 +139,10 @@ class Service:
         await self._note(digest, offset)
         yield 7, b"tent"
 
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        await self._note(request)
+        return FOUND
+
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> None:
@@ -163,6 +173,7 @@ async def test_every_method_carries_everything():
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
         await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None)
         await peer.hold(DIGEST, 0, [], b"")
+        assert await peer.compare(COMPARED) == FOUND
     assert service.asked == [
         GREETING,
         *[(probe,) for probe in PROBES],
@@ -171,6 +182,7 @@ async def test_every_method_carries_everything():
         (SHA512, 1),
         (DIGEST, 7, ["bob", "carol"], None),
         (DIGEST, 0, [], b""),
+        (COMPARED,),
     ]
 
 
