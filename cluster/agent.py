@@ -8,6 +8,7 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Spreading ──── where is an event by now
             ├─ Trimming ───── forgets events that everybody has
             ├─ Checkpoints    the whole state, for members that need forgotten events
+            ├─ Repairing ──── copies that blobs lack since members were away
             ├─ Comparing ──── notices that an index is wrong
             ├─ Bootstrap ──── takes over a member's state, when this node needs some
             ├─ Fetcher ────── blobs on their way here
@@ -29,6 +30,7 @@ from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
+from cluster.driver.repairing import Repairing
 from cluster.driver.service import Service
 from cluster.driver.spreading import Spreading
 from cluster.driver.trimming import Trimming
@@ -97,6 +99,7 @@ class Cluster:
         self._checkpoints = Checkpoints(env)
         self._trimming = Trimming(env, self._links)
         self._comparing = Comparing(env, self._links)
+        self._repairing = Repairing(env, self._links, self._durability)
         self.service: PeerService = Service(
             env,
             self._links,
@@ -128,6 +131,7 @@ class Cluster:
                     self._checkpoints,
                     self._trimming,
                     self._comparing,
+                    self._repairing,
                 ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:

@@ -231,6 +231,15 @@ class ClusterConfig:
     """Blobs being brought to other holders at the same time. When full, further ones wait. More
     hide round trips; each may read a whole blob from disk."""
 
+    repair_interval_s: float = 600.0
+    """Time between walks over the blobs held here, in search of those with too few copies; one
+    more follows when a member has come. Lower repairs sooner what failed before; each reads the
+    holder rows of the whole cluster."""
+
+    repair_pause_s: float = 10.0
+    """Time from the coming of a member to such a walk. Lower makes its copies sooner; a link that
+    comes and goes costs a walk that often."""
+
     replications_queue_max: int = 1024
     """Background replications that may wait. When full, new ones are dropped and counted: the
     manifest that names the blob asks for its copies again before it is acknowledged."""

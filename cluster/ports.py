@@ -260,6 +260,17 @@ class RecordReplica(Protocol):
         """
         ...
 
+    def held_after(
+        self, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        """
+        Blobs that this node said it holds, with their sizes in bytes, by digest.
+
+        Those of the next *looked_at_max* holder rows behind the blob *after*, whoever made them,
+        the last blob's rows all included; and the blob to go on after, None at the end.
+        """
+        ...
+
     async def hold(self, digest: Digest, size: int) -> None:
         """Record, durably, that this node holds the blob. Emits an event unless already known."""
         ...

@@ -33,6 +33,9 @@ class Counters:
     """Transfers thrown away because the bytes were not what their digest says."""
 
     copies_made: int = 0
+    copies_repaired: int = 0
+    """Those of blobs that had fewer than `copies`, made in the background."""
+
     replications_dropped: int = 0
     catch_up_rounds: int = 0
     links_lost: int = 0

@@ -25,6 +25,7 @@ class ClusterFigures:
     events_unpushed: int
     blobs_fetching: int
     durability_degraded: int
+    copies_repaired: int
     health: int
     suspicions: int
     refutations: int
@@ -53,6 +54,7 @@ class ClusterFigures:
             events_unpushed=max((member.lag_events for member in connected), default=0),
             blobs_fetching=statistics.fetches_running,
             durability_degraded=statistics.totals.degraded,
+            copies_repaired=statistics.totals.copies_repaired,
             health=statistics.health,
             suspicions=statistics.totals.suspicions,
             refutations=statistics.totals.refutations,

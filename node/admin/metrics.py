@@ -78,6 +78,11 @@ class ClusterStatistics(Protocol):
         ...
 
     @property
+    def copies_repaired(self) -> int:
+        """Copies made in the background of blobs that had fewer than `copies`."""
+        ...
+
+    @property
     def health(self) -> int:
         """Local health score of the failure detector; 0 is good."""
         ...
@@ -170,6 +175,12 @@ _CLUSTER: Final = (
         "atoll_durability_degraded",
         "Pushes acknowledged on fewer nodes than `copies`, as no more were connected.",
         "durability_degraded",
+        total=True,
+    ),
+    _Figure(
+        "atoll_copies_repaired",
+        "Copies made in the background of blobs that had fewer than `copies`.",
+        "copies_repaired",
         total=True,
     ),
     _Figure(

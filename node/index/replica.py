@@ -160,6 +160,13 @@ class IndexReplica:
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return self._queries.holders(digest)
 
+    def held_after(
+        self, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        if self._journal.restoring:
+            return (), None
+        return self._queries.held_after(self._journal.origin.node, after, looked_at_max)
+
     async def hold(self, digest: Digest, size: int) -> None:
         def change() -> None:
             txn = self._journal.begin()

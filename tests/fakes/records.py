@@ -63,6 +63,7 @@ class MemoryRecords:
         self._began: Vector = {}
         self.logs: dict[Origin, list[Event]] = {}
         self.holding: dict[Digest, dict[NodeId, Dot]] = {}
+        self.sizes: dict[Digest, int] = {}
         self.disk = asyncio.Event()
         self.disk.set()
         self.broken: OSError | None = None
@@ -179,6 +180,20 @@ class MemoryRecords:
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return dict(self.holding.get(digest, {}))
 
+    def held_after(
+        self, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        mine = NodeId(self._origin.node)
+        rest = sorted(digest for digest in self.holding if after is None or digest > after)
+        page, looked_at = list[tuple[Digest, int]](), 0
+        for number, digest in enumerate(rest):
+            if looked_at >= looked_at_max:
+                return page, rest[number - 1]
+            looked_at += len(self.holding[digest])
+            if mine in self.holding[digest]:
+                page.append((digest, self.sizes[digest]))
+        return page, None
+
     async def hold(self, digest: Digest, size: int) -> None:
         if self.broken is not None:
             raise self.broken
@@ -214,6 +229,7 @@ class MemoryRecords:
             body = decode_body(event)
             assert isinstance(body, Hold)
             digest = Digest.parse(event.key.name)
+            self.sizes[digest] = body.size
             rows = self.holding.setdefault(digest, {})
             rows.pop(NodeId(event.dot.node), None)
             if body.held:

@@ -32,6 +32,7 @@ class FakeCluster:
     restores: int = 12
     checkpoint_rows_served: int = 13
     events_trimmed: int = 14
+    copies_repaired: int = 16
     index_damaged: int = 1
     index_differing: int = 2
     comparisons: int = 15
@@ -111,6 +112,7 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_restores_total", ()] == 12
     assert samples["atoll_checkpoint_rows_served_total", ()] == 13
     assert samples["atoll_events_trimmed_total", ()] == 14
+    assert samples["atoll_copies_repaired_total", ()] == 16
     assert samples["atoll_index_damaged", ()] == 1
     assert samples["atoll_index_differing_members", ()] == 2
     assert samples["atoll_index_comparisons_total", ()] == 15
