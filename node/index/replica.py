@@ -31,7 +31,7 @@ from node.index.writer import IndexWriter
 _QUARANTINED_MAX: Final = 1_000
 
 _CHECK_ROWS: Final = 256
-"""Rows read between two turns of the event loop: one to two milliseconds."""
+"""Rows read between two turns of the event loop: about a millisecond."""
 
 _CHECK_PAUSE_S: Final = 0.01
 """The rest in between, so that a check takes a tenth of the loop's time."""

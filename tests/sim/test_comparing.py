@@ -36,6 +36,16 @@ def test_a_row_that_rots_is_replaced(told: Told):
     assert told["rot"]["alarms"] == ["rows are not what was written"]
 
 
+def test_what_was_accepted_on_one_disk_gets_to_a_second(told: Told):
+    """Broken: a push that was acknowledged while the other node was away stays on one disk."""
+    found = told["degraded"]
+    assert found["degraded"] > 0
+    assert found["violations"] == []
+    one, other = found["blobs"]
+    assert one == other
+    assert len(one) > 5
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_faults_are_no_alarm(told: Told, seed: int):
     """Broken: a crash, a wiped disk or a partition makes nodes replace what is right."""
