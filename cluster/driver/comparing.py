@@ -114,6 +114,7 @@ class Comparing:
         self._env.counters.comparisons += 1
         if not reply.differences:
             self._differing.discard(node)
+            self._links.changes.beat()
             return
         self._env.counters.differences += 1
         # Once aloud; while it stays so, the alarm is in the statistics.
@@ -126,6 +127,7 @@ class Comparing:
         )
         self._differing.add(node)
         self._doubt.set()
+        self._links.changes.beat()
 
     def _is_sound(self) -> bool:
         """Whether the rows were lately found to be those of the sums."""

@@ -402,6 +402,8 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Probe", pb.ProbeRequest(cluster="atoll")),
         ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour()])),
         ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour(incarnation=1 << 63)])),
+        ("Compare", pb.CompareRequest(sender="a", sums=bytes(SUMS_BYTES - 1))),
+        ("Compare", pb.CompareRequest(sums=bytes(SUMS_BYTES))),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
         ("HoldBlob", pb.HoldBlobRequest(digest=DIGEST, sources=["a\x00b"])),
@@ -466,3 +468,10 @@ def test_events_survive_the_wire(event: Event):
 @given(st.dictionaries(st.builds(Origin, names, u64), u64, max_size=5))
 def test_vectors_survive_the_wire(vector: dict[Origin, int]):
     assert codec.read_vector(codec.write_vector(vector)) == vector
+
+
+def test_a_partition_that_is_none_is_refused():
+    """Broken: a peer with more partitions fills this node's log with numbers."""
+    far = pb.PartitionDifference(partition=256)
+    with pytest.raises(ValueError, match="partition"):
+        codec.read_comparison_reply(pb.CompareReply(same_vector=True, differences=[far]))
