@@ -8,6 +8,8 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Spreading ──── where is an event by now
             ├─ Trimming ───── forgets events that everybody has
             ├─ Checkpoints    the whole state, for members that need forgotten events
+            ├─ Repairing ──── copies that blobs lack since members were away
+            ├─ Comparing ──── notices that an index is wrong
             ├─ Bootstrap ──── takes over a member's state, when this node needs some
             ├─ Fetcher ────── blobs on their way here
             ├─ Durability ─── blobs on their way to other holders
@@ -23,10 +25,12 @@ from cluster.config import ClusterConfig
 from cluster.driver.acknowledging import Acknowledging
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
+from cluster.driver.comparing import Comparing
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
+from cluster.driver.repairing import Repairing
 from cluster.driver.service import Service
 from cluster.driver.spreading import Spreading
 from cluster.driver.trimming import Trimming
@@ -94,8 +98,16 @@ class Cluster:
         self._spreading = Spreading(env, self._links)
         self._checkpoints = Checkpoints(env)
         self._trimming = Trimming(env, self._links)
+        self._comparing = Comparing(env, self._links)
+        self._repairing = Repairing(env, self._links, self._durability)
         self.service: PeerService = Service(
-            env, self._links, intake, self._fetcher, self._probing, self._checkpoints
+            env,
+            self._links,
+            intake,
+            self._fetcher,
+            self._probing,
+            self._checkpoints,
+            self._comparing,
         )
         records.subscribe(self._links.changes.beat)
 
@@ -118,6 +130,8 @@ class Cluster:
                     self._durability,
                     self._checkpoints,
                     self._trimming,
+                    self._comparing,
+                    self._repairing,
                 ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
@@ -226,6 +240,10 @@ class Cluster:
         """Whether this node lacks events that are gone everywhere, and takes over a state."""
         return self._links.bootstrap.wanted
 
+    def is_damaged(self) -> bool:
+        """Whether rows of the index here are not what was written; see `Comparing`."""
+        return self._comparing.damaged
+
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
         return self._links.clock_off_ms()
@@ -282,6 +300,8 @@ class Cluster:
             current=self._links.is_current(),
             clock_off_ms=self.clock_off_ms(),
             restoring=self._links.bootstrap.statistics(),
+            damaged=self.is_damaged(),
+            differing=self._comparing.differing,
             members=tuple(self._member_statistics(member) for member in self._links.known()),
             health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,

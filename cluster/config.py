@@ -231,6 +231,15 @@ class ClusterConfig:
     """Blobs being brought to other holders at the same time. When full, further ones wait. More
     hide round trips; each may read a whole blob from disk."""
 
+    repair_interval_s: float = 600.0
+    """Time between walks over the blobs held here, in search of those with too few copies; one
+    more follows when a member has come. Lower repairs sooner what failed before; each reads the
+    holder rows of the whole cluster."""
+
+    repair_pause_s: float = 10.0
+    """Time from the coming of a member to such a walk. Lower makes its copies sooner; a link that
+    comes and goes costs a walk that often."""
+
     replications_queue_max: int = 1024
     """Background replications that may wait. When full, new ones are dropped and counted: the
     manifest that names the blob asks for its copies again before it is acknowledged."""
@@ -250,6 +259,18 @@ class ClusterConfig:
     checkpoint_age_max_s: float = 3_600.0
     """How long a checkpoint may be read at all. Below the time that a large index takes over a slow
     link, its reader never gets to the end."""
+
+    compare_interval_s: float = 60.0
+    """Time between comparisons of this index's sums with those of a member that has the same
+    events. Lower notices a difference sooner; each costs 6 KiB, and a sync at both."""
+
+    check_rows_interval_s: float = 6 * 3_600.0
+    """Time between checks of all rows against their sums. Lower notices sooner that a row was
+    changed by something else than a change of the index; each reads the whole index."""
+
+    check_rows_again_s: float = 600.0
+    """Age up to which the result of such a check is good enough when a difference asks for one.
+    Lower finds out sooner who is wrong; a difference that stays costs a check that often."""
 
     trim_interval_s: float = 60.0
     """Time between looks at what can be forgotten of the logs. Lower keeps them shorter."""

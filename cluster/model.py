@@ -235,6 +235,43 @@ class CheckpointPiece(NamedTuple):
     part: CheckpointPart
 
 
+class Summed(NamedTuple):
+    """The sums over a replica's shared rows (`gossip.comparison`), and the events they come of."""
+
+    vector: Vector
+    sums: bytes
+
+
+class CompareRequest(msgspec.Struct, frozen=True):
+    """What the sender's rows add up to."""
+
+    sender: NodeId
+    vector: dict[Origin, int]
+    sums: bytes
+    damaged: bool = False
+    """The sender's rows are not those of its sums: it wants to take over those of a member."""
+
+
+class Difference(NamedTuple):
+    """A partition whose sums differ."""
+
+    partition: int
+    rows: int
+    """At the node that answers."""
+
+
+class CompareReply(msgspec.Struct, frozen=True):
+    """What came of a comparison at the node that answers."""
+
+    same_vector: bool
+    """Without it nothing was compared."""
+
+    sound: bool = False
+    """The answering node has lately read all its rows, and they are those of its sums."""
+
+    differences: tuple[Difference, ...] = ()
+
+
 class Status(StrEnum):
     """What the members think of one of them."""
 

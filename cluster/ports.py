@@ -12,6 +12,8 @@ from cluster.model import (
     CheckpointHead,
     CheckpointPart,
     CheckpointPiece,
+    CompareReply,
+    CompareRequest,
     Digest,
     Dot,
     Event,
@@ -21,6 +23,7 @@ from cluster.model import (
     ProbeReply,
     ProbeRequest,
     Rumour,
+    Summed,
     Vector,
 )
 
@@ -218,6 +221,24 @@ class RecordReplica(Protocol):
         """
         ...
 
+    async def summed(self) -> Summed:
+        """
+        The sums over the shared rows at this moment, as they are kept from change to change.
+
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
+        """
+        ...
+
+    async def check_rows(self) -> bool:
+        """
+        Whether the shared rows add up to their sums. Reads all of them, with pauses.
+
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
+        """
+        ...
+
     async def apply(self, events: Sequence[Event]) -> None:
         """
         Merge events of other nodes, in order. On return they are durable.
@@ -236,6 +257,17 @@ class RecordReplica(Protocol):
         Nodes that said they hold the blob, this one included, and the event by which they did.
 
         Whether such a row still counts is for `cluster.replication.claims`.
+        """
+        ...
+
+    def held_after(
+        self, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        """
+        Blobs that this node said it holds, with their sizes in bytes, by digest.
+
+        Those of the next *looked_at_max* holder rows behind the blob *after*, whoever made them,
+        the last blob's rows all included; and the blob to go on after, None at the end.
         """
         ...
 
@@ -337,6 +369,15 @@ class Peer(Protocol):
         """
         ...
 
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        """
+        Have the peer hold its sums against these.
+
+        Raises:
+            NotCaughtUp: it is itself restoring its state.
+        """
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -400,6 +441,15 @@ class PeerService(Protocol):
         """
         ...
 
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        """
+        Hold this node's sums against a peer's.
+
+        Raises:
+            NotCaughtUp: this node is restoring its state.
+        """
+        ...
+
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> None:
@@ -444,3 +494,5 @@ class Log(Protocol):
     def info(self, event: str, **fields: object) -> object: ...
 
     def warning(self, event: str, **fields: object) -> object: ...
+
+    def error(self, event: str, **fields: object) -> object: ...

@@ -33,6 +33,9 @@ class Counters:
     """Transfers thrown away because the bytes were not what their digest says."""
 
     copies_made: int = 0
+    copies_repaired: int = 0
+    """Those of blobs that had fewer than `copies`, made in the background."""
+
     replications_dropped: int = 0
     catch_up_rounds: int = 0
     links_lost: int = 0
@@ -55,6 +58,18 @@ class Counters:
     """Times the state of a peer was taken over, the events that lead there being gone."""
 
     checkpoint_rows_served: int = 0
+    comparisons: int = 0
+    """Times the sums over the rows were held against a member's with the same events."""
+
+    differences: int = 0
+    """Those in which they differed: one of the two indexes is wrong."""
+
+    rows_checks: int = 0
+    """Times all rows were read and held against their sums."""
+
+    rows_damaged: int = 0
+    """Those in which they did not add up: something else than a change has changed rows."""
+
     events_trimmed: int = 0
     """Events that were forgotten, every member having them."""
 
@@ -101,6 +116,12 @@ class ClusterStatistics:
 
     restoring: RestoreStatistics | None
     """None while no peer's state is being taken over."""
+
+    damaged: bool
+    """Rows of the index here are not what was written; those of a member are to replace them."""
+
+    differing: tuple[NodeId, ...]
+    """Members whose rows were not those of this node, though both had the same events."""
 
     members: tuple[MemberStatistics, ...]
 

@@ -55,6 +55,7 @@ from node.startup import StartupError
 EXIT_FAILED = 1
 
 _RESTORING = "taking over the index of another node"
+_DAMAGED = "rows of the index are not what was written"
 
 
 def serve(settings: Settings) -> int:
@@ -325,7 +326,8 @@ def _pages(
             readiness.require("index", "the storage failed; restart the node")
         else:
             restoring = cluster.is_restoring()
-            readiness.require("index", _RESTORING if restoring else None)
+            damaged = _DAMAGED if cluster.is_damaged() else None
+            readiness.require("index", _RESTORING if restoring else damaged)
         off_ms = cluster.clock_off_ms()
         readiness.require("clock", f"{off_ms:.0f} ms off its members'" if off_ms else None)
         return Page(*readiness.readyz(), health.CONTENT_TYPE)

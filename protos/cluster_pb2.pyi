@@ -567,3 +567,87 @@ class CheckpointHead(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckpointHead: _TypeAlias = CheckpointHead  # noqa: Y015
+
+@_typing.final
+class CompareRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDER_FIELD_NUMBER: _builtins.int
+    HAVE_FIELD_NUMBER: _builtins.int
+    SUMS_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
+    sender: _builtins.str
+    sums: _builtins.bytes
+    """256 times 16 bytes of sum and 8 of row count, big-endian"""
+    damaged: _builtins.bool
+    """the sender's rows are not those of its sums"""
+    @_builtins.property
+    def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+        """the events whose outcome the rows are"""
+
+    def __init__(
+        self,
+        *,
+        sender: _builtins.str = ...,
+        have: _abc.Iterable[Global___Progress] | None = ...,
+        sums: _builtins.bytes = ...,
+        damaged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "have", b"have", "sender", b"sender", "sums", b"sums"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareRequest: _TypeAlias = CompareRequest  # noqa: Y015
+
+@_typing.final
+class CompareReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAME_VECTOR_FIELD_NUMBER: _builtins.int
+    SOUND_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    same_vector: _builtins.bool
+    """false: the sums cannot be compared now"""
+    sound: _builtins.bool
+    """the receiver's rows were lately found to be those of its sums"""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartitionDifference]: ...
+    def __init__(
+        self,
+        *,
+        same_vector: _builtins.bool = ...,
+        sound: _builtins.bool = ...,
+        differences: _abc.Iterable[Global___PartitionDifference] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "same_vector", b"same_vector", "sound", b"sound"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareReply: _TypeAlias = CompareReply  # noqa: Y015
+
+@_typing.final
+class PartitionDifference(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    partition: _builtins.int
+    rows: _builtins.int
+    """of the receiver"""
+    def __init__(
+        self,
+        *,
+        partition: _builtins.int = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partition", b"partition", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartitionDifference: _TypeAlias = PartitionDifference  # noqa: Y015

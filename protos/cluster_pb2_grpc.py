@@ -69,6 +69,11 @@ class ClusterStub:
                 request_serializer=protos_dot_cluster__pb2.CheckpointRequest.SerializeToString,
                 response_deserializer=protos_dot_cluster__pb2.CheckpointPiece.FromString,
                 _registered_method=True)
+        self.Compare = channel.unary_unary(
+                '/atoll.cluster.v1.Cluster/Compare',
+                request_serializer=protos_dot_cluster__pb2.CompareRequest.SerializeToString,
+                response_deserializer=protos_dot_cluster__pb2.CompareReply.FromString,
+                _registered_method=True)
 
 
 class ClusterServicer:
@@ -131,6 +136,14 @@ class ClusterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Compare(self, request, context):
+        """Holds the sums over the receiver's rows against the sender's, if both have the same events.
+        Equal vectors with other sums mean that one of the two indexes is wrong.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ClusterServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -168,6 +181,11 @@ def add_ClusterServicer_to_server(servicer, server):
                     servicer.Checkpoint,
                     request_deserializer=protos_dot_cluster__pb2.CheckpointRequest.FromString,
                     response_serializer=protos_dot_cluster__pb2.CheckpointPiece.SerializeToString,
+            ),
+            'Compare': grpc.unary_unary_rpc_method_handler(
+                    servicer.Compare,
+                    request_deserializer=protos_dot_cluster__pb2.CompareRequest.FromString,
+                    response_serializer=protos_dot_cluster__pb2.CompareReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -359,6 +377,33 @@ class Cluster:
             '/atoll.cluster.v1.Cluster/Checkpoint',
             protos_dot_cluster__pb2.CheckpointRequest.SerializeToString,
             protos_dot_cluster__pb2.CheckpointPiece.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Compare(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/atoll.cluster.v1.Cluster/Compare',
+            protos_dot_cluster__pb2.CompareRequest.SerializeToString,
+            protos_dot_cluster__pb2.CompareReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,10 @@ class ClusterStub:
     logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
     checkpoint and the place where it ended, while the checkpoint is kept open.
     """
+    Compare: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.CompareRequest, _cluster_pb2.CompareReply]
+    """Holds the sums over the receiver's rows against the sender's, if both have the same events.
+    Equal vectors with other sums mean that one of the two indexes is wrong.
+    """
 
 @_typing.type_check_only
 class ClusterAsyncStub(ClusterStub):
@@ -95,6 +99,10 @@ class ClusterAsyncStub(ClusterStub):
     """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
     logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
     checkpoint and the place where it ended, while the checkpoint is kept open.
+    """
+    Compare: _aio.UnaryUnaryMultiCallable[_cluster_pb2.CompareRequest, _cluster_pb2.CompareReply]  # type: ignore[assignment]
+    """Holds the sums over the receiver's rows against the sender's, if both have the same events.
+    Equal vectors with other sums mean that one of the two indexes is wrong.
     """
 
 class ClusterServicer(metaclass=_abc_1.ABCMeta):
@@ -166,6 +174,16 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
         logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
         checkpoint and the place where it ended, while the checkpoint is kept open.
+        """
+
+    @_abc_1.abstractmethod
+    def Compare(
+        self,
+        request: _cluster_pb2.CompareRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_pb2.CompareReply, _abc.Awaitable[_cluster_pb2.CompareReply]]:
+        """Holds the sums over the receiver's rows against the sender's, if both have the same events.
+        Equal vectors with other sums mean that one of the two indexes is wrong.
         """
 
 def add_ClusterServicer_to_server(servicer: ClusterServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

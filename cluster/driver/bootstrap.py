@@ -1,7 +1,7 @@
 """Taking over the state of a peer, when the events that lead there are gone."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from cluster.environment import Environment
@@ -18,7 +18,8 @@ from cluster.waiting.stall import watched
 
 class Bootstrap:
     """
-    Restores this node from a checkpoint when it is asked to, or when an earlier run began to.
+    Restores this node from a checkpoint when it lacks events, when its rows are to be replaced, or
+    when an earlier run began to.
 
     One peer at a time, the nearest first. A broken stream goes on where it ended, at the same
     peer: another one has another state.
@@ -29,12 +30,13 @@ class Bootstrap:
         self._peers = peers
         self._changes = changes
         self._wanted = env.records.restoring
+        self._replacing: NodeId | None = None
         self._rows = self._rows_done = 0
 
     @property
     def wanted(self) -> bool:
-        """Whether this node lacks events that it cannot get, or has given up its state."""
-        return self._wanted or self._env.records.restoring
+        """Whether this node lacks events that it cannot get, or gives up its state."""
+        return self._wanted or self._replacing is not None or self._env.records.restoring
 
     def want(self) -> None:
         """Take note that a peer no longer has the events that are missing here."""
@@ -42,16 +44,27 @@ class Bootstrap:
             self._wanted = True
             self._changes.beat()
 
+    def replace(self, node: NodeId) -> None:
+        """
+        Take over the state of *node*, though nothing is missing: the rows here are damaged.
+
+        Tried once: as long as nothing was given up, this node goes on with what it has.
+        """
+        self._replacing = node
+        self._changes.beat()
+
     async def run(self) -> None:
         """Restore whenever it is wanted, until cancelled."""
         config = self._env.config
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
             await self._changes.wait_until(lambda: self.wanted)
-            if await self._try_each():
-                self._wanted = False
+            done = await self._try_each()
+            self._replacing = None
+            self._wanted = self.wanted and not done
+            self._changes.beat()
+            if done:
                 backoff.reset()
-                self._changes.beat()
             else:
                 await asyncio.sleep(backoff.next_s())
 
@@ -61,8 +74,7 @@ class Bootstrap:
 
     async def _try_each(self) -> bool:
         """Whether the state of one of the connected members was taken over."""
-        connected = self._peers.connected()
-        for node in choose.order((), connected, self._env.me.region, self._env.rng):
+        for node in self._sources():
             try:
                 await self._take_over(node)
             except (ClusterError, OSError) as exc:
@@ -73,6 +85,12 @@ class Bootstrap:
             finally:
                 self._rows = self._rows_done = 0
         return False
+
+    def _sources(self) -> Sequence[NodeId]:
+        if self._replacing is not None and not (self._wanted or self._env.records.restoring):
+            return [self._replacing]
+        connected = self._peers.connected()
+        return choose.order((), connected, self._env.me.region, self._env.rng)
 
     async def _take_over(self, node: NodeId) -> None:
         number, after = 0, b""
@@ -117,7 +135,8 @@ class Bootstrap:
             CheckpointUnavailable: it is not.
         """
         records = self._env.records
-        if not records.restoring and not antientropy.behind(records.vector(), piece.head.vector):
+        wanted = records.restoring or self._replacing == node
+        if not wanted and not antientropy.behind(records.vector(), piece.head.vector):
             raise CheckpointUnavailable("it has nothing that is missing here")
         await records.begin_restore(piece.head)
         self._rows = piece.head.rows

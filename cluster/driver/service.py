@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from cluster.driver.checkpoints import Checkpoints
+from cluster.driver.comparing import Comparing
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
@@ -13,6 +14,8 @@ from cluster.errors import BelowFloor, ClusterError, DigestMismatch, WrongCluste
 from cluster.gossip import antientropy
 from cluster.model import (
     CheckpointPiece,
+    CompareReply,
+    CompareRequest,
     Digest,
     Event,
     Greeting,
@@ -38,6 +41,7 @@ class Service:
         fetcher: Fetcher,
         probing: Probing,
         checkpoints: Checkpoints,
+        comparing: Comparing,
     ) -> None:
         self._env = env
         self._links = links
@@ -45,6 +49,7 @@ class Service:
         self._fetcher = fetcher
         self._probing = probing
         self._checkpoints = checkpoints
+        self._comparing = comparing
 
     def on_hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
@@ -112,6 +117,9 @@ class Service:
 
     def on_checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
         return self._checkpoints.read(number, after)
+
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        return await self._comparing.on_compare(request)
 
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None

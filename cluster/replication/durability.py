@@ -77,6 +77,35 @@ class Durability:
             self._note_degraded([digest for digest, _ in blobs])
         return min((len(self._holding(digest)) for digest, _ in blobs), default=None)
 
+    def is_short(self, digest: Digest) -> bool:
+        """
+        Whether a blob that is here has fewer than `copies` copies, and a connected member could
+        take one.
+
+        A member that is away counts as it said: it may be back in a moment, and if not, what it
+        had is here. What it never had is what is looked for.
+        """
+        if self._env.blobs.size(digest) is None:
+            return False
+        rows, connected = self._env.records.holders(digest), self._peers.connected()
+        present = {member.node for member in connected}
+        holding = set(self._holding(digest))
+        away = [m for m in self._peers.known() if m.node not in present and m.node in rows]
+        wanted = min(self._env.config.copies, 1 + len(self._peers.known()))
+        return len(holding) + len(away) < wanted and not present <= holding
+
+    async def repair(self, digest: Digest, size: int) -> None:
+        """
+        Make the copies that a blob lacks.
+
+        Raises:
+            BlobUnavailable, StorageFull, OSError: see `ensure_copies`.
+        """
+        before = len(self._holding(digest))
+        await self._secure(digest, size, Consistency.REGION)
+        made = len(self._holding(digest)) - before
+        self._env.counters.copies_repaired += max(0, made)
+
     def forget(self, node: NodeId) -> None:
         """Drop what *node* confirmed: it came back with another disk."""
         for nodes in self._confirmed.values():

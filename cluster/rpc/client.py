@@ -12,6 +12,8 @@ from cluster.errors import PeerRefused, PeerUnreachable
 from cluster.model import (
     CheckpointHead,
     CheckpointPiece,
+    CompareReply,
+    CompareRequest,
     Digest,
     Event,
     Greeting,
@@ -123,6 +125,13 @@ class GrpcPeer:
                     yield codec.read_checkpoint_piece(message, head)
             finally:
                 call.cancel()
+
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        with _domain_errors():
+            reply = await self._stub.Compare(
+                codec.write_comparison(request), timeout=self._deadline_s, metadata=self._metadata()
+            )
+            return codec.read_comparison_reply(reply)
 
     async def close(self) -> None:
         await self._channel.close()

@@ -8,12 +8,16 @@ Every reader raises ValueError on what cannot be one of ours.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from cluster.gossip.comparison import PARTITIONS, SUMS_BYTES
 from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.model import (
     NODE_ID,
     CheckpointHead,
     CheckpointPart,
     CheckpointPiece,
+    CompareReply,
+    CompareRequest,
+    Difference,
     Digest,
     Dot,
     Event,
@@ -245,3 +249,38 @@ def read_checkpoint_piece(message: pb.CheckpointPiece, head: CheckpointHead) -> 
     return CheckpointPiece(
         message.number, head, CheckpointPart(message.data, message.rows, message.next)
     )
+
+
+def write_comparison(request: CompareRequest) -> pb.CompareRequest:
+    return pb.CompareRequest(
+        sender=request.sender,
+        have=write_vector(request.vector),
+        sums=request.sums,
+        damaged=request.damaged,
+    )
+
+
+def read_comparison(message: pb.CompareRequest) -> CompareRequest:
+    if len(message.sums) != SUMS_BYTES:
+        raise ValueError(f"{len(message.sums)} bytes are not the sums of all partitions")
+    return CompareRequest(
+        read_node(message.sender), read_vector(message.have), message.sums, message.damaged
+    )
+
+
+def write_comparison_reply(reply: CompareReply) -> pb.CompareReply:
+    return pb.CompareReply(
+        same_vector=reply.same_vector,
+        sound=reply.sound,
+        differences=[
+            pb.PartitionDifference(partition=number, rows=rows)
+            for number, rows in reply.differences
+        ],
+    )
+
+
+def read_comparison_reply(message: pb.CompareReply) -> CompareReply:
+    found = tuple(Difference(each.partition, each.rows) for each in message.differences)
+    if any(difference.partition >= PARTITIONS for difference in found):
+        raise ValueError("there is no such partition")
+    return CompareReply(message.same_vector, message.sound, found)

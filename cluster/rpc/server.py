@@ -115,6 +115,15 @@ class _Servicer(ClusterServicer):
 
         return await self._unary(context, answer())
 
+    async def Compare(
+        self, request: pb.CompareRequest, context: grpc.aio.ServicerContext
+    ) -> pb.CompareReply:
+        async def answer() -> pb.CompareReply:
+            asked = codec.read_comparison(request)
+            return codec.write_comparison_reply(await self._service.on_compare(asked))
+
+        return await self._unary(context, answer())
+
     async def Pull(  # type: ignore[override]  # The same.
         self, request: pb.PullRequest, context: grpc.aio.ServicerContext
     ) -> None:

@@ -25,6 +25,7 @@ class ClusterFigures:
     events_unpushed: int
     blobs_fetching: int
     durability_degraded: int
+    copies_repaired: int
     health: int
     suspicions: int
     refutations: int
@@ -34,6 +35,11 @@ class ClusterFigures:
     restores: int
     checkpoint_rows_served: int
     events_trimmed: int
+    index_damaged: int
+    index_differing: int
+    comparisons: int
+    differences: int
+    rows_checks: int
     member_statuses: tuple[tuple[str, str, str], ...]
     """Node, region and status of every other member."""
 
@@ -48,6 +54,7 @@ class ClusterFigures:
             events_unpushed=max((member.lag_events for member in connected), default=0),
             blobs_fetching=statistics.fetches_running,
             durability_degraded=statistics.totals.degraded,
+            copies_repaired=statistics.totals.copies_repaired,
             health=statistics.health,
             suspicions=statistics.totals.suspicions,
             refutations=statistics.totals.refutations,
@@ -57,6 +64,11 @@ class ClusterFigures:
             restores=statistics.totals.restores,
             checkpoint_rows_served=statistics.totals.checkpoint_rows_served,
             events_trimmed=statistics.totals.events_trimmed,
+            index_damaged=int(statistics.damaged),
+            index_differing=len(statistics.differing),
+            comparisons=statistics.totals.comparisons,
+            differences=statistics.totals.differences,
+            rows_checks=statistics.totals.rows_checks,
             member_statuses=tuple(
                 (member.node, member.region, member.status.value) for member in statistics.members
             ),

@@ -78,6 +78,11 @@ class ClusterStatistics(Protocol):
         ...
 
     @property
+    def copies_repaired(self) -> int:
+        """Copies made in the background of blobs that had fewer than `copies`."""
+        ...
+
+    @property
     def health(self) -> int:
         """Local health score of the failure detector; 0 is good."""
         ...
@@ -107,6 +112,25 @@ class ClusterStatistics(Protocol):
 
     @property
     def events_trimmed(self) -> int: ...
+
+    @property
+    def index_damaged(self) -> int:
+        """1 while rows of the index are not what was written, else 0."""
+        ...
+
+    @property
+    def index_differing(self) -> int:
+        """Members with the same events and other rows, when they were last compared."""
+        ...
+
+    @property
+    def comparisons(self) -> int: ...
+
+    @property
+    def differences(self) -> int: ...
+
+    @property
+    def rows_checks(self) -> int: ...
 
     @property
     def member_statuses(self) -> Sequence[tuple[str, str, str]]:
@@ -154,6 +178,12 @@ _CLUSTER: Final = (
         total=True,
     ),
     _Figure(
+        "atoll_copies_repaired",
+        "Copies made in the background of blobs that had fewer than `copies`.",
+        "copies_repaired",
+        total=True,
+    ),
+    _Figure(
         "atoll_cluster_health",
         "How far this node distrusts its own probes; 0 is good.",
         "health",
@@ -183,6 +213,24 @@ _CLUSTER: Final = (
         "atoll_events_trimmed",
         "Events forgotten, as no member will ask for them.",
         "events_trimmed",
+        total=True,
+    ),
+    _Figure(
+        "atoll_index_damaged",
+        "Whether rows are not what was written; 1 is an alarm.",
+        "index_damaged",
+    ),
+    _Figure(
+        "atoll_index_differing_members",
+        "Members with the same events and other rows; anything above 0 is an alarm.",
+        "index_differing",
+    ),
+    _Figure("atoll_index_comparisons", "Comparisons of rows.", "comparisons", total=True),
+    _Figure("atoll_index_differences", "Those that found some.", "differences", total=True),
+    _Figure(
+        "atoll_index_rows_checks",
+        "Checks of all rows against their sums.",
+        "rows_checks",
         total=True,
     ),
 )

@@ -11,12 +11,16 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from node.index.store import END, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation, OrderedStore
+from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, PARTITIONS
+from node.index.store import (
+    END,
+    LOCAL_FAMILIES,
+    SHARED_FAMILIES,
+    Mutation,
+    OrderedStore,
+    StoreSnapshot,
+)
 
-PARTITIONS: Final = 256
-
-_HASH_BYTES: Final = 16
-_COUNT_BYTES: Final = 8
 _PERSON: Final = b"atoll-merkle-1"
 _BY_KEY_ONLY: Final = "manifest_bytes"
 """The key has the digest, and nothing is stored before it is hashed: no need to do it twice."""
@@ -95,14 +99,56 @@ class Sums:
     @classmethod
     def recompute(cls, store: OrderedStore) -> "Sums":
         """The sums of the rows that are there. Reads all of them: minutes with many millions."""
-        sums = [0] * PARTITIONS
-        counts = [0] * PARTITIONS
+        adding = _Adding()
         for family in SHARED_FAMILIES:
             for key, value in store.scan(family, b"", END):
-                number = _partition_of(family, key)
-                sums[number] ^= _hash(family, key, value)
-                counts[number] += 1
-        return cls(map(Partition, sums, counts))
+                adding.add(family, key, value)
+        return adding.sums()
+
+
+class _Adding:
+    """Sums of rows that are read one after the other."""
+
+    def __init__(self) -> None:
+        self._sums = [0] * PARTITIONS
+        self._counts = [0] * PARTITIONS
+
+    def add(self, family: str, key: bytes, value: bytes) -> None:
+        number = _partition_of(family, key)
+        self._sums[number] ^= _hash(family, key, value)
+        self._counts[number] += 1
+
+    def sums(self) -> Sums:
+        return Sums(map(Partition, self._sums, self._counts))
+
+
+class RowCheck:
+    """One pass over the rows of a snapshot, a step at a time, to hold them against their sums."""
+
+    def __init__(self, snapshot: StoreSnapshot, expected: Sums) -> None:
+        """*snapshot* and *expected* are of one moment."""
+        self._snapshot = snapshot
+        self._expected = expected
+        self._adding = _Adding()
+        self._place: tuple[int, bytes] = (0, b"")
+
+    def step(self, rows_max: int) -> bool | None:
+        """Read *rows_max* rows; returns whether all rows add up, once all are read."""
+        left = rows_max
+        first, start = self._place
+        for index, family in enumerate(SHARED_FAMILIES[first:], first):
+            for key, value in self._snapshot.scan(family, start, END):
+                if not left:
+                    self._place = index, key
+                    return None
+                self._adding.add(family, key, value)
+                left -= 1
+            start = b""
+        return self._adding.sums() == self._expected
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._snapshot.close()
 
 
 def _partition_of(family: str, key: bytes) -> int:
@@ -113,7 +159,7 @@ def _hash(family: str, key: bytes, value: bytes) -> int:
     head = b"%s\0%d\0" % (family.encode(), len(key))
     if family == _BY_KEY_ONLY:
         value = b""
-    digest = blake2b(head + key + value, digest_size=_HASH_BYTES, person=_PERSON).digest()
+    digest = blake2b(head + key + value, digest_size=HASH_BYTES, person=_PERSON).digest()
     return int.from_bytes(digest, "big")
 
 
@@ -124,10 +170,10 @@ def _stored(number: int, partition: Partition) -> Mutation:
 
 
 def _encode(partition: Partition) -> bytes:
-    return partition.sum.to_bytes(_HASH_BYTES, "big") + partition.rows.to_bytes(_COUNT_BYTES, "big")
+    return partition.sum.to_bytes(HASH_BYTES, "big") + partition.rows.to_bytes(COUNT_BYTES, "big")
 
 
 def _decode(row: bytes) -> Partition:
     return Partition(
-        int.from_bytes(row[:_HASH_BYTES], "big"), int.from_bytes(row[_HASH_BYTES:], "big")
+        int.from_bytes(row[:HASH_BYTES], "big"), int.from_bytes(row[HASH_BYTES:], "big")
     )

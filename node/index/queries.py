@@ -127,6 +127,22 @@ class Queries(RegisterQueries):
             if holding is not None and holding.held:
                 yield Digest(digest), holding
 
+    def held_after(
+        self, node: str, after: Digest | None, looked_at_max: int
+    ) -> tuple[list[tuple[Digest, int]], Digest | None]:
+        """See `RecordReplica.held_after`."""
+        start = b"" if after is None else keys.after(keys.join(after))
+        found: list[tuple[Digest, int]] = []
+        last: str | None = None
+        for looked_at, (key, row) in enumerate(self._scan("holders", start, END)):
+            digest, holder = keys.split(key)
+            if looked_at >= looked_at_max and digest != last:
+                return found, None if last is None else Digest(last)
+            last = digest
+            if holder == node and (holding := rows.decode(HolderRow, row)).held:
+                found.append((Digest(digest), holding.size))
+        return found, None
+
     def upload(self, upload_id: str) -> UploadRecord | None:
         row = self._get("uploads", keys.join(upload_id))
         return None if row is None else _upload(upload_id, row)

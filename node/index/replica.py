@@ -16,20 +16,28 @@ from cluster.model import (
     NodeId,
     Origin,
     Stamp,
+    Summed,
     Vector,
 )
 from cluster.ports import Checkpoint
 from node.index import local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
+from node.index.merkle import RowCheck
 from node.index.queries import Queries
-from node.index.store import END
+from node.index.store import END, SHARED_FAMILIES
 from node.index.writer import IndexWriter
 
 _QUARANTINED_MAX: Final = 1_000
 
 _TOGETHER: Final = 32
 """Events of one write to the store. A scan looks at all that its transaction has changed."""
+
+_CHECK_ROWS: Final = 256
+"""Rows read between two turns of the event loop: about a millisecond."""
+
+_CHECK_PAUSE_S: Final = 0.01
+"""The rest in between, so that a check takes a tenth of the loop's time."""
 
 QuarantineAlarm = Callable[[Event, str], None]
 
@@ -103,6 +111,28 @@ class IndexReplica:
         await self._writer.submit(self._restore.finish)
         self._restore = None
 
+    async def summed(self) -> Summed:
+        return await self._writer.submit(self._summed)
+
+    def _summed(self) -> Summed:
+        self._journal.check_serving()
+        return Summed(dict(self._journal.applied), self._journal.sums.encode())
+
+    async def check_rows(self) -> bool:
+        check = await self._writer.submit(self._begin_check)
+        try:
+            while True:
+                adds_up = check.step(_CHECK_ROWS)
+                if adds_up is not None:
+                    return adds_up
+                await asyncio.sleep(_CHECK_PAUSE_S)
+        finally:
+            check.close()
+
+    def _begin_check(self) -> RowCheck:
+        self._journal.check_serving()
+        return RowCheck(self._journal.store.snapshot(SHARED_FAMILIES), self._journal.sums)
+
     async def apply(self, events: Sequence[Event]) -> None:
         if not events:
             return
@@ -150,6 +180,13 @@ class IndexReplica:
 
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return self._queries.holders(digest)
+
+    def held_after(
+        self, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        if self._journal.restoring:
+            return (), None
+        return self._queries.held_after(self._journal.origin.node, after, looked_at_max)
 
     async def hold(self, digest: Digest, size: int) -> None:
         def change() -> None:

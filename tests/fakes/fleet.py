@@ -33,6 +33,8 @@ CONFIG = ClusterConfig(
     backoff_min_s=0.005,
     backoff_max_s=0.02,
     antientropy_interval_s=0.02,
+    # What a test sees is what it asked for: only tests of the repair let it run.
+    repair_pause_s=3_600.0,
     laggard_s=0.02,
     durable_timeout_s=10.0,
     catch_up_timeout_s=10.0,

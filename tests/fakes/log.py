@@ -22,5 +22,8 @@ class MemoryLog:
     def warning(self, event: str, **fields: object) -> None:
         self.lines.append(Line("warning", event, fields))
 
+    def error(self, event: str, **fields: object) -> None:
+        self.lines.append(Line("error", event, fields))
+
     def named(self, event: str) -> list[Line]:
         return [line for line in self.lines if line.event == event]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from cluster.errors import PeerUnreachable
 from cluster.model import (
     CheckpointPiece,
+    CompareReply,
+    CompareRequest,
     Digest,
     Event,
     Greeting,
@@ -208,6 +210,12 @@ class MemoryPeer:
                 self._network.check(self._me, self._address)
                 yield piece
         self._network.check(self._me, self._address)
+
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        service = await self._arrive("compare")
+        reply = await service.on_compare(request)
+        self._network.check(self._me, self._address)
+        return reply
 
     async def close(self) -> None:
         """Nothing is open between calls."""

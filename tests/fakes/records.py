@@ -7,6 +7,7 @@ from typing import ClassVar
 from cluster.clock import COUNTER_BITS
 from cluster.errors import BelowFloor, CheckpointUnavailable, EventAhead, EventGap, NotCaughtUp
 from cluster.events import Add, Hold, decode_body, encode_body, kind_of
+from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
 from cluster.model import (
     CheckpointHead,
     CheckpointPart,
@@ -17,6 +18,7 @@ from cluster.model import (
     Kind,
     NodeId,
     Origin,
+    Summed,
     Vector,
 )
 from cluster.replication import claims
@@ -52,7 +54,8 @@ class MemoryRecords:
 
     `disk` is an event that every `apply` waits for: cleared, it is a disk that hangs. `broken` is
     raised by `apply` and `hold` when set, `dead` by `check`. Stamps above `clock_limit` are
-    refused as too far ahead.
+    refused as too far ahead. `damaged` rows are not those of the sums; `off` are sums that went
+    another way than the peers'.
     """
 
     def __init__(self, node: str, epoch: int = 1) -> None:
@@ -60,6 +63,7 @@ class MemoryRecords:
         self._began: Vector = {}
         self.logs: dict[Origin, list[Event]] = {}
         self.holding: dict[Digest, dict[NodeId, Dot]] = {}
+        self.sizes: dict[Digest, int] = {}
         self.disk = asyncio.Event()
         self.disk.set()
         self.broken: OSError | None = None
@@ -68,6 +72,8 @@ class MemoryRecords:
         self.applied: list[Event] = []
         self.floors: dict[Origin, int] = {}
         self.restoring = False
+        self.damaged = False
+        self.off = False
         self._arriving: MemoryCheckpoint | None = None
         self._arrived = 0
         self._subscribers: list[Callable[[], None]] = []
@@ -126,13 +132,24 @@ class MemoryRecords:
         assert self._arriving is not None
         if self._arrived != self._arriving.head.rows:
             raise CheckpointUnavailable("something is missing")
-        self.restoring = False
+        self.restoring = self.damaged = self.off = False
         for origin, log in self._arriving.logs.items():
             if len(self.logs.get(origin, [])) < len(log):
                 self.logs[origin] = []
                 for event in log:
                     self._take(event)
                 self.floors[origin] = len(log)
+
+    async def summed(self) -> Summed:
+        self._check_serving()
+        events = sum(map(len, self.logs.values()))
+        sums = events.to_bytes(HASH_BYTES, "big") + events.to_bytes(COUNT_BYTES, "big")
+        rest = bytes([self.off]) * (SUMS_BYTES - len(sums))
+        return Summed(self.vector(), sums + rest)
+
+    async def check_rows(self) -> bool:
+        self._check_serving()
+        return not self.damaged
 
     def _check_serving(self) -> None:
         if self.restoring:
@@ -162,6 +179,20 @@ class MemoryRecords:
 
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return dict(self.holding.get(digest, {}))
+
+    def held_after(
+        self, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        mine = NodeId(self._origin.node)
+        rest = sorted(digest for digest in self.holding if after is None or digest > after)
+        page, looked_at = list[tuple[Digest, int]](), 0
+        for number, digest in enumerate(rest):
+            if looked_at >= looked_at_max:
+                return page, rest[number - 1]
+            looked_at += len(self.holding[digest])
+            if mine in self.holding[digest]:
+                page.append((digest, self.sizes[digest]))
+        return page, None
 
     async def hold(self, digest: Digest, size: int) -> None:
         if self.broken is not None:
@@ -198,6 +229,7 @@ class MemoryRecords:
             body = decode_body(event)
             assert isinstance(body, Hold)
             digest = Digest.parse(event.key.name)
+            self.sizes[digest] = body.size
             rows = self.holding.setdefault(digest, {})
             rows.pop(NodeId(event.dot.node), None)
             if body.held:

@@ -76,6 +76,8 @@ class SoloView:
             joined=True,
             current=True,
             clock_off_ms=0.0,
+            damaged=False,
+            differing=(),
             members=self.members,
             health=0,
             restoring=None,

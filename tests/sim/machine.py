@@ -68,6 +68,9 @@ class QuietLog:
 
     def info(self, event: str, **fields: object) -> None: ...
 
+    def error(self, event: str, **fields: object) -> None:
+        self.warning(event)
+
     def warning(self, event: str, **fields: object) -> None:
         self.warnings[event] = self.warnings.get(event, 0) + 1
 

@@ -32,6 +32,12 @@ class FakeCluster:
     restores: int = 12
     checkpoint_rows_served: int = 13
     events_trimmed: int = 14
+    copies_repaired: int = 16
+    index_damaged: int = 1
+    index_differing: int = 2
+    comparisons: int = 15
+    differences: int = 3
+    rows_checks: int = 4
     member_statuses: tuple = (("b", "eu", "alive"), ("c", "us", "dead"))
 
 
@@ -106,6 +112,12 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_restores_total", ()] == 12
     assert samples["atoll_checkpoint_rows_served_total", ()] == 13
     assert samples["atoll_events_trimmed_total", ()] == 14
+    assert samples["atoll_copies_repaired_total", ()] == 16
+    assert samples["atoll_index_damaged", ()] == 1
+    assert samples["atoll_index_differing_members", ()] == 2
+    assert samples["atoll_index_comparisons_total", ()] == 15
+    assert samples["atoll_index_differences_total", ()] == 3
+    assert samples["atoll_index_rows_checks_total", ()] == 4
     assert samples["atoll_events_quarantined", ()] == 5
     statuses = [labels for name, labels in samples if name == "atoll_cluster_member_status"]
     assert [tuple(dict(labels).values()) for labels in statuses] == [

@@ -26,7 +26,11 @@ from cluster.errors import (
     StorageFull,
     WrongCluster,
 )
+from cluster.gossip.comparison import SUMS_BYTES
 from cluster.model import (
+    CompareReply,
+    CompareRequest,
+    Difference,
     Digest,
     Dot,
     Event,
@@ -77,6 +81,8 @@ PROBES = [
     ProbeRequest("atoll", ALICE.node),
     ProbeRequest("atoll", ALICE.node, BOB.node, RUMOURS, whole=True),
 ]
+COMPARED = CompareRequest(ALICE.node, HAVE, bytes(range(256)) * (SUMS_BYTES // 256), damaged=True)
+FOUND = CompareReply(True, True, (Difference(0, 7), Difference(255, 1 << 40)))
 REPLY = ProbeReply(BOB.node, True, RUMOURS)
 
 request_id: ContextVar[str] = ContextVar("request_id")
@@ -133,6 +139,10 @@ class Service:
         await self._note(digest, offset)
         yield 7, b"tent"
 
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        await self._note(request)
+        return FOUND
+
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> None:
@@ -163,6 +173,7 @@ async def test_every_method_carries_everything():
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
         await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None)
         await peer.hold(DIGEST, 0, [], b"")
+        assert await peer.compare(COMPARED) == FOUND
     assert service.asked == [
         GREETING,
         *[(probe,) for probe in PROBES],
@@ -171,6 +182,7 @@ async def test_every_method_carries_everything():
         (SHA512, 1),
         (DIGEST, 7, ["bob", "carol"], None),
         (DIGEST, 0, [], b""),
+        (COMPARED,),
     ]
 
 
@@ -188,62 +200,6 @@ async def test_the_request_id_travels_with_every_call():
         request_id.reset(token)
         await peer.hello(GREETING)
     assert service.request_ids == ["req-1"] * 4 + [""]
-
-
-async def test_pushes_share_a_call_and_so_carry_no_request_id():
-    """One push has the events of many requests; the first one's id would be said of all."""
-    service = Service()
-    async with connected(service) as (peer, _):
-        token = request_id.set("req-1")
-        await peer.push(EVENTS)
-        request_id.reset(token)
-        await peer.push(EVENTS)
-    assert service.request_ids == ["", ""]
-
-
-async def test_a_late_answer_is_not_taken_for_the_next_one():
-    """A push was given up: what it would have been answered says nothing of the one after it."""
-
-    class Counting(Service):
-        async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
-            await self._note(sender, list(events))
-            return {event.origin: event.dot.seq for event in events}
-
-    service = Counting()
-    service.hang = True
-    async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(peer.push(EVENTS[:1]))
-            await service.waiting.wait()
-            task.cancel()
-        service.hang = False
-        assert await peer.push(EVENTS) == {EVENTS[0].origin: 3}
-        assert await peer.push(EVENTS[:2]) == {EVENTS[0].origin: 2}
-
-
-async def test_a_failed_push_does_not_fail_the_next_one():
-    service = Service()
-    async with connected(service) as (peer, _):
-        await peer.push(EVENTS)
-        service.error = OSError(5, "Input/output error")
-        with pytest.raises(PeerRefused):
-            await peer.push(EVENTS)
-        service.error = None
-        assert await peer.push(EVENTS) == HAVE
-
-
-async def test_an_idle_push_call_does_not_hold_up_a_stop():
-    """It lasts as long as the link: each stop of a node would take all of the grace time."""
-    server = PeerServer(Service(), request_id, MemoryLog(), RpcConfig(stop_grace_s=3600))
-    port = await server.start("127.0.0.1:0")
-    peer = GrpcTransport(ALICE.node, request_id).connect(f"127.0.0.1:{port}")
-    try:
-        await peer.push(EVENTS)
-        await asyncio.wait_for(server.stop(), PATIENCE_S)
-        with pytest.raises(PeerUnreachable):
-            await peer.push(EVENTS)
-    finally:
-        await peer.close()
 
 
 @pytest.mark.parametrize(
@@ -445,6 +401,8 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Probe", pb.ProbeRequest(cluster="atoll")),
         ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour()])),
         ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour(incarnation=1 << 63)])),
+        ("Compare", pb.CompareRequest(sender="a", sums=bytes(SUMS_BYTES - 1))),
+        ("Compare", pb.CompareRequest(sums=bytes(SUMS_BYTES))),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
         ("HoldBlob", pb.HoldBlobRequest(digest=DIGEST, sources=["a\x00b"])),
@@ -514,3 +472,10 @@ def test_events_survive_the_wire(event: Event):
 @given(st.dictionaries(st.builds(Origin, names, u64), u64, max_size=5))
 def test_vectors_survive_the_wire(vector: dict[Origin, int]):
     assert codec.read_vector(codec.write_vector(vector)) == vector
+
+
+def test_a_partition_that_is_none_is_refused():
+    """Broken: a peer with more partitions fills this node's log with numbers."""
+    far = pb.PartitionDifference(partition=256)
+    with pytest.raises(ValueError, match="partition"):
+        codec.read_comparison_reply(pb.CompareReply(same_vector=True, differences=[far]))

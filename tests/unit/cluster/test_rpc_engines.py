@@ -38,7 +38,7 @@ async def test_two_engines_over_real_connections():
             records, blobs, log = MemoryRecords(name), MemoryBlobs(), MemoryLog()
             cluster = Cluster(
                 me,
-                replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",)),
+                replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",), compare_interval_s=0.02),
                 records=records,
                 blobs=blobs,
                 transport=GrpcTransport(me.node, request_id),
@@ -63,6 +63,9 @@ async def test_two_engines_over_real_connections():
         await a.wait_durable(dot)
         assert b_records.knows(dot)
         assert a.statistics().totals.degraded == 0
+        a_records.off = True
+        await a.wait_until(lambda now: now.differing == ("b",))
+        await b.wait_until(lambda now: now.differing == ("a",))
         await b_server.stop()
         tasks[1].cancel()
         await a.wait_until(lambda now: now.peers_connected == 0)

@@ -1,0 +1,167 @@
+"""Holding the index against those of members, and against its own sums."""
+
+import asyncio
+
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import ClusterError
+from cluster.gossip import comparison
+from cluster.model import CompareReply, CompareRequest, NodeId, Summed
+from cluster.routing import choose
+
+
+class Comparing:
+    """
+    Notices that an index is wrong, and has it replaced where it is clear which one.
+
+    Two nodes with the same events and other sums: one of them merged wrongly, or has changed a row
+    that something else had changed. Both then read all their rows. Whose rows are not those of its
+    own sums takes over the state of a member that has found itself sound. Where both are sound,
+    only a person can tell who is right: the alarm stays until a comparison finds them equal.
+    """
+
+    def __init__(self, env: Environment, links: Links) -> None:
+        self._env = env
+        self._links = links
+        self._round = 0
+        self._asked: dict[NodeId, int] = {}
+        self._differing: set[NodeId] = set()
+        self._doubt = asyncio.Event()
+        self._sound_at_s: float | None = None
+        self.damaged = False
+        """Whether the rows here are known not to be those of the sums."""
+
+    @property
+    def differing(self) -> tuple[NodeId, ...]:
+        """Members with the same events and other rows, when they were last compared."""
+        known = {member.node for member in self._links.known()}
+        return tuple(sorted(self._differing & known))
+
+    async def run(self) -> None:
+        """Compare and check, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._compare_always(), name="compare")
+            group.create_task(self._check_always(), name="check rows")
+
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        """See `PeerService.on_compare`."""
+        mine = await self._env.records.summed()
+        reply = comparison.answer(mine, request, sound=self._is_sound())
+        if request.damaged:
+            # It will take over these rows, if they are found to be sound.
+            self._doubt.set()
+        elif self._links.members.get(request.sender) is not None:
+            self._note(request.sender, mine, reply)
+        return reply
+
+    async def _compare_always(self) -> None:
+        while True:
+            await asyncio.sleep(self._env.config.compare_interval_s)
+            try:
+                if self.damaged:
+                    await self._replace()
+                elif not self._links.bootstrap.wanted:
+                    await self._compare()
+            except (ClusterError, OSError) as exc:
+                self._env.log.debug("not compared", reason=str(exc))
+
+    async def _check_always(self) -> None:
+        config, begun_s = self._env.config, self._env.clock.now_s()
+        while True:
+            left_s = begun_s + config.check_rows_interval_s - self._env.clock.now_s()
+            try:
+                async with asyncio.timeout(max(0.0, left_s)):
+                    await self._doubt.wait()
+            except TimeoutError:
+                pass
+            else:
+                self._doubt.clear()
+                if self._is_sound():
+                    continue
+            begun_s = self._env.clock.now_s()
+            await self._check()
+
+    async def _compare(self) -> None:
+        """Ask one member that has the same events."""
+        mine = await self._env.records.summed()
+        haves = {link.node: link.have for link in self._links.live()}
+        node = comparison.next_to_ask(mine.vector, haves, self._asked)
+        if node is None:
+            return
+        self._round += 1
+        self._asked[node] = self._round
+        reply = await self._ask(node, mine)
+        if reply is not None:
+            self._note(node, mine, reply)
+
+    async def _ask(self, node: NodeId, mine: Summed) -> CompareReply | None:
+        """The answer of *node*, if it gives one."""
+        peer = self._links.peer(node)
+        if peer is None:
+            return None
+        request = CompareRequest(self._env.me.node, dict(mine.vector), mine.sums, self.damaged)
+        try:
+            async with asyncio.timeout(self._env.config.stall_timeout_s):
+                return await peer.compare(request)
+        except (ClusterError, TimeoutError) as exc:
+            self._env.log.debug("not compared", peer=node, reason=str(exc))
+            return None
+
+    def _note(self, node: NodeId, mine: Summed, reply: CompareReply) -> None:
+        """What a comparison with *node*, begun at either side, says of the two indexes."""
+        if not reply.same_vector:
+            return
+        self._env.counters.comparisons += 1
+        if not reply.differences:
+            self._differing.discard(node)
+            self._links.changes.beat()
+            return
+        self._env.counters.differences += 1
+        # Once aloud; while it stays so, the alarm is in the statistics.
+        log = self._env.log.debug if node in self._differing else self._env.log.error
+        log(
+            "rows differ from a member's",
+            peer=node,
+            partitions=[difference.partition for difference in reply.differences],
+            rows=[comparison.rows(mine.sums, each.partition) for each in reply.differences],
+        )
+        self._differing.add(node)
+        self._doubt.set()
+        self._links.changes.beat()
+
+    def _is_sound(self) -> bool:
+        """Whether the rows were lately found to be those of the sums."""
+        if self.damaged or self._sound_at_s is None:
+            return False
+        return self._env.clock.now_s() - self._sound_at_s < self._env.config.check_rows_again_s
+
+    async def _check(self) -> None:
+        """Hold all rows against their sums."""
+        begun_s = self._env.clock.now_s()
+        try:
+            sound = await self._env.records.check_rows()
+        except (ClusterError, OSError) as exc:
+            self._env.log.warning("rows not checked", reason=str(exc))
+            return
+        self._env.counters.rows_checks += 1
+        self._sound_at_s = begun_s if sound else None
+        if not sound:
+            self._env.counters.rows_damaged += 1
+            self._env.log.error("rows are not what was written")
+        self.damaged = not sound
+
+    async def _replace(self) -> None:
+        """Have the rows replaced by those of a sound member, if there is one."""
+        bootstrap = self._links.bootstrap
+        if not bootstrap.wanted:
+            mine = await self._env.records.summed()
+            connected = self._links.connected()
+            for node in choose.order((), connected, self._env.me.region, self._env.rng):
+                reply = await self._ask(node, mine)
+                if reply is not None and reply.sound:
+                    bootstrap.replace(node)
+                    break
+            else:
+                return
+        await self._links.changes.wait_until(lambda: not bootstrap.wanted)
+        await self._check()

@@ -1,0 +1,86 @@
+"""Making the copies that blobs lack since they were accepted while members were away."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from cluster.driver.link import Link
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import ClusterError
+from cluster.model import Digest
+from cluster.replication.durability import Durability
+
+_ROWS: Final = 128
+"""Holder rows looked at between two turns of the event loop: some milliseconds."""
+
+_PAUSE_S: Final = 0.02
+"""The rest in between."""
+
+_AT_ONCE: Final = 4
+"""Blobs repaired at the same time: far below `replications_max`, so pushes find a place."""
+
+_FAILURES_MAX: Final = 16
+"""Failures that end a walk: members without room would refuse the rest as well."""
+
+
+class Repairing:
+    """
+    Walks over the blobs that this node holds, now and then and when a member has come.
+
+    Nothing is remembered for it: which blobs lack copies follows from the holder rows.
+    """
+
+    def __init__(self, env: Environment, links: Links, durability: Durability) -> None:
+        self._env = env
+        self._links = links
+        self._durability = durability
+        self._seen: set[Link] = set()
+
+    async def run(self) -> None:
+        """Walk until cancelled."""
+        config = self._env.config
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(config.repair_interval_s):
+                    await self._links.changes.wait_until(lambda: bool(self._present() - self._seen))
+            # One that has come may first say anew what it holds (`node.holdings`).
+            await asyncio.sleep(config.repair_pause_s)
+            # Members whose rows have not come yet would count as having nothing.
+            await self._links.changes.wait_until(
+                lambda: all(link.caught_up for link in self._links.live())
+            )
+            self._seen = self._present()
+            try:
+                await self._walk()
+            except (ClusterError, OSError) as exc:
+                self._env.log.warning("copies not looked after", reason=str(exc))
+
+    def _present(self) -> set[Link]:
+        return {link for link in self._links.live() if link.caught_up}
+
+    async def _walk(self) -> None:
+        repaired, failures = self._env.counters.copies_repaired, 0
+        after: Digest | None = None
+        while failures < _FAILURES_MAX and self._seen:
+            held, after = self._env.records.held_after(after, _ROWS)
+            short = [each for each in held if self._durability.is_short(each[0])]
+            for start in range(0, len(short), _AT_ONCE):
+                few = short[start : start + _AT_ONCE]
+                async with asyncio.TaskGroup() as group:
+                    tried = [group.create_task(self._repair(*each)) for each in few]
+                failures += sum(not task.result() for task in tried)
+            if after is None:
+                break
+            await asyncio.sleep(_PAUSE_S)
+        made = self._env.counters.copies_repaired - repaired
+        if made or failures:
+            self._env.log.info("copies repaired", copies=made, failures=failures)
+
+    async def _repair(self, digest: Digest, size: int) -> bool:
+        try:
+            await self._durability.repair(digest, size)
+        except (ClusterError, OSError) as exc:
+            self._env.log.debug("copy not made", digest=digest, reason=str(exc))
+            return False
+        return True

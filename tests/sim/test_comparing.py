@@ -1,0 +1,55 @@
+"""Indexes compared in simulated clusters: a row that rots is replaced, and health is no alarm."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.sim.comparing import SEEDS
+
+pytestmark = pytest.mark.timeout(600)
+
+Told = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    """What `tests.sim.comparing` says; a process of its own, for its hash seed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.sim.comparing"],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    found: Told = json.loads(done.stdout)
+    return found
+
+
+def test_a_row_that_rots_is_replaced(told: Told):
+    """Broken: a row that changed behind the engine's back is served for ever."""
+    assert told["rot"]["rotten"]
+    assert told["rot"]["violations"] == [], "the indexes are the same again"
+    assert told["rot"]["alarms"] == ["rows are not what was written"]
+
+
+def test_what_was_accepted_on_one_disk_gets_to_a_second(told: Told):
+    """Broken: a push that was acknowledged while the other node was away stays on one disk."""
+    found = told["degraded"]
+    assert found["degraded"] > 0
+    assert found["violations"] == []
+    one, other = found["blobs"]
+    assert one == other
+    assert len(one) > 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_faults_are_no_alarm(told: Told, seed: int):
+    """Broken: a crash, a wiped disk or a partition makes nodes replace what is right."""
+    found = told[f"seed {seed}"]
+    assert found["acknowledged"] > 0
+    assert found["alarms"] == []
+    assert found["violations"] == []

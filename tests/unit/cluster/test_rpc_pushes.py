@@ -1,0 +1,101 @@
+"""The call that lasts: what one push leaves behind for the next one on its stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+import pytest
+
+from cluster.errors import PeerRefused, PeerUnreachable
+from cluster.model import Dot, Event, Key, NodeId, Vector
+from cluster.rpc.channel import RpcConfig
+from cluster.rpc.client import GrpcPeer, GrpcTransport
+from cluster.rpc.server import PeerServer
+from tests.fakes.fleet import PATIENCE_S
+from tests.fakes.log import MemoryLog
+
+EVENTS = [
+    Event(Dot("alice", 11, n), n << 20, "add", Key("manifests", "lib/app", "tag"), bytes([n]))
+    for n in range(1, 4)
+]
+ORIGIN = EVENTS[0].origin
+
+request_id: ContextVar[str] = ContextVar("request_id")
+
+
+class Service:
+    """Says how far the events of a push went; fails or hangs as told."""
+
+    def __init__(self) -> None:
+        self.request_ids: list[str] = []
+        self.error: Exception | None = None
+        self.asked = asyncio.Event()
+        self.hang = False
+
+    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        self.request_ids.append(request_id.get(""))
+        self.asked.set()
+        if self.hang:
+            await asyncio.Event().wait()
+        if self.error is not None:
+            raise self.error
+        return {event.origin: event.dot.seq for event in events}
+
+
+@asynccontextmanager
+async def connected(service: Service) -> AsyncIterator[tuple[GrpcPeer, PeerServer]]:
+    """An hour of grace: a server that waits for its calls waits too long."""
+    server = PeerServer(service, request_id, MemoryLog(), RpcConfig(stop_grace_s=3600))
+    address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
+    peer = GrpcTransport(NodeId("alice"), request_id).connect(address)
+    try:
+        yield peer, server
+    finally:
+        await peer.close()
+        await asyncio.wait_for(server.stop(), PATIENCE_S)
+
+
+async def test_pushes_share_a_call_and_so_carry_no_request_id():
+    """One push has the events of many requests; the first one's id would be said of all."""
+    service = Service()
+    async with connected(service) as (peer, _):
+        token = request_id.set("req-1")
+        await peer.push(EVENTS)
+        request_id.reset(token)
+        await peer.push(EVENTS)
+    assert service.request_ids == ["", ""]
+
+
+async def test_a_late_answer_is_not_taken_for_the_next_one():
+    """A push was given up: what it would have been answered says nothing of the one after it."""
+    service = Service()
+    service.hang = True
+    async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(peer.push(EVENTS[:1]))
+            await service.asked.wait()
+            task.cancel()
+        service.hang = False
+        assert await peer.push(EVENTS) == {ORIGIN: 3}
+        assert await peer.push(EVENTS[:2]) == {ORIGIN: 2}
+
+
+async def test_a_failed_push_does_not_fail_the_next_one():
+    service = Service()
+    async with connected(service) as (peer, _):
+        await peer.push(EVENTS)
+        service.error = OSError(5, "Input/output error")
+        with pytest.raises(PeerRefused):
+            await peer.push(EVENTS)
+        service.error = None
+        assert await peer.push(EVENTS) == {ORIGIN: 3}
+
+
+async def test_an_idle_push_call_does_not_hold_up_a_stop():
+    """It lasts as long as the link: each stop of a node would take all of the grace time."""
+    async with connected(Service()) as (peer, server):
+        await peer.push(EVENTS)
+        await asyncio.wait_for(server.stop(), PATIENCE_S)
+        with pytest.raises(PeerUnreachable):
+            await peer.push(EVENTS)
