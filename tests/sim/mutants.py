@@ -18,7 +18,7 @@ from cluster.driver.catchup import CatchUp
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.pushing import Pushing
 from cluster.driver.service import Service
-from cluster.errors import NotCaughtUp
+from cluster.errors import ClockAhead, EventAhead, NotCaughtUp
 from cluster.events import Remove, Write, encode_event
 from cluster.gossip import merge
 from cluster.gossip.dissemination import Acknowledgements
@@ -126,12 +126,18 @@ def _record_anything(self: Transaction, event: Any) -> None:
     self.put("vector", keys.origin(origin), keys.u64(self._progress[origin]))
 
 
-def _apply_with_gaps(self: IndexReplica, events: Any) -> None:
+def _apply_with_gaps(self: IndexReplica, events: Any) -> Any:
     for event in events:
         txn = self._journal.begin()
-        if event.dot.seq > txn.known(event.origin):
-            objects.apply(txn, event)
-            txn.commit()
+        if event.dot.seq <= txn.known(event.origin):
+            continue
+        try:
+            self._journal.clock.observe(event.stamp)
+        except ClockAhead as exc:
+            return EventAhead(event.dot, exc.ahead_ms)
+        objects.apply(txn, event)
+        txn.commit()
+    return None
 
 
 def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
