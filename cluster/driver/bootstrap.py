@@ -59,14 +59,32 @@ class Bootstrap:
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
             await self._changes.wait_until(lambda: self.wanted)
-            done = await self._try_each()
+            done = not self._is_needless() and await self._try_each()
             self._replacing = None
-            self._wanted = self.wanted and not done
+            self._wanted = self.wanted and not done and not self._is_needless()
             self._changes.beat()
             if done:
                 backoff.reset()
             else:
                 await asyncio.sleep(backoff.next_s())
+
+    def _is_needless(self) -> bool:
+        """
+        Whether what was missing has come as events meanwhile, from somebody who still had them.
+
+        Who went on asking would keep from others the few checkpoints that a member has open. Should
+        events be missing after all, the next pull says so again.
+        """
+        records, connected = self._env.records, self._peers.connected()
+        return (
+            not records.restoring
+            and self._replacing is None
+            and bool(connected)
+            and not any(
+                antientropy.behind(records.vector(), self._peers.have(member.node))
+                for member in connected
+            )
+        )
 
     def statistics(self) -> RestoreStatistics | None:
         """How far the restore that runs is; None while none does."""

@@ -157,6 +157,10 @@ class Links:
         link = self._live.get(node)
         return None if link is None else link.peer
 
+    def have(self, node: NodeId) -> Vector:
+        link = self._live.get(node)
+        return {} if link is None else link.have
+
     def vouches(self, dot: Dot) -> bool:
         link = self._live.get(NodeId(dot.node))
         return link is not None and link.vouches(dot)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cluster.errors import PeerUnreachable
-from cluster.model import Dot, Member, NodeId
+from cluster.model import Dot, Member, NodeId, Vector
 from cluster.ports import Peer
 
 
@@ -21,6 +21,10 @@ class Peers(Protocol):
 
     def peer(self, node: NodeId) -> Peer | None:
         """The link to *node*; None when it is down."""
+        ...
+
+    def have(self, node: NodeId) -> Vector:
+        """How far *node* last said it was; nothing while its link is down."""
         ...
 
     def vouches(self, dot: Dot) -> bool:

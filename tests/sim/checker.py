@@ -9,6 +9,8 @@ from cluster.gossip.merge import Presence
 from cluster.model import Digest
 from node.errors import RegistryError
 from node.index import keys, rows
+from node.index.memory import MemoryStore
+from node.index.merkle import Sums
 from node.index.rows import HistoryRow
 from node.index.store import FAMILIES
 from tests.sim.clients import read_blob
@@ -48,6 +50,7 @@ async def check(world: "World") -> list[str]:
     found += _reads(world)
     found += _final_manifests(world)
     found += _final_tags(world)
+    found += _sums(world)
     found += _bounds(world)
     found += world.slow
     found += await _contents(world)
@@ -351,6 +354,15 @@ def _final_tags(world: "World") -> Iterable[str]:
                     continue
                 if all(_before(world, source, write) for source in sources):
                     yield f"undone at {machine.address}: {tag} is {value[7:15]} after {write}"
+
+
+def _sums(world: "World") -> Iterable[str]:
+    """The partition sums that are kept are those of the rows that are there."""
+    for machine in world.machines:
+        store = MemoryStore()
+        store._families = machine.disk.families
+        if machine.ready and Sums.load(store) != Sums.recompute(store):
+            yield f"sums: those kept at {machine.address} are not those of its rows"
 
 
 def _bounds(world: "World") -> Iterable[str]:

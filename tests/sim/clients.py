@@ -131,6 +131,7 @@ class Clients:
             op.degraded = running.cluster.statistics().totals.degraded > degraded
             if outcome == "ok":
                 self._world.note_holders(op)
+                self._world.observer.acknowledged(op.dot)
                 self._world.expect_everywhere(op)
             answer.set_result(None)
 

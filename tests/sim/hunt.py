@@ -6,6 +6,7 @@ A mutant counts as caught when a seed fails with it that holds without it.
 
 import argparse
 import os
+import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -38,8 +39,22 @@ def try_seed(name: str, seed: int) -> Catch | None:
     return Catch(seed, violations[0])
 
 
-def hunt(pool: ProcessPoolExecutor, name: str, seeds: int, jobs: int) -> Catch | None:
-    """The first seed that catches the mutant."""
+def earlier_catches(report: Path | None) -> dict[str, int]:
+    """The seeds that the table of *report* names, by mutant."""
+    if report is None or not report.exists():
+        return {}
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| .* \| (\d+) \| [^|]+ \|", report.read_text(), re.M)
+    return {name: int(seed) for name, seed in rows}
+
+
+def hunt(
+    pool: ProcessPoolExecutor, name: str, seeds: int, jobs: int, known: int | None = None
+) -> Catch | None:
+    """A seed that catches the mutant: *known*, where it still does, else the first."""
+    if known is not None and known < seeds:
+        found = pool.submit(try_seed, name, known).result()
+        if found is not None:
+            return found
     width = 4 * jobs
     for start in range(0, seeds, width):
         chunk = range(start, min(start + width, seeds))
@@ -61,6 +76,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants")
     parser.add_argument("--report", type=Path, help="put the table into this Markdown file")
     args = parser.parse_args()
+    known = earlier_catches(args.report)
     escaped = []
     table = ["| bug | what it does | caught at seed | by | s |", "|---|---|---|---|---|"]
     print(*table, sep="\n")
@@ -69,7 +85,7 @@ def main() -> int:
             if args.only and mutant.name not in args.only:
                 continue
             begun = time.monotonic()
-            found = hunt(pool, mutant.name, args.seeds, args.jobs)
+            found = hunt(pool, mutant.name, args.seeds, args.jobs, known.get(mutant.name))
             if found is None:
                 escaped.append(mutant.name)
             table.append(row(mutant, found, time.monotonic() - begun))

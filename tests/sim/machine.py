@@ -4,18 +4,18 @@ One simulated machine: a disk, a wall clock, and at most one running process of 
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from cluster.agent import Cluster
-from cluster.clock import HybridClock
+from cluster.clock import COUNTER_BITS, HybridClock
 from cluster.config import ClusterConfig
 from cluster.errors import EventUndecodable, JoinRefused
 from cluster.events import Add, Remove, Withdraw, Write, decode_body, decode_event
-from cluster.model import Dot, Event, Member, NodeId, Origin, Region
+from cluster.model import Dot, Event, Greeting, Member, NodeId, Origin, Region, Vector
 from node.holdings import Holdings
 from node.index import keys
 from node.index.opening import Index, open_index
@@ -110,12 +110,29 @@ class Running:
     ready: bool = False
 
 
+def named_by(event: Event) -> Sequence[Dot]:
+    """The events that *event* replaces, removes or withdraws."""
+    with suppress(EventUndecodable):
+        match decode_body(event):
+            case Add(dots, _) | Remove(dots) | Write(dots, _) | Withdraw(dots, _):
+                return dots
+    return ()
+
+
 class Observer:
     """What the simulator sees of every index: each event once it is durable where it was made."""
 
-    def __init__(self) -> None:
+    def __init__(self, lacking: Callable[[Dot], list[str]]) -> None:
+        """*lacking* says which nodes do not have an event."""
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
+        self.lacking = lacking
+        self.told: dict[Origin, int] = {}
+        """Up to where clients were told that a log is safe."""
+
+    def acknowledged(self, dot: Dot | None) -> None:
+        if dot is not None:
+            self.told[dot.origin] = max(dot.seq, self.told.get(dot.origin, 0))
 
     def made(self, event: Event) -> None:
         known = self.events.setdefault(event.dot, event)
@@ -128,14 +145,33 @@ class Observer:
     def _known_to(self, event: Event) -> Iterator[Event]:
         """What the writer of *event* had certainly seen: its last event, and what this one names"""
         node, epoch, seq = event.dot
-        named: Sequence[Dot] = ()
-        with suppress(EventUndecodable):
-            match decode_body(event):
-                case Add(dots, _) | Remove(dots) | Write(dots, _) | Withdraw(dots, _):
-                    named = dots
-        for dot in (Dot(node, epoch, seq - 1), *named):
+        for dot in (Dot(node, epoch, seq - 1), *named_by(event)):
             if dot in self.events:
                 yield self.events[dot]
+
+
+class Overheard:
+    """The `PeerService` of one node; compares the leases that it grants with what clients know."""
+
+    def __init__(self, service: Any, machine: "Machine", origin: Origin) -> None:
+        self._service = service
+        self._observer = machine.observer
+        self._origin = origin
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+    def on_hello(self, greeting: Greeting) -> Greeting:
+        answer: Greeting = self._service.on_hello(greeting)
+        told = self._observer.told.get(self._origin, 0)
+        if answer.current and told > greeting.have.get(self._origin, 0):
+            dot = Dot(self._origin.node, self._origin.epoch, told)
+            if greeting.member.rpc in self._observer.lacking(dot):
+                self._observer.violations.append(
+                    f"lease: {greeting.member.node} may read at {self._origin.node}'s word, "
+                    f"and lacks {dot}"
+                )
+        return answer
 
 
 class Machine:
@@ -198,7 +234,8 @@ class Machine:
             self.stopped_by = f"start: {exc}"
             self.kill()
             return
-        self.network.listen(self.address, self.region, running.process, running.cluster.service)
+        service: Any = Overheard(running.cluster.service, self, running.index.replica.origin)
+        self.network.listen(self.address, self.region, running.process, service)
         try:
             async with asyncio.TaskGroup() as tasks:
                 for work in (running.cluster, running.uploads, holdings):
@@ -315,12 +352,15 @@ class Watch:
         self._observer = machine.observer
         self._applied: dict[Origin, int] = {}
         self._made = 0
+        self._floor: Vector = {}
+        self._restoring = False
         self._found_stamp = 0
         """The latest stamp in the log when the run began."""
 
     def begin(self, journal: Any) -> None:
         self._journal = journal
         self._applied = dict(journal.applied)
+        self._floor, self._restoring = journal.floor, journal.restoring
         for origin, seq in journal.applied.items():
             if origin.node == self._machine.name:
                 # A killed process may have written events that the next one finds.
@@ -329,7 +369,50 @@ class Watch:
             self._found_stamp = max(self._found_stamp, 0 if last is None else last.stamp)
 
     def on_group(self) -> None:
-        """Check the clock bound on what was just applied."""
+        """Check what was just applied, and what was just forgotten."""
+        restored, self._restoring = self._restoring, self._journal.restoring
+        if not restored and not self._restoring:
+            self._check_order()
+            self._check_floor()
+        self._floor = self._journal.floor
+        self._check_clock_bound()
+
+    def _check_order(self) -> None:
+        """Every event of every log is here, and what it builds on."""
+        applied = self._journal.applied
+        for origin, upto in applied.items():
+            for seq in range(self._applied.get(origin, 0) + 1, upto + 1):
+                event = self._event(origin, seq)
+                if event is None:
+                    self._complain(f"order: {self._machine.name} has no {origin} {seq}")
+                    continue
+                for dot in named_by(event):
+                    if dot.seq > applied.get(dot.origin, 0):
+                        self._complain(
+                            f"order: {self._machine.name} applied {event.dot} without {dot}"
+                        )
+
+    def _check_floor(self) -> None:
+        """A log is kept for whoever lacks it, for as long as it says."""
+        keep_ms = self._machine.config.log_away_s * 1000
+        for origin, seq in self._journal.floor.items():
+            if seq == self._floor.get(origin, 0):
+                continue
+            event = self._observer.events.get(Dot(origin.node, origin.epoch, seq))
+            if event is None:
+                continue
+            age_ms = self._machine.clock.now_ms() - (event.stamp >> COUNTER_BITS)
+            lacking = self._observer.lacking(event.dot)
+            if age_ms < keep_ms and lacking:
+                self._complain(
+                    f"floor: {self._machine.name} forgot {event.dot} after {age_ms} ms, "
+                    f"and {lacking} lack it"
+                )
+
+    def _complain(self, text: str) -> None:
+        self._observer.violations.append(text)
+
+    def _check_clock_bound(self) -> None:
         applied = self._journal.applied
         for origin, seq in applied.items():
             before = self._applied.get(origin, 0)

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
+import msgspec
 from msgspec.structs import replace
 
 from cluster.agent import Cluster
@@ -18,17 +19,21 @@ from cluster.driver.catchup import CatchUp
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.pushing import Pushing
 from cluster.driver.service import Service
-from cluster.errors import NotCaughtUp
-from cluster.events import Remove, Write, encode_event
-from cluster.gossip import merge
+from cluster.errors import EventGap, NotCaughtUp
+from cluster.events import Remove, Write, decode_event, encode_event
+from cluster.gossip import floor, merge
 from cluster.gossip.dissemination import Acknowledgements
-from cluster.model import Digest, Key
+from cluster.model import CheckpointHead, Digest, Key
 from cluster.replication import claims
 from node.holdings import Holdings
 from node.index import keys, local, objects, opening, rows
+from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
+from node.index.memory import MemorySnapshot
+from node.index.merkle import Sums
 from node.index.queries import Queries
 from node.index.replica import IndexReplica
+from node.index.store import Mutation
 from node.index.writer import GroupCommit
 from node.registry.ports import Page
 
@@ -126,12 +131,12 @@ def _record_anything(self: Transaction, event: Any) -> None:
     self.put("vector", keys.origin(origin), keys.u64(self._progress[origin]))
 
 
-def _apply_with_gaps(self: IndexReplica, events: Any) -> None:
-    for event in events:
-        txn = self._journal.begin()
-        if event.dot.seq > txn.known(event.origin):
-            objects.apply(txn, event)
-            txn.commit()
+_obstacle = IndexReplica._obstacle
+
+
+def _no_gap_is_an_obstacle(self: IndexReplica, *args: Any) -> Any:
+    problem = _obstacle(self, *args)
+    return None if isinstance(problem, EventGap) else problem
 
 
 def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
@@ -175,6 +180,86 @@ def _write_a_head(state: merge.Register, version: Any, replaces: Any, seen: Any)
 
 def _last_come(state: merge.Register, version: Any, replaces: Any, seen: Any) -> merge.Register:
     return merge.Register((version,), state.awaited)
+
+
+def _without_floor(self: Journal, origin: Any, seq: int, max_bytes: int) -> Any:
+    stop = keys.log(origin, self.durable.get(origin, 0) + 1)
+    rows_after = self.store.scan("log", keys.log(origin, seq + 1), stop)
+    return [decode_event(row) for _, row in rows_after]
+
+
+_checkpoint = IndexCheckpoint.__init__
+
+
+def _checkpoint_again(self: IndexCheckpoint, journal: Journal) -> None:
+    _checkpoint(self, journal)
+    # The rows of the first one are given to whoever asks later.
+    first = journal.__dict__.setdefault("first_checkpoint", self)
+    self._snapshot = MemorySnapshot(dict(first._snapshot._families))
+    self._head = CheckpointHead(dict(journal.applied), first._head.rows, first._head.seal)
+    if first is self:
+        first._snapshot.close = lambda: None  # type: ignore[attr-defined]
+
+
+def _vector_without_objects(self: Restore) -> None:
+    batch = []
+    for origin, end in self._have.items():
+        if end > self._vector.get(origin, 0):
+            self._journal.applied[origin] = end
+            batch.append(Mutation("vector", keys.origin(origin), keys.u64(end)))
+    self._journal.store.write(batch)
+
+
+_part = IndexCheckpoint.part
+
+
+def _part_without_history(self: IndexCheckpoint, after: bytes) -> Any:
+    self._snapshot._families["history"].clear()  # type: ignore[attr-defined]
+    return _part(self, after)
+
+
+_finish = Restore.finish
+
+
+def _finish_unchecked(self: Restore) -> None:
+    self._seal = msgspec.structs.replace(self._seal, sums=self._sums.encode())
+    _finish(self)
+
+
+_candidates = floor.candidates
+
+
+def _candidates_of_the_present(
+    own: Any, begin: Any, haves: Any, members: Any, connected: Any, **ages: Any
+) -> Any:
+    return _candidates(own, begin, haves, connected, connected, **ages)
+
+
+_after = Sums.after
+
+
+def _sums_without_removals(self: Sums, changes: Any) -> Any:
+    return _after(self, [change for change in changes if change.after is not None])
+
+
+_commit = Transaction.commit
+
+
+def _commit_without_sums(self: Transaction) -> None:
+    """The sums are right in memory, and stored with a later batch than the rows."""
+    late = self._journal.__dict__.setdefault("late_sums", [])
+    store, write = self._journal.store, self._journal.store.write
+
+    def held_back(batch: Any) -> None:
+        summed = [change for change in batch if change.family == "merkle"]
+        write([*(change for change in batch if change.family != "merkle"), *late])
+        late[:] = summed
+
+    store.write = held_back
+    try:
+        _commit(self)
+    finally:
+        del store.write
 
 
 MUTANTS: Final = [
@@ -228,8 +313,11 @@ MUTANTS: Final = [
     ),
     Mutant(
         "gaps-applied",
-        "an event whose predecessors are missing is applied",
-        [(IndexReplica, "_apply", _apply_with_gaps), (Transaction, "record", _record_anything)],
+        "an event is applied without those before it, or those that it builds on",
+        [
+            (IndexReplica, "_obstacle", _no_gap_is_an_obstacle),
+            (Transaction, "record", _record_anything),
+        ],
     ),
     Mutant(
         "delete-forgets-a-dot",
@@ -312,12 +400,47 @@ MUTANTS: Final = [
         "a node greets its peers before it has looked after its files",
         [(Holdings, "verify", _nothing)],
     ),
+    Mutant(
+        "delta-below-the-floor",
+        "a peer that needs forgotten events gets those that are left",
+        [(Journal, "events_after", _without_floor)],
+    ),
+    Mutant(
+        "checkpoint-of-old-rows",
+        "a checkpoint has the vector of now and the rows of an earlier one",
+        [(IndexCheckpoint, "__init__", _checkpoint_again)],
+    ),
+    Mutant(
+        "checkpoint-lacks-rows",
+        "a checkpoint comes without some rows, and nobody compares its sums",
+        [
+            (IndexCheckpoint, "part", _part_without_history),
+            (Restore, "finish", _finish_unchecked),
+        ],
+    ),
+    Mutant(
+        "restore-loses-its-own",
+        "what a node has beyond the checkpoint counts as applied, and is not",
+        [(Restore, "_apply_beyond", _vector_without_objects)],
+    ),
+    Mutant(
+        "trim-waits-for-nobody",
+        "what every connected member has is forgotten, whoever is away",
+        [(floor, "candidates", _candidates_of_the_present)],
+    ),
+    Mutant(
+        "sums-keep-what-is-gone",
+        "a row that is removed stays in its partition's sum",
+        [(Sums, "after", _sums_without_removals)],
+    ),
+    Mutant(
+        "sums-in-another-batch",
+        "the sums are stored with the batch after the rows",
+        [(Transaction, "commit", _commit_without_sums)],
+    ),
 ]
 
 PENDING: Final = {
-    "delta-below-the-floor": "the log has no floor here yet",
-    "checkpoint-without-its-vector": "no checkpoints here yet",
-    "merkle-sum-not-updated": "no partition sums here yet",
     "dead-by-one-observer": "no invariant speaks of the failure detector yet",
     "wan-timeouts-in-region": "no invariant speaks of the failure detector yet",
 }

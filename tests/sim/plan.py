@@ -26,6 +26,12 @@ FAULTS: Final = (
 DESTROYING: Final = frozenset({"wipe", "restore", "clone"})
 """Faults after which a disk is not what it was; one a run, as nothing brings its copies back."""
 
+TRIMMING: Final = 0.4
+"""Share of the plans in which the logs are trimmed after seconds."""
+
+IMPATIENT: Final = 0.2
+"""Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
+
 WORK_S: Final = 25.0
 _WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6)
 
@@ -39,6 +45,8 @@ class Plan:
     work_s: float = WORK_S
     """When the faults end and the cluster must heal."""
     copies: int = 2
+    tuning: dict[str, float] = field(default_factory=dict)
+    """Fields of `ClusterConfig` that differ from their defaults."""
     notes: dict[str, str] = field(default_factory=dict)
     """Of a plan that is kept (`replay`): what it shows."""
 
@@ -49,6 +57,7 @@ class Plan:
             "nodes": self.nodes,
             "work_s": self.work_s,
             "copies": self.copies,
+            "tuning": self.tuning,
             "notes": self.notes,
         }
         return f'{json.dumps(head)[:-1]}, "steps": [\n  {steps}\n]}}\n'
@@ -63,6 +72,7 @@ class Plan:
             data["steps"],
             data["work_s"],
             data["copies"],
+            data.get("tuning", {}),
             data.get("notes", {}),
         )
 
@@ -75,7 +85,17 @@ def make_plan(seed: str) -> Plan:
     nodes = [(f"n{i}", regions[i % len(regions)]) for i in range(count)]
     steps = _operations(rng, regions) + _faults(rng, count)
     steps.sort(key=lambda step: step["at"])
-    return Plan(seed, nodes, steps)
+    return Plan(seed, nodes, steps, tuning=_tuning(random.Random(f"tuning {seed}")))
+
+
+def _tuning(rng: random.Random) -> dict[str, float]:
+    """Times so short that what takes days elsewhere happens here. A stream of its own."""
+    tuning: dict[str, float] = {}
+    if rng.random() < TRIMMING:
+        tuning |= {"trim_interval_s": 1.0, "log_settled_s": 1.5, "log_away_s": rng.choice((3, 8))}
+    if rng.random() < IMPATIENT:
+        tuning["durable_timeout_s"] = rng.choice((0.5, 1.5))
+    return tuning
 
 
 def _operations(rng: random.Random, regions: list[str]) -> list[Step]:

@@ -35,7 +35,7 @@ SYNC_S: Final = 0.5
 QUIET_S: Final = 12.0
 """After the last fault: time for restarts, dials and what had to be caught up."""
 
-AROUND_S: Final = 1.0
+AROUND_S: Final = 0.5
 """How long an event may take to every node while nothing is wrong: several far round trips."""
 
 SUPERVISOR_S: Final = 2.0
@@ -67,7 +67,7 @@ class World:
         self.plan = plan
         self.loop = SimLoop()
         self.network = Network(self.loop, plan.seed)
-        self.observer = Observer()
+        self.observer = Observer(self._lacking)
         self.machines: list[Machine] = []
         self.clones: list[Machine] = []
         self.snapshots: dict[int, Disk] = {}
@@ -99,7 +99,7 @@ class World:
             address=address,
             seeds=seeds,
             seed=self.plan.seed,
-            config=ClusterConfig(seeds=seeds, copies=self.plan.copies),
+            config=ClusterConfig(seeds=seeds, copies=self.plan.copies, **self.plan.tuning),
         )
 
     async def main(self) -> None:
@@ -186,6 +186,14 @@ class World:
         late = [m.address for m in self.machines if not has_durably(m, dot)]
         if late:
             self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
+
+    def _lacking(self, dot: Dot) -> list[str]:
+        """Which disks, destroyed ones aside, do not have the event."""
+        return [
+            machine.address
+            for machine in self.machines
+            if machine.address not in self.wiped and not has_durably(machine, dot)
+        ]
 
     def known(self) -> Vector:
         """How far every log is known to anybody."""

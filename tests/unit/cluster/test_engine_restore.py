@@ -6,7 +6,7 @@ import pytest
 
 from cluster.clock import COUNTER_BITS
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
-from cluster.model import Origin
+from cluster.model import NodeId, Origin
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 A = Origin("a", 1)
@@ -177,3 +177,15 @@ async def test_logs_are_trimmed_once_everybody_has_them():
         ships.restart(c)
         await ships.until(lambda: c.records.vector()[A] == 7)
         assert c.cluster.statistics().totals.restores == 0
+
+
+async def test_a_state_is_no_longer_wanted_once_the_events_have_come():
+    """Broken: a node asks for checkpoints for ever, serves nothing, and starves who needs one."""
+    async with fleet() as ships:
+        _, b = await trimmed_pair(ships)
+        await b.cluster.wait_joined()
+        # A peer said "below the floor", and the events came from another one just then.
+        b.cluster._links.note_below_floor(NodeId("a"))
+        assert b.cluster.is_restoring()
+        await ships.until(lambda: not b.cluster.is_restoring())
+        assert ships.network.count("checkpoint", "a:1") == 0
