@@ -21,7 +21,7 @@ from cluster.errors import (
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
-from cluster.gossip.leases import Grants, Leases
+from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.backoff import Backoff
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
@@ -252,12 +252,19 @@ class Links:
         if self.members.is_me(sender):
             return self.greeting()
         self.meet(sender, greeting.known, greeting.have)
-        current = sender.region == self._env.me.region and self.acknowledgements.may_grant(
-            sender.node
-        )
+        current = sender.region == self._env.me.region and self._may_grant(sender.node)
         if current:
             self.grants.grant(sender.node, self._env.clock.now_s())
         return self.greeting(current=current)
+
+    def _may_grant(self, node: NodeId) -> bool:
+        """Whether *node* has all that this node acknowledged, in this run or in an earlier one."""
+        if not self.joining.joined:
+            # What an earlier run wrote may be with peers only: this may be a new disk.
+            return False
+        earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
+        lacks = antientropy.behind(self.haves.get(node, {}), earlier)
+        return not lacks and self.acknowledgements.may_grant(node)
 
     def neighbours(self) -> list[NodeId]:
         """The other members of this region."""

@@ -13,10 +13,19 @@ A reader without a lease from everybody looks with its peers before it answers.
 from collections.abc import Collection
 from typing import Final
 
-from cluster.model import NodeId
+from cluster.model import NodeId, Origin, Vector
 
 DRIFT: Final = 1.05
 """How much faster the writer's monotonic clock may run. Oscillators differ by less than 0.1 %."""
+
+
+def earlier_runs(vector: Vector, own: Origin) -> Vector:
+    """
+    The part of *vector* that the node which writes *own* wrote in its earlier runs.
+
+    Which of that was acknowledged, the present run does not know: so all of it may have been.
+    """
+    return {o: seq for o, seq in vector.items() if o.node == own.node and o != own}
 
 
 class Grants:

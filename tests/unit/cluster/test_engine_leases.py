@@ -3,10 +3,11 @@
 import asyncio
 from contextlib import suppress
 
+import msgspec
 import pytest
 
 from cluster.errors import ClockOff, NotCaughtUp
-from cluster.model import Dot
+from cluster.model import Dot, Greeting, Member, NodeId, Region
 from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
 
 
@@ -91,6 +92,35 @@ async def test_a_peer_that_is_gone_does_not_hinder_a_reader_for_ever():
                 with suppress(NotCaughtUp):
                     await c.cluster.ensure_current()
                     break
+
+
+async def test_who_lacks_what_an_earlier_run_acknowledged_may_not_read():
+    """If this fails, a member that was cut off serves the old tag once the writer has restarted."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        ships.network.cut("a:1", "c:1")
+        dot = a.records.write("new")
+        await a.cluster.wait_durable(dot)
+        await ships.kill(a)
+        ships.next_run(a)
+        await a.cluster.wait_joined()
+        assert not c.records.knows(dot)
+        before = Greeting("test", c.member, (), {}, a.clock.now_ms())
+        assert not a.cluster.service.on_hello(before).current
+        after = msgspec.structs.replace(before, have={dot.origin: dot.seq})
+        assert a.cluster.service.on_hello(after).current
+
+
+async def test_nobody_may_read_by_the_word_of_a_node_that_has_not_joined():
+    """It may have lost its disk, and with it the memory of what it acknowledged."""
+    async with fleet() as ships:
+        a = ships.add("a", seeds=("b:1",), join_timeout_s=1000.0)
+        ships.start(a)
+        b = Member(NodeId("b"), Region("eu"), "b:1", "b:2", 1)
+        greeting = Greeting("test", b, (), {}, a.clock.now_ms())
+        await asyncio.sleep(0)
+        assert not a.cluster.service.on_hello(greeting).current
 
 
 async def test_regions_have_no_leases_between_them():
