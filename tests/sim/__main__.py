@@ -1,17 +1,22 @@
 """`python -m tests.sim --seeds 0:200 --jobs 2`: many seeds, one table."""
 
 import argparse
+import gc
 import os
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Final
 
-from tests.sim.coverage import Totals
 from tests.sim.plan import make_plan
+from tests.sim.progress import Progress
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.report import replace_section, report
 from tests.sim.world import Result, simulate
+
+_CHUNK: Final = 400
+"""Seeds between two times that progress is kept: a minute or two."""
 
 
 def run_seed(seed: str) -> Result:
@@ -33,15 +38,24 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="put the report into this Markdown file")
     parser.add_argument("--history", action="store_true", help="print what the clients saw")
     parser.add_argument("--no-coverage", action="store_true", help="too few seeds to meet all")
+    parser.add_argument("--keep", type=Path, help="go on with the run that this file keeps")
     args = parser.parse_args()
     first, _, end = args.seeds.partition(":")
     seeds = [str(seed) for seed in range(int(first), int(end or int(first) + 1))]
-    begun, totals = time.monotonic(), Totals()
-    with ProcessPoolExecutor(args.jobs) as pool:
-        for result in pool.map(run_seed, seeds, chunksize=4):
-            totals.add(result)
-            _say(result, history=args.history)
-    lines = report(args.seeds, totals, time.monotonic() - begun, args.jobs)
+    progress = Progress.load(args.keep, args.seeds)
+    with ProcessPoolExecutor(args.jobs, initializer=gc.freeze) as pool:
+        while progress.done < len(seeds):
+            chunk = seeds[progress.done : progress.done + _CHUNK]
+            begun = time.monotonic()
+            for result in pool.map(run_seed, chunk, chunksize=4):
+                progress.totals.add(result)
+                _say(result, history=args.history)
+            progress.done += len(chunk)
+            progress.wall_s += time.monotonic() - begun
+            if args.keep is not None:
+                progress.save(args.keep)
+    totals = progress.totals
+    lines = report(args.seeds, totals, progress.wall_s, args.jobs)
     print(*lines, sep="\n")
     if args.report is not None:
         replace_section(args.report, "Seeds", lines)

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.sim.coverage import Totals
 from tests.sim.plan import FAULTS, OPERATIONS
+from tests.sim.progress import OtherCode, Progress, code_of
 from tests.sim.report import replace_section, report
 from tests.sim.world import Result
 
@@ -52,3 +55,31 @@ def test_a_section_takes_the_place_of_the_old_one(tmp_path: Path):
     replace_section(path, "Seeds", ["two"])
     replace_section(path, "Seeded bugs", ["more bugs"])
     assert path.read_text() == f"{head}## Seeds\n\ntwo\n\n## Seeded bugs\n\nmore bugs\n"
+
+
+def test_a_long_run_goes_on_where_it_was(tmp_path: Path):
+    """Twenty thousand seeds take hours: an interruption must not cost all of them."""
+    progress = Progress.load(tmp_path / "kept", "0:4")
+    progress.totals.add(everything_met())
+    progress.done, progress.wall_s = 1, 2.5
+    progress.save(tmp_path / "kept")
+    again = Progress.load(tmp_path / "kept", "0:4")
+    assert (again.done, again.wall_s, again.totals.counts) == (1, 2.5, progress.totals.counts)
+    with pytest.raises(OtherCode):
+        Progress.load(tmp_path / "kept", "0:5")
+    again.code = "of yesterday"
+    again.save(tmp_path / "kept")
+    with pytest.raises(OtherCode):
+        Progress.load(tmp_path / "kept", "0:4")
+
+
+def test_code_that_decides_what_a_seed_does_is_told_apart(tmp_path: Path):
+    """Seeds of two engines in one report would be a claim about neither."""
+    for name in ("cluster/clock.py", "node/main.py", "tests/sim/world.py", "tests/sim/hunt.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    before = code_of(tmp_path)
+    (tmp_path / "tests/sim/hunt.py").write_text("2")
+    assert code_of(tmp_path) == before
+    (tmp_path / "cluster/clock.py").write_text("2")
+    assert code_of(tmp_path) != before
