@@ -53,6 +53,7 @@ async def check(world: "World") -> list[str]:
     found += _sums(world)
     found += _bounds(world)
     found += world.slow
+    found += world.census.violations
     found += await _contents(world)
     return found
 

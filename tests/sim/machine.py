@@ -59,10 +59,12 @@ class SimClock:
 
 
 class QuietLog:
-    """Counts what was logged aloud; the trace keeps no text."""
+    """Counts what was logged aloud, and tells of deaths; the trace keeps no text."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_dead: Callable[[str], None]) -> None:
+        """*on_dead* gets the name of each member that the node gives up."""
         self.warnings: dict[str, int] = {}
+        self._on_dead = on_dead
 
     def debug(self, event: str, **fields: object) -> None: ...
 
@@ -73,6 +75,8 @@ class QuietLog:
 
     def warning(self, event: str, **fields: object) -> None:
         self.warnings[event] = self.warnings.get(event, 0) + 1
+        if event == "member dead":
+            self._on_dead(str(fields["peer"]))
 
 
 class Witnessed:
@@ -129,6 +133,8 @@ class Observer:
         self.lacking = lacking
         self.told: dict[Origin, int] = {}
         """Up to where clients were told that a log is safe."""
+        self.counted_dead: Callable[[str, str], None] = lambda by, node: None
+        """Gets the names of a node, and of the member that it has just given up."""
 
     def acknowledged(self, dot: Dot | None) -> None:
         if dot is not None:
@@ -285,7 +291,7 @@ def assemble(machine: Machine, process: Process) -> Running:
     store, blobs, log, wall = (
         SimStore(machine.disk),
         SimBlobs(machine.disk),
-        QuietLog(),
+        QuietLog(lambda node: machine.observer.counted_dead(machine.name, node)),
         machine.clock,
     )
     clock, watch = HybridClock(wall, MAX_OFFSET_MS), Watch(machine)

@@ -5,6 +5,7 @@ Each mutant changes the real engine in one place. `hunt` looks for seeds that no
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, NamedTuple
@@ -23,7 +24,8 @@ from cluster.errors import EventGap, NotCaughtUp
 from cluster.events import Remove, Write, decode_event, encode_event
 from cluster.gossip import floor, merge
 from cluster.gossip.dissemination import Acknowledgements
-from cluster.model import CheckpointHead, Digest, Key
+from cluster.membership.detector import Detector
+from cluster.model import CheckpointHead, Digest, Key, Status
 from cluster.replication import claims
 from node.holdings import Holdings
 from node.index import keys, local, objects, opening, rows
@@ -137,6 +139,16 @@ _obstacle = IndexReplica._obstacle
 def _no_gap_is_an_obstacle(self: IndexReplica, *args: Any) -> Any:
     problem = _obstacle(self, *args)
     return None if isinstance(problem, EventGap) else problem
+
+
+def _dead_at_once(self: Detector, number: int, now: float, *, refused: bool = False) -> None:
+    target = self._attempts.pop(number).target
+    if self._members.status(target) is Status.ALIVE:
+        self._declare_dead(target, now)
+
+
+def _own_word(self: Detector) -> tuple[Status, int]:
+    return self._own.standing.status, self._own.standing.incarnation
 
 
 def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
@@ -438,13 +450,27 @@ MUTANTS: Final = [
         "the sums are stored with the batch after the rows",
         [(Transaction, "commit", _commit_without_sums)],
     ),
+    Mutant(
+        "dead-by-one-observer",
+        "a probe that fails is a death: nobody is suspected first",
+        [(Detector, "_fail", _dead_at_once)],
+    ),
+    Mutant(
+        "suspicion-never-ends",
+        "a suspect that does not contradict stays one",
+        [(Detector, "_verdict_at", lambda *_: math.inf)],
+    ),
+    Mutant(
+        "refutation-without-incarnation",
+        "a suspect that contradicts does not raise its incarnation",
+        [(Detector, "_hear_of_myself", lambda self, _: self._speak(*_own_word(self)))],
+    ),
+    Mutant(
+        "wan-timeouts-in-region",
+        "neighbours are watched as if they were far away",
+        [(Detector, "_scope", lambda self, _: self._wan)],
+    ),
 ]
-
-PENDING: Final = {
-    "dead-by-one-observer": "no invariant speaks of the failure detector yet",
-    "wan-timeouts-in-region": "no invariant speaks of the failure detector yet",
-}
-"""Bugs that cannot be seen here yet. Not counted."""
 
 
 def by_name(name: str) -> Mutant:

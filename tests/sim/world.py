@@ -15,6 +15,7 @@ from cluster.config import ClusterConfig
 from cluster.model import Dot, Origin, Vector
 from node.index import keys
 from tests.sim import checker, faults
+from tests.sim.census import Census
 from tests.sim.clients import Clients
 from tests.sim.disk import Disk
 from tests.sim.history import Op
@@ -72,6 +73,8 @@ class World:
         self.clones: list[Machine] = []
         self.snapshots: dict[int, Disk] = {}
         self.clients = Clients(self)
+        self.census = Census(self)
+        self.observer.counted_dead = self.census.counted_dead
         self.raging: Counter[str] = Counter()
         """Faults that are going on now, by kind."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
@@ -106,7 +109,10 @@ class World:
         for name, region in self.plan.nodes:
             self.machines.append(self.machine(name, region, f"{name}:1"))
             self.machines[-1].start()
-        background = [self.loop.create_task(self._supervise())]
+        background = [
+            self.loop.create_task(self._supervise()),
+            self.loop.create_task(self.census.run()),
+        ]
         await self._until(lambda: all(m.ready for m in self.machines), STEPS_S)
         begun = self.loop.time()
         work = [
