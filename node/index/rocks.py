@@ -23,7 +23,10 @@ _WAL_BYTES_MAX: Final = 256 << 20
 """Column families are flushed when the write-ahead log reaches this; bounds start-up replay."""
 
 _FULL: Final = re.compile("No space left|Disk quota exceeded|Max allowed space", re.IGNORECASE)
-"""How RocksDB words ENOSPC, EDQUOT and its own limit; it repeats them until it is reopened."""
+"""How RocksDB words ENOSPC, EDQUOT and its own limit; writes repeat them until it is reopened."""
+
+_EARLIER: Final = "previous error"
+"""What a sync says after a write that failed, whatever that one said."""
 
 _RECOVERY_BYTES: Final = 16 << 20
 """Room for a recovery beside a copy of the write-ahead log: its new log, options and manifest."""
@@ -66,6 +69,7 @@ class RocksStore:
         self._path = path
         self._read_only = read_only
         self._recovering = False
+        self._full = False
         self._scratch: TemporaryDirectory[str] | None = None
         self._open()
 
@@ -88,6 +92,7 @@ class RocksStore:
             name: self._db.get_column_family_handle(name) for name in names
         }
         self._snapshots: WeakSet[RocksSnapshot] = WeakSet()
+        self._full = False
 
     def _window(self) -> Path:
         """
@@ -183,7 +188,8 @@ class RocksStore:
     def _failure(self, exc: Exception) -> OSError:
         if self._recovering:
             return IndexFull("the index is being recovered after the disk was full")
-        if _FULL.search(str(exc)):
+        if _FULL.search(str(exc)) or (self._full and _EARLIER in str(exc)):
+            self._full = True
             return IndexFull()
         return OSError(f"index storage failed: {exc}")
 
