@@ -39,6 +39,9 @@ QUIET_S: Final = 12.0
 AROUND_S: Final = 0.5
 """How long an event may take to every node while nothing is wrong: several far round trips."""
 
+PROMPT_S: Final = 0.5
+"""How long a write may take while nothing is wrong: its blobs, and then itself, far away."""
+
 SUPERVISOR_S: Final = 2.0
 STEPS_S: Final = 5.0
 """How long the nodes have to find each other before the first step."""
@@ -181,7 +184,9 @@ class World:
             self.last_fault = self.loop.time()
 
     def expect_everywhere(self, op: Op) -> None:
-        """With nothing wrong, an acknowledged write is soon on every node."""
+        """With nothing wrong, a write is acknowledged soon, and soon on every node."""
+        if op.start > self.last_fault + QUIET_S and op.end - op.start > PROMPT_S:
+            self.slow.append(f"took longer than {PROMPT_S} s: {op}")
         if self.loop.time() > self.last_fault + QUIET_S:
             self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
 
