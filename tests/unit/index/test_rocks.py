@@ -50,7 +50,7 @@ class BrokenDisk:
 def store_after_a_failed_write(path, monkeypatch, error: str) -> RocksStore:
     store = RocksStore(path)
     monkeypatch.setattr(store, "_db", BrokenDisk(error))
-    with pytest.raises(OSError, match="room|full|failed"):
+    with pytest.raises(OSError, match=r"room|full|failed"):
         store.write([Mutation("uploads", b"a\0", b"")])
     return store
 
