@@ -162,11 +162,6 @@ def _write_tag_blindly(txn: Transaction, repository: str, tag: str, value: Any) 
     return local.emit(txn, Key(objects.TAG, repository, tag), Write((), value))
 
 
-def _remove_without_memory(state: merge.Presence, dots: Any, seen: Any) -> merge.Presence:
-    gone = set(dots)
-    return merge.Presence(tuple(live for live in state.live if live.dot not in gone), ())
-
-
 _catch_up = CatchUp.catch_up
 
 
@@ -340,11 +335,6 @@ MUTANTS: Final = [
         "write-forgets-replaced",
         "a tag write does not name what it replaces",
         [(local, "write_tag", _write_tag_blindly)],
-    ),
-    Mutant(
-        "awaited-not-remembered",
-        "a delete that comes before the push that it removes is forgotten",
-        [(merge, "remove", _remove_without_memory)],
     ),
     Mutant(
         "copy-on-another-disk",
