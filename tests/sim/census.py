@@ -73,6 +73,8 @@ class Census:
         """Judge that the node *by* has just given up *node*."""
         now = self._world.loop.time()
         self._look()
+        if not all(m.ready for m in self._world.machines if m.name == by):
+            return  # it starts, and repeats what it remembers of an earlier run
         if not (self._network.explains(now) or self._machines[node].explains(now)):
             self._complain(f"false death: {by} gave up {node}, {self._machines[node]}")
 
