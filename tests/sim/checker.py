@@ -343,10 +343,11 @@ def _final_manifests(world: "World") -> Iterable[str]:
 
 def _final_tags(world: "World") -> Iterable[str]:
     writes = _writes(world)
+    served = [(machine, _served(machine)) for machine in world.machines]
     for repo, tag in {(w.repo, w.tag) for w in writes}:
         of_tag = _of_tag(writes, repo, tag)
-        for machine in world.machines:
-            value = _served(machine).get((repo, tag))
+        for machine, tags in served:
+            value = tags.get((repo, tag))
             if value is None:
                 continue
             sources = [w for w in of_tag if w.digest == value and w.kind in ("push", "retag")]
