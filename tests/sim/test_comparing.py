@@ -1,13 +1,11 @@
 """Indexes compared in simulated clusters: a row that rots is replaced, and health is no alarm."""
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from tests.sim.comparing import SEEDS
+from tests.sim.repeatable import told_by
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -16,16 +14,8 @@ Told = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def told() -> Told:
-    """What `tests.sim.comparing` says; a process of its own, for its hash seed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.sim.comparing"],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stderr
-    found: Told = json.loads(done.stdout)
+    """What `tests.sim.comparing` says."""
+    found: Told = told_by("tests.sim.comparing")
     return found
 
 

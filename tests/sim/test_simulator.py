@@ -1,13 +1,11 @@
 """A few seeds, and every plan that once showed a bug. `make sim` runs many more."""
 
-import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from tests.sim.plan import Plan
+from tests.sim.repeatable import told_by
 from tests.sim.shrink import REGRESSIONS
 
 pytestmark = pytest.mark.timeout(600)
@@ -20,16 +18,8 @@ Told = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def told() -> Told:
-    """What `tests.sim.replay` says of all of them: one process, for its hash seed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.sim.replay", f"{SEEDS.start}:{SEEDS.stop}"],
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=500,
-    )
-    assert done.returncode == 0, done.stderr
-    found: Told = json.loads(done.stdout)
+    """What `tests.sim.replay` says of all of them."""
+    found: Told = told_by("tests.sim.replay", f"{SEEDS.start}:{SEEDS.stop}")
     return found
 
 
