@@ -122,6 +122,7 @@ class RocksStore:
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         if self._is_missing(family):
             return
+        rows: Any = None
         try:
             options = ReadOptions()
             options.set_iterate_upper_bound(stop)
@@ -133,6 +134,8 @@ class RocksStore:
             rows.status()
         except Exception as exc:
             raise self._failure(exc) from exc
+        finally:
+            rows = None  # see `recover`
 
     def _is_missing(self, family: str) -> bool:
         # Opened to read only, and written before there was such a family.
@@ -140,6 +143,7 @@ class RocksStore:
 
     def write(self, batch: Sequence[Change]) -> None:
         writes = WriteBatch(raw_mode=True)
+        handle: Any = None
         try:
             # The handles too: a recovery on another thread takes them away.
             for change in batch:
@@ -153,6 +157,8 @@ class RocksStore:
             self._db.write(writes)
         except Exception as exc:
             raise self._failure(exc) from exc
+        finally:
+            handle = None  # see `recover`
 
     def sync(self) -> None:
         # Not a write with the option to sync: rocksdict holds the interpreter lock during writes,
@@ -166,6 +172,9 @@ class RocksStore:
         # After a failed write RocksDB refuses every other one, and rocksdict cannot resume it: it
         # has to be closed and opened again. Opening copies what the write-ahead log has into
         # new, synced files, so nothing rests on the log whose end is torn.
+        #
+        # Closing waits for every handle and iterator to go. A failure keeps the frames that it
+        # came through for as long as somebody keeps the failure, so none of them may name one.
         try:
             check_room(self._path, self._log_bytes() + _RECOVERY_BYTES, 0)
         except StorageFull as exc:
@@ -227,6 +236,7 @@ class RocksSnapshot:
         self._iterators = iterators
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        rows: Any = None
         try:
             rows = self._iterators[family]
             rows.seek(start)
@@ -236,6 +246,8 @@ class RocksSnapshot:
             rows.status()
         except Exception as exc:
             raise OSError(f"the snapshot cannot be read: {exc}") from exc
+        finally:
+            rows = None  # see `RocksStore.recover`
 
     def close(self) -> None:
         self._iterators.clear()

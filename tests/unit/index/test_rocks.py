@@ -67,6 +67,33 @@ def test_a_sync_after_a_write_that_found_no_room_says_so_too(tmp_path, monkeypat
     store.close()
 
 
+def test_a_write_that_failed_does_not_keep_the_database_open(tmp_path, monkeypatch):
+    """Broken: for half a minute a node with room again answers 503, until rubbish is collected."""
+    monkeypatch.setattr("node.index.rocks._RELEASE_TRIES", 1)
+    store = RocksStore(tmp_path / "index")
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "_db", BrokenDisk("No space left on device"))
+        with pytest.raises(IndexFull) as kept:
+            store.write([Mutation("uploads", b"a\0", b"")])
+    store.recover()
+    assert kept.tb is not None
+    store.close()
+
+
+def test_a_scan_that_failed_does_not_keep_the_database_open(tmp_path, monkeypatch):
+    """Broken: as above, where a read met the fault."""
+    monkeypatch.setattr("node.index.rocks._RELEASE_TRIES", 1)
+    store = RocksStore(tmp_path / "index")
+    store.write([Mutation("uploads", b"a\0", b"")])
+    rows = store.scan("uploads", b"", b"b")
+    next(rows)
+    with pytest.raises(OSError, match="cannot be read") as kept:
+        rows.throw(Exception("a file cannot be read"))
+    store.recover()
+    assert kept.tb is not None
+    store.close()
+
+
 def test_a_sync_after_a_write_that_failed_otherwise_is_a_failure(tmp_path, monkeypatch):
     """Broken: a broken disk is taken for a full one, and what it lost is given out again."""
     store = store_after_a_failed_write(tmp_path / "index", monkeypatch, "Input/output error")
