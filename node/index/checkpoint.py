@@ -104,13 +104,15 @@ class Restore:
             self._seal = msgspec.msgpack.decode(head.seal, type=_Seal)
         except msgspec.MsgspecError as exc:
             raise CheckpointUnavailable(f"its seal cannot be read: {exc}") from exc
-        self._have: Vector = dict(journal.durable)
         self._totals = TotalsRow(manifests=self._seal.manifests)
         self._sums = Sums()
         self._recoveries = journal.recoveries
-        journal.restoring = True
         journal.store.write([Mutation("meta", RESTORING, b"")])
         journal.store.sync()
+        # With what was changed before it in the same group of the writer: that is acknowledged too.
+        journal.mark_durable()
+        self._have: Vector = dict(journal.durable)
+        journal.restoring = True
         journal.store.write([RangeDeletion(family, b"", END) for family in (*_SENT, "merkle")])
 
     def load(self, part: CheckpointPart) -> None:
