@@ -50,9 +50,11 @@ class Holdings:
 
     async def renew(self) -> None:
         """The same for rows that came back from peers. A failing disk changes nothing."""
+        await self._quietly(self._check_returned())
+
+    async def _check_returned(self) -> None:
         rows = self._replica.held_here()
-        returned = [held for held in rows if self._unverified or not held.stands]
-        await self._quietly(self._check(returned))
+        await self._check([held for held in rows if self._unverified or not held.stands])
 
     async def _check(self, rows: Sequence[Held]) -> None:
         gone = 0

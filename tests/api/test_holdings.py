@@ -52,6 +52,22 @@ async def test_a_disk_that_cannot_tell_changes_nothing(registry: Registry, monke
     assert list(registry.index.replica.holders(digest)) == ["solo"]
 
 
+async def test_an_index_that_cannot_be_read_ends_no_node_that_serves(
+    registry: Registry, monkeypatch
+):
+    """Broken: one read error in the moment in which a node is ready, and its process ends."""
+    digest = await registry.push_blob("lib/app", b"data")
+
+    def broken(*asked: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    holdings = Holdings(registry.index.replica, registry.blobs, get_logger("holdings"))
+    with monkeypatch.context() as failing:
+        failing.setattr(registry.index.journal.store, "scan", broken)
+        await holdings.renew()
+    assert list(registry.index.replica.holders(digest)) == ["solo"]
+
+
 @pytest.mark.parametrize("is_here", [True, False])
 async def test_rows_that_came_back_from_peers_are_looked_after(registry: Registry, is_here: bool):
     """They count for nobody: what was brought over with the files has to be said anew."""
