@@ -82,9 +82,11 @@ class Census:
         world, now = self._world, self._world.loop.time()
         if world.clones or any(world.raging[kind] > 0 for kind in NETWORK):
             self._network.note(now)
+        # All of it before any check: those compare machines, and two may have gone at once.
         for machine in world.machines:
             if not (machine.up and machine.ready):
                 self._machines[machine.name].note(now)
+        for machine in world.machines:
             if machine.running is not None:
                 self._down_since.pop(machine.name, None)
                 self._check_queues(machine)

@@ -113,9 +113,11 @@ class World:
             self.machines.append(self.machine(name, region, f"{name}:1"))
             self.machines[-1].start()
         background = [
-            self.loop.create_task(self._supervise()),
-            self.loop.create_task(self.census.run()),
+            self.loop.create_task(self._supervise(), name="supervisor"),
+            self.loop.create_task(self.census.run(), name="census"),
         ]
+        for task in background:
+            task.add_done_callback(self._ended)
         await self._until(lambda: all(m.ready for m in self.machines), STEPS_S)
         begun = self.loop.time()
         work = [
@@ -132,6 +134,11 @@ class World:
         await asyncio.sleep(SYNC_S)
         for task in background:
             task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A look-out that fails sees nothing from then on, and the seed would seem to hold."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.observer.violations.append(f"the {task.get_name()} ended by itself: {error!r}")
 
     async def _at(self, when: float, step: Step) -> None:
         await asyncio.sleep(max(0.0, when - self.loop.time()))
