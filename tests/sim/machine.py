@@ -4,7 +4,7 @@ One simulated machine: a disk, a wall clock, and at most one running process of 
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -126,8 +126,8 @@ def named_by(event: Event) -> Sequence[Dot]:
 class Observer:
     """What the simulator sees of every index: each event once it is durable where it was made."""
 
-    def __init__(self, lacking: Callable[[Dot], list[str]]) -> None:
-        """*lacking* says which nodes do not have an event."""
+    def __init__(self, lacking: "Callable[[Dot], list[Machine]]") -> None:
+        """*lacking* says which machines do not have an event."""
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
         self.lacking = lacking
@@ -172,7 +172,7 @@ class Overheard:
         told = self._observer.told.get(self._origin, 0)
         if answer.current and told > greeting.have.get(self._origin, 0):
             dot = Dot(self._origin.node, self._origin.epoch, told)
-            if greeting.member.rpc in self._observer.lacking(dot):
+            if greeting.member.rpc in {m.address for m in self._observer.lacking(dot)}:
                 self._observer.violations.append(
                     f"lease: {greeting.member.node} may read at {self._origin.node}'s word, "
                     f"and lacks {dot}"
@@ -350,6 +350,19 @@ def assemble(machine: Machine, process: Process) -> Running:
     )
 
 
+def answering(machines: Sequence[Machine], known: Mapping[str, str]) -> list[str]:
+    """
+    The addresses of those *machines* that a node takes for members: *known* is where each name
+    answers, as far as that node has heard.
+
+    A name is one member and says of itself what it has. While a copy of a machine's directory
+    answers to the name, the others hear of the copy's disk, which counts here, and cannot know
+    that the machine lacks anything. Once the machine is heard again it is the member again. Who is
+    not known at all has to be waited for nevertheless, where it should be.
+    """
+    return [m.address for m in machines if known.get(m.name, f"{m.name}:1") == m.address]
+
+
 class Watch:
     """Looks over the writer's shoulder: what was applied, and what became durable."""
 
@@ -408,12 +421,20 @@ class Watch:
             if event is None:
                 continue
             age_ms = self._machine.clock.now_ms() - (event.stamp >> COUNTER_BITS)
-            lacking = self._observer.lacking(event.dot)
+            lacking = self._members_among(self._observer.lacking(event.dot))
             if age_ms < keep_ms and lacking:
                 self._complain(
                     f"floor: {self._machine.name} forgot {event.dot} after {age_ms} ms, "
                     f"and {lacking} lack it"
                 )
+
+    def _members_among(self, machines: Sequence[Machine]) -> list[str]:
+        if not machines:
+            return []
+        running = self._machine.running
+        assert running is not None, "what does not run forgets nothing"
+        known = {str(m.node): m.rpc for m in running.cluster.statistics().members}
+        return answering(machines, {**known, self._machine.name: self._machine.address})
 
     def _complain(self, text: str) -> None:
         self._observer.violations.append(text)

@@ -205,11 +205,11 @@ class World:
         if late:
             self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
 
-    def _lacking(self, dot: Dot) -> list[str]:
-        """Which disks, destroyed ones aside, do not have the event."""
+    def _lacking(self, dot: Dot) -> list[Machine]:
+        """Whose disks, destroyed ones aside, do not have the event."""
         return [
-            machine.address
-            for machine in self.machines
+            machine
+            for machine in self.everyone()
             if machine.address not in self.wiped and not has_durably(machine, dot)
         ]
 
