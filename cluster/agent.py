@@ -93,7 +93,7 @@ class Cluster:
         self._probing = Probing(env, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
-        self._catch_up = CatchUp(env, self._links)
+        self._catch_up = CatchUp(env, self._links, intake)
         self._acknowledging = Acknowledging(env, self._links)
         self._spreading = Spreading(env, self._links)
         self._checkpoints = Checkpoints(env)

@@ -18,6 +18,9 @@ __all__ = ["COUNTER_BITS", "HybridClock", "SystemClock", "WallClock", "stamp_ms"
 
 COUNTER_BITS: Final = 16
 
+MAX_OFFSET_MS: Final = 500
+"""How far ahead of this wall clock a stamp may be; see `HybridClock`."""
+
 
 def stamp_ms(stamp: int) -> int:
     """The wall part of a stamp, in milliseconds since the Unix epoch."""
@@ -41,7 +44,7 @@ class HybridClock:
     Thread-safe: the index's writer thread ticks while the event loop observes.
     """
 
-    def __init__(self, wall: WallClock, max_offset_ms: int = 500) -> None:
+    def __init__(self, wall: WallClock, max_offset_ms: int = MAX_OFFSET_MS) -> None:
         """
         Start at zero; `resume` takes the clock past what a log holds.
 

@@ -2,10 +2,12 @@
 
 import asyncio
 
+from cluster.clock import MAX_OFFSET_MS
+from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import ClusterError, NotCaughtUp, PeerUnreachable
+from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable
 from cluster.gossip import antientropy
 from cluster.waiting.rounds import Rounds, Stopped
 
@@ -17,9 +19,10 @@ class CatchUp:
     Callers share rounds: however many look-ups miss at once, each peer answers at most two pulls.
     """
 
-    def __init__(self, env: Environment, links: Links) -> None:
+    def __init__(self, env: Environment, links: Links, intake: Intake) -> None:
         self._env = env
         self._links = links
+        self._intake = intake
         self._rounds = Rounds(self._pull_from_all)
 
     async def run(self) -> None:
@@ -37,6 +40,8 @@ class CatchUp:
         Raises:
             NotCaughtUp: a connected peer did not deliver within `catch_up_timeout_s`, or this
                 node has not joined yet.
+            ClockOff: events were left at their senders, and it may be this node's clock that is
+                wrong: then they are what everybody else has.
             OSError: the local storage failed, so nothing new can be here (P9).
         """
         self._env.records.check()
@@ -44,6 +49,7 @@ class CatchUp:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
                 await self._links.changes.wait_until(lambda: self._links.joining.joined)
+                lag_ms = self._links.clock_lag_ms()
                 behind = await self._rounds.join()
         except TimeoutError as exc:
             raise NotCaughtUp("peers did not answer in time") from exc
@@ -52,6 +58,16 @@ class CatchUp:
         self._env.records.check()
         if behind:
             raise NotCaughtUp(f"events are still missing from {', '.join(behind)}")
+        # The clock may have been set right meanwhile; what it parked before is not here yet.
+        self._check_clock(max(lag_ms, self._links.clock_lag_ms()))
+
+    def _check_clock(self, lag_ms: float) -> None:
+        """Raise `ClockOff` if events are parked here though their writers' clocks may be right."""
+        # A clock that is right is at most `clock_off_max_ms` ahead of the median. What it stamps
+        # is parked only where the clock is behind by the rest of what a stamp may be ahead.
+        rest_ms = MAX_OFFSET_MS - self._env.config.clock_off_max_ms
+        if lag_ms > rest_ms and self._intake.parking:
+            raise ClockOff(-lag_ms)
 
     async def _pull_from_all(self) -> list[str]:
         """One round; returns the peers that still have more, or may have."""

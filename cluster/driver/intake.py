@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cluster.environment import Environment
 from cluster.errors import EventAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Event, Origin
+from cluster.model import Dot, Event, Origin
 
 
 class Intake:
@@ -13,8 +13,14 @@ class Intake:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
-        # One entry per log at most; only there to log the change and not every repetition.
-        self._parked: set[Origin] = set()
+        # Where each log waits for time to pass: one entry per log at most.
+        self._parked: dict[Origin, int] = {}
+
+    @property
+    def parking(self) -> bool:
+        """Whether events are known that this node does not take yet, being ahead of its clock."""
+        vector = self._env.records.vector()
+        return any(vector.get(origin, 0) < seq for origin, seq in self._parked.items())
 
     async def take(self, events: Sequence[Event]) -> bool:
         """
@@ -24,7 +30,7 @@ class Intake:
         logs go on. An event from the future is parked where it is, at its sender: it comes again
         with every later pull, until time has caught up with it. It is not a gap: its writer's
         clock is wrong, and "not caught up" would let that one clock make every look-up that
-        misses fail everywhere.
+        misses fail everywhere. If it is this node's clock that is wrong, see `parking`.
         """
         rest, gapless = list(events), True
         running = {event.origin for event in events}
@@ -33,7 +39,7 @@ class Intake:
                 await self._env.records.apply(rest)
             except EventAhead as exc:
                 stopped = exc.dot
-                self._park(stopped.origin, exc)
+                self._park(stopped, exc)
             except EventGap as exc:
                 stopped, gapless = exc.dot, False
                 self._env.log.info("event gap", dot=str(exc.dot), have=exc.have)
@@ -44,14 +50,16 @@ class Intake:
                 break
             running.discard(stopped.origin)
             rest = antientropy.without_log(rest, stopped)
-        self._parked -= running
+        vector = self._env.records.vector()
+        self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
         self._env.counters.events_received += sum(event.origin in running for event in events)
         return gapless
 
-    def _park(self, origin: Origin, exc: EventAhead) -> None:
+    def _park(self, dot: Dot, exc: EventAhead) -> None:
+        origin = dot.origin
         self._env.counters.events_parked += 1
         if origin not in self._parked:
-            self._parked.add(origin)
             self._env.log.warning(
                 "events parked", peer=origin.node, epoch=origin.epoch, ahead_ms=exc.ahead_ms
             )
+        self._parked[origin] = dot.seq

@@ -284,6 +284,10 @@ class Links:
         """The same for a reading *wall_ms* of now; any thread may ask."""
         return self.clocks.off_ms(wall_ms, self._env.clock.now_s())
 
+    def clock_lag_ms(self) -> float:
+        """How far this node's wall clock may be behind its members'; negative if it is ahead."""
+        return self.clocks.lag_ms(self._env.clock.now_ms(), self._env.clock.now_s())
+
     def note_received(self, sender: NodeId, origins: Collection[Origin]) -> None:
         """Events of *origins* were handed over by *sender*; they may be for others too."""
         member = self.members.get(sender)

@@ -57,10 +57,24 @@ class ClockWatch:
         number the lower middle. So of two nodes that differ the one ahead is wrong: it is the one
         whose stamps the other cannot take.
         """
-        mine = wall_ms - now * 1000
-        offsets = sorted([0.0, *(ahead - mine for ahead in self._heard(now))])
+        offsets = self._offsets(wall_ms, now)
         off = -offsets[(len(offsets) - 1) // 2]
         return off if abs(off) > self._off_max_ms else 0.0
+
+    def lag_ms(self, wall_ms: int, now: float) -> float:
+        """
+        How far this node's wall clock may be behind the median, however little; negative if ahead.
+
+        Here an even number's *upper* middle counts. Of two nodes that differ nobody knows which one
+        is wrong: so the one ahead writes nothing, and the one behind denies nothing.
+        """
+        offsets = self._offsets(wall_ms, now)
+        return offsets[len(offsets) // 2]
+
+    def _offsets(self, wall_ms: int, now: float) -> list[float]:
+        """How far each clock is ahead of this node's, which is among them; the smallest first."""
+        mine = wall_ms - now * 1000
+        return sorted([0.0, *(ahead - mine for ahead in self._heard(now))])
 
     def _heard(self, now: float) -> list[float]:
         fresh = (

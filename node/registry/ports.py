@@ -282,6 +282,7 @@ class Replicator(Protocol):
 
         Raises:
             NotCaughtUp: a connected peer had more than could be read in time.
+            ClockOff: this node's clock may be wrong, and what peers have had to stay there.
         """
         ...
 

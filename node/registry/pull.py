@@ -34,7 +34,8 @@ class Pull:
 
         Raises:
             ManifestUnknown: nobody who is connected knows it.
-            NotCaughtUp: it is not known whether that is so, or whether what is here is the latest.
+            NotCaughtUp, ClockOff: it is not known whether that is so, or whether what is here is
+                the latest.
         """
         await self._replicator.ensure_current()
         found = self._find_manifest(repository, reference)

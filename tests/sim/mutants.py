@@ -390,7 +390,10 @@ MUTANTS: Final = [
     Mutant(
         "clock-off-unheeded",
         "a node whose own clock is wrong reads and writes all the same",
-        [(Cluster, "check_writable", lambda *_: None)],
+        [
+            (Cluster, "check_writable", lambda *_: None),
+            (CatchUp, "_check_clock", lambda *_: None),
+        ],
     ),
     Mutant(
         "delete-is-a-head",

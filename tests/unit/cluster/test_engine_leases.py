@@ -198,3 +198,63 @@ async def test_a_reader_whose_own_clock_is_behind_does_not_answer_of_the_past():
         await a.cluster.wait_durable(a.records.write("new"))
         with pytest.raises(ClockOff, match="behind its members'"):
             await c.cluster.ensure_current()
+
+
+@pytest.mark.parametrize(
+    "wrong_ms",
+    [
+        pytest.param(-5_000, id="wrong"),
+        pytest.param(-200, id="fine, and still too far behind one that is ahead and fine"),
+    ],
+)
+async def test_a_node_whose_clock_is_behind_does_not_deny_what_it_parks(wrong_ms: int):
+    """A lease is no help here: it says nothing of what another region acknowledged."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio("eu", "us", "us")
+        c.records.clock_limit = 10
+        dot = a.records.write("new", stamp=11)
+        await ships.until(lambda: b.records.knows(dot))
+        c.clock.wrong_ms = wrong_ms
+        await until_all_lease(ships, c)
+        with pytest.raises(ClockOff, match="behind its members'"):
+            await c.cluster.catch_up()
+        # Set right again, it still lacks the event; but whoever is ahead of it now is wrong.
+        c.clock.wrong_ms = 0
+        await c.cluster.catch_up()
+        assert not c.records.knows(dot)
+        c.clock.wrong_ms = wrong_ms
+        c.records.clock_limit = None
+        await c.cluster.catch_up()
+        assert c.records.knows(dot), "with nothing parked the round has brought everything"
+
+
+async def test_of_two_nodes_the_one_behind_denies_nothing():
+    """Either clock may be wrong: nobody else is there to tell."""
+    async with fleet() as ships:
+        a, b = ships.add("a"), ships.add("b", "us", seeds=("a:1",))
+        ships.start(a)
+        ships.start(b)
+        await b.until_connected("a")
+        b.records.clock_limit = 10
+        a.records.write("new", stamp=11)
+        b.clock.wrong_ms = -5_000
+        assert b.cluster.clock_off_ms() == 0
+        with pytest.raises(ClockOff, match="behind its members'"):
+            await b.cluster.catch_up()
+
+
+async def test_a_clock_that_was_set_right_during_the_round_is_no_excuse():
+    """What it parked before is not here yet, though the clock is right when the round is over."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio("eu", "us", "us", antientropy_interval_s=1000.0)
+        c.records.clock_limit = 10
+        c.clock.wrong_ms = -5_000
+        c.records.disk.clear()
+        a.records.write("new", stamp=11)
+        pulls = ships.network.count("pull")
+        asked = asyncio.ensure_future(c.cluster.catch_up())
+        await ships.until(lambda: ships.network.count("pull") > pulls)
+        c.clock.wrong_ms = 0
+        c.records.disk.set()
+        with pytest.raises(ClockOff):
+            await asked
