@@ -51,8 +51,8 @@ class _FarPeer:
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         return self._late(self._peer.fetch(digest, offset))
 
-    def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[Any, None]:
-        return self._late(self._peer.checkpoint(number, after))
+    def checkpoint(self, reader: NodeId, number: int, after: bytes) -> AsyncGenerator[Any, None]:
+        return self._late(self._peer.checkpoint(reader, number, after))
 
     async def close(self) -> None:
         await self._peer.close()

@@ -358,10 +358,12 @@ class Peer(Protocol):
         """
         ...
 
-    def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+    def checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
         """
-        The pieces of the peer's checkpoint *number* that follow the place *after*. A new one is
-        made for 0 and b"".
+        The pieces of the peer's checkpoint *number* that follow the place *after*. For 0 and b""
+        a new one is made, in place of what *reader*, the node that asks, had open there.
 
         Raises:
             CheckpointUnavailable: it has no such checkpoint, or has too many open.
@@ -431,14 +433,10 @@ class PeerService(Protocol):
         """
         ...
 
-    def on_checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
-        """
-        See `Peer.checkpoint`.
-
-        Raises:
-            CheckpointUnavailable, NotCaughtUp: likewise.
-            ValueError: *after* is no place in a checkpoint.
-        """
+    def on_checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        """See `Peer.checkpoint`. Raises likewise, and ValueError where *after* is no place."""
         ...
 
     async def on_compare(self, request: CompareRequest) -> CompareReply:

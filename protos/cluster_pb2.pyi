@@ -483,19 +483,23 @@ class CheckpointRequest(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """0 begins a new one"""
     after: _builtins.bytes
     """`next` of the last piece that came; empty for the first"""
+    reader: _builtins.str
+    """node that asks; what it had open before is closed by a new one"""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         after: _builtins.bytes = ...,
+        reader: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "number", b"number", "reader", b"reader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

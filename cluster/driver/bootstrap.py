@@ -140,7 +140,8 @@ class Bootstrap:
         peer = self._peers.peer(node)
         if peer is None:
             raise PeerUnreachable(f"the link to {node} is down")
-        stream = watched(peer.checkpoint(number, after), self._env.config.stall_timeout_s)
+        asked = peer.checkpoint(self._env.me.node, number, after)
+        stream = watched(asked, self._env.config.stall_timeout_s)
         async with aclosing(stream) as pieces:
             async for piece in pieces:
                 yield piece

@@ -5,14 +5,15 @@ from collections.abc import AsyncGenerator
 
 from cluster.environment import Environment
 from cluster.errors import CheckpointUnavailable
-from cluster.model import CheckpointPiece
+from cluster.model import CheckpointPiece, NodeId
 from cluster.ports import Checkpoint
 
 
 class _Open:
     """One open checkpoint, and since when nobody reads it."""
 
-    def __init__(self, checkpoint: Checkpoint, now_s: float) -> None:
+    def __init__(self, reader: NodeId, checkpoint: Checkpoint, now_s: float) -> None:
+        self.reader = reader
         self.checkpoint = checkpoint
         self.opened_s = now_s
         self.left_s = now_s
@@ -24,7 +25,8 @@ class Checkpoints:
     Gives out checkpoints piece by piece, and keeps each for a while after its reader was cut off.
 
     What is open holds back the removal of old files by the store, so their number and their age
-    are bounded.
+    are bounded. A member has one: who begins again has given up what it had, and would otherwise
+    keep all others out, where it cannot take over a state, its disk being full.
     """
 
     def __init__(self, env: Environment) -> None:
@@ -47,7 +49,9 @@ class Checkpoints:
             for number in list(self._open):
                 self._close(number)
 
-    async def read(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+    async def read(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
         """
         The pieces of checkpoint *number* that follow *after*; of a new one for 0 and b"".
 
@@ -57,7 +61,7 @@ class Checkpoints:
             ValueError: *after* is no place in it.
         """
         if number == 0:
-            number = await self._begin()
+            number = await self._begin(reader)
         found = self._open.get(number)
         if found is None:
             raise CheckpointUnavailable("it is closed; begin again")
@@ -79,8 +83,8 @@ class Checkpoints:
             found.readers -= 1
             found.left_s = self._env.clock.now_s()
 
-    async def _begin(self) -> int:
-        self._close_abandoned()
+    async def _begin(self, reader: NodeId) -> int:
+        self._close_abandoned(reader)
         if len(self._open) + self._making >= self._env.config.checkpoints_max:
             raise CheckpointUnavailable("as many checkpoints as may be are open already")
         self._making += 1
@@ -89,15 +93,16 @@ class Checkpoints:
         finally:
             self._making -= 1
         number = self._env.rng.getrandbits(63) + 1
-        self._open[number] = _Open(checkpoint, self._env.clock.now_s())
+        self._open[number] = _Open(reader, checkpoint, self._env.clock.now_s())
         self._env.log.info("checkpoint opened", rows=checkpoint.head.rows)
         return number
 
-    def _close_abandoned(self) -> None:
+    def _close_abandoned(self, by: NodeId | None = None) -> None:
+        """Close what was left or is too old, and what the member *by* has, which begins again."""
         now, config = self._env.clock.now_s(), self._env.config
         for number, each in list(self._open.items()):
             unread = not each.readers and now - each.left_s >= config.checkpoint_keep_s
-            if unread or now - each.opened_s >= config.checkpoint_age_max_s:
+            if unread or each.reader == by or now - each.opened_s >= config.checkpoint_age_max_s:
                 self._close(number)
 
     def _close(self, number: int) -> None:

@@ -115,8 +115,10 @@ class Service:
             if size == 0:
                 yield 0, b""
 
-    def on_checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
-        return self._checkpoints.read(number, after)
+    def on_checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        return self._checkpoints.read(reader, number, after)
 
     async def on_compare(self, request: CompareRequest) -> CompareReply:
         return await self._comparing.on_compare(request)

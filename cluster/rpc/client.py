@@ -114,8 +114,10 @@ class GrpcPeer:
         with _domain_errors(digest):
             await self._stub.HoldBlob(request, metadata=self._metadata())
 
-    async def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
-        request = pb.CheckpointRequest(number=number, after=after)
+    async def checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        request = pb.CheckpointRequest(reader=reader, number=number, after=after)
         with _domain_errors():
             call = self._stub.Checkpoint(request, metadata=self._metadata())
             try:

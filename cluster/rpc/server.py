@@ -152,7 +152,9 @@ class _Servicer(ClusterServicer):
     ) -> None:
         async def answer() -> AsyncGenerator[pb.CheckpointPiece, None]:
             first = True
-            stream = self._service.on_checkpoint(request.number, request.after)
+            stream = self._service.on_checkpoint(
+                codec.read_node(request.reader), request.number, request.after
+            )
             async with aclosing(stream) as pieces:
                 async for piece in pieces:
                     yield codec.write_checkpoint_piece(piece, with_head=first)

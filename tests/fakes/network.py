@@ -203,9 +203,11 @@ class MemoryPeer:
         await service.on_hold(digest, size, sources, data)
         self._network.check(self._me, self._address)
 
-    async def checkpoint(self, number: int, after: bytes) -> AsyncGenerator[CheckpointPiece, None]:
+    async def checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
         service = await self._arrive("checkpoint")
-        async with aclosing(service.on_checkpoint(number, after)) as pieces:
+        async with aclosing(service.on_checkpoint(reader, number, after)) as pieces:
             async for piece in pieces:
                 self._network.check(self._me, self._address)
                 yield piece

@@ -10,6 +10,7 @@ from cluster.model import NodeId, Origin
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 A = Origin("a", 1)
+C, D = NodeId("c"), NodeId("d")
 
 
 async def trimmed_pair(ships: Fleet, **tuning: object) -> tuple[Engine, Engine]:
@@ -144,20 +145,37 @@ async def test_only_so_many_checkpoints_are_open():
     async with fleet() as ships:
         a, _ = await trimmed_pair(ships, checkpoints_max=1, checkpoint_keep_s=0.05)
         service = a.cluster.service
-        first = service.on_checkpoint(0, b"")
+        first = service.on_checkpoint(C, 0, b"")
         piece = await anext(first)
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(0, b""))
+            await anext(service.on_checkpoint(D, 0, b""))
         await first.aclose()
         # Kept for a while for whoever was cut off ...
-        again = service.on_checkpoint(piece.number, b"")
+        again = service.on_checkpoint(C, piece.number, b"")
         assert (await anext(again)).number == piece.number
         await again.aclose()
         # ... and then closed.
         await ships.until(lambda: bool(a.log.named("checkpoint closed")))
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(piece.number, b""))
-        assert (await anext(service.on_checkpoint(0, b""))).number != piece.number
+            await anext(service.on_checkpoint(C, piece.number, b""))
+        assert (await anext(service.on_checkpoint(C, 0, b""))).number != piece.number
+
+
+async def test_who_begins_again_gives_up_the_checkpoint_it_had():
+    """Broken: a reader whose disk is full opens one after the other, and nobody else gets one."""
+    async with fleet() as ships:
+        a, _ = await trimmed_pair(ships, checkpoints_max=1)
+        service = a.cluster.service
+        refused = service.on_checkpoint(C, 0, b"")
+        given_up = await anext(refused)
+        again = service.on_checkpoint(C, 0, b"")
+        piece = await anext(again)
+        assert piece.number != given_up.number
+        with pytest.raises(CheckpointUnavailable):
+            await anext(service.on_checkpoint(C, given_up.number, b""))
+        for stream in (refused, again):
+            await stream.aclose()
+        assert len(a.log.named("checkpoint closed")) == 1
 
 
 async def test_logs_are_trimmed_once_everybody_has_them():
