@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cluster.agent import Cluster
@@ -229,7 +230,8 @@ class Machine:
         except OSError as exc:
             self.stopped_by = f"start: {exc}"
             return
-        process.spawn(self._run(running)).add_done_callback(self._ended)
+        done = partial(self._ended, running)
+        process.spawn(self._run(running)).add_done_callback(done)
 
     async def _run(self, running: Running) -> None:
         """What `node.main` does once the stores are open, without HTTP."""
@@ -253,10 +255,13 @@ class Machine:
             self.stopped_by = f"refused: {exc.exceptions[0]}"
             self.kill()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, running: Running, task: asyncio.Task[None]) -> None:
         """Nobody awaits the process's task, and asyncio tells of an error once it is collected."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self.observer.violations.append(f"{self.name} ended by itself: {error!r}")
+            if self.running is running:
+                # As `node.main` does: half a node that goes on listening would fail otherwise.
+                self.kill()
 
     def kill(self, *, power: bool = False) -> None:
         """End the process; with *power* off, what was not synced goes, and the machine is mute."""

@@ -105,5 +105,5 @@ def test_a_census_that_ends_is_told(monkeypatch: pytest.MonkeyPatch):
         raise AssertionError("a mistake")
 
     monkeypatch.setattr(Census, "run", fail)
-    result = simulate(Plan("1", (("n0", "eu"), ("n1", "eu")), (), work_s=1.0))
+    result = simulate(Plan("1", [("n0", "eu"), ("n1", "eu")], [], work_s=1.0))
     assert result.violations == ["the census ended by itself: AssertionError('a mistake')"]
