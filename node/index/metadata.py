@@ -27,6 +27,8 @@ class Metadata(Queries):
         super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
+        self._open: set[Dot] = set()
+        """Pushes of this run that may still be withdrawn."""
 
     async def put_manifest(
         self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
@@ -38,10 +40,9 @@ class Metadata(Queries):
             _check_needs(txn, repository, manifest.needs)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
-            # The latest push before this one stays beside it: this one may be withdrawn.
-            replaced = tuple(push.dot for push in live.live if push != live.latest)
-            body = Add(replaced, payload)
+            body = Add(self._replaceable(live), payload)
             dot = pushed = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
+            self._open.add(pushed)
             writes: list[TagWrite] = []
             for tag in dict.fromkeys(tags):
                 heads = objects.register(txn, "tags", repository, tag).heads
@@ -53,6 +54,20 @@ class Metadata(Queries):
             return StoredManifest(dot, pushed, tuple(writes))
 
         return await self._change(change)
+
+    def _replaceable(self, live: Presence) -> tuple[Dot, ...]:
+        """
+        The pushes that a new one may replace: this node's own, but for one that stands for good.
+
+        Whoever pushed the rest may still withdraw it, as this node may the new one. What is left
+        then has to keep the manifest there, if any of its pushes was acknowledged.
+        """
+        own = {dot for dot in live.dots if dot.node == self._journal.origin.node} - self._open
+        standing = max((dot for dot in own if dot.origin == self._journal.origin), default=None)
+        return () if standing is None else tuple(sorted(own - {standing}))
+
+    def settle(self, stored: StoredManifest) -> None:
+        self._open.discard(stored.pushed)
 
     async def withdraw_manifest(
         self, repository: str, digest: Digest, stored: StoredManifest

@@ -193,6 +193,10 @@ class MetadataIndex(Registers, Protocol):
         """
         ...
 
+    def settle(self, stored: StoredManifest) -> None:
+        """Take note that a push will not be withdrawn any more; call it after each one."""
+        ...
+
     async def withdraw_manifest(
         self, repository: str, digest: Digest, stored: StoredManifest
     ) -> None:

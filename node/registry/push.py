@@ -73,6 +73,8 @@ class Push:
         except NotDurable:
             await self._index.withdraw_manifest(repository, digest, stored)
             raise
+        finally:
+            self._index.settle(stored)
         if copies is not None and copies < receipt.acknowledged.nodes:
             receipt = Receipt(receipt.event, receipt.acknowledged._replace(nodes=copies))
         return PushedManifest(digest, manifest.subject, tuple(tags), receipt)

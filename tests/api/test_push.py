@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from cluster.gossip.merge import Presence
 from cluster.model import Digest
 from node.api.context import ApiLimits
+from node.index import rows
 from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
@@ -234,6 +236,18 @@ async def test_manifests_by_digest_with_tags(registry: Registry):
     query = "&".join(f"tag=t{number}" for number in range(51))
     answer = await registry.put_manifest("lib/app", f"{Digest.of(seed.body)}?{query}", seed.body)
     assert answer.status == 414
+
+
+async def test_pushing_a_manifest_again_leaves_one_push_more_than_the_first(registry: Registry):
+    """Broken: what is pushed all the time grows by a row that is read and written at each push."""
+    await registry.push_image("lib/app", "v1")
+    body = (await registry.call("GET", "/v2/lib/app/manifests/v1")).body
+    digest, store = Digest.of(body), registry.index.journal.store
+    for _ in range(4):
+        assert (await registry.put_manifest("lib/app", "v1", body)).status == 201
+    [row] = [rows.decode(Presence, row) for _, row in store.scan("manifests", b"", b"\xff")]
+    assert len(row.live) == 2
+    assert row.latest.dot == registry.index.metadata.manifest_event("lib/app", digest)
 
 
 async def test_every_missing_blob_is_named(registry: Registry):

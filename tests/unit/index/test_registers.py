@@ -143,6 +143,27 @@ async def test_a_manifest_that_somebody_deleted_meanwhile_stays_deleted(open_nod
     assert one.metadata.manifest(REPO, digest_of("x")) is None
 
 
+@pytest.mark.parametrize("others", [("b", "c"), ("b", "b"), ("a", "a"), ("a", "b")])
+async def test_an_acknowledged_push_outlives_all_that_are_withdrawn(
+    open_node: OpenIndex, others: tuple[str, str]
+):
+    """Broken: two who push again what is there, the second over the first, and fail, delete it."""
+    nodes = {name: open_node(name) for name in ("a", "b", "c")}
+    digest = await push(nodes["a"], REPO, "x", "a")
+    failed = []
+    for name in others:
+        await exchange(*nodes.values())
+        failed.append((nodes[name], await store(nodes[name], "x", "a")))
+    await exchange(*nodes.values())
+    for node, stored in failed:
+        await withdraw(node, "x", stored)
+        node.metadata.settle(stored)
+    await exchange(*nodes.values())
+    for node in nodes.values():
+        assert node.metadata.manifest(REPO, digest) is not None
+        assert node.metadata.tag(REPO, "a") == digest
+
+
 async def test_pushes_of_one_manifest_do_not_pile_up(open_node: OpenIndex):
     index = open_node()
     for _ in range(5):
