@@ -21,6 +21,7 @@ from cluster.errors import (
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.last_said import LastSaid
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.backoff import Backoff
 from cluster.membership.clocks import ClockWatch
@@ -74,9 +75,7 @@ class Links:
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
         self.bootstrap = Bootstrap(env, self, self.changes)
-        self.haves: dict[NodeId, Vector] = {}
-        """How far each member said it is, last time it said so."""
-
+        self.last_said = LastSaid()
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._hindered: set[NodeId] = set()
@@ -189,7 +188,7 @@ class Links:
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
-        self.haves[member.node] = have
+        self.last_said.note(member, have)
         if before is not None and before.epoch != member.epoch:
             self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
@@ -252,19 +251,19 @@ class Links:
         if self.members.is_me(sender):
             return self.greeting()
         self.meet(sender, greeting.known, greeting.have)
-        current = sender.region == self._env.me.region and self._may_grant(sender.node)
+        current = sender.region == self._env.me.region and self._may_grant(sender)
         if current:
             self.grants.grant(sender.node, self._env.clock.now_s())
         return self.greeting(current=current)
 
-    def _may_grant(self, node: NodeId) -> bool:
-        """Whether *node* has all that this node acknowledged, in this run or in an earlier one."""
+    def _may_grant(self, member: Member) -> bool:
+        """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
         if not self.joining.joined:
             # What an earlier run wrote may be with peers only: this may be a new disk.
             return False
         earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
-        lacks = antientropy.behind(self.haves.get(node, {}), earlier)
-        return not lacks and self.acknowledgements.may_grant(node)
+        lacks = antientropy.behind(self.last_said.by(member), earlier)
+        return not lacks and self.acknowledgements.may_grant(member.node)
 
     def neighbours(self) -> list[NodeId]:
         """The other members of this region."""

@@ -37,7 +37,7 @@ class Trimming:
         for candidate in floor.candidates(
             records.vector(),
             before,
-            self._links.haves,
+            self._links.last_said.by_each(self._links.members.others()),
             [member.node for member in self._links.known()],
             [member.node for member in self._links.connected()],
             settled_age_s=config.log_settled_s,
