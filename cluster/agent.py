@@ -96,7 +96,7 @@ class Cluster:
         self._catch_up = CatchUp(env, self._links, intake)
         self._acknowledging = Acknowledging(env, self._links)
         self._spreading = Spreading(env, self._links)
-        self._checkpoints = Checkpoints(env)
+        self._checkpoints = Checkpoints(env, self._links)
         self._trimming = Trimming(env, self._links)
         self._comparing = Comparing(env, self._links)
         self._repairing = Repairing(env, self._links, self._durability)

@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import Final
 
 from cluster.environment import Environment
 from cluster.errors import CheckpointUnavailable
 from cluster.model import CheckpointPiece, NodeId
 from cluster.ports import Checkpoint
+from cluster.replication.peers import Peers
+
+_LEFT_S: Final = 2.0
+"""Who is connected and has not read for so long is done: who was cut off goes on at once."""
 
 
 class _Open:
@@ -22,15 +27,16 @@ class _Open:
 
 class Checkpoints:
     """
-    Gives out checkpoints piece by piece, and keeps each for a while after its reader was cut off.
+    Gives out checkpoints piece by piece, and keeps each for a while for a reader that was cut off.
 
     What is open holds back the removal of old files by the store, so their number and their age
     are bounded. A member has one: who begins again has given up what it had, and would otherwise
     keep all others out, where it cannot take over a state, its disk being full.
     """
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, peers: Peers) -> None:
         self._env = env
+        self._peers = peers
         self._open: dict[int, _Open] = {}
         self._making = 0
 
@@ -100,8 +106,10 @@ class Checkpoints:
     def _close_abandoned(self, by: NodeId | None = None) -> None:
         """Close what was left or is too old, and what the member *by* has, which begins again."""
         now, config = self._env.clock.now_s(), self._env.config
+        connected = {member.node for member in self._peers.connected()}
         for number, each in list(self._open.items()):
-            unread = not each.readers and now - each.left_s >= config.checkpoint_keep_s
+            keep_s = _LEFT_S if each.reader in connected else config.checkpoint_keep_s
+            unread = not each.readers and now - each.left_s >= keep_s
             if unread or each.reader == by or now - each.opened_s >= config.checkpoint_age_max_s:
                 self._close(number)
 

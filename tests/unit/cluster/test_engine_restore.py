@@ -1,10 +1,12 @@
 """A node that needs events which are gone takes over the state of a peer."""
 
 import asyncio
+from contextlib import nullcontext
 
 import pytest
 
 from cluster.clock import COUNTER_BITS
+from cluster.driver import checkpoints
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
 from cluster.model import NodeId, Origin
 from tests.fakes.fleet import Engine, Fleet, fleet
@@ -159,6 +161,27 @@ async def test_only_so_many_checkpoints_are_open():
         with pytest.raises(CheckpointUnavailable):
             await anext(service.on_checkpoint(C, piece.number, b""))
         assert (await anext(service.on_checkpoint(C, 0, b""))).number != piece.number
+
+
+@pytest.mark.parametrize(("reader", "is_closed"), [("b", True), ("c", False)])
+async def test_a_checkpoint_is_kept_for_who_was_cut_off(
+    monkeypatch: pytest.MonkeyPatch, reader: str, is_closed: bool
+):
+    """Broken: two that want nothing of it keep all others from taking over a state for a minute."""
+    monkeypatch.setattr(checkpoints, "_LEFT_S", 0.0)
+    async with fleet() as ships:
+        a, _ = await trimmed_pair(ships, checkpoints_max=1)
+        await ships.until(
+            lambda: [m.node for m in a.cluster.statistics().members if m.connected] == ["b"]
+        )
+        service = a.cluster.service
+        left = service.on_checkpoint(NodeId(reader), 0, b"")
+        await anext(left)
+        with pytest.raises(CheckpointUnavailable):
+            await anext(service.on_checkpoint(D, 0, b""))
+        await left.aclose()
+        with nullcontext() if is_closed else pytest.raises(CheckpointUnavailable):
+            await anext(service.on_checkpoint(D, 0, b""))
 
 
 async def test_who_begins_again_gives_up_the_checkpoint_it_had():
