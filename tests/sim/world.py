@@ -5,7 +5,7 @@ import gc
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -245,24 +245,43 @@ class World:
         """At an acknowledgement: whose disk has the write, and its blobs."""
         dot = op.dot
         if dot is not None:
-            op.holders = [m.address for m in self.everyone() if has_durably(m, dot)]
+            op.holders = [
+                m.address
+                for m in self.everyone()
+                if any(synced_on(disk, dot) for disk in _disks(m, op))
+            ]
         if op.kind in ("push", "retag"):
             op.blob_holders = [
-                [m.address for m in self.everyone() if self._had(m, digest, op)]
+                [
+                    m.address
+                    for m in self.everyone()
+                    if any(digest in disk.blobs for disk in _disks(m, op))
+                ]
                 for digest, _ in op.blobs
             ]
 
-    def _had(self, machine: Machine, digest: str, op: Op) -> bool:
-        """A copy that was destroyed a moment ago was one: nobody can know yet that it is not."""
-        if digest in machine.disk.blobs:
-            return True
-        lost_at, lost = machine.lost_disk
-        return lost is not None and digest in lost.blobs and lost_at > op.start - UNNOTICED_S
+
+def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
+    """
+    The disks that count as the machine's while *op* is acknowledged.
+
+    One that was destroyed a moment ago is among them: it may have confirmed the write, and nobody
+    can know yet that it is no more.
+    """
+    yield machine.disk
+    lost_at, lost = machine.lost_disk
+    if lost is not None and lost_at > op.start - UNNOTICED_S:
+        yield lost
 
 
 def has_durably(machine: Machine, dot: Dot) -> bool:
     """Whether the machine's disk has the event, so that a power cut would leave it there."""
-    row = machine.disk.synced("vector", keys.origin(dot.origin))
+    return synced_on(machine.disk, dot)
+
+
+def synced_on(disk: Disk, dot: Dot) -> bool:
+    """The same for a disk."""
+    row = disk.synced("vector", keys.origin(dot.origin))
     return row is not None and keys.read_u64(row) >= dot.seq
 
 
