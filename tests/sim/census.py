@@ -62,6 +62,7 @@ class Census:
         self._machines: defaultdict[str, Trouble] = defaultdict(Trouble)
         self._down_since: dict[str, float] = {}
         self._told: set[tuple[str, float]] = set()
+        self._given_up: set[tuple[str, int]] = set()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -69,12 +70,19 @@ class Census:
             self._look()
             await asyncio.sleep(EVERY_S)
 
-    def counted_dead(self, by: str, node: str) -> None:
-        """Judge that the node *by* has just given up *node*."""
+    def counted_dead(self, by: str, node: str, incarnation: int) -> None:
+        """
+        Judge that the node *by* has just given up that *incarnation* of *node*.
+
+        The first to do so: news of it may sleep in a node that is paused, and be told long after.
+        """
         now = self._world.loop.time()
         self._look()
         if not all(m.ready for m in self._world.machines if m.name == by):
             return  # it starts, and repeats what it remembers of an earlier run
+        if (node, incarnation) in self._given_up:
+            return
+        self._given_up.add((node, incarnation))
         if not (self._network.explains(now) or self._machines[node].explains(now)):
             self._complain(f"false death: {by} gave up {node}, {self._machines[node]}")
 

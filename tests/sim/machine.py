@@ -62,8 +62,8 @@ class SimClock:
 class QuietLog:
     """Counts what was logged aloud, and tells of deaths; the trace keeps no text."""
 
-    def __init__(self, on_dead: Callable[[str], None]) -> None:
-        """*on_dead* gets the name of each member that the node gives up."""
+    def __init__(self, on_dead: Callable[[str, int], None]) -> None:
+        """*on_dead* gets name and incarnation of each member that the node gives up."""
         self.warnings: dict[str, int] = {}
         self._on_dead = on_dead
 
@@ -77,7 +77,7 @@ class QuietLog:
     def warning(self, event: str, **fields: object) -> None:
         self.warnings[event] = self.warnings.get(event, 0) + 1
         if event == "member dead":
-            self._on_dead(str(fields["peer"]))
+            self._on_dead(str(fields["peer"]), int(str(fields["incarnation"])))
 
 
 class Witnessed:
@@ -134,8 +134,8 @@ class Observer:
         self.lacking = lacking
         self.told: dict[Origin, int] = {}
         """Up to where clients were told that a log is safe."""
-        self.counted_dead: Callable[[str, str], None] = lambda by, node: None
-        """Gets the names of a node, and of the member that it has just given up."""
+        self.counted_dead: Callable[[str, str, int], None] = lambda by, node, incarnation: None
+        """Gets a node's name, and name and incarnation of the member that it has just given up."""
 
     def acknowledged(self, dot: Dot | None) -> None:
         if dot is not None:
@@ -296,7 +296,7 @@ def assemble(machine: Machine, process: Process) -> Running:
     store, blobs, log, wall = (
         SimStore(machine.disk),
         SimBlobs(machine.disk),
-        QuietLog(lambda node: machine.observer.counted_dead(machine.name, node)),
+        QuietLog(partial(machine.observer.counted_dead, machine.name)),
         machine.clock,
     )
     clock, watch = HybridClock(wall, MAX_OFFSET_MS), Watch(machine)
