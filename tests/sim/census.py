@@ -60,7 +60,7 @@ class Census:
         self.violations: list[str] = []
         self._network = Trouble()
         self._machines: defaultdict[str, Trouble] = defaultdict(Trouble)
-        self._down_since: dict[str, float] = {}
+        self._down_since: dict[tuple[str, int], float] = {}
         self._told: set[tuple[str, float]] = set()
         self._given_up: set[tuple[str, int]] = set()
 
@@ -96,10 +96,12 @@ class Census:
                 self._machines[machine.name].note(now)
         for machine in world.machines:
             if machine.running is not None:
-                self._down_since.pop(machine.name, None)
                 self._check_queues(machine)
-            elif now - self._down_since.setdefault(machine.name, now) > NOTICED_S:
-                self._check_noticed(machine, self._down_since[machine.name])
+                continue
+            # Each run dies once, also one that came and went between two looks.
+            since = self._down_since.setdefault((machine.name, machine.incarnations), now)
+            if now - since > NOTICED_S:
+                self._check_noticed(machine, since)
 
     def _check_noticed(self, gone: Machine, since: float) -> None:
         others = [m for m in self._world.machines if m.region == gone.region and m is not gone]
