@@ -95,13 +95,13 @@ class Census:
             if not (machine.up and machine.ready):
                 self._machines[machine.name].note(now)
         for machine in world.machines:
-            if machine.running is not None:
-                self._check_queues(machine)
-                continue
             # Each run dies once, also one that came and went between two looks.
-            since = self._down_since.setdefault((machine.name, machine.incarnations), now)
-            if now - since > NOTICED_S:
-                self._check_noticed(machine, since)
+            run = machine.name, machine.incarnations
+            if machine.running is not None:
+                self._down_since.pop(run, None)  # it was seen before it had begun
+                self._check_queues(machine)
+            elif now - self._down_since.setdefault(run, now) > NOTICED_S:
+                self._check_noticed(machine, self._down_since[run])
 
     def _check_noticed(self, gone: Machine, since: float) -> None:
         others = [m for m in self._world.machines if m.region == gone.region and m is not gone]
