@@ -32,13 +32,13 @@ class Trimming:
         records, config = self._env.records, self._env.config
         if records.restoring:
             return
-        before = records.floor()
+        before, known = records.floor(), self._links.known()
         upto: dict[Origin, int] = {}
         for candidate in floor.candidates(
             records.vector(),
             before,
-            self._links.last_said.by_each(self._links.members.others()),
-            [member.node for member in self._links.known()],
+            self._links.last_said.by_each(known),
+            [member.node for member in known],
             [member.node for member in self._links.connected()],
             settled_age_s=config.log_settled_s,
             away_age_s=config.log_away_s,

@@ -245,20 +245,15 @@ class World:
         """At an acknowledgement: whose disk has the write, and its blobs."""
         dot = op.dot
         if dot is not None:
-            op.holders = [
-                m.address
-                for m in self.everyone()
-                if any(synced_on(disk, dot) for disk in _disks(m, op))
-            ]
+            op.holders = self._holding(op, lambda disk: synced_on(disk, dot))
         if op.kind in ("push", "retag"):
             op.blob_holders = [
-                [
-                    m.address
-                    for m in self.everyone()
-                    if any(digest in disk.blobs for disk in _disks(m, op))
-                ]
+                self._holding(op, lambda disk, digest=digest: digest in disk.blobs)
                 for digest, _ in op.blobs
             ]
+
+    def _holding(self, op: Op, has: Callable[[Disk], bool]) -> list[str]:
+        return [m.address for m in self.everyone() if any(map(has, _disks(m, op)))]
 
 
 def _disks(machine: Machine, op: Op) -> Iterable[Disk]:

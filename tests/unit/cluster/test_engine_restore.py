@@ -171,9 +171,7 @@ async def test_a_checkpoint_is_kept_for_who_was_cut_off(
     monkeypatch.setattr(checkpoints, "_LEFT_S", 0.0)
     async with fleet() as ships:
         a, _ = await trimmed_pair(ships, checkpoints_max=1)
-        await ships.until(
-            lambda: [m.node for m in a.cluster.statistics().members if m.connected] == ["b"]
-        )
+        await a.until_connected("b")
         service = a.cluster.service
         left = service.on_checkpoint(NodeId(reader), 0, b"")
         await anext(left)
