@@ -205,10 +205,14 @@ class Cluster:
         member, status = self._links.members.get(node), self._links.members.status(node)
         return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
 
-    async def ensure_current(self) -> None:
+    async def ensure_current(self, *, patient: bool = False) -> None:
         """
         Return once this node may answer reads from its own index: everything that its region has
         acknowledged is here. At once while it holds a lease from every member of the region.
+
+        Before a write as well: a delete removes, and a push replaces, what is known here. Writes
+        are *patient*: as they wait for a member that stopped until its link is down, for
+        `durable_timeout_s` at most, so does this.
 
         Raises:
             NotCaughtUp, OSError: see `CatchUp.catch_up`; or the state is being taken over.
@@ -218,7 +222,7 @@ class Cluster:
         if self.is_joined() and self._links.is_current():
             return
         self.check_writable(Consistency.LOCAL)
-        await self._catch_up.catch_up()
+        await self._catch_up.catch_up(self._env.config.durable_timeout_s if patient else 0.0)
 
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         """
