@@ -29,6 +29,9 @@ LOCAL_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
 
+UNNOTICED_S = 8.0
+"""How long the loss of a disk may go unnoticed: a few greetings."""
+
 LINKED_S = 10.0
 """In which every link is up again: the longest back-off, and a dial."""
 
@@ -84,9 +87,14 @@ def _writes(world: "World") -> list[Op]:
 
 
 def _excused(world: "World", op: Op) -> bool:
-    """The node said that too few others have it, and the only disks that had it are gone."""
+    """
+    The node said that too few others have it, and the only disks that had it, or one of its blobs,
+    are gone since.
+    """
+    since = op.start - UNNOTICED_S
+    gone = {address for address, at in world.wiped.items() if at > since}
     copies = [op.holders, *op.blob_holders]
-    return op.degraded and any(set(holders) <= world.wiped for holders in copies)
+    return op.degraded and any(holders and gone.issuperset(holders) for holders in copies)
 
 
 def _acknowledged(world: "World") -> Iterable[str]:
@@ -95,9 +103,9 @@ def _acknowledged(world: "World") -> Iterable[str]:
     for op in _writes(world):
         if op.outcome != "ok":
             continue
-        enough = min(world.plan.copies, len(world.machines))
+        enough = 1 if op.degraded else min(world.plan.copies, len(world.machines))
         for holders in (op.holders, *op.blob_holders):
-            if len(holders) < enough and not op.degraded:
+            if len(holders) < enough:
                 yield f"acknowledged with the copies {holders} only: {op}"
         if op.dot is None:
             yield f"acknowledged without an event: {op}"

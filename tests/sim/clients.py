@@ -9,7 +9,7 @@ from cluster.errors import BlobUnavailable, ClusterError
 from cluster.model import Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
 from node.registry.manifests import OCI_MANIFEST
-from node.registry.names import RepositoryName, Tag
+from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.uploads import Chunk
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
@@ -112,7 +112,6 @@ class Clients:
         op.start = loop.time()
         op.seen = running.index.journal.durable
         op.connected = self._world.connected(machine)
-        degraded = running.cluster.statistics().totals.degraded
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
@@ -128,7 +127,6 @@ class Clients:
             if answer.done():
                 return
             op.outcome, op.error, op.end = outcome, error, loop.time()
-            op.degraded = running.cluster.statistics().totals.degraded > degraded
             if outcome == "ok":
                 self._world.note_holders(op)
                 self._world.observer.acknowledged(op.dot)
@@ -173,15 +171,23 @@ def _manifest(op: Op) -> bytes:
 
 
 async def _put(running: Running, op: Op) -> None:
-    await running.push.put_manifest(RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body)
+    pushed = await running.push.put_manifest(
+        RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body
+    )
+    op.degraded = pushed.receipt.acknowledged.degraded
 
 
 async def _delete_tag(running: Running, op: Op) -> None:
-    await running.push.delete(RepositoryName(op.repo), Tag(op.tag))
+    await _delete(running, op, Tag(op.tag))
 
 
 async def _delete_manifest(running: Running, op: Op) -> None:
-    await running.push.delete(RepositoryName(op.repo), Digest(op.digest))
+    await _delete(running, op, Digest(op.digest))
+
+
+async def _delete(running: Running, op: Op, reference: Reference) -> None:
+    receipt = await running.push.delete(RepositoryName(op.repo), reference)
+    op.degraded = receipt.acknowledged.degraded
 
 
 async def _pull_tag(running: Running, op: Op) -> None:

@@ -41,7 +41,7 @@ class Op:
     """Addresses with which that node was connected, by its own word and by the network's."""
 
     degraded: bool = False
-    """The node counted an acknowledgement with too few copies while this one ran."""
+    """The node said that too few others have it."""
 
     holders: list[str] = field(default_factory=list)
     """Addresses of the disks that had the write when it was acknowledged."""

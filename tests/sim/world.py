@@ -27,9 +27,6 @@ from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
 HEAL_S: Final = 30.0
 """Simulated seconds that the cluster has, once healed, to become identical."""
 
-UNNOTICED_S: Final = 8.0
-"""How long the death of a machine may go unnoticed: a few greetings."""
-
 SYNC_S: Final = 0.5
 """After which what is in every index is on every disk."""
 
@@ -81,8 +78,8 @@ class World:
         self.raging: Counter[str] = Counter()
         """Faults that are going on now, by kind."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
-        self.wiped: set[str] = set()
-        """Addresses whose disk lost synced data."""
+        self.wiped: dict[str, float] = {}
+        """Addresses whose disk lost synced data, and when."""
         self.held_down: set[str] = set()
         """Addresses that a fault keeps from being restarted."""
         self.last_fault = 0.0
@@ -265,7 +262,7 @@ def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
     """
     yield machine.disk
     lost_at, lost = machine.lost_disk
-    if lost is not None and lost_at > op.start - UNNOTICED_S:
+    if lost is not None and lost_at > op.start - checker.UNNOTICED_S:
         yield lost
 
 

@@ -1,0 +1,63 @@
+"""The checker judges the engine, so each thing that it excuses has to be one that is no fault."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cluster.model import Dot
+from tests.sim import checker
+from tests.sim.history import Op
+
+
+class History:
+    """As much of a `World` as the checker looks at: what clients saw, and what is on the disks."""
+
+    def __init__(self) -> None:
+        self.clients = SimpleNamespace(history=[])
+        self.plan = SimpleNamespace(copies=2)
+        self.wiped: dict[str, float] = {}
+
+    def op(self, kind: str, start: float, **fields: Any) -> Op:
+        """An operation that was answered at once, at n0 in eu; as *fields* say where they do."""
+        history = self.clients.history
+        number = len(history)
+        op = Op(number, kind, "eu", "lib/app", "v1", "n0:1", start, start + 0.1, "ok")
+        for name, value in fields.items():
+            setattr(op, name, value)
+        if kind in checker.WRITES and op.outcome == "ok":
+            op.dots = op.dots or [Dot("n0", 1, number + 1)]
+        history.append(op)
+        return op
+
+
+@pytest.fixture
+def world() -> Any:
+    return History()
+
+
+@pytest.mark.parametrize(
+    ("blob_holders", "wiped_at", "excused"),
+    [
+        pytest.param([["n0:1"]], 20.0, True, id="both are gone with the disk"),
+        pytest.param([["n0:1", "n1:1"]], 20.0, True, id="the event is gone"),
+        pytest.param([[]], None, False, id="nobody ever had the blob"),
+        pytest.param([["n0:1"]], 1.0, False, id="the disk went long before"),
+    ],
+)
+def test_only_a_disk_that_goes_later_excuses_a_loss(
+    world: Any, blob_holders: list[list[str]], wiped_at: float | None, excused: bool
+):
+    """Broken: what was accepted on one disk may be lost whatever becomes of that disk."""
+    push = world.op("push", 10.0, degraded=True, holders=["n0:1"], blob_holders=blob_holders)
+    if wiped_at is not None:
+        world.wiped["n0:1"] = wiped_at
+    assert checker._excused(world, push) is excused
+
+
+def test_an_acknowledgement_of_what_nobody_has_is_told(world: Any):
+    """Broken: a node says "degraded", and a blob is nowhere."""
+    world.machines = []
+    world.observer = SimpleNamespace(events={})
+    push = world.op("push", 10.0, degraded=True, holders=["n0:1"], blob_holders=[[]])
+    assert list(checker._acknowledged(world)) == [f"acknowledged with the copies [] only: {push}"]
