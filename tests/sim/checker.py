@@ -207,11 +207,16 @@ def _reads(world: "World") -> Iterable[str]:
 
 
 def _must_be_seen(world: "World", read: Op, write: Op, *, in_region: bool) -> bool:
-    """Whether the promise covers this read of this write."""
+    """
+    Whether the promise covers this read of this write: somebody has it whom the reader may ask.
+
+    Who has it, be it the writer or another node, and wherever that is.
+    """
     return (
         write.outcome == "ok"
         and write.end <= read.start
-        and write.machine in read.connected
+        and write.dot is not None
+        and read.reaches(write.dot)
         and (write.region == read.region or not in_region)
         and not _excused(world, write)
     )

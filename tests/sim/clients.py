@@ -111,7 +111,7 @@ class Clients:
         # Time passed while the blobs went up: what counts is what the node knows when it is asked.
         op.start = loop.time()
         op.seen = running.index.journal.durable
-        op.connected = self._world.connected(machine)
+        op.begins(self._world.links(machine), self._world.durable())
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
@@ -127,6 +127,7 @@ class Clients:
             if answer.done():
                 return
             op.outcome, op.error, op.end = outcome, error, loop.time()
+            op.ends(self._world.links(machine))
             if outcome == "ok":
                 self._world.note_holders(op)
                 self._world.observer.acknowledged(op.dot)

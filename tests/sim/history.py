@@ -37,8 +37,17 @@ class Op:
     seen: Vector = field(default_factory=dict)
     """How far the serving node knew every log when the operation began."""
 
-    connected: frozenset[str] = frozenset()
-    """Addresses with which that node was connected, by its own word and by the network's."""
+    links: dict[str, object] = field(default_factory=dict)
+    """
+    The links of that node when the operation began, by address: those that it had by its own word
+    and by the network's. One to itself is among them.
+    """
+
+    reach: dict[str, Vector] = field(default_factory=dict)
+    """
+    Who could be asked all the while, by address, and how far each durably had every log when the
+    operation began.
+    """
 
     degraded: bool = False
     """The node said that too few others have it."""
@@ -47,6 +56,20 @@ class Op:
     """Addresses of the disks that had the write when it was acknowledged."""
 
     blob_holders: list[list[str]] = field(default_factory=list)
+
+    def begins(self, links: dict[str, object], durable: dict[str, Vector]) -> None:
+        """Note whom the serving node can ask, and how far each of them has every log."""
+        self.links = links
+        self.reach = {address: durable[address] for address in links}
+
+    def ends(self, links: dict[str, object]) -> None:
+        """A link that was lost meanwhile may have brought nothing; another one came too late."""
+        kept = {address for address, link in links.items() if self.links.get(address) == link}
+        self.reach = {address: have for address, have in self.reach.items() if address in kept}
+
+    def reaches(self, dot: Dot) -> bool:
+        """Whether somebody who could be asked had the event when the operation began."""
+        return any(have.get(dot.origin, 0) >= dot.seq for have in self.reach.values())
 
     @property
     def dot(self) -> Dot | None:

@@ -61,3 +61,32 @@ def test_an_acknowledgement_of_what_nobody_has_is_told(world: Any):
     world.observer = SimpleNamespace(events={})
     push = world.op("push", 10.0, degraded=True, holders=["n0:1"], blob_holders=[[]])
     assert list(checker._acknowledged(world)) == [f"acknowledged with the copies [] only: {push}"]
+
+
+def pull(world: Any, start: float, *, before: Any, after: Any, durable: Any, **fields: Any) -> Op:
+    """A pull that finds nothing, by a node with these links."""
+    read: Op = world.op("pull_tag", start, machine="n2:1", outcome="missing", **fields)
+    read.begins(before, durable)
+    read.ends(after)
+    return read
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param({"n1:1": "a"}, {"n1:1": "a"}, True, id="it was there all the while"),
+        pytest.param({"n1:1": "a"}, {}, False, id="it went meanwhile"),
+        pytest.param({"n1:1": "a"}, {"n1:1": "b"}, False, id="it went and came back"),
+        pytest.param({"n3:1": "a"}, {"n3:1": "a"}, False, id="only one that lacks it"),
+        pytest.param({}, {"n1:1": "a"}, False, id="it came too late"),
+    ],
+)
+def test_what_a_connected_node_has_is_found_though_its_writer_died(
+    world: Any, before: dict[str, str], after: dict[str, str], told: bool
+):
+    """Broken: no read is looked at any more once the node that took the write is gone."""
+    push = world.op("push", 1.0, digest="sha256:a")
+    have = {push.dot.origin: push.dot.seq}
+    read = pull(world, 5.0, before=before, after=after, durable={"n1:1": have, "n3:1": {}})
+    assert bool(list(checker._reads(world))) is told
+    assert not told or str(read) in next(iter(checker._reads(world)))

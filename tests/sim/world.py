@@ -224,16 +224,29 @@ class World:
             if count > 0:
                 self.met_pairs[kind, op.kind] += 1
 
-    def connected(self, machine: Machine) -> frozenset[str]:
-        """With whom *machine* is connected: it says so, and the network lets messages through."""
+    def links(self, machine: Machine) -> dict[str, object]:
+        """
+        The links of *machine* that work, and itself, by address: each with who answers there.
+
+        It says so of each, and the network lets messages through.
+        """
         running = machine.running
-        assert running is not None
-        said = {m.rpc for m in running.cluster.statistics().members if m.connected}
-        return frozenset(
-            m.address
+        assert running is not None, "who does not run is asked nothing"
+        members = {m.node: m.rpc for m in running.cluster.statistics().members}
+        links = {members[link.node]: link for link in running.cluster._links.live()}
+        return {machine.address: running.process} | {
+            m.address: (links[m.address], m.running.process)
             for m in self.everyone()
-            if m.address in said and m.up and self.network.is_open(machine.address, m.address)
-        ) | {machine.address}
+            if m.address in links
+            and m.running is not None
+            and m.up
+            and self.network.is_open(machine.address, m.address)
+        }
+
+    def durable(self) -> dict[str, Vector]:
+        """How far each running machine durably has every log, by address."""
+        running = {m.address: m.running for m in self.everyone() if m.running is not None}
+        return {address: each.index.journal.durable for address, each in running.items()}
 
     def everyone(self) -> list[Machine]:
         return [*self.machines, *self.clones]
