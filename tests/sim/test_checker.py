@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from cluster.model import Dot
-from tests.sim import checker
+from tests.sim import checker, order, reads
 from tests.sim.history import Op
+from tests.sim.plan import WRITES
 
 
 class History:
@@ -25,7 +26,7 @@ class History:
         op = Op(number, kind, "eu", "lib/app", "v1", "n0:1", start, start + 0.1, "ok")
         for name, value in fields.items():
             setattr(op, name, value)
-        if kind in checker.WRITES and op.outcome == "ok":
+        if kind in WRITES and op.outcome == "ok":
             op.dots = op.dots or [Dot("n0", 1, number + 1)]
         history.append(op)
         return op
@@ -52,7 +53,7 @@ def test_only_a_disk_that_goes_later_excuses_a_loss(
     push = world.op("push", 10.0, degraded=True, holders=["n0:1"], blob_holders=blob_holders)
     if wiped_at is not None:
         world.wiped["n0:1"] = wiped_at
-    assert checker._excused(world, push) is excused
+    assert order.excused(world, push) is excused
 
 
 def test_an_acknowledgement_of_what_nobody_has_is_told(world: Any):
@@ -88,5 +89,5 @@ def test_what_a_connected_node_has_is_found_though_its_writer_died(
     push = world.op("push", 1.0, digest="sha256:a")
     have = {push.dot.origin: push.dot.seq}
     read = pull(world, 5.0, before=before, after=after, durable={"n1:1": have, "n3:1": {}})
-    assert bool(list(checker._reads(world))) is told
-    assert not told or str(read) in next(iter(checker._reads(world)))
+    assert bool(list(reads.reads(world))) is told
+    assert not told or str(read) in next(iter(reads.reads(world)))

@@ -22,6 +22,7 @@ from tests.sim.history import Op
 from tests.sim.loop import Deadlock, SimLoop
 from tests.sim.machine import Machine, Observer
 from tests.sim.network import Network
+from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
 
 HEAL_S: Final = 30.0
@@ -275,7 +276,7 @@ def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
     """
     yield machine.disk
     lost_at, lost = machine.lost_disk
-    if lost is not None and lost_at > op.start - checker.UNNOTICED_S:
+    if lost is not None and lost_at > op.start - UNNOTICED_S:
         yield lost
 
 

@@ -1,0 +1,59 @@
+"""What the history of the clients says of two operations: who knew whom, and who had to."""
+
+from typing import TYPE_CHECKING, Final
+
+from tests.sim.history import Op
+from tests.sim.plan import WRITES
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+UNNOTICED_S: Final = 8.0
+"""How long the loss of a disk may go unnoticed: a few greetings."""
+
+
+def writes_of(world: "World") -> list[Op]:
+    return [op for op in world.clients.history if op.kind in WRITES]
+
+
+def excused(world: "World", op: Op) -> bool:
+    """
+    The node said that too few others have it, and the only disks that had it, or one of its blobs,
+    are gone since.
+    """
+    since = op.start - UNNOTICED_S
+    gone = {address for address, at in world.wiped.items() if at > since}
+    copies = [op.holders, *op.blob_holders]
+    return op.degraded and any(holders and gone.issuperset(holders) for holders in copies)
+
+
+def before(world: "World", one: Op, other: Op) -> bool:
+    """Whether *other*'s node knew *one* when *other* began."""
+    dot = one.dot
+    return dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
+
+
+def must_be_seen(world: "World", read: Op, write: Op, *, in_region: bool) -> bool:
+    """
+    Whether the promise covers this read of this write: somebody has it whom the reader may ask.
+
+    Who has it, be it the writer or another node, and wherever that is.
+    """
+    return (
+        write.outcome == "ok"
+        and write.end <= read.start
+        and write.dot is not None
+        and read.reaches(write.dot)
+        and (write.region == read.region or not in_region)
+        and not excused(world, write)
+    )
+
+
+def may_undo(world: "World", undo: Op, write: Op, read: Op) -> bool:
+    """Whether *undo* may have come after *write* and before the read's answer."""
+    return undo is not write and undo.start < read.end and not before(world, undo, write)
+
+
+def on_tag(writes: list[Op], repo: str, tag: str) -> list[Op]:
+    """The operations on this tag itself; deleting a manifest is about all that point to it."""
+    return [w for w in writes if (w.repo, w.tag) == (repo, tag) and w.kind != "delete_manifest"]
