@@ -188,9 +188,12 @@ def _final_tags(world: "World") -> Iterable[str]:
     served = [(machine, _served(machine)) for machine in world.machines]
     for repo, tag in {(w.repo, w.tag) for w in writes}:
         of_tag = on_tag(writes, repo, tag)
+        standing = _standing(world, repo, tag, writes)
         for machine, tags in served:
             value = tags.get((repo, tag))
             if value is None:
+                if standing is not None:
+                    yield f"lost: {tag} is not at {machine.address}: {standing}"
                 continue
             sources = [w for w in of_tag if w.digest == value and w.kind in ("push", "retag")]
             for write in of_tag:
@@ -198,6 +201,24 @@ def _final_tags(world: "World") -> Iterable[str]:
                     continue
                 if all(before(world, source, write) for source in sources):
                     yield f"undone at {machine.address}: {tag} is {value[7:15]} after {write}"
+
+
+def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | None:
+    """An acknowledged push of the tag that knew every delete of it, and of what it points to."""
+    pushes = [w for w in on_tag(writes, repo, tag) if w.kind in ("push", "retag")]
+    digests = {w.digest for w in pushes}
+    deletes = [
+        w
+        for w in writes
+        if (w.kind == "delete_tag" and (w.repo, w.tag) == (repo, tag))
+        or (w.kind == "delete_manifest" and w.repo == repo and w.digest in digests)
+    ]
+    deletes = [w for w in deletes if w.outcome != "missing"]
+    for push in pushes:
+        known = push.outcome == "ok" and all(before(world, delete, push) for delete in deletes)
+        if known and not excused(world, push):
+            return push
+    return None
 
 
 def _sums(world: "World") -> Iterable[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.model import Dot
+from cluster.model import Dot, Origin
 from tests.sim import checker, order, reads
 from tests.sim.history import Op
 from tests.sim.plan import WRITES
@@ -91,3 +91,26 @@ def test_what_a_connected_node_has_is_found_though_its_writer_died(
     read = pull(world, 5.0, before=before, after=after, durable={"n1:1": have, "n3:1": {}})
     assert bool(list(reads.reads(world))) is told
     assert not told or str(read) in next(iter(reads.reads(world)))
+
+
+@pytest.mark.parametrize(
+    ("delete", "told"),
+    [
+        pytest.param(None, True, id="nobody deleted it"),
+        pytest.param({"kind": "delete_tag", "seq": 1}, True, id="deleted before"),
+        pytest.param({"kind": "delete_tag", "seq": 2}, False, id="deleted by one unknown to it"),
+        pytest.param({"kind": "delete_tag", "outcome": "missing"}, True, id="nothing to delete"),
+        pytest.param({"kind": "delete_manifest", "seq": 2}, False, id="its manifest was deleted"),
+        pytest.param({"kind": "delete_tag", "seq": 2, "tag": "v2"}, True, id="another tag"),
+    ],
+)
+def test_a_tag_that_vanished_is_told(world: Any, delete: dict[str, Any] | None, told: bool):
+    """Broken: only the model misses it, and that is made of the events that the engine made."""
+    families = {"tagged": {}, "manifest_bytes": {}}
+    world.machines = [SimpleNamespace(address="n0:1", disk=SimpleNamespace(families=families))]
+    if delete is not None:
+        seq = delete.pop("seq", 1)
+        world.op(delete.pop("kind"), 1.0, digest="sha256:a", dots=[Dot("n1", 1, seq)], **delete)
+    push = world.op("push", 5.0, digest="sha256:a", seen={Origin("n1", 1): 1})
+    expected = [f"lost: v1 is not at n0:1: {push}"] if told else []
+    assert [text for text in checker._final_tags(world) if " v1 " in text] == expected
