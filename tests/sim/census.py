@@ -24,7 +24,7 @@ HASTY_S: Final = 3.5
 """A suspect has longer than that to contradict, however many accuse it."""
 
 NETWORK: Final = frozenset(
-    {"half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering", "clone"}
+    {"half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering"}
 )
 """Faults in which nobody can tell a node that is gone from one that is not heard."""
 
@@ -60,6 +60,8 @@ class Census:
         self.violations: list[str] = []
         self._network = Trouble()
         self._machines: defaultdict[str, Trouble] = defaultdict(Trouble)
+        self._doubled: defaultdict[str, Trouble] = defaultdict(Trouble)
+        """Names that two machines bear: either may be taken for the other."""
         self._down_since: dict[tuple[str, int], float] = {}
         self._told: set[tuple[str, float]] = set()
         self._given_up: set[tuple[str, int]] = set()
@@ -83,13 +85,16 @@ class Census:
         if (node, incarnation) in self._given_up:
             return
         self._given_up.add((node, incarnation))
-        if not (self._network.explains(now) or self._machines[node].explains(now)):
+        troubles = (self._network, self._machines[node], self._doubled[node])
+        if not any(trouble.explains(now) for trouble in troubles):
             self._complain(f"false death: {by} gave up {node}, {self._machines[node]}")
 
     def _look(self) -> None:
         world, now = self._world, self._world.loop.time()
-        if world.clones or any(world.raging[kind] > 0 for kind in NETWORK):
+        if any(world.raging[kind] > 0 for kind in NETWORK):
             self._network.note(now)
+        for name in +world.doubled:
+            self._doubled[name].note(now)
         # All of it before any check: those compare machines, and two may have gone at once.
         for machine in world.machines:
             if not (machine.up and machine.ready):
@@ -105,7 +110,9 @@ class Census:
 
     def _check_noticed(self, gone: Machine, since: float) -> None:
         others = [m for m in self._world.machines if m.region == gone.region and m is not gone]
-        troubles = [self._network, *(self._machines[m.name] for m in others)]
+        troubles = [self._network, self._doubled[gone.name]]
+        troubles += [self._machines[m.name] for m in others]
+        troubles += [self._doubled[m.name] for m in others]
         # Calm before the death too: a member that is not linked to has to be found first.
         if (gone.name, since) in self._told or any(t.until > since - CALM_S for t in troubles):
             return

@@ -36,6 +36,7 @@ def heal_everything(world: "World") -> None:
     network.weather = Weather()
     for clone in world.clones:
         clone.kill()
+    world.doubled.clear()
     world.held_down.clear()
     for machine in world.machines:
         machine.clock.set(0.0)
@@ -245,9 +246,11 @@ async def clone(world: "World", step: Step) -> None:
             world.held_down.add(original.address)
             original.kill()
         world.clones.append(twin)
+        world.doubled[twin.name] += 1
         twin.start()
         await asyncio.sleep(step["for"])
         twin.kill()
+        world.doubled[twin.name] -= 1
         await asyncio.sleep(0.5)
         _come_back(world, original)
 

@@ -78,6 +78,8 @@ class World:
         self.observer.counted_dead = self.census.counted_dead
         self.raging: Counter[str] = Counter()
         """Faults that are going on now, by kind."""
+        self.doubled: Counter[str] = Counter()
+        """Names under which a copy runs beside its original, or in its place."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
         self.wiped: dict[str, float] = {}
         """Addresses whose disk lost synced data, and when."""
