@@ -9,7 +9,7 @@ from cluster.errors import BlobUnavailable, ClusterError
 from cluster.model import Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
 from node.registry.manifests import OCI_MANIFEST
-from node.registry.names import Reference, RepositoryName, Tag
+from node.registry.names import RepositoryName, Tag
 from node.registry.uploads import Chunk
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
@@ -172,23 +172,15 @@ def _manifest(op: Op) -> bytes:
 
 
 async def _put(running: Running, op: Op) -> None:
-    pushed = await running.push.put_manifest(
-        RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body
-    )
-    op.degraded = pushed.receipt.acknowledged.degraded
+    await running.push.put_manifest(RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body)
 
 
 async def _delete_tag(running: Running, op: Op) -> None:
-    await _delete(running, op, Tag(op.tag))
+    await running.push.delete(RepositoryName(op.repo), Tag(op.tag))
 
 
 async def _delete_manifest(running: Running, op: Op) -> None:
-    await _delete(running, op, Digest(op.digest))
-
-
-async def _delete(running: Running, op: Op, reference: Reference) -> None:
-    receipt = await running.push.delete(RepositoryName(op.repo), reference)
-    op.degraded = receipt.acknowledged.degraded
+    await running.push.delete(RepositoryName(op.repo), Digest(op.digest))
 
 
 async def _pull_tag(running: Running, op: Op) -> None:

@@ -49,9 +49,6 @@ class Op:
     operation began.
     """
 
-    degraded: bool = False
-    """The node said that too few others have it."""
-
     holders: list[str] = field(default_factory=list)
     """Addresses of the disks that had the write when it was acknowledged."""
 

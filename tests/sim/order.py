@@ -16,17 +16,6 @@ def writes_of(world: "World") -> list[Op]:
     return [op for op in world.clients.history if op.kind in WRITES]
 
 
-def excused(world: "World", op: Op) -> bool:
-    """
-    The node said that too few others have it, and the only disks that had it, or one of its blobs,
-    are gone since.
-    """
-    since = op.start - UNNOTICED_S
-    gone = {address for address, at in world.wiped.items() if at > since}
-    copies = [op.holders, *op.blob_holders]
-    return op.degraded and any(holders and gone.issuperset(holders) for holders in copies)
-
-
 def before(world: "World", one: Op, other: Op) -> bool:
     """Whether *other*'s node knew *one* when *other* began."""
     dot = one.dot
@@ -45,7 +34,6 @@ def must_be_seen(world: "World", read: Op, write: Op, *, in_region: bool) -> boo
         and write.dot is not None
         and read.reaches(write.dot)
         and (write.region == read.region or not in_region)
-        and not excused(world, write)
     )
 
 

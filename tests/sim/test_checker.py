@@ -6,9 +6,25 @@ from typing import Any
 import pytest
 
 from cluster.model import Dot, Origin
-from tests.sim import checker, order, reads
+from node.index import keys
+from tests.sim import checker, reads
 from tests.sim.history import Op
 from tests.sim.plan import WRITES
+
+
+class Disk:
+    """As much of a disk."""
+
+    def __init__(self, seq: int = 0) -> None:
+        """It has every log up to *seq*."""
+        self.families: dict[str, dict[bytes, bytes]] = {"tagged": {}, "manifest_bytes": {}}
+        self.seq = seq
+
+    def synced(self, family: str, key: bytes) -> bytes:
+        return keys.u64(self.seq)
+
+
+FULL = Disk(1 << 32)
 
 
 class History:
@@ -17,7 +33,7 @@ class History:
     def __init__(self) -> None:
         self.clients = SimpleNamespace(history=[])
         self.plan = SimpleNamespace(copies=2)
-        self.wiped: dict[str, float] = {}
+        self.observer = SimpleNamespace(events={})
 
     def op(self, kind: str, start: float, **fields: Any) -> Op:
         """An operation that was answered at once, at n0 in eu; as *fields* say where they do."""
@@ -38,30 +54,33 @@ def world() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("blob_holders", "wiped_at", "excused"),
+    ("copies", "reach", "holders", "told"),
     [
-        pytest.param([["n0:1"]], 20.0, True, id="both are gone with the disk"),
-        pytest.param([["n0:1", "n1:1"]], 20.0, True, id="the event is gone"),
-        pytest.param([[]], None, False, id="nobody ever had the blob"),
-        pytest.param([["n0:1"]], 1.0, False, id="the disk went long before"),
+        pytest.param(2, 3, ["n0:1", "n1:1"], False, id="enough"),
+        pytest.param(2, 3, ["n0:1"], True, id="one disk"),
+        pytest.param(2, 1, ["n0:1"], True, id="one disk, with nobody there"),
+        pytest.param(3, 1, ["n0:1"], False, id="the last one of a small cluster"),
+        pytest.param(3, 2, ["n0:1"], True, id="a small cluster with another one there"),
+        pytest.param(3, 1, [], True, id="no disk"),
     ],
 )
-def test_only_a_disk_that_goes_later_excuses_a_loss(
-    world: Any, blob_holders: list[list[str]], wiped_at: float | None, excused: bool
+@pytest.mark.parametrize("blob", [False, True])
+def test_an_acknowledgement_with_too_few_copies_is_told(
+    world: Any, copies: int, reach: int, holders: list[str], told: bool, blob: bool
 ):
-    """Broken: what was accepted on one disk may be lost whatever becomes of that disk."""
-    push = world.op("push", 10.0, degraded=True, holders=["n0:1"], blob_holders=blob_holders)
-    if wiped_at is not None:
-        world.wiped["n0:1"] = wiped_at
-    assert order.excused(world, push) is excused
-
-
-def test_an_acknowledgement_of_what_nobody_has_is_told(world: Any):
-    """Broken: a node says "degraded", and a blob is nowhere."""
-    world.machines = []
-    world.observer = SimpleNamespace(events={})
-    push = world.op("push", 10.0, degraded=True, holders=["n0:1"], blob_holders=[[]])
-    assert list(checker._acknowledged(world)) == [f"acknowledged with the copies [] only: {push}"]
+    """Broken: who says that it is degraded may acknowledge what is on one disk, or on none."""
+    world.plan.copies = copies
+    world.machines = [SimpleNamespace(address=f"n{n}:1", disk=FULL) for n in range(3)]
+    all_of_them = [m.address for m in world.machines]
+    push = world.op(
+        "push",
+        10.0,
+        reach={f"n{n}:1": {} for n in range(reach)},
+        holders=all_of_them if blob else holders,
+        blob_holders=[holders if blob else all_of_them],
+    )
+    expected = [f"acknowledged with the copies {holders} only: {push}"] if told else []
+    assert list(checker._acknowledged(world)) == expected
 
 
 def pull(world: Any, start: float, *, before: Any, after: Any, durable: Any, **fields: Any) -> Op:
@@ -106,8 +125,7 @@ def test_what_a_connected_node_has_is_found_though_its_writer_died(
 )
 def test_a_tag_that_vanished_is_told(world: Any, delete: dict[str, Any] | None, told: bool):
     """Broken: only the model misses it, and that is made of the events that the engine made."""
-    families = {"tagged": {}, "manifest_bytes": {}}
-    world.machines = [SimpleNamespace(address="n0:1", disk=SimpleNamespace(families=families))]
+    world.machines = [SimpleNamespace(address="n0:1", disk=Disk())]
     if delete is not None:
         seq = delete.pop("seq", 1)
         world.op(delete.pop("kind"), 1.0, digest="sha256:a", dots=[Dot("n1", 1, seq)], **delete)

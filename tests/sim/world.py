@@ -53,7 +53,9 @@ class Result:
     violations: list[str] = field(default_factory=list)
     operations: int = 0
     acknowledged: int = 0
-    degraded: int = 0
+    alone: int = 0
+    """Acknowledged with fewer than `copies` disks, as the others of a small cluster were away."""
+
     missing: int = 0
     failed: int = 0
     converged_s: float | None = None
@@ -81,8 +83,8 @@ class World:
         self.doubled: Counter[str] = Counter()
         """Names under which a copy runs beside its original, or in its place."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
-        self.wiped: dict[str, float] = {}
-        """Addresses whose disk lost synced data, and when."""
+        self.wiped: set[str] = set()
+        """Addresses whose disk lost synced data."""
         self.held_down: set[str] = set()
         """Addresses that a fault keeps from being restarted."""
         self.last_fault = 0.0
@@ -333,7 +335,7 @@ def _fill(result: Result, world: World) -> None:
     result.operations = len(history)
     result.acknowledged = outcomes["ok"]
     result.missing, result.failed = outcomes["missing"], outcomes["failed"]
-    result.degraded = sum(op.degraded for op in history)
+    result.alone = sum(len(op.holders) < world.plan.copies for op in history if op.holders)
     result.converged_s = world.converged_s
     result.simulated_s = world.loop.time()
     result.handles = world.loop.handles_run
