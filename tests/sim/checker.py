@@ -178,11 +178,11 @@ def _final_manifests(world: "World") -> Iterable[str]:
             present = key in machine.disk.families["manifest_bytes"]
             for push in pushes:
                 lost = push.outcome == "ok" and not present
-                if lost and all(before(world, delete, push) for delete in deletes):
+                if lost and all(before(delete, push) for delete in deletes):
                     yield f"lost: the manifest of {push} is not at {machine.address}"
             for delete in deletes:
                 back = delete.outcome == "ok" and present
-                if back and all(before(world, push, delete) for push in pushes):
+                if back and all(before(push, delete) for push in pushes):
                     yield f"resurrected at {machine.address}: {delete}"
 
 
@@ -191,7 +191,7 @@ def _final_tags(world: "World") -> Iterable[str]:
     served = [(machine, _served(machine)) for machine in world.machines]
     for repo, tag in {(w.repo, w.tag) for w in writes}:
         of_tag = on_tag(writes, repo, tag)
-        standing = _standing(world, repo, tag, writes)
+        standing = _standing(repo, tag, writes)
         for machine, tags in served:
             value = tags.get((repo, tag))
             if value is None:
@@ -202,11 +202,11 @@ def _final_tags(world: "World") -> Iterable[str]:
             for write in of_tag:
                 if write.outcome != "ok" or write in sources:
                     continue
-                if all(before(world, source, write) for source in sources):
+                if all(before(source, write) for source in sources):
                     yield f"undone at {machine.address}: {tag} is {value[7:15]} after {write}"
 
 
-def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | None:
+def _standing(repo: str, tag: str, writes: list[Op]) -> Op | None:
     """An acknowledged push of the tag that knew every delete of it, and of what it points to."""
     pushes = [w for w in on_tag(writes, repo, tag) if w.kind in ("push", "retag")]
     digests = {w.digest for w in pushes}
@@ -218,7 +218,7 @@ def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | Non
     ]
     deletes = [w for w in deletes if w.outcome != "missing"]
     for push in pushes:
-        if push.outcome == "ok" and all(before(world, delete, push) for delete in deletes):
+        if push.outcome == "ok" and all(before(delete, push) for delete in deletes):
             return push
     return None
 

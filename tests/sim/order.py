@@ -16,13 +16,19 @@ def writes_of(world: "World") -> list[Op]:
     return [op for op in world.clients.history if op.kind in WRITES]
 
 
-def before(world: "World", one: Op, other: Op) -> bool:
-    """Whether *other*'s node knew *one* when *other* began."""
+def before(one: Op, other: Op) -> bool:
+    """
+    Whether *other*'s node knew *one* when it made *other*.
+
+    It had it when it was asked. Or it had to find it first: a write looks as a read does, so what
+    had been acknowledged in the region, and is with somebody whom the node may ask, came before.
+    """
     dot = one.dot
-    return dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
+    known = dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
+    return known or must_be_seen(other, one, in_region=True)
 
 
-def must_be_seen(world: "World", read: Op, write: Op, *, in_region: bool) -> bool:
+def must_be_seen(read: Op, write: Op, *, in_region: bool) -> bool:
     """
     Whether the promise covers this read of this write: somebody has it whom the reader may ask.
 
@@ -37,9 +43,9 @@ def must_be_seen(world: "World", read: Op, write: Op, *, in_region: bool) -> boo
     )
 
 
-def may_undo(world: "World", undo: Op, write: Op, read: Op) -> bool:
+def may_undo(undo: Op, write: Op, read: Op) -> bool:
     """Whether *undo* may have come after *write* and before the read's answer."""
-    return undo is not write and undo.start < read.end and not before(world, undo, write)
+    return undo is not write and undo.start < read.end and not before(undo, write)
 
 
 def on_tag(writes: list[Op], repo: str, tag: str) -> list[Op]:

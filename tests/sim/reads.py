@@ -16,30 +16,30 @@ def reads(world: "World") -> Iterable[str]:
         if read.outcome == "missing" and read.io_errors:
             yield f"an IO error became 'not found': {read}"
         if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
-            yield from _missing_tag(world, read, read.tag, writes)
+            yield from _missing_tag(read, read.tag, writes)
         elif read.outcome == "missing" and read.kind in ("pull_digest", "delete_manifest"):
-            yield from _missing_manifest(world, read, writes)
+            yield from _missing_manifest(read, writes)
         elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
             for tag in sorted({w.tag for w in writes if w.repo == read.repo} - set(read.listed)):
-                yield from _missing_tag(world, read, tag, writes)
-            yield from _listed(world, read, writes)
+                yield from _missing_tag(read, tag, writes)
+            yield from _listed(read, writes)
         elif read.outcome == "ok" and read.kind == "pull_tag":
             yield from _found_tag(world, read, writes)
         elif read.outcome == "ok" and read.kind == "pull_digest":
-            yield from _found_manifest(world, read, writes)
+            yield from _found_manifest(read, writes)
 
 
-def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
+def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
     of_tag = on_tag(writes, read.repo, tag)
     pointing = [w for w in of_tag if w.kind in ("push", "retag")]
     # A listing answers from what its node has: the promise about it is the region's.
     in_region = read.kind == "list_tags"
     for write in pointing:
-        if not must_be_seen(world, read, write, in_region=in_region):
+        if not must_be_seen(read, write, in_region=in_region):
             continue
-        later = {w.digest for w in pointing if not before(world, w, write)} | {write.digest}
+        later = {w.digest for w in pointing if not before(w, write)} | {write.digest}
         undone = any(
-            may_undo(world, w, write, read)
+            may_undo(w, write, read)
             for w in writes
             if w.repo == read.repo
             and w is not read
@@ -53,7 +53,7 @@ def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterab
             return
 
 
-def _listed(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
+def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
     """What is listed was written in this repository, once, and is not known to be deleted."""
     if len(set(read.listed)) != len(read.listed):
         yield f"listed twice: {read} {read.listed}"
@@ -65,21 +65,21 @@ def _listed(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
         for delete in of_tag:
             if delete.kind != "delete_tag":
                 continue
-            if not must_be_seen(world, read, delete, in_region=True):
+            if not must_be_seen(read, delete, in_region=True):
                 continue
-            if all(before(world, source, delete) for source in sources):
+            if all(before(source, delete) for source in sources):
                 yield f"deleted, and listed: {tag} in {read} after {delete}"
 
 
-def _missing_manifest(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
+def _missing_manifest(read: Op, writes: list[Op]) -> Iterable[str]:
     same = [w for w in writes if w.repo == read.repo and w.digest == read.digest and w is not read]
     deletes = [w for w in same if w.kind == "delete_manifest" and w.outcome != "missing"]
     for write in same:
         if write.kind not in ("push", "retag"):
             continue
-        if not must_be_seen(world, read, write, in_region=False):
+        if not must_be_seen(read, write, in_region=False):
             continue
-        if not any(may_undo(world, undo, write, read) for undo in deletes):
+        if not any(may_undo(undo, write, read) for undo in deletes):
             yield f"missing: {read} does not find what {write} pushed"
             return
 
@@ -90,15 +90,15 @@ def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
     if not sources:
         yield f"a value that nobody wrote: {read}"
         return
-    known = [w for w in of_tag if must_be_seen(world, read, w, in_region=True)]
+    known = [w for w in of_tag if must_be_seen(read, w, in_region=True)]
     for write in known:
-        if write not in sources and all(before(world, source, write) for source in sources):
+        if write not in sources and all(before(source, write) for source in sources):
             yield f"stale: {read} after {write}"
             return
         if write.kind != "delete_tag" and all(_smaller(world, s, write) for s in sources):
             others = [w for w in writes if w.repo == read.repo and w not in (write, *sources)]
             undone = any(
-                may_undo(world, w, write, read)
+                may_undo(w, write, read)
                 for w in others
                 if (w.tag == read.tag and w.kind != "delete_manifest")
                 or (w.kind == "delete_manifest" and w.digest == write.digest)
@@ -117,13 +117,13 @@ def _smaller(world: "World", one: Op, other: Op) -> bool:
     return (a.stamp, a.dot) < (b.stamp, b.dot)
 
 
-def _found_manifest(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
+def _found_manifest(read: Op, writes: list[Op]) -> Iterable[str]:
     same = [w for w in writes if w.repo == read.repo and w.digest == read.digest]
     pushes = [w for w in same if w.kind in ("push", "retag")]
     for delete in same:
         if delete.kind != "delete_manifest":
             continue
-        if not must_be_seen(world, read, delete, in_region=True):
+        if not must_be_seen(read, delete, in_region=True):
             continue
-        if all(before(world, push, delete) for push in pushes):
+        if all(before(push, delete) for push in pushes):
             yield f"deleted, and served: {read} after {delete}"

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.model import Dot, Origin
 from node.index import keys
-from tests.sim import checker, reads
+from tests.sim import checker, order, reads
 from tests.sim.history import Op
 from tests.sim.plan import WRITES
 
@@ -25,6 +25,7 @@ class Disk:
 
 
 FULL = Disk(1 << 32)
+LOG = {Origin("n0", 1): 1}
 
 
 class History:
@@ -132,3 +133,24 @@ def test_a_tag_that_vanished_is_told(world: Any, delete: dict[str, Any] | None, 
     push = world.op("push", 5.0, digest="sha256:a", seen={Origin("n1", 1): 1})
     expected = [f"lost: v1 is not at n0:1: {push}"] if told else []
     assert [text for text in checker._final_tags(world) if " v1 " in text] == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "reach", "known"),
+    [
+        pytest.param({}, LOG, True, id="acknowledged before, and there"),
+        pytest.param({}, {}, False, id="with nobody whom it can ask"),
+        pytest.param({"end": 5.5}, LOG, False, id="at the same time"),
+        pytest.param({"region": "us"}, LOG, False, id="in another region"),
+        pytest.param({"outcome": "failed"}, LOG, False, id="not acknowledged"),
+        pytest.param({"region": "us", "seen": True}, {}, True, id="its node had it"),
+    ],
+)
+def test_a_write_knows_what_its_region_has_acknowledged(
+    world: Any, one: dict[str, Any], reach: dict[Origin, int], known: bool
+):
+    """Broken: of two writes in a row the first may win, if the second one's node was behind."""
+    seen = LOG if one.pop("seen", False) else {}
+    first = world.op("push", 1.0, **{"dots": [Dot("n0", 1, 1)], **one})
+    second = world.op("push", 5.0, machine="n1:1", seen=seen, reach={"n1:1": reach})
+    assert order.before(first, second) is known

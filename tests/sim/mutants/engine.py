@@ -28,6 +28,14 @@ async def _nothing(*_: Any, **__: Any) -> None:
     return None
 
 
+_ensure_current = Cluster.ensure_current
+
+
+async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
+    if not patient:
+        await _ensure_current(self)
+
+
 async def _for_ever(*_: Any) -> None:
     await asyncio.Event().wait()
 
@@ -135,6 +143,11 @@ MUTANTS: Final = [
         "lease-unchecked",
         "a node answers from its own index whether it has leases or not",
         [(Cluster, "ensure_current", _nothing)],
+    ),
+    Mutant(
+        "writes-do-not-look",
+        "a write replaces and removes what its node happens to know",
+        [(Cluster, "ensure_current", _reads_look)],
     ),
     Mutant(
         "lease-for-laggards",
