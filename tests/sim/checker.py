@@ -45,7 +45,7 @@ def differences(one: Disk, other: Disk) -> list[str]:
 
 async def check(world: "World") -> list[str]:
     """Everything that can be said once the cluster has healed."""
-    found = list(_convergence(world))
+    found = list(world.late)
     found += _acknowledged(world)
     found += _against_model(world)
     found += reads(world)
@@ -65,9 +65,10 @@ def bugs(world: "World") -> list[str]:
     return [f"bug: {text}" for text in [*told, *world.network.bugs]] + world.observer.violations
 
 
-def _convergence(world: "World") -> Iterable[str]:
-    if world.converged_s is not None:
-        return
+def unlike(world: "World") -> Iterable[str]:
+    """Why the cluster is not one now, though it should be."""
+    for op in world.waiting():
+        yield f"not answered after heal: {op}"
     first = world.machines[0]
     for machine in world.machines:
         families = differences(first.disk, machine.disk)
@@ -119,7 +120,7 @@ def _in_history(world: "World", op: Op) -> Iterable[str]:
 
 
 def _against_model(world: "World") -> Iterable[str]:
-    for machine in world.machines[: 1 if world.converged_s is not None else None]:
+    for machine in world.machines[: 1 if world.identical() else None]:
         known = {
             keys.read_origin(key): keys.read_u64(value)
             for key, value in machine.disk.families["vector"].items()

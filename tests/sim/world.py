@@ -19,7 +19,7 @@ from tests.sim.census import Census
 from tests.sim.clients import Clients
 from tests.sim.disk import Disk
 from tests.sim.history import Op
-from tests.sim.loop import Deadlock, SimLoop
+from tests.sim.loop import Deadlock, SimLoop, SimTask
 from tests.sim.machine import Machine, Observer
 from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
@@ -93,6 +93,8 @@ class World:
         """Acknowledged writes that did not get around in time, though nothing was wrong."""
         self.healed_at: float | None = None
         self.converged_s: float | None = None
+        self.late: list[str] = []
+        """What was not alike yet when it should have been."""
 
     # --- building --------------------------------------------------------------------------------
 
@@ -122,17 +124,20 @@ class World:
             task.add_done_callback(self._ended)
         await self._until(lambda: all(m.ready for m in self.machines), STEPS_S)
         begun = self.loop.time()
-        work = [
-            self.loop.create_task(self._at(begun + step["at"], step)) for step in self.plan.steps
-        ]
+        clients, faulty = [], []
+        for step in self.plan.steps:
+            kind = clients if step["do"] in OPERATIONS else faulty
+            kind.append(self.loop.create_task(self._at(begun + step["at"], step)))
         await asyncio.sleep(self.plan.work_s)
         faults.heal_everything(self)
         self.healed_at = self.loop.time()
-        # Clients end by themselves: each has its patience.
-        await asyncio.gather(*work)
-        await self._until(self._identical, self.healed_at + HEAL_S - self.loop.time())
-        if self._identical():
+        await self._until(lambda: self._is_whole(clients), HEAL_S)
+        if self._is_whole(clients):
             self.converged_s = self.loop.time() - self.healed_at
+        else:
+            self.late = list(checker.unlike(self))
+        # Clients end by themselves: each has its patience.
+        await asyncio.gather(*clients, *faulty)
         await asyncio.sleep(SYNC_S)
         for task in background:
             task.cancel()
@@ -151,8 +156,8 @@ class World:
 
     async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
         until = self.loop.time() + patience_s
-        while not condition() and self.loop.time() < until:
-            await asyncio.sleep(0.25)
+        while not condition() and (rest_s := until - self.loop.time()) > 0:
+            await asyncio.sleep(min(0.25, rest_s))
 
     async def _supervise(self) -> None:
         """Restart what ended by itself, and what says of itself that it is broken."""
@@ -165,7 +170,14 @@ class World:
                 if machine.running is None and machine.address not in self.held_down:
                     machine.start()
 
-    def _identical(self) -> bool:
+    def _is_whole(self, clients: list[SimTask]) -> bool:
+        return all(task.done() for task in clients) and not self.waiting() and self.identical()
+
+    def waiting(self) -> list[Op]:
+        """What clients have not been told of yet."""
+        return [op for op in self.clients.history if op.outcome == "unknown"]
+
+    def identical(self) -> bool:
         if not all(m.ready for m in self.machines):
             return False
         first, *others = self.machines
