@@ -205,7 +205,6 @@ async def _replace_disk(world: "World", step: Step, disk: Disk) -> None:
     with world.rage(step["do"]):
         world.held_down.add(machine.address)
         machine.kill(power=True)
-        world.wiped.add(machine.address)
         machine.lost_disk = (world.loop.time(), machine.disk)
         machine.disk = disk
         await asyncio.sleep(step["for"])

@@ -20,10 +20,11 @@ from tests.sim.clients import Clients
 from tests.sim.disk import Disk
 from tests.sim.history import Op
 from tests.sim.loop import Deadlock, SimLoop, SimTask
-from tests.sim.machine import Machine, Observer
+from tests.sim.machine import Machine
 from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
+from tests.sim.watch import Observer
 
 HEAL_S: Final = 30.0
 """Simulated seconds that the cluster has, once healed, to become identical."""
@@ -83,8 +84,6 @@ class World:
         self.doubled: Counter[str] = Counter()
         """Names under which a copy runs beside its original, or in its place."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
-        self.wiped: set[str] = set()
-        """Addresses whose disk lost synced data."""
         self.held_down: set[str] = set()
         """Addresses that a fault keeps from being restarted."""
         self.last_fault = 0.0
@@ -220,12 +219,8 @@ class World:
             self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
 
     def _lacking(self, dot: Dot) -> list[Machine]:
-        """Whose disks, destroyed ones aside, do not have the event."""
-        return [
-            machine
-            for machine in self.everyone()
-            if machine.address not in self.wiped and not has_durably(machine, dot)
-        ]
+        """Whose disks do not have the event."""
+        return [machine for machine in self.everyone() if not has_durably(machine, dot)]
 
     def known(self) -> Vector:
         """How far every log is known to anybody."""
