@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from cluster.config import ClusterConfig
 from cluster.model import Dot, Origin, Vector
@@ -307,13 +307,21 @@ def simulate(plan: Plan) -> Result:
     # Collected while it runs, a dropped coroutine would act at a moment that no seed decides.
     gc.collect()
     gc.disable()
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    mishaps: list[str] = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda it: mishaps.append(_unraisable(it))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = _run(plan)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            world, result = World(plan), Result(plan.seed)
+            _run(world, result)
+            # What was dropped on the way is collected while all that goes on is held.
+            gc.collect()
+            mishaps += [f"{each.category.__name__}: {each.message}" for each in warned]
+            result.violations += [f"mishap: {text}" for text in dict.fromkeys(mishaps)]
             # What is collected now runs its `finally` blocks in a world that is over, on fenced
             # stores: what those blocks complain of says nothing.
+            world.loop.let_go()
+            del world
             gc.collect()
     finally:
         sys.unraisablehook = hook
@@ -321,8 +329,12 @@ def simulate(plan: Plan) -> Result:
     return result
 
 
-def _run(plan: Plan) -> Result:
-    world, result = World(plan), Result(plan.seed)
+def _unraisable(it: Any) -> str:
+    """What could not be raised, for want of somebody to raise it to."""
+    return f"{it.err_msg or 'ignored'}: {it.object!r}: {it.exc_value!r}"
+
+
+def _run(world: World, result: Result) -> None:
     try:
         world.loop.run(world.main())
         result.violations += world.loop.run(checker.check(world))
@@ -332,8 +344,6 @@ def _run(plan: Plan) -> Result:
     _fill(result, world)
     for machine in world.everyone():
         machine.kill()
-    world.loop.let_go()
-    return result
 
 
 def _fill(result: Result, world: World) -> None:
