@@ -1,4 +1,4 @@
-"""Looks at who counts whom as dead, and at the queues, again and again while a plan goes on."""
+"""Looks at who counts whom as dead, and at what is bounded, all the while a plan goes on."""
 
 import asyncio
 import math
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cluster.model import NodeId, Status
+from tests.sim.bounds import exceeded
 from tests.sim.machine import Machine
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Census:
         self._down_since: dict[tuple[str, int], float] = {}
         self._told: set[tuple[str, float]] = set()
         self._given_up: set[tuple[str, int]] = set()
+        self._beyond: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -104,7 +106,7 @@ class Census:
             run = machine.name, machine.incarnations
             if machine.running is not None:
                 self._down_since.pop(run, None)  # it was seen before it had begun
-                self._check_queues(machine)
+                self._check_bounds(machine)
             elif now - self._down_since.setdefault(run, now) > NOTICED_S:
                 self._check_noticed(machine, self._down_since[run])
 
@@ -124,11 +126,12 @@ class Census:
                 self._told.add((gone.name, since))
                 self._complain(f"death unnoticed: {gone.name} is {status} to {machine.name}")
 
-    def _check_queues(self, machine: Machine) -> None:
+    def _check_bounds(self, machine: Machine) -> None:
         assert machine.running is not None, "asked of machines that run"
-        waiting = machine.running.cluster.statistics().replications_waiting
-        if waiting > machine.config.replications_queue_max:
-            self._complain(f"queue: {waiting} blobs wait for copies at {machine.name}")
+        for name, text in exceeded(machine.running, machine.config):
+            if (machine.name, name) not in self._beyond:
+                self._beyond.add((machine.name, name))
+                self._complain(f"bound: {machine.name} has {text} of {name}")
 
     def _complain(self, text: str) -> None:
         self.violations.append(f"{text} (at {self._world.loop.time():.2f} s)")

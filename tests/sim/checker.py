@@ -13,6 +13,7 @@ from node.index.memory import MemoryStore
 from node.index.merkle import Sums
 from node.index.rows import HistoryRow
 from node.index.store import FAMILIES
+from tests.sim.bounds import left_over
 from tests.sim.clients import read_blob
 from tests.sim.disk import Disk
 from tests.sim.history import Op
@@ -29,6 +30,9 @@ LOCAL_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
+
+QUIET_S = 40.0
+"""After which nothing goes on: no call takes longer."""
 
 LINKED_S = 10.0
 """In which every link is up again: the longest back-off, and a dial."""
@@ -52,10 +56,11 @@ async def check(world: "World") -> list[str]:
     found += _final_manifests(world)
     found += _final_tags(world)
     found += _sums(world)
-    found += _bounds(world)
     found += world.slow
-    found += world.census.violations
     found += await _contents(world)
+    await world.until(lambda: not any(_bounds(world)), QUIET_S)
+    found += _bounds(world)
+    found += world.census.violations
     return found
 
 
@@ -234,7 +239,7 @@ def _sums(world: "World") -> Iterable[str]:
 
 
 def _bounds(world: "World") -> Iterable[str]:
-    """Queues are empty once all is quiet, and no task is left over."""
+    """Once all is quiet nothing is under way, and no task is left over."""
     limit = TASKS_MAX + TASKS_PER_LINK * len(world.machines)
     for machine in world.machines:
         if machine.running is None:
@@ -244,6 +249,8 @@ def _bounds(world: "World") -> Iterable[str]:
             yield f"{machine.address} has {tasks} tasks, more than {limit}"
         if machine.running.writer.waiting:
             yield f"{machine.address} has changes waiting when all is quiet"
+        if left := left_over(machine.running):
+            yield f"left over at {machine.address} when all is quiet: {left}"
 
 
 async def _contents(world: "World") -> list[str]:

@@ -118,12 +118,15 @@ class Clients:
             DOTS.set(op.dots)
             IO_ERRORS.set(op.io_errors)
             outcome, error = "ok", ""
+            running.asked.add(op)
             try:
                 await work(running, op)
             except (ManifestUnknown, NameUnknown) as exc:
                 outcome, error = "missing", type(exc).__name__
             except (RegistryError, ClusterError, OSError) as exc:
                 outcome, error = "failed", f"{type(exc).__name__}: {exc}"[:90]
+            finally:
+                running.asked.discard(op)
             if answer.done():
                 return
             op.outcome, op.error, op.end = outcome, error, loop.time()

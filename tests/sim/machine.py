@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.withdrawals import Withdrawals
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
+from tests.sim.history import Op
 from tests.sim.loop import Process, SimLoop
 from tests.sim.network import Network
 from tests.sim.watch import MAX_OFFSET_MS, Observer, Overheard, Watch
@@ -112,6 +113,8 @@ class Running:
     listing: Listing
     log: QuietLog
     ready: bool = False
+    asked: set[Op] = field(default_factory=set)
+    """What clients asked and were not answered, whether they still wait or not."""
 
 
 class Machine:

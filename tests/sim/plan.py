@@ -29,6 +29,21 @@ DESTROYING: Final = frozenset({"wipe", "restore", "clone"})
 TRIMMING: Final = 0.4
 """Share of the plans in which the logs are trimmed after seconds."""
 
+NARROW: Final = 0.25
+"""Share of the plans in which queues and tables are so small that they fill."""
+
+BOUNDS: Final = {
+    "confirmed_max": 4,
+    "fetches_max": 1,
+    "replications_max": 1,
+    "replications_queue_max": 2,
+    "checkpoints_max": 1,
+    "rumours_max": 4,
+    "rumours_per_message_max": 3,
+    "push_batch_bytes": 1500,
+}
+"""What they are then."""
+
 IMPATIENT: Final = 0.2
 """Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
 
@@ -95,6 +110,8 @@ def _tuning(rng: random.Random) -> dict[str, float]:
         tuning |= {"trim_interval_s": 1.0, "log_settled_s": 1.5, "log_away_s": rng.choice((3, 8))}
     if rng.random() < IMPATIENT:
         tuning["durable_timeout_s"] = rng.choice((0.5, 1.5))
+    if rng.random() < NARROW:
+        tuning |= BOUNDS
     return tuning
 
 

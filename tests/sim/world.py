@@ -121,7 +121,7 @@ class World:
         ]
         for task in background:
             task.add_done_callback(self._ended)
-        await self._until(lambda: all(m.ready for m in self.machines), STEPS_S)
+        await self.until(lambda: all(m.ready for m in self.machines), STEPS_S)
         begun = self.loop.time()
         clients, faulty = [], []
         for step in self.plan.steps:
@@ -130,7 +130,7 @@ class World:
         await asyncio.sleep(self.plan.work_s)
         faults.heal_everything(self)
         self.healed_at = self.loop.time()
-        await self._until(lambda: self._is_whole(clients), HEAL_S)
+        await self.until(lambda: self._is_whole(clients), HEAL_S)
         if self._is_whole(clients):
             self.converged_s = self.loop.time() - self.healed_at
         else:
@@ -153,7 +153,7 @@ class World:
         elif self.healed_at is None:
             await faults.FAULTS_BY_NAME[step["do"]](self, step)
 
-    async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
+    async def until(self, condition: Callable[[], bool], patience_s: float) -> None:
         until = self.loop.time() + patience_s
         while not condition() and (rest_s := until - self.loop.time()) > 0:
             await asyncio.sleep(min(0.25, rest_s))

@@ -16,6 +16,7 @@ from cluster.gossip.dissemination import Acknowledgements
 from cluster.membership.detector import Detector
 from cluster.model import Status
 from cluster.replication import claims
+from cluster.replication.durability import Durability
 from node.holdings import Holdings
 from tests.sim.mutants.mutant import Mutant
 
@@ -34,6 +35,10 @@ _ensure_current = Cluster.ensure_current
 async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
     if not patient:
         await _ensure_current(self)
+
+
+def _confirm_for_ever(self: Durability, digest: Any, node: Any) -> None:
+    self._confirmed.setdefault(digest, set()).add(node)
 
 
 async def _for_ever(*_: Any) -> None:
@@ -181,6 +186,11 @@ MUTANTS: Final = [
         "trim-waits-for-nobody",
         "what every connected member has is forgotten, whoever is away",
         [(floor, "candidates", _candidates_of_the_present)],
+    ),
+    Mutant(
+        "copies-remembered-for-ever",
+        "what a peer said of a blob is never forgotten",
+        [(Durability, "_confirm", _confirm_for_ever)],
     ),
     Mutant(
         "dead-by-one-observer",
