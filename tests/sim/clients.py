@@ -130,7 +130,7 @@ class Clients:
             if answer.done():
                 return
             op.outcome, op.error, op.end = outcome, error, loop.time()
-            op.ends(self._world.links(machine))
+            op.ends(self._world.links(machine), self._world.sick(machine, op.start))
             if outcome == "ok":
                 self._world.note_holders(op)
                 self._world.observer.acknowledged(op.dot)

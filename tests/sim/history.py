@@ -1,11 +1,22 @@
 """What clients asked and what they were told, with the times: the checker's evidence."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cluster.model import Dot, Vector
 
 NEVER = float("inf")
+
+
+class Link(NamedTuple):
+    """A link of a node, and the process at its other end."""
+
+    link: object
+    to: object
+
+
+Links = dict[str, Link]
+"""By address."""
 
 
 @dataclass(eq=False)
@@ -37,10 +48,10 @@ class Op:
     seen: Vector = field(default_factory=dict)
     """How far the serving node knew every log when the operation began."""
 
-    links: dict[str, object] = field(default_factory=dict)
+    links: Links = field(default_factory=dict)
     """
-    The links of that node when the operation began, by address: those that it had by its own word
-    and by the network's. One to itself is among them.
+    The links of that node when the operation began: those that it had by its own word and by the
+    network's. One to itself is among them.
     """
 
     reach: dict[str, Vector] = field(default_factory=dict)
@@ -54,14 +65,23 @@ class Op:
 
     blob_holders: list[list[str]] = field(default_factory=list)
 
-    def begins(self, links: dict[str, object], durable: dict[str, Vector]) -> None:
+    def begins(self, links: Links, durable: dict[str, Vector]) -> None:
         """Note whom the serving node can ask, and how far each of them has every log."""
         self.links = links
         self.reach = {address: durable[address] for address in links}
 
-    def ends(self, links: dict[str, object]) -> None:
-        """A link that was lost meanwhile may have brought nothing; another one came too late."""
-        kept = {address for address, link in links.items() if self.links.get(address) == link}
+    def ends(self, links: Links, sick: Links) -> None:
+        """
+        A link that was lost meanwhile may have brought nothing; another one came too late.
+
+        But that the disk at the other end could not be read is no reason: *sick* are those who
+        are there and could have been asked, by address.
+        """
+        kept = {
+            address
+            for address, link in self.links.items()
+            if links.get(address) == link or (address in sick and sick[address].to is link.to)
+        }
         self.reach = {address: have for address, have in self.reach.items() if address in kept}
 
     def reaches(self, dot: Dot) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from cluster.model import Dot, Origin
 from node.index import keys
 from tests.sim import checker, order, reads
-from tests.sim.history import Op
+from tests.sim.history import Link, Links, Op
 from tests.sim.plan import WRITES
 
 
@@ -84,31 +84,49 @@ def test_an_acknowledgement_with_too_few_copies_is_told(
     assert list(checker._acknowledged(world)) == expected
 
 
-def pull(world: Any, start: float, *, before: Any, after: Any, durable: Any, **fields: Any) -> Op:
+def pull(
+    world: Any,
+    start: float,
+    *,
+    before: Links,
+    after: Links,
+    durable: Any,
+    sick: Links | None = None,
+) -> Op:
     """A pull that finds nothing, by a node with these links."""
-    read: Op = world.op("pull_tag", start, machine="n2:1", outcome="missing", **fields)
+    read: Op = world.op("pull_tag", start, machine="n2:1", outcome="missing")
     read.begins(before, durable)
-    read.ends(after)
+    read.ends(after, sick)
     return read
 
 
+LINK, ANOTHER = Link("a", "run 1"), Link("b", "run 1")
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "sick", "told"),
     [
-        pytest.param({"n1:1": "a"}, {"n1:1": "a"}, True, id="it was there all the while"),
-        pytest.param({"n1:1": "a"}, {}, False, id="it went meanwhile"),
-        pytest.param({"n1:1": "a"}, {"n1:1": "b"}, False, id="it went and came back"),
-        pytest.param({"n3:1": "a"}, {"n3:1": "a"}, False, id="only one that lacks it"),
-        pytest.param({}, {"n1:1": "a"}, False, id="it came too late"),
+        pytest.param({"n1:1": LINK}, {"n1:1": LINK}, {}, True, id="it was there all the while"),
+        pytest.param({"n1:1": LINK}, {}, {}, False, id="it went meanwhile"),
+        pytest.param({"n1:1": LINK}, {"n1:1": ANOTHER}, {}, False, id="it went and came back"),
+        pytest.param({"n3:1": LINK}, {"n3:1": LINK}, {}, False, id="only one that lacks it"),
+        pytest.param({}, {"n1:1": LINK}, {}, False, id="it came too late"),
+        pytest.param({"n1:1": LINK}, {}, {"n1:1": ANOTHER}, True, id="its disk failed"),
+        pytest.param({"n1:1": LINK}, {}, {"n1:1": Link("", "run 2")}, False, id="and it died"),
+        pytest.param({}, {}, {"n1:1": ANOTHER}, False, id="its disk failed, far away"),
     ],
 )
 def test_what_a_connected_node_has_is_found_though_its_writer_died(
-    world: Any, before: dict[str, str], after: dict[str, str], told: bool
+    world: Any, before: Links, after: Links, sick: Links, told: bool
 ):
-    """Broken: no read is looked at any more once the node that took the write is gone."""
+    """
+    Broken: no read is looked at any more once the node that took the write is gone, or an IO error
+    there becomes "not found" here.
+    """
     push = world.op("push", 1.0, digest="sha256:a")
     have = {push.dot.origin: push.dot.seq}
-    read = pull(world, 5.0, before=before, after=after, durable={"n1:1": have, "n3:1": {}})
+    durable = {"n1:1": have, "n3:1": {}}
+    read = pull(world, 5.0, before=before, after=after, durable=durable, sick=sick)
     assert bool(list(reads.reads(world))) is told
     assert not told or str(read) in next(iter(reads.reads(world)))
 

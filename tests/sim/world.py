@@ -18,7 +18,7 @@ from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
 from tests.sim.disk import Disk
-from tests.sim.history import Op
+from tests.sim.history import Link, Links, Op
 from tests.sim.loop import Deadlock, SimLoop, SimTask
 from tests.sim.machine import Machine
 from tests.sim.network import Network
@@ -236,9 +236,9 @@ class World:
             if count > 0:
                 self.met_pairs[kind, op.kind] += 1
 
-    def links(self, machine: Machine) -> dict[str, object]:
+    def links(self, machine: Machine) -> Links:
         """
-        The links of *machine* that work, and itself, by address: each with who answers there.
+        The links of *machine* that work, and itself, by address.
 
         It says so of each, and the network lets messages through.
         """
@@ -246,14 +246,24 @@ class World:
         assert running is not None, "who does not run is asked nothing"
         members = {m.node: m.rpc for m in running.cluster.statistics().members}
         links = {members[link.node]: link for link in running.cluster._links.live()}
-        return {machine.address: running.process} | {
-            m.address: (links[m.address], m.running.process)
-            for m in self.everyone()
-            if m.address in links
-            and m.running is not None
-            and m.up
-            and self.network.is_open(machine.address, m.address)
+        return {machine.address: Link(running, running.process)} | {
+            m.address: Link(links[m.address], m.running.process)
+            for m in self._reachable(machine)
+            if m.address in links and m.running is not None
         }
+
+    def sick(self, machine: Machine, since: float) -> Links:
+        """Who could be reached by *machine*, and had a disk error after *since*."""
+        return {
+            m.address: Link(None, m.running.process)
+            for m in self._reachable(machine)
+            if m.disk.failed_at >= since and m.running is not None
+        }
+
+    def _reachable(self, machine: Machine) -> list[Machine]:
+        return [
+            m for m in self.everyone() if m.up and self.network.is_open(machine.address, m.address)
+        ]
 
     def durable(self) -> dict[str, Vector]:
         """How far each running machine durably has every log, by address."""
