@@ -55,6 +55,7 @@ async def check(world: "World") -> list[str]:
     found += reads(world)
     found += _final_manifests(world)
     found += _final_tags(world)
+    found += _final_referrers(world)
     found += _sums(world)
     found += world.slow
     found += await _contents(world)
@@ -210,6 +211,22 @@ def _final_tags(world: "World") -> Iterable[str]:
                     continue
                 if all(before(source, write) for source in sources):
                     yield f"undone at {machine.address}: {tag} is {value[7:15]} after {write}"
+
+
+def _final_referrers(world: "World") -> Iterable[str]:
+    """Who refers to what is what the manifests say that are there."""
+    pushes = [w for w in writes_of(world) if w.kind == "push" and w.subject]
+    for machine in world.machines:
+        families = machine.disk.families
+        expected = {
+            keys.join(w.repo, w.subject, w.digest)
+            for w in pushes
+            if keys.join(w.repo, w.digest) in families["manifest_bytes"]
+        }
+        for family in ("referrers", "referrer_types"):
+            for key in sorted(expected ^ set(families[family])):
+                verb = "lacks" if key in expected else "has"
+                yield f"referrers: {machine.address} {verb} {keys.split(key)} in {family}"
 
 
 def _standing(repo: str, tag: str, writes: list[Op]) -> Op | None:

@@ -61,7 +61,10 @@ class Clients:
         await self._request(machine, op, work)
         if op.outcome == "ok" and op.kind in ECHOED and step["salt"] % 2:
             # What was just acknowledged is read at once, through any node of the region (P2).
-            await self.carry_out({**step, "do": "pull_tag", "salt": step["salt"] >> 1})
+            echo = {"do": "pull_tag", "salt": step["salt"] >> 1}
+            if op.subject and step["salt"] % 4 == 1:
+                echo |= {"do": "referrers", "of": op.subject}
+            await self.carry_out({**step, **echo})
 
     def _pick(self, region: str, salt: int) -> Machine | None:
         ready = [m for m in self._world.everyone() if m.ready and m.region == region]
@@ -76,6 +79,8 @@ class Clients:
                 _blob("config", f"{op.number}"),
                 *(_blob("layer", layer) for layer in step["layers"]),
             ]
+            if known and step.get("subject"):
+                op.subject = known[step["salt"] // 11 % len(known)].digest
             op.body = _manifest(op)
             op.digest = Digest.of(op.body)
             known.append(op)
@@ -84,6 +89,13 @@ class Clients:
                 return None
             image = known[step["salt"] // 7 % len(known)]
             op.digest, op.body, op.blobs = image.digest, image.body, image.blobs
+            op.subject = image.subject if op.kind == "retag" else ""
+        elif op.kind == "referrers":
+            subjects = [image.subject for image in known if image.subject]
+            subjects = subjects or [image.digest for image in known]
+            if not subjects:
+                return None
+            op.subject = step.get("of") or subjects[step["salt"] // 7 % len(subjects)]
         return _WORK[op.kind]
 
     async def _upload_blobs(self, op: Op, step: Step) -> None:
@@ -171,6 +183,10 @@ def _manifest(op: Op) -> bytes:
         "layers": described[1:],
         "annotations": {"number": str(op.number)},
     }
+    if op.subject:
+        # The size is that of the subject, and nobody looks at it: it need not even be here.
+        document["subject"] = {"mediaType": OCI_MANIFEST, "digest": op.subject, "size": 1}
+        document["artifactType"] = "x/signature"
     return json.dumps(document).encode()
 
 
@@ -201,6 +217,14 @@ async def _list_tags(running: Running, op: Op) -> None:
     op.listed = (await running.listing.tags(RepositoryName(op.repo), "", 1000)).items
 
 
+async def _referrers(running: Running, op: Op) -> None:
+    subject = Digest(op.subject)
+    page = await running.listing.referrers(RepositoryName(op.repo), subject, None, "")
+    described = [json.loads(descriptor) for descriptor in page.descriptors]
+    op.listed = [each["digest"] for each in described]
+    assert all(each["artifactType"] == "x/signature" for each in described), described
+
+
 async def read_blob(running: Running, repo: str, digest: Digest) -> bytes:
     """The whole blob through this node, as a client gets it."""
     size = await running.pull.blob_size(RepositoryName(repo), digest)
@@ -221,4 +245,5 @@ _WORK: Final[dict[str, Callable[[Running, Op], Coroutine[Any, Any, None]]]] = {
     "pull_tag": _pull_tag,
     "pull_digest": _pull_digest,
     "list_tags": _list_tags,
+    "referrers": _referrers,
 }

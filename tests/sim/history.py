@@ -39,6 +39,9 @@ class Op:
     digest: str = ""
     """The manifest that was pushed, deleted, asked for, or found under the tag."""
 
+    subject: str = ""
+    """The manifest that the pushed one refers to; of which referrers were asked for."""
+
     listed: list[str] = field(default_factory=list)
     blobs: list[tuple[str, bytes]] = field(default_factory=list)
     body: bytes = b""
@@ -96,6 +99,7 @@ class Op:
         end = "never" if self.end == NEVER else f"{self.end:.3f}"
         told = f"{self.outcome} {self.error}".strip()
         where = f"{self.repo}:{self.tag}" + (f" {self.digest[7:15]}" if self.digest else "")
+        where += f" of {self.subject[7:15]}" if self.subject else ""
         dot = f" [{self.dot}]" if self.dot else ""
         when = f"#{self.number} {self.start:.3f}-{end}"
         return f"{when} {self.kind} {where} at {self.machine}: {told}{dot}"

@@ -15,6 +15,7 @@ Step = dict[str, Any]
 
 OPERATIONS: Final = (
     "push", "retag", "delete_tag", "delete_manifest", "pull_tag", "pull_digest", "list_tags",
+    "referrers",
 )  # fmt: skip
 WRITES: Final = frozenset({"push", "retag", "delete_tag", "delete_manifest"})
 
@@ -48,7 +49,10 @@ IMPATIENT: Final = 0.2
 """Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
 
 WORK_S: Final = 25.0
-_WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6)
+_WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6, 8)
+
+SUBJECTS: Final = 0.25
+"""Share of the pushes that name another manifest as their subject: signatures and the like."""
 
 
 @dataclass
@@ -131,6 +135,7 @@ def _operations(rng: random.Random, regions: list[str]) -> list[Step]:
         }
         if kind == "push":
             step["layers"] = [rng.choice((f"base{rng.randrange(3)}", f"own{number}"))]
+            step["subject"] = rng.random() < SUBJECTS
         if rng.random() < 0.3 and steps:
             # Close to another one: concurrent writes, and reads right after a write.
             step["at"] = round(rng.choice(steps)["at"] + rng.choice((0.0, 0.001, 0.05, 0.5)), 3)

@@ -23,10 +23,12 @@ def reads(world: "World") -> Iterable[str]:
             for tag in sorted({w.tag for w in writes if w.repo == read.repo} - set(read.listed)):
                 yield from _missing_tag(read, tag, writes)
             yield from _listed(read, writes)
+        elif read.outcome == "ok" and read.kind == "referrers":
+            yield from _referrers(read, writes)
         elif read.outcome == "ok" and read.kind == "pull_tag":
             yield from _found_tag(world, read, writes)
         elif read.outcome == "ok" and read.kind == "pull_digest":
-            yield from _found_manifest(read, writes)
+            yield from _found_manifest(read, read.digest, writes)
 
 
 def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
@@ -69,6 +71,26 @@ def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
                 continue
             if all(before(source, delete) for source in sources):
                 yield f"deleted, and listed: {tag} in {read} after {delete}"
+
+
+def _referrers(read: Op, writes: list[Op]) -> Iterable[str]:
+    """Every manifest of that subject is listed, unless it was deleted, and then none is."""
+    if len(set(read.listed)) != len(read.listed):
+        yield f"listed twice: {read} {read.listed}"
+    of_subject = [w for w in writes if (w.repo, w.subject) == (read.repo, read.subject)]
+    pushes = [w for w in of_subject if w.kind in ("push", "retag")]
+    # An empty list asks everybody, as a tag does that is not there.
+    in_region = bool(read.listed)
+    for push in pushes:
+        if push.digest in read.listed or not must_be_seen(read, push, in_region=in_region):
+            continue
+        deletes = [w for w in writes if w.kind == "delete_manifest" and w.digest == push.digest]
+        if not any(may_undo(w, push, read) for w in deletes if w.outcome != "missing"):
+            yield f"missing: {read} does not list what {push} pushed"
+    for digest in read.listed:
+        if not any(push.digest == digest and push.start < read.end for push in pushes):
+            yield f"listed, and nobody wrote it: {digest} in {read}"
+        yield from _found_manifest(read, digest, writes)
 
 
 def _missing_manifest(read: Op, writes: list[Op]) -> Iterable[str]:
@@ -117,8 +139,8 @@ def _smaller(world: "World", one: Op, other: Op) -> bool:
     return (a.stamp, a.dot) < (b.stamp, b.dot)
 
 
-def _found_manifest(read: Op, writes: list[Op]) -> Iterable[str]:
-    same = [w for w in writes if w.repo == read.repo and w.digest == read.digest]
+def _found_manifest(read: Op, digest: str, writes: list[Op]) -> Iterable[str]:
+    same = [w for w in writes if w.repo == read.repo and w.digest == digest]
     pushes = [w for w in same if w.kind in ("push", "retag")]
     for delete in same:
         if delete.kind != "delete_manifest":

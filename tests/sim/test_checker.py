@@ -172,3 +172,30 @@ def test_a_write_knows_what_its_region_has_acknowledged(
     first = world.op("push", 1.0, **{"dots": [Dot("n0", 1, 1)], **one})
     second = world.op("push", 5.0, machine="n1:1", seen=seen, reach={"n1:1": reach})
     assert order.before(first, second) is known
+
+
+@pytest.mark.parametrize(
+    ("listed", "deleted", "told"),
+    [
+        pytest.param([], None, "missing", id="it is not listed"),
+        pytest.param(["sha256:a"], None, None, id="it is listed"),
+        pytest.param([], 5.0, None, id="it was deleted"),
+        pytest.param(["sha256:a"], 5.0, "deleted, and served", id="it was deleted, and is listed"),
+        pytest.param(["sha256:a", "sha256:b"], None, "listed, and nobody wrote it", id="nobody's"),
+        pytest.param(["sha256:a", "sha256:a"], None, "listed twice", id="twice"),
+    ],
+)
+def test_referrers_are_those_that_were_pushed(
+    world: Any, listed: list[str], deleted: float | None, told: str | None
+):
+    """Broken: a signature that was pushed is not found, or one that was deleted is."""
+    push = {"digest": "sha256:a", "subject": "sha256:s", "dots": [Dot("n0", 1, 1)]}
+    world.op("push", 1.0, **push)
+    if deleted is not None:
+        gone = [Dot("n0", 1, 2)]
+        world.op(
+            "delete_manifest", deleted, digest="sha256:a", dots=gone, seen={Origin("n0", 1): 1}
+        )
+    reach = {"n0:1": {Origin("n0", 1): 2}}
+    world.op("referrers", 9.0, subject="sha256:s", listed=listed, reach=reach)
+    assert [text.partition(":")[0] for text in reads.reads(world)] == ([told] if told else [])

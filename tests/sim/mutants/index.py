@@ -19,6 +19,7 @@ from node.index.queries import Queries
 from node.index.replica import IndexReplica
 from node.index.store import Mutation
 from node.index.writer import GroupCommit
+from node.registry.listing import Listing
 from node.registry.ports import Page
 from tests.sim.mutants.mutant import Mutant
 
@@ -53,6 +54,15 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
             if self._has_manifest(repo, Digest(winner.value)):
                 found.append(tag)
     return Page(found, more=False)
+
+
+def _forget_bytes_only(txn: Transaction, repository: str, digest: Any, before: Any) -> None:
+    txn.delete("manifest_bytes", keys.join(repository, digest))
+
+
+async def _referrers_from_here(self: Listing, *args: Any) -> Any:
+    await self._replicator.ensure_current()
+    return self._referrers(*args)
 
 
 def _record_anything(self: Transaction, event: Any) -> None:
@@ -197,6 +207,16 @@ MUTANTS: Final = [
             (IndexReplica, "_obstacle", _no_gap_is_an_obstacle),
             (Transaction, "record", _record_anything),
         ],
+    ),
+    Mutant(
+        "referrer-stays",
+        "a manifest that goes leaves its row among the referrers of its subject",
+        [(objects, "_forget_manifest_bytes", _forget_bytes_only)],
+    ),
+    Mutant(
+        "referrers-without-asking",
+        "an empty list of referrers is answered without asking",
+        [(Listing, "referrers", _referrers_from_here)],
     ),
     Mutant(
         "delete-forgets-a-dot",
