@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
 from cluster.gossip.merge import Presence
-from cluster.model import Digest
+from cluster.model import Consistency, Digest
 from node.errors import RegistryError
 from node.index import keys, rows
 from node.index.memory import MemoryStore
@@ -19,7 +19,7 @@ from tests.sim.disk import Disk
 from tests.sim.history import Op
 from tests.sim.machine import Machine
 from tests.sim.model import Model
-from tests.sim.order import before, on_tag, writes_of
+from tests.sim.order import UNNOTICED_S, before, on_tag, writes_of
 from tests.sim.reads import reads
 
 if TYPE_CHECKING:
@@ -87,23 +87,48 @@ def unlike(world: "World") -> Iterable[str]:
 # --- writes --------------------------------------------------------------------------------------
 
 
+def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
+    """Whether it was on enough disks when it was acknowledged, as far as its project asks."""
+    if op.consistency is Consistency.LOCAL:
+        return bool(holders)
+    enough = world.plan.copies
+    if len(world.machines) <= enough:
+        # The survivors of so small a cluster go on (decision 17).
+        enough = min(enough, len(op.reach))
+    everywhere = op.consistency is not Consistency.GLOBAL or op.reach.keys() <= set(holders)
+    return len(holders) >= enough and everywhere
+
+
+def _gone(world: "World", op: Op) -> bool:
+    """
+    Whether the write, or one of its blobs, may be gone with the disks that it was on.
+
+    Only with consistency `local`, which asks for one disk. What was not acknowledged may be on any.
+    """
+    if op.consistency is not Consistency.LOCAL:
+        return False
+    since = op.start - UNNOTICED_S
+    lost = {m.address for m in world.everyone() if m.lost_disk[1] and m.lost_disk[0] > since}
+    if op.outcome != "ok":
+        return bool(lost)
+    return any(lost.issuperset(holders) for holders in (op.holders, *op.blob_holders))
+
+
 def _acknowledged(world: "World") -> Iterable[str]:
     from tests.sim.world import has_durably
 
     for op in writes_of(world):
         if op.outcome != "ok":
             continue
-        enough = world.plan.copies
-        if len(world.machines) <= enough:
-            # The survivors of so small a cluster go on (decision 17).
-            enough = min(enough, len(op.reach))
         for holders in (op.holders, *op.blob_holders):
-            if len(holders) < enough:
+            if not _are_enough(world, op, holders):
                 yield f"acknowledged with the copies {holders} only: {op}"
         if op.dot is None:
             yield f"acknowledged without an event: {op}"
         else:
             lacking = [m.address for m in world.machines if not has_durably(m, op.dot)]
+            if len(lacking) == len(world.machines) and _gone(world, op):
+                continue
             if lacking:
                 yield f"lost at {lacking}: {op}"
             yield from _in_history(world, op)
@@ -184,11 +209,11 @@ def _final_manifests(world: "World") -> Iterable[str]:
             key = keys.join(same[0].repo, digest)
             present = key in machine.disk.families["manifest_bytes"]
             for push in pushes:
-                lost = push.outcome == "ok" and not present
+                lost = push.outcome == "ok" and not present and not _gone(world, push)
                 if lost and all(before(delete, push) for delete in deletes):
                     yield f"lost: the manifest of {push} is not at {machine.address}"
             for delete in deletes:
-                back = delete.outcome == "ok" and present
+                back = delete.outcome == "ok" and present and not _gone(world, delete)
                 if back and all(before(push, delete) for push in pushes):
                     yield f"resurrected at {machine.address}: {delete}"
 
@@ -198,7 +223,7 @@ def _final_tags(world: "World") -> Iterable[str]:
     served = [(machine, _served(machine)) for machine in world.machines]
     for repo, tag in {(w.repo, w.tag) for w in writes}:
         of_tag = on_tag(writes, repo, tag)
-        standing = _standing(repo, tag, writes)
+        standing = _standing(world, repo, tag, writes)
         for machine, tags in served:
             value = tags.get((repo, tag))
             if value is None:
@@ -207,7 +232,7 @@ def _final_tags(world: "World") -> Iterable[str]:
                 continue
             sources = [w for w in of_tag if w.digest == value and w.kind in ("push", "retag")]
             for write in of_tag:
-                if write.outcome != "ok" or write in sources:
+                if write.outcome != "ok" or write in sources or _gone(world, write):
                     continue
                 if all(before(source, write) for source in sources):
                     yield f"undone at {machine.address}: {tag} is {value[7:15]} after {write}"
@@ -229,7 +254,7 @@ def _final_referrers(world: "World") -> Iterable[str]:
                 yield f"referrers: {machine.address} {verb} {keys.split(key)} in {family}"
 
 
-def _standing(repo: str, tag: str, writes: list[Op]) -> Op | None:
+def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | None:
     """An acknowledged push of the tag that knew every delete of it, and of what it points to."""
     pushes = [w for w in on_tag(writes, repo, tag) if w.kind in ("push", "retag")]
     digests = {w.digest for w in pushes}
@@ -241,7 +266,8 @@ def _standing(repo: str, tag: str, writes: list[Op]) -> Op | None:
     ]
     deletes = [w for w in deletes if w.outcome != "missing"]
     for push in pushes:
-        if push.outcome == "ok" and all(before(delete, push) for delete in deletes):
+        known = push.outcome == "ok" and all(before(delete, push) for delete in deletes)
+        if known and not _gone(world, push):
             return push
     return None
 
@@ -277,7 +303,7 @@ async def _contents(world: "World") -> list[str]:
     for number, (digest, op) in enumerate(sorted(pushes.items())):
         machine = world.machines[number % len(world.machines)]
         running = machine.running
-        if running is None or not running.ready:
+        if running is None or not running.ready or _gone(world, op):
             continue
         if keys.join(op.repo, digest) not in machine.disk.families["manifest_bytes"]:
             continue

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from cluster.errors import BlobUnavailable, ClusterError
-from cluster.model import Digest
+from cluster.model import Consistency, Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
 from node.registry.manifests import OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
+from node.registry.projects import ProjectPolicy
 from node.registry.uploads import Chunk
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
-from tests.sim.machine import DOTS, Machine, Running
+from tests.sim.machine import ASKED, Machine, Running
 from tests.sim.plan import Step
 
 if TYPE_CHECKING:
@@ -65,6 +66,19 @@ class Clients:
             if op.subject and step["salt"] % 4 == 1:
                 echo |= {"do": "referrers", "of": op.subject}
             await self.carry_out({**step, **echo})
+
+    async def set_policy(self, step: Step) -> None:
+        """Somebody decides how far the writes of a project wait; whether that works or not."""
+        machine = self._pick(step["region"], step["salt"])
+        if machine is None:
+            return
+        policy = ProjectPolicy(consistency=Consistency(step["consistency"]))
+
+        async def work(running: Running, op: Op) -> None:
+            await running.projects.put(step["project"], policy)
+
+        part = Op(-1, "policy", machine.region, step["project"], "", machine.address, 0.0)
+        await self._request(machine, part, work)
 
     def _pick(self, region: str, salt: int) -> Machine | None:
         ready = [m for m in self._world.everyone() if m.ready and m.region == region]
@@ -127,7 +141,7 @@ class Clients:
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
-            DOTS.set(op.dots)
+            ASKED.set(op)
             IO_ERRORS.set(op.io_errors)
             outcome, error = "ok", ""
             running.asked.add(op)
@@ -145,7 +159,8 @@ class Clients:
             op.ends(self._world.links(machine), self._world.sick(machine, op.start))
             if outcome == "ok":
                 self._world.note_holders(op)
-                self._world.observer.acknowledged(op.dot)
+                if op.consistency is not Consistency.LOCAL:
+                    self._world.observer.acknowledged(op.dot)
                 self._world.expect_everywhere(op)
             answer.set_result(None)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cluster.model import Dot, Vector
+from cluster.model import Consistency, Dot, Vector
 
 NEVER = float("inf")
 
@@ -46,6 +46,9 @@ class Op:
     blobs: list[tuple[str, bytes]] = field(default_factory=list)
     body: bytes = b""
     dots: list[Dot] = field(default_factory=list)
+    consistency: Consistency = Consistency.REGION
+    """How far the write had to be, by the project's policy as the serving node knew it."""
+
     io_errors: list[str] = field(default_factory=list)
     error: str = ""
     seen: Vector = field(default_factory=dict)
@@ -90,6 +93,10 @@ class Op:
     def reaches(self, dot: Dot) -> bool:
         """Whether somebody who could be asked had the event when the operation began."""
         return any(have.get(dot.origin, 0) >= dot.seq for have in self.reach.values())
+
+    def has(self, dot: Dot) -> bool:
+        """Whether the serving node itself had the event when the operation began."""
+        return self.reach.get(self.machine, {}).get(dot.origin, 0) >= dot.seq
 
     @property
     def dot(self) -> Dot | None:

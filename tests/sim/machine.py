@@ -14,11 +14,12 @@ from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
 from cluster.errors import JoinRefused
-from cluster.model import Dot, Member, NodeId, Region
+from cluster.model import Consistency, Dot, Member, NodeId, Region
 from node.holdings import Holdings
 from node.index.opening import Index, open_index
 from node.registry.links import Links
 from node.registry.listing import Listing
+from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
@@ -31,8 +32,8 @@ from tests.sim.watch import MAX_OFFSET_MS, Observer, Overheard, Watch
 
 START_MS = 1_700_000_000_000
 
-DOTS: ContextVar[list[Dot] | None] = ContextVar("dots", default=None)
-"""Where the events of the client operation that runs now are noted."""
+ASKED: ContextVar[Op | None] = ContextVar("asked", default=None)
+"""The operation of a client that is carried out now."""
 
 
 class SimClock:
@@ -88,11 +89,12 @@ class Witnessed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
-    async def wait_durable(self, dot: Dot, *args: Any, **kwargs: Any) -> Any:
-        dots = DOTS.get()
-        if dots is not None:
-            dots.append(dot)
-        return await self._cluster.wait_durable(dot, *args, **kwargs)
+    async def wait_durable(self, dot: Dot, consistency: Consistency) -> Any:
+        op = ASKED.get()
+        if op is not None:
+            op.dots.append(dot)
+            op.consistency = consistency
+        return await self._cluster.wait_durable(dot, consistency)
 
 
 @dataclass
@@ -111,6 +113,7 @@ class Running:
     pull: Pull
     links: Links
     listing: Listing
+    projects: Projects
     log: QuietLog
     ready: bool = False
     asked: set[Op] = field(default_factory=set)
@@ -289,5 +292,6 @@ def assemble(machine: Machine, process: Process) -> Running:
         pull=Pull(index.metadata, blobs, replicator),
         links=Links(index.metadata, replicator),
         listing=Listing(index.metadata, replicator),
+        projects=Projects(index.metadata, replicator),
         log=log,
     )

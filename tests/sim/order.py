@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from cluster.model import Consistency
 from tests.sim.history import Op
 from tests.sim.plan import WRITES
 
@@ -32,15 +33,15 @@ def must_be_seen(read: Op, write: Op, *, in_region: bool) -> bool:
     """
     Whether the promise covers this read of this write: somebody has it whom the reader may ask.
 
-    Who has it, be it the writer or another node, and wherever that is.
+    Who has it, be it the writer or another node, and wherever that is. With *in_region* the reader
+    need not ask: it has to know what its region has acknowledged, or what is here already. Writes
+    of consistency `local` are acknowledged before their region knows of them.
     """
-    return (
-        write.outcome == "ok"
-        and write.end <= read.start
-        and write.dot is not None
-        and read.reaches(write.dot)
-        and (write.region == read.region or not in_region)
-    )
+    dot = write.dot
+    if dot is None or write.outcome != "ok" or write.end > read.start or not read.reaches(dot):
+        return False
+    near = write.region == read.region and write.consistency is not Consistency.LOCAL
+    return near or not in_region or read.has(dot)
 
 
 def may_undo(undo: Op, write: Op, read: Op) -> bool:

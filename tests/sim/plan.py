@@ -45,6 +45,9 @@ BOUNDS: Final = {
 }
 """What they are then."""
 
+POLICIES: Final = 0.3
+"""Share of the plans in which a project's writes wait for less than usual, or for more."""
+
 IMPATIENT: Final = 0.2
 """Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
 
@@ -103,6 +106,7 @@ def make_plan(seed: str) -> Plan:
     count = rng.choice((3, 4, 4, 5, 5, 5, 6, 7, 9))
     nodes = [(f"n{i}", regions[i % len(regions)]) for i in range(count)]
     steps = _operations(rng, regions) + _faults(rng, count)
+    steps += _policies(random.Random(f"policies {seed}"), regions)
     steps.sort(key=lambda step: step["at"])
     return Plan(seed, nodes, steps, tuning=_tuning(random.Random(f"tuning {seed}")))
 
@@ -117,6 +121,20 @@ def _tuning(rng: random.Random) -> dict[str, float]:
     if rng.random() < NARROW:
         tuning |= BOUNDS
     return tuning
+
+
+def _policies(rng: random.Random, regions: list[str]) -> list[Step]:
+    if rng.random() >= POLICIES:
+        return []
+    policy: Step = {
+        "at": 0.1,
+        "do": "policy",
+        "region": rng.choice(regions),
+        "project": rng.choice(("lib", "team")),
+        "consistency": rng.choice(("local", "global")),
+        "salt": rng.randrange(1 << 16),
+    }
+    return [policy]
 
 
 def _operations(rng: random.Random, regions: list[str]) -> list[Step]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cluster.model import Dot, Origin
+from cluster.model import Consistency, Dot, Origin
 from node.index import keys
 from tests.sim import checker, order, reads
 from tests.sim.history import Link, Links, Op
@@ -35,6 +35,9 @@ class History:
         self.clients = SimpleNamespace(history=[])
         self.plan = SimpleNamespace(copies=2)
         self.observer = SimpleNamespace(events={})
+
+    def everyone(self) -> Any:
+        return self.machines
 
     def op(self, kind: str, start: float, **fields: Any) -> Op:
         """An operation that was answered at once, at n0 in eu; as *fields* say where they do."""
@@ -100,6 +103,60 @@ def pull(
     return read
 
 
+@pytest.mark.parametrize(
+    ("consistency", "holders", "told"),
+    [
+        pytest.param(Consistency.LOCAL, ["n0:1"], False, id="one disk will do"),
+        pytest.param(Consistency.LOCAL, [], True, id="no disk does not"),
+        pytest.param(Consistency.GLOBAL, ["n0:1", "n1:1"], True, id="one that is there lacks it"),
+        pytest.param(Consistency.GLOBAL, ["n0:1", "n1:1", "n2:1"], False, id="everybody has it"),
+    ],
+)
+def test_a_project_decides_how_many_copies_are_enough(
+    world: Any, consistency: Consistency, holders: list[str], told: bool
+):
+    """Broken: what should be everywhere is acknowledged when it is on two disks."""
+    world.machines = [SimpleNamespace(address=f"n{n}:1", disk=FULL) for n in range(4)]
+    reach: dict[str, Any] = {f"n{n}:1": {} for n in range(3)}
+    world.op("push", 10.0, reach=reach, holders=holders, consistency=consistency)
+    assert bool(list(checker._acknowledged(world))) is told
+
+
+@pytest.mark.parametrize(
+    ("consistency", "lost_at", "told"),
+    [
+        pytest.param(Consistency.LOCAL, 20.0, False, id="its only disk went"),
+        pytest.param(Consistency.LOCAL, None, True, id="it just went"),
+        pytest.param(Consistency.LOCAL, 1.0, True, id="the disk went long before"),
+        pytest.param(Consistency.REGION, 20.0, True, id="it had to be on two"),
+    ],
+)
+def test_only_a_local_write_may_go_with_its_disk(
+    world: Any, consistency: Consistency, lost_at: float | None, told: bool
+):
+    """Broken: a policy that asks for little excuses every loss."""
+    world.plan.copies = 1
+    lost = (0.0, None) if lost_at is None else (lost_at, Disk())
+    world.machines = [SimpleNamespace(address="n0:1", disk=Disk(), lost_disk=lost)]
+    reach: dict[str, Any] = {"n0:1": {}}
+    world.op("push", 10.0, digest="a", reach=reach, holders=["n0:1"], consistency=consistency)
+    found = [*checker._acknowledged(world), *checker._final_tags(world)]
+    found += checker._final_manifests(world)
+    assert [text.partition(":")[0] for text in found] == (
+        ["lost at ['n0", "lost", "lost"] if told else []
+    )
+
+
+@pytest.mark.parametrize(("address", "told"), [("n2:1", True), ("n1:1", False)])
+def test_a_node_serves_what_it_has_of_any_region(world: Any, address: str, told: bool):
+    """Broken: nothing is said of what a node itself has, if it was written elsewhere."""
+    old = world.op("push", 1.0, digest="sha256:a", dots=[Dot("n0", 1, 1)])
+    world.op("push", 2.0, region="us", digest="sha256:b", dots=[Dot("n0", 1, 2)], seen=LOG)
+    reach = {address: {Origin("n0", 1): 2}}
+    world.op("pull_tag", 9.0, machine="n2:1", digest=old.digest, reach=reach)
+    assert [text.partition(":")[0] for text in reads.reads(world)] == (["stale"] if told else [])
+
+
 LINK, ANOTHER = Link("a", "run 1"), Link("b", "run 1")
 
 
@@ -160,6 +217,7 @@ def test_a_tag_that_vanished_is_told(world: Any, delete: dict[str, Any] | None, 
         pytest.param({}, {}, False, id="with nobody whom it can ask"),
         pytest.param({"end": 5.5}, LOG, False, id="at the same time"),
         pytest.param({"region": "us"}, LOG, False, id="in another region"),
+        pytest.param({"consistency": Consistency.LOCAL}, LOG, False, id="before its region knew"),
         pytest.param({"outcome": "failed"}, LOG, False, id="not acknowledged"),
         pytest.param({"region": "us", "seen": True}, {}, True, id="its node had it"),
     ],
@@ -170,7 +228,7 @@ def test_a_write_knows_what_its_region_has_acknowledged(
     """Broken: of two writes in a row the first may win, if the second one's node was behind."""
     seen = LOG if one.pop("seen", False) else {}
     first = world.op("push", 1.0, **{"dots": [Dot("n0", 1, 1)], **one})
-    second = world.op("push", 5.0, machine="n1:1", seen=seen, reach={"n1:1": reach})
+    second = world.op("push", 5.0, machine="n1:1", seen=seen, reach={"n2:1": reach})
     assert order.before(first, second) is known
 
 

@@ -150,6 +150,8 @@ class World:
         await asyncio.sleep(max(0.0, when - self.loop.time()))
         if step["do"] in OPERATIONS:
             await self.clients.carry_out(step)
+        elif step["do"] == "policy":
+            await self.clients.set_policy(step)
         elif self.healed_at is None:
             await faults.FAULTS_BY_NAME[step["do"]](self, step)
 
