@@ -142,9 +142,20 @@ def _in_history(world: "World", op: Op) -> Iterable[str]:
     if event is None or event.key.collection != "tag":
         return
     key = keys.history(op.repo, op.tag, event.stamp, op.dot)
-    lacking = [m.address for m in world.machines if key not in m.disk.families["history"]]
+    lacking = [
+        m.address
+        for m in world.machines
+        if key not in m.disk.families["history"] and not _is_forgotten(world, m, op, key)
+    ]
     if lacking:
         yield f"not in the history at {lacking}: {op}"
+
+
+def _is_forgotten(world: "World", machine: Machine, op: Op, key: bytes) -> bool:
+    """Whether as many later writes of the tag are there as are kept."""
+    history, tag = machine.disk.families["history"], keys.join(op.repo, op.tag)
+    later = list(history.irange(key, keys.after(tag), inclusive=(False, False)))
+    return len(later) >= world.plan.history_max
 
 
 # --- the index against the reference -------------------------------------------------------------
@@ -157,7 +168,7 @@ def _against_model(world: "World") -> Iterable[str]:
             for key, value in machine.disk.families["vector"].items()
         }
         events = [e for e in world.observer.events.values() if e.dot.seq <= known.get(e.origin, 0)]
-        model = Model(events)
+        model = Model(events, world.plan.history_max)
         here = f"at {machine.address}"
         present = {
             (kind, tuple(keys.split(key)))

@@ -11,6 +11,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from node.index.history import KEPT_MAX
+
 Step = dict[str, Any]
 
 OPERATIONS: Final = (
@@ -48,6 +50,11 @@ BOUNDS: Final = {
 POLICIES: Final = 0.3
 """Share of the plans in which a project's writes wait for less than usual, or for more."""
 
+FORGETFUL: Final = 0.2
+"""Share of the plans in which a tag's history is so short that it is trimmed."""
+
+SHORT_HISTORY: Final = 8
+
 IMPATIENT: Final = 0.2
 """Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
 
@@ -69,6 +76,9 @@ class Plan:
     copies: int = 2
     tuning: dict[str, float] = field(default_factory=dict)
     """Fields of `ClusterConfig` that differ from their defaults."""
+    history_max: int = KEPT_MAX
+    """Writes of a tag that are kept."""
+
     notes: dict[str, str] = field(default_factory=dict)
     """Of a plan that is kept (`replay`): what it shows."""
 
@@ -80,6 +90,7 @@ class Plan:
             "work_s": self.work_s,
             "copies": self.copies,
             "tuning": self.tuning,
+            "history_max": self.history_max,
             "notes": self.notes,
         }
         return f'{json.dumps(head)[:-1]}, "steps": [\n  {steps}\n]}}\n'
@@ -95,6 +106,7 @@ class Plan:
             data["work_s"],
             data["copies"],
             data.get("tuning", {}),
+            data.get("history_max", KEPT_MAX),
             data.get("notes", {}),
         )
 
@@ -108,7 +120,11 @@ def make_plan(seed: str) -> Plan:
     steps = _operations(rng, regions) + _faults(rng, count)
     steps += _policies(random.Random(f"policies {seed}"), regions)
     steps.sort(key=lambda step: step["at"])
-    return Plan(seed, nodes, steps, tuning=_tuning(random.Random(f"tuning {seed}")))
+    tuning = _tuning(random.Random(f"tuning {seed}"))
+    forgets = random.Random(f"history {seed}").random() < FORGETFUL
+    return Plan(
+        seed, nodes, steps, tuning=tuning, history_max=SHORT_HISTORY if forgets else KEPT_MAX
+    )
 
 
 def _tuning(rng: random.Random) -> dict[str, float]:

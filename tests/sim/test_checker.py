@@ -4,9 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sortedcontainers import SortedDict
 
-from cluster.model import Consistency, Dot, Origin
-from node.index import keys
+from cluster.model import Consistency, Dot, Event, Key, Origin, Stamp
+from node.index import keys, objects
 from tests.sim import checker, order, reads
 from tests.sim.history import Link, Links, Op
 from tests.sim.plan import WRITES
@@ -17,7 +18,7 @@ class Disk:
 
     def __init__(self, seq: int = 0) -> None:
         """It has every log up to *seq*."""
-        self.families: dict[str, dict[bytes, bytes]] = {"tagged": {}, "manifest_bytes": {}}
+        self.families: dict[str, Any] = {"tagged": {}, "manifest_bytes": {}}
         self.seq = seq
 
     def synced(self, family: str, key: bytes) -> bytes:
@@ -155,6 +156,24 @@ def test_a_node_serves_what_it_has_of_any_region(world: Any, address: str, told:
     reach = {address: {Origin("n0", 1): 2}}
     world.op("pull_tag", 9.0, machine="n2:1", digest=old.digest, reach=reach)
     assert [text.partition(":")[0] for text in reads.reads(world)] == (["stale"] if told else [])
+
+
+@pytest.mark.parametrize(("later", "told"), [(7, True), (8, False)])
+def test_a_history_ends_where_it_is_full(world: Any, later: int, told: bool):
+    """Broken: what was trimmed counts as lost, or what was lost as trimmed."""
+    dot, key = Dot("n0", 1, 1), Key(objects.TAG, "lib/app", "v1")
+    push = world.op("push", 1.0, dots=[dot])
+    world.observer.events[dot] = Event(dot, Stamp(5), "write", key, b"")
+    world.plan.history_max = 8
+    disk = Disk(1)
+    stamps = range(6, 6 + later)
+    disk.families["history"] = SortedDict(
+        {keys.history("lib/app", "v1", stamp, Dot("n1", 1, stamp)): b"" for stamp in stamps}
+    )
+    disk.families["history"][keys.history("lib/app", "v10", 9, Dot("n1", 1, 9))] = b""
+    world.machines = [SimpleNamespace(address="n0:1", disk=disk)]
+    expected = [f"not in the history at ['n0:1']: {push}"] if told else []
+    assert list(checker._in_history(world, push)) == expected
 
 
 LINK, ANOTHER = Link("a", "run 1"), Link("b", "run 1")

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Final
+from unittest.mock import patch
 
 from cluster.config import ClusterConfig
 from cluster.model import Dot, Origin, Vector
-from node.index import keys
+from node.index import history, keys
 from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
@@ -325,7 +326,8 @@ def simulate(plan: Plan) -> Result:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             world, result = World(plan), Result(plan.seed)
-            _run(world, result)
+            with patch.object(history, "KEPT_MAX", plan.history_max):
+                _run(world, result)
             # What was dropped on the way is collected while all that goes on is held.
             gc.collect()
             mishaps += [f"{each.category.__name__}: {each.message}" for each in warned]
@@ -359,18 +361,18 @@ def _run(world: World, result: Result) -> None:
 
 
 def _fill(result: Result, world: World) -> None:
-    history = world.clients.history
-    outcomes = Counter(op.outcome for op in history)
-    result.operations = len(history)
+    ops = world.clients.history
+    outcomes = Counter(op.outcome for op in ops)
+    result.operations = len(ops)
     result.acknowledged = outcomes["ok"]
     result.missing, result.failed = outcomes["missing"], outcomes["failed"]
-    result.alone = sum(len(op.holders) < world.plan.copies for op in history if op.holders)
+    result.alone = sum(len(op.holders) < world.plan.copies for op in ops if op.holders)
     result.converged_s = world.converged_s
     result.simulated_s = world.loop.time()
     result.handles = world.loop.handles_run
     result.trace = world.network.crc
     result.met = +world.met_pairs
-    result.history = [str(op) for op in history]
+    result.history = [str(op) for op in ops]
 
 
 __all__ = ["FAULTS", "Result", "World", "has_durably", "simulate"]

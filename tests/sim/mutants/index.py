@@ -9,7 +9,7 @@ from cluster.errors import EventGap
 from cluster.events import Remove, Write, decode_event, encode_event
 from cluster.gossip import merge
 from cluster.model import CheckpointHead, Digest, Key
-from node.index import keys, local, objects, opening, rows
+from node.index import history, keys, local, objects, opening, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.memory import MemorySnapshot
@@ -42,6 +42,17 @@ def _merge_without_history(txn: Transaction, event: Any, body: Write) -> None:
     if winner is None or winner.dot != event.dot:
         key = event.key
         txn.delete("history", keys.history(key.repository, key.name, event.stamp, event.dot))
+
+
+_enter = history.enter
+
+
+def _enter_and_drop(txn: Transaction, repository: str, tag: str, entry: Any) -> Any:
+    totals = _enter(txn, repository, tag, entry)
+    if totals.writes == history.KEPT_MAX:
+        totals = history._drop_oldest(txn, keys.join(repository, tag), totals)
+        txn.put("histories", keys.join(repository, tag), rows.encode(totals))
+    return totals
 
 
 def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int) -> Page:
@@ -194,6 +205,11 @@ MUTANTS: Final = [
         "merge-drops-history",
         "a write that loses against a concurrent one leaves no history",
         [(objects, "_merge_tag", _merge_without_history)],
+    ),
+    Mutant(
+        "history-too-short",
+        "the history of a tag keeps one write less than it should",
+        [(history, "enter", _enter_and_drop)],
     ),
     Mutant(
         "loose-prefix",
