@@ -8,7 +8,7 @@ The simulator: the real engine of many nodes in one process, under seeded faults
     plan      from a seed: topology, operations and faults, as plain data
     world     carries a plan out
     model     what a registry should say, in a hundred lines
-    checker   the invariants
+    checker   the invariants; `reads` judges what clients were told, `order` who knew of whom
     coverage, shrink, mutants   what makes the results believable
 
 `python -m tests.sim --help` runs it; docs/testing.md explains it.

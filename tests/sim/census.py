@@ -1,4 +1,4 @@
-"""Looks at who counts whom as dead, and at the queues, again and again while a plan goes on."""
+"""Looks at who counts whom as dead, and at what is bounded, all the while a plan goes on."""
 
 import asyncio
 import math
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cluster.model import NodeId, Status
+from tests.sim.bounds import exceeded
 from tests.sim.machine import Machine
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ HASTY_S: Final = 3.5
 """A suspect has longer than that to contradict, however many accuse it."""
 
 NETWORK: Final = frozenset(
-    {"half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering", "clone"}
+    {"half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering"}
 )
 """Faults in which nobody can tell a node that is gone from one that is not heard."""
 
@@ -60,9 +61,12 @@ class Census:
         self.violations: list[str] = []
         self._network = Trouble()
         self._machines: defaultdict[str, Trouble] = defaultdict(Trouble)
+        self._doubled: defaultdict[str, Trouble] = defaultdict(Trouble)
+        """Names that two machines bear: either may be taken for the other."""
         self._down_since: dict[tuple[str, int], float] = {}
         self._told: set[tuple[str, float]] = set()
         self._given_up: set[tuple[str, int]] = set()
+        self._beyond: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -83,13 +87,16 @@ class Census:
         if (node, incarnation) in self._given_up:
             return
         self._given_up.add((node, incarnation))
-        if not (self._network.explains(now) or self._machines[node].explains(now)):
+        troubles = (self._network, self._machines[node], self._doubled[node])
+        if not any(trouble.explains(now) for trouble in troubles):
             self._complain(f"false death: {by} gave up {node}, {self._machines[node]}")
 
     def _look(self) -> None:
         world, now = self._world, self._world.loop.time()
-        if world.clones or any(world.raging[kind] > 0 for kind in NETWORK):
+        if any(world.raging[kind] > 0 for kind in NETWORK):
             self._network.note(now)
+        for name in +world.doubled:
+            self._doubled[name].note(now)
         # All of it before any check: those compare machines, and two may have gone at once.
         for machine in world.machines:
             if not (machine.up and machine.ready):
@@ -99,13 +106,15 @@ class Census:
             run = machine.name, machine.incarnations
             if machine.running is not None:
                 self._down_since.pop(run, None)  # it was seen before it had begun
-                self._check_queues(machine)
+                self._check_bounds(machine)
             elif now - self._down_since.setdefault(run, now) > NOTICED_S:
                 self._check_noticed(machine, self._down_since[run])
 
     def _check_noticed(self, gone: Machine, since: float) -> None:
         others = [m for m in self._world.machines if m.region == gone.region and m is not gone]
-        troubles = [self._network, *(self._machines[m.name] for m in others)]
+        troubles = [self._network, self._doubled[gone.name]]
+        troubles += [self._machines[m.name] for m in others]
+        troubles += [self._doubled[m.name] for m in others]
         # Calm before the death too: a member that is not linked to has to be found first.
         if (gone.name, since) in self._told or any(t.until > since - CALM_S for t in troubles):
             return
@@ -117,11 +126,12 @@ class Census:
                 self._told.add((gone.name, since))
                 self._complain(f"death unnoticed: {gone.name} is {status} to {machine.name}")
 
-    def _check_queues(self, machine: Machine) -> None:
+    def _check_bounds(self, machine: Machine) -> None:
         assert machine.running is not None, "asked of machines that run"
-        waiting = machine.running.cluster.statistics().replications_waiting
-        if waiting > machine.config.replications_queue_max:
-            self._complain(f"queue: {waiting} blobs wait for copies at {machine.name}")
+        for name, text in exceeded(machine.running, machine.config):
+            if (machine.name, name) not in self._beyond:
+                self._beyond.add((machine.name, name))
+                self._complain(f"bound: {machine.name} has {text} of {name}")
 
     def _complain(self, text: str) -> None:
         self.violations.append(f"{text} (at {self._world.loop.time():.2f} s)")

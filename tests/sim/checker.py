@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
 from cluster.gossip.merge import Presence
-from cluster.model import Digest
+from cluster.model import Consistency, Digest
 from node.errors import RegistryError
 from node.index import keys, rows
 from node.index.memory import MemoryStore
 from node.index.merkle import Sums
 from node.index.rows import HistoryRow
 from node.index.store import FAMILIES
+from tests.sim.bounds import left_over
 from tests.sim.clients import read_blob
 from tests.sim.disk import Disk
 from tests.sim.history import Op
 from tests.sim.machine import Machine
 from tests.sim.model import Model
-from tests.sim.plan import WRITES
+from tests.sim.order import UNNOTICED_S, before, on_tag, writes_of
+from tests.sim.reads import reads
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -28,6 +30,9 @@ LOCAL_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
+
+QUIET_S = 40.0
+"""After which nothing goes on: no call takes longer."""
 
 LINKED_S = 10.0
 """In which every link is up again: the longest back-off, and a dial."""
@@ -44,17 +49,19 @@ def differences(one: Disk, other: Disk) -> list[str]:
 
 async def check(world: "World") -> list[str]:
     """Everything that can be said once the cluster has healed."""
-    found = list(_convergence(world))
+    found = list(world.late)
     found += _acknowledged(world)
     found += _against_model(world)
-    found += _reads(world)
+    found += reads(world)
     found += _final_manifests(world)
     found += _final_tags(world)
+    found += _final_referrers(world)
     found += _sums(world)
-    found += _bounds(world)
     found += world.slow
-    found += world.census.violations
     found += await _contents(world)
+    await world.until(lambda: not any(_bounds(world)), QUIET_S)
+    found += _bounds(world)
+    found += world.census.violations
     return found
 
 
@@ -64,9 +71,10 @@ def bugs(world: "World") -> list[str]:
     return [f"bug: {text}" for text in [*told, *world.network.bugs]] + world.observer.violations
 
 
-def _convergence(world: "World") -> Iterable[str]:
-    if world.converged_s is not None:
-        return
+def unlike(world: "World") -> Iterable[str]:
+    """Why the cluster is not one now, though it should be."""
+    for op in world.waiting():
+        yield f"not answered after heal: {op}"
     first = world.machines[0]
     for machine in world.machines:
         families = differences(first.disk, machine.disk)
@@ -79,30 +87,48 @@ def _convergence(world: "World") -> Iterable[str]:
 # --- writes --------------------------------------------------------------------------------------
 
 
-def _writes(world: "World") -> list[Op]:
-    return [op for op in world.clients.history if op.kind in WRITES]
+def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
+    """Whether it was on enough disks when it was acknowledged, as far as its project asks."""
+    if op.consistency is Consistency.LOCAL:
+        return bool(holders)
+    enough = world.plan.copies
+    if len(world.machines) <= enough:
+        # The survivors of so small a cluster go on (decision 17).
+        enough = min(enough, len(op.reach))
+    everywhere = op.consistency is not Consistency.GLOBAL or op.reach.keys() <= set(holders)
+    return len(holders) >= enough and everywhere
 
 
-def _excused(world: "World", op: Op) -> bool:
-    """The node said that too few others have it, and the only disks that had it are gone."""
-    copies = [op.holders, *op.blob_holders]
-    return op.degraded and any(set(holders) <= world.wiped for holders in copies)
+def _gone(world: "World", op: Op) -> bool:
+    """
+    Whether the write, or one of its blobs, may be gone with the disks that it was on.
+
+    Only with consistency `local`, which asks for one disk. What was not acknowledged may be on any.
+    """
+    if op.consistency is not Consistency.LOCAL:
+        return False
+    since = op.start - UNNOTICED_S
+    lost = {m.address for m in world.everyone() if m.lost_disk[1] and m.lost_disk[0] > since}
+    if op.outcome != "ok":
+        return bool(lost)
+    return any(lost.issuperset(holders) for holders in (op.holders, *op.blob_holders))
 
 
 def _acknowledged(world: "World") -> Iterable[str]:
     from tests.sim.world import has_durably
 
-    for op in _writes(world):
+    for op in writes_of(world):
         if op.outcome != "ok":
             continue
-        enough = min(world.plan.copies, len(world.machines))
         for holders in (op.holders, *op.blob_holders):
-            if len(holders) < enough and not op.degraded:
+            if not _are_enough(world, op, holders):
                 yield f"acknowledged with the copies {holders} only: {op}"
         if op.dot is None:
             yield f"acknowledged without an event: {op}"
-        elif not _excused(world, op):
+        else:
             lacking = [m.address for m in world.machines if not has_durably(m, op.dot)]
+            if len(lacking) == len(world.machines) and _gone(world, op):
+                continue
             if lacking:
                 yield f"lost at {lacking}: {op}"
             yield from _in_history(world, op)
@@ -116,28 +142,33 @@ def _in_history(world: "World", op: Op) -> Iterable[str]:
     if event is None or event.key.collection != "tag":
         return
     key = keys.history(op.repo, op.tag, event.stamp, op.dot)
-    lacking = [m.address for m in world.machines if key not in m.disk.families["history"]]
+    lacking = [
+        m.address
+        for m in world.machines
+        if key not in m.disk.families["history"] and not _is_forgotten(world, m, op, key)
+    ]
     if lacking:
         yield f"not in the history at {lacking}: {op}"
 
 
-def _before(world: "World", one: Op, other: Op) -> bool:
-    """Whether *other*'s node knew *one* when *other* began."""
-    dot = one.dot
-    return dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
+def _is_forgotten(world: "World", machine: Machine, op: Op, key: bytes) -> bool:
+    """Whether as many later writes of the tag are there as are kept."""
+    history, tag = machine.disk.families["history"], keys.join(op.repo, op.tag)
+    later = list(history.irange(key, keys.after(tag), inclusive=(False, False)))
+    return len(later) >= world.plan.history_max
 
 
 # --- the index against the reference -------------------------------------------------------------
 
 
 def _against_model(world: "World") -> Iterable[str]:
-    for machine in world.machines[: 1 if world.converged_s is not None else None]:
+    for machine in world.machines[: 1 if world.identical() else None]:
         known = {
             keys.read_origin(key): keys.read_u64(value)
             for key, value in machine.disk.families["vector"].items()
         }
         events = [e for e in world.observer.events.values() if e.dot.seq <= known.get(e.origin, 0)]
-        model = Model(events)
+        model = Model(events, world.plan.history_max)
         here = f"at {machine.address}"
         present = {
             (kind, tuple(keys.split(key)))
@@ -176,154 +207,11 @@ def _history_values(machine: Machine) -> set[tuple[tuple[str, str], int, str | N
     return found
 
 
-# --- reads ---------------------------------------------------------------------------------------
-
-
-def _reads(world: "World") -> Iterable[str]:
-    writes = _writes(world)
-    for read in world.clients.history:
-        if read.outcome == "missing" and read.io_errors:
-            yield f"an IO error became 'not found': {read}"
-        if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
-            yield from _missing_tag(world, read, read.tag, writes)
-        elif read.outcome == "missing" and read.kind in ("pull_digest", "delete_manifest"):
-            yield from _missing_manifest(world, read, writes)
-        elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
-            for tag in sorted({w.tag for w in writes if w.repo == read.repo} - set(read.listed)):
-                yield from _missing_tag(world, read, tag, writes)
-            yield from _listed(world, read, writes)
-        elif read.outcome == "ok" and read.kind == "pull_tag":
-            yield from _found_tag(world, read, writes)
-        elif read.outcome == "ok" and read.kind == "pull_digest":
-            yield from _found_manifest(world, read, writes)
-
-
-def _must_be_seen(world: "World", read: Op, write: Op, *, in_region: bool) -> bool:
-    """Whether the promise covers this read of this write."""
-    return (
-        write.outcome == "ok"
-        and write.end <= read.start
-        and write.machine in read.connected
-        and (write.region == read.region or not in_region)
-        and not _excused(world, write)
-    )
-
-
-def _may_undo(world: "World", undo: Op, write: Op, read: Op) -> bool:
-    """Whether *undo* may have come after *write* and before the read's answer."""
-    return undo is not write and undo.start < read.end and not _before(world, undo, write)
-
-
-def _of_tag(writes: list[Op], repo: str, tag: str) -> list[Op]:
-    """The operations on this tag itself; deleting a manifest is about all that point to it."""
-    return [w for w in writes if (w.repo, w.tag) == (repo, tag) and w.kind != "delete_manifest"]
-
-
-def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
-    of_tag = _of_tag(writes, read.repo, tag)
-    pointing = [w for w in of_tag if w.kind in ("push", "retag")]
-    # A listing answers from what its node has: the promise about it is the region's.
-    in_region = read.kind == "list_tags"
-    for write in pointing:
-        if not _must_be_seen(world, read, write, in_region=in_region):
-            continue
-        later = {w.digest for w in pointing if not _before(world, w, write)} | {write.digest}
-        undone = any(
-            _may_undo(world, w, write, read)
-            for w in writes
-            if w.repo == read.repo
-            and w is not read
-            and (
-                (w.kind == "delete_tag" and w.tag == tag and w.outcome != "missing")
-                or (w.kind == "delete_manifest" and w.digest in later and w.outcome != "missing")
-            )
-        )
-        if not undone:
-            yield f"missing: {read} does not find {tag}, written by {write}"
-            return
-
-
-def _listed(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
-    """What is listed was written in this repository, once, and is not known to be deleted."""
-    if len(set(read.listed)) != len(read.listed):
-        yield f"listed twice: {read} {read.listed}"
-    for tag in read.listed:
-        of_tag = _of_tag(writes, read.repo, tag)
-        sources = [w for w in of_tag if w.kind != "delete_tag" and w.start < read.end]
-        if not sources:
-            yield f"listed, and nobody wrote it: {tag} in {read}"
-        for delete in of_tag:
-            if delete.kind != "delete_tag":
-                continue
-            if not _must_be_seen(world, read, delete, in_region=True):
-                continue
-            if all(_before(world, source, delete) for source in sources):
-                yield f"deleted, and listed: {tag} in {read} after {delete}"
-
-
-def _missing_manifest(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
-    same = [w for w in writes if w.repo == read.repo and w.digest == read.digest and w is not read]
-    deletes = [w for w in same if w.kind == "delete_manifest" and w.outcome != "missing"]
-    for write in same:
-        if write.kind not in ("push", "retag"):
-            continue
-        if not _must_be_seen(world, read, write, in_region=False):
-            continue
-        if not any(_may_undo(world, undo, write, read) for undo in deletes):
-            yield f"missing: {read} does not find what {write} pushed"
-            return
-
-
-def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
-    of_tag = _of_tag(writes, read.repo, read.tag)
-    sources = [w for w in of_tag if w.digest == read.digest and w.kind in ("push", "retag")]
-    if not sources:
-        yield f"a value that nobody wrote: {read}"
-        return
-    known = [w for w in of_tag if _must_be_seen(world, read, w, in_region=True)]
-    for write in known:
-        if write not in sources and all(_before(world, source, write) for source in sources):
-            yield f"stale: {read} after {write}"
-            return
-        if write.kind != "delete_tag" and all(_smaller(world, s, write) for s in sources):
-            others = [w for w in writes if w.repo == read.repo and w not in (write, *sources)]
-            undone = any(
-                _may_undo(world, w, write, read)
-                for w in others
-                if (w.tag == read.tag and w.kind != "delete_manifest")
-                or (w.kind == "delete_manifest" and w.digest == write.digest)
-            )
-            if not undone:
-                yield f"the smaller of two heads: {read} after {write}"
-                return
-
-
-def _smaller(world: "World", one: Op, other: Op) -> bool:
-    if one is other or one.dot is None or other.dot is None:
-        return False
-    a, b = world.observer.events.get(one.dot), world.observer.events.get(other.dot)
-    if a is None or b is None or "tag" not in (a.key.collection, b.key.collection):
-        return False
-    return (a.stamp, a.dot) < (b.stamp, b.dot)
-
-
-def _found_manifest(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
-    same = [w for w in writes if w.repo == read.repo and w.digest == read.digest]
-    pushes = [w for w in same if w.kind in ("push", "retag")]
-    for delete in same:
-        if delete.kind != "delete_manifest":
-            continue
-        if not _must_be_seen(world, read, delete, in_region=True):
-            continue
-        if all(_before(world, push, delete) for push in pushes):
-            yield f"deleted, and served: {read} after {delete}"
-
-
 # --- the end -------------------------------------------------------------------------------------
 
 
 def _final_manifests(world: "World") -> Iterable[str]:
-    writes = _writes(world)
+    writes = writes_of(world)
     for digest in {w.digest for w in writes if w.kind in ("push", "retag", "delete_manifest")}:
         same = [w for w in writes if w.digest == digest]
         pushes = [w for w in same if w.kind in ("push", "retag")]
@@ -332,30 +220,67 @@ def _final_manifests(world: "World") -> Iterable[str]:
             key = keys.join(same[0].repo, digest)
             present = key in machine.disk.families["manifest_bytes"]
             for push in pushes:
-                lost = push.outcome == "ok" and not present and not _excused(world, push)
-                if lost and all(_before(world, delete, push) for delete in deletes):
+                lost = push.outcome == "ok" and not present and not _gone(world, push)
+                if lost and all(before(delete, push) for delete in deletes):
                     yield f"lost: the manifest of {push} is not at {machine.address}"
             for delete in deletes:
-                back = delete.outcome == "ok" and present and not _excused(world, delete)
-                if back and all(_before(world, push, delete) for push in pushes):
+                back = delete.outcome == "ok" and present and not _gone(world, delete)
+                if back and all(before(push, delete) for push in pushes):
                     yield f"resurrected at {machine.address}: {delete}"
 
 
 def _final_tags(world: "World") -> Iterable[str]:
-    writes = _writes(world)
+    writes = writes_of(world)
     served = [(machine, _served(machine)) for machine in world.machines]
     for repo, tag in {(w.repo, w.tag) for w in writes}:
-        of_tag = _of_tag(writes, repo, tag)
+        of_tag = on_tag(writes, repo, tag)
+        standing = _standing(world, repo, tag, writes)
         for machine, tags in served:
             value = tags.get((repo, tag))
             if value is None:
+                if standing is not None:
+                    yield f"lost: {tag} is not at {machine.address}: {standing}"
                 continue
             sources = [w for w in of_tag if w.digest == value and w.kind in ("push", "retag")]
             for write in of_tag:
-                if write.outcome != "ok" or write in sources or _excused(world, write):
+                if write.outcome != "ok" or write in sources or _gone(world, write):
                     continue
-                if all(_before(world, source, write) for source in sources):
+                if all(before(source, write) for source in sources):
                     yield f"undone at {machine.address}: {tag} is {value[7:15]} after {write}"
+
+
+def _final_referrers(world: "World") -> Iterable[str]:
+    """Who refers to what is what the manifests say that are there."""
+    pushes = [w for w in writes_of(world) if w.kind == "push" and w.subject]
+    for machine in world.machines:
+        families = machine.disk.families
+        expected = {
+            keys.join(w.repo, w.subject, w.digest)
+            for w in pushes
+            if keys.join(w.repo, w.digest) in families["manifest_bytes"]
+        }
+        for family in ("referrers", "referrer_types"):
+            for key in sorted(expected ^ set(families[family])):
+                verb = "lacks" if key in expected else "has"
+                yield f"referrers: {machine.address} {verb} {keys.split(key)} in {family}"
+
+
+def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | None:
+    """An acknowledged push of the tag that knew every delete of it, and of what it points to."""
+    pushes = [w for w in on_tag(writes, repo, tag) if w.kind in ("push", "retag")]
+    digests = {w.digest for w in pushes}
+    deletes = [
+        w
+        for w in writes
+        if (w.kind == "delete_tag" and (w.repo, w.tag) == (repo, tag))
+        or (w.kind == "delete_manifest" and w.repo == repo and w.digest in digests)
+    ]
+    deletes = [w for w in deletes if w.outcome != "missing"]
+    for push in pushes:
+        known = push.outcome == "ok" and all(before(delete, push) for delete in deletes)
+        if known and not _gone(world, push):
+            return push
+    return None
 
 
 def _sums(world: "World") -> Iterable[str]:
@@ -368,7 +293,7 @@ def _sums(world: "World") -> Iterable[str]:
 
 
 def _bounds(world: "World") -> Iterable[str]:
-    """Queues are empty once all is quiet, and no task is left over."""
+    """Once all is quiet nothing is under way, and no task is left over."""
     limit = TASKS_MAX + TASKS_PER_LINK * len(world.machines)
     for machine in world.machines:
         if machine.running is None:
@@ -378,16 +303,18 @@ def _bounds(world: "World") -> Iterable[str]:
             yield f"{machine.address} has {tasks} tasks, more than {limit}"
         if machine.running.writer.waiting:
             yield f"{machine.address} has changes waiting when all is quiet"
+        if left := left_over(machine.running):
+            yield f"left over at {machine.address} when all is quiet: {left}"
 
 
 async def _contents(world: "World") -> list[str]:
     """Every blob of every manifest that is there can be read, through any node."""
     found: list[str] = []
-    pushes = {op.digest: op for op in _writes(world) if op.kind == "push"}
+    pushes = {op.digest: op for op in writes_of(world) if op.kind == "push"}
     for number, (digest, op) in enumerate(sorted(pushes.items())):
         machine = world.machines[number % len(world.machines)]
         running = machine.running
-        if running is None or not running.ready or _excused(world, op):
+        if running is None or not running.ready or _gone(world, op):
             continue
         if keys.join(op.repo, digest) not in machine.disk.families["manifest_bytes"]:
             continue

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from cluster.errors import BlobUnavailable, ClusterError
-from cluster.model import Digest
+from cluster.model import Consistency, Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
 from node.registry.manifests import OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
+from node.registry.projects import ProjectPolicy
 from node.registry.uploads import Chunk
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
-from tests.sim.machine import DOTS, Machine, Running
+from tests.sim.machine import ASKED, Machine, Running
 from tests.sim.plan import Step
 
 if TYPE_CHECKING:
@@ -61,7 +62,23 @@ class Clients:
         await self._request(machine, op, work)
         if op.outcome == "ok" and op.kind in ECHOED and step["salt"] % 2:
             # What was just acknowledged is read at once, through any node of the region (P2).
-            await self.carry_out({**step, "do": "pull_tag", "salt": step["salt"] >> 1})
+            echo = {"do": "pull_tag", "salt": step["salt"] >> 1}
+            if op.subject and step["salt"] % 4 == 1:
+                echo |= {"do": "referrers", "of": op.subject}
+            await self.carry_out({**step, **echo})
+
+    async def set_policy(self, step: Step) -> None:
+        """Somebody decides how far the writes of a project wait; whether that works or not."""
+        machine = self._pick(step["region"], step["salt"])
+        if machine is None:
+            return
+        policy = ProjectPolicy(consistency=Consistency(step["consistency"]))
+
+        async def work(running: Running, op: Op) -> None:
+            await running.projects.put(step["project"], policy)
+
+        part = Op(-1, "policy", machine.region, step["project"], "", machine.address, 0.0)
+        await self._request(machine, part, work)
 
     def _pick(self, region: str, salt: int) -> Machine | None:
         ready = [m for m in self._world.everyone() if m.ready and m.region == region]
@@ -76,6 +93,8 @@ class Clients:
                 _blob("config", f"{op.number}"),
                 *(_blob("layer", layer) for layer in step["layers"]),
             ]
+            if known and step.get("subject"):
+                op.subject = known[step["salt"] // 11 % len(known)].digest
             op.body = _manifest(op)
             op.digest = Digest.of(op.body)
             known.append(op)
@@ -84,6 +103,13 @@ class Clients:
                 return None
             image = known[step["salt"] // 7 % len(known)]
             op.digest, op.body, op.blobs = image.digest, image.body, image.blobs
+            op.subject = image.subject if op.kind == "retag" else ""
+        elif op.kind == "referrers":
+            subjects = [image.subject for image in known if image.subject]
+            subjects = subjects or [image.digest for image in known]
+            if not subjects:
+                return None
+            op.subject = step.get("of") or subjects[step["salt"] // 7 % len(subjects)]
         return _WORK[op.kind]
 
     async def _upload_blobs(self, op: Op, step: Step) -> None:
@@ -111,27 +137,30 @@ class Clients:
         # Time passed while the blobs went up: what counts is what the node knows when it is asked.
         op.start = loop.time()
         op.seen = running.index.journal.durable
-        op.connected = self._world.connected(machine)
-        degraded = running.cluster.statistics().totals.degraded
+        op.begins(self._world.links(machine), self._world.durable())
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
-            DOTS.set(op.dots)
+            ASKED.set(op)
             IO_ERRORS.set(op.io_errors)
             outcome, error = "ok", ""
+            running.asked.add(op)
             try:
                 await work(running, op)
             except (ManifestUnknown, NameUnknown) as exc:
                 outcome, error = "missing", type(exc).__name__
             except (RegistryError, ClusterError, OSError) as exc:
                 outcome, error = "failed", f"{type(exc).__name__}: {exc}"[:90]
+            finally:
+                running.asked.discard(op)
             if answer.done():
                 return
             op.outcome, op.error, op.end = outcome, error, loop.time()
-            op.degraded = running.cluster.statistics().totals.degraded > degraded
+            op.ends(self._world.links(machine), self._world.sick(machine, op.start))
             if outcome == "ok":
                 self._world.note_holders(op)
-                self._world.observer.acknowledged(op.dot)
+                if op.consistency is not Consistency.LOCAL:
+                    self._world.observer.acknowledged(op.dot)
                 self._world.expect_everywhere(op)
             answer.set_result(None)
 
@@ -169,6 +198,10 @@ def _manifest(op: Op) -> bytes:
         "layers": described[1:],
         "annotations": {"number": str(op.number)},
     }
+    if op.subject:
+        # The size is that of the subject, and nobody looks at it: it need not even be here.
+        document["subject"] = {"mediaType": OCI_MANIFEST, "digest": op.subject, "size": 1}
+        document["artifactType"] = "x/signature"
     return json.dumps(document).encode()
 
 
@@ -199,6 +232,14 @@ async def _list_tags(running: Running, op: Op) -> None:
     op.listed = (await running.listing.tags(RepositoryName(op.repo), "", 1000)).items
 
 
+async def _referrers(running: Running, op: Op) -> None:
+    subject = Digest(op.subject)
+    page = await running.listing.referrers(RepositoryName(op.repo), subject, None, "")
+    described = [json.loads(descriptor) for descriptor in page.descriptors]
+    op.listed = [each["digest"] for each in described]
+    assert all(each["artifactType"] == "x/signature" for each in described), described
+
+
 async def read_blob(running: Running, repo: str, digest: Digest) -> bytes:
     """The whole blob through this node, as a client gets it."""
     size = await running.pull.blob_size(RepositoryName(repo), digest)
@@ -219,4 +260,5 @@ _WORK: Final[dict[str, Callable[[Running, Op], Coroutine[Any, Any, None]]]] = {
     "pull_tag": _pull_tag,
     "pull_digest": _pull_digest,
     "list_tags": _list_tags,
+    "referrers": _referrers,
 }

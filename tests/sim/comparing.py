@@ -50,14 +50,14 @@ def rotten_plan() -> Plan:
     return Plan("rot", nodes, [*pushes, {"at": 4.0, "do": "rot", "salt": 5}], work_s=16.0)
 
 
-def degraded_plan() -> Plan:
+def alone_plan() -> Plan:
     """Pushes to a lone node of two, whose peer comes back."""
     push = {"do": "push", "region": "eu", "repo": "lib/app"}
     pushes = [
         {**push, "at": 8 + n, "tag": f"v{n}", "salt": n, "layers": [f"{n}"]} for n in range(5)
     ]
     away = {"at": 1.0, "do": "away", "node": 1, "for": 15.0, "salt": 1}
-    return Plan("degraded", [("a", "eu"), ("b", "us")], [away, *pushes], work_s=40.0)
+    return Plan("alone", [("a", "eu"), ("b", "us")], [away, *pushes], work_s=40.0)
 
 
 def told(plan: Plan) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def told(plan: Plan) -> dict[str, Any]:
     return {
         "violations": result.violations,
         "acknowledged": result.acknowledged,
-        "degraded": result.degraded,
+        "alone": result.alone,
         "blobs": list(BLOBS.values()),
         "alarms": alarms,
         "rotten": [step["rotten"] for step in plan.steps if "rotten" in step],
@@ -85,6 +85,6 @@ def told(plan: Plan) -> dict[str, Any]:
 
 if __name__ == "__main__":
     with_fixed_hashes("tests.sim.comparing")
-    plans = {"rot": rotten_plan(), "degraded": degraded_plan()}
+    plans = {"rot": rotten_plan(), "alone": alone_plan()}
     plans |= {f"seed {s}": make_plan(f"compare {s}") for s in SEEDS}
     print(json.dumps({name: told(plan) for name, plan in plans.items()}))

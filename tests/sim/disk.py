@@ -8,6 +8,7 @@ left of it can change nothing any more.
 
 import asyncio
 import errno
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -48,6 +49,8 @@ class Disk:
         """Every access fails with EIO."""
         self.sync_fails = False
         self.full = False
+        self.failed_at = -math.inf
+        """When an access failed last."""
 
     def sync_s(self) -> float:
         """How long the next sync takes."""
@@ -89,6 +92,7 @@ class Disk:
 
     def check(self) -> None:
         if self.failing:
+            self.failed_at = asyncio.get_running_loop().time()
             noted = IO_ERRORS.get()
             if noted is not None:
                 noted.append("EIO")

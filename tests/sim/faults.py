@@ -34,8 +34,8 @@ def heal_everything(world: "World") -> None:
     network = world.network
     network.mend([pair for pair, count in list(network._cut.items()) for _ in range(count)])
     network.weather = Weather()
-    for clone in world.clones:
-        clone.kill()
+    for twin in world.clones:
+        _end_twin(world, twin)
     world.held_down.clear()
     for machine in world.machines:
         machine.clock.set(0.0)
@@ -204,7 +204,6 @@ async def _replace_disk(world: "World", step: Step, disk: Disk) -> None:
     with world.rage(step["do"]):
         world.held_down.add(machine.address)
         machine.kill(power=True)
-        world.wiped.add(machine.address)
         machine.lost_disk = (world.loop.time(), machine.disk)
         machine.disk = disk
         await asyncio.sleep(step["for"])
@@ -245,11 +244,20 @@ async def clone(world: "World", step: Step) -> None:
             world.held_down.add(original.address)
             original.kill()
         world.clones.append(twin)
+        world.doubled[twin.name] += 1
         twin.start()
         await asyncio.sleep(step["for"])
-        twin.kill()
+        _end_twin(world, twin)
         await asyncio.sleep(0.5)
         _come_back(world, original)
+
+
+def _end_twin(world: "World", twin: Machine) -> None:
+    """The copy of a machine goes for good, and its disk with it. Once is enough."""
+    if twin.lost_disk[1] is None:
+        twin.kill()
+        twin.lost_disk = (world.loop.time(), twin.disk)
+        world.doubled[twin.name] -= 1
 
 
 async def poison(world: "World", step: Step) -> None:

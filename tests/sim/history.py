@@ -1,11 +1,22 @@
 """What clients asked and what they were told, with the times: the checker's evidence."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from cluster.model import Dot, Vector
+from cluster.model import Consistency, Dot, Vector
 
 NEVER = float("inf")
+
+
+class Link(NamedTuple):
+    """A link of a node, and the process at its other end."""
+
+    link: object
+    to: object
+
+
+Links = dict[str, Link]
+"""By address."""
 
 
 @dataclass(eq=False)
@@ -28,25 +39,64 @@ class Op:
     digest: str = ""
     """The manifest that was pushed, deleted, asked for, or found under the tag."""
 
+    subject: str = ""
+    """The manifest that the pushed one refers to; of which referrers were asked for."""
+
     listed: list[str] = field(default_factory=list)
     blobs: list[tuple[str, bytes]] = field(default_factory=list)
     body: bytes = b""
     dots: list[Dot] = field(default_factory=list)
+    consistency: Consistency = Consistency.REGION
+    """How far the write had to be, by the project's policy as the serving node knew it."""
+
     io_errors: list[str] = field(default_factory=list)
     error: str = ""
     seen: Vector = field(default_factory=dict)
     """How far the serving node knew every log when the operation began."""
 
-    connected: frozenset[str] = frozenset()
-    """Addresses with which that node was connected, by its own word and by the network's."""
+    links: Links = field(default_factory=dict)
+    """
+    The links of that node when the operation began: those that it had by its own word and by the
+    network's. One to itself is among them.
+    """
 
-    degraded: bool = False
-    """The node counted an acknowledgement with too few copies while this one ran."""
+    reach: dict[str, Vector] = field(default_factory=dict)
+    """
+    Who could be asked all the while, by address, and how far each durably had every log when the
+    operation began.
+    """
 
     holders: list[str] = field(default_factory=list)
     """Addresses of the disks that had the write when it was acknowledged."""
 
     blob_holders: list[list[str]] = field(default_factory=list)
+
+    def begins(self, links: Links, durable: dict[str, Vector]) -> None:
+        """Note whom the serving node can ask, and how far each of them has every log."""
+        self.links = links
+        self.reach = {address: durable[address] for address in links}
+
+    def ends(self, links: Links, sick: Links) -> None:
+        """
+        A link that was lost meanwhile may have brought nothing; another one came too late.
+
+        But that the disk at the other end could not be read is no reason: *sick* are those who
+        are there and could have been asked, by address.
+        """
+        kept = {
+            address
+            for address, link in self.links.items()
+            if links.get(address) == link or (address in sick and sick[address].to is link.to)
+        }
+        self.reach = {address: have for address, have in self.reach.items() if address in kept}
+
+    def reaches(self, dot: Dot) -> bool:
+        """Whether somebody who could be asked had the event when the operation began."""
+        return any(have.get(dot.origin, 0) >= dot.seq for have in self.reach.values())
+
+    def has(self, dot: Dot) -> bool:
+        """Whether the serving node itself had the event when the operation began."""
+        return self.reach.get(self.machine, {}).get(dot.origin, 0) >= dot.seq
 
     @property
     def dot(self) -> Dot | None:
@@ -56,6 +106,7 @@ class Op:
         end = "never" if self.end == NEVER else f"{self.end:.3f}"
         told = f"{self.outcome} {self.error}".strip()
         where = f"{self.repo}:{self.tag}" + (f" {self.digest[7:15]}" if self.digest else "")
+        where += f" of {self.subject[7:15]}" if self.subject else ""
         dot = f" [{self.dot}]" if self.dot else ""
         when = f"#{self.number} {self.start:.3f}-{end}"
         return f"{when} {self.kind} {where} at {self.machine}: {told}{dot}"

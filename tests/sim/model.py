@@ -18,7 +18,8 @@ Name = tuple[str, str]
 
 
 class Model:
-    def __init__(self, events: Iterable[Event]) -> None:
+    def __init__(self, events: Iterable[Event], history_max: int) -> None:
+        """Of the history of a tag the latest *history_max* writes are kept, by their stamps."""
         pushes: dict[tuple[str, Name], set[Dot]] = defaultdict(set)
         writes: dict[Name, dict[Dot, tuple[int, Dot, str | None]]] = defaultdict(dict)
         gone: set[tuple[str, Name, Dot]] = set()
@@ -45,6 +46,8 @@ class Model:
                 case Withdraw(dots, _):
                     self.history[name].add((event.stamp, event.dot, None))
                     withdrawn |= set(dots)
+        for name, history in self.history.items():
+            self.history[name] = set(sorted(history, key=_age)[-history_max:])
         for name, entries in writes.items():
             for dot in entries.keys() - withdrawn:
                 gone |= {("tag", name, replaced) for replaced in _reach(dot, named, withdrawn)}
@@ -63,6 +66,10 @@ class Model:
             value = max(heads, default=(0, None, None))[2]
             if value is not None and ("manifest", (name[0], value)) in self.present:
                 self.tags[name] = value
+
+
+def _age(entry: tuple[int, Dot, str | None]) -> tuple[int, Dot]:
+    return entry[:2]
 
 
 def _reach(dot: Dot, named: dict[Dot, tuple[Dot, ...]], withdrawn: set[Dot]) -> set[Dot]:

@@ -11,10 +11,13 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from node.index.history import KEPT_MAX
+
 Step = dict[str, Any]
 
 OPERATIONS: Final = (
     "push", "retag", "delete_tag", "delete_manifest", "pull_tag", "pull_digest", "list_tags",
+    "referrers",
 )  # fmt: skip
 WRITES: Final = frozenset({"push", "retag", "delete_tag", "delete_manifest"})
 
@@ -29,11 +32,37 @@ DESTROYING: Final = frozenset({"wipe", "restore", "clone"})
 TRIMMING: Final = 0.4
 """Share of the plans in which the logs are trimmed after seconds."""
 
+NARROW: Final = 0.25
+"""Share of the plans in which queues and tables are so small that they fill."""
+
+BOUNDS: Final = {
+    "confirmed_max": 4,
+    "fetches_max": 1,
+    "replications_max": 1,
+    "replications_queue_max": 2,
+    "checkpoints_max": 1,
+    "rumours_max": 4,
+    "rumours_per_message_max": 3,
+    "push_batch_bytes": 1500,
+}
+"""What they are then."""
+
+POLICIES: Final = 0.3
+"""Share of the plans in which a project's writes wait for less than usual, or for more."""
+
+FORGETFUL: Final = 0.2
+"""Share of the plans in which a tag's history is so short that it is trimmed."""
+
+SHORT_HISTORY: Final = 8
+
 IMPATIENT: Final = 0.2
 """Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
 
 WORK_S: Final = 25.0
-_WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6)
+_WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6, 8)
+
+SUBJECTS: Final = 0.25
+"""Share of the pushes that name another manifest as their subject: signatures and the like."""
 
 
 @dataclass
@@ -47,6 +76,9 @@ class Plan:
     copies: int = 2
     tuning: dict[str, float] = field(default_factory=dict)
     """Fields of `ClusterConfig` that differ from their defaults."""
+    history_max: int = KEPT_MAX
+    """Writes of a tag that are kept."""
+
     notes: dict[str, str] = field(default_factory=dict)
     """Of a plan that is kept (`replay`): what it shows."""
 
@@ -58,6 +90,7 @@ class Plan:
             "work_s": self.work_s,
             "copies": self.copies,
             "tuning": self.tuning,
+            "history_max": self.history_max,
             "notes": self.notes,
         }
         return f'{json.dumps(head)[:-1]}, "steps": [\n  {steps}\n]}}\n'
@@ -73,6 +106,7 @@ class Plan:
             data["work_s"],
             data["copies"],
             data.get("tuning", {}),
+            data.get("history_max", KEPT_MAX),
             data.get("notes", {}),
         )
 
@@ -84,8 +118,13 @@ def make_plan(seed: str) -> Plan:
     count = rng.choice((3, 4, 4, 5, 5, 5, 6, 7, 9))
     nodes = [(f"n{i}", regions[i % len(regions)]) for i in range(count)]
     steps = _operations(rng, regions) + _faults(rng, count)
+    steps += _policies(random.Random(f"policies {seed}"), regions)
     steps.sort(key=lambda step: step["at"])
-    return Plan(seed, nodes, steps, tuning=_tuning(random.Random(f"tuning {seed}")))
+    tuning = _tuning(random.Random(f"tuning {seed}"))
+    forgets = random.Random(f"history {seed}").random() < FORGETFUL
+    return Plan(
+        seed, nodes, steps, tuning=tuning, history_max=SHORT_HISTORY if forgets else KEPT_MAX
+    )
 
 
 def _tuning(rng: random.Random) -> dict[str, float]:
@@ -95,7 +134,23 @@ def _tuning(rng: random.Random) -> dict[str, float]:
         tuning |= {"trim_interval_s": 1.0, "log_settled_s": 1.5, "log_away_s": rng.choice((3, 8))}
     if rng.random() < IMPATIENT:
         tuning["durable_timeout_s"] = rng.choice((0.5, 1.5))
+    if rng.random() < NARROW:
+        tuning |= BOUNDS
     return tuning
+
+
+def _policies(rng: random.Random, regions: list[str]) -> list[Step]:
+    if rng.random() >= POLICIES:
+        return []
+    policy: Step = {
+        "at": 0.1,
+        "do": "policy",
+        "region": rng.choice(regions),
+        "project": rng.choice(("lib", "team")),
+        "consistency": rng.choice(("local", "global")),
+        "salt": rng.randrange(1 << 16),
+    }
+    return [policy]
 
 
 def _operations(rng: random.Random, regions: list[str]) -> list[Step]:
@@ -114,6 +169,7 @@ def _operations(rng: random.Random, regions: list[str]) -> list[Step]:
         }
         if kind == "push":
             step["layers"] = [rng.choice((f"base{rng.randrange(3)}", f"own{number}"))]
+            step["subject"] = rng.random() < SUBJECTS
         if rng.random() < 0.3 and steps:
             # Close to another one: concurrent writes, and reads right after a write.
             step["at"] = round(rng.choice(steps)["at"] + rng.choice((0.0, 0.001, 0.05, 0.5)), 3)

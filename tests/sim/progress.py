@@ -55,7 +55,7 @@ def code_of(root: Path) -> str:
     digest = hashlib.sha256()
     for part in _SIMULATED:
         for path in sorted((root / part).rglob("*.py")):
-            if path.stem in _BESIDE or path.stem.startswith("test_"):
+            if {path.stem, path.parent.name} & _BESIDE or path.stem.startswith("test_"):
                 continue
             digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -31,7 +31,7 @@ def report(seeds: str, totals: Totals, wall_s: float, jobs: int) -> list[str]:
         f"| seeds | {totals.seeds:,} |",
         f"| virtual time | {totals.simulated_s / 3600:.1f} h |",
         f"| operations | {counts['operations']:,} |",
-        f"| acknowledged | {counts['acknowledged']:,}, {counts['degraded']:,} of them degraded |",
+        f"| acknowledged | {counts['acknowledged']:,} |",
         f'| answered "not found" | {counts["missing"]:,} |',
         f"| failed or without an answer | {counts['failed']:,} |",
         f"| steps of the event loop | {counts['handles']:,} |",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.machine import answering
+from tests.sim.watch import answering
 
 N3: Any = SimpleNamespace(name="n3", address="n3:1")
 ITS_COPY: Any = SimpleNamespace(name="n3", address="n3c:1")

@@ -19,7 +19,7 @@ def run_of(*results: Result) -> Totals:
 
 
 def everything_met() -> Result:
-    result = Result("1", operations=7, acknowledged=4, degraded=1, simulated_s=3600.0)
+    result = Result("1", operations=7, acknowledged=4, simulated_s=3600.0)
     result.met.update((fault, kind) for fault in FAULTS for kind in OPERATIONS)
     return result
 

@@ -9,26 +9,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
 
 from cluster.config import ClusterConfig
 from cluster.model import Dot, Origin, Vector
-from node.index import keys
+from node.index import history, keys
 from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
 from tests.sim.disk import Disk
-from tests.sim.history import Op
-from tests.sim.loop import Deadlock, SimLoop
-from tests.sim.machine import Machine, Observer
+from tests.sim.history import Link, Links, Op
+from tests.sim.loop import Deadlock, SimLoop, SimTask
+from tests.sim.machine import Machine
 from tests.sim.network import Network
+from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
+from tests.sim.watch import Observer
 
 HEAL_S: Final = 30.0
 """Simulated seconds that the cluster has, once healed, to become identical."""
-
-UNNOTICED_S: Final = 8.0
-"""How long the death of a machine may go unnoticed: a few greetings."""
 
 SYNC_S: Final = 0.5
 """After which what is in every index is on every disk."""
@@ -55,7 +55,9 @@ class Result:
     violations: list[str] = field(default_factory=list)
     operations: int = 0
     acknowledged: int = 0
-    degraded: int = 0
+    alone: int = 0
+    """Acknowledged with fewer than `copies` disks, as the others of a small cluster were away."""
+
     missing: int = 0
     failed: int = 0
     converged_s: float | None = None
@@ -80,9 +82,9 @@ class World:
         self.observer.counted_dead = self.census.counted_dead
         self.raging: Counter[str] = Counter()
         """Faults that are going on now, by kind."""
+        self.doubled: Counter[str] = Counter()
+        """Names under which a copy runs beside its original, or in its place."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
-        self.wiped: set[str] = set()
-        """Addresses whose disk lost synced data."""
         self.held_down: set[str] = set()
         """Addresses that a fault keeps from being restarted."""
         self.last_fault = 0.0
@@ -91,6 +93,8 @@ class World:
         """Acknowledged writes that did not get around in time, though nothing was wrong."""
         self.healed_at: float | None = None
         self.converged_s: float | None = None
+        self.late: list[str] = []
+        """What was not alike yet when it should have been."""
 
     # --- building --------------------------------------------------------------------------------
 
@@ -118,19 +122,22 @@ class World:
         ]
         for task in background:
             task.add_done_callback(self._ended)
-        await self._until(lambda: all(m.ready for m in self.machines), STEPS_S)
+        await self.until(lambda: all(m.ready for m in self.machines), STEPS_S)
         begun = self.loop.time()
-        work = [
-            self.loop.create_task(self._at(begun + step["at"], step)) for step in self.plan.steps
-        ]
+        clients, faulty = [], []
+        for step in self.plan.steps:
+            kind = clients if step["do"] in OPERATIONS else faulty
+            kind.append(self.loop.create_task(self._at(begun + step["at"], step)))
         await asyncio.sleep(self.plan.work_s)
         faults.heal_everything(self)
         self.healed_at = self.loop.time()
-        # Clients end by themselves: each has its patience.
-        await asyncio.gather(*work)
-        await self._until(self._identical, self.healed_at + HEAL_S - self.loop.time())
-        if self._identical():
+        await self.until(lambda: self._is_whole(clients), HEAL_S)
+        if self._is_whole(clients):
             self.converged_s = self.loop.time() - self.healed_at
+        else:
+            self.late = list(checker.unlike(self))
+        # Clients end by themselves: each has its patience.
+        await asyncio.gather(*clients, *faulty)
         await asyncio.sleep(SYNC_S)
         for task in background:
             task.cancel()
@@ -144,13 +151,15 @@ class World:
         await asyncio.sleep(max(0.0, when - self.loop.time()))
         if step["do"] in OPERATIONS:
             await self.clients.carry_out(step)
+        elif step["do"] == "policy":
+            await self.clients.set_policy(step)
         elif self.healed_at is None:
             await faults.FAULTS_BY_NAME[step["do"]](self, step)
 
-    async def _until(self, condition: Callable[[], bool], patience_s: float) -> None:
+    async def until(self, condition: Callable[[], bool], patience_s: float) -> None:
         until = self.loop.time() + patience_s
-        while not condition() and self.loop.time() < until:
-            await asyncio.sleep(0.25)
+        while not condition() and (rest_s := until - self.loop.time()) > 0:
+            await asyncio.sleep(min(0.25, rest_s))
 
     async def _supervise(self) -> None:
         """Restart what ended by itself, and what says of itself that it is broken."""
@@ -163,7 +172,14 @@ class World:
                 if machine.running is None and machine.address not in self.held_down:
                     machine.start()
 
-    def _identical(self) -> bool:
+    def _is_whole(self, clients: list[SimTask]) -> bool:
+        return all(task.done() for task in clients) and not self.waiting() and self.identical()
+
+    def waiting(self) -> list[Op]:
+        """What clients have not been told of yet."""
+        return [op for op in self.clients.history if op.outcome == "unknown"]
+
+    def identical(self) -> bool:
         if not all(m.ready for m in self.machines):
             return False
         first, *others = self.machines
@@ -206,12 +222,8 @@ class World:
             self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
 
     def _lacking(self, dot: Dot) -> list[Machine]:
-        """Whose disks, destroyed ones aside, do not have the event."""
-        return [
-            machine
-            for machine in self.everyone()
-            if machine.address not in self.wiped and not has_durably(machine, dot)
-        ]
+        """Whose disks do not have the event."""
+        return [machine for machine in self.everyone() if not has_durably(machine, dot)]
 
     def known(self) -> Vector:
         """How far every log is known to anybody."""
@@ -227,16 +239,39 @@ class World:
             if count > 0:
                 self.met_pairs[kind, op.kind] += 1
 
-    def connected(self, machine: Machine) -> frozenset[str]:
-        """With whom *machine* is connected: it says so, and the network lets messages through."""
+    def links(self, machine: Machine) -> Links:
+        """
+        The links of *machine* that work, and itself, by address.
+
+        It says so of each, and the network lets messages through.
+        """
         running = machine.running
-        assert running is not None
-        said = {m.rpc for m in running.cluster.statistics().members if m.connected}
-        return frozenset(
-            m.address
-            for m in self.everyone()
-            if m.address in said and m.up and self.network.is_open(machine.address, m.address)
-        ) | {machine.address}
+        assert running is not None, "who does not run is asked nothing"
+        members = {m.node: m.rpc for m in running.cluster.statistics().members}
+        links = {members[link.node]: link for link in running.cluster._links.live()}
+        return {machine.address: Link(running, running.process)} | {
+            m.address: Link(links[m.address], m.running.process)
+            for m in self._reachable(machine)
+            if m.address in links and m.running is not None
+        }
+
+    def sick(self, machine: Machine, since: float) -> Links:
+        """Who could be reached by *machine*, and had a disk error after *since*."""
+        return {
+            m.address: Link(None, m.running.process)
+            for m in self._reachable(machine)
+            if m.disk.failed_at >= since and m.running is not None
+        }
+
+    def _reachable(self, machine: Machine) -> list[Machine]:
+        return [
+            m for m in self.everyone() if m.up and self.network.is_open(machine.address, m.address)
+        ]
+
+    def durable(self) -> dict[str, Vector]:
+        """How far each running machine durably has every log, by address."""
+        running = {m.address: m.running for m in self.everyone() if m.running is not None}
+        return {address: each.index.journal.durable for address, each in running.items()}
 
     def everyone(self) -> list[Machine]:
         return [*self.machines, *self.clones]
@@ -285,13 +320,22 @@ def simulate(plan: Plan) -> Result:
     # Collected while it runs, a dropped coroutine would act at a moment that no seed decides.
     gc.collect()
     gc.disable()
-    hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+    mishaps: list[str] = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda it: mishaps.append(_unraisable(it))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = _run(plan)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            world, result = World(plan), Result(plan.seed)
+            with patch.object(history, "KEPT_MAX", plan.history_max):
+                _run(world, result)
+            # What was dropped on the way is collected while all that goes on is held.
+            gc.collect()
+            mishaps += [f"{each.category.__name__}: {each.message}" for each in warned]
+            result.violations += [f"mishap: {text}" for text in dict.fromkeys(mishaps)]
             # What is collected now runs its `finally` blocks in a world that is over, on fenced
             # stores: what those blocks complain of says nothing.
+            world.loop.let_go()
+            del world
             gc.collect()
     finally:
         sys.unraisablehook = hook
@@ -299,8 +343,12 @@ def simulate(plan: Plan) -> Result:
     return result
 
 
-def _run(plan: Plan) -> Result:
-    world, result = World(plan), Result(plan.seed)
+def _unraisable(it: Any) -> str:
+    """What could not be raised, for want of somebody to raise it to."""
+    return f"{it.err_msg or 'ignored'}: {it.object!r}: {it.exc_value!r}"
+
+
+def _run(world: World, result: Result) -> None:
     try:
         world.loop.run(world.main())
         result.violations += world.loop.run(checker.check(world))
@@ -310,23 +358,21 @@ def _run(plan: Plan) -> Result:
     _fill(result, world)
     for machine in world.everyone():
         machine.kill()
-    world.loop.let_go()
-    return result
 
 
 def _fill(result: Result, world: World) -> None:
-    history = world.clients.history
-    outcomes = Counter(op.outcome for op in history)
-    result.operations = len(history)
+    ops = world.clients.history
+    outcomes = Counter(op.outcome for op in ops)
+    result.operations = len(ops)
     result.acknowledged = outcomes["ok"]
     result.missing, result.failed = outcomes["missing"], outcomes["failed"]
-    result.degraded = sum(op.degraded for op in history)
+    result.alone = sum(len(op.holders) < world.plan.copies for op in ops if op.holders)
     result.converged_s = world.converged_s
     result.simulated_s = world.loop.time()
     result.handles = world.loop.handles_run
     result.trace = world.network.crc
     result.met = +world.met_pairs
-    result.history = [str(op) for op in history]
+    result.history = [str(op) for op in ops]
 
 
 __all__ = ["FAULTS", "Result", "World", "has_durably", "simulate"]

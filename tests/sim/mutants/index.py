@@ -1,69 +1,32 @@
-"""
-Seeded bugs: is the simulator able to find what it is there to find?
+"""Bugs of the index: what is written, merged, forgotten and read."""
 
-Each mutant changes the real engine in one place. `hunt` looks for seeds that notice.
-"""
-
-import asyncio
-import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final, NamedTuple
-from unittest.mock import patch
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
-from cluster.agent import Cluster
-from cluster.clock import COUNTER_BITS, HybridClock
-from cluster.driver.catchup import CatchUp
-from cluster.driver.forwarding import Forwarding
-from cluster.driver.pushing import Pushing
-from cluster.driver.service import Service
-from cluster.errors import EventGap, NotCaughtUp
+from cluster.errors import EventGap
 from cluster.events import Remove, Write, decode_event, encode_event
-from cluster.gossip import floor, merge
-from cluster.gossip.dissemination import Acknowledgements
-from cluster.membership.detector import Detector
-from cluster.model import CheckpointHead, Digest, Key, Status
-from cluster.replication import claims
-from node.holdings import Holdings
-from node.index import keys, local, objects, opening, rows
+from cluster.gossip import merge
+from cluster.model import CheckpointHead, Digest, Key
+from node.index import history, keys, local, objects, opening, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.memory import MemorySnapshot
 from node.index.merkle import Sums
+from node.index.metadata import Metadata
 from node.index.queries import Queries
 from node.index.replica import IndexReplica
 from node.index.store import Mutation
 from node.index.writer import GroupCommit
+from node.registry.listing import Listing
 from node.registry.ports import Page
-
-Replacement = tuple[object, str, Callable[..., Any]]
-
-
-class Mutant(NamedTuple):
-    name: str
-    says: str
-    replacements: list[Replacement]
-
-
-@contextmanager
-def mutated(mutant: Mutant) -> Iterator[None]:
-    with ExitStack() as stack:
-        for owner, name, replacement in mutant.replacements:
-            assert hasattr(owner, name), f"{mutant.name}: {owner} has no {name}"
-            stack.enter_context(patch.object(owner, name, replacement))
-        yield
+from tests.sim.mutants.mutant import Mutant
 
 
 def _seal_without_sync(self: GroupCommit) -> None:
     self._journal.mark_durable()
     self.on_durable()
-
-
-def _tick_wall(self: HybridClock, after: int = 0) -> int:
-    return self._wall.now_ms() << COUNTER_BITS
 
 
 def _epoch_again(last: bytes | None, wall: Any, rng: Any) -> int:
@@ -81,18 +44,15 @@ def _merge_without_history(txn: Transaction, event: Any, body: Write) -> None:
         txn.delete("history", keys.history(key.repository, key.name, event.stamp, event.dot))
 
 
-async def _nothing(*_: Any, **__: Any) -> None:
-    return None
+_enter = history.enter
 
 
-async def _for_ever(*_: Any) -> None:
-    await asyncio.Event().wait()
-
-
-async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
-    mine = [event for event in events if event.dot.seq % 7]
-    await self._intake.take(mine[:1])
-    return {event.origin: event.dot.seq for event in events}
+def _enter_and_drop(txn: Transaction, repository: str, tag: str, entry: Any) -> Any:
+    totals = _enter(txn, repository, tag, entry)
+    if totals.writes == history.KEPT_MAX:
+        totals = history._drop_oldest(txn, keys.join(repository, tag), totals)
+        txn.put("histories", keys.join(repository, tag), rows.encode(totals))
+    return totals
 
 
 def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int) -> Page:
@@ -107,23 +67,13 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
     return Page(found, more=False)
 
 
-_settle = Pushing._settle
+def _forget_bytes_only(txn: Transaction, repository: str, digest: Any, before: Any) -> None:
+    txn.delete("manifest_bytes", keys.join(repository, digest))
 
 
-def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
-    _settle(self, events, {event.origin: event.dot.seq for event in events})
-
-
-async def _push_for_ever(self: Pushing, events: Any) -> Any:
-    return await self._peer.push(events)
-
-
-def _settle_by_the_present(self: Pushing, events: Any, answer: Any) -> None:
-    origins = {event.origin for event in events}
-    late = [o for o in origins if answer.get(o, 0) <= self._reached.get(o, 0)]
-    _settle(self, events, answer)
-    for origin in late:
-        self._paused_until[origin] = self._env.clock.now_s() + 1.0
+async def _referrers_from_here(self: Listing, *args: Any) -> Any:
+    await self._replicator.ensure_current()
+    return self._referrers(*args)
 
 
 def _record_anything(self: Transaction, event: Any) -> None:
@@ -141,16 +91,6 @@ def _no_gap_is_an_obstacle(self: IndexReplica, *args: Any) -> Any:
     return None if isinstance(problem, EventGap) else problem
 
 
-def _dead_at_once(self: Detector, number: int, now: float, *, refused: bool = False) -> None:
-    target = self._attempts.pop(number).target
-    if self._members.status(target) is Status.ALIVE:
-        self._declare_dead(target, now)
-
-
-def _own_word(self: Detector) -> tuple[Status, int]:
-    return self._own.standing.status, self._own.standing.incarnation
-
-
 def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
     return local.emit(txn, key, Remove(state.dots[:-1]), max(push.stamp for push in state.live))
 
@@ -160,16 +100,6 @@ _write = merge.write
 
 def _write_tag_blindly(txn: Transaction, repository: str, tag: str, value: Any) -> Any:
     return local.emit(txn, Key(objects.TAG, repository, tag), Write((), value))
-
-
-_catch_up = CatchUp.catch_up
-
-
-async def _catch_up_quietly(self: CatchUp) -> None:
-    try:
-        await _catch_up(self)
-    except (NotCaughtUp, OSError):
-        return
 
 
 def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
@@ -233,15 +163,6 @@ def _finish_unchecked(self: Restore) -> None:
     _finish(self)
 
 
-_candidates = floor.candidates
-
-
-def _candidates_of_the_present(
-    own: Any, begin: Any, haves: Any, members: Any, connected: Any, **ages: Any
-) -> Any:
-    return _candidates(own, begin, haves, connected, connected, **ages)
-
-
 _after = Sums.after
 
 
@@ -276,11 +197,6 @@ MUTANTS: Final = [
         [(GroupCommit, "seal", _seal_without_sync)],
     ),
     Mutant(
-        "wall-clock-stamps",
-        "stamps are the wall clock's, however it was set back",
-        [(HybridClock, "tick", _tick_wall)],
-    ),
-    Mutant(
         "epoch-reuse",
         "a directory that was copied or set back goes on with its old log",
         [(opening, "_next_epoch", _epoch_again)],
@@ -291,32 +207,14 @@ MUTANTS: Final = [
         [(objects, "_merge_tag", _merge_without_history)],
     ),
     Mutant(
-        "404-without-asking", "a look-up that misses asks nobody", [(CatchUp, "catch_up", _nothing)]
-    ),
-    Mutant(
-        "relay-does-not-relay",
-        "what came from another region is not handed on",
-        [(Forwarding, "note_received", lambda *_: None)],
-    ),
-    Mutant(
-        "answer-and-forget",
-        "a node answers that it has events which it did not keep",
-        [(Service, "on_push", _answer_and_forget)],
+        "history-too-short",
+        "the history of a tag keeps one write less than it should",
+        [(history, "enter", _enter_and_drop)],
     ),
     Mutant(
         "loose-prefix",
         "the listing of lib/app also scans lib/app2",
         [(Queries, "tags", _tags_by_loose_prefix)],
-    ),
-    Mutant(
-        "region-not-waited-for",
-        "an acknowledgement does not wait for members that may still read here",
-        [(Acknowledgements, "lacking", lambda *_: [])],
-    ),
-    Mutant(
-        "cursor-skips-on-error",
-        "what a peer refused counts as delivered",
-        [(Pushing, "_settle", _skip_on_error)],
     ),
     Mutant(
         "gaps-applied",
@@ -325,6 +223,16 @@ MUTANTS: Final = [
             (IndexReplica, "_obstacle", _no_gap_is_an_obstacle),
             (Transaction, "record", _record_anything),
         ],
+    ),
+    Mutant(
+        "referrer-stays",
+        "a manifest that goes leaves its row among the referrers of its subject",
+        [(objects, "_forget_manifest_bytes", _forget_bytes_only)],
+    ),
+    Mutant(
+        "referrers-without-asking",
+        "an empty list of referrers is answered without asking",
+        [(Listing, "referrers", _referrers_from_here)],
     ),
     Mutant(
         "delete-forgets-a-dot",
@@ -337,30 +245,9 @@ MUTANTS: Final = [
         [(local, "write_tag", _write_tag_blindly)],
     ),
     Mutant(
-        "copy-on-another-disk",
-        "a holder row counts whatever became of the disk of which it speaks",
-        [(claims, "stands", lambda *_: True)],
-    ),
-    Mutant(
-        "clock-bound-unchecked",
-        "an event is applied however far in the future it is",
-        [(HybridClock, "observe", HybridClock.resume)],
-    ),
-    Mutant(
-        "catch-up-swallows-errors",
-        "a round that failed counts as having brought everything",
-        [(CatchUp, "catch_up", _catch_up_quietly)],
-    ),
-    Mutant("no-anti-entropy", "missed events are not repaired", [(CatchUp, "_repair", _for_ever)]),
-    Mutant(
-        "lease-unchecked",
-        "a node answers from its own index whether it has leases or not",
-        [(Cluster, "ensure_current", _nothing)],
-    ),
-    Mutant(
-        "lease-for-laggards",
-        "a member that lacks acknowledged events is told that it is current",
-        [(Acknowledgements, "may_grant", lambda *_: True)],
+        "push-never-settled",
+        "a push that was answered is remembered as one that may be withdrawn",
+        [(Metadata, "settle", lambda *_: None)],
     ),
     Mutant(
         "io-error-is-absence",
@@ -378,32 +265,9 @@ MUTANTS: Final = [
         [(Journal, "resume_clock", lambda self: None)],
     ),
     Mutant(
-        "push-waits-for-ever",
-        "a push that nobody answers holds up its log until the transport's deadline",
-        [(Pushing, "_push", _push_for_ever)],
-    ),
-    Mutant(
-        "overtaken-answer-pauses",
-        "an answer that a greeting has overtaken counts as a refusal",
-        [(Pushing, "_settle", _settle_by_the_present)],
-    ),
-    Mutant(
-        "clock-off-unheeded",
-        "a node whose own clock is wrong reads and writes all the same",
-        [
-            (Cluster, "check_writable", lambda *_: None),
-            (CatchUp, "_check_clock", lambda *_: None),
-        ],
-    ),
-    Mutant(
         "delete-is-a-head",
         "deleting a tag is a write that wins against those it has not seen",
         [(merge, "write", _write_a_head)],
-    ),
-    Mutant(
-        "rows-unverified",
-        "a node greets its peers before it has looked after its files",
-        [(Holdings, "verify", _nothing)],
     ),
     Mutant(
         "delta-below-the-floor",
@@ -429,11 +293,6 @@ MUTANTS: Final = [
         [(Restore, "_apply_beyond", _vector_without_objects)],
     ),
     Mutant(
-        "trim-waits-for-nobody",
-        "what every connected member has is forgotten, whoever is away",
-        [(floor, "candidates", _candidates_of_the_present)],
-    ),
-    Mutant(
         "sums-keep-what-is-gone",
         "a row that is removed stays in its partition's sum",
         [(Sums, "after", _sums_without_removals)],
@@ -443,28 +302,4 @@ MUTANTS: Final = [
         "the sums are stored with the batch after the rows",
         [(Transaction, "commit", _commit_without_sums)],
     ),
-    Mutant(
-        "dead-by-one-observer",
-        "a probe that fails is a death: nobody is suspected first",
-        [(Detector, "_fail", _dead_at_once)],
-    ),
-    Mutant(
-        "suspicion-never-ends",
-        "a suspect that does not contradict stays one",
-        [(Detector, "_verdict_at", lambda *_: math.inf)],
-    ),
-    Mutant(
-        "refutation-without-incarnation",
-        "a suspect that contradicts does not raise its incarnation",
-        [(Detector, "_hear_of_myself", lambda self, _: self._speak(*_own_word(self)))],
-    ),
-    Mutant(
-        "wan-timeouts-in-region",
-        "neighbours are watched as if they were far away",
-        [(Detector, "_scope", lambda self, _: self._wan)],
-    ),
 ]
-
-
-def by_name(name: str) -> Mutant:
-    return next(mutant for mutant in MUTANTS if mutant.name == name)

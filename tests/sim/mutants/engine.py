@@ -1,0 +1,215 @@
+"""Bugs of the engine: what nodes tell each other, wait for and believe of each other."""
+
+import asyncio
+import math
+from typing import Any, Final
+
+from cluster.agent import Cluster
+from cluster.clock import COUNTER_BITS, HybridClock
+from cluster.driver.catchup import CatchUp
+from cluster.driver.forwarding import Forwarding
+from cluster.driver.pushing import Pushing
+from cluster.driver.service import Service
+from cluster.errors import NotCaughtUp
+from cluster.gossip import floor
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.membership.detector import Detector
+from cluster.model import Status
+from cluster.replication import claims
+from cluster.replication.durability import Durability
+from node.holdings import Holdings
+from tests.sim.mutants.mutant import Mutant
+
+
+def _tick_wall(self: HybridClock, after: int = 0) -> int:
+    return self._wall.now_ms() << COUNTER_BITS
+
+
+async def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+_ensure_current = Cluster.ensure_current
+
+
+async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
+    if not patient:
+        await _ensure_current(self)
+
+
+def _confirm_for_ever(self: Durability, digest: Any, node: Any) -> None:
+    self._confirmed.setdefault(digest, set()).add(node)
+
+
+async def _for_ever(*_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
+    mine = [event for event in events if event.dot.seq % 7]
+    await self._intake.take(mine[:1])
+    return {event.origin: event.dot.seq for event in events}
+
+
+_settle = Pushing._settle
+
+
+def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
+    _settle(self, events, {event.origin: event.dot.seq for event in events})
+
+
+async def _push_for_ever(self: Pushing, events: Any) -> Any:
+    return await self._peer.push(events)
+
+
+def _settle_by_the_present(self: Pushing, events: Any, answer: Any) -> None:
+    origins = {event.origin for event in events}
+    late = [o for o in origins if answer.get(o, 0) <= self._reached.get(o, 0)]
+    _settle(self, events, answer)
+    for origin in late:
+        self._paused_until[origin] = self._env.clock.now_s() + 1.0
+
+
+def _dead_at_once(self: Detector, number: int, now: float, *, refused: bool = False) -> None:
+    target = self._attempts.pop(number).target
+    if self._members.status(target) is Status.ALIVE:
+        self._declare_dead(target, now)
+
+
+def _own_word(self: Detector) -> tuple[Status, int]:
+    return self._own.standing.status, self._own.standing.incarnation
+
+
+_catch_up = CatchUp.catch_up
+
+
+async def _catch_up_quietly(self: CatchUp) -> None:
+    try:
+        await _catch_up(self)
+    except (NotCaughtUp, OSError):
+        return
+
+
+_candidates = floor.candidates
+
+
+def _candidates_of_the_present(
+    own: Any, begin: Any, haves: Any, members: Any, connected: Any, **ages: Any
+) -> Any:
+    return _candidates(own, begin, haves, connected, connected, **ages)
+
+
+MUTANTS: Final = [
+    Mutant(
+        "wall-clock-stamps",
+        "stamps are the wall clock's, however it was set back",
+        [(HybridClock, "tick", _tick_wall)],
+    ),
+    Mutant(
+        "404-without-asking", "a look-up that misses asks nobody", [(CatchUp, "catch_up", _nothing)]
+    ),
+    Mutant(
+        "relay-does-not-relay",
+        "what came from another region is not handed on",
+        [(Forwarding, "note_received", lambda *_: None)],
+    ),
+    Mutant(
+        "answer-and-forget",
+        "a node answers that it has events which it did not keep",
+        [(Service, "on_push", _answer_and_forget)],
+    ),
+    Mutant(
+        "region-not-waited-for",
+        "an acknowledgement does not wait for members that may still read here",
+        [(Acknowledgements, "lacking", lambda *_: [])],
+    ),
+    Mutant(
+        "cursor-skips-on-error",
+        "what a peer refused counts as delivered",
+        [(Pushing, "_settle", _skip_on_error)],
+    ),
+    Mutant(
+        "copy-on-another-disk",
+        "a holder row counts whatever became of the disk of which it speaks",
+        [(claims, "stands", lambda *_: True)],
+    ),
+    Mutant(
+        "clock-bound-unchecked",
+        "an event is applied however far in the future it is",
+        [(HybridClock, "observe", HybridClock.resume)],
+    ),
+    Mutant(
+        "catch-up-swallows-errors",
+        "a round that failed counts as having brought everything",
+        [(CatchUp, "catch_up", _catch_up_quietly)],
+    ),
+    Mutant("no-anti-entropy", "missed events are not repaired", [(CatchUp, "_repair", _for_ever)]),
+    Mutant(
+        "lease-unchecked",
+        "a node answers from its own index whether it has leases or not",
+        [(Cluster, "ensure_current", _nothing)],
+    ),
+    Mutant(
+        "writes-do-not-look",
+        "a write replaces and removes what its node happens to know",
+        [(Cluster, "ensure_current", _reads_look)],
+    ),
+    Mutant(
+        "lease-for-laggards",
+        "a member that lacks acknowledged events is told that it is current",
+        [(Acknowledgements, "may_grant", lambda *_: True)],
+    ),
+    Mutant(
+        "push-waits-for-ever",
+        "a push that nobody answers holds up its log until the transport's deadline",
+        [(Pushing, "_push", _push_for_ever)],
+    ),
+    Mutant(
+        "overtaken-answer-pauses",
+        "an answer that a greeting has overtaken counts as a refusal",
+        [(Pushing, "_settle", _settle_by_the_present)],
+    ),
+    Mutant(
+        "clock-off-unheeded",
+        "a node whose own clock is wrong reads and writes all the same",
+        [
+            (Cluster, "check_writable", lambda *_: None),
+            (CatchUp, "_check_clock", lambda *_: None),
+        ],
+    ),
+    Mutant(
+        "rows-unverified",
+        "a node greets its peers before it has looked after its files",
+        [(Holdings, "verify", _nothing)],
+    ),
+    Mutant(
+        "trim-waits-for-nobody",
+        "what every connected member has is forgotten, whoever is away",
+        [(floor, "candidates", _candidates_of_the_present)],
+    ),
+    Mutant(
+        "copies-remembered-for-ever",
+        "what a peer said of a blob is never forgotten",
+        [(Durability, "_confirm", _confirm_for_ever)],
+    ),
+    Mutant(
+        "dead-by-one-observer",
+        "a probe that fails is a death: nobody is suspected first",
+        [(Detector, "_fail", _dead_at_once)],
+    ),
+    Mutant(
+        "suspicion-never-ends",
+        "a suspect that does not contradict stays one",
+        [(Detector, "_verdict_at", lambda *_: math.inf)],
+    ),
+    Mutant(
+        "refutation-without-incarnation",
+        "a suspect that contradicts does not raise its incarnation",
+        [(Detector, "_hear_of_myself", lambda self, _: self._speak(*_own_word(self)))],
+    ),
+    Mutant(
+        "wan-timeouts-in-region",
+        "neighbours are watched as if they were far away",
+        [(Detector, "_scope", lambda self, _: self._wan)],
+    ),
+]

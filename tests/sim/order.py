@@ -1,0 +1,54 @@
+"""What the history of the clients says of two operations: who knew whom, and who had to."""
+
+from typing import TYPE_CHECKING, Final
+
+from cluster.model import Consistency
+from tests.sim.history import Op
+from tests.sim.plan import WRITES
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+UNNOTICED_S: Final = 8.0
+"""How long the loss of a disk may go unnoticed: a few greetings."""
+
+
+def writes_of(world: "World") -> list[Op]:
+    return [op for op in world.clients.history if op.kind in WRITES]
+
+
+def before(one: Op, other: Op) -> bool:
+    """
+    Whether *other*'s node knew *one* when it made *other*.
+
+    It had it when it was asked. Or it had to find it first: a write looks as a read does, so what
+    had been acknowledged in the region, and is with somebody whom the node may ask, came before.
+    """
+    dot = one.dot
+    known = dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
+    return known or must_be_seen(other, one, in_region=True)
+
+
+def must_be_seen(read: Op, write: Op, *, in_region: bool) -> bool:
+    """
+    Whether the promise covers this read of this write: somebody has it whom the reader may ask.
+
+    Who has it, be it the writer or another node, and wherever that is. With *in_region* the reader
+    need not ask: it has to know what its region has acknowledged, or what is here already. Writes
+    of consistency `local` are acknowledged before their region knows of them.
+    """
+    dot = write.dot
+    if dot is None or write.outcome != "ok" or write.end > read.start or not read.reaches(dot):
+        return False
+    near = write.region == read.region and write.consistency is not Consistency.LOCAL
+    return near or not in_region or read.has(dot)
+
+
+def may_undo(undo: Op, write: Op, read: Op) -> bool:
+    """Whether *undo* may have come after *write* and before the read's answer."""
+    return undo is not write and undo.start < read.end and not before(undo, write)
+
+
+def on_tag(writes: list[Op], repo: str, tag: str) -> list[Op]:
+    """The operations on this tag itself; deleting a manifest is about all that point to it."""
+    return [w for w in writes if (w.repo, w.tag) == (repo, tag) and w.kind != "delete_manifest"]

@@ -1,0 +1,151 @@
+"""What clients were told of, and not told of, against what they had written."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tests.sim.history import Op
+from tests.sim.order import before, may_undo, must_be_seen, on_tag, writes_of
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+
+def reads(world: "World") -> Iterable[str]:
+    writes = writes_of(world)
+    for read in world.clients.history:
+        if read.outcome == "missing" and read.io_errors:
+            yield f"an IO error became 'not found': {read}"
+        if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
+            yield from _missing_tag(read, read.tag, writes)
+        elif read.outcome == "missing" and read.kind in ("pull_digest", "delete_manifest"):
+            yield from _missing_manifest(read, writes)
+        elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
+            for tag in sorted({w.tag for w in writes if w.repo == read.repo} - set(read.listed)):
+                yield from _missing_tag(read, tag, writes)
+            yield from _listed(read, writes)
+        elif read.outcome == "ok" and read.kind == "referrers":
+            yield from _referrers(read, writes)
+        elif read.outcome == "ok" and read.kind == "pull_tag":
+            yield from _found_tag(world, read, writes)
+        elif read.outcome == "ok" and read.kind == "pull_digest":
+            yield from _found_manifest(read, read.digest, writes)
+
+
+def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
+    of_tag = on_tag(writes, read.repo, tag)
+    pointing = [w for w in of_tag if w.kind in ("push", "retag")]
+    # A listing answers from what its node has: the promise about it is the region's.
+    in_region = read.kind == "list_tags"
+    for write in pointing:
+        if not must_be_seen(read, write, in_region=in_region):
+            continue
+        later = {w.digest for w in pointing if not before(w, write)} | {write.digest}
+        undone = any(
+            may_undo(w, write, read)
+            for w in writes
+            if w.repo == read.repo
+            and w is not read
+            and (
+                (w.kind == "delete_tag" and w.tag == tag and w.outcome != "missing")
+                or (w.kind == "delete_manifest" and w.digest in later and w.outcome != "missing")
+            )
+        )
+        if not undone:
+            yield f"missing: {read} does not find {tag}, written by {write}"
+            return
+
+
+def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
+    """What is listed was written in this repository, once, and is not known to be deleted."""
+    if len(set(read.listed)) != len(read.listed):
+        yield f"listed twice: {read} {read.listed}"
+    for tag in read.listed:
+        of_tag = on_tag(writes, read.repo, tag)
+        sources = [w for w in of_tag if w.kind != "delete_tag" and w.start < read.end]
+        if not sources:
+            yield f"listed, and nobody wrote it: {tag} in {read}"
+        for delete in of_tag:
+            if delete.kind != "delete_tag":
+                continue
+            if not must_be_seen(read, delete, in_region=True):
+                continue
+            if all(before(source, delete) for source in sources):
+                yield f"deleted, and listed: {tag} in {read} after {delete}"
+
+
+def _referrers(read: Op, writes: list[Op]) -> Iterable[str]:
+    """Every manifest of that subject is listed, unless it was deleted, and then none is."""
+    if len(set(read.listed)) != len(read.listed):
+        yield f"listed twice: {read} {read.listed}"
+    of_subject = [w for w in writes if (w.repo, w.subject) == (read.repo, read.subject)]
+    pushes = [w for w in of_subject if w.kind in ("push", "retag")]
+    # An empty list asks everybody, as a tag does that is not there.
+    in_region = bool(read.listed)
+    for push in pushes:
+        if push.digest in read.listed or not must_be_seen(read, push, in_region=in_region):
+            continue
+        deletes = [w for w in writes if w.kind == "delete_manifest" and w.digest == push.digest]
+        if not any(may_undo(w, push, read) for w in deletes if w.outcome != "missing"):
+            yield f"missing: {read} does not list what {push} pushed"
+    for digest in read.listed:
+        if not any(push.digest == digest and push.start < read.end for push in pushes):
+            yield f"listed, and nobody wrote it: {digest} in {read}"
+        yield from _found_manifest(read, digest, writes)
+
+
+def _missing_manifest(read: Op, writes: list[Op]) -> Iterable[str]:
+    same = [w for w in writes if w.repo == read.repo and w.digest == read.digest and w is not read]
+    deletes = [w for w in same if w.kind == "delete_manifest" and w.outcome != "missing"]
+    for write in same:
+        if write.kind not in ("push", "retag"):
+            continue
+        if not must_be_seen(read, write, in_region=False):
+            continue
+        if not any(may_undo(undo, write, read) for undo in deletes):
+            yield f"missing: {read} does not find what {write} pushed"
+            return
+
+
+def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
+    of_tag = on_tag(writes, read.repo, read.tag)
+    sources = [w for w in of_tag if w.digest == read.digest and w.kind in ("push", "retag")]
+    if not sources:
+        yield f"a value that nobody wrote: {read}"
+        return
+    known = [w for w in of_tag if must_be_seen(read, w, in_region=True)]
+    for write in known:
+        if write not in sources and all(before(source, write) for source in sources):
+            yield f"stale: {read} after {write}"
+            return
+        if write.kind != "delete_tag" and all(_smaller(world, s, write) for s in sources):
+            others = [w for w in writes if w.repo == read.repo and w not in (write, *sources)]
+            undone = any(
+                may_undo(w, write, read)
+                for w in others
+                if (w.tag == read.tag and w.kind != "delete_manifest")
+                or (w.kind == "delete_manifest" and w.digest == write.digest)
+            )
+            if not undone:
+                yield f"the smaller of two heads: {read} after {write}"
+                return
+
+
+def _smaller(world: "World", one: Op, other: Op) -> bool:
+    if one is other or one.dot is None or other.dot is None:
+        return False
+    a, b = world.observer.events.get(one.dot), world.observer.events.get(other.dot)
+    if a is None or b is None or "tag" not in (a.key.collection, b.key.collection):
+        return False
+    return (a.stamp, a.dot) < (b.stamp, b.dot)
+
+
+def _found_manifest(read: Op, digest: str, writes: list[Op]) -> Iterable[str]:
+    same = [w for w in writes if w.repo == read.repo and w.digest == digest]
+    pushes = [w for w in same if w.kind in ("push", "retag")]
+    for delete in same:
+        if delete.kind != "delete_manifest":
+            continue
+        if not must_be_seen(read, delete, in_region=True):
+            continue
+        if all(before(push, delete) for push in pushes):
+            yield f"deleted, and served: {read} after {delete}"

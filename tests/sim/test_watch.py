@@ -1,0 +1,44 @@
+"""Who may read at whose word."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cluster.model import Dot, Origin
+from tests.sim.watch import Observer, Overheard
+
+READER = SimpleNamespace(node="n1", rpc="n1:1")
+EARLIER, PRESENT = Origin("n0", 1), Origin("n0", 2)
+
+
+def lease(told: Dot, have: dict[Origin, int], *, lacks: bool, current: bool = True) -> list[str]:
+    """What is said of a lease that n0 gives to a reader, after it acknowledged *told*."""
+    observer = Observer(lambda _: [SimpleNamespace(address="n1:1")] if lacks else [])
+    observer.acknowledged(told)
+    service = SimpleNamespace(on_hello=lambda _: SimpleNamespace(current=current))
+    greeting: Any = SimpleNamespace(member=READER, have=have)
+    Overheard(service, "n0", observer).on_hello(greeting)
+    return observer.violations
+
+
+@pytest.mark.parametrize("run", [EARLIER, PRESENT])
+def test_a_lease_without_what_was_acknowledged_is_told(run: Origin):
+    """Broken: what an earlier run acknowledged may be missing where its node lets others read."""
+    told = Dot("n0", run.epoch, 7)
+    assert lease(told, {run: 6}, lacks=True) == [
+        f"lease: n1 may read at n0's word, and lacks {told}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("told", "have", "lacks", "current"),
+    [
+        pytest.param(Dot("n0", 1, 7), {EARLIER: 7}, True, True, id="it says that it has it"),
+        pytest.param(Dot("n0", 1, 7), {EARLIER: 6}, False, True, id="it came after it had asked"),
+        pytest.param(Dot("n0", 1, 7), {EARLIER: 6}, True, False, id="no lease"),
+        pytest.param(Dot("n2", 1, 7), {}, True, True, id="of another node"),
+    ],
+)
+def test_other_leases_are_right(told: Dot, have: dict[Origin, int], lacks: bool, current: bool):
+    assert lease(told, have, lacks=lacks, current=current) == []

@@ -1,0 +1,94 @@
+"""What the world itself has to notice: when the cluster is whole, and what goes astray."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cluster.driver.trimming import Trimming
+from tests.sim import checker, clients, faults
+from tests.sim.plan import Plan
+from tests.sim.world import HEAL_S, World, simulate
+
+NODES = [("n0", "eu"), ("n1", "eu")]
+PUSH = {"do": "push", "region": "eu", "repo": "lib/app", "tag": "v1", "layers": ["a"], "salt": 0}
+
+
+def kinds(violations: list[str]) -> set[str]:
+    return {text.partition(":")[0] for text in violations}
+
+
+@pytest.mark.parametrize(("after_s", "told"), [(HEAL_S - 1, False), (HEAL_S + 1, True)])
+def test_a_cluster_that_is_whole_too_late_is_told(
+    monkeypatch: pytest.MonkeyPatch, after_s: float, told: bool
+):
+    """Broken: the time begins when the last client has ended, or nobody looks at it."""
+    healed: list[float] = []
+    heal = faults.heal_everything
+
+    def note(world: World) -> None:
+        healed.append(world.loop.time())
+        heal(world)
+
+    def differ(*_: Any) -> list[str]:
+        return [] if asyncio.get_running_loop().time() >= healed[0] + after_s else ["tags"]
+
+    monkeypatch.setattr(faults, "heal_everything", note)
+    monkeypatch.setattr(checker, "differences", differ)
+    slow = {**PUSH, "do": "pull_tag", "at": 12.0}  # clients are busy until then
+    result = simulate(Plan("1", NODES, [{**PUSH, "at": 1.0}, slow], work_s=2.0))
+    assert kinds(result.violations) == ({"not identical after heal"} if told else set())
+    assert (result.converged_s is None) is told
+
+
+class Cross:
+    """Something that cannot be dropped without a complaint."""
+
+    def __del__(self) -> None:
+        raise ValueError("dropped")
+
+
+def _drop_a_coroutine() -> None:
+    asyncio.sleep(1.0)
+
+
+def _drop_in_a_circle() -> None:
+    """Nobody notices before the circle is collected."""
+    circle: list[Any] = [Cross()]
+    circle.append(circle)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        pytest.param(_drop_a_coroutine, "coroutine 'sleep' was never awaited", id="not awaited"),
+        pytest.param(Cross, "ValueError('dropped')", id="not raised"),
+        pytest.param(_drop_in_a_circle, "ValueError('dropped')", id="not raised for long"),
+    ],
+)
+def test_what_nobody_can_raise_is_told(
+    monkeypatch: pytest.MonkeyPatch, mistake: Callable[[], None], told: str
+):
+    """Broken: a call that was never made, or an error that nobody heard of, is no trouble."""
+    run = Trimming.run
+
+    async def run_after_a_mistake(self: Trimming) -> None:
+        mistake()
+        await run(self)
+
+    monkeypatch.setattr(Trimming, "run", run_after_a_mistake)
+    (violation,) = simulate(Plan("1", NODES, [], work_s=1.0)).violations
+    assert violation.startswith("mishap: ")
+    assert told in violation
+
+
+def test_a_client_that_waits_for_ever_is_told(monkeypatch: pytest.MonkeyPatch):
+    """Broken: the cluster counts as whole though it answers nobody."""
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setitem(clients._WORK, "push", never)
+    result = simulate(Plan("1", NODES, [{**PUSH, "at": 15.0}], work_s=2.0))
+    assert kinds(result.violations) == {"not answered after heal"}

@@ -1,0 +1,219 @@
+"""
+What the simulator sees of every node that no client sees: its log, its leases, what it forgets.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cluster.clock import COUNTER_BITS
+from cluster.errors import EventUndecodable
+from cluster.events import Add, Remove, Withdraw, Write, decode_body, decode_event
+from cluster.model import Dot, Event, Greeting, Origin, Vector
+from node.index import keys
+
+if TYPE_CHECKING:
+    from tests.sim.machine import Machine
+
+MAX_OFFSET_MS = 500
+
+
+def named_by(event: Event) -> Sequence[Dot]:
+    """The events that *event* replaces, removes or withdraws."""
+    with suppress(EventUndecodable):
+        match decode_body(event):
+            case Add(dots, _) | Remove(dots) | Write(dots, _) | Withdraw(dots, _):
+                return dots
+    return ()
+
+
+class Observer:
+    """What the simulator sees of every index: each event once it is durable where it was made."""
+
+    def __init__(self, lacking: "Callable[[Dot], list[Machine]]") -> None:
+        """*lacking* says which machines do not have an event."""
+        self.events: dict[Dot, Event] = {}
+        self.violations: list[str] = []
+        self.lacking = lacking
+        self.told: dict[Origin, int] = {}
+        """Up to where clients were told that a log is safe."""
+        self.counted_dead: Callable[[str, str, int], None] = lambda by, node, incarnation: None
+        """Gets a node's name, and name and incarnation of the member that it has just given up."""
+
+    def acknowledged(self, dot: Dot | None) -> None:
+        if dot is not None:
+            self.told[dot.origin] = max(dot.seq, self.told.get(dot.origin, 0))
+
+    def made(self, event: Event) -> None:
+        known = self.events.setdefault(event.dot, event)
+        if known != event:
+            self.violations.append(f"the dot {event.dot} names two events")
+        for earlier in self._known_to(event):
+            if earlier.stamp >= event.stamp:
+                self.violations.append(f"stamp order: {event.dot} is not after {earlier.dot}")
+
+    def _known_to(self, event: Event) -> Iterator[Event]:
+        """What the writer of *event* had certainly seen: its last event, and what this one names"""
+        node, epoch, seq = event.dot
+        for dot in (Dot(node, epoch, seq - 1), *named_by(event)):
+            if dot in self.events:
+                yield self.events[dot]
+
+
+class Overheard:
+    """
+    The `PeerService` of one node; compares the leases that it grants with what clients know.
+
+    All of that: what earlier runs of the node acknowledged too, on whatever disk.
+    """
+
+    def __init__(self, service: Any, node: str, observer: Observer) -> None:
+        self._service = service
+        self._node = node
+        self._observer = observer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._service, name)
+
+    def on_hello(self, greeting: Greeting) -> Greeting:
+        answer: Greeting = self._service.on_hello(greeting)
+        if not answer.current:
+            return answer
+        reader, have = greeting.member, greeting.have
+        for origin, told in self._observer.told.items():
+            if origin.node != self._node or told <= have.get(origin, 0):
+                continue
+            dot = Dot(origin.node, origin.epoch, told)
+            if reader.rpc in {m.address for m in self._observer.lacking(dot)}:
+                self._observer.violations.append(
+                    f"lease: {reader.node} may read at {self._node}'s word, and lacks {dot}"
+                )
+        return answer
+
+
+def answering(machines: "Sequence[Machine]", known: Mapping[str, str]) -> list[str]:
+    """
+    The addresses of those *machines* that a node takes for members: *known* is where each name
+    answers, as far as that node has heard.
+
+    A name is one member and says of itself what it has. While a copy of a machine's directory
+    answers to the name, the others hear of the copy's disk, which counts here, and cannot know
+    that the machine lacks anything. Once the machine is heard again it is the member again. Who is
+    not known at all has to be waited for nevertheless, where it should be.
+    """
+    return [m.address for m in machines if known.get(m.name, f"{m.name}:1") == m.address]
+
+
+class Watch:
+    """Looks over the writer's shoulder: what was applied, and what became durable."""
+
+    def __init__(self, machine: "Machine") -> None:
+        self._machine = machine
+        self._observer = machine.observer
+        self._applied: dict[Origin, int] = {}
+        self._made = 0
+        self._floor: Vector = {}
+        self._restoring = False
+        self._found_stamp = 0
+        """The latest stamp in the log when the run began."""
+
+    def begin(self, journal: Any) -> None:
+        self._journal = journal
+        self._applied = dict(journal.applied)
+        self._floor, self._restoring = journal.floor, journal.restoring
+        for origin, seq in journal.applied.items():
+            if origin.node == self._machine.name:
+                # A killed process may have written events that the next one finds.
+                self._note(origin, 0, seq)
+            last = self._event(origin, seq)
+            self._found_stamp = max(self._found_stamp, 0 if last is None else last.stamp)
+
+    def on_group(self) -> None:
+        """Check what was just applied, and what was just forgotten."""
+        restored, self._restoring = self._restoring, self._journal.restoring
+        if not restored and not self._restoring:
+            self._check_order()
+            self._check_floor()
+        self._floor = self._journal.floor
+        self._check_clock_bound()
+
+    def _check_order(self) -> None:
+        """Every event of every log is here, and what it builds on."""
+        applied = self._journal.applied
+        for origin, upto in applied.items():
+            for seq in range(self._applied.get(origin, 0) + 1, upto + 1):
+                event = self._event(origin, seq)
+                if event is None:
+                    self._complain(f"order: {self._machine.name} has no {origin} {seq}")
+                    continue
+                for dot in named_by(event):
+                    if dot.seq > applied.get(dot.origin, 0):
+                        self._complain(
+                            f"order: {self._machine.name} applied {event.dot} without {dot}"
+                        )
+
+    def _check_floor(self) -> None:
+        """A log is kept for whoever lacks it, for as long as it says."""
+        keep_ms = self._machine.config.log_away_s * 1000
+        for origin, seq in self._journal.floor.items():
+            if seq == self._floor.get(origin, 0):
+                continue
+            event = self._observer.events.get(Dot(origin.node, origin.epoch, seq))
+            if event is None:
+                continue
+            age_ms = self._machine.clock.now_ms() - (event.stamp >> COUNTER_BITS)
+            # A disk that was destroyed had it, perhaps, and the others cannot know that it is gone.
+            whole = [m for m in self._observer.lacking(event.dot) if m.lost_disk[1] is None]
+            lacking = self._members_among(whole)
+            if age_ms < keep_ms and lacking:
+                self._complain(
+                    f"floor: {self._machine.name} forgot {event.dot} after {age_ms} ms, "
+                    f"and {lacking} lack it"
+                )
+
+    def _members_among(self, machines: "Sequence[Machine]") -> list[str]:
+        if not machines:
+            return []
+        running = self._machine.running
+        assert running is not None, "what does not run forgets nothing"
+        known = {str(m.node): m.rpc for m in running.cluster.statistics().members}
+        return answering(machines, {**known, self._machine.name: self._machine.address})
+
+    def _complain(self, text: str) -> None:
+        self._observer.violations.append(text)
+
+    def _check_clock_bound(self) -> None:
+        applied = self._journal.applied
+        for origin, seq in applied.items():
+            before = self._applied.get(origin, 0)
+            if seq == before:
+                continue
+            self._applied[origin] = seq
+            if origin == self._journal.origin:
+                continue
+            last = self._event(origin, seq)
+            ahead_ms = 0 if last is None else (last.stamp >> 16) - self._machine.clock.now_ms()
+            if ahead_ms > MAX_OFFSET_MS:
+                self._observer.violations.append(
+                    f"clock bound: {self._machine.name} applied {origin} {ahead_ms} ms ahead"
+                )
+
+    def on_sealed(self) -> None:
+        origin = self._journal.origin
+        durable = self._journal.durable.get(origin, 0)
+        if durable > self._made:
+            self._note(origin, self._made, durable)
+            self._made = durable
+
+    def _note(self, origin: Origin, after: int, upto: int) -> None:
+        for seq in range(after + 1, upto + 1):
+            event = self._event(origin, seq)
+            if event is None:
+                continue
+            self._observer.made(event)
+            if origin == self._journal.origin and event.stamp <= self._found_stamp:
+                self._observer.violations.append(f"stamp order: {event.dot} is before its log")
+
+    def _event(self, origin: Origin, seq: int) -> Event | None:
+        row = self._machine.disk.families["log"].get(keys.log(origin, seq))
+        return None if row is None else decode_event(row)
