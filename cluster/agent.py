@@ -57,7 +57,6 @@ from cluster.ports import (
     Transport,
 )
 from cluster.replication.durability import Durability
-from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
@@ -182,11 +181,12 @@ class Cluster:
         Raises:
             NotCaughtUp: this node has not joined yet. Nobody is connected then, and what is
                 accepted would be on this node alone.
-            NotEnoughNodes: too few nodes are connected, and none came within `durable_timeout_s`.
+            NotEnoughNodes: too few nodes are connected, or for `global` not every living one is,
+                and none came within `durable_timeout_s`.
         """
         await self._join_in_time()
         if consistency is not Consistency.LOCAL:
-            await self._meet_in_time()
+            await self._meet_in_time(consistency)
         return await self._durability.ensure_copies(blobs, consistency)
 
     async def wait_durable(
@@ -249,7 +249,7 @@ class Cluster:
         config = self._env.config
         few = 1 + len(self._links.connected()) < config.copies
         if few and config.refuse_degraded and consistency is not Consistency.LOCAL:
-            raise self._too_few()
+            raise self._too_few(consistency)
 
     def is_restoring(self) -> bool:
         """Whether this node lacks events that are gone everywhere, and takes over a state."""
@@ -302,10 +302,6 @@ class Cluster:
             assert status is not None
             raise MemberNotDead(node, status.value)
 
-    def expected(self, region: Region) -> Sequence[Member]:
-        """The other members of *region* that are neither dead nor left."""
-        return self._links.members.expected(region)
-
     async def _join_in_time(self) -> None:
         if self.is_joined():
             return
@@ -315,19 +311,19 @@ class Cluster:
         except TimeoutError as exc:
             raise NotCaughtUp("this node has not joined its cluster yet") from exc
 
-    async def _meet_in_time(self) -> None:
+    async def _meet_in_time(self, consistency: Consistency) -> None:
         def enough() -> bool:
-            required = copies_required(self._env.config, self._links)
-            return 1 + len(self._links.connected()) >= required
+            return 1 + len(self._links.connected()) >= self._durability.required(consistency)
 
         try:
             async with asyncio.timeout(self._env.config.durable_timeout_s):
                 await self._links.changes.wait_until(enough)
         except TimeoutError as exc:
-            raise self._too_few() from exc
+            raise self._too_few(consistency) from exc
 
-    def _too_few(self) -> NotEnoughNodes:
-        return NotEnoughNodes(1 + len(self._links.connected()), self._env.config.copies)
+    def _too_few(self, consistency: Consistency) -> NotEnoughNodes:
+        required = self._durability.required(consistency)
+        return NotEnoughNodes(1 + len(self._links.connected()), required)
 
     def statistics(self) -> ClusterStatistics:
         """The engine at this moment."""

@@ -26,17 +26,20 @@ class Acknowledging:
             NotDurable: not so within `durable_timeout_s`.
         """
         assert dot.origin == self._env.records.origin, f"{dot} is not of this log"
+        if consistency is Consistency.LOCAL:
+            return self._links.acknowledgements.acknowledged(dot.seq, consistency)
         acknowledgements, now = self._links.acknowledgements, self._env.clock.now_s
         patient_until = now() + self._env.config.laggard_s
         until = now() + self._env.config.durable_timeout_s
         while True:
             leased = self._links.leasing.granted()
             required = copies_required(self._env.config, self._links)
-            verdict = acknowledgements.verdict(dot.seq, leased, required, consistency)
+            living = self._links.living() if consistency is Consistency.GLOBAL else ()
+            awaited = [member.node for member in living]
+            verdict = acknowledgements.verdict(dot.seq, leased, required, awaited)
             wake_at = until
             if verdict in (Verdict.DURABLE, Verdict.DEGRADED):
-                if consistency is not Consistency.LOCAL:
-                    acknowledgements.note_acknowledged(dot.seq)
+                acknowledgements.note_acknowledged(dot.seq)
                 if verdict is Verdict.DEGRADED:
                     self._note_degraded(dot)
                 return acknowledgements.acknowledged(dot.seq, consistency)

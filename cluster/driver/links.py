@@ -146,6 +146,9 @@ class Links:
     def known(self) -> Sequence[Member]:
         return self.members.others()
 
+    def living(self) -> Sequence[Member]:
+        return self.members.living()
+
     def connected(self) -> Sequence[Member]:
         return self.members.connected()
 
@@ -447,7 +450,6 @@ class Links:
         if self._live.get(link.node) is link:
             del self._live[link.node]
             self.members.disconnect(link.node)
-            self.acknowledgements.disconnect(link.node)
             self.changes.beat()
             for watcher in self._watchers:
                 watcher.doubted(link.node)

@@ -8,8 +8,8 @@ When is an event of this node durable enough to be acknowledged? Pure.
 and then looks with its peers before it answers; so nobody reads an older value after the
 acknowledgement, and one slow disk does not hold up the others for long.
 
-That is the rule of consistency `region`. `global` asks every connected member instead of those that
-may read here, besides; `local` asks nobody.
+That is the rule of consistency `region`. `global` asks every living member besides, connected or
+not; `local` asks nobody.
 
 In a small cluster fewer nodes than `copies` may be enough while others are away: then the write is
 accepted and counted as degraded, and the peers pull it when they are back.
@@ -39,7 +39,7 @@ class Verdict(Enum):
 
 class Acknowledgements:
     """
-    How far each member durably has this node's log, who is connected, what was acknowledged.
+    How far each member durably has this node's log, and what was acknowledged.
 
     A member that went away keeps its count: what it has synced survives its absence.
     """
@@ -47,23 +47,16 @@ class Acknowledgements:
     def __init__(self, copies: int) -> None:
         self._copies = copies
         self._acked: dict[NodeId, int] = {}
-        self._connected: set[NodeId] = set()
         self._withheld: dict[NodeId, int] = {}
         self._acknowledged = 0
 
     def connect(self, node: NodeId, acked: int) -> None:
         """Note a peer and how far it has the log, by its word. A wiped disk may have less."""
-        self._connected.add(node)
         self._acked[node] = acked
-
-    def disconnect(self, node: NodeId) -> None:
-        """Leave a peer out of the waits for copies from now on."""
-        self._connected.discard(node)
 
     def forget(self, node: NodeId) -> None:
         """Drop what is known of *node*: it came back, perhaps with another disk."""
         self._acked.pop(node, None)
-        self._connected.discard(node)
 
     def acknowledge(self, node: NodeId, seq: int) -> bool:
         """Note that *node* durably has the log up to *seq*; return whether that is news."""
@@ -90,18 +83,14 @@ class Acknowledgements:
         seq: int,
         leased: Collection[NodeId],
         required: int,
-        consistency: Consistency = Consistency.REGION,
+        awaited: Collection[NodeId] = (),
     ) -> Verdict:
         """
         Judge the event *seq*. *leased* are the nodes that may hold a lease now, *required* is how
-        many nodes must have it, this one included.
+        many nodes must have it, this one included, and *awaited* who must in any case.
         """
-        if consistency is Consistency.LOCAL:
-            return Verdict.DURABLE
         having = self.having(seq)
-        if 1 + having < required:
-            return Verdict.WAIT
-        if consistency is Consistency.GLOBAL and self.lacking(seq, self._connected):
+        if 1 + having < required or self.lacking(seq, awaited):
             return Verdict.WAIT
         if self.lacking(seq, leased):
             return Verdict.LEASED

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership import precedence
-from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
+from cluster.model import Member, NodeId, Rumour, Standing, Status
 
 
 class Members:
@@ -99,17 +99,13 @@ class Members:
             self._linked = tuple(m for m in self.others() if m.node in self._connected)
         return self._linked
 
-    def expected(self, region: Region) -> tuple[Member, ...]:
+    def living(self) -> tuple[Member, ...]:
         """
-        The other members of *region* that are neither dead nor left: those to wait for.
+        The other members that are neither dead nor left, connected or not: those to wait for.
 
         A suspect is waited for. It may be slow, and then still serves what it has.
         """
-        return tuple(
-            member
-            for member in self.others()
-            if member.region == region and self.status(member.node) is not Status.DEAD
-        )
+        return tuple(m for m in self.others() if self.status(m.node) is not Status.DEAD)
 
     def standing(self, node: NodeId) -> Standing | None:
         """How *node* stands; None when it is not in the table."""

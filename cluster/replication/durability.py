@@ -67,7 +67,7 @@ class Durability:
             BlobUnavailable, StorageFull: connected nodes refused or failed, and no other is left.
             OSError: the local disk failed.
         """
-        goal = partial(self._required, consistency)
+        goal = partial(self.required, consistency)
         lacking = [
             (digest, size) for digest, size in dict(blobs).items() if self._wanted(digest, goal)
         ]
@@ -141,13 +141,13 @@ class Durability:
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
 
-    def _required(self, consistency: Consistency) -> int:
+    def required(self, consistency: Consistency) -> int:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""
         if consistency is Consistency.LOCAL:
             return 1
         required = copies_required(self._env.config, self._peers)
         if consistency is Consistency.GLOBAL:
-            return max(required, 1 + len(self._peers.connected()))
+            return max(required, 1 + len(self._peers.living()))
         return required
 
     def _reachable(self) -> int:

@@ -15,6 +15,10 @@ class Peers(Protocol):
         """Every member but this node, connected or not."""
         ...
 
+    def living(self) -> Sequence[Member]:
+        """The members that are not dead, connected or not: their clients may be reading."""
+        ...
+
     def connected(self) -> Sequence[Member]:
         """The members whose link is up."""
         ...

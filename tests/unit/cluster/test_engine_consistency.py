@@ -19,21 +19,21 @@ LOCAL, REGION, GLOBAL = Consistency
 
 
 @pytest.mark.parametrize(
-    ("consistency", "acked", "expected"),
+    ("awaited", "acked", "expected"),
     [
-        (LOCAL, {"b": 0, "c": 0}, Verdict.DURABLE),
-        (LOCAL, {}, Verdict.DURABLE),
-        (REGION, {"b": 5, "c": 0}, Verdict.DURABLE),
-        (GLOBAL, {"b": 5, "c": 0}, Verdict.WAIT),
-        (GLOBAL, {"b": 5, "c": 5}, Verdict.DURABLE),
-        (GLOBAL, {}, Verdict.DEGRADED),
+        ("", {"b": 5, "c": 0}, Verdict.DURABLE),
+        ("bc", {"b": 5, "c": 0}, Verdict.WAIT),
+        ("bc", {"b": 5}, Verdict.WAIT),
+        ("bc", {"b": 5, "c": 5}, Verdict.DURABLE),
+        ("", {}, Verdict.DEGRADED),
     ],
 )
-def test_whom_each_consistency_waits_for(consistency, acked, expected):
+def test_who_is_awaited_must_have_it(awaited, acked, expected):
     acks = Acknowledgements(2)
     for node, seq in acked.items():
         acks.connect(NodeId(node), seq)
-    assert acks.verdict(5, [], min(2, 1 + len(acked)), consistency) is expected
+    required = min(2, 1 + len(acked))
+    assert acks.verdict(5, [], required, [NodeId(node) for node in awaited]) is expected
 
 
 def test_only_too_few_nodes_are_degraded():
@@ -128,6 +128,32 @@ async def test_global_is_not_acknowledged_without_a_live_node():
         with pytest.raises(NotDurable):
             await a.cluster.wait_durable(a.records.write("x"), GLOBAL)
         c.records.disk.set()
+
+
+async def test_global_waits_for_a_living_member_that_is_cut_off_from_here():
+    """If this fails, its clients read the old tag after `global` said that it is everywhere."""
+    async with fleet() as ships:
+        a, b, _ = await ships.trio("eu", "us", "ap", durable_timeout_s=0.2)
+        ships.network.cut("a:1", "c:1")
+        await a.until_connected("b")
+        digest = await a.put(b"x" * 2000)
+        with pytest.raises(NotEnoughNodes) as refused:
+            await a.cluster.ensure_copies([(digest, 2000)], GLOBAL)
+        assert (refused.value.connected, refused.value.wanted) == (2, 3)
+        with pytest.raises(NotDurable):
+            await a.cluster.wait_durable(a.records.write("x"), GLOBAL)
+        await a.cluster.wait_durable(a.records.write("y"), REGION)
+        assert b.connected() == {"a", "c"}
+
+
+async def test_global_does_not_wait_for_the_dead():
+    async with fleet() as ships:
+        a, _, c = await ships.trio("eu", "us", "ap", **FAST_DETECTOR)
+        await ships.kill(c)
+        await until_dead(ships, "c", a)
+        digest = await a.put(b"x" * 2000)
+        assert await a.cluster.ensure_copies([(digest, 2000)], GLOBAL) == 2
+        await a.cluster.wait_durable(a.records.write("x"), GLOBAL)
 
 
 async def test_with_too_few_nodes_writes_are_refused_when_the_settings_say_so():

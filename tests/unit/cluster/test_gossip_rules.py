@@ -126,8 +126,6 @@ def test_verdicts(copies, connected, gone, expected):
     acks = Acknowledgements(copies)
     for node, (_, acked) in {**connected, **gone}.items():
         acks.connect(NodeId(node), acked)
-    for node in gone:
-        acks.disconnect(NodeId(node))
     leased = [NodeId(node) for node, (region, _) in connected.items() if region == EU]
     assert acks.verdict(5, leased, min(copies, 1 + len(connected))) is expected
 
