@@ -191,9 +191,9 @@ def _merge_tag(txn: Transaction, event: Event, body: Write | Withdraw) -> None:
     entry = _written(event, body)
     before = register(txn, "tags", repository, tag)
     after = merge.write(before, entry.version, entry.replaces or entry.withdraws, txn.seen)
-    if history.enter(txn, repository, tag, entry).withdrawals:
-        kept = history.kept(txn, repository, tag)
-        after = Register(merge.standing(kept, after.heads), after.awaited)
+    heads = history.enter(txn, repository, tag, entry, before.heads)
+    if heads is not None:
+        after = Register(heads, after.awaited)
     _put_register(txn, "tags", event.key, after)
     _retag(txn, repository, tag, before, after)
     if after.conflict and not before.conflict:
