@@ -7,9 +7,10 @@ from typing import Final
 import msgspec
 
 from cluster.gossip import merge
-from cluster.gossip.merge import Register, Written
+from cluster.gossip.merge import Register
 from node.fsck.report import Report
 from node.index import history, keys, rows
+from node.index.rows import TrimmedTotalsRow
 from node.index.store import OrderedStore
 
 _END: Final = b"\xff\xff"
@@ -45,17 +46,26 @@ class RegisterCheck:
             self._report.problem(where, f"does not decode: {exc}")
             return
         self._report.checked["tag writes"] += len(entries)
-        totals = history.totals_of(found)
+        totals = history.totals_of(found[0][0], entries, self._left(name))
         if not history.is_trimmed(totals):
             self._report.problem(where, "is longer than it may be")
-        if self._store.get("histories", name) != rows.encode(totals):
+        if self._store.get("histories", name) != history.encode(totals):
             self._report.problem(where, "has other totals than rows")
-        self._check_heads(where, name, entries)
-
-    def _check_heads(self, where: str, name: bytes, entries: list[Written]) -> None:
+        oldest = entries[0].version
+        if any(item.version.stamp > oldest.stamp for item in totals.left):
+            self._report.problem(where, "is older than what it says is left of it")
         heads = self._heads(name)
-        if heads is not None and merge.standing(entries, heads) != heads:
-            self._report.problem(where, "does not agree with the heads of the tag")
+        if heads is not None:
+            standing = merge.standing(entries, history.left_of(totals, heads))
+            if standing != heads:
+                self._report.problem(where, "does not agree with the heads of the tag")
+
+    def _left(self, name: bytes) -> tuple[merge.Left, ...]:
+        row = self._store.get("histories", name)
+        try:
+            return () if row is None else rows.decode(TrimmedTotalsRow, row).left
+        except msgspec.MsgspecError:
+            return ()  # told where the totals are compared
 
     def _heads(self, name: bytes) -> tuple[merge.Version, ...] | None:
         row = self._store.get("tags", name)

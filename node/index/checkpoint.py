@@ -6,13 +6,15 @@ before the first row goes, and goes with the last change: a crash in between lea
 serves nothing and begins again.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
 from cluster.events import decode_event
-from cluster.model import CheckpointHead, CheckpointPart, Stamp, Vector
+from cluster.gossip.antientropy import in_causal_order
+from cluster.model import CheckpointHead, CheckpointPart, Event, Origin, Stamp, Vector
 from node.index import keys, objects, rows
 from node.index.journal import RESTORING, TOTALS, Journal, Transaction, forget_log
 from node.index.merkle import RowChange, Sums
@@ -180,9 +182,16 @@ class Restore:
 
     def _apply_beyond(self) -> None:
         """What only this node may have: acknowledged here, and not yet at the checkpoint's node."""
-        for origin, end in self._have.items():
-            start = keys.log(origin, self._vector.get(origin, 0) + 1)
-            for _, row in self._journal.store.scan("log", start, keys.log(origin, end + 1)):
-                txn = Transaction(self._journal)
-                objects.apply(txn, decode_event(row))
-                txn.commit()
+        logs = [
+            self._log(origin, self._vector.get(origin, 0), end)
+            for origin, end in self._have.items()
+            if end > self._vector.get(origin, 0)
+        ]
+        for event in in_causal_order(logs):
+            txn = Transaction(self._journal)
+            objects.apply(txn, event)
+            txn.commit()
+
+    def _log(self, origin: Origin, after: int, end: int) -> Iterator[Event]:
+        start, stop = keys.log(origin, after + 1), keys.log(origin, end + 1)
+        return (decode_event(row) for _, row in self._journal.store.scan("log", start, stop))

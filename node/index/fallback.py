@@ -5,18 +5,24 @@ Clients of registries without the API keep the list of a subject's referrers in 
 under a tag made of the subject's digest (distribution-spec, "Referrers Tag Schema"). Nobody needs
 such a tag here; but where one was pushed, other old clients may read it, so it changes in the
 same batch as the referrers do.
+
+The list that was there before stays, under its digest: the push that writes a new one may yet be
+taken back, and what a client pushed is for a client to delete.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from cluster.events import Add
+from cluster.gossip.merge import Presence
 from cluster.model import Digest, Dot, Key
 from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.registry.manifests import OCI_INDEX
+from node.registry.ports import RenewedList
 
 BODY_MAX_BYTES: Final = 4 << 20
 """Longest list kept: what clients accept as a manifest. A longer one stays as it was; the API has
@@ -32,25 +38,26 @@ def refresh(
     txn: Transaction,
     repository: str,
     subject: Digest,
+    replaceable: Callable[[Presence], tuple[Dot, ...]],
     *,
     added: bytes | None = None,
     removed: Digest | None = None,
-) -> Dot | None:
+) -> RenewedList | None:
     """
     Bring the fallback index of *subject*, if there is one, up to date.
 
     Args:
+        replaceable: the pushes of a list for which a new push of it may stand.
         added: the descriptor, as JSON, of a referrer that this transaction adds.
         removed: the digest of one that it removes.
 
-    Returns the dot of the tag write, or None when nothing had to change.
+    Returns what was written, or None when nothing had to change.
     """
     tag = fallback_tag(subject)
     winner = objects.register(txn, "tags", repository, tag).winner
     if winner is None or winner.value is None:
         return None
-    old = Digest(winner.value)
-    document = _index(txn, repository, old)
+    document = _index(txn, repository, Digest(winner.value))
     if document is None:
         return None
     listed: list[dict[str, Any]] = document["manifests"]
@@ -66,7 +73,12 @@ def refresh(
     body = msgspec.json.encode(document)
     if len(body) > BODY_MAX_BYTES:
         return None
-    return _replace(txn, repository, tag, old, body)
+    new = Digest.of(body)
+    live = objects.presence(txn, "manifests", repository, new)
+    after = max((push.stamp for push in live.live), default=0)
+    add = Add(replaceable(live), rows.encode(ManifestPayload(OCI_INDEX, body)))
+    pushed = local.emit(txn, Key(objects.MANIFEST, repository, new), add, after)
+    return RenewedList(new, pushed, local.push_tag(txn, repository, tag, new))
 
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:
@@ -82,18 +94,3 @@ def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] 
 def _enter(entries: dict[Any, dict[str, Any]], descriptor: bytes) -> None:
     entry = msgspec.json.decode(descriptor)
     entries.setdefault(entry["digest"], entry)
-
-
-def _replace(txn: Transaction, repository: str, tag: str, old: Digest, body: bytes) -> Dot:
-    new = Digest.of(body)
-    live = objects.presence(txn, "manifests", repository, new)
-    payload = rows.encode(ManifestPayload(OCI_INDEX, body))
-    after = max((push.stamp for push in live.live), default=0)
-    local.emit(txn, Key(objects.MANIFEST, repository, new), Add(live.dots, payload), after)
-    dot = local.write_tag(txn, repository, tag, new)
-    others = txn.scan("tagged", keys.join(repository, old))
-    if all(keys.split(key)[2] == tag for key, _ in others):
-        # Nobody but this tag named the old list.
-        state = objects.presence(txn, "manifests", repository, old)
-        dot = local.remove(txn, Key(objects.MANIFEST, repository, old), state)
-    return dot

@@ -8,6 +8,7 @@ from cluster.model import Digest, Dot, Key, Stamp
 from node.index import keys, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import HolderRow
+from node.registry.ports import TagWrite
 
 
 def emit(txn: Transaction, key: Key, body: Body, after: int = 0) -> Dot:
@@ -24,6 +25,12 @@ def write_tag(txn: Transaction, repository: str, tag: str, value: Digest | None)
     return _write(txn, Key(objects.TAG, repository, tag), heads, value)
 
 
+def push_tag(txn: Transaction, repository: str, tag: str, value: Digest) -> TagWrite:
+    """Point a tag at *value*, by a push that may yet be taken back."""
+    heads = objects.register(txn, "tags", repository, tag).heads
+    return TagWrite(tag, write_tag(txn, repository, tag, value), heads)
+
+
 def untag(txn: Transaction, repository: str, tag: str, digest: Digest) -> Dot:
     """Take *digest* off a tag. What others pointed it to at the same time stays."""
     heads = objects.register(txn, "tags", repository, tag).heads
@@ -31,12 +38,10 @@ def untag(txn: Transaction, repository: str, tag: str, digest: Digest) -> Dot:
     return _write(txn, Key(objects.TAG, repository, tag), named, None)
 
 
-def withdraw_tag(
-    txn: Transaction, repository: str, tag: str, written: Dot, replaced: Sequence[Version]
-) -> Dot:
-    """Take back a write of this node; what it had *replaced* stands again."""
-    body = Withdraw((written,), tuple(replaced))
-    return emit(txn, Key(objects.TAG, repository, tag), body)
+def withdraw_tag(txn: Transaction, repository: str, write: TagWrite) -> Dot:
+    """Take back a write of this node; what it had replaced stands again."""
+    body = Withdraw((write.event,), write.replaced)
+    return emit(txn, Key(objects.TAG, repository, write.tag), body)
 
 
 def write_setting(txn: Transaction, kind: str, name: str, value: str | None) -> Dot:
@@ -53,6 +58,14 @@ def _write(txn: Transaction, key: Key, heads: Sequence[Version], value: str | No
 def remove(txn: Transaction, key: Key, state: Presence) -> Dot:
     """Delete an object that is present."""
     return emit(txn, key, Remove(state.dots), max(push.stamp for push in state.live))
+
+
+def withdraw_push(txn: Transaction, repository: str, digest: Digest, pushed: Dot) -> None:
+    """Take back a push of this node, unless somebody has deleted it since."""
+    live = objects.presence(txn, "manifests", repository, digest).live
+    mine = tuple(push for push in live if push.dot == pushed)
+    if mine:
+        remove(txn, Key(objects.MANIFEST, repository, digest), Presence(mine))
 
 
 def hold(txn: Transaction, digest: Digest, size: int) -> None:

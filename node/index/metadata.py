@@ -45,13 +45,18 @@ class Metadata(Queries):
             self._open.add(pushed)
             writes: list[TagWrite] = []
             for tag in dict.fromkeys(tags):
-                heads = objects.register(txn, "tags", repository, tag).heads
-                dot = local.write_tag(txn, repository, tag, digest)
-                writes.append(TagWrite(tag, dot, heads))
+                writes.append(local.push_tag(txn, repository, tag, digest))
+                dot = writes[-1].event
+            renewed = None
             if manifest.subject is not None:
                 entry = referrer_descriptor(manifest, digest, len(record.body))
-                dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
-            return StoredManifest(dot, pushed, tuple(writes))
+                renewed = fallback.refresh(
+                    txn, repository, manifest.subject, self._replaceable, added=entry
+                )
+            if renewed is not None:
+                self._open.add(renewed.pushed)
+                dot = renewed.tag.event
+            return StoredManifest(dot, pushed, tuple(writes), renewed)
 
         return await self._change(change)
 
@@ -68,21 +73,19 @@ class Metadata(Queries):
 
     def settle(self, stored: StoredManifest) -> None:
         self._open.discard(stored.pushed)
+        if stored.renewed is not None:
+            self._open.discard(stored.renewed.pushed)
 
     async def withdraw_manifest(
         self, repository: str, digest: Digest, stored: StoredManifest
     ) -> None:
         def change(txn: Transaction) -> None:
-            for tag, written, replaced in stored.tags:
-                local.withdraw_tag(txn, repository, tag, written, replaced)
-            live = objects.presence(txn, "manifests", repository, digest)
-            mine = tuple(push for push in live.live if push.dot == stored.pushed)
-            if not mine:
-                return
-            subject = _subject(txn, repository, digest, live)
-            if subject is not None and live.live == mine:
-                fallback.refresh(txn, repository, subject, removed=digest)
-            local.remove(txn, Key(MANIFEST, repository, digest), Presence(mine))
+            for write in stored.tags:
+                local.withdraw_tag(txn, repository, write)
+            local.withdraw_push(txn, repository, digest, stored.pushed)
+            if stored.renewed is not None:
+                local.withdraw_tag(txn, repository, stored.renewed.tag)
+                local.withdraw_push(txn, repository, stored.renewed.digest, stored.renewed.pushed)
 
         await self._change(change)
 
@@ -95,7 +98,7 @@ class Metadata(Queries):
                 local.untag(txn, repository, keys.split(key)[2], digest)
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
-                fallback.refresh(txn, repository, subject, removed=digest)
+                fallback.refresh(txn, repository, subject, self._replaceable, removed=digest)
             return local.remove(txn, Key(MANIFEST, repository, digest), live)
 
         return await self._change(change)

@@ -24,7 +24,7 @@ from node.index.rows import (
     QuarantineRow,
     RepositoryRow,
 )
-from node.registry.manifests import Manifest, parse_manifest, referrer_descriptor
+from node.registry.manifests import parse_manifest, referrer_descriptor
 from node.registry.names import REPOSITORY_MAX, RepositoryName, Tag, parse_digest
 
 MANIFEST = "manifest"
@@ -113,38 +113,37 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
         push = Live(event.dot, event.stamp, manifest.media_type)
         after = merge.add(before, push, body.replaces, txn.seen)
         if after.present:
-            assert after.latest is not None
             txn.put("manifest_bytes", key, payload.body)
-            # Of concurrent pushes with different types the same one counts on every node.
-            manifest = parse_manifest(after.latest.note, payload.body)
-            _add_referrer(txn, repository, manifest, digest, len(payload.body))
+    if after.latest != before.latest:
+        _list_referrer(txn, repository, digest, before.latest, after.latest)
     if before.present and not after.present:
-        _forget_manifest_bytes(txn, repository, digest, before)
+        txn.delete("manifest_bytes", key)
     _put_presence(txn, "manifests", key, after)
     _count(txn, repository, manifests=after.present - before.present)
 
 
-def _add_referrer(
-    txn: Transaction, repository: str, manifest: Manifest, digest: Digest, size: int
+def _list_referrer(
+    txn: Transaction, repository: str, digest: Digest, before: Live | None, after: Live | None
 ) -> None:
-    if manifest.subject is not None:
-        key = keys.join(repository, manifest.subject, digest)
-        txn.put("referrers", key, referrer_descriptor(manifest, digest, size))
-        txn.put("referrer_types", key, (manifest.artifact_type or "").encode())
+    """
+    Have the list of the manifest's subject, if it has one, say what the manifest is.
 
-
-def _forget_manifest_bytes(
-    txn: Transaction, repository: str, digest: Digest, before: Presence
-) -> None:
-    key = keys.join(repository, digest)
-    body = txn.get("manifest_bytes", key)
+    Of pushes with different types the latest that is left counts, on every node.
+    """
+    named = after or before
+    body = txn.get("manifest_bytes", keys.join(repository, digest))
+    assert named is not None
     assert body is not None, "a present manifest has its bytes"
-    assert before.latest is not None
-    subject = parse_manifest(before.latest.note, body).subject
-    if subject is not None:
-        txn.delete("referrers", keys.join(repository, subject, digest))
-        txn.delete("referrer_types", keys.join(repository, subject, digest))
-    txn.delete("manifest_bytes", key)
+    manifest = parse_manifest(named.note, body)
+    if manifest.subject is None:
+        return
+    key = keys.join(repository, manifest.subject, digest)
+    if after is None:
+        txn.delete("referrers", key)
+        txn.delete("referrer_types", key)
+    else:
+        txn.put("referrers", key, referrer_descriptor(manifest, digest, len(body)))
+        txn.put("referrer_types", key, (manifest.artifact_type or "").encode())
 
 
 def _merge_blob(txn: Transaction, event: Event, body: Add | Remove) -> None:
@@ -192,9 +191,9 @@ def _merge_tag(txn: Transaction, event: Event, body: Write | Withdraw) -> None:
     entry = _written(event, body)
     before = register(txn, "tags", repository, tag)
     after = merge.write(before, entry.version, entry.replaces or entry.withdraws, txn.seen)
-    if history.enter(txn, repository, tag, entry).withdrawals:
-        kept = history.kept(txn, repository, tag)
-        after = Register(merge.standing(kept, after.heads), after.awaited)
+    heads = history.enter(txn, repository, tag, entry, before.heads)
+    if heads is not None:
+        after = Register(heads, after.awaited)
     _put_register(txn, "tags", event.key, after)
     _retag(txn, repository, tag, before, after)
     if after.conflict and not before.conflict:

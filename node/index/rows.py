@@ -4,7 +4,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cluster.gossip.merge import Presence, Register, Version
+from cluster.gossip.merge import Left, Presence, Register, Version
 from cluster.model import Dot, Rumour, plain
 
 
@@ -49,6 +49,13 @@ class HistoryTotalsRow(msgspec.Struct, frozen=True, array_like=True):
 
     oldest: bytes
     """A key of `history`."""
+
+
+class TrimmedTotalsRow(HistoryTotalsRow, frozen=True, array_like=True):
+    """The totals of a history of which something is gone."""
+
+    # Rows without it stand: nothing is left, or an older version wrote them.
+    left: tuple[Left, ...] = ()
 
 
 class HolderRow(msgspec.Struct, frozen=True, array_like=True):
@@ -96,6 +103,7 @@ _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     TotalsRow,
     HistoryRow,
     HistoryTotalsRow,
+    TrimmedTotalsRow,
     HolderRow,
     UploadRow,
     QuarantineRow,

@@ -96,6 +96,14 @@ class TagWrite(NamedTuple):
     replaced: tuple[Version, ...]
 
 
+class RenewedList(NamedTuple):
+    """The list under a referrers tag that a push wrote anew."""
+
+    digest: Digest
+    pushed: Dot
+    tag: TagWrite
+
+
 class StoredManifest(NamedTuple):
     """What a push wrote: what is needed to take it back."""
 
@@ -104,6 +112,7 @@ class StoredManifest(NamedTuple):
 
     pushed: Dot
     tags: tuple[TagWrite, ...]
+    renewed: RenewedList | None = None
 
 
 class Registers(Protocol):
@@ -204,8 +213,9 @@ class MetadataIndex(Registers, Protocol):
         Take back a push that could not be acknowledged, on every node that has heard of it.
 
         Each tag is what it would be without the push: what the push replaced stands again, unless
-        somebody replaced or deleted that too; a later write of the tag stays. The manifest stays
-        if somebody else pushed it. Links of blobs stay.
+        somebody replaced or deleted that too; a later write of the tag stays. The same holds for
+        a referrers tag whose list the push renewed. The manifest stays if somebody else pushed it.
+        Links of blobs stay.
         """
         ...
 
@@ -366,6 +376,7 @@ __all__ = [
     "Page",
     "Registers",
     "RemoteBlob",
+    "RenewedList",
     "Replicator",
     "StagedUpload",
     "StoredManifest",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.gossip import merge
-from cluster.gossip.merge import Live, Presence, Register, Version, Written
+from cluster.gossip.merge import Left, Live, Presence, Register, Version, Written
 from cluster.model import Dot
 
 A1, A2, B1, B2 = Dot("a", 1, 1), Dot("a", 1, 2), Dot("b", 1, 1), Dot("b", 1, 2)
@@ -121,19 +121,47 @@ TAKEN_BACK = Written(Version(Dot("a", 1, 3), 13, None), (), (A2,), (P,))
 def test_a_withdrawn_write_was_never_there(others: list[Written], expected: tuple[Version, ...]):
     """What it hid would be lost, or what others deleted meanwhile would come back."""
     history = [Written(P), Written(W, (A1,)), *others, TAKEN_BACK]
-    assert merge.standing(history, ()) == expected
+    assert merge.standing(history) == expected
 
 
-def test_what_a_withdrawn_write_had_replaced_may_be_older_than_the_history():
-    assert merge.standing([Written(W, (A1,)), TAKEN_BACK], ()) == (P,)
+def test_what_a_withdrawn_write_had_replaced_may_be_gone_from_the_history():
+    assert merge.standing([Written(W, (A1,)), TAKEN_BACK], [Left(P)]) == (P,)
+    assert merge.standing([TAKEN_BACK], [Left(P)]) == (P,)
+
+
+def test_what_is_replaced_does_not_come_back_when_that_is_gone_from_the_history():
+    """The withdrawal says what it restores, and no row that is kept says otherwise."""
+    history = [Written(P), Written(W, (A1,)), Written(X, (A1,)), TAKEN_BACK]
+    left = merge.trimmed(history, (), 3)
+    assert left == (Left(X),)
+    assert merge.standing([TAKEN_BACK], left) == (X,)
+
+
+def test_who_names_a_withdrawn_write_is_understood_when_that_is_gone_from_the_history():
+    after = Written(Version(B1, 14, "x"), (A2,))
+    history = [Written(P), Written(W, (A1,)), TAKEN_BACK, after]
+    left = merge.trimmed(history, (), 3)
+    assert left == (Left(P, (A2,), doubtful=True),)
+    assert merge.standing([after], left) == (after.version,)
+    assert merge.trimmed([after], left, 1) == (Left(after.version),)
+
+
+def test_what_a_write_may_have_meant_that_names_what_nobody_knows_is_not_left():
+    """A deletion names a withdrawn write; here all is gone that tells what that one had hidden."""
+    later = Written(Version(Dot("b", 1, 9), 20, "y"), (A1,))
+    left = merge.trimmed([Written(P), Written(W, (A1,)), TAKEN_BACK, later], (), 3)
+    assert left == (Left(P, (), doubtful=True),)
+    deletion = Written(D, (A2,))
+    assert merge.certain([deletion, later], left, deletion) == ()
+    assert merge.certain([deletion, later], left, later) == left
 
 
 def test_two_withdrawn_writes_restore_what_both_hid():
     other = Written(X, (A1,))
     back = Written(Version(Dot("b", 1, 2), 14, None), (), (B1,), (P,))
     history = [Written(P), Written(W, (A1,)), other, TAKEN_BACK]
-    assert merge.standing(history, ()) == (X,)
-    assert merge.standing([*history, back], ()) == (P,)
+    assert merge.standing(history) == (X,)
+    assert merge.standing([*history, back]) == (P,)
 
 
 class _Replica:
@@ -148,8 +176,8 @@ class _Replica:
     def seen(self, dot: Dot) -> bool:
         return dot.seq <= self.vector.get(dot.node, 0)
 
-    def apply(self, operation: tuple[Dot, int, str, tuple[Dot, ...]]) -> None:
-        dot, stamp, kind, replaces = operation
+    def apply(self, operation: "Operation") -> None:
+        dot, stamp, kind, replaces, restores = operation
         assert dot.seq == self.vector.get(dot.node, 0) + 1
         self.vector[dot.node] = dot.seq
         if kind == "add":
@@ -161,18 +189,21 @@ class _Replica:
             version = Version(dot, stamp, value)
             self.register = merge.write(self.register, version, replaces, self.seen)
             if kind == "withdraw":
-                hidden = next(w.replaces for w in self.history if w.version.dot == replaces[0])
-                restored = tuple(w.version for w in self.history if w.version.dot in hidden)
-                self.history.append(Written(version, (), replaces, restored))
+                self.history.append(Written(version, (), replaces, restores))
             else:
                 self.history.append(Written(version, replaces))
             self.history.sort(key=lambda entry: (entry.version.stamp, entry.version.dot))
             if any(entry.withdraws for entry in self.history):
-                heads = merge.standing(self.history, self.register.heads)
+                heads = merge.standing(self.history)
                 self.register = Register(heads, self.register.awaited)
 
+    def hidden_by(self, dot: Dot) -> tuple[Version, ...]:
+        """What a write had replaced, as whoever takes it back knows."""
+        hidden = next(w.replaces for w in self.history if w.version.dot == dot)
+        return tuple(w.version for w in self.history if w.version.dot in hidden)
 
-Operation = tuple[Dot, int, str, tuple[Dot, ...]]
+
+Operation = tuple[Dot, int, str, tuple[Dot, ...], tuple[Version, ...]]
 
 
 @st.composite
@@ -188,6 +219,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Operation], list[str]]:
             _hear(node, made, {other: nodes[other].vector.get(other, 0)})
         kind = draw(st.sampled_from(["add", "remove", "write", "untag", "withdraw"]))
         replaces = node.presence.dots if kind in ("add", "remove") else node.register.dots
+        restores: tuple[Version, ...] = ()
         if kind == "withdraw":
             # A node takes back its own writes only, each once, whatever happened to it since.
             gone = {dot for entry in node.history for dot in entry.withdraws}
@@ -201,8 +233,10 @@ def histories(draw: st.DrawFn) -> tuple[list[Operation], list[str]]:
             if not own:
                 continue
             replaces = (draw(st.sampled_from(own)),)
+            restores = node.hidden_by(replaces[0])
         stamp += draw(st.integers(0, 2))
-        operation = (Dot(name, 1, node.vector.get(name, 0) + 1), stamp, kind, replaces)
+        dot = Dot(name, 1, node.vector.get(name, 0) + 1)
+        operation = (dot, stamp, kind, replaces, restores)
         node.apply(operation)
         made.append(operation)
     orders = draw(st.permutations([operation[0].node for operation in made]))
@@ -230,5 +264,5 @@ def test_every_interleaving_of_the_logs_ends_in_the_same_state(
     assert one.presence == other.presence
     assert one.register == other.register
     assert one.presence.awaited == one.register.awaited == (), "nothing is awaited at the end"
-    standing = merge.standing(one.history, ())
+    standing = merge.standing(one.history)
     assert one.register.heads == standing, "the heads are a function of the history"

@@ -22,6 +22,7 @@ from cluster.model import (
 )
 from node.errors import IndexFull
 from node.index import checkpoint as checkpoints
+from node.index import history
 from node.index.memory import MemoryStore
 from node.index.merkle import Sums
 from node.index.opening import Index
@@ -124,6 +125,23 @@ async def test_what_only_this_node_knows_survives(open_node: OpenIndex):
     await restore(one, plain)
     await replicate(other, plain)
     assert shared_rows(plain) == shared_rows(other)
+
+
+async def test_what_only_this_node_knows_is_applied_behind_what_it_replaced(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a write that was replaced counts as left of a history that has dropped both."""
+    monkeypatch.setattr(history, "KEPT_MAX", 2)
+    one, other, target = open_node("a"), open_node("b"), open_node("c")
+    for writer, text in [(one, "v"), (other, "w"), (one, "x"), (one, "y"), (one, "z")]:
+        await replicate(other if writer is one else one, writer)
+        await push(writer, "lib/app", text, "a")
+    for source in (one, other):
+        await replicate(source, target)
+    assert [origin.node for origin in target.replica.vector()] == ["a", "b"]
+    await restore(open_node("d"), target)
+    await replicate(one, other)
+    assert shared_rows(target) == shared_rows(other)
 
 
 async def test_what_the_group_of_a_restore_wrote_before_it_survives(open_node: OpenIndex):
