@@ -80,7 +80,8 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     with (arguments.results / "runs.jsonl").open("a") as lines:
         lines.write(json.dumps(result.as_json()) + "\n")
     if not violations:
-        shutil.rmtree(run.directory)
+        if not arguments.keep:
+            shutil.rmtree(run.directory)
         return False
     text = "\n".join(map(str, violations))
     (run.directory / "violations.txt").write_text(text + "\n")
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help=f"directory; adds to what it has ({RESULTS})"
     )
+    parser.add_argument("--keep", action="store_true", help="keep what runs without a fault leave")
     parser.add_argument("--judge", type=Path, help="only judge this run's directory once more")
     parser.add_argument("--publish", type=Path, help="document to put the figures into")
     return parser
