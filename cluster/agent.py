@@ -50,6 +50,7 @@ from cluster.ports import (
     Transport,
 )
 from cluster.replication.durability import Durability
+from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
@@ -174,8 +175,11 @@ class Cluster:
         Raises:
             NotCaughtUp: this node has not joined yet. Nobody is connected then, and what is
                 accepted would be on this node alone.
+            NotEnoughNodes: too few nodes are connected, and none came within `durable_timeout_s`.
         """
         await self._join_in_time()
+        if consistency is not Consistency.LOCAL:
+            await self._meet_in_time()
         return await self._durability.ensure_copies(blobs, consistency)
 
     async def wait_durable(
@@ -205,10 +209,14 @@ class Cluster:
         member, status = self._links.members.get(node), self._links.members.status(node)
         return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
 
-    async def ensure_current(self) -> None:
+    async def ensure_current(self, *, patient: bool = False) -> None:
         """
         Return once this node may answer reads from its own index: everything that its region has
         acknowledged is here. At once while it holds a lease from every member of the region.
+
+        Before a write as well: a delete removes, and a push replaces, what is known here. Writes
+        are *patient*: as they wait for a member that stopped until its link is down, for
+        `durable_timeout_s` at most, so does this.
 
         Raises:
             NotCaughtUp, OSError: see `CatchUp.catch_up`; or the state is being taken over.
@@ -218,7 +226,7 @@ class Cluster:
         if self.is_joined() and self._links.is_current():
             return
         self.check_writable(Consistency.LOCAL)
-        await self._catch_up.catch_up()
+        await self._catch_up.catch_up(self._env.config.durable_timeout_s if patient else 0.0)
 
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         """
@@ -231,10 +239,10 @@ class Cluster:
         off_ms = self.clock_off_ms()
         if off_ms:
             raise ClockOff(off_ms)
-        config, connected = self._env.config, 1 + len(self._links.connected())
-        few = connected < config.copies and consistency is not Consistency.LOCAL
-        if few and config.refuse_degraded:
-            raise NotEnoughNodes(connected, config.copies)
+        config = self._env.config
+        few = 1 + len(self._links.connected()) < config.copies
+        if few and config.refuse_degraded and consistency is not Consistency.LOCAL:
+            raise self._too_few()
 
     def is_restoring(self) -> bool:
         """Whether this node lacks events that are gone everywhere, and takes over a state."""
@@ -289,6 +297,20 @@ class Cluster:
                 await self.wait_joined()
         except TimeoutError as exc:
             raise NotCaughtUp("this node has not joined its cluster yet") from exc
+
+    async def _meet_in_time(self) -> None:
+        def enough() -> bool:
+            required = copies_required(self._env.config, self._links)
+            return 1 + len(self._links.connected()) >= required
+
+        try:
+            async with asyncio.timeout(self._env.config.durable_timeout_s):
+                await self._links.changes.wait_until(enough)
+        except TimeoutError as exc:
+            raise self._too_few() from exc
+
+    def _too_few(self) -> NotEnoughNodes:
+        return NotEnoughNodes(1 + len(self._links.connected()), self._env.config.copies)
 
     def statistics(self) -> ClusterStatistics:
         """The engine at this moment."""

@@ -71,12 +71,13 @@ class ClusterConfig:
 
     copies: int = 2
     """Nodes that must durably have a blob or an event before it is acknowledged, this one
-    included, as far as that many are connected. More survive more failures at once; each one
-    adds a transfer to every push, and the wait for one more disk."""
+    included. More survive more failures at once; each one adds a transfer to every push, and the
+    wait for one more disk."""
 
     refuse_degraded: bool = False
-    """Whether to refuse writes while fewer than `copies` nodes are connected. True never has an
-    acknowledged write on too few disks; False keeps a cluster writable that has lost nodes."""
+    """Whether a cluster of no more than `copies` members refuses writes while one is away. True
+    never has an acknowledged write on too few disks; False keeps such a cluster writable. A larger
+    cluster never writes on fewer: there others can take the place of the one that is away."""
 
     members_max: int = 256
     """Members kept in the table. When full, strangers are refused and hearsay is ignored: a peer

@@ -135,12 +135,12 @@ class ClockOff(ClusterError):
 
 
 class NotEnoughNodes(ClusterError):
-    """Fewer nodes than `copies` are connected, and the settings refuse to write on fewer."""
+    """Fewer nodes than `copies` are connected, and this cluster does not write on fewer."""
 
     def __init__(self, connected: int, wanted: int) -> None:
         super().__init__(
             f"{connected} of the {wanted} nodes that a write needs are connected; "
-            "this cluster refuses to write on fewer"
+            "this cluster does not write on fewer"
         )
         self.connected = connected
         self.wanted = wanted

@@ -5,6 +5,7 @@ from cluster.environment import Environment
 from cluster.errors import NotDurable
 from cluster.gossip.dissemination import Verdict
 from cluster.model import Acknowledged, Consistency, Dot, NodeId
+from cluster.replication.enough import copies_required
 
 
 class Acknowledging:
@@ -22,7 +23,7 @@ class Acknowledging:
         can read an older value of it.
 
         Raises:
-            NotDurable: not so within `durable_timeout_s`, though the nodes are connected.
+            NotDurable: not so within `durable_timeout_s`.
         """
         assert dot.origin == self._env.records.origin, f"{dot} is not of this log"
         acknowledgements, now = self._links.acknowledgements, self._env.clock.now_s
@@ -30,7 +31,8 @@ class Acknowledging:
         until = now() + self._env.config.durable_timeout_s
         while True:
             leased = self._leased(now())
-            verdict = acknowledgements.verdict(dot.seq, leased, consistency)
+            required = copies_required(self._env.config, self._links)
+            verdict = acknowledgements.verdict(dot.seq, leased, required, consistency)
             wake_at = until
             if verdict in (Verdict.DURABLE, Verdict.DEGRADED):
                 if consistency is not Consistency.LOCAL:

@@ -1,6 +1,7 @@
 """Learning what every connected peer knows, before answering "not found" (P2)."""
 
 import asyncio
+from typing import Final
 
 from cluster.clock import MAX_OFFSET_MS
 from cluster.driver.intake import Intake
@@ -10,6 +11,9 @@ from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable
 from cluster.gossip import antientropy
 from cluster.waiting.rounds import Rounds, Stopped
+
+_TRY_AGAIN_S: Final = 0.1
+"""Between two rounds of somebody patient."""
 
 
 class CatchUp:
@@ -31,11 +35,12 @@ class CatchUp:
             group.create_task(self._rounds.run(), name="catch-up")
             group.create_task(self._repair(), name="anti-entropy")
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, patience_s: float = 0.0) -> None:
         """
         Return once everything that connected peers had at the call is here.
 
-        A peer that fails meanwhile is passed over: its link is down then.
+        A peer that fails meanwhile is passed over: its link is down then. A silent one is asked
+        again for *patience_s*, after which it has answered, or its link is down too.
 
         Raises:
             NotCaughtUp: a connected peer did not deliver within `catch_up_timeout_s`, or this
@@ -44,6 +49,15 @@ class CatchUp:
                 wrong: then they are what everybody else has.
             OSError: the local storage failed, so nothing new can be here (P9).
         """
+        until = self._env.clock.now_s() + patience_s
+        while (problem := await self._try()) is not None:
+            rest_s = until - self._env.clock.now_s()
+            if rest_s <= 0:
+                raise NotCaughtUp(problem)
+            await asyncio.sleep(min(rest_s, _TRY_AGAIN_S))
+
+    async def _try(self) -> str | None:
+        """Take part in one round; returns why it was not enough."""
         self._env.records.check()
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
@@ -51,15 +65,16 @@ class CatchUp:
                 await self._links.changes.wait_until(lambda: self._links.joining.joined)
                 lag_ms = self._links.clock_lag_ms()
                 behind = await self._rounds.join()
-        except TimeoutError as exc:
-            raise NotCaughtUp("peers did not answer in time") from exc
+        except TimeoutError:
+            return "peers did not answer in time"
         except Stopped as exc:
             raise NotCaughtUp("this node is stopping") from exc
         self._env.records.check()
         if behind:
-            raise NotCaughtUp(f"events are still missing from {', '.join(behind)}")
+            return f"events are still missing from {', '.join(behind)}"
         # The clock may have been set right meanwhile; what it parked before is not here yet.
         self._check_clock(max(lag_ms, self._links.clock_lag_ms()))
+        return None
 
     def _check_clock(self, lag_ms: float) -> None:
         """Raise `ClockOff` if events are parked here though their writers' clocks may be right."""

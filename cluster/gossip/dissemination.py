@@ -1,7 +1,7 @@
 """
 When is an event of this node durable enough to be acknowledged? Pure.
 
-    min(copies - 1, connected members) others anywhere have it      (P1)
+    enough nodes anywhere have it (`replication.enough`)            (P1)
     and every member of the own region that may read here has it    (read your writes, P2)
 
 "May read here" is a lease (`cluster.gossip.leases`). A member that is slow loses it after a while,
@@ -11,8 +11,8 @@ acknowledgement, and one slow disk does not hold up the others for long.
 That is the rule of consistency `region`. `global` asks every connected member instead of those that
 may read here, besides; `local` asks nobody.
 
-With nobody connected the first rule asks for nobody: the write is accepted and counted as
-degraded, and the peers pull it when they are back.
+In a small cluster fewer nodes than `copies` may be enough while others are away: then the write is
+accepted and counted as degraded, and the peers pull it when they are back.
 """
 
 from collections.abc import Collection
@@ -89,13 +89,17 @@ class Acknowledgements:
         self,
         seq: int,
         leased: Collection[NodeId],
+        required: int,
         consistency: Consistency = Consistency.REGION,
     ) -> Verdict:
-        """Judge the event *seq*; *leased* are the nodes that may hold a lease now."""
+        """
+        Judge the event *seq*. *leased* are the nodes that may hold a lease now, *required* is how
+        many nodes must have it, this one included.
+        """
         if consistency is Consistency.LOCAL:
             return Verdict.DURABLE
         having = self.having(seq)
-        if having < min(self._copies - 1, len(self._connected)):
+        if 1 + having < required:
             return Verdict.WAIT
         if consistency is Consistency.GLOBAL and self.lacking(seq, self._connected):
             return Verdict.WAIT

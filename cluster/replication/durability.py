@@ -2,16 +2,21 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from functools import partial
 
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
 from cluster.model import Consistency, Digest, NodeId
+from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
 from cluster.replication.placement import Candidate, place
+
+Goal = Callable[[], int]
+"""How many nodes are to have a blob; asked again after each step, as members come and go."""
 
 
 class Durability:
@@ -47,7 +52,7 @@ class Durability:
             self._env.counters.replications_dropped += 1
             return
         with suppress(BlobUnavailable):
-            _ = self._start(digest, size)
+            _ = self._start(digest, size, self._reachable)
 
     async def ensure_copies(
         self,
@@ -55,24 +60,23 @@ class Durability:
         consistency: Consistency = Consistency.REGION,
     ) -> int | None:
         """
-        Return once every blob is durable on `copies` nodes, or on all that are connected if
-        those are fewer; that is counted as degraded.
+        Return once every blob is durable on `enough.copies_required` nodes; if those are fewer
+        than `copies`, that is counted as degraded.
 
         Raises:
             BlobUnavailable, StorageFull: connected nodes refused or failed, and no other is left.
             OSError: the local disk failed.
         """
+        goal = partial(self._required, consistency)
         lacking = [
-            (digest, size)
-            for digest, size in dict(blobs).items()
-            if self._wanted(digest, consistency)
+            (digest, size) for digest, size in dict(blobs).items() if self._wanted(digest, goal)
         ]
         for digest, size in lacking:
             # All at once; the loop below only waits.
             if self.jobs.get(digest) is None:
-                _ = self._start(digest, size, consistency)
+                _ = self._start(digest, size, goal)
         for digest, size in lacking:
-            await self._secure(digest, size, consistency)
+            await self._secure(digest, size, goal)
         if consistency is not Consistency.LOCAL:
             self._note_degraded([digest for digest, _ in blobs])
         return min((len(self._holding(digest)) for digest, _ in blobs), default=None)
@@ -102,7 +106,7 @@ class Durability:
             BlobUnavailable, StorageFull, OSError: see `ensure_copies`.
         """
         before = len(self._holding(digest))
-        await self._secure(digest, size, Consistency.REGION)
+        await self._secure(digest, size, self._reachable)
         made = len(self._holding(digest)) - before
         self._env.counters.copies_repaired += max(0, made)
 
@@ -111,21 +115,19 @@ class Durability:
         for nodes in self._confirmed.values():
             nodes.discard(node)
 
-    async def _secure(self, digest: Digest, size: int, consistency: Consistency) -> None:
+    async def _secure(self, digest: Digest, size: int, goal: Goal) -> None:
         """Wait for the job on this blob; one that began before this call may be tried again."""
         job = self.jobs.get(digest)
         if job is not None:
             with suppress(ClusterError, OSError):
                 await asyncio.shield(job)
         # Again after a job of somebody else, who may have needed fewer copies.
-        while self._wanted(digest, consistency):
-            job = self.jobs.get(digest) or self._start(digest, size, consistency)
+        while self._wanted(digest, goal):
+            job = self.jobs.get(digest) or self._start(digest, size, goal)
             await asyncio.shield(job)
 
-    def _start(
-        self, digest: Digest, size: int, consistency: Consistency = Consistency.REGION
-    ) -> asyncio.Future[None]:
-        return self.jobs.start(digest, lambda: self._bring(digest, size, consistency))
+    def _start(self, digest: Digest, size: int, goal: Goal) -> asyncio.Future[None]:
+        return self.jobs.start(digest, lambda: self._bring(digest, size, goal))
 
     def _holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
@@ -139,24 +141,31 @@ class Durability:
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
 
-    def _wanted(self, digest: Digest, consistency: Consistency) -> int:
-        """How many copies are missing; 0 when there are enough."""
-        connected = 1 + len(self._peers.connected())
-        needed = {
-            Consistency.LOCAL: 1,
-            Consistency.REGION: min(self._env.config.copies, connected),
-            Consistency.GLOBAL: connected,
-        }[consistency]
-        return max(0, needed - len(self._holding(digest)))
+    def _required(self, consistency: Consistency) -> int:
+        """How many nodes must have a blob before a manifest that names it is acknowledged."""
+        if consistency is Consistency.LOCAL:
+            return 1
+        required = copies_required(self._env.config, self._peers)
+        if consistency is Consistency.GLOBAL:
+            return max(required, 1 + len(self._peers.connected()))
+        return required
 
-    async def _bring(self, digest: Digest, size: int, consistency: Consistency) -> None:
+    def _reachable(self) -> int:
+        """How many can have it now, for work that nobody waits for."""
+        return min(self._env.config.copies, 1 + len(self._peers.connected()))
+
+    def _wanted(self, digest: Digest, goal: Goal) -> int:
+        """How many copies are missing; 0 when there are enough."""
+        return max(0, goal() - len(self._holding(digest)))
+
+    async def _bring(self, digest: Digest, size: int, goal: Goal) -> None:
         """
         Ask one node after the other, until there are enough copies.
 
         The count is taken anew after each answer: nodes come and go meanwhile.
         """
         refusals: dict[NodeId, Exception] = {}
-        while wanted := self._wanted(digest, consistency):
+        while wanted := self._wanted(digest, goal):
             holding = self._holding(digest)
             if not holding:
                 raise BlobUnavailable(digest, "no connected node holds it")

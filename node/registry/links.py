@@ -4,7 +4,7 @@ from cluster.model import Digest, Dot
 from node.errors import BlobNotFound
 from node.registry.names import RepositoryName
 from node.registry.ports import MetadataIndex, Replicator
-from node.registry.projects import policy_of
+from node.registry.projects import prepare_write
 from node.registry.writing import Receipt, acknowledge
 
 
@@ -25,7 +25,7 @@ class Links:
         Raises:
             BlobNotFound: the source does not have it; no repository has it, if none is named.
         """
-        self._replicator.check_writable(policy_of(self._index, repository).consistency)
+        await prepare_write(self._index, self._replicator, repository)
         size = self._mountable(digest, source)
         if size is None and source is not None:
             await self._replicator.catch_up()
@@ -41,8 +41,7 @@ class Links:
         Raises:
             BlobNotFound: it is not there.
         """
-        consistency = policy_of(self._index, repository).consistency
-        self._replicator.check_writable(consistency)
+        consistency = await prepare_write(self._index, self._replicator, repository)
         dot = await self._index.delete_blob(repository, digest)
         if dot is None:
             await self._replicator.catch_up()

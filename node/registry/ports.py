@@ -270,10 +270,11 @@ class Replicator(Protocol):
         """
         ...
 
-    async def ensure_current(self) -> None:
+    async def ensure_current(self, *, patient: bool = False) -> None:
         """
         Return once everything that this region has acknowledged is here; called before answering
-        from the local index. Mostly at once.
+        from the local index, and before writing, which may take longer (*patient*). Mostly at
+        once.
 
         Raises:
             NotCaughtUp: a connected peer had more than could be read in time.

@@ -53,6 +53,25 @@ def policy_of(index: Registers, repository: str) -> ProjectPolicy:
     return _DEFAULT if found is None else read_policy(found[0])
 
 
+async def prepare_write(index: Registers, replicator: Replicator, repository: str) -> Consistency:
+    """
+    Make sure that this node may write in a repository, and knows what came before; returns how
+    far the write has to be before it is acknowledged.
+
+    What a write replaces or removes is what the node knows: one that has missed something would
+    leave a tag that was just pushed standing beside a delete, or make a conflict of two pushes
+    that came one after the other.
+
+    Raises:
+        NotCaughtUp: a connected peer had more than could be read in time.
+        ClockOff, NotEnoughNodes: this node may not write.
+    """
+    await replicator.ensure_current(patient=True)
+    consistency = policy_of(index, repository).consistency
+    replicator.check_writable(consistency)
+    return consistency
+
+
 def read_policy(text: str) -> ProjectPolicy:
     """A policy as it stands in the index; fields that make no sense here are the defaults."""
     try:
@@ -122,8 +141,7 @@ class Projects:
         Raises:
             NotDurable: too few nodes confirmed it. It stands, and may be set again.
         """
-        consistency = policy_of(self._index, name).consistency
-        self._replicator.check_writable(consistency)
+        consistency = await prepare_write(self._index, self._replicator, name)
         event = await self._index.put_setting(KIND, name, msgspec.json.encode(policy).decode())
         assert event is not None
         return await acknowledge(self._replicator, event, consistency)
@@ -135,8 +153,7 @@ class Projects:
         Raises:
             ProjectUnknown: it has no policy of its own.
         """
-        consistency = policy_of(self._index, name).consistency
-        self._replicator.check_writable(consistency)
+        consistency = await prepare_write(self._index, self._replicator, name)
         event = await self._index.put_setting(KIND, name, None)
         if event is None:
             await self._replicator.catch_up()

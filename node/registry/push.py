@@ -15,7 +15,7 @@ from node.errors import (
 from node.registry.manifests import Manifest, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
-from node.registry.projects import policy_of
+from node.registry.projects import prepare_write
 from node.registry.writing import Receipt, acknowledge
 
 TAGS_MAX: Final = 50
@@ -51,12 +51,11 @@ class Push:
         Raises:
             ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
             ManifestBlobUnknown: it names content that the repository does not have.
-            ClockOff, NotEnoughNodes: this node may not write.
+            NotCaughtUp, ClockOff, NotEnoughNodes: see `prepare_write`.
             BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
             NotDurable: too few nodes confirmed it in time. It was taken back.
         """
-        consistency = policy_of(self._index, repository).consistency
-        self._replicator.check_writable(consistency)
+        consistency = await prepare_write(self._index, self._replicator, repository)
         if isinstance(reference, Tag):
             tags = (reference, *tags)
         if len(tags) > TAGS_MAX:
@@ -88,8 +87,7 @@ class Push:
             NotDurable: too few nodes confirmed it in time. The delete stands, and will reach them:
                 taking it back could bring back what somebody else deleted meanwhile.
         """
-        consistency = policy_of(self._index, repository).consistency
-        self._replicator.check_writable(consistency)
+        consistency = await prepare_write(self._index, self._replicator, repository)
         dot = await self._delete_known(repository, reference)
         if dot is None:
             await self._replicator.catch_up()

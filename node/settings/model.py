@@ -143,9 +143,9 @@ class Settings:
         default="accept",
         metadata=_about(
             OneOf(("accept", "refuse")),
-            "What to do with writes while fewer nodes than `copies` are connected.",
-            why="`accept` keeps a cluster writable that has lost nodes, and says so in the answer "
-            "and the metrics; `refuse` answers 503 before anything is written.",
+            "What a cluster of no more than `copies` members does with writes while one is away.",
+            why="`accept` keeps it writable, and says so in the answer and the metrics; `refuse` "
+            "answers 503 before anything is written. Larger clusters wait, and then answer 503.",
         ),
     )
     log_level: str = field(

@@ -55,3 +55,27 @@ async def test_a_node_whose_clock_is_wrong_refuses_every_write(
         answer.json["errors"][0]["message"] == "this node's clock is 5000 ms ahead of its members'"
     )
     assert dict(registry.index.replica.vector()) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "data"),
+    [
+        ("POST", f"/v2/lib/app/blobs/uploads/?mount={DIGEST}&from=lib/other", b""),
+        ("DELETE", f"/v2/lib/app/blobs/{DIGEST}", b""),
+        ("PUT", "/v2/lib/app/manifests/latest", b"{}"),
+        ("DELETE", "/v2/lib/app/manifests/latest", b""),
+        ("DELETE", f"/v2/lib/app/manifests/{DIGEST}", b""),
+        ("PUT", "/atoll/v1/projects/lib", b"{}"),
+        ("DELETE", "/atoll/v1/projects/lib", b""),
+    ],
+)
+async def test_writes_that_may_have_missed_something_are_refused(
+    registry: Registry, method: str, path: str, data: bytes
+):
+    """If this fails, a delete leaves a tag standing that was acknowledged before it began."""
+    registry.replicator.not_current = NotCaughtUp("peers did not answer in time")
+    before = dict(registry.index.replica.vector())
+    answer = await registry.call(method, path, data=data)
+    assert answer.status == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert dict(registry.index.replica.vector()) == before

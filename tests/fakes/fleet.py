@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -169,8 +169,17 @@ class Fleet:
 
     async def trio(self, *regions: str, **tuning: object) -> tuple[Engine, Engine, Engine]:
         """Nodes a, b and c, all connected with each other."""
-        names = ("a", "b", "c")
-        regions = regions or ("eu", "eu", "eu")
+        a, b, c = await self._together(("a", "b", "c"), regions or ("eu", "eu", "eu"), **tuning)
+        return a, b, c
+
+    async def pair(self, *regions: str, **tuning: object) -> tuple[Engine, Engine]:
+        """Nodes a and b, connected with each other."""
+        a, b = await self._together(("a", "b"), regions or ("eu", "eu"), **tuning)
+        return a, b
+
+    async def _together(
+        self, names: Sequence[str], regions: Sequence[str], **tuning: object
+    ) -> list[Engine]:
         engines = [
             self.add(name, region, tuple(f"{other}:1" for other in names), **tuning)
             for name, region in zip(names, regions, strict=True)
@@ -180,7 +189,7 @@ class Fleet:
         for engine in engines:
             await engine.until_connected(*(set(names) - {engine.member.node}))
             await engine.cluster.wait_joined()
-        return engines[0], engines[1], engines[2]
+        return engines
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """

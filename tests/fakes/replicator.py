@@ -26,7 +26,7 @@ class SoloReplicator:
         if self.not_writable is not None:
             raise self.not_writable
 
-    async def ensure_current(self) -> None:
+    async def ensure_current(self, *, patient: bool = False) -> None:
         if self.not_current is not None:
             raise self.not_current
 

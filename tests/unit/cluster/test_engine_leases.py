@@ -56,6 +56,34 @@ async def test_a_reader_with_a_slow_disk_does_not_answer_from_it():
         assert a.cluster.statistics().totals.laggards == 1
 
 
+async def test_who_writes_waits_longer_for_a_silent_member():
+    """If this fails, every write of a region fails while a member that stopped counts as there."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(catch_up_timeout_s=0.05)
+        await until_all_lease(ships, a, b, c)
+        dot = a.records.write("new")
+        c.records.disk.clear()
+        await a.cluster.wait_durable(dot)
+        writing = asyncio.create_task(c.cluster.ensure_current(patient=True))
+        with pytest.raises(NotCaughtUp):
+            await c.cluster.ensure_current()
+        assert not writing.done()
+        c.records.disk.set()
+        await writing
+        assert c.records.knows(dot)
+
+
+async def test_who_writes_does_not_wait_for_ever():
+    async with fleet() as ships:
+        a, b, c = await ships.trio(catch_up_timeout_s=0.05, durable_timeout_s=1.0)
+        await until_all_lease(ships, a, b, c)
+        c.records.disk.clear()
+        await a.cluster.wait_durable(a.records.write("new"))
+        with pytest.raises(NotCaughtUp):
+            await c.cluster.ensure_current(patient=True)
+        c.records.disk.set()
+
+
 async def test_a_reader_whose_full_disk_ends_its_links_does_not_count_as_alone():
     """If this fails, a node with a full disk serves the old tag: it has no link to ask over."""
     async with fleet() as ships:

@@ -3,21 +3,9 @@
 from msgspec.structs import replace
 
 from cluster.model import Digest
-from tests.fakes.fleet import Engine, Fleet, fleet
+from tests.fakes.fleet import Engine, fleet
 
 TUNING = {"repair_interval_s": 0.05, "repair_pause_s": 0.01}
-
-
-async def pair(ships: Fleet, **tuning: object) -> tuple[Engine, Engine]:
-    engines = [
-        ships.add(name, seeds=(f"{other}:1",), **{**TUNING, **tuning})
-        for name, other in (("a", "b"), ("b", "a"))
-    ]
-    for engine in engines:
-        ships.start(engine)
-    for engine in engines:
-        await engine.cluster.wait_joined()
-    return engines[0], engines[1]
 
 
 async def push(engine: Engine, count: int) -> list[Digest]:
@@ -35,7 +23,7 @@ def has_all(engine: Engine, digests: list[Digest]) -> bool:
 async def test_what_was_accepted_while_a_peer_was_away_gets_its_copy():
     """Broken: a blob stays on one disk for ever, and goes with it."""
     async with fleet() as ships:
-        a, b = await pair(ships)
+        a, b = await ships.pair(**TUNING)
         await ships.kill(b)
         await a.until_connected()
         digests = await push(a, 300)
@@ -49,7 +37,7 @@ async def test_what_was_accepted_while_a_peer_was_away_gets_its_copy():
 async def test_the_blobs_of_a_wiped_peer_return():
     """Broken: after a disk was replaced, everything old is on one disk only."""
     async with fleet() as ships:
-        a, b = await pair(ships)
+        a, b = await ships.pair(**TUNING)
         digests = await push(a, 20)
         assert has_all(b, digests)
         await ships.kill(b)
@@ -81,7 +69,7 @@ async def test_a_member_that_is_away_counts_as_it_said():
 async def test_enough_copies_are_left_alone():
     """Broken: the walk asks for every blob of the cluster at every interval."""
     async with fleet() as ships:
-        a, b = await pair(ships)
+        a, b = await ships.pair(**TUNING)
         digests = await push(a, 10)
         await ships.until(lambda: all(len(a.records.holders(d)) == 2 for d in digests))
         holds = ships.network.count("hold")
@@ -94,7 +82,7 @@ async def test_enough_copies_are_left_alone():
 async def test_a_peer_without_room_is_asked_again_later():
     """Broken: one full disk at the wrong moment, and a blob has one copy for ever."""
     async with fleet() as ships:
-        a, b = await pair(ships)
+        a, b = await ships.pair(**TUNING)
         await ships.kill(b)
         await a.until_connected()
         digests = await push(a, 40)

@@ -1,9 +1,12 @@
 """Vector differences, and when an event is durable enough."""
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.config import ClusterConfig
 from cluster.gossip.antientropy import (
     Missing,
     batches,
@@ -16,7 +19,9 @@ from cluster.gossip.antientropy import (
 from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
-from cluster.model import Dot, Event, Key, NodeId, Origin, Region
+from cluster.model import Dot, Event, Key, Member, NodeId, Origin, Region
+from cluster.replication.enough import copies_required
+from cluster.replication.peers import Peers
 
 origins = st.builds(Origin, st.sampled_from("abc"), st.integers(1, 3))
 vectors = st.dictionaries(origins, st.integers(0, 20))
@@ -124,7 +129,48 @@ def test_verdicts(copies, connected, gone, expected):
     for node in gone:
         acks.disconnect(NodeId(node))
     leased = [NodeId(node) for node, (region, _) in connected.items() if region == EU]
-    assert acks.verdict(5, leased) is expected
+    assert acks.verdict(5, leased, min(copies, 1 + len(connected))) is expected
+
+
+@pytest.mark.parametrize(
+    ("copies", "members", "connected", "refuse", "expected"),
+    [
+        (2, 1, 1, False, 1),
+        (2, 2, 2, False, 2),
+        (2, 2, 1, False, 1),
+        (2, 2, 1, True, 2),
+        (2, 3, 3, False, 2),
+        (2, 3, 2, False, 2),
+        (2, 3, 1, False, 2),
+        (3, 3, 2, False, 2),
+        (3, 4, 2, False, 3),
+        (1, 5, 1, False, 1),
+    ],
+    ids=[
+        "a node of its own",
+        "both of two",
+        "one of two, the other away",
+        "the same, refusing",
+        "all of three",
+        "one of three away",
+        "cut off from both",
+        "no more members than copies",
+        "more members than copies",
+        "one copy is enough",
+    ],
+)
+def test_how_many_must_have_a_write(copies, members, connected, refuse, expected):
+    others = [Member(NodeId(f"m{n}"), EU, f"m{n}:1", f"m{n}:2", 1) for n in range(members - 1)]
+
+    class Table:
+        def known(self) -> list[Member]:
+            return others
+
+        def connected(self) -> list[Member]:
+            return others[: connected - 1]
+
+    config = ClusterConfig(copies=copies, refuse_degraded=refuse)
+    assert copies_required(config, cast("Peers", Table())) == expected
 
 
 @given(
@@ -138,9 +184,9 @@ def test_one_more_acknowledgement_never_takes_durability_away(peers, copies):
     for node, (_, has) in peers.items():
         acks.connect(NodeId(node), 5 if has else 0)
     for node in peers:
-        before = acks.verdict(5, leased)
+        before = acks.verdict(5, leased, copies)
         acks.acknowledge(NodeId(node), 5)
-        after = acks.verdict(5, leased)
+        after = acks.verdict(5, leased, copies)
         if before not in order:
             assert after not in order
 
@@ -158,8 +204,8 @@ def test_a_lease_from_a_node_that_is_gone_holds_up_the_acknowledgement():
     """If this fails, a node that was cut off a moment ago serves the tag as it was."""
     acks = Acknowledgements(2)
     acks.connect(NodeId("c"), 5)
-    assert acks.verdict(5, [NodeId("b")]) is LEASED
-    assert acks.verdict(5, []) is DURABLE
+    assert acks.verdict(5, [NodeId("b")], 2) is LEASED
+    assert acks.verdict(5, [], 2) is DURABLE
 
 
 def test_who_lacks_something_acknowledged_may_not_read():
