@@ -12,9 +12,9 @@ from typing import Final
 from tests.e2e.processes import ProcessFailed
 from tests.netfaults import report, sandbox
 from tests.netfaults.evidence import Evidence
-from tests.netfaults.rules import Violation
 from tests.netfaults.run import EVIDENCE, Result, Run
 from tests.netfaults.scenarios import SCENARIOS
+from tests.netfaults.violation import Violation
 
 RESULTS: Final = Path("results/netfaults")
 NODE_FAILED: Final = "a node failed"
@@ -71,8 +71,10 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     converged = "never" if result.converged_s is None else f"{result.converged_s:.2f} s"
     print(
         f"{scenario} seed {seed}: {result.faults} faults, {sum(result.operations.values())} ops, "
+        f"{result.strict_operations} of them and {result.strict_s:.1f} s strict, "
         f"{result.acknowledged} pushes acknowledged, {result.unknown} unknown "
         f"({result.took_effect} took effect), agreed after {converged}, "
+        f"timers up to {result.late_s:.2f} s late, "
         f"{result.stale_cut_off} stale reads at cut-off nodes; "
         f"{result.violations or 'no violation'}",
         flush=True,
