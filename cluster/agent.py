@@ -35,7 +35,14 @@ from cluster.driver.service import Service
 from cluster.driver.spreading import Spreading
 from cluster.driver.trimming import Trimming
 from cluster.environment import Environment
-from cluster.errors import ClockOff, JoinRefused, NotCaughtUp, NotEnoughNodes
+from cluster.errors import (
+    ClockOff,
+    JoinRefused,
+    MemberNotDead,
+    MemberUnknown,
+    NotCaughtUp,
+    NotEnoughNodes,
+)
 from cluster.gossip import antientropy
 from cluster.gossip.spread import Spread
 from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region, Status
@@ -278,12 +285,22 @@ class Cluster:
         connected = [member.node for member in self._links.connected()]
         return not self._links.acknowledgements.lacking(own, connected)
 
-    def remove(self, node: NodeId) -> bool:
+    def remove(self, node: NodeId) -> None:
         """
-        Count a dead member as one that left: for a node that will not come back. Returns whether
-        it was dead. Should it live after all, it is a member again as soon as it hears of this.
+        Count a dead member as one that left: for a node that will not come back. Should it live
+        after all, it is a member again as soon as it hears of this.
+
+        Raises:
+            MemberUnknown, MemberNotDead: there is nothing to remove.
         """
-        return self._probing.remove(node)
+        status = self._links.members.status(node)
+        if node == self._env.me.node:
+            status = Status.ALIVE
+        if status in (None, Status.LEFT):
+            raise MemberUnknown(node)
+        if not self._probing.remove(node):
+            assert status is not None
+            raise MemberNotDead(node, status.value)
 
     def expected(self, region: Region) -> Sequence[Member]:
         """The other members of *region* that are neither dead nor left."""

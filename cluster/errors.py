@@ -20,6 +20,8 @@ Errors of the replication engine.
     │           └── WrongCluster   the peer belongs to another cluster
     ├── ClockOff             this node's own clock is wrong: write nothing
     ├── NotEnoughNodes       too few nodes are connected: write nothing
+    ├── MemberUnknown        no member has that name
+    ├── MemberNotDead        a member that may still answer cannot be removed
     ├── UnknownRegion        no member is in that region
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
@@ -150,6 +152,20 @@ class UnknownRegion(ClusterError):
     def __init__(self, region: str) -> None:
         super().__init__(f"no member is in region {region!r}")
         self.region = region
+
+
+class MemberUnknown(ClusterError):
+    def __init__(self, node: str) -> None:
+        super().__init__(f"no member is named {node!r}")
+        self.node = node
+
+
+class MemberNotDead(ClusterError):
+    """Only a dead member may be removed: the others wait for one that answers, and rightly so."""
+
+    def __init__(self, node: str, status: str) -> None:
+        super().__init__(f"{node} is {status}; only a dead member can be removed")
+        self.node = node
 
 
 class NotCaughtUp(ClusterError):

@@ -17,11 +17,14 @@ class Add(msgspec.Struct, frozen=True, array_like=True):
     """
     A push: the object is present under this event's dot, which stands for *replaces* too.
 
-    *payload* is the registry's; the cluster never reads it.
+    *payload* is the registry's; the cluster never reads it. *needs* are events of other logs
+    without which the object is of no use, as those that brought the blobs of a manifest: one of
+    each log at most, the last.
     """
 
     replaces: tuple[Dot, ...]
     payload: bytes
+    needs: tuple[Dot, ...] = ()
 
 
 class Remove(msgspec.Struct, frozen=True, array_like=True):
@@ -82,13 +85,16 @@ def kind_of(body: Body) -> str:
 
 def builds_on(body: Body) -> tuple[Dot, ...]:
     """
-    The events whose outcome *body* takes for known: what it replaces, removes or withdraws.
+    The events whose outcome *body* takes for known: what it replaces, removes, withdraws or needs.
 
-    Applied before one of them, it would uncover what that one had hidden: a deletion of the
-    latest write, say, lets the one before it be seen.
+    Applied before one of the former, it would uncover what that one had hidden: a deletion of the
+    latest write, say, lets the one before it be seen. And who has a push has to have all that it
+    takes to serve it: only then is it a copy.
     """
     match body:
-        case Add(replaces, _) | Write(replaces, _):
+        case Add(replaces, _, needs):
+            return (*replaces, *needs)
+        case Write(replaces, _):
             return replaces
         case Remove(dots) | Withdraw(dots, _):
             return dots

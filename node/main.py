@@ -48,6 +48,7 @@ from node.registry.push import Push
 from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.waiting import Waits
+from node.registry.withdrawals import Withdrawals
 from node.room import check_room
 from node.settings import Address, Settings
 from node.startup import StartupError
@@ -100,6 +101,7 @@ class Node:
         self,
         cluster: Cluster,
         uploads: Uploads,
+        withdrawals: Withdrawals,
         holdings: Holdings,
         http: web.ServerRunner,
         readiness: Readiness,
@@ -107,6 +109,7 @@ class Node:
     ) -> None:
         self._cluster = cluster
         self._uploads = uploads
+        self._withdrawals = withdrawals
         self._holdings = holdings
         self._http = http
         self._readiness = readiness
@@ -118,6 +121,7 @@ class Node:
             work = [
                 tasks.create_task(self._cluster.run(), name="cluster"),
                 tasks.create_task(self._uploads.run(), name="uploads"),
+                tasks.create_task(self._withdrawals.run(), name="withdrawals"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._become_ready(), name="readiness"),
                 tasks.create_task(self._departure.run(stop), name="departure"),
@@ -176,7 +180,8 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         index.journal.on_conflict = partial(_note_conflict, metrics)
         metrics.watch_store(lambda: _store_figures(index, uploads))
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
-        push, departure = Push(metadata, replicator), Departure(readiness)
+        withdrawals = Withdrawals(metadata, logs.get_logger("withdrawals"))
+        push, departure = Push(metadata, replicator, withdrawals), Departure(readiness)
         view: ClusterView = cluster
         forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
         context = Context(
@@ -203,7 +208,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
         readiness.meet("index")
-        yield Node(cluster, uploads, holdings, http, readiness, departure)
+        yield Node(cluster, uploads, withdrawals, holdings, http, readiness, departure)
 
 
 def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:

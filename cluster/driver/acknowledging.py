@@ -30,7 +30,7 @@ class Acknowledging:
         patient_until = now() + self._env.config.laggard_s
         until = now() + self._env.config.durable_timeout_s
         while True:
-            leased = self._leased(now())
+            leased = self._links.leasing.granted()
             required = copies_required(self._env.config, self._links)
             verdict = acknowledgements.verdict(dot.seq, leased, required, consistency)
             wake_at = until
@@ -44,15 +44,11 @@ class Acknowledging:
                 raise NotDurable(dot)
             if verdict is Verdict.LEASED:
                 lacking = acknowledgements.lacking(dot.seq, leased)
-                ends_at = min(map(self._links.grants.until, lacking))
+                ends_at = min(leased[node] for node in lacking)
                 wake_at = min(until, ends_at if now() >= patient_until else patient_until)
                 if now() >= patient_until:
                     self._withhold(lacking, dot)
             await self._links.changes.wait_at_most(wake_at - now())
-
-    def _leased(self, now: float) -> list[NodeId]:
-        """Members of the region that may hold a lease from this node."""
-        return [node for node in self._links.neighbours() if self._links.grants.until(node) > now]
 
     def _withhold(self, nodes: list[NodeId], dot: Dot) -> None:
         for node in nodes:

@@ -9,6 +9,7 @@ from typing import Protocol
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
+from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link
 from cluster.environment import Environment
 from cluster.errors import (
@@ -21,8 +22,6 @@ from cluster.errors import (
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
-from cluster.gossip.last_said import LastSaid
-from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.backoff import Backoff
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
@@ -69,13 +68,11 @@ class Links:
         self.members = Members(env.me, env.config.members_max)
         self.joining = Joining(env.config.seeds)
         self.acknowledgements = Acknowledgements(env.config.copies)
-        now = env.clock.now_s()
-        self.grants, self.leases = Grants(env.config.lease_s, now), Leases(env.config.lease_s)
+        self.leasing = Leasing(env, self.members, self.joining, self.acknowledgements)
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
         self.bootstrap = Bootstrap(env, self, self.changes)
-        self.last_said = LastSaid()
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._hindered: set[NodeId] = set()
@@ -188,7 +185,7 @@ class Links:
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
-        self.last_said.note(member, have)
+        self.leasing.hear(member, have)
         if before is not None and before.epoch != member.epoch:
             self._end_run_of(before)
         for new in (member, *self.members.hear(known)):
@@ -237,7 +234,7 @@ class Links:
             # Two others share a name. That is not this node's end, but no link either.
             raise PeerRefused(str(exc)) from exc
         if greeting.current:
-            self.leases.take(member.node, asked_at)
+            self.leasing.take(member.node, asked_at)
         return greeting
 
     def answer(self, greeting: Greeting) -> Greeting:
@@ -251,29 +248,13 @@ class Links:
         if self.members.is_me(sender):
             return self.greeting()
         self.meet(sender, greeting.known, greeting.have)
-        current = sender.region == self._env.me.region and self._may_grant(sender)
-        if current:
-            self.grants.grant(sender.node, self._env.clock.now_s())
-        return self.greeting(current=current)
-
-    def _may_grant(self, member: Member) -> bool:
-        """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
-        if not self.joining.joined:
-            # What an earlier run wrote may be with peers only: this may be a new disk.
-            return False
-        earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
-        lacks = antientropy.behind(self.last_said.by(member), earlier)
-        return not lacks and self.acknowledgements.may_grant(member.node)
-
-    def neighbours(self) -> list[NodeId]:
-        """The other members of this region."""
-        return [m.node for m in self.members.others() if m.region == self._env.me.region]
+        return self.greeting(current=self.leasing.grant(sender))
 
     def is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
         if self.bootstrap.wanted:
             return False
-        return self.leases.cover(self.neighbours(), self._env.clock.now_s())
+        return self.leasing.is_covered()
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is from its members', if that is too far; else 0."""

@@ -19,6 +19,11 @@ class LastSaid:
         """Take note of a greeting of *member*."""
         self._said[member.node] = member.epoch, have
 
+    def heard(self, member: Member) -> bool:
+        """Whether *member* has said anything in its present run."""
+        said = self._said.get(member.node)
+        return said is not None and said[0] == member.epoch
+
     def by(self, member: Member) -> Vector:
         """How far *member* is, as it said."""
         epoch, have = self._said.get(member.node, (member.epoch, {}))

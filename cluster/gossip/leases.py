@@ -39,7 +39,17 @@ class Grants:
         """
         self._lease_s = lease_s
         self._until: dict[NodeId, float] = {}
-        self._inherited_until = now + lease_s * DRIFT
+        self.become_known(now)
+
+    def become_known(self, now: float) -> None:
+        """
+        Count everybody as holding a lease from *now* on: another member has just heard of this one.
+
+        Who has not heard of it asks it for none, and reads by those of the others. The lease that
+        one grants after it has heard brings the news along; so the last one without it is over when
+        a lease of now would be.
+        """
+        self._inherited_until = now + self._lease_s * DRIFT
 
     def grant(self, node: NodeId, now: float) -> None:
         """Note that *node* was answered at *now* that it may read here."""

@@ -80,6 +80,10 @@ class Joining:
         self._caught_up.add(node)
         self._settle()
 
+    def has_caught_up(self, node: NodeId) -> bool:
+        """Whether everything that *node* had, at some time in this run, is here."""
+        return node in self._caught_up
+
     def give_up(self) -> None:
         """Serve with what there is: a dead seed must not keep its region down."""
         self._over = True

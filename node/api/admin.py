@@ -10,7 +10,7 @@ from aiohttp import web
 
 from cluster.clock import stamp_ms
 from cluster.gossip.merge import Version
-from cluster.model import Digest, Dot
+from cluster.model import Digest, Dot, NodeId
 from node.api import headers
 from node.api.context import Context
 from node.api.json import encode_json
@@ -121,6 +121,12 @@ async def delete_project(
 async def cluster(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET of the cluster as this node sees it."""
     return _json(context.cluster.statistics())
+
+
+async def remove_member(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
+    """DELETE of a dead member: it will not come back, and nobody waits for it any more."""
+    context.cluster.remove(NodeId(target.variable))
+    return web.Response(status=202, headers=headers.API_VERSION)
 
 
 async def leave(context: Context, request: web.BaseRequest, target: Target) -> web.Response:

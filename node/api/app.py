@@ -48,6 +48,7 @@ HANDLERS: Final[Mapping[Action, Handler]] = {
     Action.PROJECT_DELETE: admin.delete_project,
     Action.CLUSTER: admin.cluster,
     Action.WAIT: waiting.wait,
+    Action.MEMBER_REMOVE: admin.remove_member,
     Action.LEAVE: admin.leave,
 }
 

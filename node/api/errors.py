@@ -57,6 +57,8 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.BlobUnavailable: (503, "UNAVAILABLE"),
     cluster.ClockOff: (503, "UNAVAILABLE"),
     cluster.NotEnoughNodes: (503, "UNAVAILABLE"),
+    cluster.MemberUnknown: (404, "UNSUPPORTED"),
+    cluster.MemberNotDead: (409, "UNSUPPORTED"),
     cluster.UnknownRegion: (400, "UNSUPPORTED"),
     cluster.NotCaughtUp: (503, "UNAVAILABLE"),
     cluster.NotDurable: (503, "UNAVAILABLE"),

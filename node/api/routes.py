@@ -40,6 +40,7 @@ class Action(StrEnum):
     PROJECT_DELETE = "project.delete"
     CLUSTER = "cluster.read"
     WAIT = "wait"
+    MEMBER_REMOVE = "member.remove"
     LEAVE = "cluster.leave"
 
 
@@ -94,6 +95,7 @@ ADMIN_ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = 
         },
     ),
     (("cluster",), {"GET": Action.CLUSTER}),
+    (("members", VAR), {"DELETE": Action.MEMBER_REMOVE}),
     (("wait",), {"GET": Action.WAIT}),
     (("leave",), {"POST": Action.LEAVE}),
 )

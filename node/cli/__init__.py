@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.admin import history, leave, project, rollback, wait
+from node.cli.admin import history, leave, project, remove, rollback, wait
 from node.cli.config import config
 from node.cli.serve import serve
 from node.cli.up import up
@@ -69,6 +69,7 @@ app.command()(wait)
 app.command()(history)
 app.command()(rollback)
 app.command()(leave)
+app.command()(remove)
 app.add_typer(project, name="project")
 
 

@@ -80,6 +80,16 @@ def leave(
         typer.echo(ask_to_leave(url, drain, timeout))
 
 
+def remove(
+    node: Annotated[str, typer.Argument(help="Name of a dead member.")], url: _Url = _LOCAL
+) -> None:
+    """Count a dead member as gone for good, so that nobody waits for it any more."""
+    from node.cli.leave import remove as count_out
+
+    with _told():
+        count_out(node, url)
+
+
 project = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

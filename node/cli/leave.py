@@ -1,7 +1,8 @@
-"""`atoll leave`: take a node out of its cluster for good."""
+"""`atoll leave` and `atoll remove`: take a node out of its cluster for good."""
 
 import time
 from typing import Any, Final
+from urllib.parse import quote
 
 from node.cli.client import ask, ask_for
 from node.cli.errors import CommandError
@@ -36,6 +37,16 @@ def leave(url: str, drain_s: float | None, timeout_s: float) -> str:
             raise CommandError(f"{node} was asked to leave, but is still a member for {names}")
         time.sleep(_POLL_S)
     return f"{node} has left"
+
+
+def remove(node: str, url: str) -> None:
+    """
+    Have the node at *url* count the dead member *node* out; it tells the others.
+
+    Raises:
+        CommandError: it could not be asked, or there is no dead member of that name.
+    """
+    ask_for(parse_url(url), "DELETE", f"/atoll/v1/members/{quote(node, safe='')}")
 
 
 def _counts(peer: dict[str, Any], node: str) -> bool:

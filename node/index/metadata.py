@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from cluster.events import Add
 from cluster.gossip.merge import Presence
-from cluster.model import Digest, Dot, Key
+from cluster.model import Digest, Dot, Key, Origin
 from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
 from node.index import fallback, keys, local, objects, rows
 from node.index.journal import Journal, Transaction
@@ -37,10 +37,10 @@ class Metadata(Queries):
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> StoredManifest:
-            _check_needs(txn, repository, manifest.needs)
+            needs = _check_needs(txn, repository, manifest.needs)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
-            body = Add(self._replaceable(live), payload)
+            body = Add(self._replaceable(live), payload, needs)
             dot = pushed = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
             self._open.add(pushed)
             writes: list[TagWrite] = []
@@ -173,29 +173,42 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     return parse_manifest(state.latest.note, body).subject
 
 
-def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> None:
-    """In the same change that stores the manifest, so that nothing can slip in between."""
+def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tuple[Dot, ...]:
+    """
+    In the same change that stores the manifest, so that nothing can slip in between.
+
+    Returns the last event of each other log that brought something of it.
+    """
     missing: list[Digest] = []
+    brought: dict[Origin, Dot] = {}
     for need in needs:
-        sizes = _sizes(txn, repository, need)
+        found = _found(txn, repository, need)
+        sizes = [size for size, _ in found]
         if not sizes:
             missing.append(need.digest)
         elif need.size not in sizes:
             raise ManifestInvalid(
                 f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
             )
+        for _, dots in found:
+            if txn.origin not in {dot.origin for dot in dots}:
+                last = max(dots)
+                brought[last.origin] = max(last, brought.get(last.origin, last))
     if missing:
         raise ManifestBlobUnknown(missing)
+    return tuple(sorted(brought.values()))
 
 
-def _sizes(txn: Transaction, repository: str, need: Need) -> list[int]:
-    """The sizes under which the repository has what is needed; empty when it does not."""
-    found: list[int] = []
-    blob = objects.presence(txn, "blobs", repository, need.digest).latest
-    if blob is not None:
-        found.append(int(blob.note))
+def _found(txn: Transaction, repository: str, need: Need) -> list[tuple[int, tuple[Dot, ...]]]:
+    """What the repository has under that digest: sizes, and the pushes that brought it."""
+    found: list[tuple[int, tuple[Dot, ...]]] = []
+    blob = objects.presence(txn, "blobs", repository, need.digest)
+    if blob.latest is not None:
+        found.append((int(blob.latest.note), blob.dots))
     if need.may_be_manifest:
         body = txn.get("manifest_bytes", keys.join(repository, need.digest))
         if body is not None:
-            found.append(len(body))
+            found.append(
+                (len(body), objects.presence(txn, "manifests", repository, need.digest).dots)
+            )
     return found

@@ -326,9 +326,18 @@ class Replicator(Protocol):
 
 
 class ClusterView(Protocol):
-    """What the admin API shows of the cluster."""
+    """What the admin API shows of the cluster, and asks of it."""
 
     def statistics(self) -> ClusterStatistics: ...
+
+    def remove(self, node: NodeId) -> None:
+        """
+        Count a dead member as gone for good.
+
+        Raises:
+            MemberUnknown, MemberNotDead: there is nothing to remove.
+        """
+        ...
 
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float

@@ -16,6 +16,7 @@ from node.registry.manifests import Manifest, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
 from node.registry.projects import prepare_write
+from node.registry.withdrawals import Withdrawals
 from node.registry.writing import Receipt, acknowledge
 
 TAGS_MAX: Final = 50
@@ -32,9 +33,12 @@ class PushedManifest(NamedTuple):
 class Push:
     """The write side of manifests, and deleting."""
 
-    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
+    def __init__(
+        self, index: MetadataIndex, replicator: Replicator, withdrawals: Withdrawals
+    ) -> None:
         self._index = index
         self._replicator = replicator
+        self._withdrawals = withdrawals
 
     async def put_manifest(
         self,
@@ -54,6 +58,7 @@ class Push:
             NotCaughtUp, ClockOff, NotEnoughNodes: see `prepare_write`.
             BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
             NotDurable: too few nodes confirmed it in time. It was taken back.
+            StorageFailure: it could not be written; or not be taken back, which is tried again.
         """
         consistency = await prepare_write(self._index, self._replicator, repository)
         if isinstance(reference, Tag):
@@ -70,10 +75,12 @@ class Push:
         try:
             receipt = await acknowledge(self._replicator, stored.event, consistency)
         except NotDurable:
-            await self._index.withdraw_manifest(repository, digest, stored)
+            await self._withdrawals.withdraw(repository, digest, stored)
             raise
-        finally:
+        except BaseException:
             self._index.settle(stored)
+            raise
+        self._index.settle(stored)
         if copies is not None and copies < receipt.acknowledged.nodes:
             receipt = Receipt(receipt.event, receipt.acknowledged._replace(nodes=copies))
         return PushedManifest(digest, manifest.subject, tuple(tags), receipt)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from cluster.errors import ClusterError, MemberNotDead, MemberUnknown
 from cluster.events import Write, encode_body
 from cluster.gossip.spread import NodeState
 from cluster.model import Digest, Dot, Event, Key, NodeId, Region
@@ -247,6 +248,23 @@ async def test_a_node_does_not_drain_for_ever(registry: Registry, given: str):
     answer = await registry.call("POST", f"/atoll/v1/leave?drain_s={given}")
     assert answer.status == 400
     assert registry.view.departures == []
+
+
+async def test_a_dead_member_is_counted_out(registry: Registry):
+    assert (await registry.call("DELETE", "/atoll/v1/members/us-2")).status == 202
+    assert registry.view.removed == ["us-2"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"), [(MemberUnknown("us-2"), 404), (MemberNotDead("us-2", "alive"), 409)]
+)
+async def test_who_is_not_dead_is_not_counted_out(
+    registry: Registry, problem: ClusterError, status: int
+):
+    registry.view.not_removed = problem
+    answer = await registry.call("DELETE", "/atoll/v1/members/us-2")
+    assert (answer.status, answer.codes) == (status, ["UNSUPPORTED"])
+    assert "us-2" in answer.json["errors"][0]["message"]
 
 
 async def test_waiting_tells_the_state_of_every_node(registry: Registry):

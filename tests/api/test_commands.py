@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from cluster.errors import MemberNotDead
 from cluster.gossip.spread import NodeState
 from cluster.model import NodeId, Region, Status
 from cluster.statistics import MemberStatistics
@@ -149,6 +150,16 @@ async def test_leaving_alone_waits_for_nobody(registry: Registry):
     assert done.exit_code == 0, done
     assert "solo is leaving; nobody was connected" in done.output
     assert registry.view.departures == [1.5]
+
+
+async def test_removing_a_dead_member(registry: Registry):
+    url = ("--url", f"127.0.0.1:{registry.port}")
+    assert (await atoll("remove", "us-2", *url)).exit_code == 0
+    assert registry.view.removed == ["us-2"]
+    registry.view.not_removed = MemberNotDead("us-2", "alive")
+    done = await atoll("remove", "us-2", *url)
+    assert done.exit_code == 1
+    assert "us-2 is alive" in done.told
 
 
 def member(name: str, registry: Registry) -> MemberStatistics:

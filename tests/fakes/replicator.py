@@ -68,6 +68,8 @@ class SoloView:
         self.members: tuple[MemberStatistics, ...] = ()
         self.departures: list[float] = []
         """Requests to leave: the seconds to serve on."""
+        self.removed: list[NodeId] = []
+        self.not_removed: ClusterError | None = None
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(
@@ -87,6 +89,11 @@ class SoloView:
             replications_waiting=0,
             totals=Counters(),
         )
+
+    def remove(self, node: NodeId) -> None:
+        if self.not_removed is not None:
+            raise self.not_removed
+        self.removed.append(node)
 
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float

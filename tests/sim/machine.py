@@ -25,6 +25,7 @@ from node.registry.listing import Listing
 from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
+from node.registry.withdrawals import Withdrawals
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.loop import Process, SimLoop
 from tests.sim.network import Network
@@ -108,6 +109,7 @@ class Running:
     cluster: Cluster
     uploads: Uploads
     push: Push
+    withdrawals: Withdrawals
     pull: Pull
     links: Links
     listing: Listing
@@ -246,7 +248,7 @@ class Machine:
         self.network.listen(self.address, self.region, running.process, service)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (running.cluster, running.uploads, holdings):
+                for work in (running.cluster, running.uploads, running.withdrawals, holdings):
                     tasks.create_task(work.run(), name=type(work).__name__)
                 await running.cluster.wait_joined()
                 await holdings.renew()
@@ -339,6 +341,7 @@ def assemble(machine: Machine, process: Process) -> Running:
     uploads = Uploads(
         index.metadata, blobs, replicator, UploadConfig(), log, lambda: wall.now_ms() / 1000
     )
+    withdrawals = Withdrawals(index.metadata, log)
     return Running(
         process=process,
         store=store,
@@ -347,7 +350,8 @@ def assemble(machine: Machine, process: Process) -> Running:
         writer=writers[0],
         cluster=cluster,
         uploads=uploads,
-        push=Push(index.metadata, replicator),
+        push=Push(index.metadata, replicator, withdrawals),
+        withdrawals=withdrawals,
         pull=Pull(index.metadata, blobs, replicator),
         links=Links(index.metadata, replicator),
         listing=Listing(index.metadata, replicator),

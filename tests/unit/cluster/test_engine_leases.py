@@ -151,6 +151,38 @@ async def test_nobody_may_read_by_the_word_of_a_node_that_has_not_joined():
         assert not a.cluster.service.on_hello(greeting).current
 
 
+async def test_nobody_may_read_by_the_word_of_a_new_disk_before_all_were_asked():
+    """
+    If this fails, a node whose disk was replaced lets a member read that lacks what the old disk
+    acknowledged: only a third one has it, and that is no seed.
+    """
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        ships.network.cut("a:1", "b:1")
+        dot = a.records.write("new")
+        await a.cluster.wait_durable(dot)
+        assert not b.records.knows(dot)
+        await ships.kill(a)
+        ships.network.cut("a:1", "c:1")
+        ships.network.heal("a:1", "b:1")
+        wiped = ships.adopt(msgspec.structs.replace(a.member, epoch=2), ("b:1",))
+        ships.start(wiped)
+        await wiped.cluster.wait_joined()
+        greeting = Greeting("test", b.member, (), {}, a.clock.now_ms())
+        assert not wiped.cluster.service.on_hello(greeting).current
+        ships.network.heal("a:1", "c:1")
+        await ships.until(lambda: wiped.records.knows(dot))
+        await ships.until(
+            lambda: (
+                wiped.cluster.service.on_hello(
+                    msgspec.structs.replace(greeting, have={dot.origin: dot.seq})
+                ).current
+            )
+        )
+        assert not wiped.cluster.service.on_hello(greeting).current
+
+
 async def test_regions_have_no_leases_between_them():
     """Reading in one region must not depend on another one."""
     async with fleet() as ships:

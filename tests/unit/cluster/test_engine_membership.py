@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.errors import WrongCluster
+from cluster.errors import MemberNotDead, MemberUnknown, NotEnoughNodes, WrongCluster
 from cluster.model import (
     Consistency,
     Member,
@@ -180,12 +180,34 @@ async def test_a_dead_member_can_be_removed():
     """A machine that burnt down cannot say goodbye."""
     async with fleet() as ships:
         a, b, c = await ships.trio(**FAST_DETECTOR)
-        assert not a.cluster.remove(NodeId("c")), "the living are not removed"
+        for living in ("c", "a"):
+            with pytest.raises(MemberNotDead):
+                a.cluster.remove(NodeId(living))
+        with pytest.raises(MemberUnknown):
+            a.cluster.remove(NodeId("x"))
         await ships.kill(c)
         await until_status(ships, "c", Status.DEAD, a, b)
-        assert a.cluster.remove(NodeId("c"))
+        a.cluster.remove(NodeId("c"))
         await until_status(ships, "c", None, a, b)
         assert a.cluster.statistics().members_known == 2
+        with pytest.raises(MemberUnknown):
+            a.cluster.remove(NodeId("c"))
+
+
+async def test_who_lost_all_others_for_good_has_a_cluster_of_one():
+    """If this fails, the last node of a cluster never takes a write again."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR, durable_timeout_s=0.1)
+        await ships.kill(b)
+        await ships.kill(c)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_until(lambda s: all(m.status is Status.DEAD for m in s.members))
+        with pytest.raises(NotEnoughNodes):
+            await a.cluster.ensure_copies([])
+        for lost in ("b", "c"):
+            a.cluster.remove(NodeId(lost))
+        await a.cluster.ensure_copies([])
+        await a.cluster.wait_durable(a.records.write("x"))
 
 
 async def test_a_restarted_node_knows_everybody_without_seeds():

@@ -246,6 +246,13 @@ def test_a_new_run_waits_for_the_leases_of_the_last_one():
     assert Grants(0.8, now=100.0).until(B) > 100.8
 
 
+def test_who_has_just_heard_of_a_writer_may_have_told_nobody_yet():
+    """If this fails, a member that knows nothing of a new writer serves the old tag beside it."""
+    grants = Grants(0.8, now=100.0)
+    grants.become_known(105.0)
+    assert grants.until(B) > 105.8
+
+
 @given(st.sets(st.sampled_from("abcdefgh")), st.sampled_from("abcdefgh"), st.integers(1, 4))
 def test_one_relay_that_goes_away_changes_only_itself(region, gone, count):
     nodes = {NodeId(node) for node in region}

@@ -1,0 +1,80 @@
+"""Who of this region may answer reads from its own index: asking for leases, and granting them."""
+
+from cluster.environment import Environment
+from cluster.gossip import antientropy
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.last_said import LastSaid
+from cluster.gossip.leases import Grants, Leases, earlier_runs
+from cluster.membership.joining import Joining
+from cluster.membership.members import Members
+from cluster.model import Member, NodeId, Status, Vector
+
+
+class Leasing:
+    """`gossip.leases` among the members of one region. Leases travel in greetings."""
+
+    def __init__(
+        self,
+        env: Environment,
+        members: Members,
+        joining: Joining,
+        acknowledgements: Acknowledgements,
+    ) -> None:
+        self._env = env
+        self._members = members
+        self._joining = joining
+        self._acknowledgements = acknowledgements
+        self._grants = Grants(env.config.lease_s, env.clock.now_s())
+        self._leases = Leases(env.config.lease_s)
+        self.last_said = LastSaid()
+
+    def hear(self, member: Member, have: Vector) -> None:
+        """Take note of how far *member* says it is."""
+        if not self.last_said.heard(member):
+            self._grants.become_known(self._env.clock.now_s())
+        self.last_said.note(member, have)
+
+    def neighbours(self) -> list[NodeId]:
+        """The other members of this region."""
+        return [m.node for m in self._members.others() if m.region == self._env.me.region]
+
+    def grant(self, member: Member) -> bool:
+        """Grant *member*, which has just been heard, a lease if it may have one."""
+        if member.region != self._env.me.region or not self._may_read(member):
+            return False
+        self._grants.grant(member.node, self._env.clock.now_s())
+        return True
+
+    def take(self, node: NodeId, asked_at: float) -> None:
+        """Note the lease that *node* granted to a question of *asked_at*."""
+        self._leases.take(node, asked_at)
+
+    def is_covered(self) -> bool:
+        """Whether this node may read, by the leases of all its neighbours."""
+        return self._leases.cover(self.neighbours(), self._env.clock.now_s())
+
+    def granted(self) -> dict[NodeId, float]:
+        """The neighbours that may hold a lease of this node now, and when it is surely over."""
+        now, until = self._env.clock.now_s(), self._grants.until
+        return {node: until(node) for node in self.neighbours() if until(node) > now}
+
+    def _may_read(self, member: Member) -> bool:
+        """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
+        if not self._joining.joined or not self._has_asked_all_but(member):
+            # What an earlier run wrote may be with peers only: this may be a new disk.
+            return False
+        earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
+        lacks = antientropy.behind(self.last_said.by(member), earlier)
+        return not lacks and self._acknowledgements.may_grant(member.node)
+
+    def _has_asked_all_but(self, reader: Member) -> bool:
+        """
+        Whether every other living member was pulled from in this run; joining may ask seeds only.
+
+        What *reader* has it need not be told.
+        """
+        return all(
+            self._joining.has_caught_up(member.node)
+            for member in self._members.others()
+            if member.node != reader.node and self._members.status(member.node) is not Status.DEAD
+        )
