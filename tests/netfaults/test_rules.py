@@ -283,6 +283,28 @@ ELSEWHERE = op("push", 2.5, 3.5, "A", tag="u")
             id="and one that was not heard of",
         ),
         pytest.param(
+            [
+                op("push", 0, 1, "B", region="us"),
+                op("push", 3, 4, "A"),
+                op("push", 5, 6, "C"),
+                op("delete_digest", 7, 8, "C"),
+                op("pull", 9, 10, "B"),
+            ],
+            [],
+            id="also when what is deleted had replaced a newer one",
+        ),
+        pytest.param(
+            [
+                op("push", 0, 1, "B", region="us"),
+                op("push", 3, 4, "A"),
+                op("push", 5, 6, "C"),
+                op("delete_digest", 7, 8, "A"),
+                op("pull", 9, 10, "B"),
+            ],
+            [STALE],
+            id="but not when that stands",
+        ),
+        pytest.param(
             [PUSH, op("delete_digest", 2, 3, "A"), ELSEWHERE, op("pull", 4, 5, "A")],
             [STALE],
             id="the tag stays off when the manifest is back",

@@ -9,7 +9,7 @@ same promises for the simulator, which sees every event and can say more.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from tests.netfaults.disturbances import Disturbances
@@ -110,23 +110,28 @@ class Writes:
     # --- tags ------------------------------------------------------------------------------------
 
     def may_be_gone(self, push: Op, until: float = math.inf) -> bool:
+        """Whether its tag may be without a value before *until* though there was *push*."""
+        return next(self._may_end(push, until), None) is not None
+
+    def _may_end(self, push: Op, until: float) -> Iterator[Op]:
         """
-        Whether its tag may be without a value before *until* though there was *push*: a deletion
-        may have taken that off, or what may have replaced it, or what replaced this.
+        Deletions that may have left its tag without *push* and all that came after it: they took
+        that off, or what may have replaced it, or what replaced this.
         """
         ahead, met = [push], {push}
         while ahead:
             each = ahead.pop()
             later = [
                 write
-                for write in self.of_tag(push.repo, push.tag)
+                for write in (*self.of_tag(push.repo, push.tag), *self._deletes_of(each))
                 if write.start < until and self.may_have_seen(write, each)
             ]
-            if self.may_be_deleted(each, until) or any(w.kind == "delete" for w in later):
-                return True
-            ahead += [write for write in later if write not in met]
+            yield from (write for write in later if write.kind not in PUSHES)
+            ahead += [write for write in later if write.kind in PUSHES and write not in met]
             met.update(later)
-        return False
+
+    def _deletes_of(self, push: Op) -> Sequence[Op]:
+        return self.deletes(push.repo, push.digest)
 
     def supersedes(self, write: Op, source: Op, until: float = math.inf) -> bool:
         """Whether what *source*, a push, left under its tag can surely not be seen after *write*,
@@ -142,10 +147,12 @@ class Writes:
             return True
         if write.kind == "delete" or write.start - source.settled < CLOCK_S:
             return False
-        # The newer of two that did not know each other is served, while nobody removes it.
-        return not any(
-            delete.start < until and self._may_uncover(delete, write, source)
-            for delete in self.removing(write)
+        # The newer of two that did not know each other is served, while nobody removes it, or what
+        # replaced it. A manifest's deletion leaves other values, and one of a tag those that it has
+        # not heard of.
+        return all(
+            delete.kind == "delete" and self.knew(delete, source)
+            for delete in self._may_end(write, until)
         )
 
     def _takes_off(self, delete: Op, source: Op) -> bool:
@@ -163,9 +170,3 @@ class Writes:
             if other.digest != source.digest and other.start < delete.end
         ]
         return all(self.knew(source, other) for other in others)
-
-    def _may_uncover(self, delete: Op, newer: Op, older: Op) -> bool:
-        """Whether *delete* may have removed *newer* and have left *older*."""
-        if delete.settled <= newer.start:
-            return False
-        return delete.kind == "delete_digest" or not self.knew(delete, older)
