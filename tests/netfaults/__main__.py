@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help=f"directory; adds to what it has ({RESULTS})"
     )
-    parser.add_argument("--keep", action="store_true", help="keep what runs without a fault leave")
+    parser.add_argument("--keep", action="store_true", help="keep the directory of every run")
     parser.add_argument("--judge", type=Path, help="only judge this run's directory once more")
     parser.add_argument("--publish", type=Path, help="document to put the figures into")
     return parser

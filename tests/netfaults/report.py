@@ -23,7 +23,7 @@ _COUNTED: Final[dict[str, frozenset[str]]] = {
 }
 """Columns, and the rules whose violations they count. `other` has the rest."""
 
-_HEAD: Final = (
+HEAD: Final = (
     *("scenario", "runs", "faults", "operations", "strict", "strict s", "not served"),
     *("pushes acknowledged", "manifests deleted", "bodies hashed", "unknown"),
     *(*_COUNTED, "other", "stale, cut off", "agreed p50", "p99", "identical p50", "p99"),
@@ -36,13 +36,13 @@ def table(results: Sequence[Result]) -> str:
     lines = [
         *(f"- {name}: {value}" for name, value in facts.items()),
         "",
-        f"| {' | '.join(_HEAD)} |",
-        f"|---|{'---:|' * (len(_HEAD) - 1)}",
+        f"| {' | '.join(HEAD)} |",
+        f"|---|{'---:|' * (len(HEAD) - 1)}",
     ]
     for name in SCENARIOS:
         of_scenario = [result for result in results if result.scenario == name]
         if of_scenario:
-            lines.append(f"| {' | '.join(_line(name, of_scenario))} |")
+            lines.append(f"| {' | '.join(row(name, of_scenario))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -53,7 +53,8 @@ def publish(path: Path, results: Sequence[Result]) -> None:
     path.write_text(f"{before}{_BEGIN}\n\n{table(results)}\n{_END}{after}")
 
 
-def _line(scenario: str, results: Sequence[Result]) -> list[str]:
+def row(scenario: str, results: Sequence[Result]) -> list[str]:
+    """The cells under `HEAD` for the runs of one scenario."""
     operations = sum(sum(result.operations.values()) for result in results)
     not_served = sum(sum(result.failures.values()) for result in results)
     unknown = sum(result.unknown for result in results)
