@@ -12,9 +12,9 @@ from typing import Final
 from tests.e2e.processes import ProcessFailed
 from tests.netfaults import report, sandbox
 from tests.netfaults.evidence import Evidence
-from tests.netfaults.rules import Violation
 from tests.netfaults.run import EVIDENCE, Result, Run
 from tests.netfaults.scenarios import SCENARIOS
+from tests.netfaults.violation import Violation
 
 RESULTS: Final = Path("results/netfaults")
 NODE_FAILED: Final = "a node failed"
@@ -71,8 +71,10 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     converged = "never" if result.converged_s is None else f"{result.converged_s:.2f} s"
     print(
         f"{scenario} seed {seed}: {result.faults} faults, {sum(result.operations.values())} ops, "
+        f"{result.strict_operations} of them and {result.strict_s:.1f} s strict, "
         f"{result.acknowledged} pushes acknowledged, {result.unknown} unknown "
         f"({result.took_effect} took effect), agreed after {converged}, "
+        f"timers up to {result.late_s:.2f} s late, "
         f"{result.stale_cut_off} stale reads at cut-off nodes; "
         f"{result.violations or 'no violation'}",
         flush=True,
@@ -80,7 +82,8 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     with (arguments.results / "runs.jsonl").open("a") as lines:
         lines.write(json.dumps(result.as_json()) + "\n")
     if not violations:
-        shutil.rmtree(run.directory)
+        if not arguments.keep:
+            shutil.rmtree(run.directory)
         return False
     text = "\n".join(map(str, violations))
     (run.directory / "violations.txt").write_text(text + "\n")
@@ -115,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help=f"directory; adds to what it has ({RESULTS})"
     )
+    parser.add_argument("--keep", action="store_true", help="keep the directory of every run")
     parser.add_argument("--judge", type=Path, help="only judge this run's directory once more")
     parser.add_argument("--publish", type=Path, help="document to put the figures into")
     return parser

@@ -2,22 +2,28 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 import aiohttp
 
 from tests.e2e.oci_layout import describe
 from tests.e2e.registry_client import Image
-from tests.netfaults.history import Op
-from tests.netfaults.rules import Violation
+from tests.netfaults.history import PUSHES, Op
+from tests.netfaults.violation import Violation
+from tests.netfaults.writes import Name
 
-CONVERGE_MAX_S: Final = 60.0
-"""Longest wait for agreement; the promise is 30 s."""
+CONVERGE_MAX_S: Final = 30.0
+"""In which all nodes must be the same after a heal: the promise."""
 
 QUIET_MAX_S: Final = 30.0
-"""Longest wait until no node has anything left that another lacks."""
+"""Longest wait until no node has anything left that another lacks, blobs included."""
+
+IN_PART: Final = "a push that is there in part"
+SILENT: Final = "no answer when all is over"
+UNREADABLE: Final = "a blob cannot be read"
 
 _POLL_S: Final = 0.1
 _TIMEOUT_S: Final = 5.0
@@ -72,40 +78,67 @@ class Nodes:
                 tags.append((repo, tag, digest))
         return View(tuple(repositories), tuple(tags))
 
+    async def restlessness(self, node: str) -> str:
+        """
+        What this node lacks of the others', or they of its own, as far as it knows; empty when all
+        logs are the same everywhere, and with them the indexes that were made of them.
+        """
+        said = json.loads((await self.get(node, "/atoll/v1/cluster"))[1])
+        lacks = {
+            member["node"]: (member["ahead_events"], member["lag_events"])
+            for member in said["members"]
+            if not member["connected"] or member["ahead_events"] or member["lag_events"]
+        }
+        told = [f"{node} and {other}: {a} and {b} events" for other, (a, b) in lacks.items()]
+        told += [f"{node} knows {len(said['members'])} others"] * (
+            len(said["members"]) != len(self.addresses) - 1
+        )
+        told += [f"{node} restores its index"] * (said["restoring"] is not None)
+        told += [f"{node} is damaged"] * said["damaged"]
+        told += [f"{node} differs from {', '.join(said['differing'])}"] * bool(said["differing"])
+        return "; ".join(told)
+
 
 @dataclass(kw_only=True)
 class Agreement:
     """The state that all nodes came to."""
 
-    at: float | None
-    """When the last of all nodes had said the same as the others; None if they never did."""
+    at: float | None = None
+    """When all nodes had served the same; None if they never did."""
 
-    tags: dict[tuple[str, str], str]
-    waited_for: str
+    identical_at: float | None = None
+    """When besides no node had an event that another one lacked."""
+
+    tags: dict[Name, str] = field(default_factory=dict)
+    waited_for: str = ""
     """Why it was not so the last time that it was not."""
 
 
-async def converge(nodes: Nodes, now: Callable[[], float]) -> Agreement:
-    """Ask until all nodes say the same. *now* gives seconds."""
-    began = now()
-    views: dict[str, View] = {}
-    waited_for = ""
-    while now() - began < CONVERGE_MAX_S:
+async def converge(nodes: Nodes, now: Callable[[], float], healed_at: float) -> Agreement:
+    """
+    Ask until all nodes say the same and have the same, for `CONVERGE_MAX_S` from *healed_at*. *now*
+    gives seconds.
+    """
+    agreed = Agreement()
+    while agreed.identical_at is None and now() < healed_at + CONVERGE_MAX_S:
         try:
             answers = await asyncio.gather(*map(nodes.view, nodes.addresses))
+            served_at = now()
+            restless = await asyncio.gather(*map(nodes.restlessness, nodes.addresses))
         except NoAnswer as exc:
-            waited_for = str(exc)
+            agreed.waited_for = str(exc)
         else:
             views = dict(zip(nodes.addresses, answers, strict=True))
-            if len(set(answers)) == 1:
-                return Agreement(at=now(), tags=_tags(answers[0]), waited_for=waited_for)
-            waited_for = "; ".join(_differences(views)[:5])
+            agreed.tags = {(repo, tag): digest for repo, tag, digest in answers[0].tags}
+            if len(set(answers)) > 1:
+                agreed.at, agreed.waited_for = None, "; ".join(_differences(views)[:5])
+            elif told := [each for each in restless if each]:
+                agreed.at, agreed.waited_for = agreed.at or served_at, "; ".join(told[:5])
+            else:
+                agreed.at, agreed.identical_at = agreed.at or served_at, now()
+                break
         await asyncio.sleep(_POLL_S)
-    return Agreement(
-        at=None,
-        tags=_tags(next(iter(views.values()))) if views else {},
-        waited_for=waited_for,
-    )
+    return agreed
 
 
 async def quiet(nodes: Nodes) -> list[Violation]:
@@ -138,10 +171,6 @@ async def _is_quiet(nodes: Nodes, node: str) -> bool:
     )
 
 
-def _tags(view: View) -> dict[tuple[str, str], str]:
-    return {(repo, tag): digest for repo, tag, digest in view.tags}
-
-
 def _differences(views: dict[str, View]) -> list[str]:
     said: dict[str, set[str]] = {}
     for node, view in views.items():
@@ -150,47 +179,58 @@ def _differences(views: dict[str, View]) -> list[str]:
     return [f"{what} only at {sorted(at)}" for what, at in said.items() if len(at) < len(views)]
 
 
-async def contents(
-    nodes: Nodes, history: list[Op], images: dict[str, Image]
-) -> tuple[list[Violation], int]:
-    """
-    Whether every acknowledged push is whole on every node, and every other one on all or on none.
+@dataclass(kw_only=True)
+class Contents:
+    """What all nodes have in the end."""
 
-    Returns the violations, and how many pushes of unknown outcome took effect.
+    manifests: set[Name] = field(default_factory=set)
+    violations: list[Violation] = field(default_factory=list)
+    took_effect: int = 0
+    """How many pushes of unknown outcome are there."""
+
+
+async def contents(nodes: Nodes, history: Sequence[Op], images: dict[str, Image]) -> Contents:
     """
-    found: list[Violation] = []
-    took_effect = 0
+    Ask every node for every manifest that was pushed: it is on all of them or on none. Where it is,
+    its blobs can be read.
+    """
+    found = Contents()
     slots = asyncio.Semaphore(_AT_ONCE)
+    pushes: dict[Name, list[Op]] = defaultdict(list)
+    for op in history:
+        if op.kind in PUSHES and op.may_have_effect:
+            pushes[op.repo, op.digest].append(op)
 
-    async def check(op: Op) -> None:
-        nonlocal took_effect
-        async with slots:
-            there = await _manifest(nodes, op)
-        at = sorted(node for node, here in there.items() if here)
-        if op.outcome == "ok" and len(at) < len(there):
-            found.append(Violation("an acknowledged push is lost", (op,), f"it is at {at} only"))
-        elif at and len(at) < len(there):
-            found.append(Violation("a push that is there in part", (op,), f"it is at {at} only"))
-        if at:
-            took_effect += op.outcome == "unknown"
+    async def check(name: Name, ops: list[Op]) -> None:
+        try:
             async with slots:
-                found.extend(await _blobs(nodes, op, images[op.digest]))
+                there = await _manifest(nodes, *name)
+        except NoAnswer as exc:
+            found.violations.append(Violation(SILENT, (ops[-1],), str(exc)))
+            return
+        at = sorted(node for node, here in there.items() if here)
+        if not at:
+            return
+        found.took_effect += all(op.outcome == "unknown" for op in ops)
+        if len(at) == len(there):
+            found.manifests.add(name)
+        else:
+            text = f"it is at {at} only"
+            found.violations.append(Violation(IN_PART, (ops[-1],), text))
+        async with slots:
+            found.violations.extend(await _blobs(nodes, ops[-1], images[name[1]]))
 
     async with asyncio.TaskGroup() as group:
-        for op in _pushes(history):
-            group.create_task(check(op))
-    return found, took_effect
+        for name, ops in pushes.items():
+            group.create_task(check(name, ops))
+    return found
 
 
-def _pushes(history: list[Op]) -> Iterable[Op]:
-    return (op for op in history if op.kind == "push" and op.may_have_effect)
-
-
-async def _manifest(nodes: Nodes, op: Op) -> dict[str, bool]:
-    path = f"/v2/{op.repo}/manifests/{op.digest}"
+async def _manifest(nodes: Nodes, repo: str, digest: str) -> dict[str, bool]:
+    path = f"/v2/{repo}/manifests/{digest}"
     answers = await asyncio.gather(*(nodes.get(node, path) for node in nodes.addresses))
     return {
-        node: status == 200 and describe("", body).digest == op.digest
+        node: status == 200 and describe("", body).digest == digest
         for node, (status, body) in zip(nodes.addresses, answers, strict=True)
     }
 
@@ -205,11 +245,11 @@ async def _blobs(nodes: Nodes, op: Op, image: Image) -> list[Violation]:
         try:
             status, body = await nodes.get(node, f"/v2/{op.repo}/blobs/{digest}")
         except NoAnswer as exc:
-            found.append(Violation("a blob cannot be read", (op,), str(exc)))
+            found.append(Violation(UNREADABLE, (op,), str(exc)))
             continue
         if status != 200 or body != blob:
             text = f"{digest[:15]} from {node}: {status}, {len(body)} bytes"
-            found.append(Violation("a blob cannot be read", (op,), text))
+            found.append(Violation(UNREADABLE, (op,), text))
     return found
 
 

@@ -9,7 +9,7 @@ from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END, SHARED_FAMILIES
 from tests.e2e.processes import LOG_TAIL_BYTES, atoll_command, clean_environment
-from tests.netfaults.rules import Violation
+from tests.netfaults.violation import Violation
 
 _FSCK_TIMEOUT_S: Final = 60.0
 

@@ -1,36 +1,59 @@
 """When something was wrong, and between whom: what the rules allow for, and what they do not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
-RECONNECT_S: Final = 6.0
+from cluster.config import ClusterConfig
+from tests.netfaults.nodes import REGION_OF
+
+Kind = Literal["kill", "stop", "cut", "clock", "disk"]
+
+_CONFIG: Final = ClusterConfig()
+COPIES: Final = _CONFIG.copies
+
+RECONNECT_S: Final = _CONFIG.backoff_max_s + _CONFIG.heartbeat_timeout_s
 """After a heal two nodes may need this long to be connected again: the longest pause between two
-attempts is 5 s."""
-
-SETTLE_S: Final = 12.0
-"""After a heal answers may be 503 for this long: an acknowledgement waits up to 10 s."""
+attempts, and a greeting."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disturbance:
-    """One fault from *start* until it was lifted at *end*. Times are seconds of the run."""
+    """One fault. Times are seconds of the run."""
 
     name: str
-    start: float
-    end: float
+    kind: Kind
     nodes: frozenset[str]
-    """The nodes that it is about."""
+    """The nodes that it is about. A cut takes away packets between them and all the others."""
 
-    cut: bool = False
-    """Whether it takes away packets between `nodes` and all the others."""
+    start: float
+    """When it was begun."""
+
+    holds: float
+    """When it was there in full: a cut is made of many rules."""
+
+    loosens: float
+    """When lifting it began."""
+
+    end: float
+    """When it was lifted. A killed node is started then."""
 
     both_ways: bool = True
-    """Whether nothing at all passed between them."""
+    """Whether nothing at all passed through a cut."""
+
+    ready: float | None = None
+    """When a killed node, started again, said that it takes traffic."""
+
+    harmless: bool = False
+    """Whether nobody may notice it: a clock that is off by less than what is let pass."""
 
     def divides(self, one: str, other: str) -> bool:
         """Whether the two are on different sides of a cut."""
-        return self.cut and (one in self.nodes) != (other in self.nodes)
+        return self.kind == "cut" and (one in self.nodes) != (other in self.nodes)
+
+    def side(self, node: str) -> frozenset[str]:
+        """The nodes that a cut leaves connected with *node*, itself included."""
+        return self.nodes if node in self.nodes else REGION_OF.keys() - self.nodes
 
 
 @dataclass
@@ -39,20 +62,31 @@ class Disturbances:
 
     all: list[Disturbance] = field(default_factory=list)
 
-    def is_cut(self, one: str, other: str, start: float, end: float) -> bool:
-        """Whether the two nodes may have been without a connection at some time in between."""
+    def __iter__(self) -> Iterator[Disturbance]:
+        return iter(self.all)
+
+    def may_lack(self, node: str, writer: str, start: float, end: float) -> bool:
+        """
+        Whether *node* may be without something that *writer* acknowledged, at some time in
+        between: it was cut off from every node that may have been asked to keep it.
+
+        What is acknowledged is on `copies` nodes. On *writer*'s side of a cut there may be that
+        many; if there are fewer, one of them is on this side, and is asked.
+        """
         return any(
-            each.divides(one, other) and each.start <= end and start <= each.end + RECONNECT_S
+            each.divides(node, writer)
+            and len(each.side(writer)) >= COPIES
+            and each.start <= end
+            and start <= each.end + RECONNECT_S
             for each in self.all
         )
 
     def is_divided(self, one: str, other: str, start: float, end: float) -> bool:
         """Whether nothing at all could pass from one node to the other, over any third one."""
         return any(
-            each.divides(one, other) and each.both_ways and each.start <= start and end <= each.end
+            each.divides(one, other)
+            and each.both_ways
+            and each.holds <= start
+            and end <= each.loosens
             for each in self.all
         )
-
-    def explain(self, start: float, end: float) -> Iterable[Disturbance]:
-        """Those that may have been felt in between."""
-        return (each for each in self.all if each.start <= end and start <= each.end + SETTLE_S)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Kind = Literal["push", "retag", "delete", "pull", "pull_digest", "list"]
+from cluster.config import ClusterConfig
+
+Kind = Literal["push", "retag", "delete", "delete_digest", "pull", "pull_digest", "list"]
 Outcome = Literal["ok", "missing", "refused", "unknown"]
 """
 What the client knows afterwards. A read that was not answered is `unknown` as well.
@@ -12,10 +14,16 @@ ok: 2xx. missing: a clean 404. refused: an answer, or no connection, that says n
 unknown: 5xx, or no whole answer: a write may have taken effect, or may yet do so.
 """
 
-WRITES: Final = frozenset({"push", "retag", "delete"})
-LATE_S: Final = 15.0
-"""How long after the client gave up a request may still take effect: it lay in the socket of a
-stopped process, whose own waits end after 10 s."""
+WRITES: Final = frozenset({"push", "retag", "delete", "delete_digest"})
+PUSHES: Final = frozenset({"push", "retag"})
+PULLS: Final = frozenset({"pull", "pull_digest"})
+
+CLIENT_TIMEOUT_S: Final = 10.0
+
+LATE_S: Final = 3 * ClusterConfig().durable_timeout_s - CLIENT_TIMEOUT_S
+"""How long after the client gave up a request may still take effect. A write waits at most thus
+three times: until its node is current, until enough nodes are connected, until they have it. One
+that lay in the socket of a stopped process for 8 s finds the first two done when that goes on."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -28,13 +36,21 @@ class Op:
     repo: str
     tag: str = ""
     start: float = 0.0
+    """When its last request was sent: a push is many."""
+
     end: float = 0.0
     node: str = ""
-    """The node that the proxy chose; empty when there was none."""
+    """The node that the proxy chose for the last request; empty when there was none."""
+
+    owners: list[str] = field(default_factory=list)
+    """The nodes that keep what a push uploaded: those that opened its uploads."""
 
     outcome: Outcome = "unknown"
     digest: str = ""
-    """The manifest that was written, or was found under the tag."""
+    """The manifest that was written, deleted or asked for, or that the answer says it is."""
+
+    body: str = ""
+    """The digest of the bytes that came, of a pull."""
 
     status: int = 0
     """The HTTP status; 0 without an answer."""
@@ -45,6 +61,9 @@ class Op:
     why: str = ""
     event: str = ""
     """The event that the node named in its answer, if it did."""
+
+    degraded: str = ""
+    """On how few nodes a write is, if its acknowledgement says that it is on too few."""
 
     listed: list[str] = field(default_factory=list)
     timed_out: bool = False
@@ -60,7 +79,7 @@ class Op:
     @property
     def value(self) -> str | None:
         """What a write leaves under its tag; None for nothing."""
-        return None if self.kind == "delete" else self.digest
+        return self.digest if self.kind in PUSHES else None
 
     @property
     def settled(self) -> float:
@@ -73,4 +92,5 @@ class Op:
         name = f" {self.digest[7:15]}" if self.digest else ""
         event = f" [{self.event}]" if self.event else ""
         when = f"{self.start:.3f}-{self.end:.3f}"
-        return f"#{self.number} {when} {self.kind} {what}{name} at {self.node}: {told}{event}"
+        at = f"{self.node} (uploads at {', '.join(self.owners)})" if self.owners else self.node
+        return f"#{self.number} {when} {self.kind} {what}{name} at {at}: {told}{event}"

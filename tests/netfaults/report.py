@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.machine import describe_machine
+from tests.netfaults import agreement, causes, rules
 from tests.netfaults.run import Result
 from tests.netfaults.scenarios import SCENARIOS
 
@@ -14,20 +15,18 @@ _BEGIN: Final = "<!-- figures: written by make netfaults -->"
 _END: Final = "<!-- end of figures -->"
 
 _COUNTED: Final[dict[str, frozenset[str]]] = {
-    "lost": frozenset(
-        {"an acknowledged push is lost", "acknowledged, and undone", "a blob cannot be read"}
-    ),
-    "stale": frozenset(
-        {"stale in its region", "a value that nobody wrote", "listed, and nobody wrote it"}
-    ),
-    "back": frozenset({"deleted, and back"}),
-    "unexplained": frozenset({"an answer without a cause", "a push that is there in part"}),
+    "lost": frozenset({rules.LOST, rules.UNDONE, rules.HIDDEN, agreement.UNREADABLE}),
+    "stale": frozenset({rules.STALE, rules.UNASKED, rules.INVENTED, rules.LISTED}),
+    "back": frozenset({rules.BACK}),
+    "wrong bytes": frozenset({rules.WRONG_BYTES}),
+    "unexplained": frozenset({causes.UNEXPLAINED, agreement.IN_PART, agreement.SILENT}),
 }
 """Columns, and the rules whose violations they count. `other` has the rest."""
 
-_HEAD: Final = (
-    *("scenario", "runs", "faults", "operations", "not served", "pushes acknowledged"),
-    *("unknown", *_COUNTED, "other", "stale, cut off", "agreed p50", "p99"),
+HEAD: Final = (
+    *("scenario", "runs", "faults", "operations", "strict", "strict s", "not served"),
+    *("pushes acknowledged", "manifests deleted", "bodies hashed", "unknown"),
+    *(*_COUNTED, "other", "stale, cut off", "agreed p50", "p99", "identical p50", "p99"),
 )
 
 
@@ -37,13 +36,13 @@ def table(results: Sequence[Result]) -> str:
     lines = [
         *(f"- {name}: {value}" for name, value in facts.items()),
         "",
-        f"| {' | '.join(_HEAD)} |",
-        f"|---|{'---:|' * (len(_HEAD) - 1)}",
+        f"| {' | '.join(HEAD)} |",
+        f"|---|{'---:|' * (len(HEAD) - 1)}",
     ]
     for name in SCENARIOS:
         of_scenario = [result for result in results if result.scenario == name]
         if of_scenario:
-            lines.append(f"| {' | '.join(_line(name, of_scenario))} |")
+            lines.append(f"| {' | '.join(row(name, of_scenario))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -54,35 +53,42 @@ def publish(path: Path, results: Sequence[Result]) -> None:
     path.write_text(f"{before}{_BEGIN}\n\n{table(results)}\n{_END}{after}")
 
 
-def _line(scenario: str, results: Sequence[Result]) -> list[str]:
+def row(scenario: str, results: Sequence[Result]) -> list[str]:
+    """The cells under `HEAD` for the runs of one scenario."""
     operations = sum(sum(result.operations.values()) for result in results)
     not_served = sum(sum(result.failures.values()) for result in results)
     unknown = sum(result.unknown for result in results)
     took_effect = sum(result.took_effect for result in results)
-    seconds = [result.converged_s for result in results if result.converged_s is not None]
+    agreed = [result.converged_s for result in results if result.converged_s is not None]
+    same = [result.identical_s for result in results if result.identical_s is not None]
     return [
         scenario,
         str(len(results)),
         str(sum(result.faults for result in results)),
         f"{operations:,}",
+        f"{sum(result.strict_operations for result in results):,}",
+        f"{min(result.strict_s for result in results):.1f}",
         f"{not_served / max(1, operations):.1%}",
         f"{sum(result.acknowledged for result in results):,}",
+        f"{sum(result.deleted for result in results):,}",
+        f"{sum(result.bodies for result in results):,}",
         f"{unknown} ({took_effect} done)",
-        *(str(_count(results, rules)) for rules in _COUNTED.values()),
+        *(str(_count(results, counted)) for counted in _COUNTED.values()),
         str(_count(results, None)),
         str(sum(result.stale_cut_off for result in results)),
-        *(_seconds(seconds, share, len(results)) for share in (0.5, 0.99)),
+        *(_seconds(agreed, share, len(results)) for share in (0.5, 0.99)),
+        *(_seconds(same, share, len(results)) for share in (0.5, 0.99)),
     ]
 
 
-def _count(results: Sequence[Result], rules: frozenset[str] | None) -> int:
-    """Violations of *rules*; None for all that no column counts."""
+def _count(results: Sequence[Result], counted: frozenset[str] | None) -> int:
+    """Violations of the rules *counted*; None for all that no column counts."""
     named = frozenset().union(*_COUNTED.values())
     return sum(
         number
         for result in results
         for rule, number in result.violations.items()
-        if (rule in rules if rules is not None else rule not in named)
+        if (rule in counted if counted is not None else rule not in named)
     )
 
 
@@ -94,7 +100,10 @@ def _seconds(sorted_or_not: Sequence[float], share: float, runs: int) -> str:
 
 def _parameters(results: Sequence[Result]) -> dict[str, str]:
     durations = sorted({result.duration_s for result in results})
-    return {"load per run": " or ".join(f"{duration:g} s" for duration in durations)}
+    return {
+        "load per run": " or ".join(f"{duration:g} s" for duration in durations),
+        "runner's timers": f"up to {max(result.late_s for result in results):.2f} s late",
+    }
 
 
 def _versions() -> dict[str, str]:

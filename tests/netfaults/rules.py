@@ -1,186 +1,195 @@
 """
 What the clients of a registry that keeps its promises can have seen. Pure: a history in, a
-verdict out.
-
-The nodes are a black box here, so order is told by the clients' clock alone: one write came
-before another when it was over before the other began. Where that does not decide (writes that
-overlap, regions that had not heard of each other), either outcome is right. `tests/sim` has the
-same promises for the simulator, which sees every event and can say more.
+verdict out. `writes` says what is known of the order, `causes` which answers may fail.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from tests.netfaults.disturbances import Disturbances
-from tests.netfaults.history import Op
-
-CLOCK_S: Final = 1.0
-"""Two regions order their writes by stamps, which are at most 500 ms ahead and 400 ms behind."""
-
-EXPLAINED: Final = frozenset({0, 502, 503})
-"""What an answer may be while something is wrong: none, the proxy's "no node", "try again"."""
+from tests.netfaults.history import PULLS, Op
+from tests.netfaults.violation import Violation
+from tests.netfaults.writes import Name, Writes
 
 CUT_OFF: Final = "stale at a node that was cut off"
 """Not a broken promise: reads are current through every node of the region that is *connected*. A
 node that has lost its peers answers with what it has, and the runs count how often."""
 
-START_AGAIN: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"})
-"""The codes of a 404 that tell a push whose node died half-way to begin from the start: what an
-upload brings is kept on one node until a manifest names it."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A promise that was broken, and the operations that show it."""
-
-    rule: str
-    ops: tuple[Op, ...]
-    text: str = ""
-
-    def __str__(self) -> str:
-        return "\n  ".join([f"{self.rule}: {self.text}", *map(str, self.ops)])
+STALE: Final = "stale in its region"
+UNASKED: Final = "not found, though another region has it"
+INVENTED: Final = "a value that nobody wrote"
+LISTED: Final = "listed, and nobody wrote it"
+WRONG_BYTES: Final = "bytes that are not what they are called"
+FEW_DISKS: Final = "acknowledged on too few disks"
+LOST: Final = "an acknowledged push is lost"
+UNDONE: Final = "acknowledged, and undone"
+HIDDEN: Final = "hidden by a deletion that had not seen it"
+BACK: Final = "deleted, and back"
 
 
 class Rules:
-    """The writes of a history, and what may be read after them."""
+    """What may be read after the writes of a history."""
 
-    def __init__(self, history: list[Op], disturbances: Disturbances) -> None:
+    def __init__(self, history: Sequence[Op], disturbances: Disturbances) -> None:
         self._history = history
         self._disturbances = disturbances
-        self._of_tag: dict[tuple[str, str], list[Op]] = defaultdict(list)
-        for op in history:
-            if op.may_have_effect:
-                self._of_tag[op.repo, op.tag].append(op)
+        self._writes = Writes(history, disturbances)
 
-    # --- reads in a region -----------------------------------------------------------------------
+    # --- while it runs ---------------------------------------------------------------------------
+
+    def bodies(self) -> Iterable[Violation]:
+        """Every body that was pulled is the manifest that was asked for, or that it says it is."""
+        for op in self._history:
+            if op.kind in PULLS and op.outcome == "ok" and op.body != op.digest:
+                yield Violation(WRONG_BYTES, (op,), f"they are {op.body}")
+
+    def copies(self) -> Iterable[Violation]:
+        """In a cluster with more members than `copies` nothing is acknowledged on fewer disks."""
+        for op in self._history:
+            if op.outcome == "ok" and op.degraded:
+                yield Violation(FEW_DISKS, (op,), f"on {op.degraded}")
 
     def reads(self) -> Iterable[Violation]:
-        """Every read returns the last write that its region acknowledged before, or a later one."""
-        for read in self._history:
-            if read.kind == "delete" and read.outcome == "missing":
-                yield from self._read(read, read.tag, {None})
-            elif read.kind == "pull" and read.outcome in ("ok", "missing"):
-                value = read.digest if read.outcome == "ok" else None
-                yield from self._read(read, read.tag, {value})
-            elif read.kind == "list" and read.outcome in ("ok", "missing"):
-                yield from self._listed(read)
+        """
+        Every read returns the last write that its region acknowledged before, or a later one, and
+        a node that has not heard of something asks the others before it says that it is not there.
+        """
+        for op in self._history:
+            if op.kind == "pull" and op.outcome == "ok":
+                yield from self._found(op, op.tag, {op.digest})
+            elif op.kind == "list" and op.outcome in ("ok", "missing"):
+                yield from self._listed(op)
+            elif op.kind in ("pull", "delete") and op.outcome == "missing":
+                pushes = self._writes.pushes_of_tag(op.repo, op.tag)
+                yield from self._missing(op, pushes, self._writes.may_be_gone)
+            elif op.kind in ("pull_digest", "delete_digest") and op.outcome == "missing":
+                of_digest = self._writes.pushes(op.repo, op.digest)
+                yield from self._missing(op, of_digest, self._writes.may_be_deleted)
+            elif op.kind == "pull_digest" and op.outcome == "ok":
+                yield from self._served(op)
 
     def _listed(self, read: Op) -> Iterable[Violation]:
-        for tag in sorted(set(read.listed)):
-            if (read.repo, tag) not in self._of_tag:
-                yield Violation("listed, and nobody wrote it", (read,), tag)
-        for (repo, tag), writes in self._of_tag.items():
-            if repo == read.repo:
-                listed = {write.digest for write in writes} if tag in read.listed else {None}
-                yield from self._read(read, tag, listed)
+        written = {tag for repo, tag in self._writes.tags() if repo == read.repo}
+        for tag in sorted(set(read.listed) - written):
+            yield Violation(LISTED, (read,), tag)
+        for tag in sorted(written):
+            pushes = self._writes.pushes_of_tag(read.repo, tag)
+            if tag in read.listed:
+                yield from self._found(read, tag, {push.digest for push in pushes})
+            else:
+                # A listing answers from what its node has: the promise about it is the region's.
+                near = [push for push in pushes if push.region == read.region]
+                yield from self._missing(read, near, self._writes.may_be_gone)
 
-    def _read(self, read: Op, tag: str, values: set[str | None]) -> Iterable[Violation]:
-        writes = self._of_tag[read.repo, tag]
-        sources = [w for w in writes if w.value in values and w.start < read.end]
-        if not sources and None not in values:
-            yield Violation("a value that nobody wrote", (read,), tag)
-            return
-        before = [w for w in writes if w.start < read.end]
-        covering = [w for w in before if self._covers(w, read)]
-        newer = self._superseding(sources, covering, before, initial=None in values)
-        if newer is None:
-            return
-        cut = self._disturbances.is_cut(newer.node, read.node, read.start, read.end)
-        rule = CUT_OFF if cut else "stale in its region"
-        yield Violation(rule, (newer, *sources[-2:], read), tag)
+    def _missing(
+        self, read: Op, pushes: Sequence[Op], may_be_undone: Callable[[Op, float], bool]
+    ) -> Iterable[Violation]:
+        """*read* has found nothing of *pushes*."""
+        cut_off = None
+        for push in reversed(pushes):
+            if push.outcome != "ok" or push.end > read.start or may_be_undone(push, read.end):
+                continue
+            rule = self._rule(read, push)
+            if rule is not None and rule != CUT_OFF:
+                yield Violation(rule, (push, read), push.tag)
+                return
+            cut_off = cut_off or (push if rule else None)
+        if cut_off is not None:
+            yield Violation(CUT_OFF, (cut_off, read), cut_off.tag)
 
-    def _covers(self, write: Op, read: Op) -> bool:
-        return write.outcome == "ok" and write.region == read.region and write.end <= read.start
+    def _rule(self, read: Op, write: Op) -> str | None:
+        """What it is called that *read* does not know of *write*; None if that is as it should."""
+        near = write.region == read.region
+        if self._disturbances.may_lack(read.node, write.node, read.start, read.end):
+            return CUT_OFF if near else None
+        return STALE if near else UNASKED
 
-    def _superseding(
-        self, sources: list[Op], later: list[Op], writes: list[Op], *, initial: bool
-    ) -> Op | None:
-        """
-        A write of *later* that no source can be newer than; None if one of them may be.
-
-        *writes* are all of the tag. With *initial*, "nothing" is also what was there before them.
-        """
+    def _found(self, read: Op, tag: str, values: set[str]) -> Iterable[Violation]:
+        pushes = self._writes.pushes_of_tag(read.repo, tag)
+        sources = [push for push in pushes if push.digest in values and push.start < read.end]
         if not sources:
-            return later[-1] if later and initial else None
+            yield Violation(INVENTED, (read,), tag)
+            return
+        covering = [write for write in self._writes_about(read.repo, tag) if _covers(write, read)]
+        newer = self._superseding(sources, covering, read.end)
+        if newer is not None and (rule := self._rule(read, newer)) is not None:
+            yield Violation(rule, (newer, *sources[-2:], read), tag)
+
+    def _writes_about(self, repo: str, tag: str) -> list[Op]:
+        """Writes of a tag, and deletions of what it may point to."""
+        digests = {push.digest for push in self._writes.pushes_of_tag(repo, tag)}
+        deletes = [delete for digest in digests for delete in self._writes.deletes(repo, digest)]
+        return [*self._writes.of_tag(repo, tag), *deletes]
+
+    def _served(self, read: Op) -> Iterable[Violation]:
+        """A manifest that was deleted is not served any more in that region."""
+        pushes = self._writes.pushes(read.repo, read.digest)
+        if not any(push.start < read.end for push in pushes):
+            yield Violation(INVENTED, (read,))
+            return
+        for delete in self._writes.deletes(read.repo, read.digest):
+            if _covers(delete, read) and self._writes.ends(delete, read.end):
+                rule = self._rule(read, delete)
+                assert rule is not None, "it is of the same region"
+                yield Violation(rule, (*pushes[-2:], delete, read))
+                return
+
+    def _superseding(self, sources: list[Op], later: list[Op], until: float) -> Op | None:
+        """A write of *later* that no source can be newer than; None if one of them may be."""
         newest: list[Op] = []
         for source in sources:
-            superseding = [w for w in later if self._supersedes(w, source, writes)]
+            superseding = [w for w in later if self._writes.supersedes(w, source, until)]
             if not superseding:
                 return None
             newest += superseding
         return max(newest, key=lambda write: write.start)
 
-    def _supersedes(self, write: Op, source: Op, writes: list[Op]) -> bool:
-        """Whether what *source* left under the tag can surely not be seen after *write*."""
-        if write is source or source.settled > write.start:
-            return False
-        if source.kind == "delete" or self._knew(write, source):
-            # A deletion removes what its node had heard of, and nothing that came later.
-            return True
-        if write.kind == "delete" or write.start - source.settled < CLOCK_S:
-            return False
-        # The newer of two that did not know each other is served, while nobody removes it.
-        return not any(self._may_uncover(other, write, source) for other in writes)
+    # --- in the end ------------------------------------------------------------------------------
 
-    def _knew(self, write: Op, earlier: Op) -> bool:
-        """Whether the node of *write* surely had *earlier*: then it replaced or removed that."""
-        return (
-            earlier.outcome == "ok"
-            and earlier.region == write.region
-            and earlier.end <= write.start
-            and not self._disturbances.is_cut(earlier.node, write.node, write.start, write.end)
-        )
-
-    def _may_uncover(self, delete: Op, newer: Op, older: Op) -> bool:
-        """Whether *delete* may have removed *newer* and have left *older*, for want of news."""
-        return (
-            delete.kind == "delete"
-            and delete.settled > newer.start
-            and not self._knew(delete, older)
-        )
-
-    # --- afterwards ------------------------------------------------------------------------------
-
-    def final_tags(self, tags: dict[tuple[str, str], str]) -> Iterable[Violation]:
+    def final_tags(self, tags: dict[Name, str]) -> Iterable[Violation]:
         """*tags* is what every node says in the end: no acknowledged write was undone."""
-        for repo, tag in tags.keys() - self._of_tag.keys():
-            yield Violation("listed, and nobody wrote it", (), f"{repo}:{tag}")
-        for (repo, tag), writes in sorted(self._of_tag.items()):
+        for repo, tag in sorted(tags.keys() - self._writes.tags()):
+            yield Violation(LISTED, (), f"{repo}:{tag}")
+        for repo, tag in sorted(self._writes.tags()):
             value = tags.get((repo, tag))
-            sources = [w for w in writes if w.value == value]
-            acknowledged = [w for w in writes if w.outcome == "ok"]
-            newer = self._superseding(sources, acknowledged, writes, initial=value is None)
-            if newer is not None:
-                rule = "deleted, and back" if newer.kind == "delete" else "acknowledged, and undone"
-                yield Violation(rule, (newer, *sources[-2:]), f"{repo}:{tag} is {value}")
-            elif value is None:
-                yield from self._hidden(writes, sources)
+            if value is None:
+                yield from self._lost_tag(repo, tag)
+            else:
+                yield from self._undone(repo, tag, value)
 
-    def _hidden(self, writes: list[Op], deletes: list[Op]) -> Iterable[Violation]:
-        """A deletion removes only what its node can have heard of."""
-        for push in writes:
-            if push.kind == "delete" or push.outcome != "ok":
-                continue
-            later = [w for w in writes if w is not push and w.settled > push.start]
-            if later and all(w in deletes and self._blind(w, push) for w in later):
-                yield Violation("hidden by a deletion that had not seen it", (push, *later))
+    def _undone(self, repo: str, tag: str, value: str) -> Iterable[Violation]:
+        sources = [w for w in self._writes.pushes_of_tag(repo, tag) if w.digest == value]
+        if not sources:
+            yield Violation(INVENTED, (), f"{repo}:{tag} is {value}")
+            return
+        acknowledged = [w for w in self._writes_about(repo, tag) if w.outcome == "ok"]
+        newer = self._superseding(sources, acknowledged, math.inf)
+        if newer is not None:
+            rule = BACK if newer.value is None else UNDONE
+            yield Violation(rule, (newer, *sources[-2:]), f"{repo}:{tag} is {value}")
 
-    def _blind(self, delete: Op, push: Op) -> bool:
-        start, end = min(delete.start, push.start), max(delete.end, push.end)
-        return self._disturbances.is_divided(delete.node, push.node, start, end)
+    def _lost_tag(self, repo: str, tag: str) -> Iterable[Violation]:
+        for push in self._writes.pushes_of_tag(repo, tag):
+            if push.outcome == "ok" and not self._writes.may_be_gone(push):
+                late = [d for d in self._writes.removing(push) if d.settled > push.start]
+                yield Violation(HIDDEN if late else UNDONE, (push, *late), f"{repo}:{tag} is gone")
+                return
 
-    # --- answers ---------------------------------------------------------------------------------
+    def final_manifests(self, present: set[Name]) -> Iterable[Violation]:
+        """*present* are the manifests that every node has in the end."""
+        for repo, digest in sorted(self._writes.manifests() - present):
+            for push in self._writes.pushes(repo, digest):
+                if push.outcome == "ok" and not self._writes.may_be_deleted(push):
+                    yield Violation(LOST, (push,))
+                    break
+        for repo, digest in sorted(present):
+            for delete in self._writes.deletes(repo, digest):
+                if delete.outcome == "ok" and self._writes.ends(delete):
+                    yield Violation(BACK, (*self._writes.pushes(repo, digest)[-2:], delete))
+                    break
 
-    def answers(self) -> Iterable[Violation]:
-        """Every answer that is not a success has a cause: something was wrong at that time."""
-        for op in self._history:
-            if op.outcome in ("ok", "missing"):
-                continue
-            near = list(self._disturbances.explain(op.start, op.end))
-            # A node without its peers may not have heard of what another one took.
-            again = op.kind == "push" or any(each.cut for each in near)
-            usual = op.status in EXPLAINED or (again and op.code in START_AGAIN)
-            if not usual or not near:
-                yield Violation("an answer without a cause", (op,))
+
+def _covers(write: Op, read: Op) -> bool:
+    """Whether *read* has to know of *write*: its region acknowledged it before."""
+    return write.outcome == "ok" and write.region == read.region and write.end <= read.start

@@ -9,18 +9,22 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.e2e.small_disk import small_disk
 from tests.faults.round_robin import round_robin
 from tests.netfaults import agreement
+from tests.netfaults.causes import Period, is_strict, strict_s
 from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.evidence import Evidence
-from tests.netfaults.history import Op
+from tests.netfaults.history import PULLS
+from tests.netfaults.lateness import Lateness
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGION_OF, REGIONS, Node
-from tests.netfaults.rules import CUT_OFF, Violation
+from tests.netfaults.rules import CUT_OFF
 from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Stage
+from tests.netfaults.violation import Violation
 from tests.netfaults.workload import Journey, Workload
 
 EVIDENCE = "evidence.jsonl"
@@ -41,11 +45,29 @@ class Result:
     """Answers that were no success, by kind, status and code."""
 
     faults: int = 0
+    strict_s: float = 0.0
+    """Seconds of load in which no fault could excuse a failure at any node."""
+
+    strict_operations: int = 0
+    """Operations that no fault could have excused, had they failed."""
+
+    bodies: int = 0
+    """Manifests that were pulled and hashed."""
+
+    deleted: int = 0
+    """Manifests whose deletion was acknowledged."""
+
     converged_s: float | None = None
-    """From the last heal until all five nodes had said the same; None: never."""
+    """From the last heal until all five nodes had said the same; None: not in time."""
+
+    identical_s: float | None = None
+    """Until besides none had an event that another one lacked; None: not in time."""
 
     waited_for: str = ""
     """Why they had not, the last time that it was not so."""
+
+    late_s: float = 0.0
+    """How late the timers of the runner were, at worst: how busy the machine was."""
 
     acknowledged: int = 0
     unknown: int = 0
@@ -117,39 +139,49 @@ class Run:
             disturbances=Disturbances(),
             now=now,
             rng=random.Random(self.seed),
+            lateness=Lateness(now),
         )
-        async with agreement.reader() as session:
+        async with agreement.reader() as session, asyncio.TaskGroup() as group:
+            watching = group.create_task(stage.lateness.watch())
             reading = agreement.Nodes(session, {name: n.http for name, n in nodes.items()})
-            work, healed = await self._load(stage, reading)
-            agreed = await agreement.converge(reading, now)
+            load = await self._load(stage, reading)
+            agreed = await agreement.converge(reading, now, load.periods[-1][1])
             for node in nodes.values():
                 await node.wait_ready()
-            lost, took_effect = await agreement.contents(reading, work.history, work.images)
+            contents = await agreement.contents(reading, load.work.history, load.work.images)
             restless = await agreement.quiet(reading)
+            watching.cancel()
         for node in nodes.values():
             node.check_running()
             await asyncio.to_thread(node.stop)
-        evidence = Evidence(work.history, stage.disturbances, agreed.tags)
+        evidence = Evidence(
+            load.work.history, stage.disturbances, agreed.tags, contents.manifests, stage.lateness
+        )
         evidence.save(self.directory / EVIDENCE)
         found = [
-            *lost,
+            *contents.violations,
             *restless,
             *evidence.judge(),
-            *_disagreement(healed),
+            *_disagreement(load.healed),
             *_disagreement(agreed),
             *check_disks({name: node.data_dir for name, node in nodes.items()}),
         ]
         violations = [each for each in found if each.rule != CUT_OFF]
-        result = self._result(work.history, stage.disturbances, healed, violations)
-        stale = len(found) - len(violations)
-        return replace(result, took_effect=took_effect, stale_cut_off=stale), violations
+        result = self._result(evidence, load, violations)
+        return replace(
+            result,
+            took_effect=contents.took_effect,
+            stale_cut_off=len(found) - len(violations),
+        ), violations
 
-    async def _load(
-        self, stage: Stage, reading: agreement.Nodes
-    ) -> tuple[Workload, agreement.Agreement]:
-        """Clients and faults at once; ends when the clients have their last answers."""
+    async def _load(self, stage: Stage, reading: agreement.Nodes) -> "_Load":
+        """
+        Clients and faults at once; then, from the last heal on, the time until all nodes are the
+        same; then clients alone, whom nothing may disturb any more.
+        """
         nodes = stage.nodes
         journey = Journey({node.http: name for name, node in nodes.items()})
+        plan = SCENARIOS[self.scenario].plan(stage.rng, self.duration_s)
         async with AsyncExitStack() as stack:
             proxies = {}
             for region, names in REGIONS.items():
@@ -158,22 +190,21 @@ class Run:
                 proxies[region] = proxy.address
             addresses = {name: node.http for name, node in nodes.items()}
             work = Workload(proxies, addresses, journey, stage.now, self.seed)
+            disturbed_s = self.duration_s - plan.tail_s
             async with asyncio.TaskGroup() as group:
-                group.create_task(work.run(self.duration_s, self.rate))
-                await SCENARIOS[self.scenario].run(stage, self.duration_s)
+                group.create_task(work.run(disturbed_s, self.rate))
+                await SCENARIOS[self.scenario].run(stage, plan.slots, group)
+                last = max(fault.end for fault in stage.disturbances)
                 # Measured from the heal, while the last answers may still be on their way.
-                healed = await agreement.converge(reading, stage.now)
-        return work, healed
+                healed = await agreement.converge(reading, stage.now, last)
+            again = stage.now()
+            await work.run(again + plan.tail_s, self.rate)
+        return _Load(work, healed, ((0.0, disturbed_s), (again, again + plan.tail_s)))
 
-    def _result(
-        self,
-        history: list[Op],
-        disturbances: Disturbances,
-        healed: agreement.Agreement,
-        violations: list[Violation],
-    ) -> Result:
+    def _result(self, evidence: Evidence, load: "_Load", violations: list[Violation]) -> Result:
+        history, disturbances, healed = evidence.history, evidence.disturbances, load.healed
         pushes = [op for op in history if op.kind == "push"]
-        last = max((each.end for each in disturbances.all), default=self.duration_s)
+        last = max(each.end for each in disturbances)
         return Result(
             scenario=self.scenario,
             seed=self.seed,
@@ -187,18 +218,32 @@ class Run:
                 )
             ),
             faults=len(disturbances.all),
+            strict_s=strict_s(disturbances, load.periods),
+            strict_operations=sum(is_strict(op, disturbances) for op in history),
+            bodies=sum(op.kind in PULLS and op.outcome == "ok" for op in history),
+            deleted=sum(op.kind == "delete_digest" and op.outcome == "ok" for op in history),
             converged_s=None if healed.at is None else healed.at - last,
+            identical_s=None if healed.identical_at is None else healed.identical_at - last,
             waited_for=healed.waited_for,
+            late_s=evidence.lateness.worst_s,
             acknowledged=sum(op.outcome == "ok" for op in pushes),
             unknown=sum(op.outcome == "unknown" for op in pushes),
             violations=dict(Counter(violation.rule for violation in violations)),
         )
 
 
+class _Load(NamedTuple):
+    """What the clients did, and when."""
+
+    work: Workload
+    healed: agreement.Agreement
+    periods: tuple[Period, Period]
+
+
 def _disagreement(agreed: agreement.Agreement) -> list[Violation]:
-    if agreed.at is not None:
+    if agreed.identical_at is not None:
         return []
-    return [Violation("the nodes do not agree", (), agreed.waited_for)]
+    return [Violation("the nodes are not the same in time", (), agreed.waited_for)]
 
 
 @contextmanager

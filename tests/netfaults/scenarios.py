@@ -2,17 +2,28 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from tests.netfaults.disturbances import Disturbance, Disturbances
+from cluster.config import ClusterConfig
+from tests.netfaults.causes import CLOCK_CACHE_S, FAR_LOST_S, LINK_S, RESUME_S, TIMER_S
+from tests.netfaults.disturbances import RECONNECT_S, Disturbance, Disturbances, Kind
+from tests.netfaults.lateness import Lateness
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGIONS, Node
 
 CALM_S: Final = 3.0
 """The run begins without a fault: an answer that fails then has no excuse."""
 
+TAIL_CALM_S: Final = 9.0
+"""So it ends, too, when what the last fault left behind has had its time."""
+
+STRICT_SHARE: Final = 1 / 3
+"""Of the load, at least: the time in which no fault can excuse anything."""
+
+START_S: Final = 4.0
+"""What is planned for the start of a killed node on a busy machine. What it took is measured."""
 
 SMALL_DISK_BYTES: Final = 192 << 20
 """Of each node where disks are filled: ample for a run."""
@@ -27,19 +38,36 @@ class Slot(NamedTuple):
     end: float
 
 
+class Plan(NamedTuple):
+    """The faults of one run, and how long there is load behind the last one."""
+
+    slots: list[Slot]
+    tail_s: float
+
+
 def plan(
-    rng: random.Random, until: float, hold: tuple[float, float], pause: tuple[float, float]
-) -> list[Slot]:
+    rng: random.Random,
+    duration_s: float,
+    *,
+    hold: tuple[float, float],
+    settle_s: float,
+    pause: tuple[float, float],
+) -> Plan:
     """
-    Faults that last *hold* with *pause* between them. The last one ends at *until*, with the load:
-    what is measured then is how long the healed cluster takes to agree.
+    Faults for a load of *duration_s* seconds. They last *hold*, may be felt for *settle_s* more,
+    and leave *pause* of calm before the next one. A third of the load at least is calm; of that a
+    good part is the tail, in which everybody has to have recovered.
     """
+    tail_s = min(settle_s + TAIL_CALM_S, duration_s / 4)
     slots: list[Slot] = []
-    end = until
-    while end - hold[0] >= CALM_S:
-        slots.append(Slot(max(CALM_S, end - rng.uniform(*hold)), end))
-        end = slots[-1].start - rng.uniform(*pause)
-    return slots[::-1]
+    end, felt_s = duration_s - tail_s, 0.0
+    while True:
+        start = end - rng.uniform(*hold)
+        felt_s += end - start + settle_s
+        if slots and (start < CALM_S or felt_s > (1 - STRICT_SHARE) * duration_s):
+            return Plan(slots[::-1], tail_s)
+        slots.append(Slot(max(CALM_S, start), end))
+        end = start - settle_s - rng.uniform(*pause)
 
 
 @dataclass(kw_only=True)
@@ -51,6 +79,7 @@ class Stage:
     disturbances: Disturbances
     now: Callable[[], float]
     rng: random.Random
+    lateness: Lateness
 
     def any_node(self) -> Node:
         return self.nodes[self.rng.choice(list(self.nodes))]
@@ -67,10 +96,13 @@ class Fault(NamedTuple):
     """A fault that holds. *lift* ends it and returns at once."""
 
     name: str
+    kind: Kind
     nodes: frozenset[str]
     lift: Lift
-    cut: bool = False
     both_ways: bool = True
+    harmless: bool = False
+    started: Node | None = None
+    """A node that has to start after *lift*."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,47 +111,76 @@ class Scenario:
 
     text: str
     begin: Callable[[Stage], Awaitable[Fault]]
+    settle_s: float
+    """How long it is planned to be felt when it is lifted; `causes` has why."""
+
     hold: tuple[float, float] = (2.0, 6.0)
-    pause: tuple[float, float] = (2.0, 5.0)
+    pause: tuple[float, float] = (3.0, 5.0)
     fake_clocks: bool = False
     small_disks: bool = False
     options: tuple[str, ...] = ()
     """More flags of `atoll serve`."""
 
-    async def run(self, stage: Stage, until: float) -> None:
-        """Carry it out until *until*; the last fault is lifted then."""
-        for slot in plan(stage.rng, until, self.hold, self.pause):
+    def plan(self, rng: random.Random, duration_s: float) -> Plan:
+        return plan(rng, duration_s, hold=self.hold, settle_s=self.settle_s, pause=self.pause)
+
+    async def run(self, stage: Stage, slots: Sequence[Slot], group: asyncio.TaskGroup) -> None:
+        """
+        Carry out *slots*; returns when the last fault is lifted. *group* gets what looks when
+        nodes that start are ready.
+        """
+        for slot in slots:
             await stage.until(slot.start)
-            began = stage.now()
-            fault = await self.begin(stage)
-            await stage.until(slot.end)
-            await fault.lift()
-            stage.disturbances.all.append(
-                Disturbance(
-                    name=fault.name,
-                    start=began,
-                    end=stage.now(),
-                    nodes=fault.nodes,
-                    cut=fault.cut,
-                    both_ways=fault.both_ways,
-                )
+            # One fault at a time: two nodes that are away at once are another promise (`copies`).
+            await asyncio.gather(*(node.wait_ready() for node in stage.nodes.values()))
+            if stage.now() + self.hold[0] > slot.end and slot is not slots[-1]:
+                continue
+            await self._carry_out(stage, slot, group)
+
+    async def _carry_out(self, stage: Stage, slot: Slot, group: asyncio.TaskGroup) -> None:
+        start = stage.now()
+        fault = await self.begin(stage)
+        holds = stage.now()
+        await stage.until(slot.end)
+        loosens = stage.now()
+        await fault.lift()
+        stage.disturbances.all.append(
+            Disturbance(
+                name=fault.name,
+                kind=fault.kind,
+                nodes=fault.nodes,
+                start=start,
+                holds=holds,
+                loosens=loosens,
+                end=stage.now(),
+                both_ways=fault.both_ways,
+                harmless=fault.harmless,
             )
-        await stage.until(until)
+        )
+        if fault.started is not None:
+            group.create_task(_note_ready(stage, fault.started))
+
+
+async def _note_ready(stage: Stage, node: Node) -> None:
+    """Note when *node*, which was started last, takes traffic again."""
+    number = len(stage.disturbances.all) - 1
+    await node.wait_ready()
+    fault = stage.disturbances.all[number]
+    stage.disturbances.all[number] = replace(fault, ready=stage.now())
 
 
 # --- processes -----------------------------------------------------------------------------------
 
 
 async def _kill(stage: Stage) -> Fault:
-    # One node at a time: two that are away at once are another promise (`copies`).
-    await asyncio.gather(*(node.wait_ready() for node in stage.nodes.values()))
     victim = stage.any_node()
     await asyncio.to_thread(victim.kill)
 
     async def lift() -> None:
         victim.start()
 
-    return Fault(f"kill {victim.name}", frozenset({victim.name}), lift)
+    name = f"kill {victim.name}"
+    return Fault(name, "kill", frozenset({victim.name}), lift, started=victim)
 
 
 async def _pause(stage: Stage) -> Fault:
@@ -129,7 +190,7 @@ async def _pause(stage: Stage) -> Fault:
     async def lift() -> None:
         victim.resume()
 
-    return Fault(f"stop {victim.name}", frozenset({victim.name}), lift)
+    return Fault(f"stop {victim.name}", "stop", frozenset({victim.name}), lift)
 
 
 # --- the network ---------------------------------------------------------------------------------
@@ -151,7 +212,7 @@ def _cut(stage: Stage, name: str, inside: frozenset[str], ways: tuple[bool, bool
         for sender, receiver in pairs:
             stage.network.pass_(sender, receiver)
 
-    return Fault(name, inside, lift, cut=True, both_ways=all(ways))
+    return Fault(name, "cut", inside, lift, both_ways=all(ways))
 
 
 async def _isolate(stage: Stage) -> Fault:
@@ -183,7 +244,9 @@ async def _jump(stage: Stage) -> Fault:
     async def lift() -> None:
         victim.set_clock(0.0)
 
-    return Fault(f"clock of {victim.name} {offset_s:+g} s", frozenset({victim.name}), lift)
+    name = f"clock of {victim.name} {offset_s:+g} s"
+    harmless = abs(offset_s) * 1000 < ClusterConfig().clock_off_max_ms
+    return Fault(name, "clock", frozenset({victim.name}), lift, harmless=harmless)
 
 
 async def _fill(stage: Stage) -> Fault:
@@ -197,35 +260,50 @@ async def _fill(stage: Stage) -> Fault:
         assert victim.disk is not None
         victim.disk.free()
 
-    return Fault(f"disk of {victim.name} full", frozenset({victim.name}), lift)
+    return Fault(f"disk of {victim.name} full", "disk", frozenset({victim.name}), lift)
 
 
 SCENARIOS: Final[dict[str, Scenario]] = {
     "kill": Scenario(
-        text="SIGKILL of a node, started again after 1 to 4 s", begin=_kill, hold=(1.0, 4.0)
+        text="SIGKILL of a node, started again after 1 to 4 s",
+        begin=_kill,
+        settle_s=START_S + LINK_S,
+        hold=(1.0, 4.0),
     ),
-    "pause": Scenario(text="SIGSTOP of a node for 2 to 8 s", begin=_pause, hold=(2.0, 8.0)),
+    "pause": Scenario(
+        text="SIGSTOP of a node for 2 to 8 s", begin=_pause, settle_s=RESUME_S, hold=(2.0, 8.0)
+    ),
     "isolate": Scenario(
-        text="a node without its peers, both ways, for 4 to 15 s", begin=_isolate, hold=(4.0, 15.0)
+        text="a node without its peers, both ways, for 4 to 12 s",
+        begin=_isolate,
+        settle_s=RECONNECT_S,
+        hold=(4.0, 12.0),
     ),
     "split": Scenario(
-        text="the regions without each other for 5 to 20 s", begin=_split, hold=(5.0, 20.0)
+        text="the regions without each other for 5 to 15 s",
+        begin=_split,
+        # Some 6 s after it began nobody in a region waits for the other one any more.
+        settle_s=FAR_LOST_S + TIMER_S - 5.0,
+        hold=(5.0, 15.0),
     ),
     "one-way": Scenario(
-        text="a node that hears nobody, or that nobody hears, for 4 to 15 s",
+        text="a node that hears nobody, or that nobody hears, for 4 to 12 s",
         begin=_one_way,
-        hold=(4.0, 15.0),
+        settle_s=RECONNECT_S,
+        hold=(4.0, 12.0),
     ),
     "clock": Scenario(
-        text="the wall clock of a node jumps by 0.3 s to 1 h, ahead or back, for 3 to 10 s",
+        text="the wall clock of a node jumps by 0.3 s to 1 h, ahead or back, for 3 to 8 s",
         begin=_jump,
-        hold=(3.0, 10.0),
+        settle_s=CLOCK_CACHE_S + TIMER_S,
+        hold=(3.0, 8.0),
         fake_clocks=True,
     ),
     "full-disk": Scenario(
-        text="the disk of a node is full, for 3 to 10 s",
+        text="the disk of a node is full, for 3 to 8 s",
         begin=_fill,
-        hold=(3.0, 10.0),
+        settle_s=RECONNECT_S,
+        hold=(3.0, 8.0),
         small_disks=True,
         options=("--disk-reserve-bytes", str(_RESERVE_BYTES)),
     ),

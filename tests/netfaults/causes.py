@@ -1,0 +1,190 @@
+"""
+Which fault may be why an answer failed: at whom, how, and for how long. Pure.
+
+A fault explains a failure at the nodes that it is about, until they have recovered. At others it
+explains one thing only: whoever has to ask a silent member waits until the link to it is lost.
+Whatever fails beside that is a broken promise, also while something is wrong elsewhere. The times
+are those that the nodes are configured with.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from cluster.config import ClusterConfig
+from tests.netfaults.disturbances import COPIES, RECONNECT_S, Disturbance, Disturbances
+from tests.netfaults.history import Op
+from tests.netfaults.nodes import REGION_OF
+from tests.netfaults.violation import Violation
+
+_CONFIG: Final = ClusterConfig()
+
+NEAR_LOST_S: Final = _CONFIG.heartbeat_misses * (
+    _CONFIG.heartbeat_interval_s + _CONFIG.heartbeat_timeout_s
+)
+FAR_LOST_S: Final = _CONFIG.heartbeat_misses * (
+    _CONFIG.heartbeat_remote_interval_s + _CONFIG.heartbeat_timeout_s
+)
+"""How long a member may be silent until its link counts as lost, in the region and across."""
+
+START_MAX_S: Final = _CONFIG.join_timeout_s
+"""A killed node that is started again is excused until it says that it is ready, and no longer than
+a start may wait for its peers."""
+
+RESUME_S: Final = _CONFIG.catch_up_timeout_s
+"""A process that goes on has no lease. Who asks it then waits for a round of pulls, in which
+answers may still be missing that were due while it stood still."""
+
+LINK_S: Final = _CONFIG.heartbeat_timeout_s
+"""A node that is ready has greeted everybody; the links of the others to it are up by then."""
+
+CLOCK_CACHE_S: Final = 2.0
+"""libfaketime compares whole seconds: with a cache of one it may look at its file after two."""
+
+TIMER_S: Final = 0.5
+"""How late a timer of a node may be. Two cores run five nodes, their clients and the proxies."""
+
+UNEXPLAINED: Final = "an answer without a cause"
+
+_TELLS: Final = {
+    "kill": frozenset({0, 502, 503}),
+    "stop": frozenset({0, 503}),
+    "cut": frozenset({0, 503}),
+    "clock": frozenset({503}),
+    "disk": frozenset({503}),
+}
+"""The statuses of answers of a node that this was done to. 0 is none: a connection that broke, or
+nothing within the client's patience. 502 is the proxy's, that no node accepted a connection."""
+
+START_AGAIN: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"})
+"""The codes of a 404 that tells a push to begin from the start, as a node that it used is away:
+what an upload brings is kept on one node until a manifest names it."""
+
+_AWAY: Final = frozenset({"kill", "stop", "cut"})
+
+
+def itself_until(fault: Disturbance) -> float:
+    """Until when answers of the nodes that *fault* is about may fail."""
+    match fault.kind:
+        case "kill":
+            latest = fault.end + START_MAX_S
+            return latest if fault.ready is None else min(fault.ready, latest)
+        case "stop":
+            return fault.end + RESUME_S
+        case "cut" | "disk":
+            # A disk that is full ends links too: what they bring cannot be stored.
+            return fault.end + RECONNECT_S
+        case "clock":
+            return fault.end + CLOCK_CACHE_S + TIMER_S
+
+
+def over_at(fault: Disturbance) -> float:
+    """When nothing at all that *fault* does may be felt any more, by whomever."""
+    if fault.harmless:
+        return fault.start
+    ends = [_silent_until(fault, node) for node in REGION_OF]
+    if any(_is_about(fault, node) for node in REGION_OF):
+        ends.append(itself_until(fault) + (LINK_S if fault.kind == "kill" else 0.0))
+    return max(ends)
+
+
+def may_hinder(fault: Disturbance, op: Op) -> bool:
+    """Whether *op* may fail because of *fault*."""
+    return not fault.harmless and (_hits(fault, op) or _keeps_waiting(fault, op))
+
+
+def explains(fault: Disturbance, op: Op) -> bool:
+    """Whether *op* may fail because of *fault* in the way in which it did."""
+    if fault.harmless:
+        return False
+    if op.status == 503 and _keeps_waiting(fault, op):
+        return True
+    if not _hits(fault, op):
+        return False
+    if op.code in START_AGAIN:
+        # A manifest that was pushed before names blobs that all have heard of but who is cut off.
+        return fault.kind == "cut" or (op.kind == "push" and fault.kind in _AWAY)
+    return op.status in _TELLS[fault.kind]
+
+
+def _is_about(fault: Disturbance, node: str) -> bool:
+    """
+    Whether *node* cannot do its work while *fault* lasts.
+
+    To whom a cut leaves `copies` nodes nothing is missing: those in one region are enough to read
+    there, and enough to acknowledge. In this cluster no cut leaves as many and divides a region.
+    """
+    if fault.kind == "cut":
+        return len(fault.side(node)) < COPIES
+    return node in fault.nodes
+
+
+def _hits(fault: Disturbance, op: Op) -> bool:
+    """Whether a node that *op* needed was one that *fault* is about, or was cut off from it."""
+    if op.end < fault.start:
+        return False
+    until = itself_until(fault)
+    if not op.node:
+        dead = fault.kind == "kill" and any(REGION_OF[node] == op.region for node in fault.nodes)
+        return dead and op.start <= until
+    if _is_about(fault, op.node) and op.start <= until:
+        return True
+    late_s = LINK_S if fault.kind == "kill" else 0.0
+    return op.start <= until + late_s and any(
+        _is_about(fault, owner) or fault.divides(owner, op.node) for owner in op.owners
+    )
+
+
+def _keeps_waiting(fault: Disturbance, op: Op) -> bool:
+    """Whether *op* may have waited for a member that did not say anything."""
+    return bool(op.node) and fault.start <= op.end <= _silent_until(fault, op.node)
+
+
+def _silent_until(fault: Disturbance, node: str) -> float:
+    """
+    When, at the latest, *node* no longer asks those that *fault* made silent.
+
+    Whose process is gone, or whose clock or disk is wrong, answers at once, if only with an error.
+    """
+    if fault.kind == "stop":
+        silent = fault.nodes - {node}
+    elif fault.kind == "cut":
+        silent = REGION_OF.keys() - fault.side(node)
+    else:
+        silent = frozenset()
+    if not silent:
+        return fault.start
+    near = all(REGION_OF[each] == REGION_OF[node] for each in silent)
+    lost = fault.holds + (NEAR_LOST_S if near else FAR_LOST_S)
+    # Who goes on answers. A connection that was cut is lost even when its packets pass again.
+    return (min(lost, fault.end) if fault.kind == "stop" else lost) + TIMER_S
+
+
+def unexplained(history: Iterable[Op], disturbances: Disturbances) -> Iterable[Violation]:
+    """Every answer that is not a success has a cause: something was wrong there, at that time."""
+    for op in history:
+        if op.outcome in ("ok", "missing"):
+            continue
+        if not any(explains(fault, op) for fault in disturbances):
+            yield Violation(UNEXPLAINED, (op,))
+
+
+def is_strict(op: Op, disturbances: Disturbances) -> bool:
+    """Whether there is no fault that could excuse *op*, were it not answered as it should be."""
+    return not any(may_hinder(fault, op) for fault in disturbances)
+
+
+Period = tuple[float, float]
+"""A time in which there was load: its begin and its end."""
+
+
+def strict_s(disturbances: Disturbances, periods: Sequence[Period]) -> float:
+    """How many seconds of *periods* no fault could excuse anything at any node."""
+    felt = sorted((fault.start, over_at(fault)) for fault in disturbances)
+    total = 0.0
+    for start, end in periods:
+        at = start
+        for begun, over in felt:
+            total += max(0.0, min(begun, end) - at)
+            at = max(at, min(over, end))
+        total += max(0.0, end - at)
+    return total

@@ -1,0 +1,162 @@
+"""The judge on manifests: what was pushed is there, and what was deleted is not."""
+
+import pytest
+
+from tests.netfaults.disturbances import Disturbances
+from tests.netfaults.histories import cut, fault, op
+from tests.netfaults.history import LATE_S
+from tests.netfaults.rules import BACK, CUT_OFF, INVENTED, LOST, STALE, UNASKED, Rules
+
+PUSH = op("push", 0, 1, "A")
+GONE = op("delete_digest", 2, 3, "A")
+
+
+def missing(start, end, **more):
+    return op("pull_digest", start, end, "A", "missing", body="", **more)
+
+
+def found(start, end, **more):
+    return op("pull_digest", start, end, "A", **more)
+
+
+@pytest.mark.parametrize(
+    ("history", "broken"),
+    [
+        pytest.param([PUSH, found(2, 3)], [], id="what was pushed"),
+        pytest.param([PUSH, missing(2, 3)], [STALE], id="not found"),
+        pytest.param([PUSH, missing(0.5, 3)], [], id="asked before the 201"),
+        pytest.param([PUSH, missing(2, 3, region="us")], [UNASKED], id="another region must ask"),
+        pytest.param([PUSH, missing(0.5, 3, region="us")], [], id="there, too, not before the 201"),
+        pytest.param(
+            [PUSH, op("delete_digest", 2, 3, "A", "missing")], [STALE], id="nothing to delete"
+        ),
+        pytest.param(
+            [op("push", 0, 1, "A", "unknown"), missing(2, 3)], [], id="a push of unknown outcome"
+        ),
+        pytest.param(
+            [PUSH, op("push", 4, 5, "A", "unknown"), missing(6, 7)],
+            [STALE],
+            id="taking back one push leaves the other",
+        ),
+        pytest.param([found(2, 3)], [INVENTED], id="nobody pushed it"),
+        pytest.param([op("push", 0, 1, "A", "refused"), found(2, 3)], [INVENTED], id="refused"),
+        pytest.param([PUSH, GONE, missing(4, 5)], [], id="deleted"),
+        pytest.param([PUSH, GONE, found(4, 5)], [STALE], id="deleted and served"),
+        pytest.param([PUSH, GONE, found(2.5, 5)], [], id="asked before it was deleted"),
+        pytest.param([PUSH, GONE, found(4, 5, region="us")], [], id="not in the other region"),
+        pytest.param(
+            [PUSH, GONE, op("push", 4, 5, "B"), missing(6, 7)], [], id="another manifest is pushed"
+        ),
+        pytest.param(
+            [PUSH, GONE, op("retag", 4, 5, "A"), missing(6, 7)], [STALE], id="pushed again"
+        ),
+        pytest.param(
+            [PUSH, GONE, op("retag", 4, 5, "A"), found(6, 7)], [], id="pushed again and found"
+        ),
+        pytest.param(
+            [PUSH, GONE, op("retag", 2.5, 5, "A", tag="u"), found(6, 7)],
+            [],
+            id="a concurrent push survives",
+        ),
+        pytest.param(
+            [PUSH, GONE, op("retag", 2.5, 5, "A", tag="u"), missing(6, 7)],
+            [],
+            id="or the deletion came after it",
+        ),
+        pytest.param(
+            [PUSH, GONE, op("retag", 4, 5, "A", "unknown"), found(6, 7)],
+            [],
+            id="pushed again with unknown outcome",
+        ),
+        pytest.param(
+            [op("push", 0, 1, "A", region="us"), GONE, found(4, 5)],
+            [],
+            id="the deletion may not have heard of the push",
+        ),
+        pytest.param(
+            [PUSH, op("delete_digest", 2, 3, "A", "unknown"), found(4, 5)],
+            [],
+            id="a deletion of unknown outcome, not done",
+        ),
+        pytest.param(
+            [PUSH, op("delete_digest", 2, 3, "A", "unknown"), missing(4, 5)],
+            [],
+            id="a deletion of unknown outcome, done",
+        ),
+        pytest.param(
+            [
+                op("push", 0, 1, "A", tag="u"),
+                op("delete_digest", 1, 2, "A", "unknown", timed_out=True),
+                op("retag", LATE_S, LATE_S + 1, "A"),
+                missing(LATE_S + 2, LATE_S + 3),
+            ],
+            [],
+            id="a deletion without an answer may come late",
+        ),
+        pytest.param(
+            [PUSH, op("delete", 2, 3), missing(4, 5)],
+            [STALE],
+            id="deleting a tag leaves the manifest",
+        ),
+    ],
+)
+def test_manifests_by_digest(history, broken):
+    """Broken: `pull_digest` is not judged, or a correct run is called wrong."""
+    assert [each.rule for each in Rules(history, Disturbances()).reads()] == broken
+
+
+def test_only_who_is_cut_off_may_lack_a_manifest():
+    """Broken: any fault excuses a 404."""
+    push = op("push", 10, 11, "A", node="eu-0")
+
+    def said(read, *disturbances):
+        return [e.rule for e in Rules([push, read], Disturbances(list(disturbances))).reads()]
+
+    near, far = missing(12, 13, node="eu-1"), missing(12, 13, region="us")
+    assert said(near, cut(9, 20, {"eu-1"})) == [CUT_OFF]
+    assert said(far, cut(9, 20, {"us-0"})) == []
+    assert said(far, cut(9, 20, {"us-0", "us-1"})) == []
+    for lone in ("eu-0", "eu-2", "us-1"):
+        assert said(near, cut(9, 20, {lone})) == [STALE]
+        assert said(far, cut(9, 20, {lone})) == [UNASKED]
+    for kind in ("kill", "stop", "clock", "disk"):
+        assert said(near, fault(kind, 9, 20, {"eu-0"})) == [STALE]
+        assert said(far, fault(kind, 9, 20, {"eu-0"})) == [UNASKED]
+
+
+@pytest.mark.parametrize(
+    ("history", "present", "broken"),
+    [
+        ([PUSH], {"A"}, []),
+        ([PUSH], set(), [LOST]),
+        ([op("push", 0, 1, "A", "unknown")], set(), []),
+        ([op("push", 0, 1, "A", "unknown")], {"A"}, []),
+        ([PUSH, GONE], set(), []),
+        ([PUSH, GONE], {"A"}, [BACK]),
+        ([PUSH, op("delete_digest", 2, 3, "A", "unknown")], {"A"}, []),
+        ([PUSH, op("delete_digest", 2, 3, "A", "missing")], set(), [LOST]),
+        ([PUSH, op("delete_digest", 2, 3, "B")], set(), [LOST]),
+        ([PUSH, op("delete", 2, 3)], set(), [LOST]),
+        ([PUSH, GONE, op("retag", 4, 5, "A")], set(), [LOST]),
+        ([PUSH, GONE, op("retag", 4, 5, "A")], {"A"}, []),
+        ([PUSH, GONE, op("retag", 2.5, 5, "A")], {"A"}, []),
+        ([PUSH, GONE, op("retag", 2.5, 5, "A")], set(), []),
+        ([PUSH, GONE, op("retag", 4, 5, "A", "unknown")], {"A"}, []),
+        ([op("push", 0, 1, "A", region="us"), GONE], {"A"}, []),
+        ([op("push", 0, 1, "A", region="us"), GONE], set(), []),
+    ],
+)
+def test_manifests_in_the_end(history, present, broken):
+    """Broken: a manifest that was lost, or that came back, goes unnoticed."""
+    rules = Rules(history, Disturbances())
+    found = rules.final_manifests({("a", digest) for digest in present})
+    assert [each.rule for each in found] == broken
+
+
+def test_a_deletion_takes_no_manifest_that_it_cannot_have_seen():
+    """Broken: a push that another region's deletion took away counts as deleted."""
+    push = op("push", 10, 11, "A", region="eu")
+    delete = op("delete_digest", 15, 16, "A", region="us")
+    split = Disturbances([cut(9, 20, {"us-0", "us-1"})])
+    assert [e.rule for e in Rules([push, delete], split).final_manifests(set())] == [LOST]
+    assert not list(Rules([push, delete], Disturbances()).final_manifests(set()))

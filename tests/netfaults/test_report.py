@@ -1,0 +1,44 @@
+"""The table that is published: how much was judged, and what was found."""
+
+from tests.netfaults import agreement, causes, rules
+from tests.netfaults.report import HEAD, row
+from tests.netfaults.run import Result
+
+
+def run(**more):
+    return Result(scenario="kill", seed=1, duration_s=60.0, **more)
+
+
+def test_the_table_says_how_much_could_not_be_excused():
+    """Broken: "0 unexplained" is published without the time in which that means something."""
+    one = run(operations={"pull ok": 90}, strict_operations=80, strict_s=30.0, bodies=50)
+    other = run(operations={"pull ok": 10}, strict_operations=5, strict_s=22.25, deleted=7)
+    cells = dict(zip(HEAD, row("kill", [one, other]), strict=False))
+    assert (cells["operations"], cells["strict"]) == ("100", "85")
+    assert cells["strict s"] == "22.2", "the run with the least of it"
+    assert (cells["bodies hashed"], cells["manifests deleted"]) == ("50", "7")
+
+
+def test_every_violation_is_in_one_column():
+    """Broken: a broken promise is found and not published."""
+    columns = {
+        "lost": [rules.LOST, rules.UNDONE, rules.HIDDEN, agreement.UNREADABLE],
+        "stale": [rules.STALE, rules.UNASKED, rules.INVENTED, rules.LISTED],
+        "back": [rules.BACK],
+        "wrong bytes": [rules.WRONG_BYTES],
+        "unexplained": [causes.UNEXPLAINED, agreement.IN_PART, agreement.SILENT],
+        "other": [rules.FEW_DISKS, "a rule of tomorrow"],
+    }
+    for column, names in columns.items():
+        cells = dict(
+            zip(HEAD, row("kill", [run(violations=dict.fromkeys(names, 1))]), strict=False)
+        )
+        found = {name for name in columns if cells[name] != "0"}
+        assert found == {column}
+        assert cells[column] == str(len(names))
+
+
+def test_runs_that_never_agree_are_the_slowest():
+    """Broken: a run that did not converge improves the figures."""
+    results = [run(converged_s=1.0, identical_s=2.0), run(converged_s=3.0, identical_s=None)]
+    assert row("kill", results)[-4:] == ["1.00 s", "3.00 s", "2.00 s", "never"]
