@@ -107,8 +107,7 @@ def _gone(world: "World", op: Op) -> bool:
     """
     if op.consistency is not Consistency.LOCAL:
         return False
-    since = op.start - UNNOTICED_S
-    lost = {m.address for m in world.everyone() if m.lost_disk[1] and m.lost_disk[0] > since}
+    lost = world.lost(op.start - UNNOTICED_S)
     if op.outcome != "ok":
         return bool(lost)
     return any(lost.issuperset(holders) for holders in (op.holders, *op.blob_holders))

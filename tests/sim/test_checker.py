@@ -37,8 +37,8 @@ class History:
         self.plan = SimpleNamespace(copies=2)
         self.observer = SimpleNamespace(events={})
 
-    def everyone(self) -> Any:
-        return self.machines
+    def lost(self, since: float) -> set[str]:
+        return {m.address for m in self.machines if m.lost_disk[1] and m.lost_disk[0] > since}
 
     def op(self, kind: str, start: float, **fields: Any) -> Op:
         """An operation that was answered at once, at n0 in eu; as *fields* say where they do."""

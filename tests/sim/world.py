@@ -68,6 +68,18 @@ class Result:
     history: list[str] = field(default_factory=list)
 
 
+@dataclass(eq=False)
+class Rage:
+    """A fault that goes on, or whose consequences linger."""
+
+    kind: str
+    met: Counter[str]
+    """Operations in the middle of which it fell, or that fell into it."""
+
+    counts: bool = True
+    """Whether what it is about came to pass, so that it has met them."""
+
+
 class World:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -76,12 +88,16 @@ class World:
         self.observer = Observer(self._lacking)
         self.machines: list[Machine] = []
         self.clones: list[Machine] = []
+        self.departed: list[Machine] = []
+        """Machines that have left for good."""
+        self.joined: list[Machine] = []
+        """Machines that came later."""
         self.snapshots: dict[int, Disk] = {}
         self.clients = Clients(self)
         self.census = Census(self)
         self.observer.counted_dead = self.census.counted_dead
-        self.raging: Counter[str] = Counter()
-        """Faults that are going on now, by kind."""
+        self.rages: list[Rage] = []
+        """The faults that are going on now."""
         self.doubled: Counter[str] = Counter()
         """Names under which a copy runs beside its original, or in its place."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
@@ -188,23 +204,28 @@ class World:
     # --- what clients and faults ask -------------------------------------------------------------
 
     @contextmanager
-    def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[None]:
+    def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[Rage]:
         """A fault of *kind* goes on; its consequences linger a while."""
-        self.raging[kind] += 1
+        rage = Rage(kind, Counter(op.kind for op in self.waiting()))
+        self.rages.append(rage)
         self.faults_begun += 1
         self.last_fault = float("inf")
-        for op in self.clients.history:
-            if op.end >= self.loop.time() and op.outcome == "unknown":
-                self.met_pairs[kind, op.kind] += 1
         try:
-            yield
+            yield rage
         finally:
-            self.loop.call_later(linger_s, self._calm, kind)
+            self.loop.call_later(linger_s, self._calm, rage)
 
-    def _calm(self, kind: str) -> None:
-        self.raging[kind] -= 1
-        if not any(self.raging.values()):
+    def _calm(self, rage: Rage) -> None:
+        self.rages.remove(rage)
+        if rage.counts:
+            self.met_pairs.update({(rage.kind, kind): n for kind, n in rage.met.items()})
+        if not self.rages:
             self.last_fault = self.loop.time()
+
+    @property
+    def raging(self) -> Counter[str]:
+        """Faults that are going on now, by kind."""
+        return Counter(rage.kind for rage in self.rages)
 
     def expect_everywhere(self, op: Op) -> None:
         """With nothing wrong, a write is acknowledged soon, and soon on every node."""
@@ -235,9 +256,8 @@ class World:
 
     def met(self, op: Op) -> None:
         """Count the faults in the middle of which an operation begins."""
-        for kind, count in self.raging.items():
-            if count > 0:
-                self.met_pairs[kind, op.kind] += 1
+        for rage in self.rages:
+            rage.met[op.kind] += 1
 
     def links(self, machine: Machine) -> Links:
         """
@@ -248,7 +268,8 @@ class World:
         running = machine.running
         assert running is not None, "who does not run is asked nothing"
         members = {m.node: m.rpc for m in running.cluster.statistics().members}
-        links = {members[link.node]: link for link in running.cluster._links.live()}
+        live = running.cluster._links.live()
+        links = {members[link.node]: link for link in live if link.node in members}
         return {machine.address: Link(running, running.process)} | {
             m.address: Link(links[m.address], m.running.process)
             for m in self._reachable(machine)
@@ -276,6 +297,13 @@ class World:
     def everyone(self) -> list[Machine]:
         return [*self.machines, *self.clones]
 
+    def victim(self, number: int) -> Machine:
+        """The machine that a plan calls by its number, or the next one if that has left."""
+        count = len(self.plan.nodes)
+        names = [self.plan.nodes[(number + more) % count][0] for more in range(count)]
+        present = {machine.name: machine for machine in self.machines}
+        return next(present[name] for name in names if name in present)
+
     def note_holders(self, op: Op) -> None:
         """At an acknowledgement: whose disk has the write, and its blobs."""
         dot = op.dot
@@ -288,7 +316,13 @@ class World:
             ]
 
     def _holding(self, op: Op, has: Callable[[Disk], bool]) -> list[str]:
-        return [m.address for m in self.everyone() if any(map(has, _disks(m, op)))]
+        machines = [*self.everyone(), *self.departed]
+        return [m.address for m in machines if any(map(has, _disks(m, op)))]
+
+    def lost(self, since: float) -> set[str]:
+        """Addresses whose disk was destroyed after *since*, or has left with its machine."""
+        machines = [*self.everyone(), *self.departed]
+        return {m.address for m in machines if m.lost_disk[1] and m.lost_disk[0] > since}
 
 
 def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
@@ -298,8 +332,9 @@ def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
     One that was destroyed a moment ago is among them: it may have confirmed the write, and nobody
     can know yet that it is no more.
     """
-    yield machine.disk
     lost_at, lost = machine.lost_disk
+    if machine.disk is not lost:
+        yield machine.disk
     if lost is not None and lost_at > op.start - UNNOTICED_S:
         yield lost
 
