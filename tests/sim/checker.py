@@ -94,8 +94,8 @@ def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
     enough = world.plan.copies
     if len(world.machines) <= enough:
         # The survivors of so small a cluster go on (decision 17).
-        enough = min(enough, len(op.reach))
-    everywhere = op.consistency is not Consistency.GLOBAL or op.reach.keys() <= set(holders)
+        enough = min(enough, len(op.connected))
+    everywhere = op.consistency is not Consistency.GLOBAL or op.connected <= set(holders)
     return len(holders) >= enough and everywhere
 
 
