@@ -7,8 +7,10 @@ The simulator: the real engine of many nodes in one process, under seeded faults
     machine   one node: a disk, a clock, and the real code assembled on them
     plan      from a seed: topology, operations and faults, as plain data
     world     carries a plan out
+    watch, census, bounds   look at the nodes meanwhile: logs and leases, deaths, memory
     model     what a registry should say, in a hundred lines
     checker   the invariants; `reads` judges what clients were told, `order` who knew of whom
+    endurance   one cluster for hours
     coverage, shrink, mutants   what makes the results believable
 
 `python -m tests.sim --help` runs it; docs/testing.md explains it.

@@ -101,6 +101,8 @@ class Census:
         for machine in world.machines:
             if not (machine.up and machine.ready):
                 self._machines[machine.name].note(now)
+        for machine in world.departed:
+            self._machines[machine.name].note(now)
         for machine in world.machines:
             # Each run dies once, also one that came and went between two looks.
             run = machine.name, machine.incarnations

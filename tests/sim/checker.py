@@ -94,8 +94,8 @@ def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
     enough = world.plan.copies
     if len(world.machines) <= enough:
         # The survivors of so small a cluster go on (decision 17).
-        enough = min(enough, len(op.reach))
-    everywhere = op.consistency is not Consistency.GLOBAL or op.reach.keys() <= set(holders)
+        enough = min(enough, len(op.connected))
+    everywhere = op.consistency is not Consistency.GLOBAL or op.connected <= set(holders)
     return len(holders) >= enough and everywhere
 
 
@@ -107,8 +107,7 @@ def _gone(world: "World", op: Op) -> bool:
     """
     if op.consistency is not Consistency.LOCAL:
         return False
-    since = op.start - UNNOTICED_S
-    lost = {m.address for m in world.everyone() if m.lost_disk[1] and m.lost_disk[0] > since}
+    lost = world.lost(op.start - UNNOTICED_S)
     if op.outcome != "ok":
         return bool(lost)
     return any(lost.issuperset(holders) for holders in (op.holders, *op.blob_holders))

@@ -2,15 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cluster.model import Digest, Dot, Event, Key, Stamp
 from node.errors import StorageFailure
-from node.index import objects
+from node.index import keys, objects
 from tests.sim.disk import Disk
-from tests.sim.machine import Machine
+from tests.sim.machine import Machine, Running
 from tests.sim.network import Weather
 from tests.sim.plan import Step
 
@@ -24,6 +24,9 @@ CUT_NOTICED_S: Final = 4.0
 
 BOOT_CLOCK_MS: Final = 3000.0
 BOOT_CLOCK_S: Final = 2.0
+
+DRAINED_S: Final = 12.0
+"""In which whatever was asked before is answered."""
 
 THROUGH_S: Final = 8.0
 """How long gossip may take: a whole interval, and a pull."""
@@ -101,7 +104,7 @@ async def _look_across(world: "World", lasts_s: float) -> None:
     """What was written on one side gets to the other: nobody hands it on, but gossip brings it."""
     if lasts_s < CUT_NOTICED_S + THROUGH_S + 0.5:
         return
-    begun, alone = world.faults_begun, sum(world.raging.values()) == 1
+    begun, alone = world.faults_begun, len(world.rages) == 1
     await asyncio.sleep(CUT_NOTICED_S)
     known = world.known()
     await asyncio.sleep(THROUGH_S)
@@ -124,7 +127,7 @@ def _weather(name: str, value: float) -> "Callable[[World, Step], Awaitable[None
 
 
 def _victim(world: "World", step: Step) -> Machine:
-    return world.machines[step["node"] % len(world.machines)]
+    return world.victim(step["node"])
 
 
 async def _absence(world: "World", step: Step, *, power: bool = False) -> None:
@@ -155,6 +158,93 @@ def _come_back(world: "World", machine: Machine) -> None:
 
 async def kill(world: "World", step: Step) -> None:
     await _absence(world, step)
+
+
+async def away(world: "World", step: Step) -> None:
+    """
+    An absence in which the others forget events that the absent one lacks.
+
+    Where they did not, it was a kill like others, and the fault has met nothing.
+    """
+    machine = _victim(world, step)
+    if machine.address in world.held_down:
+        return
+    with world.rage(step["do"]) as rage:
+        rage.counts = False
+        world.held_down.add(machine.address)
+        machine.kill()
+        await asyncio.sleep(step["for"])
+        rage.counts = any(
+            floor > synced
+            for other in world.machines
+            for floor, synced in _floors(other.disk, machine.disk)
+        )
+        _come_back(world, machine)
+
+
+def _floors(one: Disk, other: Disk) -> "Iterator[tuple[int, int]]":
+    """Up to where the logs on *one* are forgotten, and how far *other* has them."""
+    for key, floor in one.families["floor"].items():
+        have = other.families["vector"].get(key)
+        yield keys.read_u64(floor), 0 if have is None else keys.read_u64(have)
+
+
+async def leave(world: "World", step: Step) -> None:
+    """A node goes: it serves nobody any more, and then tells the others. It may come again."""
+    machine = _victim(world, step)
+    running = machine.running
+    for_good = step["for_good"] and len(world.machines) > world.plan.copies + 1
+    if running is None or not machine.up or not running.ready or machine.address in world.held_down:
+        return
+    with world.rage(step["do"]):
+        running.ready = False
+        await world.until(lambda: not running.asked or running.process.dead, DRAINED_S)
+        if running.asked or running.process.dead or world.healed_at is not None:
+            running.ready = True  # somebody thought better of it
+            return
+        world.held_down.add(machine.address)
+        await _tell_that_it_leaves(world, running)
+        if machine.running is running:
+            machine.kill()
+        machine.may_be_unknown = True
+        if world.healed_at is not None:
+            machine.start()
+        elif for_good:
+            machine.lost_disk = (world.loop.time(), machine.disk)
+            world.machines.remove(machine)
+            world.departed.append(machine)
+        else:
+            await asyncio.sleep(step["for"])
+            _come_back(world, machine)
+
+
+async def _tell_that_it_leaves(world: "World", running: Running) -> None:
+    told = world.loop.create_future()
+
+    def is_told() -> None:
+        if not told.done():
+            told.set_result(None)
+
+    async def tell() -> None:
+        await running.cluster.leave()
+        is_told()
+
+    running.process.on_death[told] = is_told
+    running.process.spawn(tell())
+    await told
+
+
+async def join(world: "World", step: Step) -> None:
+    """A node comes that was never there, and takes part while others fail."""
+    name = f"n{len(world.plan.nodes) + len(world.joined)}"
+    _, region = world.plan.nodes[step["node"] % len(world.plan.nodes)]
+    with world.rage(step["do"]):
+        machine = world.machine(name, region, f"{name}:1")
+        machine.may_be_unknown = True
+        world.joined.append(machine)
+        world.machines.append(machine)
+        machine.start()
+        await world.until(lambda: machine.ready, step["for"])
 
 
 async def power_cut(world: "World", step: Step) -> None:
@@ -308,7 +398,9 @@ FAULTS_BY_NAME: Final["dict[str, Callable[[World, Step], Awaitable[None]]]"] = {
     "duplication": _weather("duplication", 0.3),
     "reordering": _weather("reordering", 0.3),
     "kill": kill,
-    "away": kill,
+    "away": away,
+    "leave": leave,
+    "join": join,
     "power_cut": power_cut,
     "pause": pause,
     "clock_jump": clock_jump,

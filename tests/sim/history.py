@@ -60,6 +60,9 @@ class Op:
     network's. One to itself is among them.
     """
 
+    connected: set[str] = field(default_factory=set)
+    """Addresses of those links that stood all the while."""
+
     reach: dict[str, Vector] = field(default_factory=dict)
     """
     Who could be asked all the while, by address, and how far each durably had every log when the
@@ -83,12 +86,9 @@ class Op:
         But that the disk at the other end could not be read is no reason: *sick* are those who
         are there and could have been asked, by address.
         """
-        kept = {
-            address
-            for address, link in self.links.items()
-            if links.get(address) == link or (address in sick and sick[address].to is link.to)
-        }
-        self.reach = {address: have for address, have in self.reach.items() if address in kept}
+        self.connected = {a for a, link in self.links.items() if links.get(a) == link}
+        there = {a for a, link in self.links.items() if a in sick and sick[a].to is link.to}
+        self.reach = {a: self.reach[a] for a in self.connected | there}
 
     def reaches(self, dot: Dot) -> bool:
         """Whether somebody who could be asked had the event when the operation began."""

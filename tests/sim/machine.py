@@ -150,6 +150,8 @@ class Machine:
         self.running: Running | None = None
         self.lost_disk: tuple[float, Disk | None] = (0.0, None)
         """The last disk that a fault destroyed, and when."""
+        self.may_be_unknown = False
+        """It came late, or has left: who does not know it need not wait for it."""
         self.incarnations = 0
         self.stopped_by: str = ""
         """Why the last process ended by itself, if it did."""

@@ -24,9 +24,9 @@ WRITES: Final = frozenset({"push", "retag", "delete_tag", "delete_manifest"})
 FAULTS: Final = (
     "half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering",
     "kill", "pause", "power_cut", "clock_jump", "clock_drift", "wipe", "restore", "clone",
-    "away", "poison", "disk_full", "io_error", "sync_error",
+    "away", "poison", "disk_full", "io_error", "sync_error", "leave", "join",
 )  # fmt: skip
-DESTROYING: Final = frozenset({"wipe", "restore", "clone"})
+DESTROYING: Final = frozenset({"wipe", "restore", "clone", "leave"})
 """Faults after which a disk is not what it was; one a run, as nothing brings its copies back."""
 
 TRIMMING: Final = 0.4
@@ -203,5 +203,7 @@ def _faults(rng: random.Random, count: int) -> list[Step]:
             steps.append({"at": earlier, "do": "snapshot", "node": step["node"], "salt": 0})
         elif kind == "clone":
             step["alive"] = rng.random() < 0.5
+        elif kind == "leave":
+            step["for_good"] = rng.random() < 0.5
         steps.append(step)
     return steps

@@ -44,6 +44,7 @@ class Village:
         self.machines = [House(name, self) for name in "abc"]
         self.raging = Counter[str]()
         self.doubled = Counter[str]()
+        self.departed: list[House] = []
         self.status_of_gone = Status.DEAD
 
     def house(self, name: str) -> House:
@@ -183,6 +184,17 @@ def test_a_copy_excuses_that_its_name_seems_to_live(
     village.goes("a")
     village.look_until(census, 20.0 + NOTICED_S + 1)
     assert len(census.violations) == told
+
+
+def test_who_has_left_may_be_counted_as_dead(village: Village, census: Census):
+    """Broken: who missed that a node has left is blamed for thinking that it died."""
+    village.look_until(census, 10.0)
+    gone = village.house("c")
+    village.machines.remove(gone)
+    village.departed.append(gone)
+    village.look_until(census, 40.0)
+    census.counted_dead("b", "c", 1)
+    assert census.violations == []
 
 
 def test_a_census_that_ends_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -37,8 +37,8 @@ class History:
         self.plan = SimpleNamespace(copies=2)
         self.observer = SimpleNamespace(events={})
 
-    def everyone(self) -> Any:
-        return self.machines
+    def lost(self, since: float) -> set[str]:
+        return {m.address for m in self.machines if m.lost_disk[1] and m.lost_disk[0] > since}
 
     def op(self, kind: str, start: float, **fields: Any) -> Op:
         """An operation that was answered at once, at n0 in eu; as *fields* say where they do."""
@@ -59,7 +59,7 @@ def world() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("copies", "reach", "holders", "told"),
+    ("copies", "connected", "holders", "told"),
     [
         pytest.param(2, 3, ["n0:1", "n1:1"], False, id="enough"),
         pytest.param(2, 3, ["n0:1"], True, id="one disk"),
@@ -71,7 +71,7 @@ def world() -> Any:
 )
 @pytest.mark.parametrize("blob", [False, True])
 def test_an_acknowledgement_with_too_few_copies_is_told(
-    world: Any, copies: int, reach: int, holders: list[str], told: bool, blob: bool
+    world: Any, copies: int, connected: int, holders: list[str], told: bool, blob: bool
 ):
     """Broken: who says that it is degraded may acknowledge what is on one disk, or on none."""
     world.plan.copies = copies
@@ -80,7 +80,7 @@ def test_an_acknowledgement_with_too_few_copies_is_told(
     push = world.op(
         "push",
         10.0,
-        reach={f"n{n}:1": {} for n in range(reach)},
+        connected={f"n{n}:1" for n in range(connected)},
         holders=all_of_them if blob else holders,
         blob_holders=[holders if blob else all_of_them],
     )
@@ -118,8 +118,8 @@ def test_a_project_decides_how_many_copies_are_enough(
 ):
     """Broken: what should be everywhere is acknowledged when it is on two disks."""
     world.machines = [SimpleNamespace(address=f"n{n}:1", disk=FULL) for n in range(4)]
-    reach: dict[str, Any] = {f"n{n}:1": {} for n in range(3)}
-    world.op("push", 10.0, reach=reach, holders=holders, consistency=consistency)
+    connected = {f"n{n}:1" for n in range(3)}
+    world.op("push", 10.0, connected=connected, holders=holders, consistency=consistency)
     assert bool(list(checker._acknowledged(world))) is told
 
 
@@ -139,8 +139,9 @@ def test_only_a_local_write_may_go_with_its_disk(
     world.plan.copies = 1
     lost = (0.0, None) if lost_at is None else (lost_at, Disk())
     world.machines = [SimpleNamespace(address="n0:1", disk=Disk(), lost_disk=lost)]
-    reach: dict[str, Any] = {"n0:1": {}}
-    world.op("push", 10.0, digest="a", reach=reach, holders=["n0:1"], consistency=consistency)
+    world.op(
+        "push", 10.0, digest="a", connected={"n0:1"}, holders=["n0:1"], consistency=consistency
+    )
     found = [*checker._acknowledged(world), *checker._final_tags(world)]
     found += checker._final_manifests(world)
     assert [text.partition(":")[0] for text in found] == (

@@ -177,7 +177,8 @@ class Watch:
         running = self._machine.running
         assert running is not None, "what does not run forgets nothing"
         known = {str(m.node): m.rpc for m in running.cluster.statistics().members}
-        return answering(machines, {**known, self._machine.name: self._machine.address})
+        due = [m for m in machines if m.name in known or not m.may_be_unknown]
+        return answering(due, {**known, self._machine.name: self._machine.address})
 
     def _complain(self, text: str) -> None:
         self._observer.violations.append(text)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from cluster.config import ClusterConfig
-from cluster.model import Dot, Origin, Vector
+from cluster.model import Consistency, Dot, Origin, Vector
 from node.index import history, keys
 from tests.sim import checker, faults
 from tests.sim.census import Census
@@ -68,6 +68,18 @@ class Result:
     history: list[str] = field(default_factory=list)
 
 
+@dataclass(eq=False)
+class Rage:
+    """A fault that goes on, or whose consequences linger."""
+
+    kind: str
+    met: Counter[str]
+    """Operations in the middle of which it fell, or that fell into it."""
+
+    counts: bool = True
+    """Whether what it is about came to pass, so that it has met them."""
+
+
 class World:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -76,12 +88,16 @@ class World:
         self.observer = Observer(self._lacking)
         self.machines: list[Machine] = []
         self.clones: list[Machine] = []
+        self.departed: list[Machine] = []
+        """Machines that have left for good."""
+        self.joined: list[Machine] = []
+        """Machines that came later."""
         self.snapshots: dict[int, Disk] = {}
         self.clients = Clients(self)
         self.census = Census(self)
         self.observer.counted_dead = self.census.counted_dead
-        self.raging: Counter[str] = Counter()
-        """Faults that are going on now, by kind."""
+        self.rages: list[Rage] = []
+        """The faults that are going on now."""
         self.doubled: Counter[str] = Counter()
         """Names under which a copy runs beside its original, or in its place."""
         self.met_pairs: Counter[tuple[str, str]] = Counter()
@@ -188,28 +204,37 @@ class World:
     # --- what clients and faults ask -------------------------------------------------------------
 
     @contextmanager
-    def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[None]:
+    def rage(self, kind: str, linger_s: float = 1.0) -> Iterator[Rage]:
         """A fault of *kind* goes on; its consequences linger a while."""
-        self.raging[kind] += 1
+        rage = Rage(kind, Counter(op.kind for op in self.waiting()))
+        self.rages.append(rage)
         self.faults_begun += 1
         self.last_fault = float("inf")
-        for op in self.clients.history:
-            if op.end >= self.loop.time() and op.outcome == "unknown":
-                self.met_pairs[kind, op.kind] += 1
         try:
-            yield
+            yield rage
         finally:
-            self.loop.call_later(linger_s, self._calm, kind)
+            self.loop.call_later(linger_s, self._calm, rage)
 
-    def _calm(self, kind: str) -> None:
-        self.raging[kind] -= 1
-        if not any(self.raging.values()):
+    def _calm(self, rage: Rage) -> None:
+        self.rages.remove(rage)
+        if rage.counts:
+            self.met_pairs.update({(rage.kind, kind): n for kind, n in rage.met.items()})
+        if not self.rages:
             self.last_fault = self.loop.time()
+
+    @property
+    def raging(self) -> Counter[str]:
+        """Faults that are going on now, by kind."""
+        return Counter(rage.kind for rage in self.rages)
 
     def expect_everywhere(self, op: Op) -> None:
         """With nothing wrong, a write is acknowledged soon, and soon on every node."""
-        if op.start > self.last_fault + QUIET_S and op.end - op.start > PROMPT_S:
-            self.slow.append(f"took longer than {PROMPT_S} s: {op}")
+        prompt_s = PROMPT_S
+        if op.consistency is Consistency.GLOBAL:
+            # Who is no relay of its region says how far it is when it greets.
+            prompt_s += self.machines[0].config.heartbeat_remote_interval_s
+        if op.start > self.last_fault + QUIET_S and op.end - op.start > prompt_s:
+            self.slow.append(f"took longer than {prompt_s} s: {op}")
         if self.loop.time() > self.last_fault + QUIET_S:
             self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
 
@@ -235,9 +260,8 @@ class World:
 
     def met(self, op: Op) -> None:
         """Count the faults in the middle of which an operation begins."""
-        for kind, count in self.raging.items():
-            if count > 0:
-                self.met_pairs[kind, op.kind] += 1
+        for rage in self.rages:
+            rage.met[op.kind] += 1
 
     def links(self, machine: Machine) -> Links:
         """
@@ -248,7 +272,8 @@ class World:
         running = machine.running
         assert running is not None, "who does not run is asked nothing"
         members = {m.node: m.rpc for m in running.cluster.statistics().members}
-        links = {members[link.node]: link for link in running.cluster._links.live()}
+        live = running.cluster._links.live()
+        links = {members[link.node]: link for link in live if link.node in members}
         return {machine.address: Link(running, running.process)} | {
             m.address: Link(links[m.address], m.running.process)
             for m in self._reachable(machine)
@@ -276,6 +301,13 @@ class World:
     def everyone(self) -> list[Machine]:
         return [*self.machines, *self.clones]
 
+    def victim(self, number: int) -> Machine:
+        """The machine that a plan calls by its number, or the next one if that has left."""
+        count = len(self.plan.nodes)
+        names = [self.plan.nodes[(number + more) % count][0] for more in range(count)]
+        present = {machine.name: machine for machine in self.machines}
+        return next(present[name] for name in names if name in present)
+
     def note_holders(self, op: Op) -> None:
         """At an acknowledgement: whose disk has the write, and its blobs."""
         dot = op.dot
@@ -288,7 +320,13 @@ class World:
             ]
 
     def _holding(self, op: Op, has: Callable[[Disk], bool]) -> list[str]:
-        return [m.address for m in self.everyone() if any(map(has, _disks(m, op)))]
+        machines = [*self.everyone(), *self.departed]
+        return [m.address for m in machines if any(map(has, _disks(m, op)))]
+
+    def lost(self, since: float) -> set[str]:
+        """Addresses whose disk was destroyed after *since*, or has left with its machine."""
+        machines = [*self.everyone(), *self.departed]
+        return {m.address for m in machines if m.lost_disk[1] and m.lost_disk[0] > since}
 
 
 def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
@@ -298,8 +336,9 @@ def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
     One that was destroyed a moment ago is among them: it may have confirmed the write, and nobody
     can know yet that it is no more.
     """
-    yield machine.disk
     lost_at, lost = machine.lost_disk
+    if machine.disk is not lost:
+        yield machine.disk
     if lost is not None and lost_at > op.start - UNNOTICED_S:
         yield lost
 
@@ -323,14 +362,17 @@ def simulate(plan: Plan) -> Result:
     mishaps: list[str] = []
     hook, sys.unraisablehook = sys.unraisablehook, lambda it: mishaps.append(_unraisable(it))
     try:
-        with warnings.catch_warnings(record=True) as warned:
+        with warnings.catch_warnings():
             warnings.simplefilter("always")
+            # Only the text: a warning that is kept keeps what it is about, and with it the world.
+            warnings.showwarning = lambda message, category, *_, **__: mishaps.append(
+                f"{category.__name__}: {message}"
+            )
             world, result = World(plan), Result(plan.seed)
             with patch.object(history, "KEPT_MAX", plan.history_max):
                 _run(world, result)
             # What was dropped on the way is collected while all that goes on is held.
             gc.collect()
-            mishaps += [f"{each.category.__name__}: {each.message}" for each in warned]
             result.violations += [f"mishap: {text}" for text in dict.fromkeys(mishaps)]
             # What is collected now runs its `finally` blocks in a world that is over, on fenced
             # stores: what those blocks complain of says nothing.
