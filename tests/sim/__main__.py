@@ -13,6 +13,7 @@ from tests.sim.plan import make_plan
 from tests.sim.progress import Progress
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.report import replace_section, report
+from tests.sim.shrink import save, shortest, signature, tell
 from tests.sim.world import Result, simulate
 
 _CHUNK: Final = 400
@@ -31,6 +32,15 @@ def _say(result: Result, *, history: bool) -> None:
         print(*(f"  {text}" for text in result.violations[:6]), sep="\n", flush=True)
 
 
+def _keep_shortest(failed: Result) -> None:
+    """Make a test of a seed that failed: the shortest plan that still does so."""
+    print(f"looking for the shortest plan that fails like seed {failed.seed}", flush=True)
+    wanted = signature(failed.violations[0])
+    plan, result = shortest(make_plan(failed.seed), wanted, simulate)
+    tell(plan, result)
+    print(f"kept as {save(plan, f'seed-{failed.seed}')}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim")
     parser.add_argument("--seeds", default="0:200", help="first:end, or one seed")
@@ -38,6 +48,7 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="put the report into this Markdown file")
     parser.add_argument("--history", action="store_true", help="print what the clients saw")
     parser.add_argument("--no-coverage", action="store_true", help="too few seeds to meet all")
+    parser.add_argument("--as-it-is", action="store_true", help="keep no test of a seed that fails")
     parser.add_argument("--keep", type=Path, help="go on with the run that this file keeps")
     args = parser.parse_args()
     first, _, end = args.seeds.partition(":")
@@ -59,6 +70,8 @@ def main() -> int:
     print(*lines, sep="\n")
     if args.report is not None:
         replace_section(args.report, "Seeds", lines)
+    if totals.failed and not args.as_it_is:
+        _keep_shortest(totals.failed[0])
     return 1 if totals.failed or (totals.lacking() and not args.no_coverage) else 0
 
 

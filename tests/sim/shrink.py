@@ -65,6 +65,36 @@ def with_bug(mutant: str | None) -> Run:
     return run
 
 
+def shortest(plan: Plan, wanted: str, run: Run, holds: Run | None = None) -> tuple[Plan, Result]:
+    """
+    The shortest plan made of *plan* that shows a violation of the kind *wanted*, and what it shows.
+
+    With *holds* it must show none at all when run like that.
+    """
+
+    def fails(plan: Plan) -> bool:
+        told = wanted in map(signature, run(plan).violations)
+        return told and (holds is None or not holds(plan).violations)
+
+    plan = shrink(plan, fails)
+    plan.notes = {"shows": wanted}
+    return plan, run(plan)
+
+
+def save(plan: Plan, name: str) -> Path:
+    """Keep *plan* as a test."""
+    REGRESSIONS.mkdir(exist_ok=True)
+    path = REGRESSIONS / f"{name}.json"
+    path.write_text(plan.dumps())
+    return path
+
+
+def tell(plan: Plan, result: Result) -> None:
+    """Print the plan, what its clients saw, and what is wrong with that."""
+    print(plan.dumps(), *result.history, sep="\n")
+    print(*(f"VIOLATION {text}" for text in result.violations[:8]), sep="\n", flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.shrink")
     parser.add_argument("seed")
@@ -80,21 +110,13 @@ def main() -> int:
         print(f"seed {args.seed} shows {found or 'nothing'}")
         return 1
 
-    def fails(plan: Plan) -> bool:
-        told = wanted in map(signature, run(plan).violations)
-        return told and (args.mutant is None or not simulate(plan).violations)
-
-    plan = shrink(plan, fails)
-    result = run(plan)
-    plan.notes = {"says": args.says, "shows": wanted}
+    plan, result = shortest(plan, wanted, run, simulate if args.mutant else None)
+    plan.notes["says"] = args.says
     if args.mutant:
         plan.notes["mutant"] = args.mutant
-    print(plan.dumps())
-    print(*result.history, sep="\n")
-    print(*(f"VIOLATION {text}" for text in result.violations[:8]), sep="\n")
+    tell(plan, result)
     if args.save:
-        REGRESSIONS.mkdir(exist_ok=True)
-        (REGRESSIONS / f"{args.save}.json").write_text(plan.dumps())
+        save(plan, args.save)
     return 0
 
 

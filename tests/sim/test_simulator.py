@@ -11,7 +11,9 @@ from tests.sim.shrink import REGRESSIONS
 pytestmark = pytest.mark.timeout(600)
 
 SEEDS = range(4)
-PLANS = sorted(path.stem for path in REGRESSIONS.glob("*.json"))
+PLANS = {path.stem: Plan.loads(path.read_text()) for path in sorted(REGRESSIONS.glob("*.json"))}
+MUTANTS = sorted(name for name, plan in PLANS.items() if "mutant" in plan.notes)
+"""The others were kept when they failed; they fail until the engine is mended."""
 
 Told = dict[str, dict[str, Any]]
 
@@ -40,12 +42,12 @@ def test_a_bug_that_was_found_stays_away(told: Told, name: str):
     assert told[name]["violations"] == []
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", MUTANTS)
 def test_its_plan_would_still_find_it(told: Told, name: str):
     """
     With the bug put back the plan has to fail as it did, or it guards nothing any more.
 
     If the engine's timing is all that changed, shrink another seed that notices the mutant.
     """
-    wanted = Plan.loads((REGRESSIONS / f"{name}.json").read_text()).notes["shows"]
+    wanted = PLANS[name].notes["shows"]
     assert any(text.startswith(wanted) for text in told[name]["with_bug"])
