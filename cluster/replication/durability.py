@@ -68,15 +68,17 @@ class Durability:
             OSError: the local disk failed.
         """
         goal = partial(self.required, consistency)
-        lacking = [
+        # Until none is short at one and the same time: while the last one got its copies, a member
+        # that holds the first may have gone.
+        while lacking := [
             (digest, size) for digest, size in dict(blobs).items() if self._wanted(digest, goal)
-        ]
-        for digest, size in lacking:
-            # All at once; the loop below only waits.
-            if self.jobs.get(digest) is None:
-                _ = self._start(digest, size, goal)
-        for digest, size in lacking:
-            await self._secure(digest, size, goal)
+        ]:
+            for digest, size in lacking:
+                # All at once; the loop below only waits.
+                if self.jobs.get(digest) is None:
+                    _ = self._start(digest, size, goal)
+            for digest, size in lacking:
+                await self._secure(digest, size, goal)
         if consistency is not Consistency.LOCAL:
             self._note_degraded([digest for digest, _ in blobs])
         return min((len(self._holding(digest)) for digest, _ in blobs), default=None)

@@ -104,6 +104,31 @@ async def test_a_peer_that_goes_away_is_replaced():
         assert a.cluster.statistics().totals.degraded == 0
 
 
+async def test_a_holder_that_goes_while_another_blob_gets_its_copy_is_replaced():
+    """If this fails, a push of several blobs is acknowledged with one of them on one disk."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        at_b, at_c = [
+            next(
+                data
+                for data in (bytes([number]) * 2000 for number in range(256))
+                if next_holder(Digest.of(data), a, b, c) is holder
+            )
+            for holder in (b, c)
+        ]
+        blobs = [(await a.put(data), 2000) for data in (at_b, at_c)]
+        ships.network.block("c:1", "hold")
+        async with asyncio.TaskGroup() as group:
+            copies = group.create_task(a.cluster.ensure_copies(blobs))
+            await ships.until(lambda: a.cluster.statistics().totals.copies_made == 1)
+            await ships.until(lambda: ships.network.count("hold", "c:1") == 1)
+            await ships.kill(b)
+            await a.until_connected("c")
+            ships.network.unblock("c:1", "hold")
+        assert copies.result() == 2
+        assert all(having(digest, a, c) == {"a", "c"} for digest, _ in blobs)
+
+
 async def test_when_everybody_goes_away_the_blob_is_accepted_and_counted():
     """The default of two with one dead: accept, count, repair when it is back."""
     async with fleet() as ships:
