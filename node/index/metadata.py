@@ -94,8 +94,8 @@ class Metadata(Queries):
             live = objects.presence(txn, "manifests", repository, digest)
             if not live.present:
                 return None
-            for key, _ in txn.scan("tagged", keys.join(repository, digest)):
-                local.untag(txn, repository, keys.split(key)[2], digest)
+            for tag in _tags_of(txn, repository, digest):
+                local.untag(txn, repository, tag, digest)
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
                 fallback.refresh(txn, repository, subject, self._replaceable, removed=digest)
@@ -167,6 +167,17 @@ class Metadata(Queries):
             raise
         except OSError as exc:
             raise StorageFailure from exc
+
+
+def _tags_of(txn: Transaction, repository: str, digest: Digest) -> list[str]:
+    """The tags of which *digest* is a head; where it does not win, it is one of several."""
+    served = {keys.split(key)[2] for key, _ in txn.scan("tagged", keys.join(repository, digest))}
+    contested = {keys.split(key)[1] for key, _ in txn.scan("conflicts", keys.join(repository))}
+    return sorted(
+        tag
+        for tag in served | contested
+        if any(h.value == digest for h in objects.register(txn, "tags", repository, tag).heads)
+    )
 
 
 def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence) -> Digest | None:

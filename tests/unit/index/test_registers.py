@@ -78,6 +78,42 @@ async def test_deleting_a_manifest_leaves_the_tag_to_a_concurrent_push(open_node
     assert {one.metadata.tag(REPO, "a"), winner} == {digest_of("x"), digest_of("y")}
 
 
+async def contested(open_node: OpenIndex) -> tuple[Index, Digest, Digest]:
+    """A node where tag `a` has two heads: the digest that is served, and the other one."""
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "x", "a")
+    await push(other, REPO, "y", "a")
+    await exchange(one, other)
+    winner = one.metadata.tag(REPO, "a")
+    assert winner is not None
+    return one, winner, next(d for d in (digest_of("x"), digest_of("y")) if d != winner)
+
+
+async def test_a_deleted_manifest_that_did_not_win_a_tag_leaves_it_too(open_node: OpenIndex):
+    """Broken: pushed again under another tag, it is served under the old one as well."""
+    one, winner, loser = await contested(open_node)
+    for digest in (loser, winner):
+        await one.metadata.delete_manifest(REPO, digest)
+    assert one.metadata.tag_register(REPO, "a").heads == ()
+    assert one.metadata.conflicts(REPO, None, 10) == ([], False)
+    for text in ("x", "y"):
+        await push(one, REPO, text, "other")
+    assert one.metadata.tag(REPO, "a") is None
+
+
+async def test_a_deleted_manifest_hides_no_older_head(open_node: OpenIndex, wall: StepClock):
+    """Broken: an acknowledged tag is 404, for the winner that hides it is not there."""
+    older = open_node("c")
+    await push(older, REPO, "z", "a")
+    wall.ms += 1
+    one, winner, loser = await contested(open_node)
+    for digest in (loser, winner):
+        await one.metadata.delete_manifest(REPO, digest)
+    await one.replica.apply(log_of(older))
+    assert one.metadata.tag(REPO, "a") == digest_of("z")
+    assert one.metadata.manifest(REPO, digest_of("z")) is not None
+
+
 # --- withdrawing ---------------------------------------------------------------------------------
 
 
