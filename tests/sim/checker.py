@@ -92,7 +92,7 @@ def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
     if op.consistency is Consistency.LOCAL:
         return bool(holders)
     enough = world.plan.copies
-    if len(world.machines) <= enough:
+    if op.members <= enough:
         # The survivors of so small a cluster go on (decision 17).
         enough = min(enough, len(op.connected))
     everywhere = op.consistency is not Consistency.GLOBAL or op.connected <= set(holders)
@@ -119,6 +119,8 @@ def _acknowledged(world: "World") -> Iterable[str]:
     for op in writes_of(world):
         if op.outcome != "ok":
             continue
+        if op.consistency is Consistency.GLOBAL and (absent := op.living - set(op.holders)):
+            yield f"acknowledged without {sorted(absent)}: {op}"
         for holders in (op.holders, *op.blob_holders):
             if not _are_enough(world, op, holders):
                 yield f"acknowledged with the copies {holders} only: {op}"

@@ -138,6 +138,7 @@ class Clients:
         op.start = loop.time()
         op.seen = running.index.journal.durable
         op.begins(self._world.links(machine), self._world.durable())
+        op.living, op.members = self._world.living(running), self._world.members()
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
@@ -158,6 +159,8 @@ class Clients:
             op.outcome, op.error, op.end = outcome, error, loop.time()
             op.ends(self._world.links(machine), self._world.sick(machine, op.start))
             if outcome == "ok":
+                op.living &= self._world.living(running)
+                op.members = min(op.members, self._world.members())
                 self._world.note_holders(op)
                 if op.consistency is not Consistency.LOCAL:
                     self._world.observer.acknowledged(op.dot)

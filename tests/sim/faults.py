@@ -1,6 +1,7 @@
 """The faults: each one begins, lasts, and is taken back."""
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -24,6 +25,9 @@ CUT_NOTICED_S: Final = 4.0
 
 BOOT_CLOCK_MS: Final = 3000.0
 BOOT_CLOCK_S: Final = 2.0
+
+KNOWN_S: Final = 20.0
+"""After which everybody knows a node that has come: it joins, and greets them."""
 
 DRAINED_S: Final = 12.0
 """In which whatever was asked before is answered."""
@@ -207,8 +211,10 @@ async def leave(world: "World", step: Step) -> None:
         if machine.running is running:
             machine.kill()
         machine.may_be_unknown = True
+        machine.stranger_until = math.inf
         if world.healed_at is not None:
             machine.start()
+            machine.stranger_until = world.loop.time() + KNOWN_S
         elif for_good:
             machine.lost_disk = (world.loop.time(), machine.disk)
             world.machines.remove(machine)
@@ -216,6 +222,7 @@ async def leave(world: "World", step: Step) -> None:
         else:
             await asyncio.sleep(step["for"])
             _come_back(world, machine)
+            machine.stranger_until = world.loop.time() + KNOWN_S
 
 
 async def _tell_that_it_leaves(world: "World", running: Running) -> None:
@@ -241,6 +248,7 @@ async def join(world: "World", step: Step) -> None:
     with world.rage(step["do"]):
         machine = world.machine(name, region, f"{name}:1")
         machine.may_be_unknown = True
+        machine.stranger_until = world.loop.time() + KNOWN_S
         world.joined.append(machine)
         world.machines.append(machine)
         machine.start()

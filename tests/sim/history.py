@@ -60,6 +60,12 @@ class Op:
     network's. One to itself is among them.
     """
 
+    living: set[str] = field(default_factory=set)
+    """Addresses of whom that node counted as living from the beginning to the end."""
+
+    members: int = 0
+    """How many nodes the cluster had, those aside that had just left or come."""
+
     connected: set[str] = field(default_factory=set)
     """Addresses of those links that stood all the while."""
 

@@ -53,8 +53,9 @@ class Process:
     def kill(self) -> None:
         """End the process: nothing of it runs any more."""
         self.dead = True
-        self._aside = []
         self._loop.bury(self)
+        # Behind that: a task that had yet to begin is known by its handle only.
+        self._aside = []
         watchers, self.on_death = list(self.on_death.values()), {}
         for notice in watchers:
             notice()

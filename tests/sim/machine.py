@@ -3,6 +3,7 @@ One simulated machine: a disk, a wall clock, and at most one running process of 
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -152,6 +153,8 @@ class Machine:
         """The last disk that a fault destroyed, and when."""
         self.may_be_unknown = False
         """It came late, or has left: who does not know it need not wait for it."""
+        self.stranger_until = -math.inf
+        """Until when others may not count it, for it has left or has just come."""
         self.incarnations = 0
         self.stopped_by: str = ""
         """Why the last process ended by itself, if it did."""

@@ -81,6 +81,7 @@ def test_an_acknowledgement_with_too_few_copies_is_told(
         "push",
         10.0,
         connected={f"n{n}:1" for n in range(connected)},
+        members=3,
         holders=all_of_them if blob else holders,
         blob_holders=[holders if blob else all_of_them],
     )
@@ -113,13 +114,14 @@ def pull(
         pytest.param(Consistency.GLOBAL, ["n0:1", "n1:1", "n2:1"], False, id="everybody has it"),
     ],
 )
+@pytest.mark.parametrize("links", [False, True])
 def test_a_project_decides_how_many_copies_are_enough(
-    world: Any, consistency: Consistency, holders: list[str], told: bool
+    world: Any, consistency: Consistency, holders: list[str], told: bool, links: bool
 ):
     """Broken: what should be everywhere is acknowledged when it is on two disks."""
     world.machines = [SimpleNamespace(address=f"n{n}:1", disk=FULL) for n in range(4)]
-    connected = {f"n{n}:1" for n in range(3)}
-    world.op("push", 10.0, connected=connected, holders=holders, consistency=consistency)
+    there = {"connected" if links else "living": {f"n{n}:1" for n in range(3)}}
+    world.op("push", 10.0, members=4, holders=holders, consistency=consistency, **there)
     assert bool(list(checker._acknowledged(world))) is told
 
 

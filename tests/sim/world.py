@@ -13,7 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from cluster.config import ClusterConfig
-from cluster.model import Consistency, Dot, Origin, Vector
+from cluster.model import Consistency, Dot, Origin, Status, Vector
 from node.index import history, keys
 from tests.sim import checker, faults
 from tests.sim.census import Census
@@ -21,7 +21,7 @@ from tests.sim.clients import Clients
 from tests.sim.disk import Disk
 from tests.sim.history import Link, Links, Op
 from tests.sim.loop import Deadlock, SimLoop, SimTask
-from tests.sim.machine import Machine
+from tests.sim.machine import Machine, Running
 from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
@@ -279,6 +279,15 @@ class World:
             for m in self._reachable(machine)
             if m.address in links and m.running is not None
         }
+
+    def living(self, running: Running) -> set[str]:
+        """Whom this node takes for a member that lives, by address."""
+        members = running.cluster.statistics().members
+        return {m.rpc for m in members if m.status not in (Status.DEAD, Status.LEFT)}
+
+    def members(self) -> int:
+        """How many nodes belong to the cluster, by what everybody knows."""
+        return sum(machine.stranger_until <= self.loop.time() for machine in self.machines)
 
     def sick(self, machine: Machine, since: float) -> Links:
         """Who could be reached by *machine*, and had a disk error after *since*."""

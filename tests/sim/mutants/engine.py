@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from cluster.agent import Cluster
 from cluster.clock import COUNTER_BITS, HybridClock
+from cluster.driver import leasing
 from cluster.driver.catchup import CatchUp
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.pushing import Pushing
@@ -148,6 +149,11 @@ MUTANTS: Final = [
         "lease-unchecked",
         "a node answers from its own index whether it has leases or not",
         [(Cluster, "ensure_current", _nothing)],
+    ),
+    Mutant(
+        "lease-by-the-present-run",
+        "what an earlier run of a node acknowledged may be missing where it lets others read",
+        [(leasing, "earlier_runs", lambda *_: {})],
     ),
     Mutant(
         "writes-do-not-look",
