@@ -29,6 +29,9 @@ WAN_S: Final = 0.040
 JITTER: Final = 0.3
 """Latency is even over [1, 1 + JITTER] times the base."""
 
+FAR_S: Final = 2 * WAN_S * (1 + JITTER)
+"""The longest round trip while nothing is wrong."""
+
 DEADLINE_S: Final = 30.0
 """Backstop of calls with one answer (`RpcConfig.unary_deadline_s`)."""
 
