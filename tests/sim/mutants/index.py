@@ -44,17 +44,6 @@ def _merge_without_history(txn: Transaction, event: Any, body: Write) -> None:
         txn.delete("history", keys.history(key.repository, key.name, event.stamp, event.dot))
 
 
-_enter = history.enter
-
-
-def _enter_and_drop(txn: Transaction, repository: str, tag: str, entry: Any) -> Any:
-    totals = _enter(txn, repository, tag, entry)
-    if totals.writes == history.KEPT_MAX:
-        totals = history._drop_oldest(txn, keys.join(repository, tag), totals)
-        txn.put("histories", keys.join(repository, tag), rows.encode(totals))
-    return totals
-
-
 def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int) -> Page:
     start = repository.encode()
     found = []
@@ -67,8 +56,12 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
     return Page(found, more=False)
 
 
-def _forget_bytes_only(txn: Transaction, repository: str, digest: Any, before: Any) -> None:
-    txn.delete("manifest_bytes", keys.join(repository, digest))
+_list_referrer = objects._list_referrer
+
+
+def _list_for_ever(txn: Transaction, repository: str, digest: Any, before: Any, after: Any) -> None:
+    if after is not None:
+        _list_referrer(txn, repository, digest, before, after)
 
 
 async def _referrers_from_here(self: Listing, *args: Any) -> Any:
@@ -209,7 +202,7 @@ MUTANTS: Final = [
     Mutant(
         "history-too-short",
         "the history of a tag keeps one write less than it should",
-        [(history, "enter", _enter_and_drop)],
+        [(history, "is_trimmed", lambda of: of.writes < history.KEPT_MAX)],
     ),
     Mutant(
         "loose-prefix",
@@ -227,7 +220,7 @@ MUTANTS: Final = [
     Mutant(
         "referrer-stays",
         "a manifest that goes leaves its row among the referrers of its subject",
-        [(objects, "_forget_manifest_bytes", _forget_bytes_only)],
+        [(objects, "_list_referrer", _list_for_ever)],
     ),
     Mutant(
         "referrers-without-asking",

@@ -1,0 +1,19 @@
+"""The seeded bugs are looked for at night; that there is something to put them into, each time."""
+
+import pytest
+
+from tests.sim.mutants import MUTANTS, Mutant, by_name, mutated
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_changes_something_that_is_there(mutant: Mutant):
+    """Broken: the engine has changed, and nobody notices before the night that a bug is none."""
+    before = [getattr(owner, name) for owner, name, _ in mutant.replacements]
+    with mutated(mutant):
+        during = [getattr(owner, name) for owner, name, _ in mutant.replacements]
+        assert all(old is not new for old, new in zip(before, during, strict=True))
+    assert before == [getattr(owner, name) for owner, name, _ in mutant.replacements]
+
+
+def test_a_name_is_one_mutant():
+    assert [by_name(mutant.name) for mutant in MUTANTS] == MUTANTS
