@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import hashlib
 import random
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -152,4 +151,4 @@ async def _compare(nodes: list[ServeProcess]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,15 +13,27 @@ of the index. Not for more than latency.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
-from cluster.model import Digest, Event, Greeting, NodeId, ProbeReply, ProbeRequest, Vector
+from cluster.model import (
+    CompareReply,
+    CompareRequest,
+    Digest,
+    Event,
+    Greeting,
+    NodeId,
+    ProbeReply,
+    ProbeRequest,
+    Vector,
+)
 from cluster.ports import Peer
 from cluster.rpc.client import GrpcPeer, GrpcTransport
 from node import main
 from node.cli import main as command
 from node.index.rocks import RocksStore
+
+T = TypeVar("T")
 
 
 class _FarPeer:
@@ -54,10 +66,13 @@ class _FarPeer:
     def checkpoint(self, reader: NodeId, number: int, after: bytes) -> AsyncGenerator[Any, None]:
         return self._late(self._peer.checkpoint(reader, number, after))
 
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        return await self._there_and_back(self._peer.compare, request)
+
     async def close(self) -> None:
         await self._peer.close()
 
-    async def _there_and_back(self, call: Any, *args: Any) -> Any:
+    async def _there_and_back(self, call: Callable[..., Awaitable[T]], *args: object) -> T:
         await asyncio.sleep(self._round_trip_s / 2)
         answer = await call(*args)
         await asyncio.sleep(self._round_trip_s / 2)
@@ -94,6 +109,6 @@ if __name__ == "__main__":
     _LongLinks.round_trip_s = float(sys.argv.pop(1)) / 1000
     _SlowDisk.sync_s = float(sys.argv.pop(1)) / 1000
     _LongLinks.near = frozenset(sys.argv.pop(1).split(","))
-    main.GrpcTransport = _LongLinks  # type: ignore[misc]
-    main.RocksStore = _SlowDisk  # type: ignore[misc]
+    main.GrpcTransport = _LongLinks  # type: ignore[attr-defined]
+    main.RocksStore = _SlowDisk  # type: ignore[attr-defined]
     command()
