@@ -41,7 +41,7 @@ def exceeded(node: Running, config: ClusterConfig) -> Iterator[tuple[str, str]]:
     counted = {name: (count(node), getattr(config, name)) for name, count in BOUNDED.items()}
     # Whoever pushes brings the blobs of its manifest along, beside what waits in the background.
     beside = REPAIRS + sum(len(op.blobs) for op in node.asked)
-    waiting = node.cluster.statistics().replications_waiting
+    waiting = node.cluster._durability.jobs.waiting
     counted["replications_queue_max"] = waiting, config.replications_queue_max + beside
     counted["pending"] = node.writer.waiting, PENDING_MAX
     counted["distrusted"] = len(node.cluster._fetcher._distrusted), DISTRUSTED_MAX

@@ -7,8 +7,9 @@ from typing import Any, Final
 from tests.sim.machine import Running
 
 _CONTAINERS: Final = (dict, OrderedDict, list, set, frozenset, deque, tuple)
+_LEAVES: Final = frozenset({str, bytes, int, float, bool, type(None)})
 _OURS: Final = ("cluster.", "node.")
-_PARTS: Final = ("cluster", "index", "uploads", "push", "withdrawals", "pull", "links", "listing")
+_PARTS: Final = ("cluster", "index", "uploads", "push", "withdrawals", "pull", "listing")
 
 
 def sizes(running: Running) -> Counter[str]:
@@ -20,10 +21,7 @@ def sizes(running: Running) -> Counter[str]:
     found: Counter[str] = Counter()
     seen: set[int] = set()
     # Breadth first: what is reached in several ways goes by the shortest path.
-    todo = deque(
-        (name, getattr(running, name))
-        for name in ("cluster", "index", "uploads", "push", "withdrawals", "pull", "listing")
-    )
+    todo = deque((name, getattr(running, name)) for name in _PARTS)
     while todo:
         path, item = todo.popleft()
         if id(item) in seen or item is None:
@@ -31,11 +29,16 @@ def sizes(running: Running) -> Counter[str]:
         seen.add(id(item))
         if isinstance(item, _CONTAINERS) and not hasattr(item, "_fields"):
             found[path] += len(item)
-            todo.extend((f"{path}[]", each) for each in _entries(item))
+            inside = f"{path}[]"
+            todo.extend((inside, each) for each in _entries(item) if type(each) not in _LEAVES)
         elif callable(owner := getattr(item, "__self__", None)):
             todo.append((path, owner))
         else:
-            todo.extend((f"{path}.{name}", each) for name, each in _attributes(item))
+            todo.extend(
+                (f"{path}.{name}", each)
+                for name, each in _attributes(item)
+                if type(each) not in _LEAVES
+            )
     return found
 
 

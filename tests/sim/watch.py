@@ -176,7 +176,7 @@ class Watch:
             return []
         running = self._machine.running
         assert running is not None, "what does not run forgets nothing"
-        known = {str(m.node): m.rpc for m in running.cluster.statistics().members}
+        known = {str(m.node): m.rpc for m in running.cluster._links.known()}
         due = [m for m in machines if m.name in known or not m.may_be_unknown]
         return answering(due, {**known, self._machine.name: self._machine.address})
 

@@ -272,7 +272,7 @@ class World:
         """
         running = machine.running
         assert running is not None, "who does not run is asked nothing"
-        members = {m.node: m.rpc for m in running.cluster.statistics().members}
+        members = {m.node: m.rpc for m in running.cluster._links.known()}
         live = running.cluster._links.live()
         links = {members[link.node]: link for link in live if link.node in members}
         return {machine.address: Link(running, running.process)} | {
@@ -283,8 +283,9 @@ class World:
 
     def living(self, running: Running) -> set[str]:
         """Whom this node takes for a member that lives, by address."""
-        members = running.cluster.statistics().members
-        return {m.rpc for m in members if m.status not in (Status.DEAD, Status.LEFT)}
+        links = running.cluster._links
+        gone = (Status.DEAD, Status.LEFT)
+        return {m.rpc for m in links.known() if links.members.status(m.node) not in gone}
 
     def members(self) -> int:
         """How many nodes belong to the cluster, by what everybody knows."""
