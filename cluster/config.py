@@ -208,6 +208,14 @@ class ClusterConfig:
     Higher sends less twice to a peer with a slow disk; lower loses less time to a lost call, in
     which each write of the region waits for a lease to end."""
 
+    push_ahead_max: int = 32
+    """Pushes on their way to a peer of another region before the next one waits for an answer;
+    together they have at most `push_batch_bytes`. More fill a longer link."""
+
+    push_ahead_pause_s: float = 0.01
+    """Time between two of those. Lower shows a busy node's writes elsewhere that much sooner;
+    higher puts more events into each message, which costs both ends less."""
+
     chunk_bytes: int = MIB
     """Blob bytes per read and per message. Larger costs fewer hops; smaller needs less memory per
     stream and gives a reader its first bytes sooner. The last chunk waits for verification."""

@@ -330,7 +330,14 @@ class Peer(Protocol):
         ...
 
     async def push(self, events: Sequence[Event]) -> Vector:
-        """Hand over events, in order; returns how far the peer durably has their logs."""
+        """
+        Hand over events, in order; returns how far the peer durably has their logs.
+
+        Several calls may be under way: the peer takes their events in the order of the calls.
+
+        Raises:
+            TimeoutError: a call before this one was given up, so this one's answer cannot come.
+        """
         ...
 
     def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:

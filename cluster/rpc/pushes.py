@@ -15,36 +15,62 @@ PushStream: TypeAlias = grpc.aio.StreamStreamCall[pb.PushRequest, pb.PushReply]
 
 class PushCall:
     """
-    The caller's end. Opened with the first push, and anew after each that was not answered:
-    an answer that nobody waited for must not be taken for that of the next push.
+    The caller's end. Opened with the first push, and anew after one that was not answered: an
+    answer that nobody waited for must not be taken for that of the next push.
     """
 
     def __init__(self, stub: ClusterStub) -> None:
         self._stub = stub
-        self._open: PushStream | None = None
+        self._open: _Exchanges | None = None
 
     async def exchange(self, request: pb.PushRequest) -> pb.PushReply:
         """
         Send *request* and return its answer. Cancelling ends the call at the other side too.
 
         Raises:
+            TimeoutError: a request before this one, on the same stream, was given up.
             PeerUnreachable: the peer ended the stream, as one that stops does.
             grpc.aio.AioRpcError: the call failed.
         """
-        call, self._open = self._open, None
-        if call is None or call.done():
-            call = self._stub.Push()
+        if self._open is None or self._open.over:
+            self._open = _Exchanges(self._stub.Push())
+        return await self._open.exchange(request)
+
+
+class _Exchanges:
+    """Requests and answers of one stream. Both pass in order, so several may be under way."""
+
+    def __init__(self, call: PushStream) -> None:
+        self._call = call
+        # Locks let in whoever asks in the order in which they ask.
+        self._writing = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._given_up = False
+
+    @property
+    def over(self) -> bool:
+        return self._given_up or self._call.done()
+
+    async def exchange(self, request: pb.PushRequest) -> pb.PushReply:
         answered = False
         try:
-            await call.write(request)
-            reply = await call.read()
+            async with self._writing:
+                await self._call.write(request)
+            async with self._reading:
+                reply = await self._call.read()
             if not isinstance(reply, pb.PushReply):
                 raise PeerUnreachable("the peer takes no more events")
             answered = True
+        except (asyncio.CancelledError, asyncio.InvalidStateError) as exc:
+            # What the library raises where the call was cancelled, whoever did that.
+            task = asyncio.current_task()
+            if self._given_up and task is not None and not task.cancelling():
+                raise TimeoutError("a push before this one was not answered") from exc
+            raise
         finally:
             if not answered:
-                call.cancel()
-        self._open = call
+                self._given_up = True
+                self._call.cancel()
         return reply
 
 

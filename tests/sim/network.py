@@ -222,9 +222,12 @@ class _Call:
 
     def start(self) -> None:
         self.network.open(self)
-        self.network.send(self.caller, self.callee, self._arrive)
+        self._carry(self.caller, self.callee, self._arrive)
         if not self.network.is_open(self.caller, self.callee) or self.callee in self.network.dark:
             self.network._later(KEEPALIVE_S, self.fail_if_silent)
+
+    def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
+        self.network.send(source, target, deliver)
 
     def end(self) -> None:
         """The caller has what it wanted, or wants it no more."""
@@ -328,7 +331,7 @@ class _Unary(_Call):
             self._reply(None, self.translated(exc))
 
     def _reply(self, result: Any, error: Exception | None) -> None:
-        self.network.send(self.callee, self.caller, lambda: self._settle(result, error))
+        self._carry(self.callee, self.caller, lambda: self._settle(result, error))
 
     def _settle(self, result: Any, error: Exception | None) -> None:
         self.done = True
@@ -341,6 +344,49 @@ class _Unary(_Call):
         if not self.answer.done():
             self.answer.set_exception(error)
             self.answer.exception()  # a caller that was killed will not retrieve it
+
+
+class _Pushes:
+    """The stream that the pushes of a link share: in order, until one is not answered."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Push] = []
+        self.over = False
+        self.turn = asyncio.Lock()
+        self.last: dict[tuple[str, str], float | None] = {}
+        """When the last message of each direction arrives; None if it does not."""
+
+
+class _Push(_Unary):
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        super().__init__(peer, method, args, kwargs)
+        if peer.pushes.over:
+            peer.pushes = _Pushes()
+        self._stream = peer.pushes
+
+    async def result(self) -> Any:
+        stream = self._stream
+        stream.calls.append(self)
+        try:
+            reply = await super().result()
+        except BaseException:
+            stream.over = True
+            for call in stream.calls:
+                call.fail(TimeoutError("a push before this one was not answered"))
+            raise
+        finally:
+            stream.calls.remove(self)
+        return reply
+
+    async def _work_on(self, handler: Callable[..., Any]) -> None:
+        async with self._stream.turn:
+            await super()._work_on(handler)
+
+    def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
+        last = self._stream.last.get((source, target), 0.0)
+        if last is not None:  # else one before it was lost, and this one may not overtake it
+            at = self.network.send(source, target, deliver, last)
+            self._stream.last[source, target] = at
 
 
 class _Stream(_Call):
@@ -426,13 +472,14 @@ class SimPeer:
         self.transport = transport
         self.me = transport.me.rpc
         self.address = address
+        self.pushes = _Pushes()
         self._calls: set[_Call] = set()
         self._closed = False
 
     async def _unary(self, method: str, args: tuple[Any, ...], kwargs: Any) -> Any:
         if self._closed:
             raise PeerUnreachable("the link is closed")
-        call = _Unary(self, method, args, kwargs)
+        call = (_Push if method == "push" else _Unary)(self, method, args, kwargs)
         self._calls.add(call)
         try:
             return await call.result()

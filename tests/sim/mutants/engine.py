@@ -59,7 +59,7 @@ def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
     _settle(self, events, {event.origin: event.dot.seq for event in events})
 
 
-async def _push_for_ever(self: Pushing, events: Any) -> Any:
+async def _push_for_ever(self: Pushing, events: Any, size: int) -> Any:
     return await self._peer.push(events)
 
 

@@ -32,14 +32,19 @@ class Service:
         self.error: Exception | None = None
         self.asked = asyncio.Event()
         self.hang = False
+        self.hold: asyncio.Event | None = None
+        self.taken: list[Event] = []
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         self.request_ids.append(request_id.get(""))
         self.asked.set()
+        if self.hold is not None:
+            await self.hold.wait()
         if self.hang:
             await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
+        self.taken.extend(events)
         return {event.origin: event.dot.seq for event in events}
 
 
@@ -99,3 +104,31 @@ async def test_an_idle_push_call_does_not_hold_up_a_stop():
         await asyncio.wait_for(server.stop(), PATIENCE_S)
         with pytest.raises(PeerUnreachable):
             await peer.push(EVENTS)
+
+
+async def test_pushes_under_way_together_arrive_in_order():
+    """On a long link the next batch does not wait for the answer to the last one."""
+    service = Service()
+    service.hold = asyncio.Event()
+    async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(peer.push([event])) for event in EVENTS]
+            await service.asked.wait()
+            service.hold.set()
+        assert [task.result() for task in tasks] == [{ORIGIN: n} for n in (1, 2, 3)]
+        assert service.taken == EVENTS
+
+
+async def test_a_push_behind_one_that_is_given_up_is_not_answered():
+    service = Service()
+    service.hang = True
+    async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
+        first = asyncio.create_task(peer.push(EVENTS[:1]))
+        behind = [asyncio.create_task(peer.push([event])) for event in EVENTS[1:]]
+        await service.asked.wait()
+        first.cancel()
+        for task in behind:
+            with pytest.raises(TimeoutError):
+                await task
+        service.hang = False
+        assert await peer.push(EVENTS) == {ORIGIN: 3}
