@@ -60,6 +60,7 @@ from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+from cluster.waiting.groups import task_group
 
 
 class Cluster:
@@ -126,7 +127,7 @@ class Cluster:
             JoinRefused: the cluster does not take this node. `str()` is one line for people.
         """
         try:
-            async with asyncio.TaskGroup() as group:
+            async with task_group() as group:
                 for part in (
                     self._links,
                     self._links.bootstrap,

@@ -10,6 +10,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable
 from cluster.gossip import antientropy
+from cluster.waiting.groups import task_group
 from cluster.waiting.rounds import Rounds, Stopped
 
 _TRY_AGAIN_S: Final = 0.1
@@ -31,7 +32,7 @@ class CatchUp:
 
     async def run(self) -> None:
         """Own the rounds and the repair of missed pushes until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             group.create_task(self._rounds.run(), name="catch-up")
             group.create_task(self._repair(), name="anti-entropy")
 
@@ -88,7 +89,7 @@ class CatchUp:
         """One round; returns the peers that still have more, or may have."""
         self._env.counters.catch_up_rounds += 1
         links = self._links.live()
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             pulls = [group.create_task(self._pull_from(link)) for link in links]
         behind = {link.node for link, pull in zip(links, pulls, strict=True) if not pull.result()}
         return sorted(behind.union(self._links.hindered()))

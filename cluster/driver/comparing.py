@@ -8,6 +8,7 @@ from cluster.errors import ClusterError
 from cluster.gossip import comparison
 from cluster.model import CompareReply, CompareRequest, NodeId, Summed
 from cluster.routing import choose
+from cluster.waiting.groups import task_group
 
 
 class Comparing:
@@ -39,7 +40,7 @@ class Comparing:
 
     async def run(self) -> None:
         """Compare and check, until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             group.create_task(self._compare_always(), name="compare")
             group.create_task(self._check_always(), name="check rows")
 

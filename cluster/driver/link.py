@@ -12,6 +12,7 @@ from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
 from cluster.ports import Peer
 from cluster.replication import claims
+from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
@@ -89,7 +90,7 @@ class Link:
             OSError: the local storage failed.
         """
         try:
-            async with asyncio.TaskGroup() as group:
+            async with task_group() as group:
                 for part in (
                     self._pulls.run(),
                     self._catch_up_first(),

@@ -28,6 +28,7 @@ from cluster.membership.joining import Joining
 from cluster.membership.members import Members
 from cluster.model import Dot, Greeting, Member, NodeId, Origin, Rumour, Status, Vector
 from cluster.ports import Peer, Transport
+from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 
 
@@ -89,7 +90,7 @@ class Links:
                 seed that answered belongs to another cluster.
         """
         try:
-            async with asyncio.TaskGroup() as group:
+            async with task_group() as group:
                 self._group = group
                 for seed in self._env.config.seeds:
                     group.create_task(self._greet_seed(seed), name=f"seed {seed}")

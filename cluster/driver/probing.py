@@ -35,6 +35,7 @@ from cluster.membership.signals import (
 )
 from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
 from cluster.ports import Transport
+from cluster.waiting.groups import task_group
 
 
 class Probing:
@@ -67,7 +68,7 @@ class Probing:
 
     async def run(self) -> None:
         """Watch the members until cancelled."""
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             self._group = group
             try:
                 while True:
@@ -122,7 +123,7 @@ class Probing:
         self._feed(Leave())
         members, own = self._links.members.connected(), (self._detector.own,)
         limit_s = self._env.config.leave_timeout_s
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             calls = [group.create_task(self._call(member, limit_s, own)) for member in members]
         noted = [m.node for m, call in zip(members, calls, strict=True) if call.result()]
         self._env.log.info("left", noted=len(noted), connected=len(members))

@@ -10,6 +10,7 @@ from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Event, Member, Origin, Vector
 from cluster.ports import Peer
+from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 
 
@@ -59,7 +60,7 @@ class Pushing:
 
     async def run(self) -> None:
         """Push for ever; raises what the peer or the local storage raises, perhaps in a group."""
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             while True:
                 await self._wait_for_room()
                 events = self._next_batch()

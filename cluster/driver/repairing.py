@@ -10,6 +10,7 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError
 from cluster.model import Digest
 from cluster.replication.durability import Durability
+from cluster.waiting.groups import task_group
 
 _ROWS: Final = 128
 """Holder rows looked at between two turns of the event loop: some milliseconds."""
@@ -67,7 +68,7 @@ class Repairing:
             short = [each for each in held if self._durability.is_short(each[0])]
             for start in range(0, len(short), _AT_ONCE):
                 few = short[start : start + _AT_ONCE]
-                async with asyncio.TaskGroup() as group:
+                async with task_group() as group:
                     tried = [group.create_task(self._repair(*each)) for each in few]
                 failures += sum(not task.result() for task in tried)
             if after is None:

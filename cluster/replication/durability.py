@@ -14,6 +14,7 @@ from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
 from cluster.replication.placement import Candidate, place
+from cluster.waiting.groups import task_group
 
 Goal = Callable[[], int]
 """How many nodes are to have a blob; asked again after each step, as members come and go."""
@@ -175,7 +176,7 @@ class Durability:
             if not candidates:
                 raise _verdict(digest, refusals)
             data = await self._inline(digest, size)
-            async with asyncio.TaskGroup() as group:
+            async with task_group() as group:
                 asked = {
                     node: group.create_task(self._ask(node, digest, size, holding, data))
                     for node in candidates

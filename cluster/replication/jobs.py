@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from cluster.errors import BlobUnavailable, ClusterError
 from cluster.model import Digest
+from cluster.waiting.groups import task_group
 
 
 class BlobJobs:
@@ -35,7 +36,7 @@ class BlobJobs:
 
     async def run(self) -> None:
         """Own the jobs until cancelled; what is unfinished then fails with `BlobUnavailable`."""
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             self._group = group
             try:
                 await asyncio.Event().wait()

@@ -1,6 +1,7 @@
-"""Pulse, Rounds, BlobJobs and stalled streams."""
+"""Pulse, Rounds, task groups, BlobJobs and stalled streams."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing
 
 import pytest
@@ -9,6 +10,7 @@ from cluster.config import ClusterConfig
 from cluster.errors import BlobUnavailable, PeerUnreachable
 from cluster.model import Digest
 from cluster.replication.jobs import BlobJobs
+from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
@@ -286,3 +288,57 @@ async def test_a_stream_left_early_is_closed():
 def test_an_impossible_configuration_is_refused(wrong):
     with pytest.raises(ValueError, match="must"):
         ClusterConfig(**wrong)
+
+
+async def fails_together(work: Coroutine[None, None, None]) -> None:
+    """A group of which one task fails, perhaps while *work* goes on beside it."""
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise OSError("as asked")
+
+    async with task_group() as group:
+        group.create_task(fail())
+        await work
+
+
+def cancelling() -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    return task.cancelling()
+
+
+@pytest.mark.parametrize("seconds", [0, 10])
+async def test_a_task_is_not_cancelled_by_a_group_that_failed(seconds: float):
+    """Else, by Debian 12's Python, no later timeout of it works: a node never links again."""
+    with pytest.raises(ExceptionGroup):
+        await fails_together(asyncio.sleep(seconds))
+    assert cancelling() == 0
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await asyncio.sleep(10)
+
+
+async def test_a_cancellation_beside_the_failure_is_kept():
+    """It was somebody's wish."""
+
+    async def fail_late() -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            raise OSError("as asked")
+
+    seen: list[int] = []
+
+    async def work() -> None:
+        try:
+            async with task_group() as group:
+                group.create_task(fail_late())
+        finally:
+            seen.append(cancelling())
+
+    task = asyncio.create_task(work())
+    await turns()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert seen == [1]
