@@ -333,10 +333,8 @@ class Peer(Protocol):
         """
         Hand over events, in order; returns how far the peer durably has their logs.
 
-        Several calls may be under way: the peer takes their events in the order of the calls.
-
-        Raises:
-            TimeoutError: a call before this one was given up, so this one's answer cannot come.
+        Several calls may be under way: the peer takes their events in the order of the calls, and
+        answers in it. Who gives up one gives up those behind it as well: they are not answered.
         """
         ...
 

@@ -41,8 +41,11 @@ class Intake:
                 stopped = exc.dot
                 self._park(stopped, exc)
             except EventGap as exc:
-                stopped, gapless = exc.dot, False
-                self._env.log.info("event gap", dot=str(exc.dot), have=exc.have)
+                stopped = exc.dot
+                # Behind a parked event nothing is missing that anybody could send.
+                if self._parked.get(stopped.origin) != exc.have + 1:
+                    gapless = False
+                    self._env.log.info("event gap", dot=str(stopped), have=exc.have)
             except NotCaughtUp:
                 # The state is being taken over from a peer; what is sent now is asked for then.
                 return False

@@ -1,17 +1,27 @@
 """Handing events to one peer, as they become durable here."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from cluster.driver.forwarding import Duty, Forwarding
 from cluster.environment import Environment
 from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.window import Window
 from cluster.model import Event, Member, Origin, Vector
 from cluster.ports import Peer
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
+
+
+class _Sent(NamedTuple):
+    """A push whose answer is yet to come."""
+
+    events: Sequence[Event]
+    task: asyncio.Task[Vector]
 
 
 class Pushing:
@@ -19,9 +29,8 @@ class Pushing:
     Hands over, in order, what `Forwarding` says, from where the peer has it.
 
     In the own region one batch is on its way at a time, and holds whatever became durable
-    meanwhile. So a slow peer gets large batches, not a queue. On a long link an event would wait a
-    round trip for the answer to the batch before it. There the next batch follows the last one
-    after a short pause, as long as all that are on their way have the bytes of one.
+    meanwhile. So a slow peer gets large batches, not a queue. On a long link they follow each
+    other, as far as `gossip.window` lets them (decision 18).
 
     A log that the peer cannot go on with, for it parks its events or lacks some before them,
     pauses, and goes on from where the peer has it; the others go on. So does a batch that nobody
@@ -44,11 +53,11 @@ class Pushing:
         self._forwarding = forwarding
         self._acknowledgements = acknowledgements
         self._changes = changes
-        self._far = member.region != env.me.region
+        self._window = Window(env.config.push_ahead_max, env.config.push_batch_bytes)
+        self._under_way: deque[_Sent] = deque()
+        self._news = Pulse()
         self._reached: dict[Origin, int] = {}
         self._sent: dict[Origin, int] = {}
-        self._under_way: dict[asyncio.Task[None], int] = {}
-        self._answered = asyncio.Event()
         self._paused_until: dict[Origin, float] = {}
 
     def note_have(self, have: Vector) -> None:
@@ -60,55 +69,82 @@ class Pushing:
 
     async def run(self) -> None:
         """Push for ever; raises what the peer or the local storage raises, perhaps in a group."""
+        if self._member.region == self._env.me.region:
+            await self._send_singly()
+            return
         async with task_group() as group:
-            while True:
-                await self._wait_for_room()
-                events = self._next_batch()
-                if not events:
-                    await self._wait_for_more()
-                elif self._far:
-                    self._send_ahead(group, events)
-                    await asyncio.sleep(self._env.config.push_ahead_pause_s)
-                else:
-                    await self._hand_over(events, _size(events))
+            group.create_task(self._settle_in_order(), name=f"answers {self._member.node}")
+            await self._send_ahead(group)
 
-    def _send_ahead(self, group: asyncio.TaskGroup, events: Sequence[Event]) -> None:
-        for event in events:
-            self._sent[event.origin] = event.dot.seq
-        size = sum(self._under_way.values()) + _size(events)
-        task = group.create_task(self._hand_over(events, size), name=f"push {self._member.node}")
-        self._under_way[task] = _size(events)
-        task.add_done_callback(self._note_answered)
+    async def _send_singly(self) -> None:
+        while True:
+            events, _ = self._next_batch(self._env.config.push_batch_bytes)
+            if not events:
+                await self._wait_for_more()
+                continue
+            try:
+                async with asyncio.timeout(self._patience_s(events)):
+                    answer = await self._peer.push(events)
+            except TimeoutError:
+                answer = self._unanswered()
+            self._settle(events, answer)
 
-    def _note_answered(self, task: asyncio.Task[None]) -> None:
-        del self._under_way[task]
-        self._answered.set()
+    async def _send_ahead(self, group: asyncio.TaskGroup) -> None:
+        now_s, pause_s = self._env.clock.now_s, self._env.config.push_ahead_pause_s
+        while True:
+            room = self._window.room_bytes()
+            if not room:
+                await self._news.wait()
+                continue
+            events, complete = self._next_batch(room)
+            if not events:
+                await self._wait_for_more()
+            elif self._under_way and not complete:
+                # More than fits: in one large batch soon, not in many as small as what is answered.
+                await self._news.wait_until(lambda: not self._under_way)
+            else:
+                for event in events:
+                    self._sent[event.origin] = event.dot.seq
+                task = group.create_task(self._peer.push(events), name=f"push {self._member.node}")
+                self._under_way.append(_Sent(events, task))
+                self._window.send(_size(events), now_s())
+                self._news.beat()
+                await asyncio.sleep(pause_s)
 
-    def _room_bytes(self) -> int:
-        return self._env.config.push_batch_bytes - sum(self._under_way.values())
+    async def _settle_in_order(self) -> None:
+        """Take the answers as they come. The patience with each begins when it is the next."""
+        while True:
+            await self._news.wait_until(lambda: bool(self._under_way))
+            events, task = self._under_way[0]
+            await asyncio.wait((task,), timeout=self._patience_s(events))
+            if task.done():
+                self._settle(events, task.result())
+                self._under_way.popleft()
+                self._window.answer(self._env.clock.now_s())
+            else:
+                await self._give_up()
+            self._news.beat()
 
-    async def _wait_for_room(self) -> None:
-        ahead_max = self._env.config.push_ahead_max
-        while len(self._under_way) >= ahead_max or self._room_bytes() <= 0:
-            self._answered.clear()
-            await self._answered.wait()
+    async def _give_up(self) -> None:
+        """What is behind an unanswered push is on the same stream, and of the same logs."""
+        while self._under_way:
+            given_up = tuple(self._under_way)
+            for sent in given_up:
+                sent.task.cancel()
+            await asyncio.wait([sent.task for sent in given_up])
+            for sent in given_up:
+                self._settle(sent.events, self._unanswered())
+                self._under_way.popleft()
+        self._window.give_up()
 
-    async def _hand_over(self, events: Sequence[Event], size: int) -> None:
-        self._settle(events, await self._push(events, size))
-
-    async def _push(self, events: Sequence[Event], size: int) -> Vector:
-        """
-        Push *events*, with *size* bytes under way up to their end.
-
-        No answer in time is an answer that says nothing.
-        """
+    def _patience_s(self, events: Sequence[Event]) -> float:
         config = self._env.config
-        try:
-            async with asyncio.timeout(config.push_timeout_s + size / config.rate_min_bytes_s):
-                return await self._peer.push(events)
-        except TimeoutError:
-            self._env.counters.pushes_unanswered += 1
-            return {}
+        return config.push_timeout_s + _size(events) / config.rate_min_bytes_s
+
+    def _unanswered(self) -> Vector:
+        """What is known from no answer in time: nothing."""
+        self._env.counters.pushes_unanswered += 1
+        return {}
 
     def _due(self) -> Iterator[Duty]:
         """The logs of which the peer lacks something, as far as is known, and may be given more."""
@@ -127,16 +163,20 @@ class Pushing:
     def _has_more(self) -> bool:
         return next(self._due(), None) is not None
 
-    def _next_batch(self) -> list[Event]:
-        room = self._room_bytes()
+    def _next_batch(self, room: int) -> tuple[list[Event], bool]:
+        """What the peer lacks, about *room* bytes at most, and whether that is all."""
         batch: list[Sequence[Event]] = []
+        complete = True
         vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
         # Who has nothing asks for the state, and would get the events beside it.
         waits = antientropy.needs_state(self._reached, vector, events_min)
-        for origin, _ in self._due():
+        for origin, upto in self._due():
             if waits:
                 self._pause(origin)
                 continue
+            if room <= 0:
+                complete = False
+                break
             after = self._handed_over(origin)
             try:
                 events = self._env.records.events_after(origin, after, max_bytes=room)
@@ -145,10 +185,9 @@ class Pushing:
                 self._pause(origin)
                 continue
             batch.append(events)
+            complete &= bool(events) and events[-1].dot.seq >= upto
             room -= _size(events)
-            if room <= 0:
-                break
-        return list(antientropy.in_causal_order(batch))
+        return list(antientropy.in_causal_order(batch)), complete
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         own = self._env.records.origin
@@ -159,9 +198,9 @@ class Pushing:
         for origin, (before, last) in handed.items():
             # A greeting may have overtaken the answer: what it told is progress of this push too.
             reached = max(answer.get(origin, 0), self._reached.get(origin, 0))
-            if reached < last:
-                # What was sent behind it is of no use there either.
-                self._sent.pop(origin, None)
+            if reached < last and self._sent.pop(origin, None) is not None:
+                # What was sent behind it is of no use there either, and due again.
+                self._changes.beat()
             if reached <= before:
                 self._pause(origin)
                 continue

@@ -28,7 +28,7 @@ class PushCall:
         Send *request* and return its answer. Cancelling ends the call at the other side too.
 
         Raises:
-            TimeoutError: a request before this one, on the same stream, was given up.
+            asyncio.CancelledError, asyncio.InvalidStateError: one on the same stream was given up.
             PeerUnreachable: the peer ended the stream, as one that stops does.
             grpc.aio.AioRpcError: the call failed.
         """
@@ -61,12 +61,6 @@ class _Exchanges:
             if not isinstance(reply, pb.PushReply):
                 raise PeerUnreachable("the peer takes no more events")
             answered = True
-        except (asyncio.CancelledError, asyncio.InvalidStateError) as exc:
-            # What the library raises where the call was cancelled, whoever did that.
-            task = asyncio.current_task()
-            if self._given_up and task is not None and not task.cancelling():
-                raise TimeoutError("a push before this one was not answered") from exc
-            raise
         finally:
             if not answered:
                 self._given_up = True

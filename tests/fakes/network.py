@@ -1,5 +1,6 @@
 """A network in one process: connects engines, and can be cut, blocked and made to lie."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
@@ -154,6 +155,7 @@ class MemoryPeer:
         self._network = transport.network
         self._me = transport.me.rpc
         self._address = address
+        self._pushing = asyncio.Lock()
 
     async def hello(self, greeting: Greeting) -> Greeting:
         service = await self._arrive("hello")
@@ -168,8 +170,9 @@ class MemoryPeer:
         return reply
 
     async def push(self, events: Sequence[Event]) -> Vector:
-        service = await self._arrive("push")
-        have = await service.on_push(self._transport.me.node, events)
+        async with self._pushing:
+            service = await self._arrive("push")
+            have = await service.on_push(self._transport.me.node, events)
         await self._network.answered(self._me, self._address, "push")
         return have
 

@@ -243,8 +243,6 @@ class _Call:
             if self.callee not in network.dark:
                 network.send(self.callee, self.caller, self.reset)
             return
-        if self.done:
-            return
         network.trace(self.caller, self.callee, self.method)
         self.callee_process = endpoint.process
         if endpoint.process.paused:
@@ -352,6 +350,7 @@ class _Pushes:
     def __init__(self) -> None:
         self.calls: list[_Push] = []
         self.over = False
+        self.failed = False
         self.turn = asyncio.Lock()
         self.last: dict[tuple[str, str], float | None] = {}
         """When the last message of each direction arrives; None if it does not."""
@@ -372,7 +371,7 @@ class _Push(_Unary):
         except BaseException:
             stream.over = True
             for call in stream.calls:
-                call.fail(TimeoutError("a push before this one was not answered"))
+                call.fail(PeerUnreachable("a push before this one was given up"))
             raise
         finally:
             stream.calls.remove(self)
@@ -380,7 +379,13 @@ class _Push(_Unary):
 
     async def _work_on(self, handler: Callable[..., Any]) -> None:
         async with self._stream.turn:
-            await super()._work_on(handler)
+            if not self._stream.failed:
+                await super()._work_on(handler)
+
+    def _reply(self, result: Any, error: Exception | None) -> None:
+        # The first error is the stream's: the callee takes no more from it.
+        self._stream.failed |= error is not None
+        super()._reply(result, error)
 
     def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
         last = self._stream.last.get((source, target), 0.0)

@@ -23,7 +23,7 @@ async def test_three_engines_converge():
         ]
         await ships.until(lambda: same_logs(a, b, c))
         assert sum(len(log) for log in a.records.logs.values()) == len(dots)
-        assert a.cluster.statistics().totals.events_pushed >= 100
+        await a.cluster.wait_until(lambda now: now.totals.events_pushed >= 100)
 
 
 async def test_pushes_are_batched():

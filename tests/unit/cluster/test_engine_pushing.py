@@ -22,67 +22,99 @@ async def a_while(ships: Fleet) -> None:
     await ships.until(lambda: ships.network.count("hello") >= until)
 
 
+async def delivered(ships: Fleet, a: Engine, text: str) -> None:
+    """Write, and wait for the answer: from then on one more push may follow the last one."""
+    a.records.write(text)
+    pushed = a.cluster.statistics().totals.events_pushed
+    await a.cluster.wait_until(lambda now: now.totals.events_pushed > pushed)
+
+
+def pushes(ships: Fleet) -> int:
+    return ships.network.count("push", ABROAD)
+
+
 async def test_an_event_does_not_wait_for_the_answer_to_the_one_before():
     """Else it is elsewhere up to a round trip later than it could be."""
     async with two_regions() as (ships, a, b):
-        ships.network.hold_answers(ABROAD, "push")
-        for text in ("one", "two", "three"):
-            dot = a.records.write(text)
-            await ships.until(lambda: b.records.knows(dot))  # noqa: B023
-        assert ships.network.count("push", ABROAD) == 3
-        ships.network.release_answers(ABROAD, "push")
-        await a.cluster.wait_until(lambda now: now.members[0].lag_events == 0)
-        assert a.cluster.statistics().totals.events_pushed == 3
-
-
-async def test_events_written_in_one_pause_travel_together():
-    """A busy node must not send a message for each event."""
-    async with two_regions(push_ahead_pause_s=0.2) as (ships, a, b):
-        for number in range(50):
-            dot = a.records.write(str(number))
-        await ships.until(lambda: b.records.knows(dot))
-        assert ships.network.count("push", ABROAD) <= 2
-
-
-async def test_only_so_many_pushes_are_under_way():
-    async with two_regions(push_ahead_max=2) as (ships, a, b):
+        await delivered(ships, a, "zero")
         ships.network.hold_answers(ABROAD, "push")
         for text in ("one", "two"):
             dot = a.records.write(text)
             await ships.until(lambda: b.records.knows(dot))  # noqa: B023
-        rest = [a.records.write(str(number)) for number in range(5)]
+        assert pushes(ships) == 3
+        ships.network.release_answers(ABROAD, "push")
+        await a.cluster.wait_until(lambda now: now.totals.events_pushed == 3)
+
+
+async def test_what_has_to_wait_for_an_answer_leaves_together():
+    """A busy node must not send a message for each event, nor a slow peer get one."""
+    async with two_regions() as (ships, a, b):
+        ships.network.hold_answers(ABROAD, "push")
+        first = a.records.write("first")
+        await ships.until(lambda: b.records.knows(first))
+        rest = [a.records.write(str(number)) for number in range(50)]
         await a_while(ships)
-        assert ships.network.count("push", ABROAD) == 2
+        assert not b.records.knows(rest[0])
         ships.network.release_answers(ABROAD, "push")
         await ships.until(lambda: b.records.knows(rest[-1]))
+        assert pushes(ships) == 2
 
 
-async def test_pushes_under_way_have_the_bytes_of_one_batch():
-    """They share a link: the last one's answer takes the time of all of them."""
+async def test_more_than_there_is_room_for_waits_until_all_of_it_is_free():
+    """Else each answer lets as small a batch follow as it is for, however much is due."""
     async with two_regions(push_batch_bytes=1000) as (ships, a, b):
+        await delivered(ships, a, "zero")
         ships.network.hold_answers(ABROAD, "push")
-        first = a.records.write("one", payload=bytes(1000))
+        first = a.records.write("one", payload=bytes(650))
         await ships.until(lambda: b.records.knows(first))
-        second = a.records.write("two", payload=bytes(1000))
+        rest = [a.records.write(str(number), payload=bytes(200)) for number in range(3)]
         await a_while(ships)
-        assert ships.network.count("push", ABROAD) == 1
+        assert not b.records.knows(rest[0])
         ships.network.release_answers(ABROAD, "push")
-        await ships.until(lambda: b.records.knows(second))
+        await ships.until(lambda: b.records.knows(rest[-1]))
+        assert pushes(ships) == 3
 
 
 async def test_what_was_sent_behind_a_lost_push_is_sent_again():
-    """The peer parks none of it: a log has no gaps."""
-    async with two_regions(push_timeout_s=0.05) as (ships, a, b):
-        ships.network.block("a:1", "pull")  # by which it would get what is missing
+    """The peer keeps none of it: a log has no gaps."""
+    async with two_regions(push_timeout_s=0.5) as (ships, a, b):
+        await delivered(ships, a, "zero")
         ships.network.lose(ABROAD, "push")
-        dots = []
-        for text in ("one", "two", "three"):
-            before = ships.network.count("push", ABROAD)
-            dots.append(a.records.write(text))
-            await ships.until(lambda: ships.network.count("push", ABROAD) > before)  # noqa: B023
-        assert not b.records.knows(dots[0])
-        await ships.until(lambda: b.records.knows(dots[-1]))
-        totals = a.cluster.statistics().totals
-        assert totals.pushes_unanswered >= 1
-        assert totals.links_lost == 0
-        assert totals.events_pushed == 3
+        a.records.write("one")
+        await a_while(ships)
+        dot = a.records.write("two")
+        await ships.until(lambda: b.records.knows(dot))
+        await a.cluster.wait_until(lambda now: now.totals.events_pushed == 3)
+        assert a.cluster.statistics().totals.pushes_unanswered == 2
+        assert a.cluster.statistics().totals.links_lost == 0
+
+
+async def test_what_is_due_again_waits_for_nothing_else_to_happen():
+    """A greeting told first how far the peer got with a batch, so that the answer is no news."""
+    async with two_regions() as (ships, a, b):
+        b.records.clock_limit = 5
+        ships.network.hold_answers(ABROAD, "push")
+        for number in range(10):
+            dot = a.records.write(str(number), stamp=1 if number < 5 else 9)
+        await a.cluster.wait_until(lambda now: now.members[0].lag_events == 5)
+        b.records.clock_limit = None
+        ships.network.release_answers(ABROAD, "push")
+        await ships.until(lambda: b.records.knows(dot))
+
+
+async def test_what_is_behind_a_parked_event_is_not_pulled():
+    """It is there, and waits for the same time to come; each push would bring all of it again."""
+    async with two_regions() as (ships, a, b):
+        ships.network.block(ABROAD, "push")
+        b.records.clock_limit = 5
+        for number in range(2):
+            a.records.write(str(number), stamp=9)
+        events = a.records.logs[a.records.origin]
+        pulls = ships.network.count("pull", "a:1")
+        for event in events:
+            await b.cluster.service.on_push(a.member.node, [event])
+        assert b.cluster.statistics().totals.events_parked == 1
+        assert ships.network.count("pull", "a:1") == pulls
+        b.records.clock_limit = None
+        await b.cluster.service.on_push(a.member.node, events)
+        assert b.records.knows(events[1].dot)

@@ -120,6 +120,7 @@ async def test_pushes_under_way_together_arrive_in_order():
 
 
 async def test_a_push_behind_one_that_is_given_up_is_not_answered():
+    """The stream is gone that would bring it."""
     service = Service()
     service.hang = True
     async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
@@ -128,7 +129,7 @@ async def test_a_push_behind_one_that_is_given_up_is_not_answered():
         await service.asked.wait()
         first.cancel()
         for task in behind:
-            with pytest.raises(TimeoutError):
+            with pytest.raises(PeerUnreachable):
                 await task
         service.hang = False
         assert await peer.push(EVENTS) == {ORIGIN: 3}
