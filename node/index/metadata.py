@@ -27,8 +27,8 @@ class Metadata(Queries):
         super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
-        self._open: set[Dot] = set()
-        """Pushes of this run that may still be withdrawn."""
+        self._open: dict[Dot, StoredManifest] = {}
+        """Pushes of this run that may still be withdrawn, by their events."""
 
     async def put_manifest(
         self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
@@ -42,7 +42,6 @@ class Metadata(Queries):
             after = max((push.stamp for push in live.live), default=0)
             body = Add(self._replaceable(live), payload, needs)
             dot = pushed = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
-            self._open.add(pushed)
             writes: list[TagWrite] = []
             for tag in dict.fromkeys(tags):
                 writes.append(local.push_tag(txn, repository, tag, digest))
@@ -54,11 +53,22 @@ class Metadata(Queries):
                     txn, repository, manifest.subject, self._replaceable, added=entry
                 )
             if renewed is not None:
-                self._open.add(renewed.pushed)
                 dot = renewed.tag.event
             return StoredManifest(dot, pushed, tuple(writes), renewed)
 
-        return await self._change(change)
+        opened: list[StoredManifest] = []
+
+        def note_open(stored: StoredManifest) -> None:
+            self._open.update(dict.fromkeys(_pushes(stored), stored))
+            opened.append(stored)
+
+        try:
+            return await self._change(change, note_open)
+        except BaseException:
+            # It was carried out, and could not be made durable: nobody will withdraw it.
+            for stored in opened:
+                self.settle(stored)
+            raise
 
     def _replaceable(self, live: Presence) -> tuple[Dot, ...]:
         """
@@ -67,14 +77,16 @@ class Metadata(Queries):
         Whoever pushed the rest may still withdraw it, as this node may the new one. What is left
         then has to keep the manifest there, if any of its pushes was acknowledged.
         """
-        own = {dot for dot in live.dots if dot.node == self._journal.origin.node} - self._open
+        own = {dot for dot in live.dots if dot.node == self._journal.origin.node}
+        own -= self._open.keys()
         standing = max((dot for dot in own if dot.origin == self._journal.origin), default=None)
         return () if standing is None else tuple(sorted(own - {standing}))
 
     def settle(self, stored: StoredManifest) -> None:
-        self._open.discard(stored.pushed)
-        if stored.renewed is not None:
-            self._open.discard(stored.renewed.pushed)
+        for dot in _pushes(stored):
+            # The dot of an event that failed is that of a later one.
+            if self._open.get(dot) is stored:
+                del self._open[dot]
 
     async def withdraw_manifest(
         self, repository: str, digest: Digest, stored: StoredManifest
@@ -144,11 +156,17 @@ class Metadata(Queries):
 
         return await self._change(change)
 
-    async def _change(self, change: Callable[[Transaction], T]) -> T:
+    async def _change(
+        self, change: Callable[[Transaction], T], committed: Callable[[T], None] | None = None
+    ) -> T:
+        """*committed* sees the result before any later change is carried out."""
+
         def run() -> T:
             txn = self._journal.begin()
             result = change(txn)
             txn.commit()
+            if committed is not None:
+                committed(result)
             return result
 
         return await self._writer.submit(run)
@@ -167,6 +185,11 @@ class Metadata(Queries):
             raise
         except OSError as exc:
             raise StorageFailure from exc
+
+
+def _pushes(stored: StoredManifest) -> tuple[Dot, ...]:
+    renewed = () if stored.renewed is None else (stored.renewed.pushed,)
+    return (stored.pushed, *renewed)
 
 
 def _tags_of(txn: Transaction, repository: str, digest: Digest) -> list[str]:
