@@ -27,7 +27,7 @@ from cluster.model import (
     ProbeRequest,
     Vector,
 )
-from cluster.ports import Peer
+from cluster.peering import Peer
 from cluster.rpc.client import GrpcPeer, GrpcTransport
 from node import main
 from node.cli import main as command

@@ -46,16 +46,8 @@ from cluster.errors import (
 from cluster.gossip import antientropy
 from cluster.gossip.spread import Spread
 from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region, Status
-from cluster.ports import (
-    BlobReplica,
-    Chance,
-    Clock,
-    Log,
-    MemberStore,
-    PeerService,
-    RecordReplica,
-    Transport,
-)
+from cluster.peering import PeerService, Transport
+from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordReplica
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer

@@ -10,7 +10,7 @@ from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
-from cluster.ports import Peer
+from cluster.peering import Peer
 from cluster.replication import claims
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse

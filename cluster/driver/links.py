@@ -27,7 +27,7 @@ from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
 from cluster.model import Dot, Greeting, Member, NodeId, Origin, Rumour, Status, Vector
-from cluster.ports import Peer, Transport
+from cluster.peering import Peer, Transport
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 

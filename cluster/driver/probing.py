@@ -34,7 +34,7 @@ from cluster.membership.signals import (
     Unreached,
 )
 from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
-from cluster.ports import Transport
+from cluster.peering import Transport
 from cluster.waiting.groups import task_group
 
 

@@ -12,7 +12,7 @@ from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.window import Window
 from cluster.model import Event, Member, Origin, Vector
-from cluster.ports import Peer
+from cluster.peering import Peer
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cluster.errors import PeerUnreachable
 from cluster.model import Dot, Member, NodeId, Vector
-from cluster.ports import Peer
+from cluster.peering import Peer
 
 
 class Peers(Protocol):

@@ -9,7 +9,8 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
-from cluster.ports import Log, PeerService
+from cluster.peering import PeerService
+from cluster.ports import Log
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, listen, server_options
 from cluster.rpc.errors import ERROR_KEY, to_wire

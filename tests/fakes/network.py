@@ -19,7 +19,7 @@ from cluster.model import (
     ProbeRequest,
     Vector,
 )
-from cluster.ports import PeerService
+from cluster.peering import PeerService
 from cluster.waiting.pulse import Pulse
 
 Tamper = Callable[[bytes], bytes]

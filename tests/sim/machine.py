@@ -25,6 +25,7 @@ from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.withdrawals import Withdrawals
+from tests.sim.calls import SimTransport
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
 from tests.sim.loop import Process, SimLoop
@@ -272,7 +273,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         machine.config,
         records=index.replica,
         blobs=blobs,
-        transport=machine.network.transport(me),
+        transport=SimTransport(machine.network, me),
         clock=wall,
         rng=rng,
         log=log,

@@ -59,10 +59,6 @@ def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
     _settle(self, events, {event.origin: event.dot.seq for event in events})
 
 
-async def _push_for_ever(self: Pushing, events: Any, size: int) -> Any:
-    return await self._peer.push(events)
-
-
 def _settle_by_the_present(self: Pushing, events: Any, answer: Any) -> None:
     origins = {event.origin for event in events}
     late = [o for o in origins if answer.get(o, 0) <= self._reached.get(o, 0)]
@@ -168,7 +164,7 @@ MUTANTS: Final = [
     Mutant(
         "push-waits-for-ever",
         "a push that nobody answers holds up its log until the transport's deadline",
-        [(Pushing, "_push", _push_for_ever)],
+        [(Pushing, "_patience_s", lambda *_: 3600.0)],
     ),
     Mutant(
         "overtaken-answer-pauses",

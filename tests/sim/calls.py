@@ -1,0 +1,365 @@
+"""Calls between simulated nodes, as they travel over `network.Network`: `Transport` and `Peer`."""
+
+import asyncio
+import inspect
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Final
+
+from cluster.errors import PeerUnreachable
+from cluster.model import Member
+from cluster.peering import Peer, PeerService
+from cluster.rpc.errors import from_wire, to_wire
+from tests.sim.loop import PROCESS, Process
+from tests.sim.network import KEEPALIVE_S, LAN_S, Endpoint, Network
+
+DEADLINE_S: Final = 30.0
+"""Backstop of calls with one answer (`RpcConfig.unary_deadline_s`)."""
+
+WINDOW: Final = 8
+"""Stream items on their way before the sender waits, as HTTP/2 flow control would have it."""
+
+WITHOUT_DEADLINE: Final = frozenset({"hold"})
+"""Calls that the client gives no deadline of its own; the engine limits them."""
+
+_END: Final = object()
+
+
+class SimTransport:
+    def __init__(self, network: Network, me: Member) -> None:
+        self.network = network
+        self.me = me
+
+    def connect(self, address: str) -> "SimPeer":
+        return SimPeer(self, address)
+
+
+class Call:
+    """One call: the caller waits here, the callee works for it over there."""
+
+    number = 0
+
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        self.network = peer.network
+        self.caller = peer.me
+        self.callee = peer.address
+        self.caller_process = PROCESS.get()
+        self.callee_process: Process | None = None
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
+        self.digest = args[0] if method in ("fetch", "hold") and args else None
+        self._work: asyncio.Task[Any] | None = None
+        self.done = False
+
+    def start(self) -> None:
+        self.network.open(self)
+        self._carry(self.caller, self.callee, self._arrive)
+        if not self.network.is_open(self.caller, self.callee) or self.callee in self.network.dark:
+            self.network._later(KEEPALIVE_S, self.fail_if_silent)
+
+    def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
+        self.network.send(source, target, deliver)
+
+    def end(self) -> None:
+        """The caller has what it wanted, or wants it no more."""
+        self.network.close(self)
+        if not self.done:
+            self.done = True
+            self.network.send(self.caller, self.callee, self.cancel_here)
+
+    def _arrive(self) -> None:
+        network = self.network
+        endpoint = network.endpoints.get(self.callee)
+        if endpoint is None:
+            if self.callee not in network.dark:
+                network.send(self.callee, self.caller, self.reset)
+            return
+        network.trace(self.caller, self.callee, self.method)
+        self.callee_process = endpoint.process
+        if endpoint.process.paused:
+            network._later(KEEPALIVE_S, self.fail_if_silent)
+        self.serve(endpoint)
+
+    def serve(self, endpoint: Endpoint) -> None:
+        raise NotImplementedError
+
+    def fail(self, error: Exception) -> None:
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """The other end is gone, and its machine says so."""
+        self.fail(PeerUnreachable(f"connection to {self.callee} refused or reset"))
+
+    def fail_if_silent(self) -> None:
+        network = self.network
+        silent = (
+            not network.is_open(self.caller, self.callee)
+            or self.callee in network.dark
+            or (self.callee_process is not None and self.callee_process.paused)
+        )
+        if silent and not self.done:
+            self.fail(PeerUnreachable(f"keepalive to {self.callee} timed out"))
+
+    def cancel_here(self) -> None:
+        """At the callee: the caller has gone."""
+        if self._work is not None and not self._work.done():
+            process = self.callee_process
+            assert process is not None
+            # As a handle of the callee's: a paused process hears of it when it goes on.
+            self.network.loop.call_soon(self._work.cancel, context=process.context)
+
+    def translated(self, exc: Exception) -> Exception:
+        """*exc* as the wire brings it to the caller."""
+        wire = to_wire(exc)
+        if wire is None:
+            self.network.bugs.append(f"{self.method} at {self.callee}: {exc!r}")
+            return PeerUnreachable(f"INTERNAL: {exc!r}")
+        return from_wire(wire.status, wire.name, str(exc), self.digest)
+
+
+class _Unary(Call):
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        super().__init__(peer, method, args, kwargs)
+        self.answer: asyncio.Future[Any] = self.network.loop.create_future()
+
+    async def result(self) -> Any:
+        self.start()
+        timer = None
+        if self.method not in WITHOUT_DEADLINE:
+            timer = self.network.loop.call_later(
+                DEADLINE_S, self.fail, PeerUnreachable("deadline"), context=self.network._context
+            )
+        try:
+            return await self.answer
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self.end()
+
+    def serve(self, endpoint: Endpoint) -> None:
+        handler = getattr(endpoint.service, f"on_{self.method}")
+        if inspect.iscoroutinefunction(handler):
+            self._work = endpoint.process.spawn(self._work_on(handler))
+            if self.network.twice():
+                endpoint.process.spawn(self._work_on(handler))
+        else:
+            loop = self.network.loop
+            for _ in range(2 if self.network.twice() else 1):
+                loop.call_soon(self._call, handler, context=endpoint.process.context)
+
+    def _call(self, handler: Callable[..., Any]) -> None:
+        try:
+            self._reply(handler(*self.args, **self.kwargs), None)
+        except Exception as exc:  # noqa: BLE001 - as the server does
+            self._reply(None, self.translated(exc))
+
+    async def _work_on(self, handler: Callable[..., Any]) -> None:
+        try:
+            self._reply(await handler(*self.args, **self.kwargs), None)
+        except Exception as exc:  # noqa: BLE001 - as the server does
+            self._reply(None, self.translated(exc))
+
+    def _reply(self, result: Any, error: Exception | None) -> None:
+        self._carry(self.callee, self.caller, lambda: self._settle(result, error))
+
+    def _settle(self, result: Any, error: Exception | None) -> None:
+        self.done = True
+        if error is None and not self.answer.done():
+            self.answer.set_result(result)
+        elif error is not None:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+            self.answer.exception()  # a caller that was killed will not retrieve it
+
+
+class _Pushes:
+    """The stream that the pushes of a link share: in order, until one is not answered."""
+
+    def __init__(self) -> None:
+        self.calls: list[_Push] = []
+        self.over = False
+        self.failed = False
+        self.turn = asyncio.Lock()
+        self.last: dict[tuple[str, str], float | None] = {}
+        """When the last message of each direction arrives; None if it does not."""
+
+
+class _Push(_Unary):
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        super().__init__(peer, method, args, kwargs)
+        if peer.pushes.over:
+            peer.pushes = _Pushes()
+        self._stream = peer.pushes
+
+    async def result(self) -> Any:
+        stream = self._stream
+        stream.calls.append(self)
+        try:
+            reply = await super().result()
+        except BaseException:
+            stream.over = True
+            for call in stream.calls:
+                call.fail(PeerUnreachable("a push before this one was given up"))
+            raise
+        finally:
+            stream.calls.remove(self)
+        return reply
+
+    async def _work_on(self, handler: Callable[..., Any]) -> None:
+        async with self._stream.turn:
+            if not self._stream.failed:
+                await super()._work_on(handler)
+
+    def _reply(self, result: Any, error: Exception | None) -> None:
+        # The first error is the stream's: the callee takes no more from it.
+        self._stream.failed |= error is not None
+        super()._reply(result, error)
+
+    def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
+        last = self._stream.last.get((source, target), 0.0)
+        if last is not None:  # else one before it was lost, and this one may not overtake it
+            at = self.network.send(source, target, deliver, last)
+            self._stream.last[source, target] = at
+
+
+class _Stream(Call):
+    def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
+        super().__init__(peer, method, args, kwargs)
+        self._items: deque[Any] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._last_arrival: float | None = 0.0
+        self._in_flight = 0
+        self._room: asyncio.Future[None] | None = None
+
+    async def items(self) -> AsyncGenerator[Any, None]:
+        self.start()
+        try:
+            while True:
+                while not self._items:
+                    self._waiter = self.network.loop.create_future()
+                    await self._waiter
+                item = self._items.popleft()
+                if item is _END:
+                    return
+                if isinstance(item, Exception):
+                    raise item
+                self._in_flight -= 1
+                if self._room is not None:
+                    self.network._later(LAN_S, self._make_room)
+                yield item
+        finally:
+            self.end()
+
+    def serve(self, endpoint: Endpoint) -> None:
+        self._work = endpoint.process.spawn(self._produce(endpoint.service))
+
+    async def _produce(self, service: PeerService) -> None:
+        last: Any = _END
+        try:
+            source = getattr(service, f"on_{self.method}")(*self.args, **self.kwargs)
+            async with aclosing(source) as items:
+                async for item in items:
+                    while self._in_flight >= WINDOW:
+                        self._room = self.network.loop.create_future()
+                        await self._room
+                    self._in_flight += 1
+                    self._send(item)
+        except Exception as exc:  # noqa: BLE001 - as the server does
+            last = self.translated(exc)
+        self._send(last)
+
+    def _send(self, item: Any) -> None:
+        if self._last_arrival is None:
+            return  # an earlier item was lost, and this one may not overtake it
+        self._last_arrival = self.network.send(
+            self.callee, self.caller, lambda: self._receive(item), self._last_arrival
+        )
+
+    def _receive(self, item: Any) -> None:
+        if item is _END or isinstance(item, Exception):
+            self.done = True
+        if self.method == "fetch" and isinstance(item, tuple):
+            item = item[1]
+        self._items.append(item)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _make_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None
+
+    def fail(self, error: Exception) -> None:
+        self._receive(error)
+
+
+class SimPeer:
+    """
+    `Peer` over the simulated network.
+
+    The methods are made from the port below, so a call that the port gains is carried as well.
+    """
+
+    def __init__(self, transport: SimTransport, address: str) -> None:
+        self.network = transport.network
+        self.transport = transport
+        self.me = transport.me.rpc
+        self.address = address
+        self.pushes = _Pushes()
+        self._calls: set[Call] = set()
+        self._closed = False
+
+    async def _unary(self, method: str, args: tuple[Any, ...], kwargs: Any) -> Any:
+        if self._closed:
+            raise PeerUnreachable("the link is closed")
+        call = (_Push if method == "push" else _Unary)(self, method, args, kwargs)
+        self._calls.add(call)
+        try:
+            return await call.result()
+        finally:
+            self._calls.discard(call)
+
+    async def _stream(
+        self, method: str, args: tuple[Any, ...], kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        if self._closed:
+            raise PeerUnreachable("the link is closed")
+        call = _Stream(self, method, args, kwargs)
+        self._calls.add(call)
+        try:
+            async with aclosing(call.items()) as items:
+                async for item in items:
+                    yield item
+        finally:
+            self._calls.discard(call)
+
+    async def close(self) -> None:
+        self._closed = True
+        for call in sorted(self._calls, key=lambda call: call.number):
+            call.fail(PeerUnreachable("the link was closed during the call"))
+
+
+def _carry(name: str, port: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that carries the calls of *port*, a method of `Peer`."""
+    # Some calls tell the service who calls; the real client adds that as well.
+    service = inspect.signature(getattr(PeerService, f"on_{name}")).parameters
+    signed = "sender" in service and "sender" not in inspect.signature(port).parameters
+
+    def stream(self: SimPeer, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        return self._stream(name, args, kwargs)
+
+    async def unary(self: SimPeer, *args: Any, **kwargs: Any) -> Any:
+        sender = (self.transport.me.node,) if signed else ()
+        return await self._unary(name, (*sender, *args), kwargs)
+
+    return unary if inspect.iscoroutinefunction(port) else stream
+
+
+for _name, _member in vars(Peer).items():
+    if inspect.isfunction(_member) and not _name.startswith("_") and not hasattr(SimPeer, _name):
+        setattr(SimPeer, _name, _carry(_name, _member))
