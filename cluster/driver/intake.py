@@ -43,7 +43,8 @@ class Intake:
             except EventGap as exc:
                 stopped = exc.dot
                 # Behind a parked event nothing is missing that anybody could send.
-                if self._parked.get(stopped.origin) != exc.have + 1:
+                parked = self._parked.get(stopped.origin) == exc.have + 1
+                if not parked or stopped.seq == exc.have + 1:
                     gapless = False
                     self._env.log.info("event gap", dot=str(stopped), have=exc.have)
             except NotCaughtUp:

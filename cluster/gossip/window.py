@@ -3,25 +3,34 @@ How many pushes may be on their way to a peer over a long link. Pure.
 
 An event would wait a round trip for the answer to the push before it, so pushes follow each other.
 But one that takes longer at the peer than passes between two of them makes a queue there, of small
-batches that cost as much as large ones. What of a push's time is the queue is known from that of
-one which had none before it; so the number that may be under way grows while there is no queue,
-and shrinks while there is one (Brakmo and Peterson, "TCP Vegas: End to End Congestion Avoidance on
-a Global Internet", 1995). What becomes durable meanwhile leaves together.
+batches that cost as much as large ones. So as many may be under way as the peer takes in the time
+of one that had none before it: its way there and back is filled then, and nothing waits. What
+becomes durable meanwhile leaves together.
+
+How long the peer takes for one is the time between two answers, if the second push waited there for
+the first; if it did not wait, the peer is fast enough.
 """
 
 from collections import deque
 from typing import Final, NamedTuple
 
-_QUEUED_LOW: Final = 0.5
-_QUEUED_HIGH: Final = 1.0
-"""Pushes that wait at the peer: fewer let one more follow, more one less."""
+_WEIGHT: Final = 0.2
+"""Of the latest answer in what is thought of all of them. Higher takes a hiccup for a queue."""
+
+_WAITED: Final = 0.25
+"""Part of the time between two answers from which the second push counts as one that waited."""
+
+_ALONE: Final = 8
+"""Pushes after which a second one may follow, where none may: the peer may be faster by now."""
+
+_FOLLOWED: Final = 32
+"""Pushes after which one has none before it, where two may: the way may be longer by now."""
 
 
 class _Push(NamedTuple):
     sent_at_s: float
     size: int
-    number: int
-    """How many were under way with it, itself included."""
+    alone: bool
 
 
 class Window:
@@ -32,7 +41,11 @@ class Window:
         self._bytes_max = bytes_max
         self._pushes: deque[_Push] = deque()
         self._may_be = 1
-        self._unqueued_s = 0.0
+        self._alone = _ALONE - 1
+        self._followed = 0
+        self._unqueued_s: float | None = None
+        self._at_peer_s = 0.0
+        self._answered_at_s = 0.0
 
     def room_bytes(self) -> int:
         """How much the next push may have; 0 while none may follow."""
@@ -42,22 +55,36 @@ class Window:
 
     def send(self, size: int, now_s: float) -> None:
         """Note a push of *size* bytes."""
-        self._pushes.append(_Push(now_s, size, len(self._pushes) + 1))
+        self._pushes.append(_Push(now_s, size, alone=not self._pushes))
 
     def answer(self, now_s: float) -> None:
         """Note the answer to the oldest push."""
         push = self._pushes.popleft()
-        took_s = now_s - push.sent_at_s
-        # One that had none before it tells how it is now, be that worse than before.
-        alone = push.number == 1
-        self._unqueued_s = took_s if alone else min(self._unqueued_s, took_s)
-        queued = push.number * (1 - self._unqueued_s / took_s) if took_s > 0 else 0.0
-        if queued > _QUEUED_HIGH:
-            self._may_be = max(1, self._may_be - 1)
-        elif queued < _QUEUED_LOW and push.number >= self._may_be:
-            self._may_be = min(self._count_max, self._may_be + 1)
+        took_s, between_s = now_s - push.sent_at_s, now_s - self._answered_at_s
+        self._answered_at_s = now_s
+        # Others may have waited, so of them only what is shorter tells of the way.
+        if self._unqueued_s is None:
+            self._unqueued_s = took_s
+        elif push.alone or took_s < self._unqueued_s:
+            self._unqueued_s += _WEIGHT * (took_s - self._unqueued_s)
+        if push.alone:
+            self._alone, self._followed = self._alone + 1, 0
+            if self._alone >= _ALONE and self._may_be == 1:
+                self._may_be = min(2, self._count_max)
+            return
+        self._alone, self._followed = 0, self._followed + 1
+        waited = took_s - self._unqueued_s > _WAITED * between_s
+        self._at_peer_s += _WEIGHT * ((between_s if waited else 0.0) - self._at_peer_s)
+        self._may_be = min(self._may_be + 1, self._fitting(self._unqueued_s))
+        if self._may_be <= 2 and self._followed >= _FOLLOWED:
+            self._may_be, self._alone = 1, _ALONE - 1
+
+    def _fitting(self, unqueued_s: float) -> int:
+        if unqueued_s >= self._count_max * self._at_peer_s:
+            return self._count_max
+        return max(1, int(unqueued_s / self._at_peer_s + 0.75))
 
     def give_up(self) -> None:
         """Forget them all: none of them will be answered."""
         self._pushes.clear()
-        self._may_be = 1
+        self._may_be, self._alone = 1, 0

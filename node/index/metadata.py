@@ -57,15 +57,18 @@ class Metadata(Queries):
             return StoredManifest(dot, pushed, tuple(writes), renewed)
 
         opened: list[StoredManifest] = []
+        given_up = False
 
         def note_open(stored: StoredManifest) -> None:
-            self._open.update(dict.fromkeys(_pushes(stored), stored))
-            opened.append(stored)
+            if not given_up:
+                self._open.update(dict.fromkeys(_pushes(stored), stored))
+                opened.append(stored)
 
         try:
             return await self._change(change, note_open)
         except BaseException:
-            # It was carried out, and could not be made durable: nobody will withdraw it.
+            # Nobody will withdraw it, whether it could not be made durable or is yet to come.
+            given_up = True
             for stored in opened:
                 self.settle(stored)
             raise

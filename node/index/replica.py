@@ -170,12 +170,13 @@ class IndexReplica:
         """Why *event* cannot be the next of its log, of which *known* events are here."""
         if event.dot.seq > known + 1:
             return EventGap(event.dot, known)
-        if not all(txn.seen(dot) for dot in _builds_on(event)):
-            return EventGap(event.dot, known)
         try:
+            # First: it may build on one that waits for the same time to come.
             self._journal.clock.observe(Stamp(event.stamp))
         except ClockAhead as exc:
             return EventAhead(event.dot, exc.ahead_ms)
+        if not all(txn.seen(dot) for dot in _builds_on(event)):
+            return EventGap(event.dot, known)
         return None
 
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:

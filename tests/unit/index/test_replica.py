@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from cluster.errors import ClockAhead, EventGap
+from cluster.errors import ClockAhead, EventAhead, EventGap
 from cluster.events import Add, Body, Hold, Remove, Write, decode_body, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Origin
 from node.index import keys
@@ -309,3 +309,25 @@ async def test_holder_rows_of_the_first_format_stand(open_node: OpenIndex):
     row = msgspec.msgpack.encode([True, 4, 1 << 60, 99])
     index.journal.store.write([Mutation("holders", keys.join(digest, "a"), row)])
     assert [held[:3] for held in index.replica.held_here()] == [(digest, 4, True)]
+
+
+async def test_what_builds_on_an_event_from_the_future_is_from_there_too(
+    open_node: OpenIndex, wall: StepClock
+):
+    """Were it a gap, one clock would make every look-up that misses say "try again"."""
+    ahead, between, behind = (open_node(name) for name in "abc")
+    wall.ms += 700
+    await ahead.metadata.put_setting("project", "lib", "{}")
+    wall.ms -= 400
+    [first] = ahead.replica.events_after(ahead.replica.origin, 0, max_bytes=1 << 20)
+    await between.replica.apply([first])
+    await between.metadata.put_setting("project", "lib", None)
+    [second] = between.replica.events_after(between.replica.origin, 0, max_bytes=1 << 20)
+    wall.ms -= 300
+    with pytest.raises(EventAhead):
+        await behind.replica.apply([first])
+    with pytest.raises(EventAhead):
+        await behind.replica.apply([second])
+    wall.ms += 700
+    await behind.replica.apply([first, second])
+    assert behind.replica.vector() == {first.dot.origin: 1, second.dot.origin: 1}
