@@ -146,6 +146,7 @@ class Clients:
             IO_ERRORS.set(op.io_errors)
             outcome, error = "ok", ""
             running.asked.add(op)
+            op.copies = sum(len(asked.blobs) for asked in running.asked)
             try:
                 await work(running, op)
             except (ManifestUnknown, NameUnknown) as exc:

@@ -44,6 +44,9 @@ class Op:
 
     listed: list[str] = field(default_factory=list)
     blobs: list[tuple[str, bytes]] = field(default_factory=list)
+    copies: int = 0
+    """Blobs that its node may have had to copy until then: those of the writes beside it, too."""
+
     body: bytes = b""
     dots: list[Dot] = field(default_factory=list)
     consistency: Consistency = Consistency.REGION

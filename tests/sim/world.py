@@ -230,12 +230,14 @@ class World:
     def expect_everywhere(self, op: Op) -> None:
         """With nothing wrong, a write is acknowledged soon, and soon on every node."""
         prompt_s = PROMPT_S
+        # They may wait for each other's blobs, each a far round trip.
+        prompt_s += FAR_S * op.copies / self.machines[0].config.replications_max
         if op.consistency is Consistency.GLOBAL:
             # Who is no relay of its region says how far it is when it greets, after a pause and a
             # round trip; another one may go by in pulling what the event builds on.
             prompt_s += self.machines[0].config.heartbeat_remote_interval_s + 2 * FAR_S
         if op.start > self.last_fault + QUIET_S and op.end - op.start > prompt_s:
-            self.slow.append(f"took longer than {prompt_s} s: {op}")
+            self.slow.append(f"took longer than {prompt_s:.1f} s: {op}")
         if self.loop.time() > self.last_fault + QUIET_S:
             self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
 
