@@ -207,10 +207,11 @@ async def leave(world: "World", step: Step) -> None:
             running.ready = True  # somebody thought better of it
             return
         world.held_down.add(machine.address)
+        # Whoever has been told does not wait for it, while others are still being told.
+        machine.may_be_unknown = True
         await _tell_that_it_leaves(world, running)
         if machine.running is running:
             machine.kill()
-        machine.may_be_unknown = True
         machine.stranger_until = math.inf
         if world.healed_at is not None:
             machine.start()
