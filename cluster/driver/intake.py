@@ -41,10 +41,9 @@ class Intake:
                 stopped = exc.dot
                 self._park(stopped, exc)
             except EventGap as exc:
-                stopped = exc.dot
+                stopped, following = exc.dot, exc.have + 1
                 # Behind a parked event nothing is missing that anybody could send.
-                parked = self._parked.get(stopped.origin) == exc.have + 1
-                if not parked or stopped.seq == exc.have + 1:
+                if stopped.seq == following or self._parked.get(stopped.origin) != following:
                     gapless = False
                     self._env.log.info("event gap", dot=str(stopped), have=exc.have)
             except NotCaughtUp:

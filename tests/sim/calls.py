@@ -35,6 +35,19 @@ class SimTransport:
         return SimPeer(self, address)
 
 
+class _InOrder:
+    """Messages of a stream, one way: none overtakes another, nor arrives behind a lost one."""
+
+    def __init__(self, network: Network, source: str, target: str) -> None:
+        self._network = network
+        self._pair = source, target
+        self._last_arrival: float | None = 0.0
+
+    def send(self, deliver: Callable[[], None]) -> None:
+        if self._last_arrival is not None:
+            self._last_arrival = self._network.send(*self._pair, deliver, self._last_arrival)
+
+
 class Call:
     """One call: the caller waits here, the callee works for it over there."""
 
@@ -55,12 +68,15 @@ class Call:
 
     def start(self) -> None:
         self.network.open(self)
-        self._carry(self.caller, self.callee, self._arrive)
+        self._send_request(self._arrive)
         if not self.network.is_open(self.caller, self.callee) or self.callee in self.network.dark:
             self.network._later(KEEPALIVE_S, self.fail_if_silent)
 
-    def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
-        self.network.send(source, target, deliver)
+    def _send_request(self, deliver: Callable[[], None]) -> None:
+        self.network.send(self.caller, self.callee, deliver)
+
+    def _send_answer(self, deliver: Callable[[], None]) -> None:
+        self.network.send(self.callee, self.caller, deliver)
 
     def end(self) -> None:
         """The caller has what it wanted, or wants it no more."""
@@ -162,7 +178,7 @@ class _Unary(Call):
             self._reply(None, self.translated(exc))
 
     def _reply(self, result: Any, error: Exception | None) -> None:
-        self._carry(self.callee, self.caller, lambda: self._settle(result, error))
+        self._send_answer(lambda: self._settle(result, error))
 
     def _settle(self, result: Any, error: Exception | None) -> None:
         self.done = True
@@ -180,20 +196,20 @@ class _Unary(Call):
 class _Pushes:
     """The stream that the pushes of a link share: in order, until one is not answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, peer: "SimPeer") -> None:
         self.calls: list[_Push] = []
         self.over = False
         self.failed = False
         self.turn = asyncio.Lock()
-        self.last: dict[tuple[str, str], float | None] = {}
-        """When the last message of each direction arrives; None if it does not."""
+        self.requests = _InOrder(peer.network, peer.me, peer.address)
+        self.answers = _InOrder(peer.network, peer.address, peer.me)
 
 
 class _Push(_Unary):
     def __init__(self, peer: "SimPeer", method: str, args: tuple[Any, ...], kwargs: Any) -> None:
         super().__init__(peer, method, args, kwargs)
         if peer.pushes.over:
-            peer.pushes = _Pushes()
+            peer.pushes = _Pushes(peer)
         self._stream = peer.pushes
 
     async def result(self) -> Any:
@@ -220,11 +236,11 @@ class _Push(_Unary):
         self._stream.failed |= error is not None
         super()._reply(result, error)
 
-    def _carry(self, source: str, target: str, deliver: Callable[[], None]) -> None:
-        last = self._stream.last.get((source, target), 0.0)
-        if last is not None:  # else one before it was lost, and this one may not overtake it
-            at = self.network.send(source, target, deliver, last)
-            self._stream.last[source, target] = at
+    def _send_request(self, deliver: Callable[[], None]) -> None:
+        self._stream.requests.send(deliver)
+
+    def _send_answer(self, deliver: Callable[[], None]) -> None:
+        self._stream.answers.send(deliver)
 
 
 class _Stream(Call):
@@ -232,7 +248,7 @@ class _Stream(Call):
         super().__init__(peer, method, args, kwargs)
         self._items: deque[Any] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._last_arrival: float | None = 0.0
+        self._answers = _InOrder(self.network, self.callee, self.caller)
         self._in_flight = 0
         self._room: asyncio.Future[None] | None = None
 
@@ -268,17 +284,13 @@ class _Stream(Call):
                         self._room = self.network.loop.create_future()
                         await self._room
                     self._in_flight += 1
-                    self._send(item)
+                    self._send_item(item)
         except Exception as exc:  # noqa: BLE001 - as the server does
             last = self.translated(exc)
-        self._send(last)
+        self._send_item(last)
 
-    def _send(self, item: Any) -> None:
-        if self._last_arrival is None:
-            return  # an earlier item was lost, and this one may not overtake it
-        self._last_arrival = self.network.send(
-            self.callee, self.caller, lambda: self._receive(item), self._last_arrival
-        )
+    def _send_item(self, item: Any) -> None:
+        self._answers.send(lambda: self._receive(item))
 
     def _receive(self, item: Any) -> None:
         if item is _END or isinstance(item, Exception):
@@ -310,7 +322,7 @@ class SimPeer:
         self.transport = transport
         self.me = transport.me.rpc
         self.address = address
-        self.pushes = _Pushes()
+        self.pushes = _Pushes(self)
         self._calls: set[Call] = set()
         self._closed = False
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from cluster.config import ClusterConfig
-from cluster.model import Consistency, Dot, Origin, Status, Vector
+from cluster.model import Consistency, Dot, Origin, Vector
 from node.index import history, keys
 from tests.sim import checker, faults
 from tests.sim.census import Census
@@ -285,9 +285,7 @@ class World:
 
     def living(self, running: Running) -> set[str]:
         """Whom this node takes for a member that lives, by address."""
-        links = running.cluster._links
-        gone = (Status.DEAD, Status.LEFT)
-        return {m.rpc for m in links.known() if links.members.status(m.node) not in gone}
+        return {member.rpc for member in running.cluster._links.living()}
 
     def members(self) -> int:
         """How many nodes belong to the cluster, by what everybody knows."""

@@ -22,7 +22,7 @@ async def a_while(ships: Fleet) -> None:
     await ships.until(lambda: ships.network.count("hello") >= until)
 
 
-async def delivered(ships: Fleet, a: Engine, text: str) -> None:
+async def delivered(a: Engine, text: str) -> None:
     """Write, and wait for the answer: from then on one more push may follow the last one."""
     a.records.write(text)
     pushed = a.cluster.statistics().totals.events_pushed
@@ -36,7 +36,7 @@ def pushes(ships: Fleet) -> int:
 async def test_an_event_does_not_wait_for_the_answer_to_the_one_before():
     """Else it is elsewhere up to a round trip later than it could be."""
     async with two_regions() as (ships, a, b):
-        await delivered(ships, a, "zero")
+        await delivered(a, "zero")
         ships.network.hold_answers(ABROAD, "push")
         for text in ("one", "two"):
             dot = a.records.write(text)
@@ -63,7 +63,7 @@ async def test_what_has_to_wait_for_an_answer_leaves_together():
 async def test_more_than_there_is_room_for_waits_until_all_of_it_is_free():
     """Else each answer lets as small a batch follow as it is for, however much is due."""
     async with two_regions(push_batch_bytes=1000) as (ships, a, b):
-        await delivered(ships, a, "zero")
+        await delivered(a, "zero")
         ships.network.hold_answers(ABROAD, "push")
         first = a.records.write("one", payload=bytes(650))
         await ships.until(lambda: b.records.knows(first))
@@ -78,7 +78,7 @@ async def test_more_than_there_is_room_for_waits_until_all_of_it_is_free():
 async def test_what_was_sent_behind_a_lost_push_is_sent_again():
     """The peer keeps none of it: a log has no gaps."""
     async with two_regions(push_timeout_s=0.5) as (ships, a, b):
-        await delivered(ships, a, "zero")
+        await delivered(a, "zero")
         ships.network.lose(ABROAD, "push")
         a.records.write("one")
         await a_while(ships)
