@@ -135,8 +135,8 @@ class ClusterConfig:
     """How members of other regions are watched."""
 
     health_max: int = 8
-    """Highest local health score; probes wait (score + 1) times as long. Higher makes a node that
-    stalls accuse others even later; it also makes it slower to notice what is true."""
+    """Highest local health score; a probe waits (score + 1) times as long for its answer. Higher
+    makes a node that stalls accuse others even later, and slower to notice what is true."""
 
     lag_max_s: float = 0.2
     """Lateness of the event loop that counts as a sign of bad health. Lower reacts to hiccups;

@@ -254,7 +254,9 @@ class Detector:
         ]
 
     def _probe_next(self, scope: _Scope, now: float) -> None:
-        scope.next_at = now + self._awareness.patient(scope.tuning.probe_interval_s)
+        # Bad health lengthens the wait for an answer, not the time to the next probe: those that
+        # are answered are how it ends.
+        scope.next_at = now + scope.tuning.probe_interval_s
         node = scope.schedule.next({member.node for member in self._watched(scope)})
         if node is not None:
             self._probe(node, now)

@@ -46,6 +46,7 @@ class Network:
         self.calls: list[Call] = []
         self.changed = Pulse()
         self._cut: set[frozenset[str]] = set()
+        self._stopped: set[str] = set()
         self._blocked: set[tuple[str, str]] = set()
         self._answerless: set[tuple[str, str]] = set()
         self._losing: set[tuple[str, str]] = set()
@@ -69,6 +70,14 @@ class Network:
     def unplug(self, address: str) -> None:
         """Take a service off the network: its process is dead."""
         self.services.pop(address, None)
+        self.changed.beat()
+
+    def stop(self, address: str) -> None:
+        """Let a process hang: whatever it sends or is sent waits until `resume`; nothing fails."""
+        self._stopped.add(address)
+
+    def resume(self, address: str) -> None:
+        self._stopped.discard(address)
         self.changed.beat()
 
     def block(self, callee: str, method: str) -> None:
@@ -121,7 +130,7 @@ class Network:
         self._losing.discard((callee, method))
         await self.changed.wait_until(
             lambda: (
-                not (lost or (callee, method) in self._blocked)
+                not (lost or (callee, method) in self._blocked or self._hangs(caller, callee))
                 or not self.reachable(caller, callee)
             )
         )
@@ -131,9 +140,15 @@ class Network:
     async def answered(self, caller: str, callee: str, method: str) -> None:
         """Deliver an answer."""
         await self.changed.wait_until(
-            lambda: (callee, method) not in self._answerless or not self.reachable(caller, callee)
+            lambda: (
+                not ((callee, method) in self._answerless or self._hangs(caller, callee))
+                or not self.reachable(caller, callee)
+            )
         )
         self.check(caller, callee)
+
+    def _hangs(self, caller: str, callee: str) -> bool:
+        return not self._stopped.isdisjoint((caller, callee))
 
     def check(self, caller: str, callee: str) -> None:
         if not self.reachable(caller, callee):

@@ -21,6 +21,12 @@ CALM_S: Final = 5.0
 NOTICED_S: Final = 8.0
 """In which a region knows of a death: a round of probes, and the shortest suspicion."""
 
+RECOVERED_S: Final = 7.5
+"""
+Calm before the death: a member that is not linked to has been found, and the worst health score is
+down to 1. What is left adds a second to the probe.
+"""
+
 HASTY_S: Final = 3.5
 """A suspect has longer than that to contradict, however many accuse it."""
 
@@ -117,8 +123,8 @@ class Census:
         troubles = [self._network, self._doubled[gone.name]]
         troubles += [self._machines[m.name] for m in others]
         troubles += [self._doubled[m.name] for m in others]
-        # Calm before the death too: a member that is not linked to has to be found first.
-        if (gone.name, since) in self._told or any(t.until > since - CALM_S for t in troubles):
+        calm_since = since - RECOVERED_S
+        if (gone.name, since) in self._told or any(t.until > calm_since for t in troubles):
             return
         for machine in others:
             assert machine.running is not None, "it had no trouble"

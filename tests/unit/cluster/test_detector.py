@@ -140,6 +140,23 @@ def test_bad_health_makes_patient():
     assert probe.timeout_s == 1.0 + bench.detector.health
 
 
+def test_bad_health_ends_after_as_many_answers_a_second_apart():
+    """
+    Waiting longer between probes as well, a node took 36 s to trust itself again; alone with a
+    member that died meanwhile it saw the death after 9 s instead of 6 (a simulated seed).
+    """
+    bench = Bench(others=("b",))
+    effects = bench.tell(Tick(), after_s=20.0)
+    assert bench.detector.health == 8
+    began = bench.now
+    while bench.detector.health:
+        for each in effects:
+            if isinstance(each, Probe):
+                bench.tell(Reached(each.number))
+        effects = bench.until(Probe)
+    assert bench.now - began <= 8.0
+
+
 def test_a_stall_forgives_probes_and_suspicions():
     """Answers that came during the stall were never read."""
     bench = Bench()

@@ -60,9 +60,9 @@ async def test_a_silent_node_dies_and_returns_by_its_own_word():
     """A process that hangs refuses no connection; nothing but probes finds it."""
     async with fleet() as ships:
         a, b, c = await ships.trio(**FAST_DETECTOR)
-        ships.network.block("c:1", "probe")
+        ships.network.stop("c:1")
         await until_status(ships, "c", Status.DEAD, a, b)
-        ships.network.unblock("c:1", "probe")
+        ships.network.resume("c:1")
         await until_status(ships, "c", Status.ALIVE, a, b)
         assert c.cluster.statistics().totals.refutations >= 1
 
@@ -158,10 +158,10 @@ async def test_uploads_are_passed_on_to_the_living_only():
     async with fleet() as ships:
         a, b, c = await ships.trio(**FAST_DETECTOR)
         assert a.cluster.http_address(c.member.node) == c.member.http
-        ships.network.block("c:1", "probe")
+        ships.network.stop("c:1")
         await until_status(ships, "c", Status.DEAD, a)
         assert a.cluster.http_address(c.member.node) is None
-        ships.network.unblock("c:1", "probe")
+        ships.network.resume("c:1")
         await until_status(ships, "c", Status.ALIVE, a)
         assert a.cluster.http_address(c.member.node) == c.member.http
         await b.cluster.leave()
