@@ -193,7 +193,7 @@ class ClusterConfig:
 
     join_timeout_s: float = 10.0
     """How long start-up waits for seeds. Higher avoids serving a stale index when a seed is slow;
-    lower brings a node up sooner when a seed is dead."""
+    lower brings a node up sooner when a seed is dead. An empty node that reaches none waits on."""
 
     stall_timeout_s: float = 10.0
     """How long a stream may bring nothing before its source counts as dead. Lower changes to

@@ -27,7 +27,7 @@ class Acknowledging:
         """
         assert dot.origin == self._env.records.origin, f"{dot} is not of this log"
         if consistency is Consistency.LOCAL:
-            return self._links.acknowledgements.acknowledged(dot.seq, consistency)
+            return self._acknowledged(dot, consistency)
         acknowledgements, now = self._links.acknowledgements, self._env.clock.now_s
         patient_until = now() + self._env.config.laggard_s
         until = now() + self._env.config.durable_timeout_s
@@ -36,13 +36,13 @@ class Acknowledging:
             required = copies_required(self._env.config, self._links)
             living = self._links.living() if consistency is Consistency.GLOBAL else ()
             awaited = [member.node for member in living]
-            verdict = acknowledgements.verdict(dot.seq, leased, required, awaited)
+            verdict = acknowledgements.verdict(dot.seq, self._members(), leased, required, awaited)
             wake_at = until
             if verdict in (Verdict.DURABLE, Verdict.DEGRADED):
                 acknowledgements.note_acknowledged(dot.seq)
                 if verdict is Verdict.DEGRADED:
                     self._note_degraded(dot)
-                return acknowledgements.acknowledged(dot.seq, consistency)
+                return self._acknowledged(dot, consistency)
             if now() >= until:
                 raise NotDurable(dot)
             if verdict is Verdict.LEASED:
@@ -52,6 +52,13 @@ class Acknowledging:
                 if now() >= patient_until:
                     self._withhold(lacking, dot)
             await self._links.changes.wait_at_most(wake_at - now())
+
+    def _members(self) -> list[NodeId]:
+        return [member.node for member in self._links.known()]
+
+    def _acknowledged(self, dot: Dot, consistency: Consistency) -> Acknowledged:
+        acknowledgements = self._links.acknowledgements
+        return acknowledgements.acknowledged(dot.seq, self._members(), consistency)
 
     def _withhold(self, nodes: list[NodeId], dot: Dot) -> None:
         for node in nodes:

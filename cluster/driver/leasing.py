@@ -7,7 +7,7 @@ from cluster.gossip.last_said import LastSaid
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Member, NodeId, Status, Vector
+from cluster.model import Member, NodeId, Vector
 
 
 class Leasing:
@@ -40,7 +40,9 @@ class Leasing:
 
     def grant(self, member: Member) -> bool:
         """Grant *member*, which has just been heard, a lease if it may have one."""
-        if member.region != self._env.me.region or not self._may_read(member):
+        # One that counts as gone is not waited for by writes, so it gets no lease either; it gets
+        # one as soon as it has contradicted.
+        if member.node not in self.neighbours() or not self._may_read(member):
             return False
         self._grants.grant(member.node, self._env.clock.now_s())
         return True
@@ -50,8 +52,14 @@ class Leasing:
         self._leases.take(node, asked_at)
 
     def is_covered(self) -> bool:
-        """Whether this node may read, by the leases of all its neighbours."""
-        return self._leases.cover(self.neighbours(), self._env.clock.now_s())
+        """
+        Whether this node may read, by the leases of all its neighbours.
+
+        Those speak of what the neighbours acknowledged. What an earlier run of this node did, on a
+        disk that is no more, is here once every living member has been pulled from.
+        """
+        covered = self._leases.cover(self.neighbours(), self._env.clock.now_s())
+        return covered and self._has_asked_all()
 
     def granted(self) -> dict[NodeId, float]:
         """The neighbours that may hold a lease of this node now, and when it is surely over."""
@@ -60,21 +68,21 @@ class Leasing:
 
     def _may_read(self, member: Member) -> bool:
         """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
-        if not self._joining.joined or not self._has_asked_all_but(member):
+        if not self._joining.joined or not self._has_asked_all(but=member.node):
             # What an earlier run wrote may be with peers only: this may be a new disk.
             return False
         earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
         lacks = antientropy.behind(self.last_said.by(member), earlier)
         return not lacks and self._acknowledgements.may_grant(member.node)
 
-    def _has_asked_all_but(self, reader: Member) -> bool:
+    def _has_asked_all(self, *, but: NodeId | None = None) -> bool:
         """
         Whether every other living member was pulled from in this run; joining may ask seeds only.
 
-        What *reader* has it need not be told.
+        What the one that reads has it need not be told: *but*.
         """
         return all(
             self._joining.has_caught_up(member.node)
-            for member in self._members.others()
-            if member.node != reader.node and self._members.status(member.node) is not Status.DEAD
+            for member in self._members.living()
+            if member.node != but
         )

@@ -324,15 +324,28 @@ class Links:
                 await self.changes.wait_until(lambda: self.joining.joined)
         if not self.joining.joined:
             self._check_rejection(final=True)
+            if self._knows_nothing():
+                self._env.log.warning("no seed answers", missing=self.joining.missing)
             # Whoever answers and still has more is waited for: without it this node would say
             # that it is ready, and "try again" to everything that it is asked.
             await self.changes.wait_until(
-                lambda: self.joining.joined or all(link.caught_up for link in self.live())
+                lambda: (
+                    self.joining.joined
+                    or (not self._knows_nothing() and all(link.caught_up for link in self.live()))
+                )
             )
         if not self.joining.joined:
             self._env.log.warning("joined without all seeds", missing=self.joining.missing)
             self.joining.give_up()
             self.changes.beat()
+
+    def _knows_nothing(self) -> bool:
+        """
+        Whether this node has met nobody yet, and its disk is empty.
+
+        Alone it would take pushes as if it were the whole cluster (P1), and deny what others have.
+        """
+        return not self.members.others() and not self._env.records.vector()
 
     async def _greet_seed(self, seed: str) -> None:
         """Find out who answers at *seed*; the member's own link does the rest."""

@@ -69,27 +69,30 @@ class Acknowledgements:
         """How far *node* has the log; 0 when nothing is known of it."""
         return self._acked.get(node, 0)
 
-    def having(self, seq: int) -> int:
-        """How many other nodes have the event *seq*."""
-        return sum(acked >= seq for acked in self._acked.values())
+    def having(self, seq: int, members: Collection[NodeId]) -> int:
+        """How many of *members* have the event *seq*. Not of all: who left takes its disk along."""
+        return sum(self.acked(node) >= seq for node in members)
 
-    def acknowledged(self, seq: int, consistency: Consistency) -> Acknowledged:
-        """How the event *seq* stands now."""
+    def acknowledged(
+        self, seq: int, members: Collection[NodeId], consistency: Consistency
+    ) -> Acknowledged:
+        """How the event *seq* stands now among the other *members*."""
         wanted = 1 if consistency is Consistency.LOCAL else self._copies
-        return Acknowledged(1 + self.having(seq), wanted)
+        return Acknowledged(1 + self.having(seq, members), wanted)
 
     def verdict(
         self,
         seq: int,
+        members: Collection[NodeId],
         leased: Collection[NodeId],
         required: int,
         awaited: Collection[NodeId] = (),
     ) -> Verdict:
         """
-        Judge the event *seq*. *leased* are the nodes that may hold a lease now, *required* is how
-        many nodes must have it, this one included, and *awaited* who must in any case.
+        Judge the event *seq* among the other *members*. *leased* may hold a lease now, *required*
+        is how many nodes must have it, this one included, and *awaited* must in any case.
         """
-        having = self.having(seq)
+        having = self.having(seq, members)
         if 1 + having < required or self.lacking(seq, awaited):
             return Verdict.WAIT
         if self.lacking(seq, leased):

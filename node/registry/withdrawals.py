@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import Final, NamedTuple
 
+from cluster.errors import NotCaughtUp
 from cluster.model import Digest
 from cluster.ports import Log
 from cluster.waiting.pulse import Pulse
@@ -48,6 +49,7 @@ class Withdrawals:
 
         Raises:
             StorageFailure: it was not possible now.
+            NotCaughtUp: nor was this, while the index of another node is taken over.
         """
         withdrawal = _Withdrawal(repository, digest, stored)
         try:
@@ -68,7 +70,7 @@ class Withdrawals:
                 while self._due:
                     await self._take_back(self._due[0])
                     self._due.popleft()
-            except OSError as exc:
+            except (OSError, NotCaughtUp) as exc:
                 self._log.debug("pushes not taken back yet", count=self.due, reason=str(exc))
 
     async def _take_back(self, withdrawal: _Withdrawal) -> None:

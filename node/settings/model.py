@@ -223,7 +223,8 @@ class Settings:
         metadata=_about(
             Seconds(0, 3600),
             "Longest wait for the nodes in `join` before `/readyz` says yes without them.",
-            why="Long enough for nodes that start together; a dead node must not keep others down.",
+            why="Long enough for nodes that start together; a dead node must not keep others down. "
+            "An empty node that reaches none waits on: it cannot know what its cluster has.",
             unit="seconds",
         ),
     )

@@ -114,6 +114,11 @@ class Engine:
         row = self.records.holders(digest).get(NodeId(node))
         return row is not None and self.cluster._links.vouches(row)
 
+    def leased_by(self, node: str) -> bool:
+        """Whether *node* has granted this one a lease that is not over."""
+        leases = self.cluster._links.leasing._leases
+        return leases.cover([NodeId(node)], self.clock.now_s())
+
     async def put(self, data: bytes) -> Digest:
         """A blob that a client pushed to this node."""
         digest = Digest.of(data)

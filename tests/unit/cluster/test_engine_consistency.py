@@ -33,15 +33,16 @@ def test_who_is_awaited_must_have_it(awaited, acked, expected):
     for node, seq in acked.items():
         acks.connect(NodeId(node), seq)
     required = min(2, 1 + len(acked))
-    assert acks.verdict(5, [], required, [NodeId(node) for node in awaited]) is expected
+    members = [NodeId(node) for node in acked]
+    assert acks.verdict(5, members, [], required, [NodeId(n) for n in awaited]) is expected
 
 
 def test_only_too_few_nodes_are_degraded():
     assert Acknowledged(1, 2).degraded
     assert not Acknowledged(2, 2).degraded
     acks = Acknowledgements(2)
-    assert not acks.acknowledged(5, LOCAL).degraded, "one node is what local asks for"
-    assert acks.acknowledged(5, REGION) == (1, 2)
+    assert not acks.acknowledged(5, [], LOCAL).degraded, "one node is what local asks for"
+    assert acks.acknowledged(5, [], REGION) == (1, 2)
 
 
 def state(node: str, region: Region, *, live: bool = True, has: bool = True) -> NodeState:

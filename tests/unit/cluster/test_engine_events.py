@@ -201,15 +201,43 @@ async def test_before_joining_nothing_is_known_to_be_absent():
             await a.cluster.catch_up()
 
 
-async def test_a_dead_seed_delays_joining_only_for_a_while():
+@pytest.mark.parametrize("others", [("b",), ()], ids=["another seed answers", "it has an index"])
+async def test_a_dead_seed_delays_joining_only_for_a_while(others: tuple[str, ...]):
     """A region must come up without the seed that died."""
     async with fleet() as ships:
-        a = ships.add("a", seeds=("nobody:1",), join_timeout_s=0.02)
+        for name in others:
+            ships.start(ships.add(name))
+        seeds = tuple(f"{name}:1" for name in (*others, "nobody"))
+        a = ships.add("a", seeds=seeds, join_timeout_s=0.02)
+        if not others:
+            a.records.write("from before")
         ships.start(a)
         async with asyncio.timeout(PATIENCE_S):
             await a.cluster.wait_joined()
         assert a.cluster.is_joined()
         assert a.log.named("joined without all seeds")[0].fields["missing"] == ["nobody:1"]
+
+
+async def test_an_empty_node_does_not_go_on_without_any_seed():
+    """
+    Its disk may be new, and its cluster large: it would acknowledge pushes on this disk alone, and
+    say of everything that there is no such thing.
+    """
+    async with fleet() as ships:
+        a = ships.add(
+            "a", seeds=("b:1", "c:1"), join_timeout_s=0.02, catch_up_timeout_s=0.02, copies=2
+        )
+        ships.start(a)
+        async with asyncio.timeout(PATIENCE_S):
+            while not a.log.named("no seed answers"):
+                await asyncio.sleep(0.001)
+        assert not a.cluster.is_joined()
+        with pytest.raises(NotCaughtUp):
+            await a.cluster.catch_up()
+        ships.start(ships.add("b"))
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+        assert a.log.named("joined without all seeds")[0].fields["missing"] == ["c:1"]
 
 
 async def test_a_node_among_its_own_seeds_joins():

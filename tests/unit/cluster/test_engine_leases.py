@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from cluster.errors import ClockOff, NotCaughtUp
-from cluster.model import Dot, Greeting, Member, NodeId, Region
-from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
+from cluster.model import Dot, Greeting, Member, NodeId, Region, Status
+from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
 
 def leased(engine: Engine) -> bool:
@@ -181,6 +181,46 @@ async def test_nobody_may_read_by_the_word_of_a_new_disk_before_all_were_asked()
             )
         )
         assert not wiped.cluster.service.on_hello(greeting).current
+
+
+async def test_a_new_disk_reads_nothing_before_all_were_asked():
+    """
+    If this fails, a node serves the tag as it was before a push that its old disk acknowledged.
+    Its neighbours grant it leases: one lacks that push as well, the other did not write it.
+    """
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        ships.network.cut("a:1", "b:1")
+        dot = a.records.write("new")
+        await a.cluster.wait_durable(dot)
+        await ships.kill(a)
+        ships.network.heal("a:1", "b:1")
+        ships.network.block("c:1", "pull")
+        member = msgspec.structs.replace(a.member, epoch=2)
+        wiped = ships.adopt(member, ("b:1",), catch_up_timeout_s=0.2)
+        ships.start(wiped)
+        await wiped.cluster.wait_joined()
+        await wiped.until_connected("b", "c")
+        await ships.until(lambda: wiped.leased_by("b") and wiped.leased_by("c"))
+        with pytest.raises(NotCaughtUp):
+            await wiped.cluster.ensure_current()
+        ships.network.unblock("c:1", "pull")
+        await ships.until(lambda: wiped.cluster.statistics().current)
+        assert wiped.records.knows(dot)
+
+
+async def test_who_counts_as_gone_gets_no_lease():
+    """Writes do not wait for it; by a lease it would go on serving what they replace."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR)
+        await until_all_lease(ships, a, b, c)
+        await ships.kill(c)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_until(lambda s: Status.DEAD in {m.status for m in s.members})
+        a.cluster.remove(NodeId("c"))
+        greeting = Greeting("test", c.member, (), dict(a.records.vector()), a.clock.now_ms())
+        assert not a.cluster.service.on_hello(greeting).current
 
 
 async def test_regions_have_no_leases_between_them():

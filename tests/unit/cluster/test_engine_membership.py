@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.errors import MemberNotDead, MemberUnknown, NotEnoughNodes, WrongCluster
+from cluster.errors import (
+    MemberNotDead,
+    MemberUnknown,
+    NotDurable,
+    NotEnoughNodes,
+    WrongCluster,
+)
 from cluster.model import (
     Consistency,
     Member,
@@ -151,6 +157,30 @@ async def test_a_slow_disk_keeps_nobody_from_leaving():
         await c.cluster.leave()
         b.records.disk.set()
         assert status(a, "c") is None
+
+
+async def test_a_node_that_leaves_is_no_copy_from_when_it_is_known():
+    """It takes pushes while it waits for a silent member to hear of it; its disk goes with it."""
+    async with fleet() as ships:
+        names = ("a", "b", "c", "d")
+        seeds = tuple(f"{name}:1" for name in names)
+        a, b, c, d = [
+            ships.add(name, seeds=seeds, copies=2, durable_timeout_s=0.2) for name in names
+        ]
+        for engine in (a, b, c, d):
+            ships.start(engine)
+        for engine in (a, b, c, d):
+            await engine.cluster.wait_joined()
+        await a.until_connected("b", "c", "d")
+        await b.until_connected("a", "c", "d")
+        for silent in ("c:1", "d:1"):
+            ships.network.stop(silent)
+        leaving = asyncio.create_task(b.cluster.leave())
+        await ships.until(lambda: status(a, "b") is None)
+        dot = a.records.write("x")
+        with pytest.raises(NotDurable):
+            await a.cluster.wait_durable(dot)
+        leaving.cancel()
 
 
 async def test_uploads_are_passed_on_to_the_living_only():

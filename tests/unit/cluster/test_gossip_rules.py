@@ -19,7 +19,7 @@ from cluster.gossip.antientropy import (
 from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
-from cluster.model import Dot, Event, Key, Member, NodeId, Origin, Region
+from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
 from cluster.replication.enough import copies_required
 from cluster.replication.peers import Peers
 
@@ -127,7 +127,8 @@ def test_verdicts(copies, connected, gone, expected):
     for node, (_, acked) in {**connected, **gone}.items():
         acks.connect(NodeId(node), acked)
     leased = [NodeId(node) for node, (region, _) in connected.items() if region == EU]
-    assert acks.verdict(5, leased, min(copies, 1 + len(connected))) is expected
+    members = [NodeId(node) for node in {**connected, **gone}]
+    assert acks.verdict(5, members, leased, min(copies, 1 + len(connected))) is expected
 
 
 @pytest.mark.parametrize(
@@ -178,13 +179,14 @@ def test_how_many_must_have_a_write(copies, members, connected, refuse, expected
 def test_one_more_acknowledgement_never_takes_durability_away(peers, copies):
     order = [WAIT, LEASED]
     leased = [NodeId(node) for node, (region, _) in peers.items() if region == EU]
+    members = [NodeId(node) for node in peers]
     acks = Acknowledgements(copies)
     for node, (_, has) in peers.items():
         acks.connect(NodeId(node), 5 if has else 0)
-    for node in peers:
-        before = acks.verdict(5, leased, copies)
-        acks.acknowledge(NodeId(node), 5)
-        after = acks.verdict(5, leased, copies)
+    for node in members:
+        before = acks.verdict(5, members, leased, copies)
+        acks.acknowledge(node, 5)
+        after = acks.verdict(5, members, leased, copies)
         if before not in order:
             assert after not in order
 
@@ -202,8 +204,17 @@ def test_a_lease_from_a_node_that_is_gone_holds_up_the_acknowledgement():
     """If this fails, a node that was cut off a moment ago serves the tag as it was."""
     acks = Acknowledgements(2)
     acks.connect(NodeId("c"), 5)
-    assert acks.verdict(5, [NodeId("b")], 2) is LEASED
-    assert acks.verdict(5, [], 2) is DURABLE
+    members = [NodeId("b"), NodeId("c")]
+    assert acks.verdict(5, members, [NodeId("b")], 2) is LEASED
+    assert acks.verdict(5, members, [], 2) is DURABLE
+
+
+def test_who_has_left_is_no_copy():
+    """It takes its disk along, though it may have the event and even say so."""
+    acks = Acknowledgements(2)
+    acks.connect(NodeId("c"), 5)
+    assert acks.verdict(5, [NodeId("b")], [], 2) is WAIT
+    assert acks.acknowledged(5, [NodeId("b")], Consistency.REGION) == (1, 2)
 
 
 def test_who_lacks_something_acknowledged_may_not_read():

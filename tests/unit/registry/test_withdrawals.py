@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from cluster.errors import NotCaughtUp
 from cluster.model import Digest, Dot
 from node.errors import IndexFull
 from node.registry.names import RepositoryName
@@ -24,6 +25,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.full = True
+        self.refusal: type[Exception] = IndexFull
         self.busy = False
         self.attempts = 0
         self.withdrawn: list[StoredManifest] = []
@@ -39,7 +41,7 @@ class Disk:
         if self.busy:
             await asyncio.Event().wait()
         if self.full:
-            raise IndexFull
+            raise self.refusal
         self.withdrawn.append(pushed)
 
     def settle(self, pushed: StoredManifest) -> None:
@@ -51,12 +53,14 @@ async def attempt(disk: Disk) -> None:
     await disk.changed.wait()
 
 
-async def test_a_push_that_could_not_be_taken_back_is_taken_back_later():
+@pytest.mark.parametrize("refusal", [IndexFull, NotCaughtUp], ids=["full", "taking over an index"])
+async def test_a_push_that_could_not_be_taken_back_is_taken_back_later(refusal: type[Exception]):
     """Broken: it stands for ever, though its client was told that it had failed."""
     disk, log = Disk(), MemoryLog()
+    disk.refusal = refusal
     withdrawals = Withdrawals(cast("MetadataIndex", disk), log, pause_s=0.001)
     for seq in (1, 2):
-        with pytest.raises(IndexFull):
+        with pytest.raises(refusal):
             await withdrawals.withdraw(REPOSITORY, Digest.of(b"x"), stored(seq))
     assert withdrawals.due == 2
     assert disk.settled == [], "it may still go, so nothing may be built on it"
