@@ -62,9 +62,10 @@ class Peer(Protocol):
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
+    ) -> int:
         """
-        Have the peer hold a blob; returns once it is durable there.
+        Have the peer hold a blob. Returns, once it is durable there, how far the peer's log was
+        then: what it says there of the blob is included.
 
         Raises:
             BlobUnavailable: the peer could not get it from any source.
@@ -164,9 +165,9 @@ class PeerService(Protocol):
 
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
+    ) -> int:
         """
-        Hold a blob; on return it is durable here.
+        Hold a blob; on return it is durable here. Returns how far this node's log is then.
 
         Raises:
             BlobUnavailable, DigestMismatch, StorageFull: it is not.

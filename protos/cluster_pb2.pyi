@@ -466,12 +466,17 @@ Global___HoldBlobRequest: _TypeAlias = HoldBlobRequest  # noqa: Y015
 class HoldBlobReply(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    SEQ_FIELD_NUMBER: _builtins.int
+    seq: _builtins.int
+    """how far the receiver's own log is: what it says there of the blob is included"""
     def __init__(
         self,
+        *,
+        seq: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -125,10 +125,11 @@ class Service:
 
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
+    ) -> int:
         if data is None:
             await self._fetcher.ensure(digest, size, sources)
         else:
             if len(data) != size:
                 raise DigestMismatch(digest, f"{len(data)} bytes instead of {size}")
             await self._fetcher.store(digest, data)
+        return self._env.records.vector().get(self._env.records.origin, 0)

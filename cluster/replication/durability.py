@@ -8,7 +8,7 @@ from functools import partial
 
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
-from cluster.model import Consistency, Digest, NodeId
+from cluster.model import Consistency, Digest, Dot, Member, NodeId, Origin
 from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
@@ -33,7 +33,7 @@ class Durability:
         self._env = env
         self._peers = peers
         self._fetcher = fetcher
-        self._confirmed: OrderedDict[Digest, set[NodeId]] = OrderedDict()
+        self._confirmed: OrderedDict[Digest, dict[NodeId, int]] = OrderedDict()
         self.jobs = BlobJobs(env.config.replications_max)
 
     async def run(self) -> None:
@@ -116,7 +116,7 @@ class Durability:
     def forget(self, node: NodeId) -> None:
         """Drop what *node* confirmed: it came back with another disk."""
         for nodes in self._confirmed.values():
-            nodes.discard(node)
+            nodes.pop(node, None)
 
     async def _secure(self, digest: Digest, size: int, goal: Goal) -> None:
         """Wait for the job on this blob; one that began before this call may be tried again."""
@@ -135,14 +135,22 @@ class Durability:
     def _holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
         rows = self._env.records.holders(digest)
-        confirmed = self._confirmed.get(digest, ())
         others = [
             member.node
             for member in self._peers.connected()
-            if member.node in confirmed
-            or ((dot := rows.get(member.node)) is not None and self._peers.vouches(dot))
+            if self._has(digest, member, rows.get(member.node))
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
+
+    def _has(self, digest: Digest, member: Member, row: Dot | None) -> bool:
+        if row is not None and self._peers.vouches(row):
+            return True
+        seq = self._confirmed.get(digest, {}).get(member.node)
+        if seq is None:
+            return False
+        # Once its log is here up to its answer, it has taken back what its rows do not say.
+        known = self._env.records.vector().get(Origin(member.node, member.epoch), 0)
+        return row is not None or known < seq
 
     def required(self, consistency: Consistency) -> int:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""
@@ -184,6 +192,9 @@ class Durability:
             for node, task in asked.items():
                 if (refusal := task.result()) is not None:
                     refusals[node] = refusal
+            for node in asked.keys() - refusals.keys() - set(self._holding(digest)):
+                # Or it would be asked again at once, and for ever.
+                refusals[node] = BlobUnavailable(digest, f"the log of {node} denies what it says")
 
     def _candidates(self, digest: Digest, excluded: Collection[NodeId]) -> list[NodeId]:
         me = self._env.me
@@ -217,7 +228,7 @@ class Durability:
                 peer = self._peers.peer(node)
                 if peer is None:
                     return PeerUnreachable(f"the link to {node} is down")
-                await peer.hold(digest, size, sources, data)
+                seq = await peer.hold(digest, size, sources, data)
         except TimeoutError:
             return PeerUnreachable(f"{node} did not hold it within {deadline_s:.0f} s")
         except PeerUnreachable as exc:
@@ -225,13 +236,13 @@ class Durability:
             return exc
         except (ClusterError, OSError) as exc:
             return exc
-        self._confirm(digest, node)
+        self._confirm(digest, node, seq)
         self._env.counters.copies_made += 1
         return None
 
-    def _confirm(self, digest: Digest, node: NodeId) -> None:
-        """Remember the answer until the holder's own record arrives."""
-        self._confirmed.setdefault(digest, set()).add(node)
+    def _confirm(self, digest: Digest, node: NodeId, seq: int) -> None:
+        """Go by the answer until the holder's own record arrives, which its log has up to *seq*."""
+        self._confirmed.setdefault(digest, {})[node] = seq
         self._confirmed.move_to_end(digest)
         while len(self._confirmed) > self._env.config.confirmed_max:
             self._confirmed.popitem(last=False)

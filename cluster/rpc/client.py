@@ -109,10 +109,11 @@ class GrpcPeer:
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
+    ) -> int:
         request = pb.HoldBlobRequest(digest=digest, size=size, sources=sources, data=data)
         with _domain_errors(digest):
-            await self._stub.HoldBlob(request, metadata=self._metadata())
+            reply = await self._stub.HoldBlob(request, metadata=self._metadata())
+        return reply.seq
 
     async def checkpoint(
         self, reader: NodeId, number: int, after: bytes

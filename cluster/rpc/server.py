@@ -106,13 +106,13 @@ class _Servicer(ClusterServicer):
         self, request: pb.HoldBlobRequest, context: grpc.aio.ServicerContext
     ) -> pb.HoldBlobReply:
         async def answer() -> pb.HoldBlobReply:
-            await self._service.on_hold(
+            seq = await self._service.on_hold(
                 codec.read_digest(request.digest),
                 request.size,
                 [codec.read_node(node) for node in request.sources],
                 request.data if request.HasField("data") else None,
             )
-            return pb.HoldBlobReply()
+            return pb.HoldBlobReply(seq=seq)
 
         return await self._unary(context, answer())
 

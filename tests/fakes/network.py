@@ -216,10 +216,11 @@ class MemoryPeer:
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
+    ) -> int:
         service = await self._arrive("hold")
-        await service.on_hold(digest, size, sources, data)
+        seq = await service.on_hold(digest, size, sources, data)
         self._network.check(self._me, self._address)
+        return seq
 
     async def checkpoint(
         self, reader: NodeId, number: int, after: bytes

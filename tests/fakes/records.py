@@ -202,6 +202,10 @@ class MemoryRecords:
         if row is None or not claims.stands(row, self._origin.epoch, self._began):
             self._append(Key("blobs", "", digest), encode_body(Hold(True, size)), Kind.HOLD)
 
+    def release(self, digest: Digest) -> None:
+        """Take back that this node holds a blob."""
+        self._append(Key("blobs", "", digest), encode_body(Hold(False, 0)), Kind.HOLD)
+
     def subscribe(self, on_durable: Callable[[], None]) -> None:
         self._subscribers.append(on_durable)
 

@@ -62,12 +62,45 @@ async def test_enough_copies_cost_no_call():
 async def test_a_confirmation_counts_before_the_record_arrives():
     """The second manifest that names a layer must not copy it again."""
     async with fleet() as ships:
-        a, _, _ = await ships.trio()
+        a, _, _ = await ships.trio(antientropy_interval_s=1000.0)
+        digest = await a.put(SMALL)
+        ships.network.block("a:1", "push")
+        for _ in range(2):
+            assert await a.cluster.ensure_copies([(digest, len(SMALL))]) == 2
+        assert a.records.holders(digest).keys() == {"a"}
+        assert ships.network.count("hold") == 1
+
+
+async def test_a_confirmation_is_over_when_its_holder_takes_it_back():
+    """Broken: pushes count a copy that is lost, and nobody makes another one."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
         digest = await a.put(SMALL)
         await a.cluster.ensure_copies([(digest, len(SMALL))])
+        holder = next(each for each in (b, c) if each.blobs.size(digest) is not None)
+        await ships.until(lambda: holder.member.node in a.records.holders(digest))
+        del holder.blobs._blobs[digest]
+        holder.records.release(digest)
+        await ships.until(lambda: holder.member.node not in a.records.holders(digest))
+        assert a.cluster._durability.is_short(digest)
+        assert await a.cluster.ensure_copies([(digest, len(SMALL))]) == 2
+        assert len(having(digest, a, b, c)) == 2
+
+
+async def test_whose_log_denies_what_it_says_is_not_asked_again():
+    """Its rows are damaged, say; broken: it is asked as fast as it answers."""
+    async with fleet() as ships:
+        a, b = ships.add("a"), ships.add("b", seeds=("a:1",))
+        ships.start(a)
+        ships.start(b)
+        await b.until_connected("a")
+        digest = await b.put(SMALL)
+        await ships.until(lambda: "b" in a.records.holders(digest))
         a.records.holding.clear()
-        await a.cluster.ensure_copies([(digest, len(SMALL))])
-        assert ships.network.count("hold") == 1
+        await a.put(SMALL)
+        with pytest.raises(BlobUnavailable, match="the log of b denies"):
+            await a.cluster.ensure_copies([(digest, len(SMALL))])
+        assert ships.network.count("hold") == 2, "by the job that ran, and by another"
 
 
 async def test_a_running_replication_is_joined():

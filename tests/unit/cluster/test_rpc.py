@@ -145,8 +145,9 @@ class Service:
 
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
+    ) -> int:
         await self._note(digest, size, list(sources), data)
+        return 9
 
 
 @asynccontextmanager
@@ -171,8 +172,8 @@ async def test_every_method_carries_everything():
         assert await peer.push(EVENTS) == HAVE
         assert [batch async for batch in peer.pull(HAVE)] == [EVENTS[:2], EVENTS[2:]]
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
-        await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None)
-        await peer.hold(DIGEST, 0, [], b"")
+        assert await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None) == 9
+        assert await peer.hold(DIGEST, 0, [], b"") == 9
         assert await peer.compare(COMPARED) == FOUND
     assert service.asked == [
         GREETING,
