@@ -80,6 +80,7 @@ class Links:
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
         self._stopping = False
+        self._came_empty = not env.records.vector()
 
     async def run(self) -> None:
         """
@@ -117,6 +118,7 @@ class Links:
 
     def restore(self, rumours: Sequence[Rumour]) -> None:
         """Know again who was a member before the restart, and wait for those when joining."""
+        self._came_empty = not rumours and not self._env.records.vector()
         for rumour in rumours:
             self.members.restore(rumour)
         for member in self.members.others():
@@ -341,11 +343,11 @@ class Links:
 
     def _knows_nothing(self) -> bool:
         """
-        Whether this node has met nobody yet, and its disk is empty.
+        Whether this node came with an empty disk, and has taken over nobody's index yet.
 
         Alone it would take pushes as if it were the whole cluster (P1), and deny what others have.
         """
-        return not self.members.others() and not self._env.records.vector()
+        return self._came_empty and not self.joining.caught_up_with_any
 
     async def _greet_seed(self, seed: str) -> None:
         """Find out who answers at *seed*; the member's own link does the rest."""

@@ -84,6 +84,11 @@ class Joining:
         """Whether everything that *node* had, at some time in this run, is here."""
         return node in self._caught_up
 
+    @property
+    def caught_up_with_any(self) -> bool:
+        """Whether everything that some member had, at some time in this run, is here."""
+        return bool(self._caught_up)
+
     def give_up(self) -> None:
         """Serve with what there is: a dead seed must not keep its region down."""
         self._over = True
