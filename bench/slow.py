@@ -54,8 +54,8 @@ class _FarPeer:
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> None:
-        await self._there_and_back(self._peer.hold, digest, size, sources, data)
+    ) -> int:
+        return await self._there_and_back(self._peer.hold, digest, size, sources, data)
 
     def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         return self._late(self._peer.pull(have))

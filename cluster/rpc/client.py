@@ -113,7 +113,7 @@ class GrpcPeer:
         request = pb.HoldBlobRequest(digest=digest, size=size, sources=sources, data=data)
         with _domain_errors(digest):
             reply = await self._stub.HoldBlob(request, metadata=self._metadata())
-        return reply.seq
+        return int(reply.seq)
 
     async def checkpoint(
         self, reader: NodeId, number: int, after: bytes

@@ -34,8 +34,12 @@ def push_tag(txn: Transaction, repository: str, tag: str, value: Digest) -> TagW
 def untag(txn: Transaction, repository: str, tag: str, digest: Digest) -> Dot:
     """Take *digest* off a tag. What others pointed it to at the same time stays."""
     heads = objects.register(txn, "tags", repository, tag).heads
-    named = [head for head in heads if head.value == digest]
-    return _write(txn, Key(objects.TAG, repository, tag), named, None)
+    return drop(txn, repository, tag, [head for head in heads if head.value == digest])
+
+
+def drop(txn: Transaction, repository: str, tag: str, heads: Sequence[Version]) -> Dot:
+    """Delete these *heads* of a tag, and no others."""
+    return _write(txn, Key(objects.TAG, repository, tag), heads, None)
 
 
 def withdraw_tag(txn: Transaction, repository: str, write: TagWrite) -> Dot:

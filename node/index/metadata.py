@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from cluster.events import Add
-from cluster.gossip.merge import Presence
+from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, Dot, Key, Origin
 from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
 from node.index import fallback, keys, local, objects, rows
@@ -94,13 +94,19 @@ class Metadata(Queries):
     async def withdraw_manifest(
         self, repository: str, digest: Digest, stored: StoredManifest
     ) -> None:
+        pushes, writes = [(digest, stored.pushed)], list(stored.tags)
+        if stored.renewed is not None:
+            pushes.append((stored.renewed.digest, stored.renewed.pushed))
+            writes.append(stored.renewed.tag)
+
         def change(txn: Transaction) -> None:
-            for write in stored.tags:
+            before = [objects.register(txn, "tags", repository, write.tag) for write in writes]
+            for write in writes:
                 local.withdraw_tag(txn, repository, write)
-            local.withdraw_push(txn, repository, digest, stored.pushed)
-            if stored.renewed is not None:
-                local.withdraw_tag(txn, repository, stored.renewed.tag)
-                local.withdraw_push(txn, repository, stored.renewed.digest, stored.renewed.pushed)
+            for name, pushed in pushes:
+                local.withdraw_push(txn, repository, name, pushed)
+            for write, register in zip(writes, before, strict=True):
+                _drop_deleted(txn, repository, write.tag, register)
 
         await self._change(change)
 
@@ -188,6 +194,23 @@ class Metadata(Queries):
             raise
         except OSError as exc:
             raise StorageFailure from exc
+
+
+def _drop_deleted(txn: Transaction, repository: str, tag: str, before: Register) -> None:
+    """
+    Take off a tag what stands there again, and points to a manifest that is gone.
+
+    Who deleted it did not see it under this tag: the push that is withdrawn had hidden it.
+    """
+    gone = [
+        head
+        for head in objects.register(txn, "tags", repository, tag).heads
+        if head.dot not in before.dots
+        and head.value is not None
+        and not objects.presence(txn, "manifests", repository, head.value).present
+    ]
+    if gone:
+        local.drop(txn, repository, tag, gone)
 
 
 def _pushes(stored: StoredManifest) -> tuple[Dot, ...]:

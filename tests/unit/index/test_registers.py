@@ -179,6 +179,38 @@ async def test_a_manifest_that_somebody_deleted_meanwhile_stays_deleted(open_nod
     assert one.metadata.manifest(REPO, digest_of("x")) is None
 
 
+@pytest.mark.parametrize("deleter", ["a", "b"])
+async def test_what_a_withdrawn_push_hid_from_a_delete_does_not_come_back(
+    open_node: OpenIndex, deleter: str
+):
+    """P5: the delete was acknowledged, but its node saw another manifest under the tag."""
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "old", "a")
+    stored = await store(one, "new", "a")
+    await exchange(one, other)
+    await (one if deleter == "a" else other).metadata.delete_manifest(REPO, digest_of("old"))
+    await exchange(one, other)
+    await withdraw(one, "new", stored)
+    await push(one, REPO, "old")
+    await exchange(one, other)
+    assert other.metadata.manifest(REPO, digest_of("old")) is not None
+    assert other.metadata.tag(REPO, "a") is None
+
+
+async def test_a_delete_behind_a_withdrawn_push_leaves_other_heads(open_node: OpenIndex):
+    """Both pushes were acknowledged, and one manifest deleted: the other one is served."""
+    one, other = open_node("a"), open_node("b")
+    await push(one, REPO, "kept", "a")
+    await push(other, REPO, "served", "a")
+    await exchange(one, other)
+    assert one.metadata.tag(REPO, "a") == digest_of("served")
+    stored = await store(one, "new", "a")
+    await one.metadata.delete_manifest(REPO, digest_of("served"))
+    await withdraw(one, "new", stored)
+    await exchange(one, other)
+    assert other.metadata.tag(REPO, "a") == digest_of("kept")
+
+
 @pytest.mark.parametrize("others", [("b", "c"), ("b", "b"), ("a", "a"), ("a", "b")])
 async def test_an_acknowledged_push_outlives_all_that_are_withdrawn(
     open_node: OpenIndex, others: tuple[str, str]
