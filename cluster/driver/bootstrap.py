@@ -1,9 +1,10 @@
 """Taking over the state of a peer, when the events that lead there are gone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
+from cluster.driver.link import Link
 from cluster.environment import Environment
 from cluster.errors import CheckpointUnavailable, ClusterError, PeerError, PeerUnreachable
 from cluster.gossip import antientropy
@@ -12,6 +13,7 @@ from cluster.model import CheckpointPiece, NodeId
 from cluster.replication.peers import Peers
 from cluster.routing import choose
 from cluster.statistics import RestoreStatistics
+from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.stall import watched
 
@@ -25,9 +27,12 @@ class Bootstrap:
     peer: another one has another state.
     """
 
-    def __init__(self, env: Environment, peers: Peers, changes: Pulse) -> None:
+    def __init__(
+        self, env: Environment, peers: Peers, live: Callable[[], Sequence[Link]], changes: Pulse
+    ) -> None:
         self._env = env
         self._peers = peers
+        self._live = live
         self._changes = changes
         self._wanted = env.records.restoring
         self._replacing: NodeId | None = None
@@ -59,7 +64,7 @@ class Bootstrap:
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
             await self._changes.wait_until(lambda: self.wanted)
-            done = not self._is_needless() and await self._try_each()
+            done = not await self._comes_as_events() and await self._try_each()
             self._replacing = None
             self._wanted = self.wanted and not done and not self._is_needless()
             self._changes.beat()
@@ -85,6 +90,24 @@ class Bootstrap:
                 for member in connected
             )
         )
+
+    async def _comes_as_events(self) -> bool:
+        """
+        Whether what is missing is no longer, or others have it as events: they are asked first.
+
+        A peer that began with a checkpoint has no events from before it; most often others have.
+        """
+        if self._is_needless():
+            return True
+        if self._env.records.restoring or self._replacing is not None:
+            return False
+        lacking = self._live()
+        # Twice, as who refused the first time may have all that is still missing after it.
+        for _ in range(2):
+            async with task_group() as group:
+                pulls = [group.create_task(_pull(link)) for link in lacking]
+            lacking = [link for link, pull in zip(lacking, pulls, strict=True) if not pull.result()]
+        return bool(self._peers.connected()) and not lacking
 
     def statistics(self) -> RestoreStatistics | None:
         """How far the restore that runs is; None while none does."""
@@ -160,3 +183,13 @@ class Bootstrap:
         await records.begin_restore(piece.head)
         self._rows = piece.head.rows
         self._env.log.info("restoring", peer=node, rows=piece.head.rows)
+
+
+async def _pull(link: Link) -> bool:
+    """Whether everything that a member has is here; True too if it is gone."""
+    try:
+        return await link.pull()
+    except ClusterError:
+        return True
+    except OSError:
+        return False

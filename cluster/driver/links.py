@@ -73,7 +73,7 @@ class Links:
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
-        self.bootstrap = Bootstrap(env, self, self.changes)
+        self.bootstrap = Bootstrap(env, self, self.live, self.changes)
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._hindered: set[NodeId] = set()

@@ -67,7 +67,7 @@ async def test_joining_lasts_until_a_seed_that_answers_is_caught_up_with():
         ships.network.block("a:1", "checkpoint")
         ships.network.block("b:1", "checkpoint")
         ships.start(c)
-        await ships.until(lambda: ships.network.count("checkpoint", "a:1") > 0)
+        await ships.until(lambda: ships.network.count("checkpoint") > 0)
         before = ships.network.count("hello", "a:1")
         await ships.until(lambda: ships.network.count("hello", "a:1") > before + 10)
         assert not c.cluster.is_joined()
@@ -216,6 +216,31 @@ async def test_logs_are_trimmed_once_everybody_has_them():
         ships.restart(c)
         await ships.until(lambda: c.records.vector()[A] == 7)
         assert c.cluster.statistics().totals.restores == 0
+
+
+async def test_events_that_another_member_has_spare_the_state():
+    """Broken: one member that began with a checkpoint makes those that come back give up theirs."""
+    async with fleet() as ships:
+        names = ("a", "b", "c")
+        seeds = tuple(f"{name}:1" for name in names)
+        writer = ships.add("d", seeds=seeds)
+        a, b, c = [ships.add(name, seeds=(*seeds, "d:1")) for name in names]
+        for engine in (writer, a, b, c):
+            ships.start(engine)
+        log = Origin("d", 1)
+        writer.records.write("before")
+        await ships.until(lambda: c.records.vector().get(log) == 1)
+        await ships.kill(c)
+        for number in range(5):
+            writer.records.write(f"m{number}")
+        await ships.until(lambda: a.records.vector()[log] == b.records.vector()[log] == 6)
+        await a.records.trim({log: 6})
+        await ships.kill(writer)
+        ships.restart(c)
+        await ships.until(lambda: c.records.vector()[log] == 6 and not c.cluster.is_restoring())
+        assert c.log.named("events are gone at the peer")
+        assert c.cluster.statistics().totals.restores == 0
+        assert ships.network.count("checkpoint") == 0
 
 
 async def test_a_state_is_no_longer_wanted_once_the_events_have_come():

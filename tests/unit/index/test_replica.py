@@ -9,7 +9,8 @@ import pytest
 from cluster.errors import ClockAhead, EventAhead, EventGap
 from cluster.events import Add, Body, Hold, Remove, Write, decode_body, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Origin
-from node.index import keys
+from node.errors import IndexFull, StorageFailure
+from node.index import keys, objects
 from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
@@ -205,6 +206,26 @@ def poison(index: Index) -> list[Event]:
         Event(origin._replace(seq=origin.seq + 1), stamp, "write", Key("tag", "a", "a"), b"\xff")
     )
     return events
+
+
+@pytest.mark.parametrize("failure", [IndexFull, StorageFailure])
+async def test_a_sick_disk_is_no_fault_of_the_event(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch, failure: type[StorageFailure]
+):
+    """Broken: the event counts as applied, is in quarantine here, and nowhere else."""
+    one, other = open_node("a"), open_node("b")
+    await push(one, "lib/app", "x", "v1")
+
+    def fail(*_: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(objects, "_merge", fail)
+        with pytest.raises(failure):
+            await other.replica.apply(log_of(one))
+    assert other.replica.vector() == {}
+    await other.replica.apply(log_of(one))
+    assert rows_of(other) == rows_of(one)
 
 
 async def test_poison_is_quarantined_and_the_log_goes_on(
