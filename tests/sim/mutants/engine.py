@@ -38,8 +38,8 @@ async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
         await _ensure_current(self)
 
 
-def _confirm_for_ever(self: Durability, digest: Any, node: Any) -> None:
-    self._confirmed.setdefault(digest, set()).add(node)
+def _confirm_for_ever(self: Durability, digest: Any, node: Any, seq: int) -> None:
+    self._confirmed.setdefault(digest, {})[node] = seq
 
 
 async def _for_ever(*_: Any) -> None:
@@ -80,9 +80,9 @@ def _own_word(self: Detector) -> tuple[Status, int]:
 _catch_up = CatchUp.catch_up
 
 
-async def _catch_up_quietly(self: CatchUp) -> None:
+async def _catch_up_quietly(self: CatchUp, patience_s: float = 0.0) -> None:
     try:
-        await _catch_up(self)
+        await _catch_up(self, patience_s)
     except (NotCaughtUp, OSError):
         return
 
