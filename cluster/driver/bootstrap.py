@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from cluster.driver.link import Link
 from cluster.environment import Environment
@@ -64,7 +64,8 @@ class Bootstrap:
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
             await self._changes.wait_until(lambda: self.wanted)
-            done = not await self._comes_as_events() and await self._try_each()
+            # Should events be missing after all, the next pull says so again.
+            done = await self._comes_as_events() or await self._try_each()
             self._replacing = None
             self._wanted = self.wanted and not done and not self._is_needless()
             self._changes.beat()
@@ -101,6 +102,8 @@ class Bootstrap:
             return True
         if self._env.records.restoring or self._replacing is not None:
             return False
+        if any(self._env.records.vector().values()):
+            await self._wait_for_the_living()
         lacking = self._live()
         # Twice, as who refused the first time may have all that is still missing after it.
         for _ in range(2):
@@ -108,6 +111,14 @@ class Bootstrap:
                 pulls = [group.create_task(_pull(link)) for link in lacking]
             lacking = [link for link, pull in zip(lacking, pulls, strict=True) if not pull.result()]
         return bool(self._peers.connected()) and not lacking
+
+    async def _wait_for_the_living(self) -> None:
+        """Wait for the links to all members that are there: the first ones are up long before."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._env.config.dial_timeout_s):
+                await self._changes.wait_until(
+                    lambda: len(self._peers.connected()) >= len(self._peers.living())
+                )
 
     def statistics(self) -> RestoreStatistics | None:
         """How far the restore that runs is; None while none does."""

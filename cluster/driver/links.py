@@ -67,7 +67,7 @@ class Links:
         self._on_new_epoch = on_new_epoch
         self._watchers: list[Watcher] = []
         self.members = Members(env.me, env.config.members_max)
-        self.joining = Joining(env.config.seeds)
+        self.joining = Joining(env.config.seeds, empty=not env.records.vector())
         self.acknowledgements = Acknowledgements(env.config.copies)
         self.leasing = Leasing(env, self.members, self.joining, self.acknowledgements)
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
@@ -80,7 +80,6 @@ class Links:
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
         self._stopping = False
-        self._came_empty = not env.records.vector()
 
     async def run(self) -> None:
         """
@@ -118,7 +117,6 @@ class Links:
 
     def restore(self, rumours: Sequence[Rumour]) -> None:
         """Know again who was a member before the restart, and wait for those when joining."""
-        self._came_empty = not rumours and not self._env.records.vector()
         for rumour in rumours:
             self.members.restore(rumour)
         for member in self.members.others():
@@ -326,28 +324,23 @@ class Links:
                 await self.changes.wait_until(lambda: self.joining.joined)
         if not self.joining.joined:
             self._check_rejection(final=True)
-            if self._knows_nothing():
+            if self.joining.knows_nothing:
                 self._env.log.warning("no seed answers", missing=self.joining.missing)
             # Whoever answers and still has more is waited for: without it this node would say
             # that it is ready, and "try again" to everything that it is asked.
             await self.changes.wait_until(
                 lambda: (
                     self.joining.joined
-                    or (not self._knows_nothing() and all(link.caught_up for link in self.live()))
+                    or (
+                        not self.joining.knows_nothing
+                        and all(link.caught_up for link in self.live())
+                    )
                 )
             )
         if not self.joining.joined:
             self._env.log.warning("joined without all seeds", missing=self.joining.missing)
             self.joining.give_up()
             self.changes.beat()
-
-    def _knows_nothing(self) -> bool:
-        """
-        Whether this node came with an empty disk, and has taken over nobody's index yet.
-
-        Alone it would take pushes as if it were the whole cluster (P1), and deny what others have.
-        """
-        return self._came_empty and not self.joining.caught_up_with_any
 
     async def _greet_seed(self, seed: str) -> None:
         """Find out who answers at *seed*; the member's own link does the rest."""
@@ -401,6 +394,8 @@ class Links:
                 self.changes.beat()
             if self._stopping or self.members.status(node) in (None, Status.LEFT):
                 del self._kept[node]
+                # Nobody will pull from it any more.
+                self._hindered.discard(node)
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next_s()):

@@ -14,11 +14,14 @@ class Joining:
     a peer later changes nothing.
     """
 
-    def __init__(self, seeds: Iterable[str]) -> None:
+    def __init__(self, seeds: Iterable[str], *, empty: bool = False) -> None:
+        """*empty*: this node has nothing, and knows of nobody, from before."""
+        self._empty = empty
         self._ungreeted = set(seeds)
         self._awaited: set[NodeId] = set()
         self._caught_up: set[NodeId] = set()
         self._over = not self._ungreeted
+        self._met = False
         self._refusals: dict[str, str] = {}
         self._remembered: dict[NodeId, bool] = {}
 
@@ -36,6 +39,7 @@ class Joining:
         self._ungreeted.discard(seed)
         self._refusals.pop(seed, None)
         if node is not None:
+            self._met = True
             self._awaited.add(node)
         self._settle()
 
@@ -62,7 +66,7 @@ class Joining:
         most likely it still is, and then every start would take the whole time.
         """
         self._remembered[node] = dead
-        self._over = False
+        self._empty = self._over = False
 
     def failed(self, node: NodeId) -> None:
         """Note that *node* did not answer."""
@@ -85,16 +89,22 @@ class Joining:
         return node in self._caught_up
 
     @property
-    def caught_up_with_any(self) -> bool:
-        """Whether everything that some member had, at some time in this run, is here."""
-        return bool(self._caught_up)
+    def knows_nothing(self) -> bool:
+        """
+        Whether this node came empty, and has taken over nobody's index yet.
+
+        Alone it would take pushes as if it were the whole cluster (P1), and deny what others have.
+        """
+        return self._empty and not self._caught_up
 
     def give_up(self) -> None:
         """Serve with what there is: a dead seed must not keep its region down."""
         self._over = True
 
     def _settle(self) -> None:
-        self._over = self._over or not (self._ungreeted or self._uncaught())
+        # Who came empty and met somebody has not joined because that one left.
+        alone = self.knows_nothing and self._met
+        self._over = self._over or not (self._ungreeted or self._uncaught() or alone)
 
     def _uncaught(self) -> set[NodeId]:
         return (self._awaited | self._remembered.keys()) - self._caught_up

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from errno import ENOSPC
 
 import pytest
 
@@ -181,6 +182,26 @@ async def test_a_node_that_leaves_is_no_copy_from_when_it_is_known():
         with pytest.raises(NotDurable):
             await a.cluster.wait_durable(dot)
         leaving.cancel()
+
+
+async def test_nobody_waits_for_events_of_a_member_that_left():
+    """
+    Broken: the storage here failed while it was leaving, and all that asks its peers is 503 until
+    a restart.
+    """
+    async with fleet() as ships:
+        a, b, c = await ships.trio(leave_timeout_s=0.5, **FAST_DETECTOR)
+        b.records.broken = OSError(ENOSPC, "no room")
+        c.records.write("x")
+        await ships.until(lambda: "c" in b.cluster._links.hindered())
+        # Somebody does not answer, so it goes on answering greetings for a while.
+        ships.network.block(a.address, "probe")
+        await c.cluster.leave()
+        await ships.kill(c)
+        ships.network.unblock(a.address, "probe")
+        b.records.broken = None
+        await ships.until(lambda: not b.cluster._links.hindered())
+        await b.cluster.catch_up()
 
 
 async def test_uploads_are_passed_on_to_the_living_only():

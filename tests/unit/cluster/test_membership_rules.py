@@ -116,6 +116,24 @@ def test_catching_up_may_come_before_the_greeting():
     assert joining.joined
 
 
+def test_who_came_empty_has_not_joined_because_its_seed_left():
+    """It would be a cluster of one."""
+    joining = Joining(["b:1"], empty=True)
+    joining.greeted("b:1", NodeId("b"))
+    joining.excuse(NodeId("b"))
+    assert joining.knows_nothing
+    assert not joining.joined
+    joining.caught_up(NodeId("c"))
+    assert joining.joined
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_node_whose_seeds_are_itself_is_the_first_of_its_cluster(empty: bool):
+    joining = Joining(["me:1"], empty=empty)
+    joining.greeted("me:1", None)
+    assert joining.joined
+
+
 def test_giving_up_joins():
     joining = Joining(["b:1"])
     joining.give_up()
