@@ -155,6 +155,21 @@ class Cluster:
         """
         await self._links.changes.wait_until(lambda: condition(self.statistics()))
 
+    async def ensure_joined(self) -> None:
+        """
+        Return once this node has joined; before, it knows neither who is there nor its own clock.
+
+        Raises:
+            NotCaughtUp: not so within `durable_timeout_s`.
+        """
+        if self.is_joined():
+            return
+        try:
+            async with asyncio.timeout(self._env.config.durable_timeout_s):
+                await self.wait_joined()
+        except TimeoutError as exc:
+            raise NotCaughtUp("this node has not joined its cluster yet") from exc
+
     async def catch_up(self) -> None:
         """Learn what every connected peer knows; see `CatchUp.catch_up`."""
         await self._catch_up.catch_up()
@@ -177,7 +192,7 @@ class Cluster:
             NotEnoughNodes: too few nodes are connected, or for `global` not every living one is,
                 and none came within `durable_timeout_s`.
         """
-        await self._join_in_time()
+        await self.ensure_joined()
         if consistency is not Consistency.LOCAL:
             await self._meet_in_time(consistency)
         return await self._durability.ensure_copies(blobs, consistency)
@@ -186,7 +201,7 @@ class Cluster:
         self, dot: Dot, consistency: Consistency = Consistency.REGION
     ) -> Acknowledged:
         """Return once *dot* may be acknowledged; see `Acknowledging.wait_durable`."""
-        await self._join_in_time()
+        await self.ensure_joined()
         return await self._acknowledging.wait_durable(dot, consistency)
 
     async def wait_for(
@@ -294,15 +309,6 @@ class Cluster:
         if not self._probing.remove(node):
             assert status is not None
             raise MemberNotDead(node, status.value)
-
-    async def _join_in_time(self) -> None:
-        if self.is_joined():
-            return
-        try:
-            async with asyncio.timeout(self._env.config.durable_timeout_s):
-                await self.wait_joined()
-        except TimeoutError as exc:
-            raise NotCaughtUp("this node has not joined its cluster yet") from exc
 
     async def _meet_in_time(self, consistency: Consistency) -> None:
         def enough() -> bool:

@@ -52,6 +52,8 @@ class FilesystemBlobs:
         return await self._disk.run(self._recover, keep)
 
     def size(self, digest: Digest) -> int | None:
+        if not self._staging.publisher.is_sure(digest):
+            return None
         # A stat in the event loop: microseconds, and a thread would cost a hundred.
         try:
             return os.stat(self._layout.blob(digest)).st_size

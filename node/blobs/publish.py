@@ -23,6 +23,14 @@ class Publisher:
     def __init__(self, layout: BlobLayout) -> None:
         self._layout = layout
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._unsure: set[Digest] = set()
+
+    def is_sure(self, digest: Digest) -> bool:
+        """
+        Whether the blob under that name, if there is one, stays there: its first copy may have
+        its name already, and lose it again. Never blocks.
+        """
+        return digest not in self._unsure
 
     def publish(self, staged: str, digest: Digest) -> None:
         """
@@ -36,8 +44,10 @@ class Publisher:
         # name that the other one has just made durable.
         with self._locks[zlib.crc32(digest.encode()) % _STRIPES]:
             replaced = os.path.lexists(target)
-            os.rename(staged, target)
+            if not replaced:
+                self._unsure.add(digest)
             try:
+                os.rename(staged, target)
                 sync_directory(self._layout.blob_directory(digest))
             except OSError:
                 # An older copy was durable under this name, so whichever of the two names
@@ -46,3 +56,5 @@ class Publisher:
                     with suppress(OSError):
                         os.unlink(target)
                 raise
+            finally:
+                self._unsure.discard(digest)

@@ -280,6 +280,16 @@ class Replicator(Protocol):
         """
         ...
 
+    async def ensure_joined(self) -> None:
+        """
+        Return once this node knows its cluster, and with it whether its clock is right; called
+        before anything is written. Mostly at once.
+
+        Raises:
+            NotCaughtUp: it does not in time.
+        """
+        ...
+
     async def ensure_current(self, *, patient: bool = False) -> None:
         """
         Return once everything that this region has acknowledged is here; called before answering

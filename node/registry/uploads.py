@@ -157,7 +157,11 @@ class Uploads:
             BodyIncomplete: nothing was added, the session stays as it was.
             DigestMismatch: the content is not what *digest* says. The session is gone.
             StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
+            NotCaughtUp: this node has not joined its cluster. The session stays.
         """
+        # What is stamped before by a clock that is wrong would hold up this node's log until the
+        # time is right by it.
+        await self._replicator.ensure_joined()
         self._check_writable(repository)
         with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)

@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.errors import ClockOff, NotCaughtUp
+from cluster.model import Digest
 from tests.api.conftest import Registry
 
 DIGEST = "sha256:" + "0" * 64
@@ -55,6 +56,21 @@ async def test_a_node_whose_clock_is_wrong_refuses_every_write(
         answer.json["errors"][0]["message"] == "this node's clock is 5000 ms ahead of its members'"
     )
     assert dict(registry.index.replica.vector()) == before
+
+
+async def test_a_node_that_has_not_joined_writes_nothing(registry: Registry):
+    """
+    If this fails, what it stamps by a clock that is an hour ahead holds up all that it writes for
+    that hour: only the others can tell that the clock is wrong.
+    """
+    digest = Digest.of(b"data")
+    registry.replicator.not_joined = NotCaughtUp("this node has not joined its cluster yet")
+    before = dict(registry.index.replica.vector())
+    path = f"/v2/lib/app/blobs/uploads/?digest={digest}"
+    assert (await registry.call("POST", path, data=b"data")).status == 503
+    assert dict(registry.index.replica.vector()) == before
+    registry.replicator.not_joined = None
+    assert (await registry.call("POST", path, data=b"data")).status == 201
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,15 @@ class SoloReplicator:
         self.acknowledged = Acknowledged(1, 1)
         self.waited_with: list[Consistency] = []
         self.not_current: NotCaughtUp | None = None
+        self.not_joined: NotCaughtUp | None = None
 
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         if self.not_writable is not None:
             raise self.not_writable
+
+    async def ensure_joined(self) -> None:
+        if self.not_joined is not None:
+            raise self.not_joined
 
     async def ensure_current(self, *, patient: bool = False) -> None:
         if self.not_current is not None:

@@ -5,13 +5,16 @@ import errno
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 
 import pytest
 
 from cluster.errors import BlobUnknown, StorageFull
 from cluster.model import Digest
+from node.blobs import publish
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.blobs.layout import sync_directory
 
 DATA = b"some layer" * 5000
 DIGEST = Digest.of(DATA)
@@ -413,3 +416,31 @@ def descriptors(part: str) -> list[str]:
         except FileNotFoundError:
             continue
     return found
+
+
+class TestPublishing:
+    @pytest.mark.parametrize("fails", [False, True])
+    async def test_a_first_copy_is_not_there_before_its_name_is_durable(
+        self, blobs, monkeypatch, fails
+    ):
+        """Broken: a peer is told that the blob is here, and then it is not."""
+        digest, seen = Digest.of(b"data"), []
+
+        def sync(directory: str) -> None:
+            seen.append(blobs.size(digest))
+            if fails:
+                raise OSError(errno.EIO, "the disk failed")
+            sync_directory(directory)
+
+        monkeypatch.setattr(publish, "sync_directory", sync)
+        with pytest.raises(OSError, match="the disk failed") if fails else nullcontext():
+            await blobs.put(digest, b"data")
+        assert seen == [None]
+        assert blobs.size(digest) == (None if fails else 4)
+
+    async def test_an_older_copy_stays_there_meanwhile(self, blobs, monkeypatch):
+        digest, seen = Digest.of(b"data"), []
+        await blobs.put(digest, b"data")
+        monkeypatch.setattr(publish, "sync_directory", lambda _: seen.append(blobs.size(digest)))
+        await blobs.put(digest, b"data")
+        assert seen == [4]
