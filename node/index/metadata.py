@@ -15,7 +15,13 @@ from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
 from node.registry.manifests import Need, parse_manifest, referrer_descriptor
-from node.registry.ports import ManifestRecord, StoredManifest, TagWrite, UploadRecord
+from node.registry.ports import (
+    KeptManifest,
+    ManifestRecord,
+    StoredManifest,
+    TagWrite,
+    UploadRecord,
+)
 
 T = TypeVar("T")
 
@@ -38,6 +44,7 @@ class Metadata(Queries):
 
         def change(txn: Transaction) -> StoredManifest:
             needs = _check_needs(txn, repository, manifest.needs)
+            kept = self._keep_named(txn, repository, manifest.needs)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
             body = Add(self._replaceable(live), payload, needs)
@@ -54,7 +61,7 @@ class Metadata(Queries):
                 )
             if renewed is not None:
                 dot = renewed.tag.event
-            return StoredManifest(dot, pushed, tuple(writes), renewed)
+            return StoredManifest(dot, pushed, tuple(writes), renewed, kept)
 
         opened: list[StoredManifest] = []
         given_up = False
@@ -73,6 +80,33 @@ class Metadata(Queries):
                 self.settle(stored)
             raise
 
+    def _keep_named(
+        self, txn: Transaction, repository: str, needs: Sequence[Need]
+    ) -> tuple[KeptManifest, ...]:
+        """
+        Push the manifests that an index names once more, unless this node has done so for good.
+
+        Whoever pushed them may yet take that back, which would leave a hole in the index.
+        """
+        kept = []
+        for need in needs:
+            live = objects.presence(txn, "manifests", repository, need.digest)
+            body = txn.get("manifest_bytes", keys.join(repository, need.digest))
+            if not need.may_be_manifest or live.latest is None or self._for_good(live):
+                continue
+            assert body is not None, "a present manifest has its bytes"
+            payload = rows.encode(ManifestPayload(live.latest.note, body))
+            others = tuple(sorted(_last_of_others(txn, live.dots).values()))
+            add = Add((), payload, others)
+            key = Key(MANIFEST, repository, need.digest)
+            kept.append(KeptManifest(need.digest, local.emit(txn, key, add, live.latest.stamp)))
+        return tuple(kept)
+
+    def _for_good(self, live: Presence) -> set[Dot]:
+        """The pushes of this node that it will not take back."""
+        own = {dot for dot in live.dots if dot.node == self._journal.origin.node}
+        return own - self._open.keys()
+
     def _replaceable(self, live: Presence) -> tuple[Dot, ...]:
         """
         The pushes that a new one may replace: this node's own, but for one that stands for good.
@@ -80,8 +114,7 @@ class Metadata(Queries):
         Whoever pushed the rest may still withdraw it, as this node may the new one. What is left
         then has to keep the manifest there, if any of its pushes was acknowledged.
         """
-        own = {dot for dot in live.dots if dot.node == self._journal.origin.node}
-        own -= self._open.keys()
+        own = self._for_good(live)
         standing = max((dot for dot in own if dot.origin == self._journal.origin), default=None)
         return () if standing is None else tuple(sorted(own - {standing}))
 
@@ -94,7 +127,7 @@ class Metadata(Queries):
     async def withdraw_manifest(
         self, repository: str, digest: Digest, stored: StoredManifest
     ) -> None:
-        pushes, writes = [(digest, stored.pushed)], list(stored.tags)
+        pushes, writes = [(digest, stored.pushed), *stored.kept], list(stored.tags)
         if stored.renewed is not None:
             pushes.append((stored.renewed.digest, stored.renewed.pushed))
             writes.append(stored.renewed.tag)
@@ -215,7 +248,7 @@ def _drop_deleted(txn: Transaction, repository: str, tag: str, before: Register)
 
 def _pushes(stored: StoredManifest) -> tuple[Dot, ...]:
     renewed = () if stored.renewed is None else (stored.renewed.pushed,)
-    return (stored.pushed, *renewed)
+    return (stored.pushed, *renewed, *(kept.pushed for kept in stored.kept))
 
 
 def _tags_of(txn: Transaction, repository: str, digest: Digest) -> list[str]:
@@ -254,12 +287,19 @@ def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tu
                 f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
             )
         for _, dots in found:
-            if txn.origin not in {dot.origin for dot in dots}:
-                last = max(dots)
-                brought[last.origin] = max(last, brought.get(last.origin, last))
+            for origin, last in _last_of_others(txn, dots).items():
+                brought[origin] = max(last, brought.get(origin, last))
     if missing:
         raise ManifestBlobUnknown(missing)
     return tuple(sorted(brought.values()))
+
+
+def _last_of_others(txn: Transaction, dots: Sequence[Dot]) -> dict[Origin, Dot]:
+    """One of the pushes, of another log; none where this log has one as well."""
+    if txn.origin in {dot.origin for dot in dots}:
+        return {}
+    last = max(dots)
+    return {last.origin: last}
 
 
 def _found(txn: Transaction, repository: str, need: Need) -> list[tuple[int, tuple[Dot, ...]]]:

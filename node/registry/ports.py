@@ -104,6 +104,13 @@ class RenewedList(NamedTuple):
     tag: TagWrite
 
 
+class KeptManifest(NamedTuple):
+    """A manifest that an index names, pushed again with it."""
+
+    digest: Digest
+    pushed: Dot
+
+
 class StoredManifest(NamedTuple):
     """What a push wrote: what is needed to take it back."""
 
@@ -113,6 +120,7 @@ class StoredManifest(NamedTuple):
     pushed: Dot
     tags: tuple[TagWrite, ...]
     renewed: RenewedList | None = None
+    kept: tuple[KeptManifest, ...] = ()
 
 
 class Registers(Protocol):
