@@ -1,6 +1,5 @@
 """Bugs of the engine: what nodes tell each other, wait for and believe of each other."""
 
-import asyncio
 import math
 from typing import Any, Final
 
@@ -40,10 +39,6 @@ async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
 
 def _confirm_for_ever(self: Durability, digest: Any, node: Any, seq: int) -> None:
     self._confirmed.setdefault(digest, {})[node] = seq
-
-
-async def _for_ever(*_: Any) -> None:
-    await asyncio.Event().wait()
 
 
 async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
@@ -140,7 +135,6 @@ MUTANTS: Final = [
         "a round that failed counts as having brought everything",
         [(CatchUp, "catch_up", _catch_up_quietly)],
     ),
-    Mutant("no-anti-entropy", "missed events are not repaired", [(CatchUp, "_repair", _for_ever)]),
     Mutant(
         "lease-unchecked",
         "a node answers from its own index whether it has leases or not",
