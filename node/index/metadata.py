@@ -90,14 +90,16 @@ class Metadata(Queries):
         """
         kept = []
         for need in needs:
-            live = objects.presence(txn, "manifests", repository, need.digest)
-            body = txn.get("manifest_bytes", keys.join(repository, need.digest))
-            if not need.may_be_manifest or live.latest is None or self._for_good(live):
+            if not need.may_be_manifest:
                 continue
+            live = objects.presence(txn, "manifests", repository, need.digest)
+            if live.latest is None or self._for_good(live):
+                continue
+            body = txn.get("manifest_bytes", keys.join(repository, need.digest))
             assert body is not None, "a present manifest has its bytes"
             payload = rows.encode(ManifestPayload(live.latest.note, body))
-            others = tuple(sorted(_last_of_others(txn, live.dots).values()))
-            add = Add((), payload, others)
+            foreign = _foreign(txn, live.dots)
+            add = Add((), payload, () if foreign is None else (foreign,))
             key = Key(MANIFEST, repository, need.digest)
             kept.append(KeptManifest(need.digest, local.emit(txn, key, add, live.latest.stamp)))
         return tuple(kept)
@@ -287,19 +289,17 @@ def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tu
                 f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
             )
         for _, dots in found:
-            for origin, last in _last_of_others(txn, dots).items():
-                brought[origin] = max(last, brought.get(origin, last))
+            last = _foreign(txn, dots)
+            if last is not None:
+                brought[last.origin] = max(last, brought.get(last.origin, last))
     if missing:
         raise ManifestBlobUnknown(missing)
     return tuple(sorted(brought.values()))
 
 
-def _last_of_others(txn: Transaction, dots: Sequence[Dot]) -> dict[Origin, Dot]:
-    """One of the pushes, of another log; none where this log has one as well."""
-    if txn.origin in {dot.origin for dot in dots}:
-        return {}
-    last = max(dots)
-    return {last.origin: last}
+def _foreign(txn: Transaction, dots: Sequence[Dot]) -> Dot | None:
+    """One of the pushes, of another log; None where this log has one as well."""
+    return None if txn.origin in {dot.origin for dot in dots} else max(dots)
 
 
 def _found(txn: Transaction, repository: str, need: Need) -> list[tuple[int, tuple[Dot, ...]]]:
