@@ -19,6 +19,14 @@ async def until_all_lease(ships: Fleet, *engines: Engine) -> None:
     await ships.until(lambda: all(map(leased, engines)))
 
 
+async def write_past(ships: Fleet, writer: Engine, other: Engine) -> Dot:
+    """Cut the two off from each other; returns a write that is acknowledged then."""
+    ships.network.cut(writer.address, other.address)
+    dot = writer.records.write("new")
+    await writer.cluster.wait_durable(dot)
+    return dot
+
+
 async def test_members_of_a_region_come_to_read_without_asking():
     async with fleet() as ships:
         a, b, c = await ships.trio()
@@ -34,9 +42,7 @@ async def test_a_reader_that_is_cut_off_asks_before_it_answers():
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         await until_all_lease(ships, a, b, c)
-        ships.network.cut("a:1", "c:1")
-        dot = a.records.write("new")
-        await a.cluster.wait_durable(dot)
+        dot = await write_past(ships, a, c)
         assert not leased(c)
         await c.cluster.ensure_current()
         assert c.records.knows(dot)
@@ -127,9 +133,7 @@ async def test_who_lacks_what_an_earlier_run_acknowledged_may_not_read():
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         await until_all_lease(ships, a, b, c)
-        ships.network.cut("a:1", "c:1")
-        dot = a.records.write("new")
-        await a.cluster.wait_durable(dot)
+        dot = await write_past(ships, a, c)
         await ships.kill(a)
         ships.next_run(a)
         await a.cluster.wait_joined()
@@ -159,9 +163,7 @@ async def test_nobody_may_read_by_the_word_of_a_new_disk_before_all_were_asked()
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         await until_all_lease(ships, a, b, c)
-        ships.network.cut("a:1", "b:1")
-        dot = a.records.write("new")
-        await a.cluster.wait_durable(dot)
+        dot = await write_past(ships, a, b)
         assert not b.records.knows(dot)
         await ships.kill(a)
         ships.network.cut("a:1", "c:1")
@@ -191,9 +193,7 @@ async def test_a_new_disk_reads_nothing_before_all_were_asked():
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         await until_all_lease(ships, a, b, c)
-        ships.network.cut("a:1", "b:1")
-        dot = a.records.write("new")
-        await a.cluster.wait_durable(dot)
+        dot = await write_past(ships, a, b)
         await ships.kill(a)
         ships.network.heal("a:1", "b:1")
         ships.network.block("c:1", "pull")
