@@ -107,7 +107,7 @@ class ClusterConfig:
 
     clock_sample_max_s: float = 30.0
     """Age beyond which a member's clock does not count. Longer remembers members that are gone;
-    shorter judges by fewer."""
+    shorter judges by fewer. With none left this node's clock is held against its own past."""
 
     heartbeat_timeout_s: float = 1.0
     """How long one greeting may take. Below the worst round trip between regions it cuts healthy

@@ -128,6 +128,7 @@ class Links:
         node, status = after.member.node, after.standing.status
         if status is Status.LEFT:
             self.joining.excuse(node)
+            self.clocks.forget(node)
         else:
             self._keep_linked(node)
         if before is not None and before.member.epoch != after.member.epoch:
@@ -229,7 +230,7 @@ class Links:
         if self.members.is_me(member):
             return greeting
         answered_at = self._env.clock.now_s()
-        self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at)
+        mine_ms = self._env.clock.now_ms()
         try:
             self.meet(member, greeting.known, greeting.have)
         except DuplicateNode as exc:
@@ -237,6 +238,8 @@ class Links:
                 raise
             # Two others share a name. That is not this node's end, but no link either.
             raise PeerRefused(str(exc)) from exc
+        if self.members.status(member.node) is not Status.LEFT:
+            self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at, mine_ms)
         if greeting.current:
             self.leasing.take(member.node, asked_at)
         return greeting

@@ -33,12 +33,17 @@ class ClockWatch:
         self._off_max_ms = off_max_ms
         self._fresh_s = fresh_s
         self._samples: dict[NodeId, tuple[_Sample, ...]] = {}
+        self._agreed_ms: float | None = None
+        """This node's wall clock minus its monotonic one, when members last found it right."""
 
-    def note(self, node: NodeId, wall_ms: int, asked_at: float, answered_at: float) -> None:
+    def note(
+        self, node: NodeId, wall_ms: int, asked_at: float, answered_at: float, mine_ms: int
+    ) -> None:
         """
         Note the wall clock that *node* told in its answer.
 
-        *asked_at* and *answered_at* are seconds of this node's monotonic clock.
+        *asked_at* and *answered_at* are seconds of this node's monotonic clock; *mine_ms* is its
+        wall clock at the latter.
         """
         if (answered_at - asked_at) * 500 > self._off_max_ms:
             return  # The answer may be older than what it would have to show.
@@ -47,6 +52,12 @@ class ClockWatch:
         kept = self._samples.get(node, ())[-SAMPLES + 1 :]
         # Replaced as a whole: stamps are made on another thread, which asks `off_ms`.
         self._samples = {**self._samples, node: (*kept, sample)}
+        if not self.off_ms(mine_ms, answered_at):
+            self._agreed_ms = mine_ms - answered_at * 1000
+
+    def forget(self, node: NodeId) -> None:
+        """Heed *node* no more: it is no member now."""
+        self._samples = {name: kept for name, kept in self._samples.items() if name != node}
 
     def off_ms(self, wall_ms: int, now: float) -> float:
         """
@@ -55,7 +66,8 @@ class ClockWatch:
 
         The median is over all members that were heard of lately, this node included; of an even
         number the lower middle. So of two nodes that differ the one ahead is wrong: it is the one
-        whose stamps the other cannot take.
+        whose stamps the other cannot take. While there are members and none was heard of, what this
+        clock was when they last found it right is the second one: a jump shows without them.
         """
         offsets = self._offsets(wall_ms, now)
         off = -offsets[(len(offsets) - 1) // 2]
@@ -80,4 +92,8 @@ class ClockWatch:
         fresh = (
             [s for s in kept if s.at >= now - self._fresh_s] for kept in self._samples.values()
         )
-        return [min(s, key=lambda sample: sample.round_trip_ms).ahead_ms for s in fresh if s]
+        heard = [min(s, key=lambda sample: sample.round_trip_ms).ahead_ms for s in fresh if s]
+        agreed_ms = self._agreed_ms
+        if not heard and self._samples and agreed_ms is not None:
+            return [agreed_ms]
+        return heard

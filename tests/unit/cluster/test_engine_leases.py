@@ -288,6 +288,24 @@ async def test_the_node_whose_clock_is_off_refuses_to_write():
         a.cluster.check_writable()
 
 
+async def test_a_clock_that_jumps_while_its_node_is_cut_off_is_noticed():
+    """Also when nobody's word is fresh any more; who is alone for good may set its clock."""
+    async with fleet() as ships:
+        a, *_ = await ships.trio(**FAST_DETECTOR, clock_sample_max_s=0.5)
+        for other in ("b:1", "c:1"):
+            ships.network.cut("a:1", other)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_until(lambda s: all(m.status is Status.DEAD for m in s.members))
+        await asyncio.sleep(0.5)
+        a.cluster.check_writable()
+        a.clock.wrong_ms = 3_600_000
+        with pytest.raises(ClockOff, match="ahead of its members'"):
+            a.cluster.check_writable()
+        for lost in ("b", "c"):
+            a.cluster.remove(NodeId(lost))
+        a.cluster.check_writable()
+
+
 async def test_a_reader_whose_own_clock_is_behind_does_not_answer_of_the_past():
     """It parks what its healthy peers write, so that a round of pulls proves nothing."""
     async with fleet() as ships:
