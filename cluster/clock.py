@@ -21,6 +21,10 @@ COUNTER_BITS: Final = 16
 MAX_OFFSET_MS: Final = 500
 """How far ahead of this wall clock a stamp may be; see `HybridClock`."""
 
+_STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""It counts while the machine is suspended, as a lease that others have given does. Linux stops
+CLOCK_MONOTONIC then; other systems do not."""
+
 
 def stamp_ms(stamp: int) -> int:
     """The wall part of a stamp, in milliseconds since the Unix epoch."""
@@ -34,7 +38,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def now_s(self) -> float:
-        return time.monotonic()
+        return time.clock_gettime(_STEADY)
 
 
 class HybridClock:

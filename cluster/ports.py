@@ -35,7 +35,7 @@ class Clock(WallClock, Protocol):
 
     def now_s(self) -> float:
         """
-        Seconds of the monotonic clock, read at the call.
+        Seconds of a clock that never goes back nor stops, read at the call.
 
         The event loop's own time is read once per turn: after a stop of the process it may still
         show the time before, and a lease that is over would seem to run.

@@ -1,6 +1,7 @@
 """The hybrid clock's promises: stamps rise, never repeat, and follow causes."""
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,14 @@ from hypothesis import strategies as st
 from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
 from cluster.errors import ClockAhead
 from cluster.model import Stamp
+
+
+def test_seconds_pass_while_the_machine_is_suspended(monkeypatch):
+    """By a clock that stops then, a lease would outlast what its giver waits for."""
+    readings = {time.CLOCK_BOOTTIME: 3600.0, time.CLOCK_MONOTONIC: 0.0}
+    monkeypatch.setattr(time, "clock_gettime", readings.__getitem__)
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    assert SystemClock().now_s() == 3600.0
 
 
 class SettableClock:
