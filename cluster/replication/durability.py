@@ -8,7 +8,7 @@ from functools import partial
 
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
-from cluster.model import Consistency, Digest, Dot, Member, NodeId, Origin
+from cluster.model import Consistency, Digest, Dot, Member, NodeId, Origin, Vector
 from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
@@ -134,23 +134,24 @@ class Durability:
 
     def _holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
-        rows = self._env.records.holders(digest)
+        # In this order: another thread writes both, and rows that are older than the vector would
+        # seem to deny what they are about to say.
+        vector, rows = self._env.records.vector(), self._env.records.holders(digest)
         others = [
             member.node
             for member in self._peers.connected()
-            if self._has(digest, member, rows.get(member.node))
+            if self._has(digest, member, rows.get(member.node), vector)
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
 
-    def _has(self, digest: Digest, member: Member, row: Dot | None) -> bool:
+    def _has(self, digest: Digest, member: Member, row: Dot | None, vector: Vector) -> bool:
         if row is not None and self._peers.vouches(row):
             return True
         seq = self._confirmed.get(digest, {}).get(member.node)
         if seq is None:
             return False
         # Once its log is here up to its answer, it has taken back what its rows do not say.
-        known = self._env.records.vector().get(Origin(member.node, member.epoch), 0)
-        return row is not None or known < seq
+        return row is not None or vector.get(Origin(member.node, member.epoch), 0) < seq
 
     def required(self, consistency: Consistency) -> int:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""

@@ -1,13 +1,13 @@
 """Copies of blobs: placement, joining of work, and peers that refuse, fail or go away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from msgspec.structs import replace
 
 from cluster.errors import BlobUnavailable, StorageFull
-from cluster.model import Digest
+from cluster.model import Digest, Dot, NodeId
 from cluster.replication.placement import Candidate, place
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.fleet import Engine, Fleet, fleet
@@ -85,6 +85,30 @@ async def test_a_confirmation_is_over_when_its_holder_takes_it_back():
         assert a.cluster._durability.is_short(digest)
         assert await a.cluster.ensure_copies([(digest, len(SMALL))]) == 2
         assert len(having(digest, a, b, c)) == 2
+
+
+async def test_a_record_that_arrives_while_copies_are_counted_is_no_denial():
+    """Another thread writes the index. (Real faults found it: a copy on two disks counted as one.)"""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        digest = await a.put(SMALL)
+        ships.network.block("a:1", "push")
+        assert await a.cluster.ensure_copies([(digest, len(SMALL))]) == 2
+        holder = next(each for each in (b, c) if each.blobs.size(digest) is not None)
+        origin, read = holder.records.origin, a.records.holders
+        known = a.records.vector().get(origin, 0)
+        [*events] = holder.records.events_after(origin, known, max_bytes=1 << 20)
+
+        def read_just_before_they_arrive(asked: Digest) -> Mapping[NodeId, Dot]:
+            rows = read(asked)
+            a.records.logs.setdefault(origin, []).extend(events)
+            events.clear()
+            return rows
+
+        assert events
+        a.records.holders = read_just_before_they_arrive
+        assert len(a.cluster._durability._holding(digest)) == 2
+        assert not events
 
 
 async def test_whose_log_denies_what_it_says_is_not_asked_again():
