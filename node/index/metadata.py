@@ -1,5 +1,6 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.manifests import Need, parse_manifest, referrer_descriptor
+from node.registry.manifests import Need, check_named, parse_manifest, referrer_descriptor
 from node.registry.ports import (
     KeptManifest,
     ManifestRecord,
@@ -40,6 +41,7 @@ class Metadata(Queries):
         self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
     ) -> StoredManifest:
         manifest = parse_manifest(record.media_type, record.body)
+        check_named([need.size for need in manifest.needs if need.may_be_manifest])
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> StoredManifest:
@@ -84,19 +86,30 @@ class Metadata(Queries):
         self, txn: Transaction, repository: str, needs: Sequence[Need]
     ) -> tuple[KeptManifest, ...]:
         """
-        Push the manifests that an index names once more, unless this node has done so for good.
+        Push the manifests that an index names once more, and what those name, unless this run has
+        done so for good.
 
-        Whoever pushed them may yet take that back, which would leave a hole in the index.
+        Whoever pushed them may yet take that back, which would leave a hole in the index. A push of
+        an earlier run is not known to have reached who gets this one.
+
+        Raises:
+            ManifestInvalid: they are too many, or too large together.
         """
-        kept = []
-        for need in needs:
-            if not need.may_be_manifest:
+        kept: list[KeptManifest] = []
+        ahead, met, sizes = deque(needs), set[Digest](), list[int]()
+        while ahead:
+            need = ahead.popleft()
+            if not need.may_be_manifest or need.digest in met:
                 continue
+            met.add(need.digest)
             live = objects.presence(txn, "manifests", repository, need.digest)
-            if live.latest is None or self._for_good(live):
+            if live.latest is None or txn.origin in {d.origin for d in self._for_good(live)}:
                 continue
             body = txn.get("manifest_bytes", keys.join(repository, need.digest))
             assert body is not None, "a present manifest has its bytes"
+            ahead.extend(parse_manifest(live.latest.note, body).needs)
+            sizes.append(len(body))
+            check_named(sizes)
             payload = rows.encode(ManifestPayload(live.latest.note, body))
             foreign = _foreign(txn, live.dots)
             add = Add((), payload, () if foreign is None else (foreign,))
@@ -106,8 +119,8 @@ class Metadata(Queries):
 
     def _for_good(self, live: Presence) -> set[Dot]:
         """The pushes of this node that it will not take back."""
-        own = {dot for dot in live.dots if dot.node == self._journal.origin.node}
-        return own - self._open.keys()
+        node, opened = self._journal.origin.node, self._open
+        return {dot for dot in live.dots if dot.node == node and dot not in opened}
 
     def _replaceable(self, live: Presence) -> tuple[Dot, ...]:
         """

@@ -7,6 +7,7 @@ content that they name is required all the same.
 """
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -36,6 +37,13 @@ _FOREIGN: Final = (
 
 _REMEMBERED: Final = 4
 """Manifests, 4 MiB each at most; more than changes go on at once is not needed."""
+
+NAMED_MAX: Final = 1000
+"""Manifests that an index may name, and those that they name: who takes the push of the index may
+have to push them all with it, in one change."""
+
+NAMED_MAX_BYTES: Final = 16 * 1024 * 1024
+"""The same, of their bytes together."""
 
 _MEDIA_TYPE_MAX: Final = 255
 """Longest media type, in characters (RFC 6838 allows 127 on each side of the slash)."""
@@ -135,6 +143,21 @@ def platform_manifest(index: bytes, *, os: str, architecture: str) -> Digest | N
         if platform is not None and (platform.os, platform.architecture) == (os, architecture):
             return Digest.parse(entry.digest)
     return None
+
+
+def check_named(sizes: Sequence[int]) -> None:
+    """
+    Check the *sizes* in bytes of the manifests that an index names.
+
+    Raises:
+        ManifestInvalid: they are too many, or too large together.
+    """
+    if len(sizes) > NAMED_MAX:
+        raise ManifestInvalid(f"an index may name at most {NAMED_MAX} manifests")
+    if sum(sizes) > NAMED_MAX_BYTES:
+        raise ManifestInvalid(
+            f"the manifests that an index names may have {NAMED_MAX_BYTES} bytes together"
+        )
 
 
 def is_index(media_type: str) -> bool:

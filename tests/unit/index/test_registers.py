@@ -1,6 +1,5 @@
 """Tags and settings as registers: deleting, withdrawing, history, conflicts, on several nodes."""
 
-import json
 import random
 from collections.abc import Sequence
 
@@ -10,8 +9,7 @@ from cluster.events import Withdraw, Write, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Kind
 from node.index import history
 from node.index.opening import Index
-from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
-from node.registry.ports import ManifestRecord, StoredManifest, TagName
+from node.registry.ports import StoredManifest, TagName
 from node.registry.projects import ProjectPolicy, policy_of, read_policy
 from node.registry.tags import shown
 from tests.unit.index.conftest import OpenIndex, StepClock
@@ -211,67 +209,6 @@ async def test_a_delete_behind_a_withdrawn_push_leaves_other_heads(open_node: Op
     await withdraw(one, "new", stored)
     await exchange(one, other)
     assert other.metadata.tag(REPO, "a") == digest_of("kept")
-
-
-def image_index(*texts: str) -> tuple[Digest, ManifestRecord]:
-    """An image index of manifests."""
-    named = [manifest(text) for text in texts]
-    listed = [
-        {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(record.body)}
-        for digest, record in named
-    ]
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
-    body = json.dumps(document).encode()
-    return Digest.of(body), ManifestRecord(OCI_INDEX, body)
-
-
-@pytest.mark.parametrize("pusher", ["a", "b"])
-async def test_an_index_keeps_what_it_names_though_its_push_is_taken_back(
-    open_node: OpenIndex, pusher: str
-):
-    """Broken: an acknowledged image of many platforms loses one, and nobody deleted it."""
-    nodes = {name: open_node(name) for name in ("a", "b", "c")}
-    stored = await store(nodes["a"], "child")
-    await exchange(*nodes.values())
-    digest, record = image_index("child")
-    parent = await nodes[pusher].metadata.put_manifest(REPO, digest, record, ["t"])
-    nodes[pusher].metadata.settle(parent)
-    await exchange(*nodes.values())
-    await withdraw(nodes["a"], "child", stored)
-    await exchange(*nodes.values())
-    for node in nodes.values():
-        assert node.metadata.tag(REPO, "t") == digest
-        assert node.metadata.manifest(REPO, digest_of("child")) is not None
-    assert await nodes["c"].metadata.delete_manifest(REPO, digest_of("child"))
-    await exchange(*nodes.values())
-    assert nodes["a"].metadata.manifest(REPO, digest_of("child")) is None
-
-
-async def test_an_index_that_is_taken_back_takes_along_what_it_kept(open_node: OpenIndex):
-    one, other = open_node("a"), open_node("b")
-    child = await store(one, "child")
-    await exchange(one, other)
-    digest, record = image_index("child")
-    parent = await other.metadata.put_manifest(REPO, digest, record, ["t"])
-    await exchange(one, other)
-    await other.metadata.withdraw_manifest(REPO, digest, parent)
-    other.metadata.settle(parent)
-    assert other.metadata.manifest(REPO, digest_of("child")) is not None, "its own push stands"
-    await withdraw(one, "child", child)
-    await exchange(one, other)
-    assert one.metadata.manifest(REPO, digest_of("child")) is None
-
-
-async def test_an_index_pushes_nothing_again_that_this_node_has_pushed(open_node: OpenIndex):
-    """Nor twice: what it names is written once, by each node that takes such a push."""
-    one, other = open_node("a"), open_node("b")
-    await push(one, REPO, "child")
-    await exchange(one, other)
-    digest, record = image_index("child")
-    for node, wanted in ((one, 0), (other, 1), (other, 0)):
-        parent = await node.metadata.put_manifest(REPO, digest, record, ["t"])
-        node.metadata.settle(parent)
-        assert len(parent.kept) == wanted
 
 
 @pytest.mark.parametrize("others", [("b", "c"), ("b", "b"), ("a", "a"), ("a", "b")])
