@@ -162,6 +162,10 @@ class Links:
         link = self._live.get(node)
         return {} if link is None else link.have
 
+    def has_caught_up(self, node: NodeId) -> bool:
+        link = self._live.get(node)
+        return link is not None and link.caught_up
+
     def vouches(self, dot: Dot) -> bool:
         link = self._live.get(NodeId(dot.node))
         return link is not None and link.vouches(dot)

@@ -150,8 +150,11 @@ class Durability:
         seq = self._confirmed.get(digest, {}).get(member.node)
         if seq is None:
             return False
-        # Once its log is here up to its answer, it has taken back what its rows do not say.
-        return row is not None or vector.get(Origin(member.node, member.epoch), 0) < seq
+        # Once its log is here up to its answer, it has taken back what its rows do not say. What
+        # its earlier runs said of the blob comes with the first pull.
+        if row is not None or not self._peers.has_caught_up(member.node):
+            return True
+        return vector.get(Origin(member.node, member.epoch), 0) < seq
 
     def required(self, consistency: Consistency) -> int:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""

@@ -31,6 +31,10 @@ class Peers(Protocol):
         """How far *node* last said it was; nothing while its link is down."""
         ...
 
+    def has_caught_up(self, node: NodeId) -> bool:
+        """Whether the link to *node* is up, and what it had at that time is here."""
+        ...
+
     def vouches(self, dot: Dot) -> bool:
         """
         Whether the holder row made by *dot* counts: its node is connected, has the disk of which
