@@ -27,6 +27,9 @@ class Leasing:
         self._grants = Grants(env.config.lease_s, env.clock.now_s())
         self._leases = Leases(env.config.lease_s)
         self.last_said = LastSaid()
+        self.departures = 0
+        """How many members of this region have left in this run; a pull notes it as it begins."""
+        self._owing: set[NodeId] = set()
 
     def hear(self, member: Member, have: Vector) -> None:
         """Take note of how far *member* says it is."""
@@ -47,6 +50,17 @@ class Leasing:
         self._grants.grant(member.node, self._env.clock.now_s())
         return True
 
+    def note_left(self, member: Member) -> None:
+        """No lease speaks for what *member* acknowledged any more, and anybody may have it."""
+        if member.region == self._env.me.region:
+            self.departures += 1
+            self._owing = {living.node for living in self._members.living()}
+
+    def note_pulled(self, node: NodeId, departures: int) -> None:
+        """All that *node* had is here, by a pull that began after so many *departures*."""
+        if departures == self.departures:
+            self._owing.discard(node)
+
     def take(self, node: NodeId, asked_at: float) -> None:
         """Note the lease that *node* granted to a question of *asked_at*."""
         self._leases.take(node, asked_at)
@@ -56,15 +70,18 @@ class Leasing:
         Whether this node may read, by the leases of all its neighbours.
 
         Those speak of what the neighbours acknowledged. What an earlier run of this node did, on a
-        disk that is no more, is here once every living member has been pulled from.
+        disk that is no more, is here once every living member has been pulled from; what a member
+        did that has left since, once that has been done again.
         """
         covered = self._leases.cover(self.neighbours(), self._env.clock.now_s())
-        return covered and self._has_asked_all()
+        return covered and self._has_asked_all() and not self._owes_a_pull()
 
     def granted(self) -> dict[NodeId, float]:
-        """The neighbours that may hold a lease of this node now, and when it is surely over."""
+        """Who may hold a lease of this node now, and when it is surely over."""
         now, until = self._env.clock.now_s(), self._grants.until
-        return {node: until(node) for node in self.neighbours() if until(node) > now}
+        granted = {node: until(node) for node in self.neighbours() if until(node) > now}
+        # One that counts as gone since then reads on by the lease that it has.
+        return self._grants.running(now) | granted
 
     def _may_read(self, member: Member) -> bool:
         """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
@@ -74,6 +91,9 @@ class Leasing:
         earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
         lacks = antientropy.behind(self.last_said.by(member), earlier)
         return not lacks and self._acknowledgements.may_grant(member.node)
+
+    def _owes_a_pull(self) -> bool:
+        return any(member.node in self._owing for member in self._members.living())
 
     def _has_asked_all(self, *, but: NodeId | None = None) -> bool:
         """

@@ -29,6 +29,14 @@ class LinkOwner(Protocol):
         """Everything that *node* had when the link came up is here now."""
         ...
 
+    def departures(self) -> int:
+        """How many members of this region have left."""
+        ...
+
+    def note_pulled(self, node: NodeId, departures: int) -> None:
+        """Everything that *node* had is here, as of a pull that began after *departures*."""
+        ...
+
     def note_silence(self, node: NodeId) -> None:
         """A greeting was not answered in time."""
         ...
@@ -157,7 +165,7 @@ class Link:
     async def _pull_once(self) -> bool:
         if self._env.records.restoring or self._owner.is_too_far_behind(self.have):
             return False
-        gapless = True
+        gapless, departures = True, self._owner.departures()
         stream = self.peer.pull(self._env.records.vector())
         try:
             async for batch in watched(stream, self._env.config.stall_timeout_s):
@@ -166,6 +174,8 @@ class Link:
         except BelowFloor:
             self._owner.note_below_floor(self.node)
             return False
+        if gapless:
+            self._owner.note_pulled(self.node, departures)
         return gapless
 
     async def _beat(self) -> None:

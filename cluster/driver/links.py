@@ -129,6 +129,9 @@ class Links:
         if status is Status.LEFT:
             self.joining.excuse(node)
             self.clocks.forget(node)
+            if before is None or before.standing.status is not Status.LEFT:
+                self.leasing.note_left(after.member)
+                self._pull_from_all()
         else:
             self._keep_linked(node)
         if before is not None and before.member.epoch != after.member.epoch:
@@ -197,7 +200,9 @@ class Links:
         self.leasing.hear(member, have)
         if before is not None and before.epoch != member.epoch:
             self._end_run_of(before)
-        for new in (member, *self.members.hear(known)):
+        # Who counts as gone here, and not there, may have come back.
+        back = [other for other in known if self.members.status(other.node) is Status.LEFT]
+        for new in (member, *self.members.hear(known), *back):
             self._keep_linked(new.node)
             for watcher in self._watchers:
                 watcher.met(new)
@@ -244,7 +249,10 @@ class Links:
             raise PeerRefused(str(exc)) from exc
         if self.members.status(member.node) is not Status.LEFT:
             self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at, mine_ms)
-        if greeting.current:
+        # A member that may be back asks nobody here for a lease yet: by those of the others this
+        # node would read what that one has replaced.
+        gone = any(self.members.status(other.node) is Status.LEFT for other in greeting.known)
+        if greeting.current and not gone:
             self.leasing.take(member.node, asked_at)
         return greeting
 
@@ -297,6 +305,18 @@ class Links:
         self._hindered.discard(node)
         self.joining.caught_up(node)
         self.changes.beat()
+
+    def departures(self) -> int:
+        return self.leasing.departures
+
+    def note_pulled(self, node: NodeId, departures: int) -> None:
+        self.leasing.note_pulled(node, departures)
+
+    def _pull_from_all(self) -> None:
+        """Soon, so that reads need not wait for it."""
+        if self._group is not None:
+            for link in self.live():
+                self._group.create_task(_pull(link), name=f"pull {link.node}", context=Context())
 
     def is_too_far_behind(self, have: Vector) -> bool:
         events_min = self._env.config.checkpoint_events
@@ -490,3 +510,9 @@ class Links:
         log = self._env.log.debug if reason == before else self._env.log.warning
         log("no link", reason=reason, **where)
         return reason
+
+
+async def _pull(link: Link) -> None:
+    # A link that failed is made anew and begins with a pull; else the next read tries again.
+    with suppress(ClusterError, OSError):
+        await link.pull()

@@ -59,6 +59,10 @@ class Grants:
         """When the lease of *node* is surely over."""
         return max(self._until.get(node, 0.0), self._inherited_until)
 
+    def running(self, now: float) -> dict[NodeId, float]:
+        """The leases that this run granted and that may not be over."""
+        return {node: until for node, until in self._until.items() if until > now}
+
 
 class Leases:
     """The reader's side. Times are seconds of this node's monotonic clock."""

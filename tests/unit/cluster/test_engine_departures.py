@@ -1,0 +1,110 @@
+"""Reads in a region whose members left, were removed or came back, between whole engines."""
+
+import asyncio
+
+from msgspec.structs import replace
+
+from cluster.config import MembershipConfig
+from cluster.model import NodeId, ProbeRequest, Rumour, Standing, Status
+from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, fleet
+from tests.unit.cluster.test_engine_leases import until_all_lease, write_past
+
+NEWS_ONLY = FAST_DETECTOR | {"lan": MembershipConfig(), "antientropy_interval_s": 1000.0}
+"""Fast news of members, nobody found dead, and no pull but those that are asked for."""
+
+
+async def until_members(engine: Engine, count: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        await engine.cluster.wait_until(lambda now: len(now.members) == count)
+
+
+def reads_stale(engine: Engine, dot: object) -> bool:
+    return engine.cluster.statistics().current and not engine.records.knows(dot)
+
+
+async def test_what_a_member_acknowledged_that_left_is_asked_for_before_reading():
+    """Leases of the others say nothing of it, and it is asked for one no more."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY)
+        await until_all_lease(ships, a, b, c)
+        dot = await write_past(ships, c, a)
+        assert not a.records.knows(dot)
+        assert await c.cluster.leave() == ["b"]
+        await ships.kill(c)
+        await until_members(a, 1)
+        await a.cluster.ensure_current()
+        assert a.records.knows(dot)
+
+
+async def test_a_departure_is_asked_about_once():
+    """Not by each read: the pull begins with the news."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY)
+        await until_all_lease(ships, a, b, c)
+        await c.cluster.leave()
+        await ships.kill(c)
+        await until_members(a, 1)
+        await ships.until(lambda: a.cluster.statistics().current)
+        rounds = a.cluster.statistics().totals.catch_up_rounds
+        for _ in range(3):
+            await a.cluster.ensure_current()
+        assert a.cluster.statistics().totals.catch_up_rounds == rounds
+
+
+async def test_who_comes_back_reads_by_no_lease_before_it_has_asked_about_who_left():
+    """The first greeting grants one; the pull behind it may take long."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY)
+        await until_all_lease(ships, a, b, c)
+        ships.network.cut("a:1", "b:1")
+        dot = await write_past(ships, c, a)
+        await c.cluster.leave()
+        await ships.kill(c)
+        await until_members(b, 1)
+        ships.network.block("b:1", "pull")
+        ships.network.heal("a:1", "b:1")
+        await until_members(a, 1)
+        await ships.until(lambda: a.leased_by("b"))
+        assert not reads_stale(a, dot)
+        ships.network.unblock("b:1", "pull")
+        await ships.until(lambda: a.cluster.statistics().current)
+        assert a.records.knows(dot)
+
+
+async def test_greetings_tell_of_a_member_that_left_and_is_back():
+    """It waits for leases of the time before it was heard of, and for no longer."""
+    async with fleet() as ships:
+        slow = NEWS_ONLY | {"spread_interval_s": 0.05, "exchange_interval_s": 1000.0}
+        a, b, c = await ships.trio(**slow)
+        await until_all_lease(ships, a, b, c)
+        await c.cluster.leave()
+        await ships.kill(c)
+        await until_members(a, 1)
+        await until_members(b, 1)
+        await until_all_lease(ships, a, b)
+        # News is lost on its way to a; greetings are not.
+        ships.network.block("a:1", "probe")
+        ships.network.block("b:1", "probe")
+        ships.network.cut("a:1", "c:1")
+        again = ships.adopt(replace(c.member, epoch=9), ("b:1",), **slow)
+        ships.start(again)
+        await again.cluster.wait_joined()
+        dot = again.records.write("new")
+        await again.cluster.wait_durable(dot)
+        greetings = ships.network.count("hello", "b:1")
+        await ships.until(lambda: ships.network.count("hello", "b:1") > greetings + 20)
+        assert not reads_stale(a, dot)
+        assert len(a.cluster.statistics().members) == 2
+
+
+async def test_who_reads_by_a_lease_is_waited_for_though_somebody_removed_it():
+    """As one that was cut off from it may: it is alive, and contradicts a moment later."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY, lease_s=1.5, laggard_s=0.02)
+        await until_all_lease(ships, a, b, c)
+        ships.network.block("b:1", "push")
+        gone = Rumour(b.member, Standing(Status.LEFT, 1))
+        dot = a.records.write("new")
+        await a.cluster.service.on_probe(ProbeRequest("test", NodeId("c"), None, (gone,)))
+        await a.cluster.wait_durable(dot)
+        assert not reads_stale(b, dot)
