@@ -271,7 +271,7 @@ class Cluster:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
         return self._links.clock_off_ms()
 
-    def clock_off_at(self, wall_ms: int) -> float:
+    def clock_off_at(self, wall_ms: int) -> float | None:
         """The same for a reading *wall_ms* of now, for `HybridClock.heed`."""
         return self._links.clock_off_at(wall_ms)
 

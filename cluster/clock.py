@@ -58,14 +58,15 @@ class HybridClock:
         """
         self._wall = wall
         self._max_offset_ms = max_offset_ms
-        self._off_ms: Callable[[int], float] = lambda _: 0.0
+        self._off_ms: Callable[[int], float | None] = lambda _: 0.0
         self._last = 0
         self._lock = threading.Lock()
 
-    def heed(self, off_ms: Callable[[int], float]) -> None:
+    def heed(self, off_ms: Callable[[int], float | None]) -> None:
         """
         From now on ask *off_ms* with each reading how far this wall clock is ahead, and make the
-        stamp without that. It is called on any thread.
+        stamp without that; while nobody can tell (None) only larger than the last one. It is called
+        on any thread.
 
         One stamp of a wrong clock would be enough to have this node's whole log wait at the others
         for as long as the clock was ahead: stamps never go back.
@@ -76,7 +77,8 @@ class HybridClock:
         """Issue a stamp larger than every earlier one and than *after*."""
         with self._lock:
             wall_ms = self._wall.now_ms()
-            now = wall_ms - round(self._off_ms(wall_ms)) << COUNTER_BITS
+            off_ms = self._off_ms(wall_ms)
+            now = 0 if off_ms is None else wall_ms - round(off_ms) << COUNTER_BITS
             self._last = max(now, self._last + 1, after + 1)
             return Stamp(self._last)
 

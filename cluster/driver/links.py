@@ -277,10 +277,15 @@ class Links:
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is from its members', if that is too far; else 0."""
-        return self.clock_off_at(self._env.clock.now_ms())
+        return self.clocks.off_ms(self._env.clock.now_ms(), self._env.clock.now_s())
 
-    def clock_off_at(self, wall_ms: int) -> float:
-        """The same for a reading *wall_ms* of now; any thread may ask."""
+    def clock_off_at(self, wall_ms: int) -> float | None:
+        """
+        The same for a reading *wall_ms* of now; None as long as no member can have told. Any
+        thread may ask.
+        """
+        if not self.joining.joined:
+            return None
         return self.clocks.off_ms(wall_ms, self._env.clock.now_s())
 
     def clock_lag_ms(self) -> float:

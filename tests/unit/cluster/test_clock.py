@@ -118,3 +118,16 @@ def test_a_wrong_wall_clock_makes_no_stamp():
         assert stamp_ms(clock.tick()) == truth
     wall.now = truth + 300
     assert stamp_ms(clock.tick()) == truth + 300, "within what the members take"
+
+
+def test_what_is_stamped_before_anybody_can_tell_takes_no_wall_time():
+    """A node looks after its files before it has joined, and its clock may be an hour ahead."""
+    wall = SettableClock()
+    clock = HybridClock(wall)
+    before = clock.tick()
+    wall.now += 3_600_000
+    clock.heed(lambda wall_ms: None)
+    assert before < clock.tick() < before + 10
+    assert clock.tick(Stamp(before + 100)) == before + 101
+    clock.heed(lambda wall_ms: 3_600_000.0)
+    assert stamp_ms(clock.tick()) == stamp_ms(before)
