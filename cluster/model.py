@@ -346,3 +346,6 @@ class Greeting(msgspec.Struct, frozen=True):
     began: dict[Origin, int] = {}
     """How far the sender's disk had the sender's own logs when its present run began, and what
     they say of blobs had been held against its files (`cluster.replication.claims`)."""
+
+    joined: bool = False
+    """The sender serves: what it has not heard of may be denied (`cluster.membership.joining`)."""

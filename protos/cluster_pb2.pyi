@@ -116,6 +116,7 @@ class Greeting(_message.Message):
     WALL_MS_FIELD_NUMBER: _builtins.int
     CURRENT_FIELD_NUMBER: _builtins.int
     BEGAN_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
@@ -124,6 +125,8 @@ class Greeting(_message.Message):
     """In an answer: who greeted has everything that the answering node acknowledged, and the
     answering node will acknowledge nothing without it for the time of a lease.
     """
+    joined: _builtins.bool
+    """The sender serves: it does not wait for anybody who may have an index."""
     @_builtins.property
     def self(self) -> Global___Member: ...
     @_builtins.property
@@ -144,10 +147,11 @@ class Greeting(_message.Message):
         wall_ms: _builtins.int = ...,
         current: _builtins.bool = ...,
         began: _abc.Iterable[Global___Progress] | None = ...,
+        joined: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "known", b"known", "self", b"self", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "joined", b"joined", "known", b"known", "self", b"self", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

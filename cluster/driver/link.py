@@ -12,7 +12,7 @@ from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
 from cluster.peering import Peer
 from cluster.replication import claims
-from cluster.waiting.groups import task_group
+from cluster.waiting.groups import first_of, task_group
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
@@ -111,7 +111,7 @@ class Link:
             bugs = failures.split((ClusterError, OSError))[1]
             if bugs is not None:
                 raise
-            raise _first(failures) from failures
+            raise first_of(failures) from failures
         finally:
             # A part cancelled before its first step cannot do this itself.
             self._pulls.stop(Stopped())
@@ -197,11 +197,3 @@ class Link:
             misses = 0
             if (greeting.member.node, greeting.member.epoch) != (self.node, self._epoch):
                 raise PeerUnreachable(f"{self.node} is another node now, or has another log")
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the link; its siblings were cancelled or failed with it."""
-    error: BaseException = failures
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -11,6 +11,7 @@ from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link
+from cluster.driver.seeking import Seeking
 from cluster.environment import Environment
 from cluster.errors import (
     ClusterError,
@@ -18,7 +19,6 @@ from cluster.errors import (
     JoinRefused,
     PeerRefused,
     PeerUnreachable,
-    WrongCluster,
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
@@ -28,7 +28,7 @@ from cluster.membership.joining import Joining
 from cluster.membership.members import Members
 from cluster.model import Dot, Greeting, Member, NodeId, Origin, Rumour, Status, Vector
 from cluster.peering import Peer, Transport
-from cluster.waiting.groups import task_group
+from cluster.waiting.groups import first_of, task_group
 from cluster.waiting.pulse import Pulse
 
 
@@ -74,6 +74,7 @@ class Links:
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
         self.bootstrap = Bootstrap(env, self, self.live, self.changes)
+        self._seeking = Seeking(env, transport, self.members, self.joining, self, self.changes)
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         self._hindered: set[NodeId] = set()
@@ -92,11 +93,9 @@ class Links:
         try:
             async with task_group() as group:
                 self._group = group
-                for seed in self._env.config.seeds:
-                    group.create_task(self._greet_seed(seed), name=f"seed {seed}")
                 for member in self.members.others():
                     self._keep_linked(member.node)
-                group.create_task(self._limit_joining(), name="join")
+                group.create_task(self._seeking.run(), name="join")
                 try:
                     await asyncio.Event().wait()
                 finally:
@@ -107,7 +106,7 @@ class Links:
             refused, others = failures.split(JoinRefused)
             if refused is None or others is not None:
                 raise
-            raise JoinRefused(str(refused.exceptions[0])) from failures
+            raise JoinRefused(str(first_of(refused))) from failures
         finally:
             self._kept.clear()
 
@@ -186,13 +185,14 @@ class Links:
             async with asyncio.timeout(timeout_s):
                 await self.changes.wait_until(lambda: not self._live.keys().isdisjoint(nodes))
 
-    def meet(self, member: Member, known: Sequence[Member], have: Vector) -> None:
+    def _meet(self, greeting: Greeting) -> None:
         """
         Take note of what a peer said in a greeting, whoever began it.
 
         Raises:
             PeerRefused: it cannot be a member (`Members.greet`).
         """
+        member, known, have = greeting.member, greeting.known, greeting.have
         before = self.members.get(member.node)
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
@@ -215,6 +215,8 @@ class Links:
         elif member.node in self._kept:
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
+        if (greeting.joined or have) and self.joining.vouch(member.node):
+            self.changes.beat()
         own = have.get(self._env.records.origin, 0)
         if self.acknowledgements.acknowledge(member.node, own):
             self.changes.beat()
@@ -229,6 +231,7 @@ class Links:
             wall_ms=self._env.clock.now_ms(),
             current=current,
             began=dict(self._env.records.began),
+            joined=self.joining.joined,
         )
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
@@ -241,7 +244,7 @@ class Links:
         answered_at = self._env.clock.now_s()
         mine_ms = self._env.clock.now_ms()
         try:
-            self.meet(member, greeting.known, greeting.have)
+            self._meet(greeting)
         except DuplicateNode as exc:
             if member.node == self._env.me.node:
                 raise
@@ -266,7 +269,7 @@ class Links:
         sender = greeting.member
         if self.members.is_me(sender):
             return self.greeting()
-        self.meet(sender, greeting.known, greeting.have)
+        self._meet(greeting)
         return self.greeting(current=self.leasing.grant(sender))
 
     def is_current(self) -> bool:
@@ -350,57 +353,6 @@ class Links:
         for watcher in self._watchers:
             watcher.doubted(node)
 
-    async def _limit_joining(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._env.config.join_timeout_s):
-                await self.changes.wait_until(lambda: self.joining.joined)
-        if not self.joining.joined:
-            self._check_rejection(final=True)
-            if self.joining.knows_nothing:
-                self._env.log.warning("no seed answers", missing=self.joining.missing)
-            # Whoever answers and still has more is waited for: without it this node would say
-            # that it is ready, and "try again" to everything that it is asked.
-            await self.changes.wait_until(
-                lambda: (
-                    self.joining.joined
-                    or (
-                        not self.joining.knows_nothing
-                        and all(link.caught_up for link in self.live())
-                    )
-                )
-            )
-        if not self.joining.joined:
-            self._env.log.warning("joined without all seeds", missing=self.joining.missing)
-            self.joining.give_up()
-            self.changes.beat()
-
-    async def _greet_seed(self, seed: str) -> None:
-        """Find out who answers at *seed*; the member's own link does the rest."""
-        backoff, reason = self._backoff(), ""
-        while True:
-            peer = self._transport.connect(seed)
-            try:
-                greeting = await self._first_greeting(peer)
-            except ClusterError as exc:
-                reason = self._note_failure(exc, reason, seed=seed)
-                if isinstance(exc, WrongCluster) and not self.joining.joined:
-                    self.joining.refused(seed, str(exc))
-                    self._check_rejection(final=False)
-            else:
-                # A seed list may name this node too: one list for all nodes is what people write.
-                me = self.members.is_me(greeting.member)
-                self.joining.greeted(seed, None if me else greeting.member.node)
-                self.changes.beat()
-                return
-            finally:
-                await peer.close()
-            await asyncio.sleep(backoff.next_s())
-
-    def _check_rejection(self, *, final: bool) -> None:
-        rejection = self.joining.rejection(final=final)
-        if rejection is not None:
-            raise JoinRefused(rejection)
-
     def _keep_linked(self, node: NodeId) -> None:
         if self._group is None or node in self._kept:
             return
@@ -410,7 +362,7 @@ class Links:
 
     async def _keep(self, node: NodeId) -> None:
         """Open a link to *node* whenever there is none; pauses grow while that fails."""
-        backoff, kick, reason = self._backoff(), self._kept[node], ""
+        backoff, kick, reason = self.backoff(), self._kept[node], ""
         # Before Python 3.13 a TaskGroup that is cancelled while a child fails raises the child's
         # error only, so a session may end with an error though this task was told to stop.
         while True:
@@ -421,7 +373,7 @@ class Links:
                 # The peer or the local disk failed: both may be back at the next attempt.
                 if isinstance(exc, ClusterError):
                     self._hindered.discard(node)
-                reason = self._note_failure(exc, reason, peer=node)
+                reason = self.note_failure(exc, reason, peer=node)
                 self.joining.failed(node)
                 self.changes.beat()
             if self._stopping or self.members.status(node) in (None, Status.LEFT):
@@ -438,7 +390,7 @@ class Links:
         assert member is not None, "members that may be linked to are not forgotten"
         peer = self._transport.connect(member.rpc)
         try:
-            greeting = await self._first_greeting(peer)
+            greeting = await self.first_greeting(peer)
             if greeting.member.node != node:
                 raise PeerRefused(f"{greeting.member.node} answers at the address of {node}")
             link = Link(
@@ -471,7 +423,7 @@ class Links:
         finally:
             await peer.close()
 
-    async def _first_greeting(self, peer: Peer) -> Greeting:
+    async def first_greeting(self, peer: Peer) -> Greeting:
         try:
             return await self.greet(peer, self._env.config.dial_timeout_s)
         except TimeoutError as exc:
@@ -497,11 +449,11 @@ class Links:
             for watcher in self._watchers:
                 watcher.doubted(link.node)
 
-    def _backoff(self) -> Backoff:
+    def backoff(self) -> Backoff:
         config = self._env.config
         return Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
 
-    def _note_failure(self, error: Exception, before: str, **where: object) -> str:
+    def note_failure(self, error: Exception, before: str, **where: object) -> str:
         """
         Log why there is no link, aloud when it is not what it was *before*; returns the reason.
 

@@ -20,6 +20,7 @@ class Joining:
         self._ungreeted = set(seeds)
         self._awaited: set[NodeId] = set()
         self._caught_up: set[NodeId] = set()
+        self._vouching: set[NodeId] = set()
         self._over = not self._ungreeted
         self._met = False
         self._refusals: dict[str, str] = {}
@@ -79,6 +80,15 @@ class Joining:
         self._awaited.discard(node)
         self._settle()
 
+    def vouch(self, node: NodeId) -> bool:
+        """
+        Note that *node* has joined, or has something, so that it does not wait like an empty one.
+        Returns whether that is news.
+        """
+        news = node not in self._vouching
+        self._vouching.add(node)
+        return news
+
     def caught_up(self, node: NodeId) -> None:
         """Note that everything *node* had is here now."""
         self._caught_up.add(node)
@@ -93,17 +103,19 @@ class Joining:
         """
         Whether this node came empty, and has taken over nobody's index yet.
 
-        Alone it would take pushes as if it were the whole cluster (P1), and deny what others have.
+        Alone it would take pushes as if it were the whole cluster (P1), and deny what others have;
+        so would several that came empty together.
         """
-        return self._empty and not self._caught_up
+        return self._empty and self._caught_up.isdisjoint(self._vouching)
 
     def give_up(self) -> None:
         """Serve with what there is: a dead seed must not keep its region down."""
         self._over = True
 
     def _settle(self) -> None:
-        # Who came empty and met somebody has not joined because that one left.
-        alone = self.knows_nothing and self._met
+        # Who came empty and met somebody has not joined because that one left. If all seeds are
+        # there and nobody has anything, the cluster is new.
+        alone = self._empty and self._met and not self._caught_up
         self._over = self._over or not (self._ungreeted or self._uncaught() or alone)
 
     def _uncaught(self) -> set[NodeId]:

@@ -157,6 +157,7 @@ def write_greeting(greeting: Greeting) -> pb.Greeting:
         wall_ms=greeting.wall_ms,
         current=greeting.current,
         began=write_vector(greeting.began),
+        joined=greeting.joined,
     )
 
 
@@ -170,6 +171,7 @@ def read_greeting(message: pb.Greeting) -> Greeting:
         wall_ms=message.wall_ms,
         current=message.current,
         began=read_vector(message.began),
+        joined=message.joined,
     )
 
 

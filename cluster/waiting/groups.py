@@ -33,3 +33,11 @@ async def task_group() -> AsyncGenerator[asyncio.TaskGroup, None]:
             if group._parent_cancel_requested:  # type: ignore[attr-defined]
                 waiter.uncancel()
         raise
+
+
+def first_of(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended a group; its siblings were cancelled or failed with it."""
+    error: BaseException = failures
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

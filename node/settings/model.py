@@ -224,7 +224,8 @@ class Settings:
             Seconds(0, 3600),
             "Longest wait for the nodes in `join` before `/readyz` says yes without them.",
             why="Long enough for nodes that start together; a dead node must not keep others down. "
-            "An empty node that reaches none waits on: it cannot know what its cluster has.",
+            "An empty node waits on for one that serves or has images, or for all of them: it "
+            "cannot know what its cluster has.",
             unit="seconds",
         ),
     )

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from cluster.errors import JoinRefused, NotCaughtUp, NotDurable
-from cluster.model import Greeting, Member, NodeId, Region
-from tests.fakes.fleet import PATIENCE_S, Engine, fleet
+from cluster.model import Member, NodeId, Region
+from tests.fakes.fleet import Engine, fleet
 
 
 def same_logs(*engines: Engine) -> bool:
@@ -199,89 +199,6 @@ async def test_before_joining_nothing_is_known_to_be_absent():
         ships.start(a)
         with pytest.raises(NotCaughtUp):
             await a.cluster.catch_up()
-
-
-@pytest.mark.parametrize("others", [("b",), ()], ids=["another seed answers", "it has an index"])
-async def test_a_dead_seed_delays_joining_only_for_a_while(others: tuple[str, ...]):
-    """A region must come up without the seed that died."""
-    async with fleet() as ships:
-        for name in others:
-            ships.start(ships.add(name))
-        seeds = tuple(f"{name}:1" for name in (*others, "nobody"))
-        a = ships.add("a", seeds=seeds, join_timeout_s=0.02)
-        if not others:
-            a.records.write("from before")
-            a.renew()
-        ships.start(a)
-        async with asyncio.timeout(PATIENCE_S):
-            await a.cluster.wait_joined()
-        assert a.cluster.is_joined()
-        assert a.log.named("joined without all seeds")[0].fields["missing"] == ["nobody:1"]
-
-
-async def test_an_empty_node_does_not_go_on_without_any_seed():
-    """
-    Its disk may be new, and its cluster large: it would acknowledge pushes on this disk alone, and
-    say of everything that there is no such thing.
-    """
-    async with fleet() as ships:
-        a = ships.add(
-            "a", seeds=("b:1", "c:1"), join_timeout_s=0.02, catch_up_timeout_s=0.02, copies=2
-        )
-        ships.start(a)
-        async with asyncio.timeout(PATIENCE_S):
-            while not a.log.named("no seed answers"):
-                await asyncio.sleep(0.001)
-        # Its clients upload, and somebody knows it: neither tells what the cluster has.
-        await a.put(b"a blob")
-        b = ships.add("b")
-        a.cluster.service.on_hello(Greeting("test", b.member, (), {}, a.clock.now_ms()))
-        assert not a.cluster.is_joined()
-        with pytest.raises(NotCaughtUp):
-            await a.cluster.catch_up()
-        ships.start(b)
-        async with asyncio.timeout(PATIENCE_S):
-            await a.cluster.wait_joined()
-        assert "c:1" in a.log.named("joined without all seeds")[0].fields["missing"]
-
-
-async def test_a_node_among_its_own_seeds_joins():
-    """One seed list for all nodes is what people write."""
-    async with fleet() as ships:
-        a = ships.add("a", seeds=("a:1",))
-        ships.start(a)
-        async with asyncio.timeout(PATIENCE_S):
-            await a.cluster.wait_joined()
-        assert a.cluster.statistics().members == ()
-
-
-@pytest.mark.parametrize("seeds", [("a:1",), ("a:1", "b:1"), ("a:1", "nobody:1")])
-async def test_a_node_of_another_cluster_is_told_to_stop(seeds: tuple[str, ...]):
-    """It would become ready alone, and take pushes that no node of its cluster ever sees."""
-    async with fleet() as ships:
-        a = ships.add("a")
-        ships.start(a)
-        b = ships.add("b", seeds=seeds, cluster="other", join_timeout_s=0.05)
-        ships.network.services[b.address] = b.cluster.service
-        b.records.write("x")
-        with pytest.raises(JoinRefused, match="this is cluster 'test', not 'other'"):
-            await b.cluster.run()
-        assert a.records.logs == {}
-        assert a.cluster.statistics().members == ()
-
-
-async def test_one_wrong_seed_does_not_stop_a_node_that_another_seed_takes():
-    """A stale address in the list must not keep a region down."""
-    async with fleet() as ships:
-        wrong, right = ships.add("a"), ships.add("c", cluster="other")
-        ships.start(wrong)
-        ships.start(right)
-        b = ships.add("b", seeds=("a:1", "c:1"), cluster="other", join_timeout_s=0.05)
-        ships.start(b)
-        async with asyncio.timeout(PATIENCE_S):
-            await b.cluster.wait_joined()
-        await b.until_connected("c")
-        assert b.connected() == {"c"}
 
 
 async def test_a_second_node_of_the_same_name_is_told_to_stop():

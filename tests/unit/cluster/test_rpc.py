@@ -67,7 +67,14 @@ EVENTS = [
 ]
 GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)
 ANSWER = Greeting(
-    "atoll", BOB, (ALICE, CAROL), {}, 1_700_000_000_050, current=True, began={Origin("bob", 3): 9}
+    "atoll",
+    BOB,
+    (ALICE, CAROL),
+    {},
+    1_700_000_000_050,
+    current=True,
+    began={Origin("bob", 3): 9},
+    joined=True,
 )
 DIGEST = Digest.of(b"content")
 SHA512 = Digest.of(b"content", "sha512")

@@ -1,0 +1,120 @@
+"""Finding the cluster: greeting the seeds, and counting as joined when that was enough."""
+
+import asyncio
+from contextlib import suppress
+from typing import Protocol
+
+from cluster.driver.link import Link
+from cluster.environment import Environment
+from cluster.errors import ClusterError, JoinRefused, WrongCluster
+from cluster.membership.backoff import Backoff
+from cluster.membership.joining import Joining
+from cluster.membership.members import Members
+from cluster.model import Greeting
+from cluster.peering import Peer, Transport
+from cluster.waiting.groups import task_group
+from cluster.waiting.pulse import Pulse
+
+
+class Greeter(Protocol):
+    """What seeking needs of the links."""
+
+    async def first_greeting(self, peer: Peer) -> Greeting:
+        """Exchange greetings and take note; raises `ClusterError`, also where nobody answers."""
+        ...
+
+    def note_failure(self, error: Exception, before: str, **where: object) -> str:
+        """Log *error* unless it is what was logged *before*; returns it as text."""
+        ...
+
+    def backoff(self) -> Backoff: ...
+
+    def live(self) -> list[Link]:
+        """The links that are up."""
+        ...
+
+
+class Seeking:
+    """The clock and the calls around `membership.joining`: it judges, this asks and waits."""
+
+    def __init__(
+        self,
+        env: Environment,
+        transport: Transport,
+        members: Members,
+        joining: Joining,
+        links: Greeter,
+        changes: Pulse,
+    ) -> None:
+        self._env = env
+        self._transport = transport
+        self._members = members
+        self._joining = joining
+        self._links = links
+        self._changes = changes
+
+    async def run(self) -> None:
+        """
+        Return once this node has joined and every seed has answered.
+
+        Raises:
+            JoinRefused: every seed that answered belongs to another cluster.
+            DuplicateNode: while joining, a seed knew another running node of this name.
+        """
+        async with task_group() as group:
+            for seed in self._env.config.seeds:
+                group.create_task(self._greet_seed(seed), name=f"seed {seed}")
+            group.create_task(self._limit_joining(), name="join")
+
+    async def _limit_joining(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._env.config.join_timeout_s):
+                await self._changes.wait_until(lambda: self._joining.joined)
+        if not self._joining.joined:
+            self._check_rejection(final=True)
+            if self._joining.knows_nothing:
+                self._env.log.warning(
+                    "no seed that has an index answers", missing=self._joining.missing
+                )
+            # Whoever answers and still has more is waited for: without it this node would say
+            # that it is ready, and "try again" to everything that it is asked.
+            await self._changes.wait_until(
+                lambda: (
+                    self._joining.joined
+                    or (
+                        not self._joining.knows_nothing
+                        and all(link.caught_up for link in self._links.live())
+                    )
+                )
+            )
+        if not self._joining.joined:
+            self._env.log.warning("joined without all seeds", missing=self._joining.missing)
+            self._joining.give_up()
+            self._changes.beat()
+
+    async def _greet_seed(self, seed: str) -> None:
+        """Find out who answers at *seed*; the member's own link does the rest."""
+        backoff, reason = self._links.backoff(), ""
+        while True:
+            peer = self._transport.connect(seed)
+            try:
+                greeting = await self._links.first_greeting(peer)
+            except ClusterError as exc:
+                reason = self._links.note_failure(exc, reason, seed=seed)
+                if isinstance(exc, WrongCluster) and not self._joining.joined:
+                    self._joining.refused(seed, str(exc))
+                    self._check_rejection(final=False)
+            else:
+                # A seed list may name this node too: one list for all nodes is what people write.
+                me = self._members.is_me(greeting.member)
+                self._joining.greeted(seed, None if me else greeting.member.node)
+                self._changes.beat()
+                return
+            finally:
+                await peer.close()
+            await asyncio.sleep(backoff.next_s())
+
+    def _check_rejection(self, *, final: bool) -> None:
+        rejection = self._joining.rejection(final=final)
+        if rejection is not None:
+            raise JoinRefused(rejection)

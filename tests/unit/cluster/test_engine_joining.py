@@ -1,0 +1,137 @@
+"""When a node counts as joined: seeds that are dead, wrong, or empty themselves."""
+
+import asyncio
+
+import pytest
+
+from cluster.errors import JoinRefused, NotCaughtUp
+from cluster.model import Greeting
+from tests.fakes.fleet import PATIENCE_S, fleet
+
+
+@pytest.mark.parametrize("others", [("b",), ()], ids=["another seed answers", "it has an index"])
+async def test_a_dead_seed_delays_joining_only_for_a_while(others: tuple[str, ...]):
+    """A region must come up without the seed that died."""
+    async with fleet() as ships:
+        for name in others:
+            ships.start(ships.add(name))
+        seeds = tuple(f"{name}:1" for name in (*others, "nobody"))
+        a = ships.add("a", seeds=seeds, join_timeout_s=0.02)
+        if not others:
+            a.records.write("from before")
+            a.renew()
+        ships.start(a)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+        assert a.cluster.is_joined()
+        assert a.log.named("joined without all seeds")[0].fields["missing"] == ["nobody:1"]
+
+
+async def test_an_empty_node_does_not_go_on_without_any_seed():
+    """
+    Its disk may be new, and its cluster large: it would acknowledge pushes on this disk alone, and
+    say of everything that there is no such thing.
+    """
+    async with fleet() as ships:
+        a = ships.add(
+            "a", seeds=("b:1", "c:1"), join_timeout_s=0.02, catch_up_timeout_s=0.02, copies=2
+        )
+        ships.start(a)
+        async with asyncio.timeout(PATIENCE_S):
+            while not a.log.named("no seed that has an index answers"):
+                await asyncio.sleep(0.001)
+        # Its clients upload, and somebody knows it: neither tells what the cluster has.
+        await a.put(b"a blob")
+        b = ships.add("b")
+        a.cluster.service.on_hello(Greeting("test", b.member, (), {}, a.clock.now_ms()))
+        assert not a.cluster.is_joined()
+        with pytest.raises(NotCaughtUp):
+            await a.cluster.catch_up()
+        ships.start(b)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+        assert "c:1" in a.log.named("joined without all seeds")[0].fields["missing"]
+
+
+async def test_a_node_among_its_own_seeds_joins():
+    """One seed list for all nodes is what people write."""
+    async with fleet() as ships:
+        a = ships.add("a", seeds=("a:1",))
+        ships.start(a)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+        assert a.cluster.statistics().members == ()
+
+
+@pytest.mark.parametrize("seeds", [("a:1",), ("a:1", "b:1"), ("a:1", "nobody:1")])
+async def test_a_node_of_another_cluster_is_told_to_stop(seeds: tuple[str, ...]):
+    """It would become ready alone, and take pushes that no node of its cluster ever sees."""
+    async with fleet() as ships:
+        a = ships.add("a")
+        ships.start(a)
+        b = ships.add("b", seeds=seeds, cluster="other", join_timeout_s=0.05)
+        ships.network.services[b.address] = b.cluster.service
+        b.records.write("x")
+        with pytest.raises(JoinRefused, match="this is cluster 'test', not 'other'"):
+            await b.cluster.run()
+        assert a.records.logs == {}
+        assert a.cluster.statistics().members == ()
+
+
+async def test_one_wrong_seed_does_not_stop_a_node_that_another_seed_takes():
+    """A stale address in the list must not keep a region down."""
+    async with fleet() as ships:
+        wrong, right = ships.add("a"), ships.add("c", cluster="other")
+        ships.start(wrong)
+        ships.start(right)
+        b = ships.add("b", seeds=("a:1", "c:1"), cluster="other", join_timeout_s=0.05)
+        ships.start(b)
+        async with asyncio.timeout(PATIENCE_S):
+            await b.cluster.wait_joined()
+        await b.until_connected("c")
+        assert b.connected() == {"c"}
+
+
+async def test_empty_nodes_do_not_make_a_cluster_while_a_seed_may_have_an_index():
+    """A cluster of one grows to three, and is slow to start: it is not gone."""
+    async with fleet() as ships:
+        old = ships.add("old", seeds=("a:1", "b:1"))
+        dot = old.records.write("from before")
+        old.renew()
+        a = ships.add("a", seeds=("old:1", "b:1"), join_timeout_s=0.05)
+        b = ships.add("b", seeds=("old:1", "a:1"), join_timeout_s=0.05)
+        ships.start(a)
+        ships.start(b)
+        await a.until_connected("b")
+        await b.until_connected("a")
+        for engine in (a, b):
+            await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
+            assert not engine.cluster.is_joined()
+        ships.start(old)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+            await b.cluster.wait_joined()
+        assert a.records.knows(dot)
+        assert b.records.knows(dot)
+
+
+async def test_empty_nodes_that_are_all_there_are_a_new_cluster():
+    async with fleet() as ships:
+        names = ("a", "b", "c")
+        engines = [ships.add(n, seeds=("a:1", "b:1", "c:1"), join_timeout_s=1000.0) for n in names]
+        for engine in engines:
+            ships.start(engine)
+        async with asyncio.timeout(PATIENCE_S):
+            for engine in engines:
+                await engine.cluster.wait_joined()
+
+
+async def test_before_joining_nobody_can_tell_whether_the_clock_is_right():
+    async with fleet() as ships:
+        ships.start(ships.add("b"))
+        a = ships.add("a", seeds=("b:1",))
+        assert a.cluster.clock_off_at(a.clock.now_ms() + 3_600_000) is None
+        ships.start(a)
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+        assert a.cluster.clock_off_at(a.clock.now_ms() + 3_600_000) > 3_500_000
