@@ -15,7 +15,7 @@ from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.manifests import Need, check_named, parse_manifest, referrer_descriptor
+from node.registry.manifests import Need, check_named, is_index, parse_manifest, referrer_descriptor
 from node.registry.ports import (
     KeptManifest,
     ManifestRecord,
@@ -41,12 +41,12 @@ class Metadata(Queries):
         self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
     ) -> StoredManifest:
         manifest = parse_manifest(record.media_type, record.body)
-        check_named([need.size for need in manifest.needs if need.may_be_manifest])
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> StoredManifest:
-            needs = _check_needs(txn, repository, manifest.needs)
-            kept = self._keep_named(txn, repository, manifest.needs)
+            brought = _check_needs(txn, repository, manifest.needs)
+            kept, standing = self._keep_named(txn, repository, manifest.needs)
+            needs = _last_of_each(brought + standing)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
             body = Add(self._replaceable(live), payload, needs)
@@ -84,38 +84,48 @@ class Metadata(Queries):
 
     def _keep_named(
         self, txn: Transaction, repository: str, needs: Sequence[Need]
-    ) -> tuple[KeptManifest, ...]:
+    ) -> tuple[tuple[KeptManifest, ...], list[Dot]]:
         """
-        Push the manifests that an index names once more, and what those name, unless this run has
+        Push the manifests that an index names once more, and what those name, unless this node has
         done so for good.
 
-        Whoever pushed them may yet take that back, which would leave a hole in the index. A push of
-        an earlier run is not known to have reached who gets this one.
+        Whoever pushed them may yet take that back, which would leave a hole in the index. Also
+        returns what this node has done in other logs than the present one.
 
         Raises:
             ManifestInvalid: they are too many, or too large together.
         """
-        kept: list[KeptManifest] = []
-        ahead, met, sizes = deque(needs), set[Digest](), list[int]()
+        adds: list[tuple[Digest, Add, int]] = []
+        standing: list[Dot] = []
+        ahead, met, size = deque(needs), set[Digest](), 0
         while ahead:
             need = ahead.popleft()
             if not need.may_be_manifest or need.digest in met:
                 continue
-            met.add(need.digest)
             live = objects.presence(txn, "manifests", repository, need.digest)
-            if live.latest is None or txn.origin in {d.origin for d in self._for_good(live)}:
+            if live.latest is None:
+                continue
+            met.add(need.digest)
+            size += need.size
+            check_named(len(met), size)
+            stands, foreign = bool(self._for_good(live)), _foreign(txn, live.dots)
+            if stands and not is_index(live.latest.note):
+                standing += foreign
                 continue
             body = txn.get("manifest_bytes", keys.join(repository, need.digest))
             assert body is not None, "a present manifest has its bytes"
+            # Of one that stands, too: what it names may have been pushed by others since.
             ahead.extend(parse_manifest(live.latest.note, body).needs)
-            sizes.append(len(body))
-            check_named(sizes)
-            payload = rows.encode(ManifestPayload(live.latest.note, body))
-            foreign = _foreign(txn, live.dots)
-            add = Add((), payload, () if foreign is None else (foreign,))
-            key = Key(MANIFEST, repository, need.digest)
-            kept.append(KeptManifest(need.digest, local.emit(txn, key, add, live.latest.stamp)))
-        return tuple(kept)
+            if stands:
+                standing += foreign
+            else:
+                payload = rows.encode(ManifestPayload(live.latest.note, body))
+                adds.append((need.digest, Add((), payload, foreign), live.latest.stamp))
+        kept = [
+            KeptManifest(name, local.emit(txn, Key(MANIFEST, repository, name), add, after))
+            for name, add, after in reversed(adds)
+        ]
+        return tuple(kept), standing
 
     def _for_good(self, live: Presence) -> set[Dot]:
         """The pushes of this node that it will not take back."""
@@ -284,14 +294,14 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     return parse_manifest(state.latest.note, body).subject
 
 
-def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tuple[Dot, ...]:
+def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> list[Dot]:
     """
     In the same change that stores the manifest, so that nothing can slip in between.
 
-    Returns the last event of each other log that brought something of it.
+    Returns events of other logs that brought what of it none of this log did.
     """
     missing: list[Digest] = []
-    brought: dict[Origin, Dot] = {}
+    brought: list[Dot] = []
     for need in needs:
         found = _found(txn, repository, need)
         sizes = [size for size, _ in found]
@@ -302,17 +312,29 @@ def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tu
                 f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
             )
         for _, dots in found:
-            last = _foreign(txn, dots)
-            if last is not None:
-                brought[last.origin] = max(last, brought.get(last.origin, last))
+            brought += _foreign(txn, dots)
     if missing:
         raise ManifestBlobUnknown(missing)
-    return tuple(sorted(brought.values()))
+    return brought
 
 
-def _foreign(txn: Transaction, dots: Sequence[Dot]) -> Dot | None:
-    """One of the pushes, of another log; None where this log has one as well."""
-    return None if txn.origin in {dot.origin for dot in dots} else max(dots)
+def _last_of_each(dots: Sequence[Dot]) -> tuple[Dot, ...]:
+    """The last of each log, in order."""
+    last: dict[Origin, Dot] = {}
+    for dot in sorted(dots):
+        last[dot.origin] = dot
+    return tuple(sorted(last.values()))
+
+
+def _foreign(txn: Transaction, dots: Sequence[Dot]) -> tuple[Dot, ...]:
+    """
+    One of the pushes, of another log; nothing where this log has one as well.
+
+    If there is one of an earlier run of this node it is that: nobody takes it back.
+    """
+    if txn.origin in {dot.origin for dot in dots}:
+        return ()
+    return (max([dot for dot in dots if dot.node == txn.origin.node] or dots),)
 
 
 def _found(txn: Transaction, repository: str, need: Need) -> list[tuple[int, tuple[Dot, ...]]]:

@@ -7,7 +7,6 @@ content that they name is required all the same.
 """
 
 import json
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -145,16 +144,16 @@ def platform_manifest(index: bytes, *, os: str, architecture: str) -> Digest | N
     return None
 
 
-def check_named(sizes: Sequence[int]) -> None:
+def check_named(count: int, size: int) -> None:
     """
-    Check the *sizes* in bytes of the manifests that an index names.
+    Check that an index may name *count* manifests that have *size* bytes together.
 
     Raises:
-        ManifestInvalid: they are too many, or too large together.
+        ManifestInvalid: they are too many, or too large.
     """
-    if len(sizes) > NAMED_MAX:
+    if count > NAMED_MAX:
         raise ManifestInvalid(f"an index may name at most {NAMED_MAX} manifests")
-    if sum(sizes) > NAMED_MAX_BYTES:
+    if size > NAMED_MAX_BYTES:
         raise ManifestInvalid(
             f"the manifests that an index names may have {NAMED_MAX_BYTES} bytes together"
         )

@@ -5,9 +5,10 @@ import random
 
 import pytest
 
+from cluster.errors import EventGap
 from cluster.model import Digest
 from node.errors import ManifestInvalid
-from node.registry.manifests import NAMED_MAX, NAMED_MAX_BYTES, OCI_INDEX
+from node.registry.manifests import NAMED_MAX, NAMED_MAX_BYTES, OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.test_metadata import CONFIG, manifest, push
@@ -98,8 +99,8 @@ async def test_an_index_of_indexes_keeps_what_those_name(open_node: OpenIndex, p
         assert node.metadata.manifest(REPO, digest_of("child")) is not None
 
 
-async def test_what_only_an_earlier_run_pushed_is_kept_too(open_node: OpenIndex):
-    """Who takes the index may never get that run's log: its disk may be lost first."""
+async def test_what_only_an_earlier_run_pushed_is_waited_for(open_node: OpenIndex):
+    """Who takes the index has to have that run's log: its disk may be lost at once."""
     first, b, c = open_node("a"), open_node("b"), open_node("c")
     await store(first, "child")
     child = await store(b, "child")
@@ -107,7 +108,13 @@ async def test_what_only_an_earlier_run_pushed_is_kept_too(open_node: OpenIndex)
     await a.replica.apply(log_of(b))
     await c.replica.apply(log_of(b))
     digest, record = index_of(manifest("child"))
-    a.metadata.settle(await a.metadata.put_manifest(REPO, digest, record, ["t"]))
+    parent = await a.metadata.put_manifest(REPO, digest, record, ["t"])
+    a.metadata.settle(parent)
+    assert not parent.kept, "it stands for good, and grows by no push for each run"
+    with pytest.raises(EventGap):
+        await c.replica.apply(log_of(a))
+    assert c.metadata.tag(REPO, "t") is None
+    await c.replica.apply(a.replica.events_after(first.replica.origin, 0, max_bytes=1 << 20))
     await c.replica.apply(log_of(a))
     assert c.metadata.tag(REPO, "t") == digest
     await withdraw(b, "child", child)
@@ -125,9 +132,52 @@ async def test_an_index_may_not_name_too_much(open_node: OpenIndex):
     with pytest.raises(ManifestInvalid, match="at most 1000 manifests"):
         await index.metadata.put_manifest(REPO, *index_of(*many), ["t"])
     index.metadata.settle(await index.metadata.put_manifest(REPO, *index_of(*many[1:]), ["t"]))
-    large = ManifestRecord(OCI_INDEX, b"x" * (NAMED_MAX_BYTES + 1))
+
+
+async def test_what_an_index_names_may_not_be_too_large_together(open_node: OpenIndex):
+    index = open_node()
+    await index.metadata.link_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    large = []
+    for number in range(5):
+        document = json.loads(manifest(f"child {number}")[1].body)
+        document["annotations"]["padding"] = "x" * (NAMED_MAX_BYTES // 5)
+        body = json.dumps(document).encode()
+        large.append((Digest.of(body), ManifestRecord(OCI_MANIFEST, body)))
+        index.metadata.settle(await index.metadata.put_manifest(REPO, *large[-1], []))
     with pytest.raises(ManifestInvalid, match="bytes together"):
-        await index.metadata.put_manifest(REPO, *index_of((digest_of("x"), large)), ["t"])
+        await index.metadata.put_manifest(REPO, *index_of(*large), ["t"])
+    index.metadata.settle(await index.metadata.put_manifest(REPO, *index_of(*large[1:]), ["t"]))
+
+
+async def test_an_index_may_name_large_blobs(open_node: OpenIndex):
+    """As BuildKit's registry cache does with layers."""
+    index, size = open_node(), NAMED_MAX_BYTES + 1
+    layer = Digest.of(b"a layer")
+    await index.metadata.link_blob(REPO, layer, size, held=True, upload_id=None)
+    entry = {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer, "size": size}
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
+    body = json.dumps(document).encode()
+    record = ManifestRecord(OCI_INDEX, body)
+    stored = await index.metadata.put_manifest(REPO, Digest.of(body), record, ["cache"])
+    assert not stored.kept
+
+
+async def test_what_a_kept_index_names_is_kept_again_once_it_was_deleted(open_node: OpenIndex):
+    one, other = open_node("a"), open_node("b")
+    one.metadata.settle(await store(one, "child"))
+    inner = index_of(manifest("child"))
+    one.metadata.settle(await one.metadata.put_manifest(REPO, *inner, []))
+    await exchange(one, other)
+    await other.metadata.delete_manifest(REPO, digest_of("child"))
+    again = await store(other, "child")
+    await exchange(one, other)
+    one.metadata.settle(await one.metadata.put_manifest(REPO, *index_of(inner), ["t"]))
+    await exchange(one, other)
+    await withdraw(other, "child", again)
+    other.metadata.settle(again)
+    await exchange(one, other)
+    for node in (one, other):
+        assert node.metadata.manifest(REPO, digest_of("child")) is not None
 
 
 async def test_what_an_index_names_counts_through_and_through(open_node: OpenIndex):
