@@ -154,7 +154,11 @@ class Durability:
         # its earlier runs said of the blob comes with the first pull.
         if row is not None or not self._peers.has_caught_up(member.node):
             return True
-        return vector.get(Origin(member.node, member.epoch), 0) < seq
+        if vector.get(Origin(member.node, member.epoch), 0) < seq:
+            return True
+        # For good: the next link to it has not caught up at first.
+        del self._confirmed[digest][member.node]
+        return False
 
     def required(self, consistency: Consistency) -> int:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""

@@ -87,6 +87,25 @@ async def test_a_confirmation_is_over_when_its_holder_takes_it_back():
         assert len(having(digest, a, b, c)) == 2
 
 
+async def test_a_confirmation_that_was_denied_is_over_for_good():
+    """Broken: a new link, which has not caught up yet, believes it once more."""
+    async with fleet() as ships:
+        a, b = await ships.pair(antientropy_interval_s=1000.0)
+        digest = await a.put(SMALL)
+        assert await a.cluster.ensure_copies([(digest, len(SMALL))]) == 2
+        await ships.until(lambda: "b" in a.records.holders(digest))
+        del b.blobs._blobs[digest]
+        b.records.release(digest)
+        await ships.until(lambda: "b" not in a.records.holders(digest))
+        assert a.cluster._durability._holding(digest) == ["a"]
+        ships.network.cut("a:1", "b:1")
+        await a.until_connected()
+        ships.network.block("b:1", "pull")
+        ships.network.heal("a:1", "b:1")
+        await a.until_connected("b")
+        assert a.cluster._durability._holding(digest) == ["a"]
+
+
 async def test_a_record_that_arrives_while_copies_are_counted_is_no_denial():
     """Another thread writes the index. Broken: a copy on two disks counted as one, now and then."""
     async with fleet() as ships:
