@@ -62,7 +62,9 @@ class Trimming:
         while low < high:
             middle = (low + high + 1) // 2
             (event, *_) = self._env.records.events_after(origin, middle - 1, max_bytes=1)
-            if event.stamp >> COUNTER_BITS <= youngest_ms:
+            # What was written before its node had joined is stamped without the time. It is no
+            # older than the run that wrote it, whose epoch tells when that began.
+            if max(event.stamp, origin.epoch) >> COUNTER_BITS <= youngest_ms:
                 low = middle
             else:
                 high = middle - 1

@@ -8,7 +8,7 @@ import pytest
 from cluster.clock import COUNTER_BITS
 from cluster.driver import checkpoints
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
-from cluster.model import NodeId, Origin
+from cluster.model import Member, NodeId, Origin, Region
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 A = Origin("a", 1)
@@ -216,6 +216,26 @@ async def test_logs_are_trimmed_once_everybody_has_them():
         ships.restart(c)
         await ships.until(lambda: c.records.vector()[A] == 7)
         assert c.cluster.statistics().totals.restores == 0
+
+
+async def test_what_a_newcomer_wrote_before_it_had_joined_is_not_old():
+    """It is stamped without the time; broken: who is away for a moment takes over a checkpoint."""
+    async with fleet() as ships:
+        seeds, tuning = ("a:1", "late:1", "old:1"), {"log_settled_s": 1.0, "trim_interval_s": 0.01}
+        now_ms = ships.add("a", seeds=seeds, **tuning).clock.now_ms()
+        for name, began_ms in (("late", now_ms), ("old", now_ms - 60_000)):
+            member = Member(
+                NodeId(name), Region("eu"), f"{name}:1", f"{name}:2", began_ms << COUNTER_BITS
+            )
+            ships.adopt(member, seeds, **tuning)
+        engines = a, late, old = list(ships.engines.values())
+        for engine in engines:
+            ships.start(engine)
+        for newcomer in (late, old):
+            dot = newcomer.records.write("held", stamp=1)
+            await ships.until(lambda dot=dot: all(e.records.knows(dot) for e in engines))
+        await ships.until(lambda: a.records.floor() != {})
+        assert a.records.floor() == {old.records.origin: 1}
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["linked", "its link takes longer"])
