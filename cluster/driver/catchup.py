@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-from cluster.clock import MAX_OFFSET_MS
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.driver.links import Links
@@ -73,17 +72,13 @@ class CatchUp:
         self._env.records.check()
         if behind:
             return f"events are still missing from {', '.join(behind)}"
-        # The clock may have been set right meanwhile; what it parked before is not here yet.
-        self._check_clock(max(lag_ms, self._links.clock_lag_ms()))
+        self._check_clock(lag_ms)
         return None
 
     def _check_clock(self, lag_ms: float) -> None:
         """Raise `ClockOff` if events are parked here though their writers' clocks may be right."""
-        # A clock that is right is at most `clock_off_max_ms` ahead of the median. What it stamps
-        # is parked only where the clock is behind by the rest of what a stamp may be ahead.
-        rest_ms = MAX_OFFSET_MS - self._env.config.clock_off_max_ms
-        if lag_ms > rest_ms and self._intake.parking:
-            raise ClockOff(-lag_ms)
+        if self._links.parks_wrongly(lag_ms):
+            raise ClockOff(-max(lag_ms, self._links.clock_lag_ms()))
 
     async def _pull_from_all(self) -> list[str]:
         """One round; returns the peers that still have more, or may have."""

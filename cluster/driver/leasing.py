@@ -54,7 +54,8 @@ class Leasing:
         """No lease speaks for what *member* acknowledged any more, and anybody may have it."""
         if member.region == self._env.me.region:
             self.departures += 1
-            self._owing = {living.node for living in self._members.living()}
+            # Dead ones too: they may be back before they are pulled from again.
+            self._owing = {other.node for other in self._members.others()}
 
     def note_pulled(self, node: NodeId, departures: int) -> None:
         """All that *node* had is here, by a pull that began after so many *departures*."""
@@ -93,7 +94,8 @@ class Leasing:
         return not lacks and self._acknowledgements.may_grant(member.node)
 
     def _owes_a_pull(self) -> bool:
-        return any(member.node in self._owing for member in self._members.living())
+        there = (*self._members.living(), *self._members.connected())
+        return any(member.node in self._owing for member in there)
 
     def _has_asked_all(self, *, but: NodeId | None = None) -> bool:
         """

@@ -1,7 +1,7 @@
 """One link: what this node does with one connected peer, from its greeting to its loss."""
 
 import asyncio
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
@@ -18,6 +18,16 @@ from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
 
 
+class PullBegun(NamedTuple):
+    """When a pull began."""
+
+    departures: int
+    """How many members of this region had left."""
+
+    clock_lag_ms: float
+    """How far this node's wall clock was behind its members'."""
+
+
 class LinkOwner(Protocol):
     """What a link needs of the table that it is in."""
 
@@ -29,12 +39,12 @@ class LinkOwner(Protocol):
         """Everything that *node* had when the link came up is here now."""
         ...
 
-    def departures(self) -> int:
-        """How many members of this region have left."""
+    def begin_pull(self) -> PullBegun:
+        """What has to be known of the time at which a pull begins."""
         ...
 
-    def note_pulled(self, node: NodeId, departures: int) -> None:
-        """Everything that *node* had is here, as of a pull that began after *departures*."""
+    def note_pulled(self, node: NodeId, begun: PullBegun) -> None:
+        """A pull from *node* is over, without a gap."""
         ...
 
     def note_silence(self, node: NodeId) -> None:
@@ -165,7 +175,7 @@ class Link:
     async def _pull_once(self) -> bool:
         if self._env.records.restoring or self._owner.is_too_far_behind(self.have):
             return False
-        gapless, departures = True, self._owner.departures()
+        gapless, begun = True, self._owner.begin_pull()
         stream = self.peer.pull(self._env.records.vector())
         try:
             async for batch in watched(stream, self._env.config.stall_timeout_s):
@@ -175,7 +185,7 @@ class Link:
             self._owner.note_below_floor(self.node)
             return False
         if gapless:
-            self._owner.note_pulled(self.node, departures)
+            self._owner.note_pulled(self.node, begun)
         return gapless
 
     async def _beat(self) -> None:

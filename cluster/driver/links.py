@@ -1,16 +1,17 @@
 """All links of this node: who is known, who is connected, and the tasks that keep it so."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
 
+from cluster.clock import MAX_OFFSET_MS
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
-from cluster.driver.link import Link
+from cluster.driver.link import Link, PullBegun
 from cluster.driver.seeking import Seeking
 from cluster.environment import Environment
 from cluster.errors import (
@@ -200,26 +201,34 @@ class Links:
         self.leasing.hear(member, have)
         if before is not None and before.epoch != member.epoch:
             self._end_run_of(before)
-        # Who counts as gone here, and not there, may have come back.
-        back = [other for other in known if self.members.status(other.node) is Status.LEFT]
-        for new in (member, *self.members.hear(known), *back):
+        news = (member, *self.members.hear(known))
+        for new in news:
             self._keep_linked(new.node)
+        for new in (*news, *self._returned(known)):
             for watcher in self._watchers:
                 watcher.met(new)
         link = self._live.get(member.node)
         if link is not None:
-            news = link.have != have
+            changed = link.have != have
             link.note_have(have)
-            if news:
+            if changed:
                 self.changes.beat()
         elif member.node in self._kept:
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
-        if (greeting.joined or have) and self.joining.vouch(member.node):
+        if (greeting.joined or greeting.began) and self.joining.vouch(member.node):
             self.changes.beat()
         own = have.get(self._env.records.origin, 0)
         if self.acknowledgements.acknowledge(member.node, own):
             self.changes.beat()
+
+    def _returned(self, known: Sequence[Member]) -> Iterator[Member]:
+        """Those of *known* that have left, as far as is known here, and have started anew."""
+        for member in known:
+            here = self.members.get(member.node)
+            left = self.members.status(member.node) is Status.LEFT
+            if left and here is not None and here.epoch < member.epoch:
+                yield member
 
     def greeting(self, *, current: bool = False) -> Greeting:
         """What this node says of itself now."""
@@ -295,6 +304,17 @@ class Links:
         """How far this node's wall clock may be behind its members'; negative if it is ahead."""
         return self.clocks.lag_ms(self._env.clock.now_ms(), self._env.clock.now_s())
 
+    def parks_wrongly(self, lag_ms: float) -> bool:
+        """
+        Whether events are parked here though their writers' clocks may be right, this node's having
+        been behind by *lag_ms* when they were pulled.
+        """
+        # A clock that is right is at most `clock_off_max_ms` ahead of the median. What it stamps
+        # is parked only where the clock is behind by the rest of what a stamp may be ahead.
+        rest_ms = MAX_OFFSET_MS - self._env.config.clock_off_max_ms
+        # The clock may have been set right meanwhile; what it parked before is not here yet.
+        return max(lag_ms, self.clock_lag_ms()) > rest_ms and self._intake.parking
+
     def note_received(self, sender: NodeId, origins: Collection[Origin]) -> None:
         """Events of *origins* were handed over by *sender*; they may be for others too."""
         member = self.members.get(sender)
@@ -314,11 +334,12 @@ class Links:
         self.joining.caught_up(node)
         self.changes.beat()
 
-    def departures(self) -> int:
-        return self.leasing.departures
+    def begin_pull(self) -> PullBegun:
+        return PullBegun(self.leasing.departures, self.clock_lag_ms())
 
-    def note_pulled(self, node: NodeId, departures: int) -> None:
-        self.leasing.note_pulled(node, departures)
+    def note_pulled(self, node: NodeId, begun: PullBegun) -> None:
+        if not self.parks_wrongly(begun.clock_lag_ms):
+            self.leasing.note_pulled(node, begun.departures)
 
     def _pull_from_all(self) -> None:
         """Soon, so that reads need not wait for it."""

@@ -23,7 +23,10 @@ class Remembering:
         self._changed.set()
 
     async def run(self) -> None:
-        """Save until cancelled."""
+        """Save until cancelled, from when this node has joined."""
+        # A node that is empty waits for somebody who is not (`membership.joining`). Started again
+        # meanwhile it must not pass for one that was a member before.
+        await self._links.changes.wait_until(lambda: self._links.joining.joined)
         while True:
             await self._changed.wait()
             self._changed.clear()

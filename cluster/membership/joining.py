@@ -82,7 +82,8 @@ class Joining:
 
     def vouch(self, node: NodeId) -> bool:
         """
-        Note that *node* has joined, or has something, so that it does not wait like an empty one.
+        Note that *node* has joined, or had an index at its start, so that it is not another one
+        that waits.
         Returns whether that is news.
         """
         news = node not in self._vouching

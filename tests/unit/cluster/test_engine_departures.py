@@ -2,10 +2,12 @@
 
 import asyncio
 
+import pytest
 from msgspec.structs import replace
 
 from cluster.config import MembershipConfig
-from cluster.model import NodeId, ProbeRequest, Rumour, Standing, Status
+from cluster.errors import ClockOff
+from cluster.model import Dot, NodeId, ProbeRequest, Rumour, Standing, Status
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, fleet
 from tests.unit.cluster.test_engine_leases import until_all_lease, write_past
 
@@ -18,8 +20,22 @@ async def until_members(engine: Engine, count: int) -> None:
         await engine.cluster.wait_until(lambda now: len(now.members) == count)
 
 
-def reads_stale(engine: Engine, dot: object) -> bool:
+async def until_dead(engine: Engine) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        await engine.cluster.wait_until(lambda s: all(m.status is Status.DEAD for m in s.members))
+
+
+def reads_stale(engine: Engine, dot: Dot) -> bool:
     return engine.cluster.statistics().current and not engine.records.knows(dot)
+
+
+async def never_reads_stale(engine: Engine, dot: Dot) -> bool:
+    """Whether that holds for half a second: leases come and go by themselves."""
+    for _ in range(100):
+        if reads_stale(engine, dot):
+            return False
+        await asyncio.sleep(0.005)
+    return True
 
 
 async def test_what_a_member_acknowledged_that_left_is_asked_for_before_reading():
@@ -108,3 +124,65 @@ async def test_who_reads_by_a_lease_is_waited_for_though_somebody_removed_it():
         await a.cluster.service.on_probe(ProbeRequest("test", NodeId("c"), None, (gone,)))
         await a.cluster.wait_durable(dot)
         assert not reads_stale(b, dot)
+
+
+@pytest.mark.parametrize(("gone", "rest"), [("b", "c"), ("c", "b")])
+@pytest.mark.parametrize("here", [True, False], ids=["removed here", "removed there"])
+async def test_who_was_dead_when_somebody_left_is_asked_too(gone: str, rest: str, here: bool):
+    """After a partition in which one died, and was removed, the other has its last write."""
+    async with fleet() as ships:
+        trio = await ships.trio(**FAST_DETECTOR | {"antientropy_interval_s": 1000.0})
+        a, lost, other = ({e.member.node: e for e in trio}[name] for name in ("a", gone, rest))
+        await until_all_lease(ships, *trio)
+        ships.network.cut("a:1", other.address)
+        dot = await write_past(ships, lost, a)
+        await ships.kill(lost)
+        await until_dead(a)
+        await until_dead(other)
+        for engine in (a, other) if here else (other,):
+            engine.cluster.remove(NodeId(gone))
+        assert not a.records.knows(dot)
+        assert other.records.knows(dot)
+        ships.network.block(other.address, "pull")
+        ships.network.heal("a:1", other.address)
+        await ships.until(lambda: a.leased_by(rest))
+        assert await never_reads_stale(a, dot)
+
+
+async def test_what_is_parked_is_not_here():
+    """This node's clock is behind, and who wrote it has left: nobody else speaks for it."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY)
+        await until_all_lease(ships, a, b, c)
+        a.clock.wrong_ms = -5000
+        a.records.clock_limit = 10
+        dot = c.records.write("new", stamp=1 << 40)
+        await c.cluster.wait_durable(dot)
+        await ships.until(lambda: not a.cluster.statistics().current)
+        await c.cluster.leave()
+        await ships.kill(c)
+        await until_members(a, 1)
+        assert await never_reads_stale(a, dot)
+        with pytest.raises(ClockOff):
+            await a.cluster.ensure_current()
+        a.clock.wrong_ms, a.records.clock_limit = 0, None
+        await a.cluster.ensure_current()
+        assert a.records.knows(dot)
+        await ships.until(lambda: a.cluster.statistics().current)
+
+
+async def test_who_names_a_member_that_has_left_gives_no_lease():
+    """Of that one's leases nobody asks here any more, and it may write on with the other."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY | {"exchange_interval_s": 1000.0})
+        await until_all_lease(ships, a, b, c)
+        ships.network.block("a:1", "probe")
+        ships.network.block("b:1", "probe")
+        ships.network.cut("a:1", "c:1")
+        gone = Rumour(c.member, Standing(Status.LEFT, 1))
+        await a.cluster.service.on_probe(ProbeRequest("test", NodeId("b"), None, (gone,)))
+        await a.cluster.ensure_current()
+        dot = c.records.write("new")
+        await c.cluster.wait_durable(dot)
+        assert await never_reads_stale(a, dot)
+        assert len(a.cluster.statistics().members) == 1

@@ -1,11 +1,12 @@
 """When a node counts as joined: seeds that are dead, wrong, or empty themselves."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from cluster.errors import JoinRefused, NotCaughtUp
-from cluster.model import Greeting
+from cluster.model import Event, Greeting
 from tests.fakes.fleet import PATIENCE_S, fleet
 
 
@@ -113,6 +114,65 @@ async def test_empty_nodes_do_not_make_a_cluster_while_a_seed_may_have_an_index(
             await b.cluster.wait_joined()
         assert a.records.knows(dot)
         assert b.records.knows(dot)
+
+
+async def test_who_takes_over_an_index_does_not_vouch_before_it_has_it():
+    """It has a part of it: who joined by its word would deny the rest."""
+    async with fleet() as ships:
+        old = ships.add("old", seeds=("a:1", "b:1"), antientropy_interval_s=1000.0)
+        for number in range(50):
+            old.records.write(f"from before {number}")
+        old.renew()
+        slow = {"join_timeout_s": 0.05, "antientropy_interval_s": 1000.0}
+        a = ships.add("a", seeds=("old:1", "b:1"), **slow)
+        b = ships.add("b", seeds=("old:1", "a:1"), **slow)
+        ships.start(a)
+        ships.start(b)
+        await a.until_connected("b")
+        await b.until_connected("a")
+        for engine in (a, b):
+            await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
+        ships.network.cut("a:1", "old:1")
+        apply, disk = b.records.apply, asyncio.Event()
+
+        async def apply_some(events: Sequence[Event]) -> None:
+            await apply(list(events)[:5])
+            await disk.wait()
+            await apply(events)
+
+        b.records.apply = apply_some
+        ships.start(old)
+        await ships.until(lambda: b.records.vector().get(old.records.origin, 0) > 0)
+        greetings = ships.network.count("hello", "b:1")
+        await ships.until(lambda: ships.network.count("hello", "b:1") > greetings + 20)
+        assert not a.cluster.is_joined()
+        assert b.records.vector()[old.records.origin] < 50
+        disk.set()
+        async with asyncio.timeout(PATIENCE_S):
+            await a.cluster.wait_joined()
+        # As before it denies anything.
+        await a.cluster.catch_up()
+        assert a.records.vector()[old.records.origin] == 50
+
+
+async def test_a_restart_while_waiting_changes_nothing():
+    """Who is never ready is started again; it has met others, and is empty as before."""
+    async with fleet() as ships:
+        a = ships.add("a", seeds=("old:1", "b:1"), join_timeout_s=0.05)
+        b = ships.add("b", seeds=("old:1", "a:1"), join_timeout_s=0.05)
+        ships.start(a)
+        ships.start(b)
+        await a.until_connected("b")
+        await b.until_connected("a")
+        for engine in (a, b):
+            await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
+        await ships.kill(a)
+        ships.next_run(a)
+        await a.until_connected("b")
+        greetings = ships.network.count("hello", "b:1")
+        await ships.until(lambda: ships.network.count("hello", "b:1") > greetings + 20)
+        assert not a.cluster.is_joined()
+        assert not b.cluster.is_joined()
 
 
 async def test_empty_nodes_that_are_all_there_are_a_new_cluster():
