@@ -15,7 +15,7 @@ from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.manifests import Need, check_named, is_index, parse_manifest, referrer_descriptor
+from node.registry.manifests import Need, check_named, is_image, parse_manifest, referrer_descriptor
 from node.registry.ports import (
     KeptManifest,
     ManifestRecord,
@@ -44,9 +44,8 @@ class Metadata(Queries):
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> StoredManifest:
-            brought = _check_needs(txn, repository, manifest.needs)
-            kept, standing = self._keep_named(txn, repository, manifest.needs)
-            needs = _last_of_each(brought + standing)
+            needs = _check_needs(txn, repository, manifest.needs)
+            kept = self._keep_named(txn, repository, manifest.needs)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
             body = Add(self._replaceable(live), payload, needs)
@@ -84,19 +83,18 @@ class Metadata(Queries):
 
     def _keep_named(
         self, txn: Transaction, repository: str, needs: Sequence[Need]
-    ) -> tuple[tuple[KeptManifest, ...], list[Dot]]:
+    ) -> tuple[KeptManifest, ...]:
         """
-        Push the manifests that an index names once more, and what those name, unless this node has
+        Push the manifests that an index names once more, and what those name, unless this run has
         done so for good.
 
-        Whoever pushed them may yet take that back, which would leave a hole in the index. Also
-        returns what this node has done in other logs than the present one.
+        Whoever pushed them may yet take that back, which would leave a hole in the index. So may an
+        earlier run have, of which only those know who heard of it then.
 
         Raises:
             ManifestInvalid: they are too many, or too large together.
         """
         adds: list[tuple[Digest, Add, int]] = []
-        standing: list[Dot] = []
         ahead, met, size = deque(needs), set[Digest](), 0
         while ahead:
             need = ahead.popleft()
@@ -108,24 +106,21 @@ class Metadata(Queries):
             met.add(need.digest)
             size += need.size
             check_named(len(met), size)
-            stands, foreign = bool(self._for_good(live)), _foreign(txn, live.dots)
-            if stands and not is_index(live.latest.note):
-                standing += foreign
+            stands = txn.origin in {dot.origin for dot in self._for_good(live)}
+            if stands and is_image(live.latest.note):
                 continue
             body = txn.get("manifest_bytes", keys.join(repository, need.digest))
             assert body is not None, "a present manifest has its bytes"
             # Of one that stands, too: what it names may have been pushed by others since.
             ahead.extend(parse_manifest(live.latest.note, body).needs)
-            if stands:
-                standing += foreign
-            else:
+            if not stands:
                 payload = rows.encode(ManifestPayload(live.latest.note, body))
-                adds.append((need.digest, Add((), payload, foreign), live.latest.stamp))
-        kept = [
+                add = Add((), payload, _foreign(txn, live.dots))
+                adds.append((need.digest, add, live.latest.stamp))
+        return tuple(
             KeptManifest(name, local.emit(txn, Key(MANIFEST, repository, name), add, after))
             for name, add, after in reversed(adds)
-        ]
-        return tuple(kept), standing
+        )
 
     def _for_good(self, live: Presence) -> set[Dot]:
         """The pushes of this node that it will not take back."""
@@ -294,14 +289,14 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     return parse_manifest(state.latest.note, body).subject
 
 
-def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> list[Dot]:
+def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tuple[Dot, ...]:
     """
     In the same change that stores the manifest, so that nothing can slip in between.
 
-    Returns events of other logs that brought what of it none of this log did.
+    Returns the last event of each other log that brought something of it.
     """
     missing: list[Digest] = []
-    brought: list[Dot] = []
+    brought: dict[Origin, Dot] = {}
     for need in needs:
         found = _found(txn, repository, need)
         sizes = [size for size, _ in found]
@@ -312,29 +307,16 @@ def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> li
                 f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
             )
         for _, dots in found:
-            brought += _foreign(txn, dots)
+            for last in _foreign(txn, dots):
+                brought[last.origin] = max(last, brought.get(last.origin, last))
     if missing:
         raise ManifestBlobUnknown(missing)
-    return brought
-
-
-def _last_of_each(dots: Sequence[Dot]) -> tuple[Dot, ...]:
-    """The last of each log, in order."""
-    last: dict[Origin, Dot] = {}
-    for dot in sorted(dots):
-        last[dot.origin] = dot
-    return tuple(sorted(last.values()))
+    return tuple(sorted(brought.values()))
 
 
 def _foreign(txn: Transaction, dots: Sequence[Dot]) -> tuple[Dot, ...]:
-    """
-    One of the pushes, of another log; nothing where this log has one as well.
-
-    If there is one of an earlier run of this node it is that: nobody takes it back.
-    """
-    if txn.origin in {dot.origin for dot in dots}:
-        return ()
-    return (max([dot for dot in dots if dot.node == txn.origin.node] or dots),)
+    """One of the pushes, of another log; nothing where this log has one as well."""
+    return () if txn.origin in {dot.origin for dot in dots} else (max(dots),)
 
 
 def _found(txn: Transaction, repository: str, need: Need) -> list[tuple[int, tuple[Dot, ...]]]:

@@ -159,6 +159,11 @@ def check_named(count: int, size: int) -> None:
         )
 
 
+def is_image(media_type: str) -> bool:
+    """Whether a manifest of this type names no other manifests; of an unknown type it may."""
+    return media_type in _IMAGES
+
+
 def is_index(media_type: str) -> bool:
     """Whether a manifest of this type lists other manifests."""
     return media_type in _INDEXES
