@@ -29,7 +29,8 @@ class Leasing:
         self.last_said = LastSaid()
         self.departures = 0
         """How many members of this region have left in this run; a pull notes it as it begins."""
-        self._owing: set[NodeId] = set()
+        self._asked: dict[NodeId, int] = {}
+        """Who was pulled from, and after how many departures."""
 
     def hear(self, member: Member, have: Vector) -> None:
         """Take note of how far *member* says it is."""
@@ -54,13 +55,10 @@ class Leasing:
         """No lease speaks for what *member* acknowledged any more, and anybody may have it."""
         if member.region == self._env.me.region:
             self.departures += 1
-            # Dead ones too: they may be back before they are pulled from again.
-            self._owing = {other.node for other in self._members.others()}
 
     def note_pulled(self, node: NodeId, departures: int) -> None:
         """All that *node* had is here, by a pull that began after so many *departures*."""
-        if departures == self.departures:
-            self._owing.discard(node)
+        self._asked[node] = departures
 
     def take(self, node: NodeId, asked_at: float) -> None:
         """Note the lease that *node* granted to a question of *asked_at*."""
@@ -71,11 +69,11 @@ class Leasing:
         Whether this node may read, by the leases of all its neighbours.
 
         Those speak of what the neighbours acknowledged. What an earlier run of this node did, on a
-        disk that is no more, is here once every living member has been pulled from; what a member
-        did that has left since, once that has been done again.
+        disk that is no more, is here once every member that is there has been pulled from; what a
+        member did that has left since, once that has been done again.
         """
         covered = self._leases.cover(self.neighbours(), self._env.clock.now_s())
-        return covered and self._has_asked_all() and not self._owes_a_pull()
+        return covered and self._has_asked_all(since=self.departures)
 
     def granted(self) -> dict[NodeId, float]:
         """Who may hold a lease of this node now, and when it is surely over."""
@@ -93,18 +91,13 @@ class Leasing:
         lacks = antientropy.behind(self.last_said.by(member), earlier)
         return not lacks and self._acknowledgements.may_grant(member.node)
 
-    def _owes_a_pull(self) -> bool:
-        there = (*self._members.living(), *self._members.connected())
-        return any(member.node in self._owing for member in there)
-
-    def _has_asked_all(self, *, but: NodeId | None = None) -> bool:
+    def _has_asked_all(self, *, but: NodeId | None = None, since: int = 0) -> bool:
         """
-        Whether every other living member was pulled from in this run; joining may ask seeds only.
+        Whether every other member that is there was pulled from in this run, after *since*
+        departures; joining may ask seeds only.
 
         What the one that reads has it need not be told: *but*.
         """
-        return all(
-            self._joining.has_caught_up(member.node)
-            for member in self._members.living()
-            if member.node != but
-        )
+        # One that counts as dead and is connected has not contradicted yet.
+        there = (*self._members.living(), *self._members.connected())
+        return all(self._asked.get(m.node, -1) >= since for m in there if m.node != but)

@@ -23,10 +23,13 @@ class Remembering:
         self._changed.set()
 
     async def run(self) -> None:
-        """Save until cancelled, from when this node has joined."""
+        """Save until cancelled, from when this node has joined or is not empty."""
         # A node that is empty waits for somebody who is not (`membership.joining`). Started again
-        # meanwhile it must not pass for one that was a member before.
-        await self._links.changes.wait_until(lambda: self._links.joining.joined)
+        # meanwhile it must not pass for one that was a member before; nor for a cluster of one, if
+        # it has something then.
+        await self._links.changes.wait_until(
+            lambda: self._links.joining.joined or bool(self._env.records.vector())
+        )
         while True:
             await self._changed.wait()
             self._changed.clear()

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cluster.clock import COUNTER_BITS
+from cluster.clock import COUNTER_BITS, stamp_ms
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError
@@ -56,15 +56,18 @@ class Trimming:
 
     def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:
         """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""
-        youngest_ms = self._env.clock.now_ms() - age_s * 1000
+        now_ms = self._env.clock.now_ms()
+        youngest_ms = now_ms - age_s * 1000
+        # What was written before its node had joined is stamped without the time. It is no older
+        # than the run that wrote it, whose epoch tells when that began; unless a clock was wrong.
+        began_ms = origin.epoch >> COUNTER_BITS
+        began_ms = began_ms if began_ms <= now_ms else 0
         # Stamps rise along a log, so that a search finds the place without reading the log.
         low, high = begin, upto
         while low < high:
             middle = (low + high + 1) // 2
             (event, *_) = self._env.records.events_after(origin, middle - 1, max_bytes=1)
-            # What was written before its node had joined is stamped without the time. It is no
-            # older than the run that wrote it, whose epoch tells when that began.
-            if max(event.stamp, origin.epoch) >> COUNTER_BITS <= youngest_ms:
+            if max(stamp_ms(event.stamp), began_ms) <= youngest_ms:
                 low = middle
             else:
                 high = middle - 1

@@ -95,10 +95,6 @@ class Joining:
         self._caught_up.add(node)
         self._settle()
 
-    def has_caught_up(self, node: NodeId) -> bool:
-        """Whether everything that *node* had, at some time in this run, is here."""
-        return node in self._caught_up
-
     @property
     def knows_nothing(self) -> bool:
         """

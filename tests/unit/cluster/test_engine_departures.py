@@ -9,6 +9,8 @@ from cluster.config import MembershipConfig
 from cluster.errors import ClockOff
 from cluster.model import Dot, NodeId, ProbeRequest, Rumour, Standing, Status
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, fleet
+from tests.fakes.member_store import MemoryMembers
+from tests.fakes.records import MemoryRecords
 from tests.unit.cluster.test_engine_leases import until_all_lease, write_past
 
 NEWS_ONLY = FAST_DETECTOR | {"lan": MembershipConfig(), "antientropy_interval_s": 1000.0}
@@ -169,6 +171,23 @@ async def test_what_is_parked_is_not_here():
         await a.cluster.ensure_current()
         assert a.records.knows(dot)
         await ships.until(lambda: a.cluster.statistics().current)
+
+
+async def test_what_is_parked_after_joining_is_not_here_either():
+    """The disk is new, and the clock behind: what this node itself acknowledged is parked."""
+    async with fleet() as ships:
+        a, b = await ships.pair(antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b)
+        dot = a.records.write("new", stamp=1 << 40)
+        await a.cluster.wait_durable(dot)
+        await ships.kill(a)
+        a.member = replace(a.member, epoch=1000)
+        a.records, a.known = MemoryRecords("a", 1000), MemoryMembers()
+        a.clock.wrong_ms, a.records.clock_limit = -5000, 10
+        ships.restart(a)
+        await a.cluster.wait_joined()
+        await a.until_connected("b")
+        assert await never_reads_stale(a, dot)
 
 
 async def test_who_names_a_member_that_has_left_gives_no_lease():

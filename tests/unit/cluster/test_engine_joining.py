@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from cluster.errors import JoinRefused, NotCaughtUp
+from cluster.errors import JoinRefused, NotCaughtUp, NotDurable
 from cluster.model import Event, Greeting
 from tests.fakes.fleet import PATIENCE_S, fleet
 
@@ -173,6 +174,28 @@ async def test_a_restart_while_waiting_changes_nothing():
         await ships.until(lambda: ships.network.count("hello", "b:1") > greetings + 20)
         assert not a.cluster.is_joined()
         assert not b.cluster.is_joined()
+
+
+async def test_who_is_killed_while_it_joins_is_no_cluster_of_its_own():
+    """It has events, so it is not empty; nor may it forget whose they are."""
+    async with fleet() as ships:
+        a, b = await ships.pair()
+        dot = a.records.write("x")
+        await a.cluster.wait_durable(dot)
+        d = ships.add("d", seeds=("a:1", "b:1", "down:1"), durable_timeout_s=0.05)
+        ships.start(d)
+        await ships.until(lambda: d.records.knows(dot))
+        await d.until_connected("a", "b")
+        await ships.until(lambda: len(d.known.saved) == 2)
+        assert not d.cluster.is_joined()
+        for engine in (a, b, d):
+            await ships.kill(engine)
+        d.config = replace(d.config, join_timeout_s=0.05)
+        ships.next_run(d)
+        async with asyncio.timeout(PATIENCE_S):
+            await d.cluster.wait_joined()
+        with pytest.raises(NotDurable):
+            await d.cluster.wait_durable(d.records.write("alone"))
 
 
 async def test_empty_nodes_that_are_all_there_are_a_new_cluster():

@@ -238,6 +238,20 @@ async def test_what_a_newcomer_wrote_before_it_had_joined_is_not_old():
         assert a.records.floor() == {old.records.origin: 1}
 
 
+async def test_a_run_that_began_in_the_future_is_trimmed_by_its_stamps():
+    """Its clock was wrong once; broken: its log, and those of its later runs, grow until then."""
+    async with fleet() as ships:
+        seeds, tuning = ("a:1", "b:1"), {"log_settled_s": 1.0, "trim_interval_s": 0.01}
+        a = ships.add("a", seeds=seeds, **tuning)
+        now_ms = a.clock.now_ms()
+        epoch = now_ms + 10**9 << COUNTER_BITS
+        b = ships.adopt(Member(NodeId("b"), Region("eu"), "b:1", "b:2", epoch), seeds, **tuning)
+        for engine in (a, b):
+            ships.start(engine)
+        b.records.write("x", stamp=now_ms - 60_000 << COUNTER_BITS)
+        await ships.until(lambda: a.records.floor() == {b.records.origin: 1})
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["linked", "its link takes longer"])
 async def test_events_that_another_member_has_spare_the_state(late: bool):
     """Broken: one member that began with a checkpoint makes those that come back give up theirs."""
