@@ -52,13 +52,13 @@ class FilesystemBlobs:
         return await self._disk.run(self._recover, keep)
 
     def size(self, digest: Digest) -> int | None:
-        if not self._staging.publisher.is_sure(digest):
-            return None
         # A stat in the event loop: microseconds, and a thread would cost a hundred.
         try:
-            return os.stat(self._layout.blob(digest)).st_size
+            size = os.stat(self._layout.blob(digest)).st_size
         except FileNotFoundError:
             return None
+        # Asked after the look: before it, the thread that publishes may not have begun.
+        return size if self._staging.publisher.is_sure(digest) else None
 
     @asynccontextmanager
     async def open(self, digest: Digest) -> AsyncIterator["FileReader"]:

@@ -27,8 +27,8 @@ class Publisher:
 
     def is_sure(self, digest: Digest) -> bool:
         """
-        Whether the blob under that name, if there is one, stays there: its first copy may have
-        its name already, and lose it again. Never blocks.
+        Whether the blob that was seen under that name stays there: its first copy may have its
+        name already, and lose it again. Never blocks.
         """
         return digest not in self._unsure
 
@@ -55,6 +55,6 @@ class Publisher:
                 if not replaced:
                     with suppress(OSError):
                         os.unlink(target)
+                # It stays unsure: who saw it before is about to ask.
                 raise
-            finally:
-                self._unsure.discard(digest)
+            self._unsure.discard(digest)
