@@ -104,11 +104,19 @@ class CatchUp:
             return False
 
     async def _repair(self) -> None:
-        """Pull from a random member that has more: what a push missed comes this way."""
+        """
+        Pull from a random member that has more: what a push missed comes this way. Or from one that
+        has to be asked again: where nobody reads, nobody else does it.
+        """
         while True:
             await asyncio.sleep(self._env.config.antientropy_interval_s)
             vector = self._env.records.vector()
-            ahead = [link for link in self._links.live() if antientropy.behind(vector, link.have)]
+            ahead = [
+                link
+                for link in self._links.live()
+                if antientropy.behind(vector, link.have)
+                or not self._links.leasing.has_asked(link.node)
+            ]
             if ahead:
                 link = ahead[int(self._env.rng.random() * len(ahead))]
                 try:

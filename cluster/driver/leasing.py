@@ -7,7 +7,7 @@ from cluster.gossip.last_said import LastSaid
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Member, NodeId, Vector
+from cluster.model import Greeting, Member, NodeId, Status, Vector
 
 
 class Leasing:
@@ -28,9 +28,10 @@ class Leasing:
         self._leases = Leases(env.config.lease_s)
         self.last_said = LastSaid()
         self.departures = 0
-        """How many members of this region have left in this run; a pull notes it as it begins."""
+        """How often neighbours have left in this run; a pull notes it as it begins."""
         self._asked: dict[NodeId, int] = {}
         """Who was pulled from, and after how many departures."""
+        self._counting_the_left: set[NodeId] = set()
 
     def hear(self, member: Member, have: Vector) -> None:
         """Take note of how far *member* says it is."""
@@ -51,14 +52,40 @@ class Leasing:
         self._grants.grant(member.node, self._env.clock.now_s())
         return True
 
-    def note_left(self, member: Member) -> None:
-        """No lease speaks for what *member* acknowledged any more, and anybody may have it."""
-        if member.region == self._env.me.region:
-            self.departures += 1
+    def counts_the_left(self, greeting: Greeting) -> bool:
+        """
+        Whether the sender counts a neighbour as a member that has left, as far as is known here.
+
+        That one may live, and asks nobody here for a lease: by the sender's this node would read
+        what it has replaced. What it does until the sender has heard, the sender may have.
+        """
+        sender = greeting.member.node
+        if any(self._has_left(other) for other in greeting.known):
+            self._counting_the_left.add(sender)
+            return True
+        if sender in self._counting_the_left:
+            self._counting_the_left.discard(sender)
+            self.note_departure()
+        return False
+
+    def _has_left(self, member: Member) -> bool:
+        left = self._members.status(member.node) is Status.LEFT
+        return left and member.region == self._env.me.region
+
+    def note_departure(self) -> None:
+        """
+        Note that a neighbour has left: no lease speaks for what it acknowledged any more, and
+        anybody may have that.
+        """
+        self.departures += 1
 
     def note_pulled(self, node: NodeId, departures: int) -> None:
         """All that *node* had is here, by a pull that began after so many *departures*."""
         self._asked[node] = departures
+
+    def has_asked(self, node: NodeId) -> bool:
+        """Whether *node* was pulled from since the last departure."""
+        return self._asked.get(node, -1) >= self.departures
 
     def take(self, node: NodeId, asked_at: float) -> None:
         """Note the lease that *node* granted to a question of *asked_at*."""

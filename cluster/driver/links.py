@@ -1,7 +1,7 @@
 """All links of this node: who is known, who is connected, and the tasks that keep it so."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import Protocol
@@ -129,8 +129,9 @@ class Links:
         if status is Status.LEFT:
             self.joining.excuse(node)
             self.clocks.forget(node)
-            if before is None or before.standing.status is not Status.LEFT:
-                self.leasing.note_left(after.member)
+            news = before is None or before.standing.status is not Status.LEFT
+            if news and after.member.region == self._env.me.region:
+                self.leasing.note_departure()
                 self._pull_from_all()
         else:
             self._keep_linked(node)
@@ -204,7 +205,7 @@ class Links:
         news = (member, *self.members.hear(known))
         for new in news:
             self._keep_linked(new.node)
-        for new in (*news, *self._returned(known)):
+        for new in (*news, *self.members.returned(known)):
             for watcher in self._watchers:
                 watcher.met(new)
         link = self._live.get(member.node)
@@ -221,14 +222,6 @@ class Links:
         own = have.get(self._env.records.origin, 0)
         if self.acknowledgements.acknowledge(member.node, own):
             self.changes.beat()
-
-    def _returned(self, known: Sequence[Member]) -> Iterator[Member]:
-        """Those of *known* that have left, as far as is known here, and have started anew."""
-        for member in known:
-            here = self.members.get(member.node)
-            left = self.members.status(member.node) is Status.LEFT
-            if left and here is not None and here.epoch < member.epoch:
-                yield member
 
     def greeting(self, *, current: bool = False) -> Greeting:
         """What this node says of itself now."""
@@ -261,11 +254,11 @@ class Links:
             raise PeerRefused(str(exc)) from exc
         if self.members.status(member.node) is not Status.LEFT:
             self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at, mine_ms)
-        # A member that may be back asks nobody here for a lease yet: by those of the others this
-        # node would read what that one has replaced.
-        gone = any(self.members.status(other.node) is Status.LEFT for other in greeting.known)
-        if greeting.current and not gone:
+        departures = self.leasing.departures
+        if not self.leasing.counts_the_left(greeting) and greeting.current:
             self.leasing.take(member.node, asked_at)
+        if self.leasing.departures > departures:
+            self._pull_from_all()
         return greeting
 
     def answer(self, greeting: Greeting) -> Greeting:

@@ -28,6 +28,7 @@ class Members:
         self._standings: dict[NodeId, Standing] = {}
         self._connected: set[NodeId] = set()
         self._present: tuple[Member, ...] | None = None
+        self._living: tuple[Member, ...] | None = None
         """`others()` and `connected()` as they are until the next change: all are asked often."""
         self._linked: tuple[Member, ...] | None = None
 
@@ -68,6 +69,15 @@ class Members:
             self._note_change()
         return new
 
+    def returned(self, hearsay: Iterable[Member]) -> list[Member]:
+        """Those that have left, as far as is known here, and have started anew since."""
+        return [
+            member
+            for member in hearsay
+            if self.status(member.node) is Status.LEFT
+            and self._others[member.node].epoch < member.epoch
+        ]
+
     def connect(self, node: NodeId) -> None:
         """Note that the link to a known member is up."""
         assert node in self._others, f"{node} was never greeted"
@@ -105,7 +115,9 @@ class Members:
 
         A suspect is waited for. It may be slow, and then still serves what it has.
         """
-        return tuple(m for m in self.others() if self.status(m.node) is not Status.DEAD)
+        if self._living is None:
+            self._living = tuple(m for m in self.others() if self.status(m.node) is not Status.DEAD)
+        return self._living
 
     def standing(self, node: NodeId) -> Standing | None:
         """How *node* stands; None when it is not in the table."""
@@ -182,4 +194,4 @@ class Members:
         self._note_change()
 
     def _note_change(self) -> None:
-        self._present = self._linked = None
+        self._present = self._living = self._linked = None

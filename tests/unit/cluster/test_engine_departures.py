@@ -190,6 +190,42 @@ async def test_what_is_parked_after_joining_is_not_here_either():
         assert await never_reads_stale(a, dot)
 
 
+async def test_whose_clock_was_behind_at_its_start_grants_leases_again():
+    """Nobody reads there meanwhile. Broken: the others ask everybody before each read, for good."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=0.02)
+        await until_all_lease(ships, a, b, c)
+        await ships.kill(a)
+        dot = c.records.write("new", stamp=1 << 40)
+        await ships.until(lambda: b.records.knows(dot))
+        a.clock.wrong_ms, a.records.clock_limit = -5000, 10
+        ships.next_run(a)
+        await a.cluster.wait_joined()
+        await a.until_connected("b", "c")
+        a.clock.wrong_ms, a.records.clock_limit = 0, None
+        await ships.until(lambda: a.records.knows(dot))
+        await asyncio.sleep(1.0)  # The leases of its earlier run are over.
+        await ships.until(lambda: b.leased_by("a") and c.leased_by("a"))
+
+
+async def test_who_hears_of_a_departure_later_is_asked_once_more():
+    """Until then it took part in what that one acknowledged."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**NEWS_ONLY | {"exchange_interval_s": 1000.0})
+        await until_all_lease(ships, a, b, c)
+        for address in ("a:1", "b:1", "c:1"):
+            ships.network.block(address, "probe")
+        ships.network.cut("a:1", "c:1")
+        gone = Rumour(c.member, Standing(Status.LEFT, 1))
+        await a.cluster.service.on_probe(ProbeRequest("test", NodeId("b"), None, (gone,)))
+        await a.cluster.ensure_current()
+        dot = c.records.write("new")
+        await c.cluster.wait_durable(dot)
+        await ships.kill(c)
+        await b.cluster.service.on_probe(ProbeRequest("test", NodeId("a"), None, (gone,)))
+        assert await never_reads_stale(a, dot)
+
+
 async def test_who_names_a_member_that_has_left_gives_no_lease():
     """Of that one's leases nobody asks here any more, and it may write on with the other."""
     async with fleet() as ships:
