@@ -208,8 +208,9 @@ async def test_whose_clock_was_behind_at_its_start_grants_leases_again():
         await ships.until(lambda: b.leased_by("a") and c.leased_by("a"))
 
 
-async def test_who_hears_of_a_departure_later_is_asked_once_more():
-    """Until then it took part in what that one acknowledged."""
+@pytest.mark.parametrize("hears", [False, True], ids=["counts it", "hears of it later"])
+async def test_who_still_counts_a_member_that_has_left_gives_no_lease(hears: bool):
+    """It goes on acknowledging with that one, of whose leases nobody asks here any more."""
     async with fleet() as ships:
         a, b, c = await ships.trio(**NEWS_ONLY | {"exchange_interval_s": 1000.0})
         await until_all_lease(ships, a, b, c)
@@ -221,23 +222,8 @@ async def test_who_hears_of_a_departure_later_is_asked_once_more():
         await a.cluster.ensure_current()
         dot = c.records.write("new")
         await c.cluster.wait_durable(dot)
-        await ships.kill(c)
-        await b.cluster.service.on_probe(ProbeRequest("test", NodeId("a"), None, (gone,)))
-        assert await never_reads_stale(a, dot)
-
-
-async def test_who_names_a_member_that_has_left_gives_no_lease():
-    """Of that one's leases nobody asks here any more, and it may write on with the other."""
-    async with fleet() as ships:
-        a, b, c = await ships.trio(**NEWS_ONLY | {"exchange_interval_s": 1000.0})
-        await until_all_lease(ships, a, b, c)
-        ships.network.block("a:1", "probe")
-        ships.network.block("b:1", "probe")
-        ships.network.cut("a:1", "c:1")
-        gone = Rumour(c.member, Standing(Status.LEFT, 1))
-        await a.cluster.service.on_probe(ProbeRequest("test", NodeId("b"), None, (gone,)))
-        await a.cluster.ensure_current()
-        dot = c.records.write("new")
-        await c.cluster.wait_durable(dot)
+        if hears:
+            await ships.kill(c)
+            await b.cluster.service.on_probe(ProbeRequest("test", NodeId("a"), None, (gone,)))
         assert await never_reads_stale(a, dot)
         assert len(a.cluster.statistics().members) == 1

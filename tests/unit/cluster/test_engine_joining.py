@@ -8,7 +8,7 @@ import pytest
 
 from cluster.errors import JoinRefused, NotCaughtUp, NotDurable
 from cluster.model import Event, Greeting
-from tests.fakes.fleet import PATIENCE_S, fleet
+from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
 
 
 @pytest.mark.parametrize("others", [("b",), ()], ids=["another seed answers", "it has an index"])
@@ -94,21 +94,27 @@ async def test_one_wrong_seed_does_not_stop_a_node_that_another_seed_takes():
         assert b.connected() == {"c"}
 
 
+async def two_that_wait(ships: Fleet, **tuning: object) -> tuple[Engine, Engine]:
+    """Empty nodes a and b, connected, that have given up waiting for a seed called old."""
+    a = ships.add("a", seeds=("old:1", "b:1"), join_timeout_s=0.05, **tuning)
+    b = ships.add("b", seeds=("old:1", "a:1"), join_timeout_s=0.05, **tuning)
+    for engine in (a, b):
+        ships.start(engine)
+    await a.until_connected("b")
+    await b.until_connected("a")
+    for engine in (a, b):
+        await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
+        assert not engine.cluster.is_joined()
+    return a, b
+
+
 async def test_empty_nodes_do_not_make_a_cluster_while_a_seed_may_have_an_index():
     """A cluster of one grows to three, and is slow to start: it is not gone."""
     async with fleet() as ships:
         old = ships.add("old", seeds=("a:1", "b:1"))
         dot = old.records.write("from before")
         old.renew()
-        a = ships.add("a", seeds=("old:1", "b:1"), join_timeout_s=0.05)
-        b = ships.add("b", seeds=("old:1", "a:1"), join_timeout_s=0.05)
-        ships.start(a)
-        ships.start(b)
-        await a.until_connected("b")
-        await b.until_connected("a")
-        for engine in (a, b):
-            await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
-            assert not engine.cluster.is_joined()
+        a, b = await two_that_wait(ships)
         ships.start(old)
         async with asyncio.timeout(PATIENCE_S):
             await a.cluster.wait_joined()
@@ -124,15 +130,7 @@ async def test_who_takes_over_an_index_does_not_vouch_before_it_has_it():
         for number in range(50):
             old.records.write(f"from before {number}")
         old.renew()
-        slow = {"join_timeout_s": 0.05, "antientropy_interval_s": 1000.0}
-        a = ships.add("a", seeds=("old:1", "b:1"), **slow)
-        b = ships.add("b", seeds=("old:1", "a:1"), **slow)
-        ships.start(a)
-        ships.start(b)
-        await a.until_connected("b")
-        await b.until_connected("a")
-        for engine in (a, b):
-            await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
+        a, b = await two_that_wait(ships, antientropy_interval_s=1000.0)
         ships.network.cut("a:1", "old:1")
         apply, disk = b.records.apply, asyncio.Event()
 
@@ -159,14 +157,7 @@ async def test_who_takes_over_an_index_does_not_vouch_before_it_has_it():
 async def test_a_restart_while_waiting_changes_nothing():
     """Who is never ready is started again; it has met others, and is empty as before."""
     async with fleet() as ships:
-        a = ships.add("a", seeds=("old:1", "b:1"), join_timeout_s=0.05)
-        b = ships.add("b", seeds=("old:1", "a:1"), join_timeout_s=0.05)
-        ships.start(a)
-        ships.start(b)
-        await a.until_connected("b")
-        await b.until_connected("a")
-        for engine in (a, b):
-            await ships.until(lambda e=engine: e.log.named("no seed that has an index answers"))
+        a, b = await two_that_wait(ships)
         await ships.kill(a)
         ships.next_run(a)
         await a.until_connected("b")
