@@ -65,7 +65,7 @@ async def test_an_index_that_is_taken_back_takes_along_what_it_kept(open_node: O
 
 
 async def test_an_index_pushes_nothing_again_that_this_node_has_pushed(open_node: OpenIndex):
-    """Nor twice: what it names is written once, by each node that takes such a push."""
+    """Nor twice: what it names is written once, by each run that takes such a push."""
     one, other = open_node("a"), open_node("b")
     await push(one, REPO, "child")
     await exchange(one, other)
