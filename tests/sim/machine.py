@@ -30,7 +30,7 @@ from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
 from tests.sim.loop import Process, SimLoop
 from tests.sim.network import Network
-from tests.sim.watch import MAX_OFFSET_MS, Observer, Overheard, Watch
+from tests.sim.watch import Observer, Overheard, Watch
 
 START_MS = 1_700_000_000_000
 
@@ -225,6 +225,10 @@ class Machine:
     def ready(self) -> bool:
         return self.running is not None and self.running.ready
 
+    def runs(self, epoch: int) -> bool:
+        """Whether the run that writes the log *epoch* is not over; it may be paused."""
+        return self.running is not None and self.running.index.replica.origin.epoch == epoch
+
     @property
     def up(self) -> bool:
         """Running, and not paused."""
@@ -244,7 +248,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         QuietLog(partial(machine.observer.counted_dead, machine.name)),
         machine.clock,
     )
-    clock, watch = HybridClock(wall, MAX_OFFSET_MS), Watch(machine)
+    clock, watch = HybridClock(wall), Watch(machine)
     writers: list[SimWriter] = []
 
     def make_writer(journal: Any) -> SimWriter:

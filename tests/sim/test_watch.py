@@ -8,13 +8,16 @@ import pytest
 from cluster.model import Dot, Origin
 from tests.sim.watch import Observer, Overheard
 
-READER = SimpleNamespace(node="n1", rpc="n1:1")
+READER = SimpleNamespace(node="n1", rpc="n1:1", epoch=5)
 EARLIER, PRESENT = Origin("n0", 1), Origin("n0", 2)
 
 
-def lease(told: Dot, have: dict[Origin, int], *, lacks: bool, current: bool = True) -> list[str]:
+def lease(
+    told: Dot, have: dict[Origin, int], *, lacks: bool, current: bool = True, runs: int = 5
+) -> list[str]:
     """What is said of a lease that n0 gives to a reader, after it acknowledged *told*."""
-    observer = Observer(lambda _: [SimpleNamespace(address="n1:1")] if lacks else [])
+    machine: Any = SimpleNamespace(address="n1:1", runs=lambda epoch: epoch == runs)
+    observer = Observer(lambda _: [machine] if lacks else [])
     observer.acknowledged(told)
     service = SimpleNamespace(on_hello=lambda _: SimpleNamespace(current=current))
     greeting: Any = SimpleNamespace(member=READER, have=have)
@@ -42,3 +45,9 @@ def test_a_lease_without_what_was_acknowledged_is_told(run: Origin):
 )
 def test_other_leases_are_right(told: Dot, have: dict[Origin, int], lacks: bool, current: bool):
     assert lease(told, have, lacks=lacks, current=current) == []
+
+
+def test_a_run_that_is_over_reads_by_no_lease():
+    """Broken: a late greeting, of a run whose disk is gone, counts as that of a reader."""
+    told = Dot("n0", 1, 7)
+    assert lease(told, {EARLIER: 6}, lacks=True, runs=6) == []
