@@ -207,12 +207,12 @@ async def leave(world: "World", step: Step) -> None:
             running.ready = True  # somebody thought better of it
             return
         world.held_down.add(machine.address)
-        # Whoever has been told does not wait for it, while others are still being told.
+        # Whoever has been told does not count it, while others are still being told.
         machine.may_be_unknown = True
+        machine.stranger_until = math.inf
         await _tell_that_it_leaves(world, running)
         if machine.running is running:
             machine.kill()
-        machine.stranger_until = math.inf
         if world.healed_at is not None:
             machine.start()
             machine.stranger_until = world.loop.time() + KNOWN_S

@@ -2,7 +2,7 @@
 What the simulator sees of every node that no client sees: its log, its leases, what it forgets.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +113,8 @@ class Watch:
         self._applied: dict[Origin, int] = {}
         self._made = 0
         self._floor: Vector = {}
+        self._known: dict[str, str] = {}
+        """Whom the node knew, and where, when it last decided to forget something."""
         self._restoring = False
         self._found_stamp = 0
         """The latest stamp in the log when the run began."""
@@ -127,6 +129,19 @@ class Watch:
                 self._note(origin, 0, seq)
             last = self._event(origin, seq)
             self._found_stamp = max(self._found_stamp, 0 if last is None else last.stamp)
+
+    def on_trim(
+        self, trim: Callable[[Vector], Awaitable[None]]
+    ) -> Callable[[Vector], Awaitable[None]]:
+        """*trim*, which notes who is known: the decision is carried out some time later."""
+
+        async def noting(upto: Vector) -> None:
+            running = self._machine.running
+            assert running is not None, "what does not run forgets nothing"
+            self._known = {str(m.node): m.rpc for m in running.cluster._links.known()}
+            await trim(upto)
+
+        return noting
 
     def on_group(self) -> None:
         """Check what was just applied, and what was just forgotten."""
@@ -172,13 +187,8 @@ class Watch:
                 )
 
     def _members_among(self, machines: "Sequence[Machine]") -> list[str]:
-        if not machines:
-            return []
-        running = self._machine.running
-        assert running is not None, "what does not run forgets nothing"
-        known = {str(m.node): m.rpc for m in running.cluster._links.known()}
-        due = [m for m in machines if m.name in known or not m.may_be_unknown]
-        return answering(due, {**known, self._machine.name: self._machine.address})
+        due = [m for m in machines if m.name in self._known or not m.may_be_unknown]
+        return answering(due, {**self._known, self._machine.name: self._machine.address})
 
     def _complain(self, text: str) -> None:
         self._observer.violations.append(text)
