@@ -8,6 +8,7 @@ from sortedcontainers import SortedDict
 
 from cluster.model import Consistency, Dot, Event, Key, Origin, Stamp
 from node.index import keys, objects
+from node.index.store import FAMILIES
 from tests.sim import checker, order, reads
 from tests.sim.history import Link, Links, Op
 from tests.sim.plan import WRITES
@@ -35,7 +36,7 @@ class History:
     def __init__(self) -> None:
         self.clients = SimpleNamespace(history=[])
         self.plan = SimpleNamespace(copies=2)
-        self.observer = SimpleNamespace(events={})
+        self.observer = SimpleNamespace(events={}, late=set())
 
     def lost(self, since: float) -> set[str]:
         return {m.address for m in self.machines if m.lost_disk[1] and m.lost_disk[0] > since}
@@ -279,3 +280,39 @@ def test_referrers_are_those_that_were_pushed(
     reach = {"n0:1": {Origin("n0", 1): 2}}
     world.op("referrers", 9.0, subject="sha256:s", listed=listed, reach=reach)
     assert [text.partition(":")[0] for text in reads.reads(world)] == ([told] if told else [])
+
+
+def of_tag(tag: str, row: bytes) -> Any:
+    """A disk of which each family has a row that is about this tag, or its sums."""
+    named = keys.join("lib/app", tag)
+    found = {family: {named: row} for family in FAMILIES}
+    return SimpleNamespace(
+        families=found
+        | {"history": {keys.history("lib/app", tag, 5, Dot("n0", 1, 1)): row}}
+        | {"tagged": {keys.join("lib/app", "sha256:a", tag): row}}
+    )
+
+
+def test_a_tag_that_may_differ_is_not_compared():
+    """Broken: decision 6 is no excuse; or it excuses another tag, or what is no tag's."""
+    one, other = of_tag("v1", b"one"), of_tag("v1", b"other")
+    everything = [family for family in FAMILIES if family not in checker.LOCAL_FAMILIES]
+    others = [family for family in everything if family not in checker.TAG_FAMILIES]
+    assert checker.differences(one, other) == everything
+    assert checker.differences(one, other, {("lib/app", "v1")}) == others
+    tags = [family for family in everything if family != "merkle"]
+    assert checker.differences(one, other, {("lib/app", "v10"), ("lib", "v1")}) == tags
+
+
+@pytest.mark.parametrize(("late", "told"), [({("lib/app", "v1")}, 0), ({("lib/app", "v2")}, 4)])
+def test_a_tag_that_may_differ_is_not_judged(world: Any, late: set[Any], told: int):
+    """Broken: decision 6 is no excuse; or it excuses another tag."""
+    push = world.op("push", 1.0, digest="sha256:a")
+    world.op("push", 2.0, digest="sha256:b", seen=LOG)
+    reach = {"n0:1": {Origin("n0", 1): 2}}
+    world.op("pull_tag", 9.0, digest=push.digest, reach=reach)
+    world.op("pull_tag", 9.0, outcome="missing", reach=reach)
+    world.op("list_tags", 9.0, reach=reach)
+    world.machines = [SimpleNamespace(address="n0:1", disk=Disk(9), lost_disk=(0.0, None))]
+    world.observer.late = late
+    assert len([*reads.reads(world), *checker._final_tags(world)]) == told

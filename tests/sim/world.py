@@ -62,6 +62,9 @@ class Result:
     failed: int = 0
     converged_s: float | None = None
     simulated_s: float = 0.0
+    late: int = 0
+    """Tags written beyond what their history keeps (decision 6): nodes may differ in them."""
+
     handles: int = 0
     trace: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -199,7 +202,8 @@ class World:
         if not all(m.ready for m in self.machines):
             return False
         first, *others = self.machines
-        return all(not checker.differences(first.disk, m.disk) for m in others)
+        late = self.observer.late
+        return all(not checker.differences(first.disk, m.disk, late) for m in others)
 
     # --- what clients and faults ask -------------------------------------------------------------
 
@@ -422,6 +426,7 @@ def _fill(result: Result, world: World) -> None:
     result.alone = sum(len(op.holders) < world.plan.copies for op in ops if op.holders)
     result.converged_s = world.converged_s
     result.simulated_s = world.loop.time()
+    result.late = len(world.observer.late)
     result.handles = world.loop.handles_run
     result.trace = world.network.crc
     result.met = +world.met_pairs
