@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from cluster.errors import NotDurable
-from cluster.model import Digest, Dot
+from cluster.errors import (
+    BlobUnavailable,
+    NotCaughtUp,
+    NotDurable,
+    NotEnoughNodes,
+    StorageFull,
+)
+from cluster.model import Consistency, Digest, Dot
 from node.errors import (
     ManifestBlobUnknown,
     ManifestDigestMismatch,
@@ -57,7 +63,7 @@ class Push:
             ManifestBlobUnknown: it names content that the repository does not have.
             NotCaughtUp, ClockOff, NotEnoughNodes: see `prepare_write`.
             BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
-            NotDurable: too few nodes confirmed it in time. It was taken back.
+            NotDurable: too few nodes confirmed it in time. What fails from there on is taken back.
             StorageFailure: it could not be written; or not be taken back, which is tried again.
         """
         consistency = await prepare_write(self._index, self._replicator, repository)
@@ -74,7 +80,10 @@ class Push:
         )
         try:
             receipt = await acknowledge(self._replicator, stored.event, consistency)
-        except NotDurable:
+            if consistency is Consistency.GLOBAL:
+                # Who counted as dead when the blobs were copied may live now, and has the event.
+                copies = await self._replicator.ensure_copies(named, consistency)
+        except (NotDurable, NotCaughtUp, NotEnoughNodes, BlobUnavailable, StorageFull):
             await self._withdrawals.withdraw(repository, digest, stored)
             raise
         except BaseException:

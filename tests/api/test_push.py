@@ -4,8 +4,15 @@ import json
 
 import pytest
 
+from cluster.errors import (
+    BlobUnavailable,
+    ClusterError,
+    NotCaughtUp,
+    NotEnoughNodes,
+    StorageFull,
+)
 from cluster.gossip.merge import Presence
-from cluster.model import Digest
+from cluster.model import Consistency, Digest
 from node.api.context import ApiLimits
 from node.index import rows
 from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
@@ -340,3 +347,63 @@ async def test_the_manifest_may_have_exactly_4_mib(registry: Registry):
     answer = await registry.put_manifest("lib/app", "v2", body + b" ")
     assert answer.status == 413
     assert answer.codes == ["SIZE_INVALID"]
+
+
+class LaterFailing:
+    """The replicator's `ensure_copies`: who asks again, as a write is durable, gets *error*."""
+
+    def __init__(self, registry: Registry, error: ClusterError | None) -> None:
+        self._waited = registry.replicator.waited_with
+        self._error = error
+        self.asked: list[int] = []
+        """How many events were durable when it was asked for a manifest's blobs."""
+
+    async def __call__(self, blobs: object, consistency: Consistency) -> int:
+        self.asked.append(len(self._waited))
+        if len(self.asked) > 1 and self._error is not None:
+            raise self._error
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("consistency", "asked"),
+    [("global", [0, 1]), ("region", [0]), ("local", [0])],
+)
+async def test_who_comes_to_life_during_a_push_gets_the_blobs(
+    registry: Registry, consistency: str, asked: list[int]
+):
+    """Broken: who counted as dead when the blobs were copied has a `global` manifest without."""
+    await registry.call("PUT", "/atoll/v1/projects/lib", json={"consistency": consistency})
+    registry.replicator.waited_with.clear()
+    copies = registry.replicator.ensure_copies = LaterFailing(registry, None)
+    await registry.push_image("lib/app", "v1")
+    assert copies.asked == asked
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BlobUnavailable(Digest.of(b""), "nobody is there"),
+        StorageFull("it is full"),
+        NotEnoughNodes(2, 1),
+        NotCaughtUp("this node is stopping"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_push_without_the_blobs_of_who_came_to_life_is_taken_back(
+    registry: Registry, error: ClusterError
+):
+    """Broken: a client is told 503, and what it pushed stays."""
+    await registry.call("PUT", "/atoll/v1/projects/lib", json={"consistency": "global"})
+    await registry.push_image("lib/app", "v1")
+    before = await registry.call("GET", "/v2/lib/app/manifests/v1")
+    config, layer = (
+        await registry.push_blob("lib/app", b"c"),
+        await registry.push_blob("lib/app", b"l"),
+    )
+    registry.replicator.ensure_copies = LaterFailing(registry, error)
+    body = image((config, 1), (layer, 1))
+    answer = await registry.call("PUT", "/v2/lib/app/manifests/v1", data=body)
+    assert answer.status == 503
+    assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).body == before.body
+    assert (await registry.call("GET", f"/v2/lib/app/manifests/{Digest.of(body)}")).status == 404
