@@ -273,7 +273,6 @@ def assemble(machine: Machine, process: Process) -> Running:
         epoch=index.replica.origin.epoch,
     )
     records: Any = index.replica
-    # Not by a class around it: what is asked so often would cost a third of the time.
     records.trim = watch.on_trim(records.trim)
     cluster = Cluster(
         me,

@@ -10,7 +10,7 @@ from cluster.gossip.merge import Left, Version
 from cluster.model import Dot, Event, Key, Origin, Stamp
 from node.index import keys, rows
 from node.index.rows import TrimmedTotalsRow
-from tests.sim.watch import Observer, Overheard, Watch
+from tests.sim.watch import Observer, Overheard, Watch, named_by
 
 READER = SimpleNamespace(node="n1", rpc="n1:1", epoch=5)
 EARLIER, PRESENT = Origin("n0", 1), Origin("n0", 2)
@@ -82,5 +82,6 @@ def test_what_names_a_dropped_write_is_late(
     families = {"history": history, "histories": {keys.join("lib/app", "v1"): totals}}
     machine: Any = SimpleNamespace(observer=observer, disk=SimpleNamespace(families=families))
     dot = Dot("n0", 1, 2)
-    Watch(machine)._note_late(Event(dot, Stamp(9), kind_of(body), WRITTEN.key, encode_body(body)))
+    event = Event(dot, Stamp(9), kind_of(body), WRITTEN.key, encode_body(body))
+    Watch(machine)._note_late(event, named_by(event))
     assert observer.late == ({("lib/app", "v1")} if late else set())

@@ -171,23 +171,24 @@ class Watch:
                 if event is None:
                     self._complain(f"order: {self._machine.name} has no {origin} {seq}")
                     continue
-                self._note_late(event)
-                for dot in named_by(event):
+                named = named_by(event)
+                self._note_late(event, named)
+                for dot in named:
                     if dot.seq > applied.get(dot.origin, 0):
                         self._complain(
                             f"order: {self._machine.name} applied {event.dot} without {dot}"
                         )
 
-    def _note_late(self, event: Event) -> None:
+    def _note_late(self, event: Event, named: Sequence[Dot]) -> None:
         """
-        Note the tag if *event* names a write of which nothing is left here (decision 6).
+        Note the tag if a write that *event* has *named* is dropped here (decision 6).
 
         It may have been dropped for this very event, which then is in time.
         """
         collection, repository, tag = event.key
         if collection != objects.TAG:
             return
-        dropped = [dot for dot in named_by(event) if not self._is_kept(event.key, dot)]
+        dropped = [dot for dot in named if not self._is_kept(event.key, dot)]
         if not dropped:
             return
         if event.kind != "withdraw":
