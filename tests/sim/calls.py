@@ -43,9 +43,10 @@ class _InOrder:
         self._pair = source, target
         self._last_arrival: float | None = 0.0
 
-    def send(self, deliver: Callable[[], None]) -> None:
+    def send(self, deliver: Callable[[], None]) -> float | None:
         if self._last_arrival is not None:
             self._last_arrival = self._network.send(*self._pair, deliver, self._last_arrival)
+        return self._last_arrival
 
 
 class Call:
@@ -73,10 +74,14 @@ class Call:
             self.network._later(KEEPALIVE_S, self.fail_if_silent)
 
     def _send_request(self, deliver: Callable[[], None]) -> None:
-        self.network.send(self.caller, self.callee, deliver)
+        self._note(self.network.send(self.caller, self.callee, deliver))
 
     def _send_answer(self, deliver: Callable[[], None]) -> None:
-        self.network.send(self.callee, self.caller, deliver)
+        self._note(self.network.send(self.callee, self.caller, deliver))
+
+    def _note(self, arrival: float | None) -> None:
+        if arrival is None:
+            self.network.hang(self)
 
     def end(self) -> None:
         """The caller has what it wanted, or wants it no more."""
@@ -237,10 +242,10 @@ class _Push(_Unary):
         super()._reply(result, error)
 
     def _send_request(self, deliver: Callable[[], None]) -> None:
-        self._stream.requests.send(deliver)
+        self._note(self._stream.requests.send(deliver))
 
     def _send_answer(self, deliver: Callable[[], None]) -> None:
-        self._stream.answers.send(deliver)
+        self._note(self._stream.answers.send(deliver))
 
 
 class _Stream(Call):
@@ -290,7 +295,7 @@ class _Stream(Call):
         self._send_item(last)
 
     def _send_item(self, item: Any) -> None:
-        self._answers.send(lambda: self._receive(item))
+        self._note(self._answers.send(lambda: self._receive(item)))
 
     def _receive(self, item: Any) -> None:
         if item is _END or isinstance(item, Exception):

@@ -7,6 +7,7 @@ keepalive after 15 s, a lost call hangs until the deadline, items of one stream 
 what a short partition holds back arrives after it.
 """
 
+import math
 import random
 import zlib
 from collections.abc import Callable
@@ -71,6 +72,8 @@ class Network:
         self._held: dict[tuple[str, str], list[tuple[float, Callable[[], None]]]] = {}
         self._open: dict[int, Call] = {}
         self._calls = 0
+        self._hung: set[Call] = set()
+        self._last_hung = 0.0
 
     # --- the edge to the engine ------------------------------------------------------------------
 
@@ -173,3 +176,16 @@ class Network:
 
     def close(self, call: "Call") -> None:
         self._open.pop(call.number, None)
+        if call in self._hung:
+            self._hung.discard(call)
+            self._last_hung = self.loop.time()
+
+    def hang(self, call: "Call") -> None:
+        """Note that a message of *call* did not get through: it may wait until its deadline."""
+        if call.number in self._open:
+            self._hung.add(call)
+
+    def last_hung(self) -> float:
+        """When somebody last waited for what was lost; infinite while somebody does."""
+        waits = any(not call.caller_process.dead for call in self._hung)
+        return math.inf if waits else self._last_hung

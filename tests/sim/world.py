@@ -240,9 +240,11 @@ class World:
             # Who is no relay of its region says how far it is when it greets, after a pause and a
             # round trip; another one may go by in pulling what the event builds on.
             prompt_s += self.machines[0].config.heartbeat_remote_interval_s + 2 * FAR_S
-        if op.start > self.last_fault + QUIET_S and op.end - op.start > prompt_s:
+        # What a fault has lost, somebody may wait for long after it, and others for them.
+        quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
+        if op.start > quiet_from and op.end - op.start > prompt_s:
             self.slow.append(f"took longer than {prompt_s:.1f} s: {op}")
-        if self.loop.time() > self.last_fault + QUIET_S:
+        if self.loop.time() > quiet_from:
             self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
 
     def _look_everywhere(self, op: Op) -> None:
