@@ -125,6 +125,5 @@ class Leasing:
 
         What the one that reads has it need not be told: *but*.
         """
-        # One that counts as dead and is connected has not contradicted yet.
-        there = (*self._members.living(), *self._members.connected())
+        there = self._members.living()
         return all(self._asked.get(m.node, -1) >= since for m in there if m.node != but)

@@ -22,7 +22,7 @@ class PullBegun(NamedTuple):
     """When a pull began."""
 
     departures: int
-    """How many members of this region had left."""
+    """How often neighbours had left (`Leasing.departures`)."""
 
     clock_lag_ms: float
     """How far this node's wall clock was behind its members'."""

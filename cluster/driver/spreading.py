@@ -8,7 +8,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
 from cluster.gossip.spread import NodeState, Spread, spread
-from cluster.model import Dot, Region, Status
+from cluster.model import Dot, Region
 
 
 class Spreading:
@@ -48,12 +48,13 @@ class Spreading:
         me, origin = self._env.me, dot.origin
         own = self._env.records.vector().get(origin, 0)
         nodes = [NodeState(me.node, me.region, True, own >= dot.seq)]
+        # One that is merely cut off from here serves its own region all the same.
+        living = {member.node for member in self._links.living()}
         for member in self._links.known():
             link = self._links.link(member.node)
             has = 0 if link is None else link.have.get(origin, 0)
             if link is not None and origin == self._env.records.origin:
                 has = max(has, self._links.acknowledgements.acked(member.node))
-            # One that is merely cut off from here serves its own region all the same.
-            live = self._links.members.status(member.node) is not Status.DEAD
-            nodes.append(NodeState(member.node, member.region, live, has >= dot.seq))
+            alive = member.node in living
+            nodes.append(NodeState(member.node, member.region, alive, has >= dot.seq))
         return spread(nodes, regions)

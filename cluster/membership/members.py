@@ -111,12 +111,17 @@ class Members:
 
     def living(self) -> tuple[Member, ...]:
         """
-        The other members that are neither dead nor left, connected or not: those to wait for.
+        The other members that are there, connected or not: those to wait for.
 
-        A suspect is waited for. It may be slow, and then still serves what it has.
+        A suspect is waited for. It may be slow, and then still serves what it has. So is one that
+        counts as dead while its link is up: others said so, and it has not contradicted yet.
         """
         if self._living is None:
-            self._living = tuple(m for m in self.others() if self.status(m.node) is not Status.DEAD)
+            self._living = tuple(
+                m
+                for m in self.others()
+                if self.status(m.node) is not Status.DEAD or self.is_connected(m.node)
+            )
         return self._living
 
     def standing(self, node: NodeId) -> Standing | None:

@@ -16,7 +16,7 @@ class Peers(Protocol):
         ...
 
     def living(self) -> Sequence[Member]:
-        """The members that are not dead, connected or not: their clients may be reading."""
+        """The members that are there, connected or not: their clients may be reading."""
         ...
 
     def connected(self) -> Sequence[Member]:

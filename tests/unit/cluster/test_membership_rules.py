@@ -10,7 +10,7 @@ from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Member, NodeId, Region
+from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
 
 
 def member(node: str, host: str = "", epoch: int = 1) -> Member:
@@ -88,6 +88,18 @@ def test_connected_members():
     members.disconnect(NodeId("c"))
     members.disconnect(NodeId("unknown"))
     assert members.connected() == ()
+
+
+def test_the_dead_are_waited_for_while_their_link_is_up():
+    """Others say that it is dead; if nobody waits, its clients read what is no more."""
+    members = Members(ME, 10)
+    members.greet(member("b"))
+    members.take(Rumour(member("b"), Standing(Status.DEAD, 1)))
+    assert members.living() == ()
+    members.connect(NodeId("b"))
+    assert members.living() == (member("b"),)
+    members.disconnect(NodeId("b"))
+    assert members.living() == ()
 
 
 def test_joined_without_seeds():
