@@ -66,6 +66,8 @@ class Call:
         self.digest = args[0] if method in ("fetch", "hold") and args else None
         self._work: asyncio.Task[Any] | None = None
         self.done = False
+        self.hung = False
+        """A message of it did not get through: the caller may wait until its deadline."""
 
     def start(self) -> None:
         self.network.open(self)
@@ -74,14 +76,13 @@ class Call:
             self.network._later(KEEPALIVE_S, self.fail_if_silent)
 
     def _send_request(self, deliver: Callable[[], None]) -> None:
-        self._note(self.network.send(self.caller, self.callee, deliver))
+        self._note_arrival(self.network.send(self.caller, self.callee, deliver))
 
     def _send_answer(self, deliver: Callable[[], None]) -> None:
-        self._note(self.network.send(self.callee, self.caller, deliver))
+        self._note_arrival(self.network.send(self.callee, self.caller, deliver))
 
-    def _note(self, arrival: float | None) -> None:
-        if arrival is None:
-            self.network.hang(self)
+    def _note_arrival(self, at: float | None) -> None:
+        self.hung |= at is None
 
     def end(self) -> None:
         """The caller has what it wanted, or wants it no more."""
@@ -242,10 +243,10 @@ class _Push(_Unary):
         super()._reply(result, error)
 
     def _send_request(self, deliver: Callable[[], None]) -> None:
-        self._note(self._stream.requests.send(deliver))
+        self._note_arrival(self._stream.requests.send(deliver))
 
     def _send_answer(self, deliver: Callable[[], None]) -> None:
-        self._note(self._stream.answers.send(deliver))
+        self._note_arrival(self._stream.answers.send(deliver))
 
 
 class _Stream(Call):
@@ -295,7 +296,7 @@ class _Stream(Call):
         self._send_item(last)
 
     def _send_item(self, item: Any) -> None:
-        self._note(self._answers.send(lambda: self._receive(item)))
+        self._note_arrival(self._answers.send(lambda: self._receive(item)))
 
     def _receive(self, item: Any) -> None:
         if item is _END or isinstance(item, Exception):

@@ -26,7 +26,7 @@ from tests.sim.watch import Tags
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-LOCAL_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
+OWN_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 """What a node keeps for itself; everything else is the same everywhere."""
 
 TAG_FAMILIES = frozenset({"tags", "tagged", "conflicts", "history", "histories", "merkle"})
@@ -47,7 +47,7 @@ def differences(one: Disk, other: Disk, late: Tags = frozenset()) -> list[str]:
     return [
         family
         for family in FAMILIES
-        if family not in LOCAL_FAMILIES and _rows(one, family, late) != _rows(other, family, late)
+        if family not in OWN_FAMILIES and _rows(one, family, late) != _rows(other, family, late)
     ]
 
 
@@ -68,7 +68,7 @@ def _rows(disk: Disk, family: str, late: Tags) -> Mapping[bytes, bytes]:
 
 async def check(world: "World") -> list[str]:
     """Everything that can be said once the cluster has healed."""
-    found = list(world.late)
+    found = list(world.unlike)
     found += _acknowledged(world)
     found += _against_model(world)
     found += reads(world)

@@ -72,7 +72,6 @@ class Network:
         self._held: dict[tuple[str, str], list[tuple[float, Callable[[], None]]]] = {}
         self._open: dict[int, Call] = {}
         self._calls = 0
-        self._hung: set[Call] = set()
         self._last_hung = 0.0
 
     # --- the edge to the engine ------------------------------------------------------------------
@@ -176,16 +175,10 @@ class Network:
 
     def close(self, call: "Call") -> None:
         self._open.pop(call.number, None)
-        if call in self._hung:
-            self._hung.discard(call)
+        if call.hung:
             self._last_hung = self.loop.time()
-
-    def hang(self, call: "Call") -> None:
-        """Note that a message of *call* did not get through: it may wait until its deadline."""
-        if call.number in self._open:
-            self._hung.add(call)
 
     def last_hung(self) -> float:
         """When somebody last waited for what was lost; infinite while somebody does."""
-        waits = any(not call.caller_process.dead for call in self._hung)
+        waits = any(c.hung and not c.caller_process.dead for c in self._open.values())
         return math.inf if waits else self._last_hung

@@ -63,7 +63,7 @@ class Result:
     converged_s: float | None = None
     simulated_s: float = 0.0
     late: int = 0
-    """Tags written beyond what their history keeps (decision 6): nodes may differ in them."""
+    """Tags of `Observer.late`: nodes may differ in them (decision 6)."""
 
     handles: int = 0
     trace: int = 0
@@ -112,7 +112,7 @@ class World:
         """Acknowledged writes that did not get around in time, though nothing was wrong."""
         self.healed_at: float | None = None
         self.converged_s: float | None = None
-        self.late: list[str] = []
+        self.unlike: list[str] = []
         """What was not alike yet when it should have been."""
 
     # --- building --------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ class World:
         if self._is_whole(clients):
             self.converged_s = self.loop.time() - self.healed_at
         else:
-            self.late = list(checker.unlike(self))
+            self.unlike = list(checker.unlike(self))
         # Clients end by themselves: each has its patience.
         await asyncio.gather(*clients, *faulty)
         await asyncio.sleep(SYNC_S)
