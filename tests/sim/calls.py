@@ -20,8 +20,11 @@ DEADLINE_S: Final = 30.0
 WINDOW: Final = 8
 """Stream items on their way before the sender waits, as HTTP/2 flow control would have it."""
 
-WITHOUT_DEADLINE: Final = frozenset({"hold"})
-"""Calls that the client gives no deadline of its own; the engine limits them."""
+PATIENT: Final = frozenset({"hold"})
+"""
+Calls that the client gives no deadline of its own. The engine does, of half a minute and more; its
+patience with all others is over before a simulation expects writes to be prompt again.
+"""
 
 _END: Final = object()
 
@@ -67,7 +70,7 @@ class Call:
         self._work: asyncio.Task[Any] | None = None
         self.done = False
         self.hung = False
-        """A message of it did not get through: the caller may wait until its deadline."""
+        """A message of it did not get through, and the caller may wait long for that."""
 
     def start(self) -> None:
         self.network.open(self)
@@ -82,7 +85,7 @@ class Call:
         self._note_arrival(self.network.send(self.callee, self.caller, deliver))
 
     def _note_arrival(self, at: float | None) -> None:
-        self.hung |= at is None
+        self.hung |= at is None and self.method in PATIENT
 
     def end(self) -> None:
         """The caller has what it wanted, or wants it no more."""
@@ -149,7 +152,7 @@ class _Unary(Call):
     async def result(self) -> Any:
         self.start()
         timer = None
-        if self.method not in WITHOUT_DEADLINE:
+        if self.method not in PATIENT:
             timer = self.network.loop.call_later(
                 DEADLINE_S, self.fail, PeerUnreachable("deadline"), context=self.network._context
             )
