@@ -1,4 +1,4 @@
-"""The seeded bugs are looked for at night; that there is something to put them into, each time."""
+"""`make mutants` looks for the seeded bugs; that there is something to put them into, here."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.sim.mutants import MUTANTS, Mutant, by_name, mutated
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_changes_something_that_is_there(mutant: Mutant):
-    """Broken: the engine has changed, and nobody notices before the night that a bug is none."""
+    """Broken: the engine has changed, and a bug is none any more."""
     before = [getattr(owner, name) for owner, name, _ in mutant.replacements]
     with mutated(mutant):
         during = [getattr(owner, name) for owner, name, _ in mutant.replacements]
