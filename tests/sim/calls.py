@@ -39,17 +39,41 @@ class SimTransport:
 
 
 class _InOrder:
-    """Messages of a stream, one way: none overtakes another, nor arrives behind a lost one."""
+    """
+    Messages of a stream, one way: none overtakes another, nor arrives without those before it.
+
+    What comes behind one that a partition holds back waits for that; behind a lost one, for ever.
+    """
 
     def __init__(self, network: Network, source: str, target: str) -> None:
         self._network = network
         self._pair = source, target
-        self._last_arrival: float | None = 0.0
+        self._last_arrival = 0.0
+        self._missing: Callable[[], None] | None = None
+        self._behind: list[Callable[[], None]] = []
 
     def send(self, deliver: Callable[[], None]) -> float | None:
-        if self._last_arrival is not None:
-            self._last_arrival = self._network.send(*self._pair, deliver, self._last_arrival)
-        return self._last_arrival
+        if self._missing is not None:
+            self._behind.append(deliver)
+            return None
+
+        def arrive() -> None:
+            deliver()
+            if self._missing is arrive:
+                self._go_on()
+
+        at = self._network.send(*self._pair, arrive, self._last_arrival)
+        if at is None:
+            self._missing = arrive
+        else:
+            self._last_arrival = at
+        return at
+
+    def _go_on(self) -> None:
+        self._missing = None
+        behind, self._behind = self._behind, []
+        for deliver in behind:
+            self.send(deliver)
 
 
 class Call:
