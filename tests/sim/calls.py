@@ -52,10 +52,10 @@ class _InOrder:
         self._missing: Callable[[], None] | None = None
         self._behind: list[Callable[[], None]] = []
 
-    def send(self, deliver: Callable[[], None]) -> float | None:
+    def send(self, deliver: Callable[[], None]) -> None:
         if self._missing is not None:
             self._behind.append(deliver)
-            return None
+            return
 
         def arrive() -> None:
             deliver()
@@ -67,7 +67,6 @@ class _InOrder:
             self._missing = arrive
         else:
             self._last_arrival = at
-        return at
 
     def _go_on(self) -> None:
         self._missing = None
@@ -270,10 +269,10 @@ class _Push(_Unary):
         super()._reply(result, error)
 
     def _send_request(self, deliver: Callable[[], None]) -> None:
-        self._note_arrival(self._stream.requests.send(deliver))
+        self._stream.requests.send(deliver)
 
     def _send_answer(self, deliver: Callable[[], None]) -> None:
-        self._note_arrival(self._stream.answers.send(deliver))
+        self._stream.answers.send(deliver)
 
 
 class _Stream(Call):
@@ -323,7 +322,7 @@ class _Stream(Call):
         self._send_item(last)
 
     def _send_item(self, item: Any) -> None:
-        self._note_arrival(self._answers.send(lambda: self._receive(item)))
+        self._answers.send(lambda: self._receive(item))
 
     def _receive(self, item: Any) -> None:
         if item is _END or isinstance(item, Exception):
