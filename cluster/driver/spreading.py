@@ -55,6 +55,6 @@ class Spreading:
             has = 0 if link is None else link.have.get(origin, 0)
             if link is not None and origin == self._env.records.origin:
                 has = max(has, self._links.acknowledgements.acked(member.node))
-            alive = member.node in living
-            nodes.append(NodeState(member.node, member.region, alive, has >= dot.seq))
+            live = member.node in living
+            nodes.append(NodeState(member.node, member.region, live, has >= dot.seq))
         return spread(nodes, regions)

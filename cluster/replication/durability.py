@@ -71,18 +71,20 @@ class Durability:
         goal = partial(self.required, consistency)
         # Until none is short at one and the same time: while the last one got its copies, a member
         # that holds the first may have gone.
-        while lacking := [
-            (digest, size) for digest, size in dict(blobs).items() if self._wanted(digest, goal)
-        ]:
-            for digest, size in lacking:
+        while lacking := self._lacking(blobs, goal):
+            for digest, size in lacking.items():
                 # All at once; the loop below only waits.
                 if self.jobs.get(digest) is None:
                     _ = self._start(digest, size, goal)
-            for digest, size in lacking:
+            for digest, size in lacking.items():
                 await self._secure(digest, size, goal)
         if consistency is not Consistency.LOCAL:
             self._note_degraded([digest for digest, _ in blobs])
         return min((len(self._holding(digest)) for digest, _ in blobs), default=None)
+
+    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+        """Whether `ensure_copies` would have to wait now: members come and go."""
+        return bool(self._lacking(blobs, partial(self.required, consistency)))
 
     def is_short(self, digest: Digest) -> bool:
         """
@@ -172,6 +174,10 @@ class Durability:
     def _reachable(self) -> int:
         """How many can have it now, for work that nobody waits for."""
         return min(self._env.config.copies, 1 + len(self._peers.connected()))
+
+    def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
+        """Those that have too few copies, with their sizes."""
+        return {digest: size for digest, size in blobs if self._wanted(digest, goal)}
 
     def _wanted(self, digest: Digest, goal: Goal) -> int:
         """How many copies are missing; 0 when there are enough."""

@@ -337,6 +337,10 @@ class Replicator(Protocol):
         """
         ...
 
+    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+        """Whether `ensure_copies` would have to wait now: members may have come since."""
+        ...
+
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION
     ) -> Acknowledged:

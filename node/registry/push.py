@@ -80,9 +80,13 @@ class Push:
         )
         try:
             receipt = await acknowledge(self._replicator, stored.event, consistency)
-            if consistency is Consistency.GLOBAL:
-                # Who counted as dead when the blobs were copied may live now, and has the event.
+            # Who counted as dead when the blobs were copied may live now, and has the event. While
+            # it gets the blobs another one may come, that has neither.
+            while consistency is Consistency.GLOBAL and self._replicator.lacks_copies(
+                named, consistency
+            ):
                 copies = await self._replicator.ensure_copies(named, consistency)
+                receipt = await acknowledge(self._replicator, stored.event, consistency)
         except (NotDurable, NotCaughtUp, NotEnoughNodes, BlobUnavailable, StorageFull):
             await self._withdrawals.withdraw(repository, digest, stored)
             raise

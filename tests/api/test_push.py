@@ -349,35 +349,46 @@ async def test_the_manifest_may_have_exactly_4_mib(registry: Registry):
     assert answer.codes == ["SIZE_INVALID"]
 
 
-class LaterFailing:
-    """The replicator's `ensure_copies`: who asks again, as a write is durable, gets *error*."""
+class Arrivals:
+    """
+    Members that come to life while a push waits for its event, or for their copies.
 
-    def __init__(self, registry: Registry, error: ClusterError | None) -> None:
+    The first time that somebody asks for copies for them, *error* is raised.
+    """
+
+    def __init__(self, registry: Registry, count: int, error: ClusterError | None = None) -> None:
         self._waited = registry.replicator.waited_with
-        self._error = error
+        self._left, self._error = count, error
         self.asked: list[int] = []
-        """How many events were durable when it was asked for a manifest's blobs."""
+        """How often the push had waited for its event when it asked for copies of its blobs."""
+        registry.replicator.ensure_copies = self.ensure_copies
+        registry.replicator.lacks_copies = self.lacks_copies
 
-    async def __call__(self, blobs: object, consistency: Consistency) -> int:
+    async def ensure_copies(self, blobs: object, consistency: Consistency) -> int:
         self.asked.append(len(self._waited))
         if len(self.asked) > 1 and self._error is not None:
             raise self._error
         return 1
 
+    def lacks_copies(self, blobs: object, consistency: Consistency) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
 
 @pytest.mark.parametrize(
-    ("consistency", "asked"),
-    [("global", [0, 1]), ("region", [0]), ("local", [0])],
+    ("consistency", "asked", "waited"),
+    [("global", [0, 1, 2], 3), ("region", [0], 1), ("local", [0], 1)],
 )
-async def test_who_comes_to_life_during_a_push_gets_the_blobs(
-    registry: Registry, consistency: str, asked: list[int]
+async def test_who_comes_to_life_during_a_push_gets_blobs_and_event(
+    registry: Registry, consistency: str, asked: list[int], waited: int
 ):
-    """Broken: who counted as dead when the blobs were copied has a `global` manifest without."""
+    """Broken: who counted as dead lacks the blobs of a `global` push, or the push itself."""
     await registry.call("PUT", "/atoll/v1/projects/lib", json={"consistency": consistency})
     registry.replicator.waited_with.clear()
-    copies = registry.replicator.ensure_copies = LaterFailing(registry, None)
+    arrivals = Arrivals(registry, 2)
     await registry.push_image("lib/app", "v1")
-    assert copies.asked == asked
+    assert arrivals.asked == asked
+    assert len(registry.replicator.waited_with) == waited
 
 
 @pytest.mark.parametrize(
@@ -401,7 +412,7 @@ async def test_a_push_without_the_blobs_of_who_came_to_life_is_taken_back(
         await registry.push_blob("lib/app", b"c"),
         await registry.push_blob("lib/app", b"l"),
     )
-    registry.replicator.ensure_copies = LaterFailing(registry, error)
+    Arrivals(registry, 1, error)
     body = image((config, 1), (layer, 1))
     answer = await registry.call("PUT", "/v2/lib/app/manifests/v1", data=body)
     assert answer.status == 503

@@ -49,6 +49,10 @@ class SoloReplicator:
         """One node, one copy."""
         return 1 if blobs else None
 
+    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+        """Nobody comes, unless a test says otherwise."""
+        return False
+
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION
     ) -> Acknowledged:

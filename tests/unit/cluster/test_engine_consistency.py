@@ -157,6 +157,23 @@ async def test_global_does_not_wait_for_the_dead():
         await a.cluster.wait_durable(a.records.write("x"), GLOBAL)
 
 
+async def test_who_was_dead_lacks_the_copies_of_a_global_write_when_it_is_back():
+    """If this fails, a push is acknowledged without who came back while it waited."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio("eu", "us", "ap", **FAST_DETECTOR)
+        await ships.kill(c)
+        await until_dead(ships, "c", a)
+        blobs = [(await a.put(b"x" * 2000), 2000)]
+        await a.cluster.ensure_copies(blobs, GLOBAL)
+        assert not a.cluster.lacks_copies(blobs, GLOBAL)
+        ships.restart(c)
+        await a.until_connected("b", "c")
+        assert a.cluster.lacks_copies(blobs, GLOBAL)
+        assert not a.cluster.lacks_copies(blobs, REGION)
+        await a.cluster.ensure_copies(blobs, GLOBAL)
+        assert not a.cluster.lacks_copies(blobs, GLOBAL)
+
+
 async def test_with_too_few_nodes_writes_are_refused_when_the_settings_say_so():
     async with fleet() as ships:
         a, b = await ships.pair(refuse_degraded=True)
