@@ -97,7 +97,10 @@ async def bridge(world: "World", step: Step) -> None:
     """Two halves that see each other through one node only."""
     addresses = _addresses(world)
     random.Random(step["salt"]).shuffle(addresses)
-    _, *rest = addresses
+    # Not a clone, which may have been stopped.
+    members = {machine.address for machine in world.machines}
+    joint = next(address for address in addresses if address in members)
+    rest = [address for address in addresses if address != joint]
     middle = len(rest) // 2
     across = world.loop.create_task(_look_across(world, step["for"]))
     await _partition(world, step, _between(rest[:middle], rest[middle:]))
