@@ -89,10 +89,8 @@ mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs 
 bench: $(VENV)/.installed go-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
-bench-cluster: $(VENV)/.installed ## Time joining, visibility over long links, the cost of a copy
-	$(BIN)/python -m bench.join
-	$(BIN)/python -m bench.visibility
-	$(BIN)/python -m bench.put_cost
+bench-cluster: $(VENV)/.installed ## Time joins, visibility, the cost of a copy; writes bench/CLUSTER.md
+	$(BIN)/python -m bench.run_cluster
 
 tools:
 	.ci/tools

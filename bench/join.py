@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import hashlib
 import random
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -41,10 +42,20 @@ def main() -> None:
     manifests = parser.parse_args().manifests
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
+    print("\n".join(run(manifests)))
+
+
+def run(manifests: int = _MANIFESTS) -> list[str]:
+    """
+    Return what was found, in lines of Markdown.
+
+    Raises:
+        SystemExit: the indexes are not the same.
+    """
     with scratch("join") as directory:
         nodes = _nodes(directory)
         try:
-            _run(nodes, manifests)
+            return _measure(nodes, manifests)
         finally:
             for node in nodes:
                 node.stop()
@@ -67,24 +78,29 @@ def _nodes(directory: Path) -> list[ServeProcess]:
     ]
 
 
-def _run(nodes: list[ServeProcess], manifests: int) -> None:
+def _measure(nodes: list[ServeProcess], manifests: int) -> list[str]:
     first, second, third = nodes
     first.start()
     first.wait_ready()
-    seconds = _fill(first.http, manifests)
-    print(f"- filled with {manifests:,} manifests in {seconds:.0f} s")
-    print(f"- while the logs are whole: ready after {_join(second):.1f} s")
+    filled = _fill(first.http, manifests)
+    print(f"filled in {filled:.0f} s", file=sys.stderr, flush=True)
+    whole = _join(second)
     for node in (first, second):
         node.stop()
         asyncio.run(_trim(node))
         node.start()
     for node in (first, second):
         node.wait_ready()
-    print(f"- after they were trimmed: ready after {_join(third):.1f} s")
+    trimmed = _join(third)
     for node in nodes:
         node.stop()
     rows = asyncio.run(_compare(nodes))
-    print(f"- identical rows in all three indexes: {rows:,}")
+    return [
+        f"- filled with {manifests:,} manifests in {filled:.0f} s",
+        f"- while the logs are whole: ready after {whole:.1f} s",
+        f"- after they were trimmed: ready after {trimmed:.1f} s",
+        f"- identical rows in all three indexes: {rows:,}",
+    ]
 
 
 def _join(node: ServeProcess) -> float:

@@ -64,8 +64,14 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
+    print()
+    print("\n".join(run(rounds)))
+
+
+def run(rounds: int = _ROUNDS) -> list[str]:
+    """Return what was found, in lines of Markdown."""
     found = {name: _measure(name, slower, rounds) for name, slower in _HARDWARE.items()}
-    _print(found, rounds)
+    return _lines(found, rounds)
 
 
 def _measure(name: str, slower: Slower, rounds: int) -> Found:
@@ -109,20 +115,22 @@ def _put_ms(address: str, number: int) -> float:
     return median(taken) * 1000
 
 
-def _print(found: dict[str, Found], rounds: int) -> None:
-    print()
-    print(
-        f"| medians of {rounds} rounds of {_EACH} | single node | one of three | the region adds |"
-    )
-    print("|---|---:|---:|---:|")
+def _lines(found: dict[str, Found], rounds: int) -> list[str]:
+    lines = [
+        f"| medians of {rounds} rounds of {_EACH} | single node | one of three | the region adds |",
+        "|---|---:|---:|---:|",
+    ]
     for name, each in found.items():
         one, three = median(each.single), median(each.region)
-        print(f"| hardware {name} | {one:.2f} ms | {three:.2f} ms | {each.added:.2f} ms |")
+        lines.append(f"| hardware {name} | {one:.2f} ms | {three:.2f} ms | {each.added:.2f} ms |")
     plain, links, disks = found.values()
-    print()
-    print(f"- round trips that a region adds: {(links.added - plain.added) / _SLOWER_MS:.2f}")
-    print(f"- syncs that a region adds: {(disks.added - plain.added) / _SLOWER_MS:.2f}")
-    print(f"- work that a region adds, on these cores: {plain.added:.2f} ms")
+    return [
+        *lines,
+        "",
+        f"- round trips that a region adds: {(links.added - plain.added) / _SLOWER_MS:.2f}",
+        f"- syncs that a region adds: {(disks.added - plain.added) / _SLOWER_MS:.2f}",
+        f"- work that a region adds, on these cores: {plain.added:.2f} ms",
+    ]
 
 
 if __name__ == "__main__":

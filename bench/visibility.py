@@ -43,7 +43,11 @@ def main() -> None:
     pushes = parser.parse_args().pushes
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
-    print(f"- round trip between regions: {_ROUND_TRIP_MS} ms; {pushes:,} pushes")
+    print("\n".join(run(pushes)))
+
+
+def run(pushes: int = _PUSHES) -> list[str]:
+    """Return what was found, in lines of Markdown."""
     with scratch("visibility") as directory:
         nodes = _nodes(directory)
         try:
@@ -52,10 +56,11 @@ def main() -> None:
             for node in nodes:
                 node.wait_ready()
             _measure(nodes, pushes // _LANES // 10)  # warm-up
-            _print(_measure(nodes, pushes // _LANES))
+            samples = _measure(nodes, pushes // _LANES)
         finally:
             for node in nodes:
                 node.stop()
+    return _lines(samples, pushes)
 
 
 def _nodes(directory: Path) -> list[ServeProcess]:
@@ -145,15 +150,19 @@ class _Lane:
         return seen
 
 
-def _print(samples: Samples) -> None:
-    print()
-    print("| from 201 to visible | n | p50 | p99 | longest |")
-    print("|---|---:|---:|---:|---:|")
+def _lines(samples: Samples, pushes: int) -> list[str]:
+    lines = [
+        f"- round trip between regions: {_ROUND_TRIP_MS} ms; {pushes:,} pushes",
+        "",
+        "| from 201 to visible | n | p50 | p99 | longest |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for name, values in samples.items():
         what = "the PUT itself" if name == "PUT" else f"{name}, {_distance(name)}"
         cuts = quantiles(values, n=100)
         figures = (f"{1000 * value:.1f} ms" for value in (cuts[49], cuts[98], max(values)))
-        print(f"| {what} | {len(values):,} | {' | '.join(figures)} |")
+        lines.append(f"| {what} | {len(values):,} | {' | '.join(figures)} |")
+    return lines
 
 
 def _distance(region: str) -> str:

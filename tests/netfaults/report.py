@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.machine import describe_machine
+from bench.machine import describe_atoll, describe_machine
 from tests.netfaults import agreement, causes, rules
 from tests.netfaults.run import Result
 from tests.netfaults.scenarios import SCENARIOS
@@ -31,7 +31,7 @@ HEAD: Final = (
 
 
 def table(results: Sequence[Result]) -> str:
-    """One line per scenario; the machine and the versions above."""
+    """One line per scenario and one for all of them; the machine and the versions above."""
     facts = {**describe_machine(), **_versions(), **_parameters(results)}
     lines = [
         *(f"- {name}: {value}" for name, value in facts.items()),
@@ -43,6 +43,7 @@ def table(results: Sequence[Result]) -> str:
         of_scenario = [result for result in results if result.scenario == name]
         if of_scenario:
             lines.append(f"| {' | '.join(row(name, of_scenario))} |")
+    lines.append(f"| {' | '.join(row('all', results))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -54,7 +55,7 @@ def publish(path: Path, results: Sequence[Result]) -> None:
 
 
 def row(scenario: str, results: Sequence[Result]) -> list[str]:
-    """The cells under `HEAD` for the runs of one scenario."""
+    """The cells under `HEAD` for *results*, which are called *scenario*."""
     operations = sum(sum(result.operations.values()) for result in results)
     not_served = sum(sum(result.failures.values()) for result in results)
     unknown = sum(result.unknown for result in results)
@@ -108,7 +109,7 @@ def _parameters(results: Sequence[Result]) -> dict[str, str]:
 
 def _versions() -> dict[str, str]:
     return {
-        "Atoll": _first_line("git", "describe", "--always", "--dirty"),
+        "Atoll": describe_atoll(),
         "iptables": _first_line("iptables", "--version"),
         "libfaketime": _first_line("faketime", "--version"),
     }
