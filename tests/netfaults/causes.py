@@ -13,7 +13,7 @@ from typing import Final
 from cluster.config import ClusterConfig
 from tests.netfaults.disturbances import COPIES, RECONNECT_S, Disturbance, Disturbances
 from tests.netfaults.history import Op
-from tests.netfaults.nodes import REGION_OF
+from tests.netfaults.nodes import REGION_OF, REGIONS
 from tests.netfaults.violation import Violation
 
 _CONFIG: Final = ClusterConfig()
@@ -89,7 +89,8 @@ def over_at(fault: Disturbance) -> float:
 
 def may_hinder(fault: Disturbance, op: Op) -> bool:
     """Whether *op* may fail because of *fault*."""
-    return not fault.harmless and (_hits(fault, op) or _keeps_waiting(fault, op))
+    hinders = _hits(fault, op) or _keeps_waiting(fault, op) or _keeps_from_copies(fault, op)
+    return hinders and not fault.harmless
 
 
 def explains(fault: Disturbance, op: Op) -> bool:
@@ -97,6 +98,8 @@ def explains(fault: Disturbance, op: Op) -> bool:
     if fault.harmless:
         return False
     if op.status == 503 and _keeps_waiting(fault, op):
+        return True
+    if op.status in _TELLS[fault.kind] and _keeps_from_copies(fault, op):
         return True
     if not _hits(fault, op):
         return False
@@ -139,6 +142,22 @@ def _keeps_waiting(fault: Disturbance, op: Op) -> bool:
     return bool(op.node) and fault.start <= op.end <= _silent_until(fault, op.node)
 
 
+def _keeps_from_copies(fault: Disturbance, op: Op) -> bool:
+    """
+    Whether *op* reads a blob all of whose copies may be on the other side of a cut.
+
+    Acknowledged blobs are on `copies` nodes of their region: who can reach all but one of it finds
+    one of them. Another region has its own only some time after.
+    """
+    return (
+        op.kind == "pull_blob"
+        and bool(op.node)
+        and all(fault.divides(node, op.node) for node in REGIONS[op.home])
+        and fault.start <= op.end
+        and op.start <= itself_until(fault)
+    )
+
+
 def _silent_until(fault: Disturbance, node: str) -> float:
     """
     When, at the latest, *node* no longer asks those that *fault* made silent.
@@ -178,7 +197,10 @@ Period = tuple[float, float]
 
 
 def strict_s(disturbances: Disturbances, periods: Sequence[Period]) -> float:
-    """How many seconds of *periods* no fault could excuse anything at any node."""
+    """
+    How many seconds of *periods* no fault could excuse anything at any node, but for reading a
+    blob of a region that is cut off.
+    """
     felt = sorted((fault.start, over_at(fault)) for fault in disturbances)
     total = 0.0
     for start, end in periods:

@@ -8,7 +8,7 @@ from tests.netfaults.history import PULLS, Op
 
 NODES = {"eu": "eu-0", "us": "us-0"}
 STATUS = {"ok": 200, "missing": 404, "unknown": 503, "refused": 502}
-BY_DIGEST = ("pull_digest", "delete_digest")
+BY_DIGEST = ("pull_digest", "delete_digest", "pull_blob")
 _numbers = count()
 
 

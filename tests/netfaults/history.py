@@ -5,7 +5,9 @@ from typing import Final, Literal
 
 from cluster.config import ClusterConfig
 
-Kind = Literal["push", "retag", "delete", "delete_digest", "pull", "pull_digest", "list"]
+Kind = Literal[
+    "push", "retag", "delete", "delete_digest", "pull", "pull_digest", "pull_blob", "list"
+]
 Outcome = Literal["ok", "missing", "refused", "unknown"]
 """
 What the client knows afterwards. A read that was not answered is `unknown` as well.
@@ -16,7 +18,7 @@ unknown: 5xx, or no whole answer: a write may have taken effect, or may yet do s
 
 WRITES: Final = frozenset({"push", "retag", "delete", "delete_digest"})
 PUSHES: Final = frozenset({"push", "retag"})
-PULLS: Final = frozenset({"pull", "pull_digest"})
+PULLS: Final = frozenset({"pull", "pull_digest", "pull_blob"})
 
 CLIENT_TIMEOUT_S: Final = 10.0
 
@@ -48,6 +50,12 @@ class Op:
     outcome: Outcome = "unknown"
     digest: str = ""
     """The manifest that was written, deleted or asked for, or that the answer says it is."""
+
+    blob: str = ""
+    """The blob that was asked for: one of that manifest."""
+
+    home: str = ""
+    """The region in which that blob was pushed."""
 
     body: str = ""
     """The digest of the bytes that came, of a pull."""
@@ -90,6 +98,7 @@ class Op:
         told = f"{self.outcome} {self.status or ''} {self.code} {self.why}".strip()
         what = f"{self.repo}:{self.tag}" if self.tag else self.repo
         name = f" {self.digest[7:15]}" if self.digest else ""
+        name += f" blob {self.blob[7:15]}" if self.blob else ""
         event = f" [{self.event}]" if self.event else ""
         when = f"{self.start:.3f}-{self.end:.3f}"
         at = f"{self.node} (uploads at {', '.join(self.owners)})" if self.owners else self.node

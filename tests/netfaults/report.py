@@ -25,7 +25,7 @@ _COUNTED: Final[dict[str, frozenset[str]]] = {
 
 HEAD: Final = (
     *("scenario", "runs", "faults", "operations", "strict", "strict s", "not served"),
-    *("pushes acknowledged", "manifests deleted", "bodies hashed", "unknown"),
+    *("pushes acknowledged", "manifests deleted", "bodies hashed", "blobs", "unknown"),
     *(*_COUNTED, "other", "stale, cut off", "agreed p50", "p99", "identical p50", "p99"),
 )
 
@@ -73,6 +73,7 @@ def row(scenario: str, results: Sequence[Result]) -> list[str]:
         f"{sum(result.acknowledged for result in results):,}",
         f"{sum(result.deleted for result in results):,}",
         f"{sum(result.bodies for result in results):,}",
+        f"{sum(result.blobs for result in results):,}",
         f"{unknown} ({took_effect} done)",
         *(str(_count(results, counted)) for counted in _COUNTED.values()),
         str(_count(results, None)),

@@ -27,6 +27,9 @@ UNDONE: Final = "acknowledged, and undone"
 HIDDEN: Final = "hidden by a deletion that had not seen it"
 BACK: Final = "deleted, and back"
 
+_BY_DIGEST: Final = frozenset({"pull_digest", "delete_digest", "pull_blob"})
+"""Operations that find a manifest, or a blob of it, as long as that is not deleted."""
+
 
 class Rules:
     """What may be read after the writes of a history."""
@@ -39,9 +42,10 @@ class Rules:
     # --- while it runs ---------------------------------------------------------------------------
 
     def bodies(self) -> Iterable[Violation]:
-        """Every body that was pulled is the manifest that was asked for, or that it says it is."""
+        """Every body that was pulled is what was asked for, or the manifest it says it is."""
         for op in self._history:
-            if op.kind in PULLS and op.outcome == "ok" and op.body != op.digest:
+            asked = op.blob or op.digest
+            if op.kind in PULLS and op.outcome == "ok" and op.body != asked:
                 yield Violation(WRONG_BYTES, (op,), f"they are {op.body}")
 
     def copies(self) -> Iterable[Violation]:
@@ -63,7 +67,7 @@ class Rules:
             elif op.kind in ("pull", "delete") and op.outcome == "missing":
                 pushes = self._writes.pushes_of_tag(op.repo, op.tag)
                 yield from self._missing(op, pushes, self._writes.may_be_gone)
-            elif op.kind in ("pull_digest", "delete_digest") and op.outcome == "missing":
+            elif op.kind in _BY_DIGEST and op.outcome == "missing":
                 of_digest = self._writes.pushes(op.repo, op.digest)
                 yield from self._missing(op, of_digest, self._writes.may_be_deleted)
             elif op.kind == "pull_digest" and op.outcome == "ok":

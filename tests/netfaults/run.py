@@ -52,7 +52,10 @@ class Result:
     """Operations that no fault could have excused, had they failed."""
 
     bodies: int = 0
-    """Manifests that were pulled and hashed."""
+    """Manifests and blobs that were pulled and hashed."""
+
+    blobs: int = 0
+    """The blobs among them."""
 
     deleted: int = 0
     """Manifests whose deletion was acknowledged."""
@@ -221,6 +224,7 @@ class Run:
             strict_s=strict_s(disturbances, load.periods),
             strict_operations=sum(is_strict(op, disturbances) for op in history),
             bodies=sum(op.kind in PULLS and op.outcome == "ok" for op in history),
+            blobs=sum(op.kind == "pull_blob" and op.outcome == "ok" for op in history),
             deleted=sum(op.kind == "delete_digest" and op.outcome == "ok" for op in history),
             converged_s=None if healed.at is None else healed.at - last,
             identical_s=None if healed.identical_at is None else healed.identical_at - last,

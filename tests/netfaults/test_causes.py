@@ -135,6 +135,28 @@ def test_regions_without_each_other_miss_nothing_of_their_own():
         assert not is_excused(fails(24, 26, node), split)
 
 
+def test_a_blob_is_out_of_reach_only_where_its_region_is():
+    """Broken: one node of those that have a blob is away, and the others are not asked."""
+
+    def blob(node, home, start=20.0, status=503):
+        return fails(start, start + 0.1, node, status, "pull_blob", blob="blob", home=home)
+
+    split = cut(10, 25, US)
+    for status in (0, 503):
+        assert is_excused(blob("us-0", "eu", status=status), split)
+        assert is_excused(blob("eu-0", "us", status=status), split)
+        assert not is_excused(blob("us-0", "us", status=status), split)
+    assert not is_excused(blob("us-0", "eu", status=500), split)
+    assert not is_excused(fails(20, 20.1, "us-0"), split), "all regions have every manifest"
+    assert is_excused(blob("us-0", "eu", 25 + RECONNECT_S), split)
+    assert not is_excused(blob("us-0", "eu", 25.1 + RECONNECT_S), split)
+    assert not is_strict(blob("us-0", "eu"), Disturbances([split]))
+    assert is_strict(blob("us-0", "us"), Disturbances([split]))
+    for node in ("us-0", "eu-1"):
+        assert not is_excused(blob(node, "eu"), cut(10, 25, EU_0)), "another node has it"
+        assert not is_excused(blob(node, "eu"), fault("stop", 10, 25, EU_0))
+
+
 @pytest.mark.parametrize("code", ["BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"])
 def test_a_push_starts_again_only_when_a_node_that_it_used_was_away(code):
     """Broken: an upload that is lost without a reason goes unnoticed."""

@@ -19,6 +19,10 @@ def found(start, end, **more):
     return op("pull_digest", start, end, "A", **more)
 
 
+def no_blob(start, end, **more):
+    return op("pull_blob", start, end, "A", "missing", blob="blob of A", home="eu", **more)
+
+
 @pytest.mark.parametrize(
     ("history", "broken"),
     [
@@ -38,6 +42,9 @@ def found(start, end, **more):
             [STALE],
             id="taking back one push leaves the other",
         ),
+        pytest.param([PUSH, no_blob(2, 3)], [STALE], id="a blob is not found"),
+        pytest.param([PUSH, no_blob(2, 3, region="us")], [UNASKED], id="a blob, and nobody asked"),
+        pytest.param([PUSH, GONE, no_blob(2.5, 4)], [], id="a blob of what is deleted"),
         pytest.param([found(2, 3)], [INVENTED], id="nobody pushed it"),
         pytest.param([op("push", 0, 1, "A", "refused"), found(2, 3)], [INVENTED], id="refused"),
         pytest.param([PUSH, GONE, missing(4, 5)], [], id="deleted"),

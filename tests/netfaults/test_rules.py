@@ -402,10 +402,13 @@ def test_every_body_is_hashed():
     right, wrong = op("pull", 2, 3, "A"), op("pull", 2, 3, "A", body="B")
     by_digest = op("pull_digest", 2, 3, "A", body="B")
     nothing = op("pull_digest", 2, 3, "A", "missing", body="")
-    broken = list(judge([PUSH, right, wrong, by_digest, nothing]).bodies())
+    blob = op("pull_blob", 2, 3, "A", blob="blob", body="blob")
+    other = op("pull_blob", 2, 3, "A", blob="blob", body="A")
+    broken = list(judge([PUSH, right, wrong, by_digest, nothing, blob, other]).bodies())
     assert [(each.rule, each.ops) for each in broken] == [
         (WRONG_BYTES, (wrong,)),
         (WRONG_BYTES, (by_digest,)),
+        (WRONG_BYTES, (other,)),
     ]
 
 

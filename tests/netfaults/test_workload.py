@@ -83,3 +83,31 @@ async def test_writes_are_read_back_by_tag_or_digest_in_any_region():
     delete.digest = DIGEST
     await worker._read_back(delete)
     assert registry.history[-1].kind == "pull_digest"
+
+
+async def test_blobs_are_read_of_what_was_found():
+    """Broken: while something is wrong nobody asks for more than the manifest."""
+    opened, done = Answer(202, headers={"Location": "/v2/a/blobs/uploads/1"}), Answer(201)
+    registry = Registry(*[opened, done] * 4)
+    worker = client(registry)
+    push = worker._new("push", "a")
+    await worker._carry_out(push)
+    registry.answers = [Answer(200, b"a blob")] * 100
+    missing = worker._new("pull_digest", "a")
+    missing.digest, missing.outcome = push.digest, "missing"
+    found = worker._new("pull_digest", "a")
+    found.digest, found.region, found.outcome = push.digest, "us", "ok"
+    for _ in range(100):
+        await worker._read_blob(missing)
+        await worker._read_blob(found)
+    reads = [op for op in registry.history if op.kind == "pull_blob"]
+    assert 30 < len(reads) < 70
+    blobs = {describe("", blob).digest for blob in registry.images[push.digest].blobs}
+    assert {read.blob for read in reads} == blobs
+    assert {target for _, method, target in registry.asked if method == "GET"} == {
+        f"/v2/a/blobs/{blob}" for blob in blobs
+    }
+    came = describe("", b"a blob").digest
+    assert {(read.digest, read.region, read.home, read.body) for read in reads} == {
+        (push.digest, "us", "eu", came)
+    }

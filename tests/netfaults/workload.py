@@ -12,7 +12,7 @@ import aiohttp
 
 from tests.e2e.oci_layout import MANIFEST_TYPE, describe
 from tests.e2e.registry_client import Image, make_image, once
-from tests.netfaults.history import CLIENT_TIMEOUT_S, PUSHES, Kind, Op
+from tests.netfaults.history import CLIENT_TIMEOUT_S, PULLS, PUSHES, Kind, Op
 from tests.netfaults.nodes import REGION_OF
 
 WORKERS: Final = 16
@@ -28,6 +28,10 @@ stopped, and are answered in the moment in which it goes on, before it has heard
 READ_BACK: Final = 0.5
 """Share of acknowledged writes that are read back at once, through whatever node comes next: by tag
 in the same region, or by digest in any."""
+
+BLOBS: Final = 0.5
+"""Share of manifests found by those who know no node of which a blob is read then, through whatever
+node comes next."""
 
 _RECENT: Final = 8
 """So many of the last images are those that are deleted, and half of what is tagged again is of
@@ -103,6 +107,9 @@ class Workload:
         self.history: list[Op] = []
         self.images: dict[str, Image] = {}
         """Every image whose push was begun, by its manifest's digest."""
+
+        self.homes: dict[str, str] = {}
+        """The region that each of them was pushed in: who tags it again is of the same."""
 
         self._proxies = proxies
         self._nodes = nodes
@@ -227,6 +234,8 @@ class _Worker:
             done = await self._operate(kind, self._rng.choice(REPOSITORIES), self._tag())
             if done.is_write and done.outcome == "ok" and self._rng.random() < READ_BACK:
                 await self._read_back(done)
+            elif done.kind in PULLS:
+                await self._read_blob(done)
             # Exponential, so that operations meet at all distances.
             rest = self._rng.expovariate(1 / pause_s) - (now() - began)
             await asyncio.sleep(max(0.0, min(rest, until - now())))
@@ -256,6 +265,18 @@ class _Worker:
         else:
             read.digest, read.region = done.digest, self._rng.choice(self._work.regions)
         await self._carry_out(read)
+        await self._read_blob(read)
+
+    async def _read_blob(self, found: Op) -> None:
+        """Go on with a pull that found a manifest, or not."""
+        image = self._work.images.get(found.digest)
+        if found.outcome != "ok" or image is None or self._rng.random() >= BLOBS:
+            return
+        read = self._new("pull_blob", found.repo)
+        read.digest, read.region = found.digest, found.region
+        read.blob = describe("", self._rng.choice(image.blobs)).digest
+        read.home = self._work.homes[found.digest]
+        await self._carry_out(read)
 
     def _choose(self, kind: Kind, repo: str) -> str:
         """An image to do something with; empty when there is none yet."""
@@ -278,7 +299,7 @@ class _Worker:
                 await self._put_manifest(op)
             case "delete" | "delete_digest":
                 self._conclude(op, await self._send(op, "DELETE", self._manifest(op)))
-            case "pull" | "pull_digest":
+            case "pull" | "pull_digest" | "pull_blob":
                 await self._pull(op)
             case "list":
                 await self._list(op)
@@ -307,6 +328,7 @@ class _Worker:
         )
         op.digest = image.digest
         self._work.images[image.digest] = image
+        self._work.homes[image.digest] = op.region
         for blob in image.blobs:
             answer = await self._upload(op, blob)
             if answer.status != 201:
@@ -341,7 +363,8 @@ class _Worker:
             self._work.note_pushed(op.region, op.repo, op.digest)
 
     async def _pull(self, op: Op) -> None:
-        answer = await self._send(op, "GET", self._manifest(op))
+        blob = f"/v2/{op.repo}/blobs/{op.blob}"
+        answer = await self._send(op, "GET", blob if op.blob else self._manifest(op))
         self._conclude(op, answer)
         if op.outcome == "ok":
             op.body = describe("", answer.body).digest
