@@ -4,7 +4,9 @@ import asyncio
 import io
 import json
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -211,6 +213,24 @@ async def test_an_owner_that_hangs_is_a_503(start_registry: StartRegistry):
     config = ForwardConfig(silence_s=0.1)
     answer = await call_a_fake_owner(start_registry, hang, config)
     assert answer == (503, ["UNAVAILABLE"])
+
+
+async def test_an_owner_that_cannot_be_connected_is_an_unknown_upload(
+    start_registry: StartRegistry,
+):
+    """If this fails, a client waits for minutes for a machine that is gone."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as owner, ExitStack() as waiting:
+        # Nobody accepts: once the queue is full the kernel drops each SYN, as a dead machine would.
+        for _ in range(4):
+            filler = waiting.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(owner.getsockname())
+        book = AddressBook({"eu-0": f"127.0.0.1:{owner.getsockname()[1]}"})
+        config = ForwardConfig(connect_timeout_s=0.1, silence_s=300)
+        node = await start_registry(node="us-0", neighbours=book, forwarding=config)
+        answer = await node.call("PATCH", "/v2/lib/app/blobs/uploads/x.eu-0", data=DATA)
+    codes = [error["code"] for error in json.loads(answer.body)["errors"]]
+    assert (answer.status, codes) == (404, ["BLOB_UPLOAD_UNKNOWN"])
 
 
 async def test_an_owner_that_dies_in_between_is_an_unknown_upload(start_registry: StartRegistry):

@@ -92,3 +92,18 @@ async def test_a_peer_without_room_is_asked_again_later():
         assert not any(b.blobs.size(digest) is not None for digest in digests)
         b.blobs.capacity_bytes = None
         await ships.until(lambda: has_all(b, digests))
+
+
+async def test_a_walk_ends_when_too_much_fails():
+    """Broken: a member without room is asked for each of a million blobs, one after the other."""
+    async with fleet() as ships:
+        a, b = await ships.pair(repair_pause_s=0.01)
+        await ships.kill(b)
+        await a.until_connected()
+        await push(a, 300)
+        b.blobs.capacity_bytes = 0
+        ships.next_run(b)
+        await ships.until(lambda: bool(a.log.named("copies repaired")))
+        # It sees that it has failed often enough when it has been through the rows it had read.
+        assert 16 <= a.log.named("copies repaired")[0].fields["failures"] <= 128
+        assert ships.network.count("hold", "b:1") <= 128

@@ -1,5 +1,6 @@
 """The registry's view of the index: what a change makes visible, and what it must not touch."""
 
+import itertools
 import json
 import random
 
@@ -7,7 +8,7 @@ import pytest
 
 from cluster.model import Digest, Dot
 from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
-from node.index import fallback
+from node.index import fallback, queries
 from node.index.fallback import fallback_tag
 from node.index.memory import MemoryStore
 from node.index.opening import Index
@@ -170,6 +171,41 @@ async def test_referrers_follow_their_manifests(index: Index):
     found, _ = index.metadata.referrers("lib/app", subject, None, "", 10)
     assert [json.loads(entry)["digest"] for entry in found] == [two]
     assert index.metadata.referrers("lib/other", subject, None, "", 10)[0] == []
+
+
+async def referrers_by_pages(
+    index: Index, subject: Digest, artifact_type: str | None
+) -> list[list[Digest]]:
+    pages, last = [], ""
+    while last is not None:
+        found, last = index.metadata.referrers("lib/app", subject, artifact_type, last, 1000)
+        pages.append([json.loads(entry)["digest"] for entry in found])
+    return pages
+
+
+async def test_a_page_of_referrers_has_a_bound_in_bytes(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a thousand descriptors with annotations are one answer of any size."""
+    subject = await push(index, "lib/app", "subject")
+    pushed = [await push(index, "lib/app", str(n), subject=subject) for n in range(5)]
+    entry = len(index.metadata.referrers("lib/app", subject, None, "", 1)[0][0])
+    monkeypatch.setattr(queries, "REFERRERS_PAGE_BYTES", 2 * entry - 1)
+    pages = await referrers_by_pages(index, subject, None)
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert sorted(itertools.chain(*pages)) == sorted(pushed)
+
+
+async def test_a_filtered_page_of_referrers_looks_at_so_many(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a filter that nothing passes reads every referrer before it answers."""
+    subject = await push(index, "lib/app", "subject")
+    pushed = [await push(index, "lib/app", str(n), subject=subject) for n in range(5)]
+    monkeypatch.setattr(queries, "REFERRERS_SCAN_MAX", 2)
+    assert [len(page) for page in await referrers_by_pages(index, subject, "c/d")] == [0, 0, 0]
+    pages = await referrers_by_pages(index, subject, "a/b")
+    assert sorted(itertools.chain(*pages)) == sorted(pushed)
 
 
 async def push_index(index: Index, repository: str, tag: str, *entries: Digest) -> Digest:
