@@ -31,7 +31,7 @@ def wait(
         str | None, typer.Option(metavar="HOST:PORT", help="The node to ask about an event.")
     ] = None,
 ) -> None:
-    """Wait until a push is durable on every live node of other regions."""
+    """Wait until every live node of other regions has a push in its index, for good."""
     from node.cli.wait import wait as until_there
 
     with _told():

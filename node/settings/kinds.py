@@ -210,7 +210,10 @@ class Endpoints:
     """Several HOST:PORT: an array in TOML, commas in the environment, a repeated flag."""
 
     most: int
-    accepts: str = "HOST:PORT, any number of times"
+
+    @property
+    def accepts(self) -> str:
+        return f"HOST:PORT, up to {self.most} times"
 
     def parse(self, raw: object) -> tuple[Address, ...]:
         items = [raw] if isinstance(raw, str) else raw

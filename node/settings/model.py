@@ -143,9 +143,11 @@ class Settings:
         default="accept",
         metadata=_about(
             OneOf(("accept", "refuse")),
-            "What a cluster of no more than `copies` members does with writes while one is away.",
-            why="`accept` keeps it writable, and says so in the answer and the metrics; `refuse` "
-            "answers 503 before anything is written. Larger clusters wait, and then answer 503.",
+            "Whether a cluster of no more than `copies` members takes writes while one is away.",
+            why="`accept` keeps it writable, and says so in the answer and the metrics; larger "
+            "clusters wait, and then answer 503. With `refuse` a node that is connected with too "
+            "few others for `copies` answers 503 at once, before anything is written, whatever the "
+            "size of its cluster: one that has no other members takes no writes.",
         ),
     )
     log_level: str = field(
