@@ -228,7 +228,8 @@ async def test_an_owner_that_cannot_be_connected_is_an_unknown_upload(
         book = AddressBook({"eu-0": f"127.0.0.1:{owner.getsockname()[1]}"})
         config = ForwardConfig(connect_timeout_s=0.1, silence_s=300)
         node = await start_registry(node="us-0", neighbours=book, forwarding=config)
-        answer = await node.call("PATCH", "/v2/lib/app/blobs/uploads/x.eu-0", data=DATA)
+        async with asyncio.timeout(5):
+            answer = await node.call("PATCH", "/v2/lib/app/blobs/uploads/x.eu-0", data=DATA)
     codes = [error["code"] for error in json.loads(answer.body)["errors"]]
     assert (answer.status, codes) == (404, ["BLOB_UPLOAD_UNKNOWN"])
 

@@ -77,6 +77,23 @@ def itself_until(fault: Disturbance) -> float:
             return fault.end + CLOCK_CACHE_S + TIMER_S
 
 
+def parts(fault: Disturbance, read: Op) -> bool:
+    """
+    Whether the node that is asked for a blob may not have heard what the one that gave out its
+    manifest knew: of one of them *fault* is, or it is between them.
+    """
+    if fault.kind == "cut":
+        apart = fault.divides(read.seen_at, read.node)
+    else:
+        apart = not fault.nodes.isdisjoint((read.seen_at, read.node))
+    return (
+        apart
+        and not fault.harmless
+        and fault.start <= read.end
+        and read.seen <= itself_until(fault)
+    )
+
+
 def over_at(fault: Disturbance) -> float:
     """When nothing at all that *fault* does may be felt any more, by whomever."""
     if fault.harmless:
@@ -99,7 +116,7 @@ def explains(fault: Disturbance, op: Op) -> bool:
         return False
     if op.status == 503 and _keeps_waiting(fault, op):
         return True
-    if op.status in _TELLS[fault.kind] and _keeps_from_copies(fault, op):
+    if op.status == 503 and _keeps_from_copies(fault, op):
         return True
     if not _hits(fault, op):
         return False
@@ -146,8 +163,9 @@ def _keeps_from_copies(fault: Disturbance, op: Op) -> bool:
     """
     Whether *op* reads a blob all of whose copies may be on the other side of a cut.
 
-    Acknowledged blobs are on `copies` nodes of their region: who can reach all but one of it finds
-    one of them. Another region has its own only some time after.
+    They are where it was pushed, on nodes of that region, or, while one of its nodes was away, on
+    one of it and another elsewhere: a single node that is away has never all. The other region has
+    what somebody pulled there.
     """
     return (
         op.kind == "pull_blob"

@@ -57,6 +57,12 @@ class Op:
     home: str = ""
     """The region in which that blob was pushed."""
 
+    seen: float = 0.0
+    """When this client was given the manifest that names the blob."""
+
+    seen_at: str = ""
+    """The node that gave it."""
+
     body: str = ""
     """The digest of the bytes that came, of a pull."""
 

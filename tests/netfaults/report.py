@@ -16,7 +16,7 @@ _END: Final = "<!-- end of figures -->"
 
 _COUNTED: Final[dict[str, frozenset[str]]] = {
     "lost": frozenset({rules.LOST, rules.UNDONE, rules.HIDDEN, agreement.UNREADABLE}),
-    "stale": frozenset({rules.STALE, rules.UNASKED, rules.INVENTED, rules.LISTED}),
+    "stale": frozenset({rules.STALE, rules.UNASKED, rules.UNLINKED, rules.INVENTED, rules.LISTED}),
     "back": frozenset({rules.BACK}),
     "wrong bytes": frozenset({rules.WRONG_BYTES}),
     "unexplained": frozenset({causes.UNEXPLAINED, agreement.IN_PART, agreement.SILENT}),

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from tests.netfaults.causes import parts
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.history import PULLS, Op
 from tests.netfaults.violation import Violation
@@ -26,9 +27,7 @@ LOST: Final = "an acknowledged push is lost"
 UNDONE: Final = "acknowledged, and undone"
 HIDDEN: Final = "hidden by a deletion that had not seen it"
 BACK: Final = "deleted, and back"
-
-_BY_DIGEST: Final = frozenset({"pull_digest", "delete_digest", "pull_blob"})
-"""Operations that find a manifest, or a blob of it, as long as that is not deleted."""
+UNLINKED: Final = "a manifest without one of its blobs"
 
 
 class Rules:
@@ -67,9 +66,11 @@ class Rules:
             elif op.kind in ("pull", "delete") and op.outcome == "missing":
                 pushes = self._writes.pushes_of_tag(op.repo, op.tag)
                 yield from self._missing(op, pushes, self._writes.may_be_gone)
-            elif op.kind in _BY_DIGEST and op.outcome == "missing":
+            elif op.kind in ("pull_digest", "delete_digest") and op.outcome == "missing":
                 of_digest = self._writes.pushes(op.repo, op.digest)
                 yield from self._missing(op, of_digest, self._writes.may_be_deleted)
+            elif op.kind == "pull_blob" and op.outcome == "missing":
+                yield from self._no_blob(op)
             elif op.kind == "pull_digest" and op.outcome == "ok":
                 yield from self._served(op)
 
@@ -101,6 +102,17 @@ class Rules:
             cut_off = cut_off or (push if rule else None)
         if cut_off is not None:
             yield Violation(CUT_OFF, (cut_off, read), cut_off.tag)
+
+    def _no_blob(self, read: Op) -> Iterable[Violation]:
+        """
+        Whoever has a manifest has heard of its blobs, and if there is no copy at hand the answer
+        is 503. Nothing takes a blob away: a deletion of its manifest does not.
+        """
+        pushes = self._writes.pushes(read.repo, read.digest)
+        broken = list(self._missing(read, pushes, lambda push, until: False))
+        if not broken and not any(parts(fault, read) for fault in self._disturbances):
+            broken = [Violation(UNLINKED, (*pushes[-1:], read), f"{read.seen_at} has it")]
+        yield from broken
 
     def _rule(self, read: Op, write: Op) -> str | None:
         """What it is called that *read* does not know of *write*; None if that is as it should."""

@@ -142,11 +142,15 @@ def test_a_blob_is_out_of_reach_only_where_its_region_is():
         return fails(start, start + 0.1, node, status, "pull_blob", blob="blob", home=home)
 
     split = cut(10, 25, US)
-    for status in (0, 503):
-        assert is_excused(blob("us-0", "eu", status=status), split)
-        assert is_excused(blob("eu-0", "us", status=status), split)
-        assert not is_excused(blob("us-0", "us", status=status), split)
-    assert not is_excused(blob("us-0", "eu", status=500), split)
+    assert is_excused(blob("us-0", "eu"), split)
+    assert is_excused(blob("eu-0", "us"), split)
+    assert not is_excused(blob("us-0", "us"), split)
+    assert not is_excused(blob("us-0", "eu", 9.8), split)
+    for status in (0, 500):
+        assert not is_excused(blob("us-0", "eu", status=status), split), "503 is what they say"
+    nobody = blob("us-0", "eu")
+    nobody.node = ""
+    assert not is_excused(nobody, split)
     assert not is_excused(fails(20, 20.1, "us-0"), split), "all regions have every manifest"
     assert is_excused(blob("us-0", "eu", 25 + RECONNECT_S), split)
     assert not is_excused(blob("us-0", "eu", 25.1 + RECONNECT_S), split)

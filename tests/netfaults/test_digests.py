@@ -5,7 +5,7 @@ import pytest
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.histories import cut, fault, op
 from tests.netfaults.history import LATE_S
-from tests.netfaults.rules import BACK, CUT_OFF, INVENTED, LOST, STALE, UNASKED, Rules
+from tests.netfaults.rules import BACK, CUT_OFF, INVENTED, LOST, STALE, UNASKED, UNLINKED, Rules
 
 PUSH = op("push", 0, 1, "A")
 GONE = op("delete_digest", 2, 3, "A")
@@ -20,6 +20,7 @@ def found(start, end, **more):
 
 
 def no_blob(start, end, **more):
+    more = {"seen": start, "seen_at": "eu-1", **more}
     return op("pull_blob", start, end, "A", "missing", blob="blob of A", home="eu", **more)
 
 
@@ -44,7 +45,8 @@ def no_blob(start, end, **more):
         ),
         pytest.param([PUSH, no_blob(2, 3)], [STALE], id="a blob is not found"),
         pytest.param([PUSH, no_blob(2, 3, region="us")], [UNASKED], id="a blob, and nobody asked"),
-        pytest.param([PUSH, GONE, no_blob(2.5, 4)], [], id="a blob of what is deleted"),
+        pytest.param([PUSH, GONE, no_blob(2.5, 4)], [STALE], id="deletions leave the blobs"),
+        pytest.param([op("push", 0, 4, "A"), no_blob(2, 3)], [UNLINKED], id="a blob in a push"),
         pytest.param([found(2, 3)], [INVENTED], id="nobody pushed it"),
         pytest.param([op("push", 0, 1, "A", "refused"), found(2, 3)], [INVENTED], id="refused"),
         pytest.param([PUSH, GONE, missing(4, 5)], [], id="deleted"),
@@ -167,3 +169,28 @@ def test_a_deletion_takes_no_manifest_that_it_cannot_have_seen():
     split = Disturbances([cut(9, 20, {"us-0", "us-1"})])
     assert [e.rule for e in Rules([push, delete], split).final_manifests(set())] == [LOST]
     assert not list(Rules([push, delete], Disturbances()).final_manifests(set()))
+
+
+@pytest.mark.parametrize(
+    ("disturbance", "broken"),
+    [
+        pytest.param(None, [UNLINKED], id="all is well"),
+        pytest.param(cut(10, 25, {"us-0", "us-1"}), [UNLINKED], id="they are on one side"),
+        pytest.param(cut(10, 25, {"us-0"}), [], id="they are not"),
+        pytest.param(cut(10, 25, {"eu-2"}), [UNLINKED], id="another is cut off"),
+        pytest.param(fault("kill", 10, 25, {"us-1"}, ready=26.0), [], id="who had it died"),
+        pytest.param(fault("kill", 5, 6, {"us-1"}, ready=14.0), [UNLINKED], id="long ago"),
+        pytest.param(fault("kill", 30, 31, {"us-1"}), [UNLINKED], id="later"),
+        pytest.param(fault("clock", 10, 25, {"us-1"}, harmless=True), [UNLINKED], id="not felt"),
+    ],
+)
+def test_who_has_a_manifest_has_heard_of_its_blobs(disturbance, broken):
+    """Broken: a blob whose copies are out of reach is said not to exist."""
+    faults = Disturbances([] if disturbance is None else [disturbance])
+    started = op("push", 0, 40, "A", "unknown")
+    read = no_blob(16, 17, node="us-0", region="us", seen=15, seen_at="us-1")
+    assert [each.rule for each in Rules([started, read], faults).reads()] == broken
+    split_off = cut(10, 25, {"us-0", "us-1"})
+    assert [each.rule for each in Rules([PUSH, read], Disturbances([split_off])).reads()] == [
+        UNLINKED
+    ], "no news are needed for what is known there"

@@ -25,6 +25,7 @@ def test_killed_nodes_keep_every_promise(tmp_path):
     result = json.loads((tmp_path / "runs.jsonl").read_text())
     assert result["faults"] >= 1
     assert result["acknowledged"] > 20
+    assert result["blobs"] > 20
     assert result["converged_s"] is not None
     hosts = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
     assert "eu-0" not in hosts.stdout, "the sandbox left its network behind"

@@ -3,6 +3,8 @@
 import random
 
 from tests.e2e.oci_layout import describe
+from tests.e2e.registry_client import make_image
+from tests.netfaults import workload
 from tests.netfaults.workload import Answer, Journey, Workload, _Worker
 
 BODY = b"{}"
@@ -69,6 +71,31 @@ async def test_an_acknowledgement_on_too_few_disks_is_noted():
     assert (await carry_out(registry, "delete", tag="t")).degraded == "1"
 
 
+async def test_what_is_read_back_has_its_blobs():
+    """Broken: nobody asks another node for a blob in the moment in which it was pushed."""
+    image = make_image(random.Random(1), [10])
+    registry = Registry(*[Answer(200, image.manifest), Answer(200)] * 200)
+    registry.images[image.digest], registry.homes[image.digest] = image, "eu"
+    worker = client(registry)
+    push = worker._new("push", "a")
+    push.tag, push.digest = "", image.digest
+    for _ in range(20):
+        await worker._read_back(push)
+    assert {op.kind for op in registry.history} == {"push", "pull_digest", "pull_blob"}
+
+
+async def test_clients_pull_blobs_of_their_own_accord(monkeypatch):
+    """Broken: only what was just pushed is pulled whole."""
+    image = make_image(random.Random(1), [10])
+    found = Answer(200, image.manifest, {"Docker-Content-Digest": image.digest})
+    registry = Registry(*[found] * 102)
+    registry.now = lambda: float(len(registry.asked))
+    registry.images[image.digest], registry.homes[image.digest] = image, "eu"
+    monkeypatch.setattr(workload, "_MIX", {"pull": 1})
+    await client(registry).run(100.0, 0.0001)
+    assert {op.kind for op in registry.history} == {"pull", "pull_blob"}
+
+
 async def test_writes_are_read_back_by_tag_or_digest_in_any_region():
     """Broken: nobody asks another region for what it may not have heard of."""
     registry = Registry(*[Answer(404)] * 200)
@@ -97,6 +124,7 @@ async def test_blobs_are_read_of_what_was_found():
     missing.digest, missing.outcome = push.digest, "missing"
     found = worker._new("pull_digest", "a")
     found.digest, found.region, found.outcome = push.digest, "us", "ok"
+    found.end, found.node = 3.0, "us-1"
     for _ in range(100):
         await worker._read_blob(missing)
         await worker._read_blob(found)
@@ -108,6 +136,6 @@ async def test_blobs_are_read_of_what_was_found():
         f"/v2/a/blobs/{blob}" for blob in blobs
     }
     came = describe("", b"a blob").digest
-    assert {(read.digest, read.region, read.home, read.body) for read in reads} == {
-        (push.digest, "us", "eu", came)
-    }
+    noted = {(read.digest, read.region, read.home, read.body) for read in reads}
+    assert noted == {(push.digest, "us", "eu", came)}
+    assert {(read.seen, read.seen_at) for read in reads} == {(3.0, "us-1")}

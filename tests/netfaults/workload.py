@@ -276,6 +276,7 @@ class _Worker:
         read.digest, read.region = found.digest, found.region
         read.blob = describe("", self._rng.choice(image.blobs)).digest
         read.home = self._work.homes[found.digest]
+        read.seen, read.seen_at = found.end, found.node
         await self._carry_out(read)
 
     def _choose(self, kind: Kind, repo: str) -> str:

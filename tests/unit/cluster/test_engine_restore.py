@@ -186,15 +186,18 @@ async def test_a_checkpoint_that_is_read_too_slowly_is_closed():
     """Broken: a reader that never ends keeps files of the store, and all others out, for ever."""
     async with fleet() as ships:
         tuning = {"checkpoint_keep_s": 0.05, "checkpoint_age_max_s": 0.01}
-        a, _ = await trimmed_pair(ships, checkpoints_max=1, **tuning)
+        a, b = await trimmed_pair(ships, checkpoints_max=1, **tuning)
+        b.records.write("n")  # a second part
+        await ships.until(lambda: a.records.vector() == b.records.vector())
         service = a.cluster.service
         slow = service.on_checkpoint(C, 0, b"")
         piece = await anext(slow)
         await ships.until(lambda: bool(a.log.named("checkpoint closed")))
         with pytest.raises(CheckpointUnavailable):
             await anext(service.on_checkpoint(C, piece.number, b""))
+        with pytest.raises(CheckpointUnavailable):
+            await anext(slow)
         await anext(service.on_checkpoint(D, 0, b""))
-        await slow.aclose()
 
 
 async def test_who_begins_again_gives_up_the_checkpoint_it_had():
