@@ -31,7 +31,7 @@ def wait(
         str | None, typer.Option(metavar="HOST:PORT", help="The node to ask about an event.")
     ] = None,
 ) -> None:
-    """Wait until every live node of other regions has a push in its index, for good."""
+    """Wait until every live node of those regions durably has a push in its index."""
     from node.cli.wait import wait as until_there
 
     with _told():
