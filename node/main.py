@@ -23,7 +23,7 @@ from cluster.errors import JoinRefused
 from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import logs
+from node import conditions, logs
 from node.admin import health
 from node.admin.figures import ClusterFigures, StoreFigures
 from node.admin.health import Readiness
@@ -31,10 +31,12 @@ from node.admin.metrics import Metrics
 from node.api.app import Api, Page
 from node.api.context import ApiLimits, Context
 from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
+from node.api.request import Query
 from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.datadir import locked
+from node.errors import QueryInvalid
 from node.holdings import Holdings
 from node.index.opening import Index, index_path, open_index
 from node.index.rocks import RocksStore
@@ -54,9 +56,6 @@ from node.settings import Address, Settings
 from node.startup import StartupError
 
 EXIT_FAILED = 1
-
-_RESTORING = "taking over the index of another node"
-_DAMAGED = "rows of the index are not what was written"
 
 
 def serve(settings: Settings) -> int:
@@ -155,7 +154,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         index = _open_index(settings, clock)
         stack.callback(index.close)
         blobs = await _enter_blobs(stack, settings, index)
-        metrics, readiness = Metrics(), Readiness("running", "index", "cluster", "clock")
+        metrics, readiness = Metrics(), Readiness("running", "cluster")
         me = _member(settings, index)
         cluster = Cluster(
             me,
@@ -184,6 +183,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         push, departure = Push(metadata, replicator, withdrawals), Departure(readiness)
         view: ClusterView = cluster
         forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
+        has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         context = Context(
             pull=Pull(metadata, store, replicator),
             push=push,
@@ -197,17 +197,17 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
             forwarder=forwarder,
             limits=_limits(settings),
             leave=departure.begin,
-            check_room=partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes),
+            check_room=has_room,
         )
         holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
         await _verify(holdings)
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
         stack.push_async_callback(rpc.stop)
-        pages = _pages(metrics, readiness, index, cluster)
+        conditions.watch(readiness, index, cluster, has_room)
+        pages = _pages(metrics, readiness)
         http = await _listen_http(stack, Api(context, pages, metrics), settings)
         readiness.meet("running")
-        readiness.meet("index")
         yield Node(cluster, uploads, withdrawals, holdings, http, readiness, departure)
 
 
@@ -323,24 +323,17 @@ def _limits(settings: Settings) -> ApiLimits:
     )
 
 
-def _pages(
-    metrics: Metrics, readiness: Readiness, index: Index, cluster: Cluster
-) -> dict[str, Callable[[], Page]]:
-    def readyz() -> Page:
-        if index.writer.failed is not None:
-            readiness.require("index", "the storage failed; restart the node")
-        else:
-            restoring = cluster.is_restoring()
-            damaged = _DAMAGED if cluster.is_damaged() else None
-            readiness.require("index", _RESTORING if restoring else damaged)
-        off_ms = cluster.clock_off_ms()
-        readiness.require("clock", f"{off_ms:.0f} ms off its members'" if off_ms else None)
-        return Page(*readiness.readyz(), health.CONTENT_TYPE)
+def _pages(metrics: Metrics, readiness: Readiness) -> dict[str, Callable[[Query], Page]]:
+    def readyz(query: Query) -> Page:
+        asked = query.one("for")
+        if asked not in (None, "write"):
+            raise QueryInvalid("for may be `write`, and nothing else")
+        return Page(*readiness.readyz(for_writes=asked is not None), health.CONTENT_TYPE)
 
     return {
-        "/healthz": lambda: Page(*readiness.healthz(), health.CONTENT_TYPE),
+        "/healthz": lambda _: Page(*readiness.healthz(), health.CONTENT_TYPE),
         "/readyz": readyz,
-        "/metrics": lambda: Page(200, *metrics.render()),
+        "/metrics": lambda _: Page(200, *metrics.render()),
     }
 
 

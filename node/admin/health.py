@@ -1,14 +1,18 @@
 """
 Health: whether the process is alive, and whether it may take traffic.
 
-Logic only; `node.api` gives the answers their routes.
+Logic only; `node.conditions` has what is looked at, and `node.api` gives the answers their routes.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import msgspec
 
 CONTENT_TYPE: Final = "application/json"
+
+Check = Callable[[], str | None]
+"""Looks whether a condition holds now: None when it does, else why not. Must not block."""
 
 
 class Answer(NamedTuple):
@@ -22,13 +26,16 @@ class Readiness:
     """
     Named conditions that must all hold before the node may take traffic.
 
-    All start unmet. Used from the event loop only.
+    Some are told (`meet`, `require`), others are looked at when somebody asks (`watch`). Those for
+    writes alone (`watch_writes`) count where somebody asks for a node to write to. Used from the
+    event loop only.
     """
 
     def __init__(self, *conditions: str) -> None:
-        """Declare every condition there will be; at least one."""
-        assert conditions
-        self._unmet: dict[str, str | None] = dict.fromkeys(conditions, "starting")
+        """Declare the conditions that will be told; they start unmet."""
+        self._told: dict[str, str | None] = dict.fromkeys(conditions, "starting")
+        self._watched: dict[str, list[Check]] = {}
+        self._watched_writes: dict[str, list[Check]] = {}
 
     def meet(self, condition: str) -> None:
         """Say that *condition* holds now."""
@@ -41,26 +48,67 @@ class Readiness:
         Raises:
             KeyError: it was never declared, so the probe could not have waited for it.
         """
-        if condition not in self._unmet:
+        if condition not in self._told:
             raise KeyError(condition)
-        self._unmet[condition] = reason
+        self._told[condition] = reason
+
+    def watch(self, condition: str, check: Check) -> None:
+        """
+        Look by *check* whether *condition* holds, whenever somebody asks.
+
+        Several checks may be of one condition, and it may be told as well: the first reason counts,
+        that of a check before what was told.
+        """
+        self._watched.setdefault(condition, []).append(check)
+
+    def watch_writes(self, condition: str, check: Check) -> None:
+        """The same for a condition without which the node serves reads and takes no writes."""
+        self._watched_writes.setdefault(condition, []).append(check)
 
     def is_ready(self) -> bool:
+        """Whether the node may take traffic."""
         return not self.reasons()
 
+    def is_writable(self) -> bool:
+        """Whether the node may take writes, too."""
+        return self.is_ready() and not _reasons(self._writes())
+
     def reasons(self) -> dict[str, str]:
-        """The conditions that do not hold, and why."""
-        return {name: why for name, why in self._unmet.items() if why is not None}
+        """The conditions that do not hold, and why; those for writes alone are left out."""
+        return _reasons(self._conditions())
 
     def healthz(self) -> Answer:
         """Answer for `/healthz`: whoever can call this is alive."""
         return Answer(200, msgspec.json.encode({"status": "alive"}))
 
-    def readyz(self) -> Answer:
-        """Answer for `/readyz`: 200 with all conditions, or 503 with the reasons why not."""
-        reasons = self.reasons()
+    def readyz(self, *, for_writes: bool = False) -> Answer:
+        """
+        Answer for `/readyz`: 200 with all conditions, or 503 with the reasons why not.
+
+        Those for writes are always shown, and count when the question is *for_writes*.
+        """
+        conditions, writes = self._conditions(), self._writes()
+        bad = _reasons(conditions) | (_reasons(writes) if for_writes else {})
         body = {
-            "status": "unavailable" if reasons else "ready",
-            "conditions": {name: why or "ok" for name, why in self._unmet.items()},
+            "status": "unavailable" if bad else "ready",
+            "conditions": {name: why or "ok" for name, why in conditions.items()},
+            "writes": {name: why or "ok" for name, why in writes.items()},
         }
-        return Answer(503 if reasons else 200, msgspec.json.encode(body))
+        return Answer(503 if bad else 200, msgspec.json.encode(body))
+
+    def _conditions(self) -> dict[str, str | None]:
+        return self._told | {
+            name: _first(checks) or self._told.get(name) for name, checks in self._watched.items()
+        }
+
+    def _writes(self) -> dict[str, str | None]:
+        return {name: _first(checks) for name, checks in self._watched_writes.items()}
+
+
+def _first(checks: list[Check]) -> str | None:
+    """The reason of the first check that has one."""
+    return next((reason for check in checks if (reason := check()) is not None), None)
+
+
+def _reasons(conditions: dict[str, str | None]) -> dict[str, str]:
+    return {name: why for name, why in conditions.items() if why is not None}

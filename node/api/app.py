@@ -17,6 +17,7 @@ from aiohttp import web
 from node.api import admin, blobs, headers, listings, manifests, uploads, waiting
 from node.api.context import Context
 from node.api.errors import WIRE, error_response
+from node.api.request import Query
 from node.api.routes import Action, Target, resolve
 from node.api.sendfile import STALL_TIMEOUT_S
 from node.errors import MethodNotAllowed, StorageFailure
@@ -99,10 +100,10 @@ class Api:
     def __init__(
         self,
         context: Context,
-        pages: Mapping[str, Callable[[], Page]],
+        pages: Mapping[str, Callable[[Query], Page]],
         observer: RequestObserver,
     ) -> None:
-        """*pages* are the paths outside /v2/ and what they show."""
+        """*pages* are the paths outside /v2/ and what they show for a query."""
         self._context = context
         self._pages = pages
         self._observer = observer
@@ -163,10 +164,10 @@ class Api:
             if request.transport is not None:
                 request.transport.abort()
 
-    def _show(self, request: web.BaseRequest, page: Callable[[], Page]) -> web.Response:
+    def _show(self, request: web.BaseRequest, page: Callable[[Query], Page]) -> web.Response:
         if request.method not in _READS:
             raise MethodNotAllowed(_READS)
-        status, body, content_type = page()
+        status, body, content_type = page(Query(request.rel_url.raw_query_string))
         return web.Response(
             status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type}
         )

@@ -18,7 +18,11 @@ def test_ready_only_with_every_condition():
     check(
         readiness.readyz(),
         503,
-        {"status": "unavailable", "conditions": {"index": "starting", "cluster": "starting"}},
+        {
+            "status": "unavailable",
+            "conditions": {"index": "starting", "cluster": "starting"},
+            "writes": {},
+        },
     )
     readiness.meet("index")
     readiness.require("cluster", "1 of 2 seeds did not answer")
@@ -26,9 +30,8 @@ def test_ready_only_with_every_condition():
     assert readiness.reasons() == {"cluster": "1 of 2 seeds did not answer"}
     readiness.meet("cluster")
     assert readiness.is_ready()
-    check(
-        readiness.readyz(), 200, {"status": "ready", "conditions": {"index": "ok", "cluster": "ok"}}
-    )
+    conditions = {"index": "ok", "cluster": "ok"}
+    check(readiness.readyz(), 200, {"status": "ready", "conditions": conditions, "writes": {}})
 
 
 def test_readiness_can_be_lost():
@@ -48,3 +51,43 @@ def test_undeclared_condition_is_a_bug():
     """A misspelt condition would leave the real one unmet for ever, in silence."""
     with pytest.raises(KeyError):
         Readiness("index").meet("idnex")
+
+
+def test_what_is_watched_is_looked_at_by_each_probe():
+    """A part that fails later would never be heard of."""
+    readiness, found = Readiness("cluster"), dict.fromkeys("abc")
+    readiness.meet("cluster")
+    readiness.watch("index", lambda: found["a"])
+    readiness.watch("index", lambda: found["b"])
+    readiness.watch("cluster", lambda: found["c"])
+    assert readiness.is_ready()
+    found["b"] = "damaged"
+    assert readiness.reasons() == {"index": "damaged"}
+    found["a"] = "failed"
+    assert readiness.reasons() == {"index": "failed"}, "the first check has the first word"
+    found.update(a=None, b=None, c="nobody answers")
+    readiness.require("cluster", "starting")
+    assert readiness.reasons() == {"cluster": "nobody answers"}, "a check says more"
+    found["c"] = None
+    assert readiness.reasons() == {"cluster": "starting"}
+
+
+def test_a_node_that_takes_no_write_still_serves_reads():
+    """Pulls would fail, or go to another region, for the sake of pushes."""
+    readiness, missing = Readiness("cluster"), [None]
+    readiness.meet("cluster")
+    readiness.watch_writes("copies", lambda: missing[0])
+    assert (readiness.readyz(for_writes=True).status, readiness.is_writable()) == (200, True)
+    missing[0] = "us-1 is missing"
+    assert (readiness.readyz().status, readiness.is_ready()) == (200, True)
+    body = {
+        "status": "unavailable",
+        "conditions": {"cluster": "ok"},
+        "writes": {"copies": "us-1 is missing"},
+    }
+    check(readiness.readyz(for_writes=True), 503, body)
+    check(readiness.readyz(), 200, {**body, "status": "ready"})
+    missing[0] = None
+    readiness.require("cluster", "starting")
+    assert readiness.readyz(for_writes=True).status == 503, "writes need the rest as well"
+    assert not readiness.is_writable()
