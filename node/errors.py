@@ -20,6 +20,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── UploadBusy              another request is writing to the session
     ├── UploadOwnerSilent       the node that has the session does not answer
     ├── RangeNotSatisfiable     a byte range outside the blob
+    ├── TooManyRanges           more byte ranges than one request may have
     ├── PaginationInvalid       `n` or `last` make no sense
     ├── QueryInvalid            another query parameter makes no sense
     ├── RequestMalformed        not HTTP as we know it
@@ -182,6 +183,11 @@ class RangeNotSatisfiable(RegistryError):
     def __init__(self, size: int) -> None:
         super().__init__(f"the range lies outside the {size} bytes of this blob")
         self.size = size
+
+
+class TooManyRanges(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"one request may ask for at most {limit} byte ranges")
 
 
 class PaginationInvalid(RegistryError):

@@ -8,8 +8,9 @@ from aiohttp import hdrs, web
 
 from cluster.errors import BlobUnavailable
 from cluster.model import Digest
-from node.api import headers
+from node.api import headers, ranges
 from node.api.context import Context
+from node.api.ranges import Selection
 from node.api.routes import Target
 from node.api.sendfile import STALL_TIMEOUT_S, send_file
 from node.registry.names import parse_digest
@@ -20,7 +21,7 @@ _READ_BYTES: Final = 1 << 20
 
 
 async def read(context: Context, request: web.BaseRequest, target: Target) -> web.StreamResponse:
-    """GET and HEAD of a blob; one byte range at most."""
+    """GET and HEAD of a blob, whole or in byte ranges."""
     digest = parse_digest(target.variable)
     size = await context.pull.blob_size(target.repository, digest)
     fields = headers.content(digest, "application/octet-stream", immutable=True)
@@ -30,16 +31,12 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
     if request.method == "HEAD":
         fields["Content-Length"] = str(size)
         return web.Response(headers=fields)
-    status, offset, length = 200, 0, size
-    wanted = headers.byte_range(_range_field(request, digest), size)
-    if wanted is not None:
-        status = 206
-        offset, length = wanted
-        fields["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{size}"
-    fields["Content-Length"] = str(length)
-    response = web.StreamResponse(status=status, headers=fields)
+    selection = ranges.select(_range_field(request, digest), size)
+    fields.update(selection.fields)
+    fields["Content-Length"] = str(selection.length)
+    response = web.StreamResponse(status=selection.status, headers=fields)
     async with context.pull.open_blob(digest, size) as blob:
-        await _send(request, response, blob, offset, length)
+        await _send(request, response, blob, selection)
     return response
 
 
@@ -67,14 +64,13 @@ async def _send(
     request: web.BaseRequest,
     response: web.StreamResponse,
     blob: BlobReader | RemoteBlob,
-    offset: int,
-    length: int,
+    selection: Selection,
 ) -> None:
     if isinstance(blob, FileBacked):
-        await send_file(request, response, blob.fileno(), offset, length)
+        await send_file(request, response, blob.fileno(), selection.parts, selection.tail)
         return
     # The first piece before the headers: a blob that cannot be had is still a clean 503.
-    pieces = _pieces(blob, offset, length)
+    pieces = _body(blob, selection)
     first = await anext(pieces, b"")
     await response.prepare(request)
     try:
@@ -93,6 +89,16 @@ async def _send(
 async def _write(response: web.StreamResponse, piece: bytes) -> None:
     async with asyncio.timeout(STALL_TIMEOUT_S):
         await response.write(piece)
+
+
+async def _body(blob: BlobReader | RemoteBlob, selection: Selection) -> AsyncIterator[bytes]:
+    for part in selection.parts:
+        head = part.head
+        async for piece in _pieces(blob, part.offset, part.length):
+            yield head + piece
+            head = b""
+    if selection.tail:
+        yield selection.tail
 
 
 async def _pieces(blob: BlobReader | RemoteBlob, offset: int, length: int) -> AsyncIterator[bytes]:

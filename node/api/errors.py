@@ -33,6 +33,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.UploadBusy: (409, "BLOB_UPLOAD_INVALID"),
     domain.UploadOwnerSilent: (503, "UNAVAILABLE"),
     domain.RangeNotSatisfiable: (416, "SIZE_INVALID"),
+    domain.TooManyRanges: (400, "UNSUPPORTED"),
     domain.PaginationInvalid: (400, "UNSUPPORTED"),
     domain.QueryInvalid: (400, "UNSUPPORTED"),
     domain.RequestMalformed: (400, "UNSUPPORTED"),

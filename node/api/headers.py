@@ -1,10 +1,8 @@
 """Header values that several endpoints share, and reading the conditional ones."""
 
-import re
 from typing import Final
 
 from cluster.model import Digest, Dot
-from node.errors import RangeNotSatisfiable
 from node.registry.writing import Receipt
 
 API_VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": "atoll"}
@@ -12,8 +10,6 @@ API_VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0", "Server
 
 IMMUTABLE: Final = "max-age=31536000, immutable"
 """Content under a digest never changes: a year, the most that RFC 9111 caches honour."""
-
-_RANGE: Final = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def content(digest: Digest, media_type: str, *, immutable: bool) -> dict[str, str]:
@@ -49,37 +45,6 @@ def matches_etag(field: str | None, digest: Digest) -> bool:
         return False
     tags = (tag.strip().removeprefix("W/").strip('"') for tag in field.split(","))
     return any(tag in ("*", digest) for tag in tags)
-
-
-def byte_range(field: str | None, size: int) -> tuple[int, int] | None:
-    """
-    The one range that a Range field asks for, as (offset, length) in bytes.
-
-    None means the whole content: no field, another unit, or several ranges (a server may answer
-    those with everything, RFC 9110 §14.2).
-
-    Raises:
-        RangeNotSatisfiable: malformed, or outside the content.
-    """
-    if field is None:
-        return None
-    unit, _, spec = field.partition("=")
-    if unit.strip().lower() != "bytes" or "," in spec:
-        return None
-    match = _RANGE.fullmatch(spec.strip())
-    if match is None or match.group() == "-":
-        raise RangeNotSatisfiable(size)
-    first, last = match.groups()
-    if not first:
-        length = min(int(last), size)
-        offset = size - length
-    else:
-        offset = int(first)
-        end = min(int(last), size - 1) if last else size - 1
-        length = end - offset + 1
-    if length <= 0 or offset >= size:
-        raise RangeNotSatisfiable(size)
-    return offset, length
 
 
 def progress(offset: int) -> str:

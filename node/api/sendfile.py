@@ -1,5 +1,5 @@
 """
-Send a range of a file as an HTTP response body, faster than the framework does.
+Send ranges of a file as an HTTP response body, faster than the framework does.
 
 The bytes never pass through the event loop: a small pool of threads copies them from the page
 cache to a duplicate of the connection's socket. One bulk transfer takes turns with the others, so
@@ -21,7 +21,7 @@ import socket
 import termios
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from enum import Enum, auto
@@ -30,6 +30,8 @@ from typing import Final
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, StreamResponse
+
+from node.api.ranges import Part
 
 INLINE_MAX_BYTES: Final = 256 * 1024
 """Up to here a range is read and written by the event loop itself. Higher saves the hop to a
@@ -69,10 +71,14 @@ _LOCAL: Final = threading.local()
 
 
 async def send_file(
-    request: BaseRequest, response: StreamResponse, fd: int, offset: int, count: int
+    request: BaseRequest,
+    response: StreamResponse,
+    fd: int,
+    parts: Sequence[Part],
+    tail: bytes = b"",
 ) -> None:
     """
-    Answer *request* with *response* and *count* bytes of the file *fd* from *offset*.
+    Answer *request* with *response* and *parts* of the file *fd*, with *tail* behind them.
 
     Prepares *response* with that content length (it must be neither prepared nor compressed) and
     finishes it, so that the connection is ready for its next request. *fd* stays open and its
@@ -83,21 +89,25 @@ async def send_file(
         OSError: the file cannot be read or is shorter than promised. When part of the answer is
             out already, the connection has been aborted: the client sees it broken, not short.
     """
-    response.content_length = count
+    response.content_length = sum(len(part.head) + part.length for part in parts) + len(tail)
     # Read before the headers are out: a failure can still become an error response (P9).
-    small = await _read(fd, offset, count) if count <= INLINE_MAX_BYTES else None
+    waiting = await _load(fd, parts[0]) if _is_small(parts[0]) else bytearray()
     transport = _transport(request)
     writer = await _prepare(request, response)
     try:
-        if small is not None:
-            async with _stall_timeout():
-                await response.write(small)
-        elif _is_encrypted(transport):
-            await _write_through(response, fd, offset, count)
-        else:
-            await _flush_headers(writer, transport)
-            await _transmit(transport, fd, offset, count)
-            writer.output_size += count
+        for number, part in enumerate(parts):
+            if not _is_small(part):
+                await _write(response, waiting + part.head)
+                await _send_large(response, writer, transport, fd, part)
+                waiting = bytearray()
+                continue
+            if len(waiting) >= INLINE_MAX_BYTES and number:
+                await _write(response, waiting)
+                waiting = bytearray()
+                await asyncio.sleep(0)  # A quick client takes all of it: let others have a turn.
+            if number:
+                waiting += await _load(fd, part)
+        await _write(response, waiting + tail if tail else waiting)
     except BaseException:
         # Half an answer is out: only a broken connection tells the client so (RFC 9112 §8).
         transport.abort()
@@ -249,14 +259,43 @@ async def _transmit(transport: asyncio.Transport, fd: int, offset: int, count: i
         sending.stop(turn)
 
 
+async def _send_large(
+    response: StreamResponse,
+    writer: AbstractStreamWriter,
+    transport: asyncio.Transport,
+    fd: int,
+    part: Part,
+) -> None:
+    if _is_encrypted(transport):
+        await _write_through(response, fd, part.offset, part.length)
+    else:
+        await _flush(writer, transport)
+        await _transmit(transport, fd, part.offset, part.length)
+        writer.output_size += part.length
+
+
 async def _write_through(response: StreamResponse, fd: int, offset: int, count: int) -> None:
     """Send by way of the framework: the connection is encrypted, the bytes must pass through."""
     end = offset + count
     while offset < end:
         data = await _read(fd, offset, min(CHUNK_BYTES, end - offset))
+        await _write(response, data)
+        offset += len(data)
+
+
+def _is_small(part: Part) -> bool:
+    return part.length <= INLINE_MAX_BYTES
+
+
+async def _load(fd: int, part: Part) -> bytearray:
+    data = await _read(fd, part.offset, part.length)
+    return bytearray(part.head) + data if part.head else data
+
+
+async def _write(response: StreamResponse, data: bytearray) -> None:
+    if data:
         async with _stall_timeout():
             await response.write(data)
-        offset += len(data)
 
 
 async def _read(fd: int, offset: int, count: int) -> bytearray:
@@ -300,8 +339,8 @@ async def _prepare(request: BaseRequest, response: StreamResponse) -> AbstractSt
     return writer
 
 
-async def _flush_headers(writer: AbstractStreamWriter, transport: asyncio.Transport) -> None:
-    """Return when the kernel has the headers and all earlier output of this connection."""
+async def _flush(writer: AbstractStreamWriter, transport: asyncio.Transport) -> None:
+    """Return when the kernel has all earlier output of this connection, headers included."""
     # With both limits at zero the framework's `drain` waits until nothing is left.
     transport.set_write_buffer_limits(high=0)
     try:

@@ -21,6 +21,7 @@ import uvloop
 from aiohttp import web
 
 from node.api import sendfile
+from node.api.ranges import Part
 from node.api.sendfile import INLINE_MAX_BYTES, SENDER_THREADS, send_file
 
 BIG = 24 * 1024 * 1024
@@ -60,6 +61,17 @@ def fd(path):
     os.close(descriptor)
 
 
+TAIL = b"\r\nthat was all"
+
+
+def parts_of(numbers: list[int]) -> list[Part]:
+    """(offset, count, offset, count, ...) as parts; several have something before each."""
+    pairs = list(zip(numbers[::2], numbers[1::2], strict=True))
+    if len(pairs) == 1:
+        return [Part(b"", *pairs[0])]
+    return [Part(b"\r\npart %d\r\n" % offset, offset, count) for offset, count in pairs]
+
+
 class Server(NamedTuple):
     port: int
     outcomes: "asyncio.Queue[BaseException | None]"
@@ -68,14 +80,19 @@ class Server(NamedTuple):
 
 @asynccontextmanager
 async def serving(fd: int) -> AsyncIterator[Server]:
-    """A server that answers `/OFFSET/COUNT` with that range of *fd* and records how it went."""
+    """
+    A server that answers `/OFFSET/COUNT` with that range of *fd*, `/OFFSET/COUNT/OFFSET/COUNT/...`
+    with several in one answer, and records how it went.
+    """
     outcomes: asyncio.Queue[BaseException | None] = asyncio.Queue()
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        offset, count = map(int, request.path.split("/")[1:])
+        numbers = [int(number) for number in request.path.split("/")[1:]]
+        parts = parts_of(numbers)
+        tail = TAIL if len(parts) > 1 else b""
         response = web.StreamResponse()
         try:
-            await send_file(request, response, fd, offset, count)
+            await send_file(request, response, fd, parts, tail)
         except BaseException as exc:
             outcomes.put_nowait(exc)
             if isinstance(exc, ConnectionError):
@@ -85,7 +102,7 @@ async def serving(fd: int) -> AsyncIterator[Server]:
         return response
 
     runner = web.ServerRunner(
-        web.Server(handle, access_log=None), shutdown_timeout=0.01
+        web.Server(handle, access_log=None, max_line_size=64 << 10), shutdown_timeout=0.01
     )  # 0 would be "for ever"
     await runner.setup()
     try:
@@ -117,8 +134,9 @@ class Client:
         finally:
             writer.transport.abort()
 
-    def ask(self, offset: int, count: int) -> None:
-        self._writer.write(f"GET /{offset}/{count} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+    def ask(self, *numbers: int) -> None:
+        path = "/".join(map(str, numbers))
+        self._writer.write(f"GET /{path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
 
     async def head(self) -> tuple[int, int]:
         """Read the status and the content length of the next answer."""
@@ -129,8 +147,8 @@ class Client:
     async def body(self, count: int) -> bytes:
         return await self._reader.readexactly(count)
 
-    async def get(self, offset: int, count: int) -> bytes:
-        self.ask(offset, count)
+    async def get(self, *numbers: int) -> bytes:
+        self.ask(*numbers)
         return await self.answer()
 
     async def answer(self) -> bytes:
@@ -196,6 +214,35 @@ def test_the_connection_stays_usable(run, fd, path):
                 client.ask(offset, count)
             for offset, count in ranges:
                 assert await client.answer() == data[offset : offset + count]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "through the framework"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [5, 1, 90, 2],
+        [7, 100, 0, INLINE_MAX_BYTES + 1, 9, 9],
+        [0, 2_000_000, 3_000_000, 1_000_000],
+        [number * 300_000 + 1 for number in range(16) for _ in "ab"],
+        [number for offset in range(0, 3_000_000, 3000) for number in (offset, 1 + offset % 7)],
+        [number for offset in range(0, BIG - 200_000, 250_000) for number in (offset, 200_000)],
+    ],
+    ids=["small", "mixed", "large", "growing", "a thousand", "more than one write takes"],
+)
+def test_several_ranges_make_one_answer(run, fd, path, monkeypatch, numbers, encrypted):
+    """Broken: parts of a lazy pull run into each other, or the next answer begins in them."""
+    monkeypatch.setattr(sendfile, "_is_encrypted", lambda _: encrypted)
+
+    async def scenario() -> None:
+        data = path.read_bytes()
+        parts = parts_of(numbers)
+        wanted = b"".join(head + data[at : at + count] for head, at, count in parts) + TAIL
+        async with serving(fd) as server, Client.connected(server.port) as client:
+            for _ in range(2):
+                assert await client.get(*numbers) == wanted
+                assert await server.outcomes.get() is None
 
     run(scenario())
 
