@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -21,9 +22,11 @@ def describe_atoll() -> str:
     """
     Return the commit, with `-dirty` where something differs from that.
 
-    Outside a repository it is unknown.
+    Outside a repository, and without git, it is unknown.
     """
     command = ["git", "describe", "--always", "--dirty"]
+    if shutil.which(command[0]) is None:
+        return "unknown"
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"
 

@@ -52,7 +52,7 @@ def main() -> int:
 def _report(arguments: argparse.Namespace) -> None:
     lines = (arguments.results / "runs.jsonl").read_text().splitlines()
     results = [Result(**json.loads(line)) for line in lines]
-    (arguments.results / "report.md").write_text(report.table(results))
+    (arguments.results / "report.md").write_text(report.figures(results))
     print(f"figures of all {len(results)} runs so far: {arguments.results / 'report.md'}")
     if arguments.publish is not None:
         report.publish(arguments.publish, results)

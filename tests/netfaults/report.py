@@ -30,12 +30,16 @@ HEAD: Final = (
 )
 
 
-def table(results: Sequence[Result]) -> str:
-    """One line per scenario and one for all of them; the machine and the versions above."""
+def figures(results: Sequence[Result]) -> str:
+    """The machine, the versions of the programs on it, and the `table`."""
     facts = {**describe_machine(), **_versions(), **_parameters(results)}
+    lines = [f"- {name}: {value}" for name, value in facts.items()]
+    return "\n".join([*lines, "", table(results)])
+
+
+def table(results: Sequence[Result]) -> str:
+    """One line per scenario and one for all of them. Asks no program for anything."""
     lines = [
-        *(f"- {name}: {value}" for name, value in facts.items()),
-        "",
         f"| {' | '.join(HEAD)} |",
         f"|---|{'---:|' * (len(HEAD) - 1)}",
     ]
@@ -51,7 +55,7 @@ def publish(path: Path, results: Sequence[Result]) -> None:
     """Put the table into a document, in place of the one between its marks."""
     before, _, rest = path.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    path.write_text(f"{before}{_BEGIN}\n\n{table(results)}\n{_END}{after}")
+    path.write_text(f"{before}{_BEGIN}\n\n{figures(results)}\n{_END}{after}")
 
 
 def row(scenario: str, results: Sequence[Result]) -> list[str]:
