@@ -16,25 +16,21 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster go-tools clean
+.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster apt-tools go-tools clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# The stamp is touched last, so a broken install is repeated. --no-deps and --no-build-isolation
-# keep anything that the lock does not name, with its hash, out of the environment.
+# The stamp is touched last, so a broken install is repeated.
 $(VENV)/.installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atoll needs Python 3.11 or later; set PYTHON=...")'
-	@echo 'installing the locked dependencies into $(VENV); this takes a minute'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
 	@touch $@
 
 run: $(VENV)/.installed ## Start three nodes in three regions on this machine (UP_ARGS=...)
 	$(BIN)/atoll up $(UP_ARGS)
 
-test: unit tools ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)
+# What a test starts is there before it: the order of what follows a colon is the order of work.
+test: tools unit ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)
 	$(BIN)/pytest -m "e2e and not conformance and not faults" $(PYTEST_ARGS)
 
 # Their files are in memory where that is possible: on a disk, two thousand small indexes are two
@@ -74,10 +70,10 @@ conformance: $(VENV)/.installed go-tools ## Run the OCI conformance suite agains
 conformance-proxy: $(VENV)/.installed go-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
+faults: $(VENV)/.installed apt-tools ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
 	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults -m faults -s $(PYTEST_ARGS)
 
-netfaults: $(VENV)/.installed ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
+netfaults: $(VENV)/.installed apt-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
 
 sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEEDS=0:200)
@@ -86,17 +82,20 @@ sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEED
 mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs (MUTANT_SEEDS=1000)
 	$(BIN)/python -m tests.sim.hunt --seeds $(MUTANT_SEEDS) $(SIM_ARGS)
 
-bench: $(VENV)/.installed go-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
+bench: $(VENV)/.installed tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
 bench-cluster: $(VENV)/.installed ## Time joins, visibility, the cost of a copy; writes bench/CLUSTER.md
 	$(BIN)/python -m bench.run_cluster
 
 tools:
-	.ci/tools
+	@PYTHON="$(PYTHON)" .ci/tools
+
+apt-tools:
+	@.ci/tools apt
 
 go-tools:
-	.ci/tools go
+	@PYTHON="$(PYTHON)" .ci/tools go
 
 clean: ## Remove what was built and installed, but no data
 	rm -rf $(VENV) .tools results .mypy_cache .ruff_cache .pytest_cache .hypothesis
