@@ -4,6 +4,7 @@ The engine of one node: the parts joined together, and their tasks.
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
             ├─ Probing ────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
+            ├─ Attendance     are enough nodes connected for a write
             ├─ Acknowledging  when may an event be acknowledged
             ├─ Spreading ──── where is an event by now
             ├─ Trimming ───── forgets events that everybody has
@@ -23,6 +24,7 @@ from dataclasses import replace
 
 from cluster.config import ClusterConfig
 from cluster.driver.acknowledging import Acknowledging
+from cluster.driver.attendance import Attendance
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparing import Comparing
@@ -93,6 +95,7 @@ class Cluster:
         self._probing = Probing(env, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
+        self._attendance = Attendance(env, self._links, self._durability.required)
         self._catch_up = CatchUp(env, self._links, intake)
         self._acknowledging = Acknowledging(env, self._links)
         self._spreading = Spreading(env, self._links)
@@ -190,11 +193,11 @@ class Cluster:
             NotCaughtUp: this node has not joined yet. Nobody is connected then, and what is
                 accepted would be on this node alone.
             NotEnoughNodes: too few nodes are connected, or for `global` not every living one is,
-                and none came within `durable_timeout_s`.
+                and none came in time; see `Attendance`.
         """
         await self.ensure_joined()
         if consistency is not Consistency.LOCAL:
-            await self._meet_in_time(consistency)
+            await self._attendance.wait(consistency)
         return await self._durability.ensure_copies(blobs, consistency)
 
     def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
@@ -253,15 +256,18 @@ class Cluster:
 
         Raises:
             ClockOff: its wall clock is too far from its members'.
-            NotEnoughNodes: fewer than `copies` nodes are connected, and `refuse_degraded` is set.
+            NotEnoughNodes: too few nodes are connected, and it would be no use to wait for more,
+                or `refuse_degraded` is set; see `Attendance`.
         """
         off_ms = self.clock_off_ms()
         if off_ms:
             raise ClockOff(off_ms)
-        config = self._env.config
-        few = 1 + len(self._links.connected()) < config.copies
-        if few and config.refuse_degraded and consistency is not Consistency.LOCAL:
-            raise self._too_few(consistency)
+        if consistency is not Consistency.LOCAL:
+            self._attendance.check(consistency)
+
+    def shortage(self) -> NotEnoughNodes | None:
+        """Why a write would have to wait now, or be refused; None while enough are connected."""
+        return self._attendance.shortage()
 
     def is_restoring(self) -> bool:
         """Whether this node lacks events that are gone everywhere, and takes over a state."""
@@ -313,20 +319,6 @@ class Cluster:
         if not self._probing.remove(node):
             assert status is not None
             raise MemberNotDead(node, status.value)
-
-    async def _meet_in_time(self, consistency: Consistency) -> None:
-        def enough() -> bool:
-            return 1 + len(self._links.connected()) >= self._durability.required(consistency)
-
-        try:
-            async with asyncio.timeout(self._env.config.durable_timeout_s):
-                await self._links.changes.wait_until(enough)
-        except TimeoutError as exc:
-            raise self._too_few(consistency) from exc
-
-    def _too_few(self, consistency: Consistency) -> NotEnoughNodes:
-        required = self._durability.required(consistency)
-        return NotEnoughNodes(1 + len(self._links.connected()), required)
 
     def statistics(self) -> ClusterStatistics:
         """The engine at this moment."""

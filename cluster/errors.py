@@ -27,7 +27,13 @@ Errors of the replication engine.
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
 """
 
+from collections.abc import Sequence
+from typing import Final
+
 from cluster.model import Digest, Dot, Member, Origin
+
+_NAMED_MAX: Final = 8
+"""Members that a message names."""
 
 
 class ClusterError(Exception):
@@ -137,15 +143,19 @@ class ClockOff(ClusterError):
 
 
 class NotEnoughNodes(ClusterError):
-    """Fewer nodes than `copies` are connected, and this cluster does not write on fewer."""
+    """Fewer nodes are connected than a write needs, and this cluster does not write on fewer."""
 
-    def __init__(self, connected: int, wanted: int) -> None:
+    def __init__(self, connected: int, wanted: int, missing: Sequence[str] = ()) -> None:
+        """*missing* are the members that are not connected."""
+        named = ", ".join(missing[:_NAMED_MAX])
+        more = f" and {len(missing) - _NAMED_MAX} more" if len(missing) > _NAMED_MAX else ""
         super().__init__(
             f"{connected} of the {wanted} nodes that a write needs are connected; "
-            "this cluster does not write on fewer"
+            + (f"missing: {named}{more}" if missing else "no other member is known")
         )
         self.connected = connected
         self.wanted = wanted
+        self.missing = tuple(missing)
 
 
 class UnknownRegion(ClusterError):

@@ -24,6 +24,7 @@ def watch(
     readiness.watch("index", lambda: _RESTORING if cluster.is_restoring() else None)
     readiness.watch("index", lambda: _DAMAGED if cluster.is_damaged() else None)
     readiness.watch("clock", lambda: _why_off(cluster))
+    readiness.watch_writes("copies", lambda: _why_few(cluster))
     readiness.watch_writes("disk", lambda: _why_full(check_room))
 
 
@@ -34,6 +35,11 @@ def _why_failed(index: Index) -> str | None:
 def _why_off(cluster: Cluster) -> str | None:
     off_ms = cluster.clock_off_ms()
     return f"{off_ms:.0f} ms off its members'" if off_ms else None
+
+
+def _why_few(cluster: Cluster) -> str | None:
+    shortage = cluster.shortage()
+    return None if shortage is None else str(shortage)
 
 
 def _why_full(check_room: Callable[[], None]) -> str | None:

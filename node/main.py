@@ -178,6 +178,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         )
         index.journal.on_conflict = partial(_note_conflict, metrics)
         metrics.watch_store(lambda: _store_figures(index, uploads))
+        metrics.watch_health(lambda: readiness)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
         withdrawals = Withdrawals(metadata, logs.get_logger("withdrawals"))
         push, departure = Push(metadata, replicator, withdrawals), Departure(readiness)

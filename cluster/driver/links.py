@@ -23,6 +23,7 @@ from cluster.errors import (
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.membership.absences import Absences
 from cluster.membership.backoff import Backoff
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.joining import Joining
@@ -71,6 +72,7 @@ class Links:
         self.joining = Joining(env.config.seeds, empty=not env.records.vector())
         self.acknowledgements = Acknowledgements(env.config.copies)
         self.leasing = Leasing(env, self.members, self.joining, self.acknowledgements)
+        self.absences = Absences()
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
@@ -371,6 +373,7 @@ class Links:
         if self._group is None or node in self._kept:
             return
         self._kept[node] = asyncio.Event()
+        self.absences.begin(node, self._env.clock.now_s())
         # Not in the context of the call that made the member known: its request id ends with it.
         self._group.create_task(self._keep(node), name=f"member {node}", context=Context())
 
@@ -392,6 +395,7 @@ class Links:
                 self.changes.beat()
             if self._stopping or self.members.status(node) in (None, Status.LEFT):
                 del self._kept[node]
+                self.absences.end(node)
                 # Nobody will pull from it any more.
                 self._hindered.discard(node)
                 return
@@ -448,6 +452,7 @@ class Links:
         # From here on a kick says that the member was restarted: its new link must not wait.
         self._kept[link.node].clear()
         self.members.connect(link.node)
+        self.absences.end(link.node)
         origin = self._env.records.origin
         self.acknowledgements.connect(link.node, link.have.get(origin, 0))
         self.changes.beat()
@@ -459,6 +464,7 @@ class Links:
         if self._live.get(link.node) is link:
             del self._live[link.node]
             self.members.disconnect(link.node)
+            self.absences.begin(link.node, self._env.clock.now_s())
             self.changes.beat()
             for watcher in self._watchers:
                 watcher.doubted(link.node)

@@ -65,13 +65,15 @@ class Readiness:
         """The same for a condition without which the node serves reads and takes no writes."""
         self._watched_writes.setdefault(condition, []).append(check)
 
-    def is_ready(self) -> bool:
+    @property
+    def ready(self) -> bool:
         """Whether the node may take traffic."""
         return not self.reasons()
 
-    def is_writable(self) -> bool:
+    @property
+    def writable(self) -> bool:
         """Whether the node may take writes, too."""
-        return self.is_ready() and not _reasons(self._writes())
+        return self.ready and not _reasons(self._writes())
 
     def reasons(self) -> dict[str, str]:
         """The conditions that do not hold, and why; those for writes alone are left out."""

@@ -138,6 +138,16 @@ class ClusterStatistics(Protocol):
         ...
 
 
+class Health(Protocol):
+    """Whether this node may take traffic; and writes, too."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def writable(self) -> bool: ...
+
+
 class _Figure(NamedTuple):
     name: str
     text: str
@@ -233,6 +243,12 @@ _CLUSTER: Final = (
         "rows_checks",
         total=True,
     ),
+)
+
+
+_HEALTH: Final = (
+    _Figure("atoll_ready", "Whether `/readyz` says yes: 1 or 0.", "ready"),
+    _Figure("atoll_writable", "Whether `/readyz?for=write` says yes: 1 or 0.", "writable"),
 )
 
 
@@ -360,6 +376,10 @@ class Metrics:
         """Report how the node stands with its peers, likewise."""
         self._registry.register(_Snapshot(_CLUSTER, statistics))
         self._registry.register(_MemberStatuses(statistics))
+
+    def watch_health(self, statistics: Callable[[], Health]) -> None:
+        """Report whether the node may take traffic, likewise."""
+        self._registry.register(_Snapshot(_HEALTH, statistics))
 
     def render(self) -> tuple[bytes, str]:
         """The body of `/metrics` and its content type."""

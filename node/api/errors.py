@@ -101,6 +101,9 @@ def _entries(error: Exception, code: str) -> list[dict[str, object]]:
             for digest in error.missing
         ]
     detail = error.detail if isinstance(error, domain.RegistryError) else None
+    if isinstance(error, cluster.NotEnoughNodes):
+        counts = {"connected": error.connected, "wanted": error.wanted}
+        detail = {**counts, "missing": error.missing}
     entry: dict[str, object] = {"code": code, "message": str(error)}
     if detail is not None:
         entry["detail"] = detail

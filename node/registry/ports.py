@@ -284,7 +284,8 @@ class Replicator(Protocol):
 
         Raises:
             ClockOff: its clock is wrong, so that the others would refuse what it writes.
-            NotEnoughNodes: fewer than `copies` nodes are connected, and such writes are refused.
+            NotEnoughNodes: fewer nodes are connected than the write needs, and it is no use to
+                wait for more, or not wanted.
         """
         ...
 

@@ -21,7 +21,7 @@ from node.errors import (
 from node.registry.manifests import Manifest, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
-from node.registry.projects import prepare_write
+from node.registry.projects import policy_of, prepare_write
 from node.registry.withdrawals import Withdrawals
 from node.registry.writing import Receipt, acknowledge
 
@@ -45,6 +45,15 @@ class Push:
         self._index = index
         self._replicator = replicator
         self._withdrawals = withdrawals
+
+    def check_writable(self, repository: RepositoryName) -> None:
+        """
+        Return if a push may be tried here; for asking before its body is read.
+
+        Raises:
+            ClockOff, NotEnoughNodes: this node may not write.
+        """
+        self._replicator.check_writable(policy_of(self._index, repository).consistency)
 
     async def put_manifest(
         self,

@@ -1,5 +1,7 @@
 """The event of each write, degraded writes, and what is left of one that is not acknowledged."""
 
+import asyncio
+
 import pytest
 
 from cluster.errors import NotEnoughNodes
@@ -115,6 +117,20 @@ async def test_with_too_few_nodes_nothing_is_written(registry: Registry):
         assert answer.headers["Retry-After"] == "1"
     assert registry.index.replica.vector() == before
     assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).status == 200
+
+
+async def test_a_hopeless_push_is_refused_before_its_body_comes(registry: Registry):
+    """Broken: a client sends 4 MiB, or waits for ten seconds, to be told what was known before."""
+    registry.replicator.not_writable = NotEnoughNodes(1, 2, ["us-1", "ap-1"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", registry.port)
+    head = "PUT /v2/lib/app/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    writer.write(head.encode())
+    async with asyncio.timeout(20):
+        answer = await reader.readuntil(b"}]}")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"missing: us-1, ap-1" in answer
+    assert b'"detail":{"connected":1,"wanted":2,"missing":["us-1","ap-1"]}' in answer
 
 
 @pytest.mark.parametrize("consistency", list(Consistency))

@@ -12,7 +12,7 @@ async def test_a_node_that_leaves_is_not_ready_and_stops_after_draining():
     departure = Departure(readiness)
     async with asyncio.TaskGroup() as group:
         group.create_task(departure.run(stop))
-        assert readiness.is_ready()
+        assert readiness.ready
         departure.begin(0.01)
         assert readiness.reasons() == {"running": "leaving"}
         assert departure.begun

@@ -26,10 +26,10 @@ def test_ready_only_with_every_condition():
     )
     readiness.meet("index")
     readiness.require("cluster", "1 of 2 seeds did not answer")
-    assert not readiness.is_ready()
+    assert not readiness.ready
     assert readiness.reasons() == {"cluster": "1 of 2 seeds did not answer"}
     readiness.meet("cluster")
-    assert readiness.is_ready()
+    assert readiness.ready
     conditions = {"index": "ok", "cluster": "ok"}
     check(readiness.readyz(), 200, {"status": "ready", "conditions": conditions, "writes": {}})
 
@@ -60,7 +60,7 @@ def test_what_is_watched_is_looked_at_by_each_probe():
     readiness.watch("index", lambda: found["a"])
     readiness.watch("index", lambda: found["b"])
     readiness.watch("cluster", lambda: found["c"])
-    assert readiness.is_ready()
+    assert readiness.ready
     found["b"] = "damaged"
     assert readiness.reasons() == {"index": "damaged"}
     found["a"] = "failed"
@@ -77,9 +77,9 @@ def test_a_node_that_takes_no_write_still_serves_reads():
     readiness, missing = Readiness("cluster"), [None]
     readiness.meet("cluster")
     readiness.watch_writes("copies", lambda: missing[0])
-    assert (readiness.readyz(for_writes=True).status, readiness.is_writable()) == (200, True)
+    assert (readiness.readyz(for_writes=True).status, readiness.writable) == (200, True)
     missing[0] = "us-1 is missing"
-    assert (readiness.readyz().status, readiness.is_ready()) == (200, True)
+    assert (readiness.readyz().status, readiness.ready) == (200, True)
     body = {
         "status": "unavailable",
         "conditions": {"cluster": "ok"},
@@ -90,4 +90,4 @@ def test_a_node_that_takes_no_write_still_serves_reads():
     missing[0] = None
     readiness.require("cluster", "starting")
     assert readiness.readyz(for_writes=True).status == 503, "writes need the rest as well"
-    assert not readiness.is_writable()
+    assert not readiness.writable

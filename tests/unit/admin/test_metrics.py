@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from node.admin.health import Readiness
 from node.admin.metrics import Metrics
 
 
@@ -139,3 +140,21 @@ def test_process_and_collector_figures():
     """Memory, CPU and garbage collection of the process would be missing."""
     names = {name for name, _ in scrape(Metrics())}
     assert {"python_info", "python_gc_collections_total"} <= names
+
+
+def test_whether_the_node_takes_traffic_and_writes():
+    """An alarm on a node that takes no pushes would have to ask `/readyz` itself."""
+    metrics, readiness = Metrics(), Readiness("cluster")
+    missing: list[str | None] = [None]
+    readiness.watch_writes("copies", lambda: missing[0])
+    metrics.watch_health(lambda: readiness)
+
+    def seen():
+        samples = scrape(metrics)
+        return samples["atoll_ready", ()], samples["atoll_writable", ()]
+
+    assert seen() == (0, 0)
+    readiness.meet("cluster")
+    assert seen() == (1, 1)
+    missing[0] = "us-1 is missing"
+    assert seen() == (1, 0)

@@ -229,6 +229,53 @@ async def test_a_node_that_is_cut_off_from_a_larger_cluster_acknowledges_nothing
         assert a.cluster.statistics().totals.degraded == 0
 
 
+async def test_a_write_that_was_awaited_in_vain_is_refused_at_once_and_says_who_is_missing():
+    """If this fails, each push to a node that is cut off takes ten seconds to fail."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(durable_timeout_s=1.0)
+        await ships.kill(b)
+        await ships.kill(c)
+        await a.until_connected()
+        a.cluster.check_writable()
+        shortage = a.cluster.shortage()
+        assert shortage is not None, "it is known from the first moment"
+        with pytest.raises(NotEnoughNodes):
+            await a.cluster.ensure_copies([])
+        # Nobody can have come back within a whole wait: from here on there is none.
+        with pytest.raises(NotEnoughNodes) as refused:
+            a.cluster.check_writable()
+        assert refused.value.missing == ("b", "c")
+        assert str(refused.value) == (
+            "1 of the 2 nodes that a write needs are connected; missing: b, c"
+        )
+        a.cluster.check_writable(LOCAL)
+        ships.restart(b)
+        await a.until_connected("b")
+        a.cluster.check_writable()
+        assert a.cluster.shortage() is None
+        with pytest.raises(NotEnoughNodes) as refused:
+            a.cluster.check_writable(GLOBAL)
+        assert refused.value.missing == ("c",)
+
+
+async def test_a_write_is_tried_while_those_that_went_a_moment_ago_would_be_enough():
+    """If this fails, pushes fail whenever a node is restarted."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(durable_timeout_s=1.0)
+        await ships.kill(b)
+        await a.until_connected("c")
+        with pytest.raises(NotEnoughNodes):
+            await a.cluster.ensure_copies([], GLOBAL)
+        await ships.kill(c)
+        await a.until_connected()
+        a.cluster.check_writable()
+        with pytest.raises(NotEnoughNodes) as refused:
+            a.cluster.check_writable(GLOBAL)
+        assert refused.value.missing == ("b", "c")
+        ships.restart(c)
+        await a.cluster.ensure_copies([])
+
+
 async def test_a_write_waits_for_a_member_that_is_on_its_way_back():
     async with fleet() as ships:
         a, b, c = await ships.trio()

@@ -1,0 +1,76 @@
+"""Are enough nodes connected for a write, and may those be awaited that are missing?"""
+
+from collections.abc import Callable
+
+from cluster.driver.links import Links
+from cluster.environment import Environment
+from cluster.errors import NotEnoughNodes
+from cluster.model import Consistency, Member
+
+
+class Attendance:
+    """
+    Who is there for a write, before anything of it is written.
+
+    A write waits `durable_timeout_s` for members that went away a moment ago. That is hopeless when
+    it would be too few with all of those back: every write since has waited in vain for the others.
+    Then it is refused at once. Holds no state.
+    """
+
+    def __init__(
+        self, env: Environment, links: Links, required: Callable[[Consistency], int]
+    ) -> None:
+        """*required* tells how many nodes a write needs, this one included."""
+        self._env = env
+        self._links = links
+        self._required = required
+
+    def shortage(self, consistency: Consistency = Consistency.REGION) -> NotEnoughNodes | None:
+        """What a write would be refused with if nobody came; None while enough are connected."""
+        connected, required = self._links.connected(), self._required(consistency)
+        if 1 + len(connected) >= required:
+            return None
+        missing = sorted(member.node for member in self._away())
+        return NotEnoughNodes(1 + len(connected), required, missing)
+
+    def check(self, consistency: Consistency) -> None:
+        """
+        Return if a write may be tried.
+
+        Raises:
+            NotEnoughNodes: too few are connected, and waiting is hopeless or not wanted.
+        """
+        shortage, config = self.shortage(consistency), self._env.config
+        if shortage is None:
+            return
+        refused = config.refuse_degraded and shortage.connected < config.copies
+        if refused or self._is_hopeless(shortage):
+            raise shortage
+
+    async def wait(self, consistency: Consistency) -> None:
+        """
+        Return once enough nodes are connected.
+
+        Raises:
+            NotEnoughNodes: they were not within `durable_timeout_s`, or waiting became hopeless.
+        """
+        now = self._env.clock.now_s
+        until = now() + self._env.config.durable_timeout_s
+        while (shortage := self.shortage(consistency)) is not None:
+            if now() >= until or self._is_hopeless(shortage):
+                raise shortage
+            await self._links.changes.wait_at_most(min(until, self._next_hopeless(until)) - now())
+
+    def _away(self) -> list[Member]:
+        return [m for m in self._links.known() if self._links.peer(m.node) is None]
+
+    def _is_hopeless(self, shortage: NotEnoughNodes) -> bool:
+        now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
+        recent = self._links.absences.recent(self._away(), wait_s, now)
+        return shortage.connected + len(recent) < shortage.wanted
+
+    def _next_hopeless(self, default: float) -> float:
+        """When the next member will have been away for too long."""
+        now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
+        ends = (self._links.absences.since(m.node, now) + wait_s for m in self._away())
+        return min((end for end in ends if end > now), default=default)
