@@ -31,10 +31,12 @@ DOCUMENT_MAX_BYTES: Final = 16 << 10
 
 
 class Rollback(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a rollback: one of the two."""
+    """The body of a rollback: an event or a digest."""
 
     event: str | None = None
     digest: str | None = None
+    create: bool = False
+    """Whether a digest may become a tag that there never was."""
 
 
 async def tag(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
@@ -53,7 +55,7 @@ async def rollback(context: Context, request: web.BaseRequest, target: Target) -
     to: Dot | Digest = (
         parse_event(body.event) if body.event is not None else parse_digest(body.digest or "")
     )
-    pushed = await context.tags.rollback(target.repository, name, to)
+    pushed = await context.tags.rollback(target.repository, name, to, create=body.create)
     document = {"repository": target.repository, "tag": name, "digest": pushed.digest}
     response = _json(
         {**document, "event": str(pushed.receipt.event)}, headers.receipt(pushed.receipt)

@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
+from node.api.documents import explain
 from node.errors import (
     BodyIncomplete,
     BodyStalled,
@@ -27,7 +28,7 @@ _CONTENT_RANGE: Final = re.compile(
 )
 """`<start>-<end>` as the distribution-spec has it; some clients write RFC 9110's form."""
 
-D = TypeVar("D")
+D = TypeVar("D", bound=msgspec.Struct)
 
 _PARAMETERS_MAX: Final = 128
 
@@ -141,7 +142,7 @@ async def read_document(
     try:
         return msgspec.json.decode(b"".join(pieces), type=document_type)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise DocumentInvalid(f"the body is not what this endpoint takes: {exc}") from exc
+        raise DocumentInvalid(explain(exc, document_type)) from exc
 
 
 def read_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:

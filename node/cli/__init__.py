@@ -55,11 +55,14 @@ def atoll(
 @app.command()
 def fsck(
     data_dir: Annotated[Path, typer.Argument(help="Data directory of a node that is stopped.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON document instead of text.")
+    ] = False,
 ) -> None:
     """Check a stopped node's index against its files (offline)."""
     from node.cli.fsck import fsck as check
 
-    raise typer.Exit(check(data_dir))
+    raise typer.Exit(check(data_dir, as_json=as_json))
 
 
 app.command()(serve)

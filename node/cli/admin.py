@@ -12,6 +12,8 @@ _Url = Annotated[str, typer.Option("--url", metavar="HOST:PORT", help="A node of
 _Project = Annotated[str, typer.Argument(help="First component of the repository names.")]
 _TagRef = Annotated[str, typer.Argument(metavar="REF", help="HOST:PORT/REPOSITORY:TAG.")]
 
+_Json = Annotated[bool, typer.Option("--json", help="Print a JSON document instead of text.")]
+
 _LOCAL = "127.0.0.1:5000"
 
 
@@ -30,32 +32,36 @@ def wait(
     url: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="The node to ask about an event.")
     ] = None,
+    as_json: _Json = False,
 ) -> None:
     """Wait until every live node of those regions durably has a push in its index."""
     from node.cli.wait import wait as until_there
 
     with _told():
-        until_there(ref, url, regions, timeout)
+        typer.echo(until_there(ref, url, regions, timeout).shown(as_json))
 
 
-def history(ref: _TagRef) -> None:
+def history(ref: _TagRef, as_json: _Json = False) -> None:
     """Show every write of a tag, newest first."""
-    from node.cli.tags import history as lines_of
+    from node.cli.tags import history as history_of
 
     with _told():
-        for line in lines_of(ref):
-            typer.echo(line)
+        typer.echo(history_of(ref).shown(as_json))
 
 
 def rollback(
     ref: _TagRef,
     event: Annotated[str, typer.Argument(help="An event of the history, or a digest.")],
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the tag where there never was one.")
+    ] = False,
+    as_json: _Json = False,
 ) -> None:
     """Point a tag at what it was before."""
     from node.cli.tags import rollback as go_back
 
     with _told():
-        typer.echo(go_back(ref, event))
+        typer.echo(go_back(ref, event, create=create).shown(as_json))
 
 
 def leave(
@@ -99,12 +105,12 @@ project = typer.Typer(
 
 
 @project.command("get")
-def project_get(name: _Project, url: _Url = _LOCAL) -> None:
+def project_get(name: _Project, url: _Url = _LOCAL, as_json: _Json = False) -> None:
     """Print a project's policy as JSON."""
     from node.cli.project import get
 
     with _told():
-        typer.echo(get(name, url))
+        typer.echo(get(name, url).shown(as_json))
 
 
 @project.command("set")
@@ -115,21 +121,22 @@ def project_set(
         typer.Argument(metavar="FIELD=VALUE...", help="consistency, history_max, history_days."),
     ],
     url: _Url = _LOCAL,
+    as_json: _Json = False,
 ) -> None:
     """Change fields of a project's policy; the others stay."""
     from node.cli.project import change
 
     with _told():
-        typer.echo(change(name, url, changes))
+        typer.echo(change(name, url, changes).shown(as_json))
 
 
 @project.command("delete")
-def project_delete(name: _Project, url: _Url = _LOCAL) -> None:
+def project_delete(name: _Project, url: _Url = _LOCAL, as_json: _Json = False) -> None:
     """Give a project the default policy again."""
     from node.cli.project import delete
 
     with _told():
-        delete(name, url)
+        typer.echo(delete(name, url).shown(as_json))
 
 
 @contextmanager

@@ -1,9 +1,12 @@
 """`atoll fsck`: the offline check, with a progress bar. Works on the files of a stopped node."""
 
+import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.filesize import decimal
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from node.datadir import shared
 from node.fsck.check import Progress as CheckProgress
@@ -17,7 +20,7 @@ _PROBLEMS_SHOWN = 1000
 """Lines of problems; the count in the last line is always the whole."""
 
 
-def fsck(data_dir: Path) -> int:
+def fsck(data_dir: Path, *, as_json: bool = False) -> int:
     """Check a data directory, print what was found, and return the exit status."""
     console = Console(stderr=True, highlight=False)
     try:
@@ -28,20 +31,19 @@ def fsck(data_dir: Path) -> int:
     except (StartupError, OSError) as exc:
         console.print(f"atoll: {exc}", markup=False, soft_wrap=True)
         return UNUSABLE
-    _print(report)
+    if as_json:
+        _print_json(report)
+    else:
+        _print(report)
     return DAMAGED if report.problems else CLEAN
 
 
 def _check(data_dir: Path, console: Console) -> Report:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        index = bar.add_task("index", total=None)
-        blobs = bar.add_task("blobs", total=None)
+    columns = (TextColumn("{task.description}"), BarColumn(), _Done(), TimeRemainingColumn())
+    # Drawn again and again, it is nothing for a pipe or a log.
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        index = bar.add_task("index", total=None, unit="rows")
+        blobs = bar.add_task("blobs", total=None, unit="bytes")
         return check_data_dir(
             data_dir,
             CheckProgress(
@@ -50,6 +52,26 @@ def _check(data_dir: Path, console: Console) -> Report:
                 bytes=lambda count: bar.advance(blobs, count),
             ),
         )
+
+
+class _Done(ProgressColumn):
+    """How much of a task is done, in its own unit: rows of the index are no bytes."""
+
+    def render(self, task: Task) -> Text:
+        if task.fields["unit"] != "bytes":
+            return Text(f"{int(task.completed)} {task.fields['unit']}")
+        total = "" if task.total is None else f" of {decimal(int(task.total))}"
+        return Text(f"{decimal(int(task.completed))}{total}")
+
+
+def _print_json(report: Report) -> None:
+    document = {
+        "problems": [problem._asdict() for problem in report.problems[:_PROBLEMS_SHOWN]],
+        "problem_count": len(report.problems),
+        "notes": dict(report.notes),
+        "checked": dict(report.checked),
+    }
+    print(json.dumps(document))
 
 
 def _print(report: Report) -> None:

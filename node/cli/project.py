@@ -1,24 +1,30 @@
 """`atoll project`: the policies of projects."""
 
 import json
+import re
+from contextlib import suppress
+from typing import Final
 from urllib.parse import quote
 
 from node.cli.client import ask_for
 from node.cli.errors import CommandError
+from node.cli.outcome import Outcome
 from node.cli.references import parse_url
 
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 
-def get(project: str, url: str) -> str:
+
+def get(project: str, url: str) -> Outcome:
     """
-    A project's policy as JSON.
+    A project's policy; the text for people is JSON, too.
 
     Raises:
         CommandError: it could not be had.
     """
-    return json.dumps(_get(project, url), indent=2)
+    return _shown(_get(project, url))
 
 
-def change(project: str, url: str, changes: list[str]) -> str:
+def change(project: str, url: str, changes: list[str]) -> Outcome:
     """
     Set fields (`NAME=VALUE`) of a project's policy and leave the others as they are.
 
@@ -32,24 +38,41 @@ def change(project: str, url: str, changes: list[str]) -> str:
         name, equals, value = given.partition("=")
         if not equals:
             raise CommandError(f"{given!r} is not FIELD=VALUE")
-        policy[name] = int(value) if value.isdecimal() else value
+        policy[name] = _value(value)
     answer = ask_for(parse_url(url), "PUT", _path(project), body=policy)
-    return json.dumps(answer.document, indent=2)
+    return _shown(answer.document)
 
 
-def delete(project: str, url: str) -> None:
+def delete(project: str, url: str) -> Outcome:
     """
     Give a project the defaults again.
 
     Raises:
         CommandError: it has them already, or the node could not be asked.
     """
-    ask_for(parse_url(url), "DELETE", _path(project))
+    answer = ask_for(parse_url(url), "DELETE", _path(project))
+    event = answer.headers.get("atoll-event")
+    document = {"name": project, "policy": None, "event": event}
+    return Outcome(f"project {project} has the default policy again", document)
 
 
 def _get(project: str, url: str) -> dict[str, dict[str, object]]:
     document: dict[str, dict[str, object]] = ask_for(parse_url(url), "GET", _path(project)).document
     return document
+
+
+def _shown(document: object) -> Outcome:
+    return Outcome(json.dumps(document, indent=2), document)
+
+
+def _value(text: str) -> object:
+    """What a value on the command line is in JSON: numbers and lists look the same in both."""
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    if text.startswith("["):
+        with suppress(ValueError):
+            return json.loads(text)
+    return text
 
 
 def _path(project: str) -> str:

@@ -1,4 +1,10 @@
-"""Naming an image on a node: HOST:PORT/REPOSITORY:TAG or HOST:PORT/REPOSITORY@DIGEST."""
+"""
+Naming an image on a node: HOST:PORT/REPOSITORY:TAG or HOST:PORT/REPOSITORY@DIGEST.
+
+What stands in front of the first slash is a host only if it looks like one, as with other clients:
+it has a port or a dot, or is `localhost`, or an `http://` stands before it. `library/app:v1` names
+no node, and nobody should be asked for it.
+"""
 
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -17,6 +23,11 @@ class Reference(NamedTuple):
     def is_digest(self) -> bool:
         return ":" in self.name
 
+    @property
+    def image(self) -> str:
+        """The same without the node."""
+        return f"{self.repository}{'@' if self.is_digest else ':'}{self.name}"
+
 
 def parse_url(text: str) -> str:
     """
@@ -29,6 +40,10 @@ def parse_url(text: str) -> str:
     if not _is_address(url):
         raise CommandError(f"{text!r} is not the address of a node, HOST:PORT")
     return url
+
+
+def _looks_like_host(host: str) -> bool:
+    return host == "localhost" or any(mark in host for mark in ".:")
 
 
 def _is_address(url: str) -> bool:
@@ -52,9 +67,14 @@ def parse_reference(text: str) -> Reference:
     host, slash, path = rest.partition("/")
     if not slash or not path:
         raise CommandError(f"{text!r} is not HOST:PORT/REPOSITORY:TAG")
+    if not scheme and not _looks_like_host(host):
+        raise CommandError(
+            f"{text!r} names no node: write HOST:PORT/{text}, such as localhost:5001/{text}"
+        )
     url = parse_url(f"{scheme}://{host}" if scheme else host)
-    repository, at, digest = path.partition("@")
-    if at:
-        return Reference(url, repository.partition(":")[0], digest)
-    repository, _, tag = path.partition(":")
-    return Reference(url, repository, tag or "latest")
+    name, at, digest = path.partition("@")
+    repository, colon, tag = name.partition(":")
+    reference = Reference(url, repository, digest if at else tag if colon else "latest")
+    if not reference.repository or not reference.name:
+        raise CommandError(f"{text!r} is not HOST:PORT/REPOSITORY:TAG")
+    return reference

@@ -86,6 +86,7 @@ class Supervisor:
         try:
             with _lock(self._directory):
                 asyncio.run(self._run())
+            print(f"stopped; what was pushed is in {self._directory}", flush=True)
         except CannotStart as exc:
             print_problems(exc.problems)
             for line in exc.evidence:
@@ -110,8 +111,11 @@ class Supervisor:
             self._announce()
             if await self._until_ready():
                 print("ready", flush=True)
+                self._say_what_next()
                 await self._until_stopped()
         finally:
+            if self._stop.is_set():
+                print("stopping", flush=True)
             await self._stop_children()
             os.close(lifeline)
             os.close(far_end)
@@ -145,6 +149,17 @@ class Supervisor:
             )
         Console(highlight=False).print(table)
         print(f"data and logs in {self._directory}", flush=True)
+
+    def _say_what_next(self) -> None:
+        first, last = (str(child.node.http) for child in (self._children[0], self._children[-1]))
+        here, there = (address.replace("127.0.0.1", "localhost") for address in (first, last))
+        print(
+            f"push to one node:      docker push {here}/library/alpine\n"
+            f"pull from another one: docker pull {there}/library/alpine\n"
+            f"look at it:            atoll history {here}/library/alpine\n"
+            "Ctrl-C stops the nodes; what was pushed stays.",
+            flush=True,
+        )
 
     async def _until_ready(self) -> bool:
         """

@@ -4,10 +4,11 @@ from urllib.parse import quote
 
 from node.cli.client import ask_for
 from node.cli.errors import CommandError
+from node.cli.outcome import Outcome
 from node.cli.references import Reference, parse_reference
 
 
-def history(text: str) -> list[str]:
+def history(text: str) -> Outcome:
     """
     The history of a tag, newest first: one line each, with a mark at what is served.
 
@@ -25,21 +26,23 @@ def history(text: str) -> list[str]:
         lines.append(f"{mark} {entry['time']}  {action:<9}  {entry['event']}  {what}")
     if view["conflict"]:
         lines.append("conflict: the writes marked * and + disagree; * is served")
-    return lines
+    return Outcome("\n".join(lines), view)
 
 
-def rollback(text: str, to: str) -> str:
+def rollback(text: str, to: str, *, create: bool) -> Outcome:
     """
-    Point a tag at what it was at an event, or at a digest; returns a line about it.
+    Point a tag at what it was at an event, or at a digest.
+
+    With *create* a tag that never was may be pointed at a digest.
 
     Raises:
         CommandError: that cannot be done.
     """
     reference = _tag(text)
-    body = {"digest" if ":" in to else "event": to}
+    body = {"digest" if ":" in to else "event": to, "create": create}
     path = f"{_path(reference)}/rollback"
     done = ask_for(reference.url, "POST", path, body=body).document
-    return f"{reference.repository}:{reference.name} is {done['digest']} (event {done['event']})"
+    return Outcome(f"{reference.image} is {done['digest']} (event {done['event']})", done)
 
 
 def _tag(text: str) -> Reference:

@@ -1,6 +1,7 @@
 """`atoll wait`: until a push is in other regions."""
 
 import time
+from contextlib import nullcontext
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -8,15 +9,16 @@ from rich.console import Console
 
 from node.cli.client import Answer, ask
 from node.cli.errors import CommandError
+from node.cli.outcome import Outcome
 from node.cli.references import parse_reference, parse_url
 
 _SLICE_S: Final = 2.0
 """How long one request waits: after it the progress shows what is still missing."""
 
 
-def wait(what: str, url: str | None, regions: str | None, timeout_s: float) -> None:
+def wait(what: str, url: str | None, regions: str | None, timeout_s: float) -> Outcome:
     """
-    Return once the event is everywhere it should be; shows who lacks it meanwhile.
+    Return once the event is everywhere it should be. Shows who lacks it meanwhile, on a terminal.
 
     Raises:
         CommandError: it is not there in time, or cannot be asked for.
@@ -24,19 +26,23 @@ def wait(what: str, url: str | None, regions: str | None, timeout_s: float) -> N
     base, event = _event(what, url)
     until = time.monotonic() + timeout_s
     console = Console(stderr=True, highlight=False)
-    with console.status(f"waiting for {event}") as status:
+    # A status line that is drawn again and again is nothing for a pipe.
+    status = console.status(f"waiting for {event}") if console.is_terminal else None
+    with status or nullcontext():
         while True:
             left = max(0.0, until - time.monotonic())
             answer = _ask(base, event, regions, min(_SLICE_S, left))
             if answer.status == 200:
                 break
             if left == 0.0:
-                raise CommandError(f"not there after {timeout_s:g} s: {answer.error()}")
-            status.update(f"waiting for {event}: {_missing(answer)}")
+                raise CommandError(
+                    f"after {timeout_s:g} s {what} (event {event}) is not known to be on "
+                    f"{_missing(answer)}"
+                )
+            if status is not None:
+                status.update(f"waiting for {event}: {_missing(answer)}")
     nodes = [f"{node['node']} ({node['region']})" for node in answer.document["nodes"]]
-    Console(highlight=False, markup=False, soft_wrap=True).print(
-        f"{event} is on {', '.join(sorted(nodes))}"
-    )
+    return Outcome(f"{event} is on {', '.join(sorted(nodes))}", answer.document)
 
 
 def _event(what: str, url: str | None) -> tuple[str, str]:
@@ -47,7 +53,7 @@ def _event(what: str, url: str | None) -> tuple[str, str]:
     path = f"/v2/{reference.repository}/manifests/{reference.name}"
     answer = ask(reference.url, "HEAD", path)
     if answer.status == 404:
-        raise CommandError(f"{what} is not there")
+        raise CommandError(f"{reference.url} has no {reference.image}")
     event = answer.headers.get("atoll-event")
     if answer.status != 200 or event is None:
         raise CommandError(f"{reference.url} does not tell the event of {what} ({answer.status})")

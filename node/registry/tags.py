@@ -61,18 +61,25 @@ class Tags:
         return view
 
     async def rollback(
-        self, repository: RepositoryName, tag: Tag, to: Dot | Digest
+        self, repository: RepositoryName, tag: Tag, to: Dot | Digest, *, create: bool = False
     ) -> PushedManifest:
         """
         Point a tag at what it once was, or at any manifest of its repository: a push like others.
 
+        A tag that never was cannot go back: a slip of the finger would make it. Whoever wants that
+        says *create*.
+
         Raises:
+            ManifestUnknown: there never was such a tag, as far as the connected nodes know.
             EventUnknown: its history does not show that event.
             RollbackInvalid: the event deleted the tag, or was withdrawn.
             ManifestUnknown: the manifest is not there any more.
         """
         if isinstance(to, Digest):
-            await self._replicator.ensure_current()
+            if create:
+                await self._replicator.ensure_current()
+            else:
+                await self.view(repository, tag)
             digest = to
         else:
             digest = _value_of(await self.view(repository, tag), to)

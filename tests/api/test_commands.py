@@ -43,9 +43,11 @@ def ref(registry: Registry, name: str = "lib/app:v1") -> str:
     ("text", "expected"),
     [
         ("host:5000/a/b:v1", ("http://host:5000", "a/b", "v1")),
-        ("host/a", ("http://host", "a", "latest")),
+        ("host.example/a", ("http://host.example", "a", "latest")),
+        ("localhost/a", ("http://localhost", "a", "latest")),
+        ("http://host/a", ("http://host", "a", "latest")),
         ("https://host/a@sha256:12", ("https://host", "a", "sha256:12")),
-        ("host/a:v1@sha256:12", ("http://host", "a", "sha256:12")),
+        ("host:1/a:v1@sha256:12", ("http://host:1", "a", "sha256:12")),
         ("[::1]:5000/a:v1", ("http://[::1]:5000", "a", "v1")),
     ],
 )
@@ -53,9 +55,29 @@ def test_references(text: str, expected: tuple[str, str, str]):
     assert parse_reference(text) == expected
 
 
-@pytest.mark.parametrize("text", ["host", "host:5000/", "host:x/a", "/a:v1", "ftp://host/a", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host",
+        "host:5000/",
+        "host:x/a",
+        "/a:v1",
+        "ftp://host/a",
+        "",
+        "host:1/a:",
+        "host:1/:v1",
+        "h:1/a@",
+    ],
+)
 def test_what_is_no_reference(text: str):
     with pytest.raises(CommandError):
+        parse_reference(text)
+
+
+@pytest.mark.parametrize("text", ["library/app:v1", "library/app", "a/b/c@sha256:12"])
+def test_a_repository_is_not_taken_for_a_node(text: str):
+    """`cannot reach http://library` would send people to look for a network fault."""
+    with pytest.raises(CommandError, match=f"names no node: write HOST:PORT/{text}"):
         parse_reference(text)
 
 
@@ -91,7 +113,7 @@ async def test_wait_fails_when_the_event_does_not_arrive(registry: Registry):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("wait", "{host}/lib/app:gone"), "is not there"),
+        (("wait", "{host}/lib/app:gone"), "{host} has no lib/app:gone"),
         (("wait", "127.0.0.1:1/lib/app:v1"), "cannot reach"),
         (("wait", "nonsense"), "is not HOST:PORT/REPOSITORY:TAG"),
         (("wait", "nonsense", "--url", "{host}"), "NODE/EPOCH/SEQUENCE"),
@@ -99,9 +121,25 @@ async def test_wait_fails_when_the_event_does_not_arrive(registry: Registry):
         (("history", "{host}/lib/app:gone"), "is not known"),
         (("history", "{host}/lib/app@sha256:1"), "a digest has no history"),
         (("rollback", "{host}/lib/app:v1", "a/1/1"), "is not known"),
+        (("rollback", "{host}/lib/app:v1", "sha256:" + "0" * 64), "'v1' is not known"),
         (("project", "get", "A", "--url", "{host}"), "repository names"),
         (("project", "set", "lib", "history_max", "--url", "{host}"), "is not FIELD=VALUE"),
-        (("project", "set", "lib", "quota=1", "--url", "{host}"), "quota"),
+        (
+            ("project", "set", "lib", "quota=1", "--url", "{host}"),
+            "there is no field 'quota'; the fields are consistency, history_max",
+        ),
+        (
+            ("project", "set", "lib", "consistency=soon", "--url", "{host}"),
+            "consistency must be one of local, region, global",
+        ),
+        (
+            ("project", "set", "lib", "history_max=0", "--url", "{host}"),
+            "history_max must be a whole number from 1 to 256",
+        ),
+        (
+            ("project", "set", "lib", "history_max=many", "--url", "{host}"),
+            "history_max must be a whole number from 1 to 256",
+        ),
         (("project", "delete", "lib", "--url", "{host}"), "has no policy"),
     ],
 )
@@ -112,7 +150,8 @@ async def test_what_goes_wrong_is_one_line_and_status_1(
     done = await atoll(*(argument.format(host=host) for argument in arguments))
     assert done.exit_code == 1, done
     [line] = done.told.splitlines()
-    assert message in line
+    assert message.replace("{host}", host) in line
+    assert "$" not in line, "the words of the JSON library"
 
 
 async def test_history_and_rollback(registry: Registry):
@@ -129,6 +168,60 @@ async def test_history_and_rollback(registry: Registry):
     assert registry.index.metadata.tag("lib/app", "v1") == old
     assert (await atoll("rollback", ref(registry), str(new))).exit_code == 0
     assert registry.index.metadata.tag("lib/app", "v1") == new
+
+
+async def test_a_tag_that_never_was_is_not_made_by_a_rollback(registry: Registry):
+    """A slip of the finger would make a tag that somebody may deploy."""
+    digest = await registry.push_image("lib/app", "v1")
+    done = await atoll("rollback", ref(registry, "lib/app:v2"), str(digest))
+    assert done.exit_code == 1
+    assert registry.index.metadata.tag("lib/app", "v2") is None
+    done = await atoll("rollback", ref(registry, "lib/app:v2"), str(digest), "--create")
+    assert done.exit_code == 0, done
+    assert registry.index.metadata.tag("lib/app", "v2") == digest
+
+
+async def test_a_deleted_tag_can_be_rolled_back_to_a_digest(registry: Registry):
+    """It has been there: nothing new is made."""
+    digest = await registry.push_image("lib/app", "v1")
+    await registry.call("DELETE", "/v2/lib/app/manifests/v1")
+    done = await atoll("rollback", ref(registry), str(digest))
+    assert done.exit_code == 0, done
+    assert registry.index.metadata.tag("lib/app", "v1") == digest
+
+
+async def test_every_command_prints_json_for_programs(registry: Registry):
+    """Scripts would have to read what is written for people."""
+    digest = await registry.push_image("lib/app", "v1")
+    event = str(registry.index.metadata.tagged("lib/app", "v1").event)
+    url = ("--url", f"127.0.0.1:{registry.port}", "--json")
+    for arguments, member, value in (
+        (("wait", ref(registry), "--json"), "event", event),
+        (("history", ref(registry), "--json"), "digest", digest),
+        (("rollback", ref(registry), str(digest), "--json"), "tag", "v1"),
+        (("project", "set", "lib", "history_max=7", *url), "name", "lib"),
+        (("project", "get", "lib", *url), "name", "lib"),
+        (("project", "delete", "lib", *url), "policy", None),
+    ):
+        done = await atoll(*arguments)
+        assert done.exit_code == 0, done
+        [line] = done.output.splitlines()
+        assert json.loads(line)[member] == value
+
+
+async def test_success_has_a_word(registry: Registry):
+    """Silence may be success or a command that did nothing."""
+    url = ("--url", f"127.0.0.1:{registry.port}")
+    await atoll("project", "set", "lib", "history_max=7", *url)
+    done = await atoll("project", "delete", "lib", *url)
+    assert done.output == "project lib has the default policy again\n"
+
+
+async def test_nothing_is_drawn_into_a_pipe(registry: Registry):
+    """A log of a deployment would be full of progress bars."""
+    await registry.push_image("lib/app", "v1")
+    done = await atoll("wait", ref(registry))
+    assert done.told == ""
 
 
 async def test_projects(registry: Registry):

@@ -114,6 +114,17 @@ def test_interrupt_and_start_again(start):
     assert again.end(signal.SIGTERM)[0] == 0
 
 
+def test_it_says_what_to_type_next_and_that_it_stopped(start):
+    """A newcomer would have to look for the ports, and wonder whether it has ended."""
+    up = start()
+    said = "\n".join(up.read_until("Ctrl-C"))
+    assert f"docker push localhost:{up.base_port}/library/alpine" in said
+    assert f"docker pull localhost:{up.base_port + 2}/library/alpine" in said
+    status, out, _ = up.end(signal.SIGTERM)
+    assert status == 0
+    assert out.splitlines()[-1] == f"stopped; what was pushed is in {up.directory}"
+
+
 def test_node_that_fails_to_start(start):
     """The reason would be hidden in a file, and the other nodes would be left behind."""
     up = start(regions="eu,broken")
