@@ -248,7 +248,8 @@ def configure(
     )
     root = logging.getLogger()
     root.handlers[:] = [_StdlibHandler()]
-    root.setLevel(_LEVELS[level])
+    # What libraries say of their own insides is about them; `debug` is about Atoll.
+    root.setLevel(max(_LEVELS[level], logging.INFO))
     logging.captureWarnings(True)
 
 

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -25,6 +25,7 @@ from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
 from node import conditions, logs
 from node.admin import health
+from node.admin.conditionlog import ConditionLog
 from node.admin.figures import ClusterFigures, StoreFigures
 from node.admin.health import Readiness
 from node.admin.metrics import Metrics
@@ -112,6 +113,7 @@ class Node:
         self._holdings = holdings
         self._http = http
         self._readiness = readiness
+        self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
         self._departure = departure
 
     async def run_until(self, stop: asyncio.Event) -> None:
@@ -123,6 +125,7 @@ class Node:
                 tasks.create_task(self._withdrawals.run(), name="withdrawals"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._become_ready(), name="readiness"),
+                tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop), name="departure"),
             ]
             await stop.wait()
@@ -179,6 +182,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         index.journal.on_conflict = partial(_note_conflict, metrics)
         metrics.watch_store(lambda: _store_figures(index, uploads))
         metrics.watch_health(lambda: readiness)
+        metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
         withdrawals = Withdrawals(metadata, logs.get_logger("withdrawals"))
         push, departure = Push(metadata, replicator, withdrawals), Departure(readiness)
@@ -207,7 +211,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         stack.push_async_callback(rpc.stop)
         conditions.watch(readiness, index, cluster, has_room)
         pages = _pages(metrics, readiness)
-        http = await _listen_http(stack, Api(context, pages, metrics), settings)
+        http = await _listen_http(stack, _api(context, pages, metrics, settings), settings)
         readiness.meet("running")
         yield Node(cluster, uploads, withdrawals, holdings, http, readiness, departure)
 
@@ -221,6 +225,15 @@ def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
         manifests=totals.manifests,
         quarantined=index.replica.quarantined(),
     )
+
+
+def _api(
+    context: Context,
+    pages: Mapping[str, Callable[[Query], Page]],
+    metrics: Metrics,
+    settings: Settings,
+) -> Api:
+    return Api(context, pages, metrics, log_reads=settings.log_requests == "all")
 
 
 def _note_conflict(metrics: Metrics, key: Key) -> None:

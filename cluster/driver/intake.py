@@ -55,7 +55,9 @@ class Intake:
             rest = antientropy.without_log(rest, stopped)
         vector = self._env.records.vector()
         self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
-        self._env.counters.events_received += sum(event.origin in running for event in events)
+        received = sum(event.origin in running for event in events)
+        self._env.counters.events_received += received
+        self._env.log.debug("events received", events=received)
         return gapless
 
     def _park(self, dot: Dot, exc: EventAhead) -> None:

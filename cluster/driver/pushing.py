@@ -190,6 +190,7 @@ class Pushing:
         return list(antientropy.in_causal_order(batch)), complete
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
+        self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
         own = self._env.records.origin
         handed: dict[Origin, tuple[int, int]] = {}
         for event in events:

@@ -130,6 +130,7 @@ class Fetcher:
                 await self._bring(transfer, await self._sources(transfer, hints))
                 transfer.verified()
                 await self._env.records.hold(transfer.digest, transfer.size)
+                self._env.log.debug("blob fetched", digest=transfer.digest, size=transfer.size)
             finally:
                 if transfer.ingest is not None:
                     await transfer.ingest.discard()

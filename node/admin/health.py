@@ -79,6 +79,10 @@ class Readiness:
         """The conditions that do not hold, and why; those for writes alone are left out."""
         return _reasons(self._conditions())
 
+    def all_reasons(self) -> dict[str, str]:
+        """The same with those for writes."""
+        return _reasons(self._conditions() | self._writes())
+
     def healthz(self) -> Answer:
         """Answer for `/healthz`: whoever can call this is alive."""
         return Answer(200, msgspec.json.encode({"status": "alive"}))

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -380,6 +381,15 @@ class Metrics:
     def watch_health(self, statistics: Callable[[], Health]) -> None:
         """Report whether the node may take traffic, likewise."""
         self._registry.register(_Snapshot(_HEALTH, statistics))
+
+    def watch_clock(self, off_ms: Callable[[], float]) -> None:
+        """Report how far this node's clock is off, likewise."""
+        gauge = Gauge(
+            "atoll_clock_off_milliseconds",
+            "How far this node's clock is ahead of its members'; 0 while it is near enough.",
+            registry=self._registry,
+        )
+        gauge.set_function(off_ms)
 
     def render(self) -> tuple[bytes, str]:
         """The body of `/metrics` and its content type."""

@@ -18,6 +18,7 @@ from node.api import admin, blobs, headers, listings, manifests, uploads, waitin
 from node.api.context import Context
 from node.api.errors import WIRE, error_response
 from node.api.request import Query
+from node.api.requestlog import RequestLog
 from node.api.routes import Action, Target, resolve
 from node.api.sendfile import STALL_TIMEOUT_S
 from node.errors import MethodNotAllowed, StorageFailure
@@ -102,12 +103,18 @@ class Api:
         context: Context,
         pages: Mapping[str, Callable[[Query], Page]],
         observer: RequestObserver,
+        *,
+        log_reads: bool = False,
     ) -> None:
-        """*pages* are the paths outside /v2/ and what they show for a query."""
+        """
+        *pages* are the paths outside /v2/ and what they show for a query; *log_reads* is whether
+        reads that succeed have a line in the log.
+        """
         self._context = context
         self._pages = pages
         self._observer = observer
         self._log = get_logger("http")
+        self._requests = RequestLog(self._log, every=log_reads)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises nothing but cancellation."""
@@ -117,6 +124,7 @@ class Api:
         token = request_id.set(identity)
         action = "none"
         response: web.StreamResponse
+        failure: Exception | None = None
         status = 499  # the client closed the connection, as nginx has it
         try:
             path = request.rel_url.raw_path
@@ -135,14 +143,15 @@ class Api:
             response = web.Response(status=400)
             response.force_close()
         except Exception as exc:  # noqa: BLE001 - the outermost edge: every failure is an answer
-            response = self._failed(request, exc)
+            failure = self._told(request, exc)
+            response = error_response(failure, request.rel_url.raw_path)
             status = response.status
         finally:
             seconds = time.perf_counter() - started
             self._observer.request(action, request.method, status, seconds)
             if request.body_exists:
                 self._observer.received(request.content.total_bytes)
-            self._log_done(request, status, seconds)
+            self._requests.done(request, status, seconds, failure)
             request_id.reset(token)
         if request.method != "HEAD":
             self._observer.sent(response.content_length or 0)
@@ -172,25 +181,12 @@ class Api:
             status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type}
         )
 
-    def _failed(self, request: web.BaseRequest, error: Exception) -> web.Response:
+    def _told(self, request: web.BaseRequest, error: Exception) -> Exception:
+        """What the client is told of *error*; the log has all of it where it is our fault."""
         if isinstance(error, OSError) and not isinstance(error, StorageFailure):
             failure = StorageFailure()
             failure.__cause__ = error
             error = failure
         if type(error) not in WIRE or type(error) is StorageFailure:
             self._log.error("request failed", path=request.rel_url.raw_path, exc_info=error)
-        return error_response(error, request.rel_url.raw_path)
-
-    def _log_done(self, request: web.BaseRequest, status: int, seconds: float) -> None:
-        # Pulls are thousands a second and are counted in the metrics; a line each would cost
-        # more than the answer.
-        if request.method in _READS and status < 400:
-            return
-        self._log.info(
-            "request",
-            method=request.method,
-            path=request.rel_url.raw_path,
-            status=status,
-            ms=round(seconds * 1000, 1),
-            client=request.remote,
-        )
+        return error

@@ -71,6 +71,11 @@ _RETRY_AFTER_S: Final = {429: "5", 503: "1"}
 UNEXPECTED: Final = (500, "UNKNOWN")
 
 
+def code_of(error: Exception) -> str:
+    """The code under which *error* is told to the client."""
+    return WIRE.get(type(error), UNEXPECTED)[1]
+
+
 def error_response(error: Exception, path: str) -> web.Response:
     """The answer for *error* on *path*: one of `WIRE`, or 500 without a word of the inside."""
     status, code = WIRE.get(type(error), UNEXPECTED)

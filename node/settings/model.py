@@ -166,6 +166,15 @@ class Settings:
             why="`auto` is text on a terminal and JSON lines everywhere else.",
         ),
     )
+    log_requests: str = field(
+        default="changes",
+        metadata=_about(
+            OneOf(("changes", "all")),
+            "Which requests get a line in the log: changes and refusals, or all.",
+            why="Pulls are thousands a second, and the metrics count them; a line for each costs "
+            "more than its answer.",
+        ),
+    )
     manifest_max_bytes: int = field(
         default=4 << 20,
         metadata=_about(

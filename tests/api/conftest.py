@@ -185,6 +185,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             node: str = "",
             neighbours: AddressBook | None = None,
             forwarding: ForwardConfig | None = None,
+            log_reads: bool = False,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
             data_dir.mkdir(exist_ok=True)
@@ -242,7 +243,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,
             )
-            runner = web.ServerRunner(make_server(Api(context, {}, observed)))
+            runner = web.ServerRunner(make_server(Api(context, {}, observed, log_reads=log_reads)))
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()

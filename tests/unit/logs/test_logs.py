@@ -297,3 +297,11 @@ def test_failing_stream_loses_lines_only(log_to):
     logs.configure(form="json", stream=closed)
     logs.get_logger("t").info("x")
     assert logs.dropped_lines() == before + 2
+
+
+def test_debug_is_about_atoll(log_to):
+    """Who looks for what this node did would drown in what its libraries did."""
+    stream = log_to(level="debug")
+    logging.getLogger("grpc._cython").debug("polling")
+    logs.get_logger("cluster").debug("events pushed", peer="us-1")
+    assert only_line(stream)["event"] == "events pushed"
