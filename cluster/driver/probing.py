@@ -168,15 +168,19 @@ class Probing:
         member, standing = after.member, after.standing
         was = None if before is None else before.standing.status
         if was is not standing.status:
-            worse = standing.status in (Status.SUSPECT, Status.DEAD)
-            log = self._env.log.warning if worse else self._env.log.info
-            log(
-                "member " + standing.status.value,
-                peer=member.node,
-                peer_region=member.region,
-                incarnation=standing.incarnation,
-                accusers=list(standing.accusers),
-            )
+            fields: dict[str, object] = {
+                "peer": member.node,
+                "peer_region": member.region,
+                "incarnation": standing.incarnation,
+                "accusers": list(standing.accusers),
+            }
+            match standing.status:
+                case Status.SUSPECT:
+                    self._env.log.warning("member suspect", **fields)
+                case Status.DEAD:
+                    self._env.log.warning("member dead", **fields)
+                case status:
+                    self._env.log.info(f"member {status.value}", **fields)
         self._links.note_standing(before, after)
         self._remembering.note_change()
 
