@@ -200,9 +200,11 @@ class Cluster:
             await self._attendance.wait(consistency)
         return await self._durability.ensure_copies(blobs, consistency)
 
-    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+    async def lacks_copies(
+        self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
+    ) -> bool:
         """Whether `ensure_copies` would have to wait now."""
-        return self._durability.lacks_copies(blobs, consistency)
+        return await self._durability.lacks_copies(blobs, consistency)
 
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
@@ -18,6 +19,10 @@ from cluster.waiting.groups import task_group
 
 Goal = Callable[[], int]
 """How many nodes are to have a blob; asked again after each step, as members come and go."""
+
+
+_AT_ONCE: Final = 256
+"""Blobs looked at between two turns of the event loop: some milliseconds."""
 
 
 class Durability:
@@ -71,20 +76,23 @@ class Durability:
         goal = partial(self.required, consistency)
         # Until none is short at one and the same time: while the last one got its copies, a member
         # that holds the first may have gone.
-        while lacking := self._lacking(blobs, goal):
+        while lacking := await self._lacking(blobs, goal):
             for digest, size in lacking.items():
                 # All at once; the loop below only waits.
                 if self.jobs.get(digest) is None:
                     _ = self._start(digest, size, goal)
             for digest, size in lacking.items():
                 await self._secure(digest, size, goal)
+        copies = await self._copies(blobs)
         if consistency is not Consistency.LOCAL:
-            self._note_degraded([digest for digest, _ in blobs])
-        return min((len(self._holding(digest)) for digest, _ in blobs), default=None)
+            self._note_degraded(copies)
+        return min(copies.values(), default=None)
 
-    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+    async def lacks_copies(
+        self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
+    ) -> bool:
         """Whether `ensure_copies` would have to wait now: members come and go."""
-        return bool(self._lacking(blobs, partial(self.required, consistency)))
+        return bool(await self._lacking(blobs, partial(self.required, consistency)))
 
     def is_short(self, digest: Digest) -> bool:
         """
@@ -175,9 +183,20 @@ class Durability:
         """How many can have it now, for work that nobody waits for."""
         return min(self._env.config.copies, 1 + len(self._peers.connected()))
 
-    def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
+    async def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
         """Those that have too few copies, with their sizes."""
-        return {digest: size for digest, size in blobs if self._wanted(digest, goal)}
+        copies = await self._copies(blobs)
+        return {digest: size for digest, size in blobs if copies[digest] < goal()}
+
+    async def _copies(self, blobs: Sequence[tuple[Digest, int]]) -> dict[Digest, int]:
+        """How many nodes have each blob; where they are a great many, not quite at one time."""
+        copies: dict[Digest, int] = {}
+        for start in range(0, len(blobs), _AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            for digest, _ in blobs[start : start + _AT_ONCE]:
+                copies[digest] = len(self._holding(digest))
+        return copies
 
     def _wanted(self, digest: Digest, goal: Goal) -> int:
         """How many copies are missing; 0 when there are enough."""
@@ -261,9 +280,9 @@ class Durability:
         while len(self._confirmed) > self._env.config.confirmed_max:
             self._confirmed.popitem(last=False)
 
-    def _note_degraded(self, digests: Sequence[Digest]) -> None:
+    def _note_degraded(self, copies: Mapping[Digest, int]) -> None:
         target = min(self._env.config.copies, 1 + len(self._peers.known()))
-        short = [digest for digest in digests if len(self._holding(digest)) < target]
+        short = [digest for digest, count in copies.items() if count < target]
         if short:
             self._env.counters.degraded += 1
             self._env.log.warning(

@@ -167,13 +167,14 @@ class IndexCheck:
     ) -> None:
         assert state.latest is not None
         try:
-            manifest = parse_manifest(state.latest.note, body)
+            manifest = parse_manifest(digest, body)
         except ManifestInvalid as exc:
             self._report.problem(where, f"cannot be read: {exc}")
             return
         if manifest.subject is not None:
             key = keys.join(repository, manifest.subject, digest)
-            self._derived["referrers"][key] = referrer_descriptor(manifest, digest, len(body))
+            descriptor = referrer_descriptor(manifest, state.latest.note, digest, len(body))
+            self._derived["referrers"][key] = descriptor
             self._derived["referrer_types"][key] = (manifest.artifact_type or "").encode()
         self._check_needs(where, repository, manifest, removed)
 

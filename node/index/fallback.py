@@ -21,7 +21,7 @@ from cluster.model import Digest, Dot, Key
 from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
-from node.registry.manifests import OCI_INDEX
+from node.registry.manifests import OCI_INDEX, served_type
 from node.registry.ports import RenewedList
 
 BODY_MAX_BYTES: Final = 4 << 20
@@ -85,7 +85,7 @@ def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] 
     """The image index under *digest*; None when it is something else, which is left alone."""
     latest = objects.presence(txn, "manifests", repository, digest).latest
     body = txn.get("manifest_bytes", keys.join(repository, digest))
-    if latest is None or latest.note != OCI_INDEX or body is None:
+    if latest is None or body is None or served_type(body, latest.note).lower() != OCI_INDEX:
         return None
     document: dict[str, Any] = msgspec.json.decode(body)
     return document if isinstance(document.get("manifests"), list) else None

@@ -15,7 +15,14 @@ from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.manifests import Need, check_named, is_image, parse_manifest, referrer_descriptor
+from node.registry.manifests import (
+    Need,
+    check_named,
+    is_image,
+    parse_manifest,
+    referrer_descriptor,
+    served_type,
+)
 from node.registry.ports import (
     KeptManifest,
     ManifestRecord,
@@ -40,7 +47,7 @@ class Metadata(Queries):
     async def put_manifest(
         self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
     ) -> StoredManifest:
-        manifest = parse_manifest(record.media_type, record.body)
+        manifest = parse_manifest(digest, record.body)
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> StoredManifest:
@@ -56,7 +63,7 @@ class Metadata(Queries):
                 dot = writes[-1].event
             renewed = None
             if manifest.subject is not None:
-                entry = referrer_descriptor(manifest, digest, len(record.body))
+                entry = referrer_descriptor(manifest, record.media_type, digest, len(record.body))
                 renewed = fallback.refresh(
                     txn, repository, manifest.subject, self._replaceable, added=entry
                 )
@@ -107,14 +114,14 @@ class Metadata(Queries):
             size += need.size
             check_named(len(met), size)
             stands = txn.origin in {dot.origin for dot in self._for_good(live)}
-            if stands and is_image(live.latest.note):
-                continue
             body = txn.get("manifest_bytes", keys.join(repository, need.digest))
             assert body is not None, "a present manifest has its bytes"
-            # Of one that stands, too: what it names may have been pushed by others since.
-            ahead.extend(parse_manifest(live.latest.note, body).needs)
+            media_type = served_type(body, live.latest.note)
+            if not is_image(media_type):
+                # Of one that stands, too: what it names may have been pushed by others since.
+                ahead.extend(parse_manifest(need.digest, body).needs)
             if not stands:
-                payload = rows.encode(ManifestPayload(live.latest.note, body))
+                payload = rows.encode(ManifestPayload(media_type, body))
                 add = Add((), payload, _foreign(txn, live.dots))
                 adds.append((need.digest, add, live.latest.stamp))
         return tuple(
@@ -286,7 +293,7 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     if body is None or state.latest is None:
         return None
-    return parse_manifest(state.latest.note, body).subject
+    return parse_manifest(digest, body).subject
 
 
 def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tuple[Dot, ...]:

@@ -24,7 +24,7 @@ from node.index.rows import (
     QuarantineRow,
     RepositoryRow,
 )
-from node.registry.manifests import parse_manifest, referrer_descriptor
+from node.registry.manifests import is_media_type, parse_manifest, referrer_descriptor
 from node.registry.names import REPOSITORY_MAX, RepositoryName, Tag, parse_digest
 
 MANIFEST = "manifest"
@@ -112,8 +112,12 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
         payload = rows.decode(ManifestPayload, body.payload)
         if not digest.matches(payload.body):
             raise _Unusable(f"the manifest's bytes do not hash to {digest}")
-        manifest = parse_manifest(payload.media_type, payload.body)
-        push = Live(event.dot, event.stamp, manifest.media_type)
+        # Whether it can be stored is checked here too. What the pusher says it is, is not: every
+        # node serves the type that the bytes say, and where they do not, that of the last push.
+        parse_manifest(digest, payload.body)
+        if not is_media_type(payload.media_type):
+            raise _Unusable("the manifest is pushed as something that is not a media type")
+        push = Live(event.dot, event.stamp, payload.media_type)
         after = merge.add(before, push, body.replaces, txn.seen)
         if after.present:
             txn.put("manifest_bytes", key, payload.body)
@@ -131,13 +135,13 @@ def _list_referrer(
     """
     Have the list of the manifest's subject, if it has one, say what the manifest is.
 
-    Of pushes with different types the latest that is left counts, on every node.
+    Where its bytes do not say, the latest push that is left does, on every node.
     """
     named = after or before
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     assert named is not None
     assert body is not None, "a present manifest has its bytes"
-    manifest = parse_manifest(named.note, body)
+    manifest = parse_manifest(digest, body)
     if manifest.subject is None:
         return
     key = keys.join(repository, manifest.subject, digest)
@@ -145,7 +149,8 @@ def _list_referrer(
         txn.delete("referrers", key)
         txn.delete("referrer_types", key)
     else:
-        txn.put("referrers", key, referrer_descriptor(manifest, digest, len(body)))
+        descriptor = referrer_descriptor(manifest, after.note, digest, len(body))
+        txn.put("referrers", key, descriptor)
         txn.put("referrer_types", key, (manifest.artifact_type or "").encode())
 
 

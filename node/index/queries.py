@@ -13,6 +13,7 @@ from cluster.model import Digest, Dot, NodeId
 from node.index import keys, rows
 from node.index.registers import END, RegisterQueries
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
+from node.registry.manifests import served_type
 from node.registry.ports import ManifestRecord, Page, Tagged, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
@@ -33,7 +34,7 @@ class Queries(RegisterQueries):
             return None
         body = self._get("manifest_bytes", key)
         # Only a deletion between the two look-ups leaves the bytes out.
-        return None if body is None else ManifestRecord(latest.note, body)
+        return None if body is None else ManifestRecord(served_type(body, latest.note), body)
 
     def tag(self, repository: str, tag: str) -> Digest | None:
         found = self.tagged(repository, tag)
@@ -45,7 +46,7 @@ class Queries(RegisterQueries):
         if winner is None or winner.value is None:
             return None
         digest = Digest(winner.value)
-        return Tagged(digest, winner.dot) if self._has_manifest(repository, digest) else None
+        return Tagged(digest, winner.dot) if self.has_manifest(repository, digest) else None
 
     def manifest_event(self, repository: str, digest: Digest) -> Dot | None:
         row = self._get("manifests", keys.join(repository, digest))
@@ -73,7 +74,7 @@ class Queries(RegisterQueries):
             winner = rows.decode(Register, row).winner
             if winner is None or winner.value is None:
                 continue
-            if not self._has_manifest(repository, Digest(winner.value)):
+            if not self.has_manifest(repository, Digest(winner.value)):
                 continue
             if len(found) == limit:
                 return Page(found, more=True)
@@ -115,7 +116,7 @@ class Queries(RegisterQueries):
                 found.append(descriptor)
         return found, None
 
-    def _has_manifest(self, repository: str, digest: Digest) -> bool:
+    def has_manifest(self, repository: str, digest: Digest) -> bool:
         row = self._get("manifests", keys.join(repository, digest))
         return row is not None and rows.decode(Presence, row).present
 

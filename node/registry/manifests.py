@@ -4,16 +4,21 @@ What a manifest says: parsing and the rules that need nothing but its bytes.
 Known documents are OCI image manifests and indexes (image-spec 1.1) and Docker schema 2
 manifests and lists. Unknown media types are stored too; if they look like one of the above, the
 content that they name is required all the same.
+
+The media type is a function of the bytes: what somebody says beside them, in a header or in an
+event of a peer, is compared with it or left aside.
 """
 
-import json
+import operator
+import re
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from cluster.model import Digest, plain
 from node.errors import ManifestInvalid
+from node.registry.structure import TooMuch, check_bounds
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -34,6 +39,9 @@ _FOREIGN: Final = (
 )
 """Layers that live elsewhere: a registry need not have them."""
 
+_UNTELLING: Final = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
+"""What clients send that do not think of a type; it says nothing of the manifest."""
+
 _REMEMBERED: Final = 4
 """Manifests, 4 MiB each at most; more than changes go on at once is not needed."""
 
@@ -47,20 +55,28 @@ NAMED_MAX_BYTES: Final = 16 * 1024 * 1024
 _MEDIA_TYPE_MAX: Final = 255
 """Longest media type, in characters (RFC 6838 allows 127 on each side of the slash)."""
 
+_MEDIA_TYPE: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
+"""Two tokens of RFC 9110: it is served as a header."""
 
-class _Platform(msgspec.Struct):
-    os: str = ""
-    architecture: str = ""
+_SIZE_MAX: Final = 2**63 - 1
+"""image-spec, descriptor.md: an int64."""
 
 
-class _Descriptor(msgspec.Struct, rename="camel"):
+class _Platform(msgspec.Struct, gc=False):
+    os: str | None = None
+    architecture: str | None = None
+
+
+class _Descriptor(msgspec.Struct, rename="camel", gc=False):
     digest: str
-    size: int
-    media_type: str = ""
+    size: Annotated[int, msgspec.Meta(ge=0, le=_SIZE_MAX)]
+    media_type: str | None = None
     platform: _Platform | None = None
 
 
 class _Document(msgspec.Struct, rename="camel"):
+    """What is read of a manifest. As Go's decoder has it, null is a field that is not there."""
+
     schema_version: int | None = None
     media_type: str | None = None
     artifact_type: str | None = None
@@ -71,12 +87,43 @@ class _Document(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] | None = None
 
 
-_DECODER: Final = msgspec.json.Decoder(_Document)
-_KEYS: Final = frozenset(_Document.__struct_encode_fields__)
-_FOLDED_KEYS: Final = frozenset(key.casefold() for key in _KEYS)
+class _Key(str):
+    """A key that equals itself only: a mapping keeps both of two that read the same."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
-class Need(msgspec.Struct, frozen=True):
+_FIELDS: Final[dict[str, tuple[str, msgspec.json.Decoder[Any]]]] = {
+    field.encode_name: (field.name, msgspec.json.Decoder(field.type))
+    for field in msgspec.structs.fields(_Document)
+}
+_FOLDED_KEYS: Final = frozenset(key.casefold() for key in _FIELDS)
+_TOP: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=operator.call)
+
+
+class _Outline(msgspec.Struct, rename="camel"):
+    """What the type of a manifest depends on."""
+
+    schema_version: int | None = None
+    media_type: str | None = None
+    config: msgspec.Raw = msgspec.Raw()
+    layers: msgspec.Raw = msgspec.Raw()
+    manifests: msgspec.Raw = msgspec.Raw()
+
+
+class _Listing(msgspec.Struct):
+    manifests: list[_Descriptor] | None = None
+
+
+_ABSENT: Final = msgspec.Raw()
+_NULL: Final = msgspec.Raw(b"null")
+_OUTLINE: Final = msgspec.json.Decoder(_Outline)
+_LISTING: Final = msgspec.json.Decoder(_Listing)
+
+
+class Need(msgspec.Struct, frozen=True, gc=False):
     """Content that a manifest names: it must be in the repository, with this size in bytes."""
 
     digest: Digest
@@ -87,26 +134,55 @@ class Need(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """What the registry has to know of a manifest."""
 
-    media_type: str
+    media_type: str | None
+    """None when the bytes do not say; such a manifest is not taken from clients any more."""
+
     needs: tuple[Need, ...]
     subject: Digest | None
     artifact_type: str | None
     annotations: dict[str, str] | None
 
 
-@lru_cache(_REMEMBERED)
-def parse_manifest(content_type: str | None, body: bytes) -> Manifest:
+class _Stored:
+    """A manifest's bytes, as the key of a cache: known by their digest, so that nobody hashes them
+    again or compares them."""
+
+    __slots__ = ("body", "digest")
+
+    def __init__(self, digest: Digest, body: bytes) -> None:
+        self.digest = digest
+        self.body = body
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Stored) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+
+def parse_manifest(digest: Digest, body: bytes) -> Manifest:
     """
     Read and check a manifest. The last few are remembered: one push needs its own several times.
 
     Args:
-        content_type: the Content-Type it came with, parameters and all; None when there was none.
+        digest: that of *body*, which the caller has verified.
 
     Raises:
         ManifestInvalid: it cannot be stored; the message says why.
     """
-    document = _decode(body)
-    media_type = _media_type(content_type, document)
+    return _parse(_Stored(digest, body))
+
+
+@lru_cache(_REMEMBERED)
+def _parse(stored: _Stored) -> Manifest:
+    fields = _split(stored.body)
+    document = _decode(fields)
+    media_type = document.media_type or _shape(
+        document.schema_version,
+        config=document.config is not None,
+        layers=document.layers is not None,
+        lists="manifests" in fields,
+    )
     _check_shape(media_type, document)
     artifact_type = document.artifact_type or None
     if artifact_type is None and document.config is not None:
@@ -121,10 +197,66 @@ def parse_manifest(content_type: str | None, body: bytes) -> Manifest:
     )
 
 
-def referrer_descriptor(manifest: Manifest, digest: Digest, size: int) -> bytes:
-    """The entry for this manifest in its subject's list of referrers, as JSON."""
+def check_type(manifest: Manifest, content_type: str | None, known_as: str | None) -> str:
+    """
+    The media type of a manifest that comes with a Content-Type, parameters and all.
+
+    Args:
+        known_as: what it is stored as, if it is: the bytes of some that are do not say.
+
+    Raises:
+        ManifestInvalid: its bytes do not say what it is, or say something else.
+    """
+    media_type = manifest.media_type or known_as
+    if media_type is None:
+        raise ManifestInvalid(
+            "the manifest has no mediaType, and neither the fields of an OCI image manifest "
+            "(schemaVersion 2, config) nor those of an image index (schemaVersion 2, manifests)"
+        )
+    # distribution-spec, "Pushing Manifests": parameters on Content-Type are to be ignored.
+    stated = (content_type or "").partition(";")[0].strip()
+    # CVE-2021-41190: two parties that read the type from two places see two documents.
+    if stated.lower() not in _UNTELLING and stated.lower() != media_type.lower():
+        raise ManifestInvalid(
+            f"the Content-Type is {stated[:_MEDIA_TYPE_MAX]!r}, but by its mediaType or its "
+            f"fields the manifest is {media_type!r}"
+        )
+    return media_type
+
+
+def served_type(body: bytes, pushed_as: str) -> str:
+    """
+    The media type of a stored manifest.
+
+    Args:
+        pushed_as: what whoever pushed it said it was; earlier versions took their word for it. It
+            counts only where the bytes do not say.
+    """
+    try:
+        outline = _OUTLINE.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return pushed_as  # an earlier version stored it, within other bounds
+    return (
+        outline.media_type
+        or _shape(
+            outline.schema_version,
+            config=_is_given(outline.config),
+            layers=_is_given(outline.layers),
+            lists=outline.manifests != _ABSENT,
+        )
+        or pushed_as
+    )
+
+
+def referrer_descriptor(manifest: Manifest, pushed_as: str, digest: Digest, size: int) -> bytes:
+    """
+    The entry for this manifest in its subject's list of referrers, as JSON.
+
+    Args:
+        pushed_as: as in `served_type`.
+    """
     descriptor: dict[str, object] = {
-        "mediaType": manifest.media_type,
+        "mediaType": manifest.media_type or pushed_as,
         "digest": digest,
         "size": size,
     }
@@ -137,7 +269,7 @@ def referrer_descriptor(manifest: Manifest, digest: Digest, size: int) -> bytes:
 
 def platform_manifest(index: bytes, *, os: str, architecture: str) -> Digest | None:
     """The manifest for one platform in a stored image index; None when it lists none."""
-    for entry in _DECODER.decode(index).manifests or ():
+    for entry in _LISTING.decode(index).manifests or ():
         platform = entry.platform
         if platform is not None and (platform.os, platform.architecture) == (os, architecture):
             return Digest.parse(entry.digest)
@@ -159,88 +291,101 @@ def check_named(count: int, size: int) -> None:
         )
 
 
+def is_media_type(text: str) -> bool:
+    return len(text) <= _MEDIA_TYPE_MAX and _MEDIA_TYPE.fullmatch(text) is not None
+
+
 def is_image(media_type: str) -> bool:
     """Whether a manifest of this type names no other manifests; of an unknown type it may."""
-    return media_type in _IMAGES
+    return media_type.lower() in _IMAGES
 
 
 def is_index(media_type: str) -> bool:
     """Whether a manifest of this type lists other manifests."""
-    return media_type in _INDEXES
+    return media_type.lower() in _INDEXES
 
 
-def _decode(body: bytes) -> _Document:
+def _split(body: bytes) -> dict[str, msgspec.Raw]:
+    """
+    The fields of the document that are known here, not decoded yet.
+
+    A document is refused that parsers may read in two ways (CVE-2021-41190): some take the first of
+    two equal keys and some the last; Go's match keys without case.
+    """
+    fields: dict[str, msgspec.Raw] = {}
     try:
-        document = _DECODER.decode(body)
-        _check_keys(body)
-        return document
+        check_bounds(body)
+        if not body.isascii():
+            body.decode()  # what is skipped is not looked at
+        top = _TOP.decode(body)
+    except TooMuch as exc:
+        raise ManifestInvalid(f"the manifest is too complicated: {exc}") from exc
     except msgspec.ValidationError as exc:
         raise ManifestInvalid(f"the manifest does not follow its schema: {exc}") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise ManifestInvalid(f"the manifest is not valid JSON: {exc}") from exc
-    except RecursionError as exc:
+    except RecursionError as exc:  # of a text that is no JSON, or it would have been too much
         raise ManifestInvalid("the manifest is nested too deeply") from exc
-
-
-def _check_keys(body: bytes) -> None:
-    """
-    Refuse a document that parsers may read in two ways (CVE-2021-41190).
-
-    Some take the first of two equal keys and some the last; Go's match keys without case.
-    """
-    top: list[tuple[str, object]] = []
-
-    def keep(pairs: list[tuple[str, object]]) -> None:
-        top[:] = pairs  # the outermost object is the last to be complete
-
-    json.loads(body, object_pairs_hook=keep)
-    seen: set[str] = set()
-    for key, _ in top:
+    for key, value in top.items():
         folded = key.casefold()
-        if folded in seen or (folded in _FOLDED_KEYS and key not in _KEYS):
-            raise ManifestInvalid(f"the key {key[:40]!r} is ambiguous")
         if folded in _FOLDED_KEYS:
-            seen.add(folded)
+            name = str(key)
+            if name not in _FIELDS or name in fields:
+                raise ManifestInvalid(f"the key {name[:40]!r} is ambiguous")
+            fields[name] = value
+    return fields
 
 
-def _media_type(content_type: str | None, document: _Document) -> str:
-    # distribution-spec, "Pushing Manifests": parameters on Content-Type are to be ignored.
-    announced = (content_type or "").partition(";")[0].strip().lower()
-    declared = document.media_type or ""
-    if announced in ("", "application/json", "application/octet-stream"):
-        announced = declared or _guess(document)
-    # CVE-2021-41190: two parties that read the type from two places see two documents.
-    if declared and declared.lower() != announced:
-        raise ManifestInvalid(
-            f"mediaType is {declared[:_MEDIA_TYPE_MAX]!r} but the Content-Type is {announced!r}"
-        )
-    if len(announced) > _MEDIA_TYPE_MAX or not announced.isprintable() or "/" not in announced:
-        raise ManifestInvalid("the Content-Type is not a media type")
-    return announced
+def _decode(fields: dict[str, msgspec.Raw]) -> _Document:
+    values: dict[str, object] = {}
+    for key, value in fields.items():
+        name, decoder = _FIELDS[key]
+        try:
+            values[name] = decoder.decode(value)
+        except msgspec.ValidationError as exc:
+            raise ManifestInvalid(
+                f"the manifest's {key} does not follow its schema: {exc}"
+            ) from exc
+        except (msgspec.DecodeError, ValueError) as exc:
+            # A ValueError: Python reads no integers of more than 4,300 digits.
+            raise ManifestInvalid(f"the manifest's {key} cannot be read: {exc}") from exc
+    return _Document(**values)  # type: ignore[arg-type]
 
 
-def _guess(document: _Document) -> str:
-    if document.manifests is not None:
-        return OCI_INDEX
-    if document.config is not None:
+def _shape(version: int | None, *, config: bool, layers: bool, lists: bool) -> str | None:
+    """
+    The type that a document without a mediaType has by its fields; None if by them it has none.
+
+    Args:
+        config, layers: whether the field has a value.
+        lists: whether there is a field `manifests`, be it null.
+    """
+    if version != 2:
+        return None
+    if config:
         return OCI_MANIFEST
-    raise ManifestInvalid("the manifest has neither a Content-Type nor a mediaType")
+    return OCI_INDEX if lists and not layers else None
 
 
-def _check_shape(media_type: str, document: _Document) -> None:
-    if media_type in _SCHEMA_1 or document.schema_version == 1:
+def _is_given(value: msgspec.Raw) -> bool:
+    return value not in (_ABSENT, _NULL)
+
+
+def _check_shape(media_type: str | None, document: _Document) -> None:
+    known = (media_type or "").lower()
+    if media_type is not None and not is_media_type(media_type):
+        raise ManifestInvalid(f"{media_type[:_MEDIA_TYPE_MAX]!r} is not a media type")
+    if known in _SCHEMA_1 or document.schema_version == 1:
         raise ManifestInvalid(
             "Docker schema 1 manifests are not supported; push with Docker 1.10 or later"
         )
     image_like = document.layers is not None or document.config is not None
     if image_like and document.manifests is not None:
         raise ManifestInvalid("a manifest has layers and config, an index has manifests; not both")
-    if media_type in _IMAGES | _INDEXES and document.schema_version != 2:
+    if known in _IMAGES | _INDEXES and document.schema_version != 2:
         raise ManifestInvalid("schemaVersion must be 2")
-    if media_type in _IMAGES and (document.config is None or document.layers is None):
-        raise ManifestInvalid("an image manifest needs config and layers")
-    if media_type in _INDEXES and document.manifests is None:
-        raise ManifestInvalid("an image index needs manifests")
+    if known in _IMAGES and document.config is None:
+        raise ManifestInvalid("an image manifest needs a config")
 
 
 def _needs(document: _Document) -> tuple[Need, ...]:
@@ -252,7 +397,7 @@ def _needs(document: _Document) -> tuple[Need, ...]:
         if descriptor is None:
             continue
         digest = _digest(field, descriptor)
-        if descriptor.media_type.startswith(_FOREIGN):
+        if descriptor.media_type is not None and descriptor.media_type.startswith(_FOREIGN):
             continue
         need = Need(digest, descriptor.size, may_be_manifest)
         if needs.setdefault(digest, need).size != need.size:
@@ -261,8 +406,6 @@ def _needs(document: _Document) -> tuple[Need, ...]:
 
 
 def _digest(field: str, descriptor: _Descriptor) -> Digest:
-    if descriptor.size < 0:
-        raise ManifestInvalid(f"a descriptor in {field} has a negative size")
     try:
         return Digest.parse(descriptor.digest)
     except ValueError as exc:

@@ -161,6 +161,8 @@ class MetadataIndex(Registers, Protocol):
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None: ...
 
+    def has_manifest(self, repository: str, digest: Digest) -> bool: ...
+
     def tag(self, repository: str, tag: str) -> Digest | None:
         """What the tag points to; None when there is no such tag, or its manifest is deleted."""
         ...
@@ -338,7 +340,9 @@ class Replicator(Protocol):
         """
         ...
 
-    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+    async def lacks_copies(
+        self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
+    ) -> bool:
         """Whether `ensure_copies` would have to wait now: members may have come since."""
         ...
 

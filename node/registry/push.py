@@ -1,5 +1,6 @@
 """Accepting manifests: the step that makes a push visible, and durable (P1)."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -18,12 +19,15 @@ from node.errors import (
     NameUnknown,
     TooManyTags,
 )
-from node.registry.manifests import Manifest, parse_manifest
+from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
 from node.registry.projects import policy_of, prepare_write
 from node.registry.withdrawals import Withdrawals
 from node.registry.writing import Receipt, acknowledge
+
+_AT_ONCE: Final = 256
+"""Look-ups between two turns of the event loop: some milliseconds."""
 
 TAGS_MAX: Final = 50
 """`tag=` parameters of one push. The specification asks for ten at least."""
@@ -80,18 +84,20 @@ class Push:
             tags = (reference, *tags)
         if len(tags) > TAGS_MAX:
             raise TooManyTags(TAGS_MAX)
-        manifest = parse_manifest(content_type, body)
         digest = _digest_of(reference, body)
+        manifest = parse_manifest(digest, body)
+        known = None if manifest.media_type else self._index.manifest(repository, digest)
+        media_type = check_type(manifest, content_type, None if known is None else known.media_type)
         named = await self._named_blobs(repository, manifest)
         copies = await self._replicator.ensure_copies(named, consistency)
         stored = await self._index.put_manifest(
-            repository, digest, ManifestRecord(manifest.media_type, body), tags
+            repository, digest, ManifestRecord(media_type, body), tags
         )
         try:
             receipt = await acknowledge(self._replicator, stored.event, consistency)
             # Who counted as dead when the blobs were copied may live now, and has the event. While
             # it gets the blobs another one may come, that has neither.
-            while consistency is Consistency.GLOBAL and self._replicator.lacks_copies(
+            while consistency is Consistency.GLOBAL and await self._replicator.lacks_copies(
                 named, consistency
             ):
                 copies = await self._replicator.ensure_copies(named, consistency)
@@ -136,22 +142,30 @@ class Push:
         self, repository: RepositoryName, manifest: Manifest
     ) -> list[tuple[Digest, int]]:
         """The blobs that must be safe before this manifest may be. Sizes are checked later."""
-        if self._missing(repository, manifest):
+        named, missing = await self._look_up(repository, manifest)
+        if missing:
             # They may have come in through another node a moment ago.
             await self._replicator.catch_up()
-            if missing := self._missing(repository, manifest):
-                raise ManifestBlobUnknown(missing)
-        digests = [need.digest for need in manifest.needs]
-        sizes = ((digest, self._index.blob(repository, digest)) for digest in digests)
-        return [(digest, size) for digest, size in sizes if size is not None]
+            named, missing = await self._look_up(repository, manifest)
+        if missing:
+            raise ManifestBlobUnknown(missing)
+        return named
 
-    def _missing(self, repository: RepositoryName, manifest: Manifest) -> list[Digest]:
-        return [
-            need.digest
-            for need in manifest.needs
-            if self._index.blob(repository, need.digest) is None
-            and not (need.may_be_manifest and self._index.manifest(repository, need.digest))
-        ]
+    async def _look_up(
+        self, repository: RepositoryName, manifest: Manifest
+    ) -> tuple[list[tuple[Digest, int]], list[Digest]]:
+        """The named blobs that the repository has, and the content that it does not have."""
+        named: list[tuple[Digest, int]] = []
+        missing: list[Digest] = []
+        for number, need in enumerate(manifest.needs, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            size = self._index.blob(repository, need.digest)
+            if size is not None:
+                named.append((need.digest, size))
+            elif not (need.may_be_manifest and self._index.has_manifest(repository, need.digest)):
+                missing.append(need.digest)
+        return named, missing
 
 
 def _digest_of(reference: Reference, body: bytes) -> Digest:

@@ -296,7 +296,8 @@ async def test_nested_indexes(registry: Registry, list_type: str):
         assert answer.status == 201
         child, size = Digest.of(body), len(body)
     unknown = {"mediaType": list_type, "digest": Digest.of(b"?"), "size": 1}
-    body = json.dumps({"schemaVersion": 2, "manifests": [unknown]}).encode()
+    document = {"schemaVersion": 2, "mediaType": list_type, "manifests": [unknown]}
+    body = json.dumps(document).encode()
     answer = await registry.put_manifest("lib/app", "broken", body, list_type)
     assert answer.codes == ["MANIFEST_BLOB_UNKNOWN"]
 
@@ -310,7 +311,7 @@ async def test_docker_schema_2(registry: Registry):
 
 
 async def test_unknown_types_are_stored(registry: Registry):
-    body = b'{"anything": ["goes", 1]}'
+    body = b'{"anything": ["goes", 1], "mediaType": "application/vnd.example+json"}'
     answer = await registry.put_manifest("lib/app", "v1", body, "application/vnd.example+json")
     assert answer.status == 201
     answer = await registry.call("GET", "/v2/lib/app/manifests/v1")
@@ -370,7 +371,7 @@ class Arrivals:
             raise self._error
         return 1
 
-    def lacks_copies(self, blobs: object, consistency: Consistency) -> bool:
+    async def lacks_copies(self, blobs: object, consistency: Consistency) -> bool:
         self._left -= 1
         return self._left >= 0
 

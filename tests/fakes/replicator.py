@@ -49,7 +49,9 @@ class SoloReplicator:
         """One node, one copy."""
         return 1 if blobs else None
 
-    def lacks_copies(self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency) -> bool:
+    async def lacks_copies(
+        self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
+    ) -> bool:
         """Nobody comes, unless a test says otherwise."""
         return False
 

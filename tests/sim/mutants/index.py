@@ -51,7 +51,7 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
         winner = rows.decode(merge.Register, row).winner
         if winner is not None and winner.value is not None:
             repo, tag = keys.split(key)
-            if self._has_manifest(repo, Digest(winner.value)):
+            if self.has_manifest(repo, Digest(winner.value)):
                 found.append(tag)
     return Page(found, more=False)
 

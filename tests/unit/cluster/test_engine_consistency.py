@@ -165,13 +165,13 @@ async def test_who_was_dead_lacks_the_copies_of_a_global_write_when_it_is_back()
         await until_dead(ships, "c", a)
         blobs = [(await a.put(b"x" * 2000), 2000)]
         await a.cluster.ensure_copies(blobs, GLOBAL)
-        assert not a.cluster.lacks_copies(blobs, GLOBAL)
+        assert not await a.cluster.lacks_copies(blobs, GLOBAL)
         ships.restart(c)
         await a.until_connected("b", "c")
-        assert a.cluster.lacks_copies(blobs, GLOBAL)
-        assert not a.cluster.lacks_copies(blobs, REGION)
+        assert await a.cluster.lacks_copies(blobs, GLOBAL)
+        assert not await a.cluster.lacks_copies(blobs, REGION)
         await a.cluster.ensure_copies(blobs, GLOBAL)
-        assert not a.cluster.lacks_copies(blobs, GLOBAL)
+        assert not await a.cluster.lacks_copies(blobs, GLOBAL)
 
 
 async def test_with_too_few_nodes_writes_are_refused_when_the_settings_say_so():

@@ -15,7 +15,7 @@ from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
 from node.index.store import FAMILIES, LOCAL_FAMILIES, Mutation
-from node.registry.manifests import OCI_MANIFEST
+from node.registry.manifests import DOCKER_MANIFEST, OCI_MANIFEST
 from node.registry.ports import ManifestRecord
 from node.startup import StartupError
 from tests.unit.index.conftest import OpenIndex, StepClock
@@ -158,6 +158,39 @@ async def test_a_manifest_needs_one_event_of_each_other_log_and_none_of_its_own(
     pushed = decode_body(log_of(other)[-1])
     assert isinstance(pushed, Add)
     assert pushed.needs == (log_of(one)[-1].dot,)
+
+
+@pytest.mark.parametrize(
+    "claimed", [DOCKER_MANIFEST, "text/plain", "a/" + "b" * 256, "a/b\r\nc: d"]
+)
+async def test_what_a_peer_says_a_manifest_is_changes_nothing(
+    open_node: OpenIndex, quarantined: list[tuple[Event, str]], claimed: str
+):
+    """Broken: one node of another mind, and every node serves the digest as another type."""
+    index = open_node()
+    digest = await push(index, "lib/app", "x", "a", subject=CONFIG)
+    _, record = manifest("x", CONFIG)
+    listed = index.metadata.referrers("lib/app", CONFIG, None, "", 10)
+    add = Add((), encode(ManifestPayload(claimed, record.body)))
+    await index.replica.apply([foreign(index, 1, Key("manifest", "lib/app", digest), add)])
+    assert index.metadata.manifest("lib/app", digest) == record
+    assert index.metadata.referrers("lib/app", CONFIG, None, "", 10) == listed
+    assert bool(quarantined) == claimed.startswith("a/b"), (
+        "what no header could carry is kept aside"
+    )
+
+
+async def test_bytes_that_do_not_say_what_they_are_stay_what_they_were_pushed_as(
+    open_node: OpenIndex, quarantined: list[tuple[Event, str]]
+):
+    """Earlier versions took them, and their logs and peers still bring them."""
+    index, body = open_node(), b'{"anything": [1]}'
+    digest = Digest.of(body)
+    add = Add((), encode(ManifestPayload("application/vnd.acme+json", body)))
+    await index.replica.apply([foreign(index, 1, Key("manifest", "lib/app", digest), add)])
+    assert not quarantined
+    stored = index.metadata.manifest("lib/app", digest)
+    assert stored == ManifestRecord("application/vnd.acme+json", body)
 
 
 async def test_a_gap_is_refused_after_what_came_before_it(open_node: OpenIndex):
