@@ -43,6 +43,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from cluster.gossip.spread import NodeState
 from cluster.model import Digest, Dot
@@ -105,11 +106,18 @@ class ManifestTooLarge(RegistryError):
 
 
 class ManifestBlobUnknown(RegistryError):
-    """Carries each missing digest; the client gets one error entry per digest."""
+    """Carries the first missing digests; the client gets one error entry per digest."""
+
+    SHOWN_MAX: Final = 100
+    """Without a bound the answer to a manifest of 4 MiB would be larger than that."""
 
     def __init__(self, missing: Sequence[Digest]) -> None:
-        super().__init__("the manifest names content that this repository does not have")
-        self.missing = tuple(missing)
+        text = "the manifest names content that this repository does not have"
+        self.more = max(0, len(missing) - self.SHOWN_MAX)
+        if self.more:
+            text += f"; {self.more} more than are listed here"
+        super().__init__(text)
+        self.missing = tuple(missing[: self.SHOWN_MAX])
 
 
 class ManifestDigestMismatch(RegistryError):

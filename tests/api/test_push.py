@@ -268,6 +268,18 @@ async def test_every_missing_blob_is_named(registry: Registry):
     assert (await registry.call("GET", "/v2/lib/app/tags/list")).status == 404
 
 
+async def test_a_great_many_missing_blobs_are_not_all_named(registry: Registry):
+    """Broken: the answer to a manifest of 4 MiB has 4 MiB."""
+    config = await registry.push_blob("lib/app", SMALL)
+    missing = [(Digest.of(b"%d" % number), 1) for number in range(5_000)]
+    answer = await registry.put_manifest("lib/app", "v1", image((config, len(SMALL)), *missing))
+    assert answer.status == 404
+    errors = answer.json["errors"]
+    assert [error["detail"]["digest"] for error in errors] == [d for d, _ in missing[:100]]
+    assert all("4900 more" in error["message"] for error in errors)
+    assert len(answer.body) < 32 << 10
+
+
 async def test_a_wrong_size_is_refused(registry: Registry):
     config = await registry.push_blob("lib/app", SMALL)
     answer = await registry.put_manifest("lib/app", "v1", image((config, len(SMALL) + 1)))
