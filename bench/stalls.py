@@ -1,5 +1,5 @@
 """
-For how long does one manifest stop a node?
+For how long does one manifest, or one request to delete one, stop a node?
 
 Hypothesis: no manifest that is accepted keeps the event loop of any node from its work for more
 than 50 ms, be it the node that takes it or one that hears of it.
@@ -9,7 +9,8 @@ of it as the bounds on tokens and bytes allow, filled up to the bound on bytes w
 string; they differ in what they cost to count, to decode and to check. Then each goes to one node
 of a region of three, while a thread asks each node for `/healthz` again and again. What one of
 those waits longer than on an idle node is how long the loop was held, the scheduling of five busy
-processes on this machine included.
+processes on this machine included. Last comes a manifest that a great many tags name: it is deleted
+while the nodes are asked likewise.
 """
 
 import argparse
@@ -41,6 +42,8 @@ _HEAD: Final = (
     '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",'
     f'"config":{{"mediaType":"a/b","digest":"{_CONFIG_DIGEST}","size":2}}'
 )
+_KIND: Final = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
+_TAGS_TOGETHER: Final = 50
 _ELSEWHERE: Final = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 
 
@@ -119,10 +122,11 @@ def _fill(shape: Shape, filling: str, field: str) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Look for manifests that stop a node.")
     parser.add_argument("--worst", type=int, default=12, help="how many go to a cluster")
-    worst = parser.parse_args().worst
+    parser.add_argument("--tags", type=int, default=20_000, help="of the manifest that is deleted")
+    given = parser.parse_args()
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
-    chosen = _search()[:worst]
+    chosen = _search()[: given.worst]
     print("\n| manifest | alone, ms | status | taker, ms | the others, ms |\n|---|---|---|---|---|")
     with (
         scratch("stalls") as directory,
@@ -139,6 +143,7 @@ def main() -> None:
                     status, waits = _put(connection, addresses, f"t{number}", other[:_BYTES_MAX])
                     taker, others = min(taker, waits[0]), min(others, max(waits[1:]))
                 print(f"| {name} | {alone_ms:.0f} | {status} | {taker:.0f} | {others:.0f} |")
+            print("\n" + _delete(connection, addresses, given.tags))
 
 
 def _search() -> list[tuple[str, float, bytes]]:
@@ -160,6 +165,36 @@ def _put(
     connection: Connection, addresses: list[str], tag: str, body: bytes
 ) -> tuple[int, list[float]]:
     """Push a manifest; returns the status and the longest wait at each node, in milliseconds."""
+
+    def put() -> int:
+        if not body:
+            time.sleep(_IDLE_S)
+            return 0
+        target = f"/v2/{_REPOSITORY}/manifests/{tag}"
+        return connection.request("PUT", target, None, body=body, headers=_KIND).status
+
+    return _watched(put, addresses)
+
+
+def _delete(connection: Connection, addresses: list[str], tags: int) -> str:
+    """Delete a manifest with that many tags; returns a line about it."""
+    body = (_HEAD + ',"layers":[]}').encode()
+    for start in range(0, tags, _TAGS_TOGETHER):
+        some = "&".join(f"tag=t{number}" for number in range(start, start + _TAGS_TOGETHER))
+        target = f"/v2/{_REPOSITORY}/manifests/{Digest.of(body)}"
+        connection.request("PUT", f"{target}?{some}", 201, body=body, headers=_KIND)
+    begin = time.perf_counter()
+    status, waits = _watched(lambda: connection.request("DELETE", target, None).status, addresses)
+    took_s = time.perf_counter() - begin - _SETTLE_S
+    return (
+        f"Deleting a manifest with {tags} tags: {status} after {took_s:.1f} s, "
+        f"longest wait {waits[0]:.0f} ms at the node that is asked, "
+        f"{max(waits[1:]):.0f} ms at the others"
+    )
+
+
+def _watched(request: Callable[[], int], addresses: list[str]) -> tuple[int, list[float]]:
+    """Make a request; returns its status and the longest wait at each node, in milliseconds."""
     over = threading.Event()
     waits = [0.0] * len(addresses)
 
@@ -174,12 +209,8 @@ def _put(
     watches = [threading.Thread(target=watch, args=[number]) for number in range(len(addresses))]
     for thread in watches:
         thread.start()
-    status = 0
-    if body:
-        kind = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
-        target = f"/v2/{_REPOSITORY}/manifests/{tag}"
-        status = connection.request("PUT", target, None, body=body, headers=kind).status
-    time.sleep(_SETTLE_S if body else _IDLE_S)
+    status = request()
+    time.sleep(_SETTLE_S)
     over.set()
     for thread in watches:
         thread.join()

@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from itertools import islice
+from typing import Final, TypeVar
 
 from cluster.events import Add
 from cluster.gossip.merge import Presence, Register
@@ -24,6 +25,7 @@ from node.registry.manifests import (
     served_type,
 )
 from node.registry.ports import (
+    DeletionStep,
     KeptManifest,
     ManifestRecord,
     StoredManifest,
@@ -32,6 +34,10 @@ from node.registry.ports import (
 )
 
 T = TypeVar("T")
+
+UNTAGGED_TOGETHER: Final = 256
+"""Tags taken off a manifest in one change. More would keep other changes waiting, and a larger
+batch holds the interpreter lock for longer while it is written."""
 
 
 class Metadata(Queries):
@@ -170,19 +176,45 @@ class Metadata(Queries):
 
         await self._change(change)
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
-        def change(txn: Transaction) -> Dot | None:
+    async def delete_manifest(self, repository: str, digest: Digest) -> DeletionStep | None:
+        def change(txn: Transaction) -> DeletionStep | None:
             live = objects.presence(txn, "manifests", repository, digest)
             if not live.present:
                 return None
-            for tag in _tags_of(txn, repository, digest):
-                local.untag(txn, repository, tag, digest)
+            tags = self._tags_of(txn, repository, digest)
+            untagged = [
+                local.untag(txn, repository, tag, digest) for tag in tags[:UNTAGGED_TOGETHER]
+            ]
+            if len(tags) > UNTAGGED_TOGETHER:
+                return DeletionStep(untagged[-1], done=False)
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
                 fallback.refresh(txn, repository, subject, self._replaceable, removed=digest)
-            return local.remove(txn, Key(MANIFEST, repository, digest), live)
+            dot = local.remove(txn, Key(MANIFEST, repository, digest), live)
+            return DeletionStep(dot, done=True)
 
         return await self._change(change)
+
+    def _tags_of(self, txn: Transaction, repository: str, digest: Digest) -> list[str]:
+        """
+        The tags of which *digest* is a head; where it does not win, it is one of several. If they
+        are more than one step takes, some of them, and more than that.
+        """
+        prefix = keys.join(repository, digest)
+        entries = self._scan("tagged", prefix, keys.after(prefix))
+        served = [keys.split(key)[2] for key, _ in islice(entries, UNTAGGED_TOGETHER + 1)]
+        if len(served) > UNTAGGED_TOGETHER:
+            return served
+        prefix = keys.join(repository)
+        contested = (
+            keys.split(key)[1] for key, _ in self._scan("conflicts", prefix, keys.after(prefix))
+        )
+        pointing = (
+            tag
+            for tag in contested
+            if any(h.value == digest for h in objects.register(txn, "tags", repository, tag).heads)
+        )
+        return sorted({*served, *islice(pointing, UNTAGGED_TOGETHER + 1)})
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
@@ -276,17 +308,6 @@ def _drop_deleted(txn: Transaction, repository: str, tag: str, before: Register)
 def _pushes(stored: StoredManifest) -> tuple[Dot, ...]:
     renewed = () if stored.renewed is None else (stored.renewed.pushed,)
     return (stored.pushed, *renewed, *(kept.pushed for kept in stored.kept))
-
-
-def _tags_of(txn: Transaction, repository: str, digest: Digest) -> list[str]:
-    """The tags of which *digest* is a head; where it does not win, it is one of several."""
-    served = {keys.split(key)[2] for key, _ in txn.scan("tagged", keys.join(repository, digest))}
-    contested = {keys.split(key)[1] for key, _ in txn.scan("conflicts", keys.join(repository))}
-    return sorted(
-        tag
-        for tag in served | contested
-        if any(h.value == digest for h in objects.register(txn, "tags", repository, tag).heads)
-    )
 
 
 def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence) -> Digest | None:

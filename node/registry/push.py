@@ -11,7 +11,7 @@ from cluster.errors import (
     NotEnoughNodes,
     StorageFull,
 )
-from cluster.model import Consistency, Digest, Dot
+from cluster.model import Consistency, Digest
 from node.errors import (
     ManifestBlobUnknown,
     ManifestDigestMismatch,
@@ -21,7 +21,7 @@ from node.errors import (
 )
 from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
-from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
+from node.registry.ports import DeletionStep, ManifestRecord, MetadataIndex, Replicator
 from node.registry.projects import policy_of, prepare_write
 from node.registry.withdrawals import Withdrawals
 from node.registry.writing import Receipt, acknowledge
@@ -117,26 +117,39 @@ class Push:
         """
         Delete a tag, or a manifest with every tag that points to it.
 
+        A manifest with a great many tags goes in steps, the manifest with the last of them. Each
+        is acknowledged before the next one: nobody gets ahead of the nodes that have to follow.
+
         Raises:
             NameUnknown, ManifestUnknown: there is no such thing.
-            NotDurable: too few nodes confirmed it in time. The delete stands, and will reach them:
-                taking it back could bring back what somebody else deleted meanwhile.
+            NotDurable: too few nodes confirmed it in time. What was deleted stays so, and will
+                reach them: taking it back could bring back what somebody else deleted meanwhile.
+                Whoever repeats the request has the rest deleted.
         """
         consistency = await prepare_write(self._index, self._replicator, repository)
-        dot = await self._delete_known(repository, reference)
-        if dot is None:
+        step = await self._delete_known(repository, reference)
+        if step is None:
             await self._replicator.catch_up()
-            dot = await self._delete_known(repository, reference)
-        if dot is None:
+            step = await self._delete_known(repository, reference)
+        if step is None:
             if not self._index.repository_exists(repository):
                 raise NameUnknown(repository)
             raise ManifestUnknown(repository, reference)
-        return await acknowledge(self._replicator, dot, consistency)
+        receipt = await acknowledge(self._replicator, step.event, consistency)
+        while not step.done:
+            step = await self._delete_known(repository, reference)
+            if step is None:
+                break  # somebody else has deleted it meanwhile
+            receipt = await acknowledge(self._replicator, step.event, consistency)
+        return receipt
 
-    async def _delete_known(self, repository: RepositoryName, reference: Reference) -> Dot | None:
+    async def _delete_known(
+        self, repository: RepositoryName, reference: Reference
+    ) -> DeletionStep | None:
         if isinstance(reference, Digest):
             return await self._index.delete_manifest(repository, reference)
-        return await self._index.delete_tag(repository, reference)
+        event = await self._index.delete_tag(repository, reference)
+        return None if event is None else DeletionStep(event, done=True)
 
     async def _named_blobs(
         self, repository: RepositoryName, manifest: Manifest

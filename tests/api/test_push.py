@@ -15,6 +15,7 @@ from cluster.gossip.merge import Presence
 from cluster.model import Consistency, Digest
 from node.api.context import ApiLimits
 from node.index import rows
+from node.index.metadata import UNTAGGED_TOGETHER
 from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
@@ -431,3 +432,28 @@ async def test_a_push_without_the_blobs_of_who_came_to_life_is_taken_back(
     assert answer.status == 503
     assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).body == before.body
     assert (await registry.call("GET", f"/v2/lib/app/manifests/{Digest.of(body)}")).status == 404
+
+
+async def test_a_delete_that_ends_halfway_is_true_and_goes_on_when_it_is_repeated(
+    registry: Registry,
+):
+    """Broken: 503 after 36 s, and the manifest is gone; tags that come back with a later push."""
+    digest = await registry.push_image("lib/app", "t-")
+    record = registry.index.metadata.manifest("lib/app", digest)
+    assert record is not None
+    tags = [f"t{number:04}" for number in range(2 * UNTAGGED_TOGETHER)]
+    registry.index.metadata.settle(
+        await registry.index.metadata.put_manifest("lib/app", digest, record, tags)
+    )
+    path = f"/v2/lib/app/manifests/{digest}"
+    registry.replicator.not_durable = True
+    assert (await registry.call("DELETE", path)).status == 503
+    assert (await registry.call("GET", path)).status == 200
+    listed = await registry.call("GET", "/v2/lib/app/tags/list")
+    assert listed.json["tags"] == tags[UNTAGGED_TOGETHER - 1 :]
+    registry.replicator.not_durable = False
+    registry.replicator.waited_with.clear()
+    assert (await registry.call("DELETE", path)).status == 202
+    assert len(registry.replicator.waited_with) == 2, "each step before the next"
+    assert (await registry.call("GET", path)).status == 404
+    assert (await registry.call("DELETE", path)).status == 404
