@@ -1,12 +1,119 @@
-"""A node's data directory: made if need be, and used by one process at a time."""
+"""
+A node's data directory: made if need be, used by one process at a time, and whose it is.
+
+    LOCK  held by the process that uses it
+    NODE  the name of the node, from its first start on
+    LEFT  there once the node has left its cluster: when
+"""
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
-from node.startup import StartupError
+from cluster.model import NODE_ID
+from node.startup import HasLeft, StartupError
+
+_NODE: Final = "NODE"
+_LEFT: Final = "LEFT"
+
+
+def name_in(data_dir: Path) -> str | None:
+    """
+    The name of the node that the directory belongs to; None for one that had none yet.
+
+    Raises:
+        StartupError: it cannot be read.
+    """
+    text = _read(data_dir / _NODE)
+    if text is not None and re.fullmatch(NODE_ID, text) is None:
+        raise StartupError(f"{data_dir / _NODE} does not hold the name of a node")
+    return text
+
+
+def claim(data_dir: Path, node: str) -> None:
+    """
+    Make the directory that of *node*, durably.
+
+    Raises:
+        StartupError: it is another node's, or cannot be written.
+    """
+    found = name_in(data_dir)
+    if found is None:
+        _write(data_dir / _NODE, node)
+    elif found != node:
+        raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
+
+
+def mark_left(data_dir: Path) -> None:
+    """
+    Note, durably, that the node has left its cluster: whatever starts processes starts it again.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    _write(data_dir / _LEFT, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def refuse_left(data_dir: Path) -> None:
+    """
+    Return unless the node has left its cluster.
+
+    Raises:
+        HasLeft: it has.
+    """
+    if (when := _read(data_dir / _LEFT)) is not None:
+        raise HasLeft(
+            f"the node of data directory {data_dir} left its cluster at {when}: remove it from "
+            "what starts it, or start it with --rejoin to make it a member again"
+        )
+
+
+def forget_left(data_dir: Path) -> bool:
+    """Take back `mark_left`, durably; returns whether there was anything to take back."""
+    try:
+        (data_dir / _LEFT).unlink(missing_ok=False)
+        _sync(data_dir)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise StartupError(f"cannot use data directory {data_dir}: {exc.strerror}") from exc
+    return True
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise StartupError(f"cannot read {path}: {exc.strerror}") from exc
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, and durably."""
+    unfinished = path.with_name(f"{path.name}.new")
+    try:
+        with unfinished.open("w") as file:
+            file.write(f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        _sync(path.parent)
+    except OSError as exc:
+        raise StartupError(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

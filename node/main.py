@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import uvloop
-from aiohttp import web
 
 from cluster.agent import Cluster
 from cluster.clock import HybridClock, SystemClock
@@ -23,7 +22,7 @@ from cluster.errors import JoinRefused
 from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import conditions, logs
+from node import conditions, datadir, logs, stopping
 from node.admin import health
 from node.admin.conditionlog import ConditionLog
 from node.admin.figures import ClusterFigures, StoreFigures
@@ -32,11 +31,10 @@ from node.admin.metrics import Metrics
 from node.api.app import Api, Page
 from node.api.context import ApiLimits, Context
 from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
+from node.api.listener import HttpListener
 from node.api.request import Query
-from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
-from node.datadir import locked
 from node.errors import QueryInvalid
 from node.holdings import Holdings
 from node.index.opening import Index, index_path, open_index
@@ -54,42 +52,43 @@ from node.registry.waiting import Waits
 from node.registry.withdrawals import Withdrawals
 from node.room import check_room
 from node.settings import Address, Settings
+from node.settings.model import this_host
 from node.startup import StartupError
+from node.stopping import Stop
 
 EXIT_FAILED = 1
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, *, rejoin: bool = False) -> int:
     """
     Run a node until SIGINT or SIGTERM; returns the exit status.
 
     Raises:
+        HasLeft: its directory has left the cluster, and this is not to *rejoin*.
         StartupError: it cannot start; `str()` is one line for the operator.
     """
+    name = settings.node or datadir.name_in(settings.data_dir) or this_host()
     logs.configure(
-        level=settings.log_level,
-        form=settings.log_format,
-        node=settings.node,
-        region=settings.region,
+        level=settings.log_level, form=settings.log_format, node=name, region=settings.region
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings))
+        return runner.run(_serve(settings, NodeId(name), rejoin))
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, name: NodeId, rejoin: bool) -> int:
     log = logs.get_logger("node")
-    stop = asyncio.Event()
+    stop = Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.ask)
     try:
-        async with running(settings) as node:
+        async with running(settings, name, rejoin=rejoin) as node:
             log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
     except* JoinRefused as refusals:
         raise StartupError(str(refusals.exceptions[0])) from None
     except* StartupError as failures:
-        raise StartupError(str(failures.exceptions[0])) from None
+        raise failures.exceptions[0] from None
     log.info("stopped")
     return 0
 
@@ -103,9 +102,10 @@ class Node:
         uploads: Uploads,
         withdrawals: Withdrawals,
         holdings: Holdings,
-        http: web.ServerRunner,
+        http: HttpListener,
         readiness: Readiness,
         departure: Departure,
+        settings: Settings,
     ) -> None:
         self._cluster = cluster
         self._uploads = uploads
@@ -115,9 +115,10 @@ class Node:
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
         self._departure = departure
+        self._settings = settings
 
-    async def run_until(self, stop: asyncio.Event) -> None:
-        """Do the node's background work until *stop* is set, or the node leaves its cluster."""
+    async def run_until(self, stop: Stop) -> None:
+        """Do the node's background work until told to *stop*, or to leave the cluster."""
         async with asyncio.TaskGroup() as tasks:
             work = [
                 tasks.create_task(self._cluster.run(), name="cluster"),
@@ -126,16 +127,34 @@ class Node:
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._become_ready(), name="readiness"),
                 tasks.create_task(self._condition_log.run(), name="condition log"),
-                tasks.create_task(self._departure.run(stop), name="departure"),
+                tasks.create_task(self._departure.run(stop.asked), name="departure"),
             ]
-            await stop.wait()
-            self._readiness.require("running", "stopping")
-            # First, as pushes in flight still need the peers to be acknowledged.
-            await self._http.cleanup()
+            await stop.asked.wait()
+            await self._end_service(stop)
             if self._departure.begun:
+                self._mark_left()
                 await self._cluster.leave()
             for task in work:
                 task.cancel()
+
+    async def _end_service(self, stop: Stop) -> None:
+        """Send clients elsewhere, then let the requests that are running end."""
+        was_ready = self._readiness.ready
+        self._http.drain()
+        if not self._departure.begun:
+            self._readiness.require("running", "stopping")
+            if was_ready:
+                await stopping.wait(self._settings.drain_s, stop.hurried)
+        # The cluster comes later, as pushes in flight still need the peers to be acknowledged.
+        await stopping.close(self._http, self._settings.shutdown_grace_s, stop.hurried)
+
+    def _mark_left(self) -> None:
+        try:
+            datadir.mark_left(self._settings.data_dir)
+        except StartupError as exc:
+            # On a full disk, say. It leaves all the same.
+            log = logs.get_logger("node")
+            log.error("the data directory does not say that it left", reason=str(exc))
 
     async def _become_ready(self) -> None:
         await self._cluster.wait_joined()
@@ -144,21 +163,27 @@ class Node:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Node]:
+async def running(settings: Settings, name: NodeId, *, rejoin: bool = False) -> AsyncIterator[Node]:
     """
-    Open the stores and the ports of a node.
+    Open the stores and the ports of the node *name*.
 
     Raises:
+        HasLeft: its directory has left the cluster, and this is not to *rejoin*.
         StartupError: something is not as it has to be.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(locked(settings.data_dir))
+        stack.enter_context(datadir.locked(settings.data_dir))
+        if not rejoin:
+            datadir.refuse_left(settings.data_dir)
         clock = HybridClock(SystemClock())
-        index = _open_index(settings, clock)
+        index = _open_index(settings, name, clock)
         stack.callback(index.close)
+        datadir.claim(settings.data_dir, name)
+        if datadir.forget_left(settings.data_dir):
+            logs.get_logger("node").info("a member again, as asked by --rejoin")
         blobs = await _enter_blobs(stack, settings, index)
         metrics, readiness = Metrics(), Readiness("running", "cluster")
-        me = _member(settings, index)
+        me = _member(settings, name, index)
         cluster = Cluster(
             me,
             _cluster_config(settings),
@@ -187,7 +212,7 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         withdrawals = Withdrawals(metadata, logs.get_logger("withdrawals"))
         push, departure = Push(metadata, replicator, withdrawals), Departure(readiness)
         view: ClusterView = cluster
-        forwarder = await stack.enter_async_context(_forwarder(settings, neighbours))
+        forwarder = await stack.enter_async_context(_forwarder(settings, name, neighbours))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         context = Context(
             pull=Pull(metadata, store, replicator),
@@ -211,9 +236,10 @@ async def running(settings: Settings) -> AsyncIterator[Node]:
         stack.push_async_callback(rpc.stop)
         conditions.watch(readiness, index, cluster, has_room)
         pages = _pages(metrics, readiness)
-        http = await _listen_http(stack, _api(context, pages, metrics, settings), settings)
+        api = _api(context, pages, metrics, settings)
+        http = await _listen_http(stack, api, settings.http)
         readiness.meet("running")
-        yield Node(cluster, uploads, withdrawals, holdings, http, readiness, departure)
+        yield Node(cluster, uploads, withdrawals, holdings, http, readiness, departure, settings)
 
 
 def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
@@ -248,7 +274,7 @@ def _now() -> float:
     return SystemClock().now_ms() / 1000
 
 
-def _open_index(settings: Settings, clock: HybridClock) -> Index:
+def _open_index(settings: Settings, name: NodeId, clock: HybridClock) -> Index:
     log = logs.get_logger("index")
 
     def on_quarantine(event: Event, reason: str) -> None:
@@ -259,9 +285,7 @@ def _open_index(settings: Settings, clock: HybridClock) -> Index:
     except OSError as exc:
         raise StartupError(str(exc)) from exc
     try:
-        return open_index(
-            store, NodeId(settings.node), clock, SystemClock(), random.Random(), on_quarantine
-        )
+        return open_index(store, name, clock, SystemClock(), random.Random(), on_quarantine)
     except OSError as exc:
         store.close()
         raise StartupError(f"cannot use the index: {exc}") from exc
@@ -291,9 +315,9 @@ async def _verify(holdings: Holdings) -> None:
         raise StartupError(f"cannot hold the index against the blobs: {exc}") from exc
 
 
-def _member(settings: Settings, index: Index) -> Member:
+def _member(settings: Settings, name: NodeId, index: Index) -> Member:
     return Member(
-        node=NodeId(settings.node),
+        node=name,
         region=Region(settings.region),
         rpc=str(settings.rpc_advertised),
         http=str(settings.http_advertised),
@@ -319,9 +343,9 @@ def _upload_config(settings: Settings) -> UploadConfig:
     )
 
 
-def _forwarder(settings: Settings, neighbours: Neighbours) -> Forwarder:
+def _forwarder(settings: Settings, name: NodeId, neighbours: Neighbours) -> Forwarder:
     return Forwarder(
-        NodeId(settings.node),
+        name,
         neighbours,
         ForwardConfig(running_max=settings.uploads_max),
         logs.get_logger("forwarding"),
@@ -358,19 +382,14 @@ async def _listen_rpc(server: PeerServer, address: Address) -> None:
         raise StartupError(f"cannot listen on {address} (rpc): {_reason(exc)}") from exc
 
 
-async def _listen_http(stack: AsyncExitStack, api: Api, settings: Settings) -> web.ServerRunner:
-    # aiohttp waits twice, for handlers and for connections; and takes zero for no end at all.
-    grace_s = max(settings.shutdown_grace_s / 2, 0.001)
-    runner = web.ServerRunner(make_server(api), shutdown_timeout=grace_s)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    address = settings.http
-    site = web.TCPSite(runner, address.host, address.port, backlog=1024, reuse_address=True)
+async def _listen_http(stack: AsyncExitStack, api: Api, address: Address) -> HttpListener:
+    listener = HttpListener(api)
+    stack.push_async_callback(listener.cut, 0.0)
     try:
-        await site.start()
+        await listener.open(address.host, address.port)
     except OSError as exc:
         raise StartupError(f"cannot listen on {address} (http): {_reason(exc)}") from exc
-    return runner
+    return listener
 
 
 def _reason(exc: OSError) -> str:

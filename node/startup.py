@@ -3,3 +3,7 @@
 
 class StartupError(Exception):
     """The node cannot start; `str()` is the line for the operator."""
+
+
+class HasLeft(StartupError):
+    """The data directory is that of a node which has left its cluster."""

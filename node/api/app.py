@@ -115,6 +115,8 @@ class Api:
         self._observer = observer
         self._log = get_logger("http")
         self._requests = RequestLog(self._log, every=log_reads)
+        self.keeps_connections = True
+        """Whether a connection stays open after an answer; not while the node is about to stop."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises nothing but cancellation."""
@@ -153,6 +155,8 @@ class Api:
                 self._observer.received(request.content.total_bytes)
             self._requests.done(request, status, seconds, failure)
             request_id.reset(token)
+        if not self.keeps_connections:
+            response.force_close()
         if request.method != "HEAD":
             self._observer.sent(response.content_length or 0)
         if not response.prepared and (status >= 400 or request.method not in _READS):

@@ -27,6 +27,12 @@ class _Connection(RequestHandler):
 
     __slots__ = ()
 
+    def close_if_idle(self) -> None:
+        """Close the connection if no request is running on it. One that is reads on to its end."""
+        # `close` alone would be deaf to the rest of a body that is on its way.
+        if self._waiter is not None and not self._messages:
+            self.close()
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -55,8 +61,14 @@ class _Server(web.Server):
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._options)
 
+    def close_idle(self) -> None:
+        """Close the connections on which no request is running."""
+        for connection in self.connections:
+            assert isinstance(connection, _Connection)
+            connection.close_if_idle()
 
-def make_server(api: Api) -> web.Server:
+
+def make_server(api: Api) -> _Server:
     """The server for *api*. To be called on the event loop that will run it."""
     return _Server(
         api,

@@ -10,9 +10,11 @@ from node.cli.flags import print_problems, settings_or_exit, takes_settings
 from node.cli.lifeline import stop_at_end_of
 
 EXIT_STARTUP = 1
+EXIT_LEFT = 3
+"""The data directory has left its cluster: no use to try again, for whoever starts services."""
 
 _LIFELINE_EXTRA_S = 5.0
-"""What a node gets beyond its own shutdown grace before its lifeline ends it."""
+"""What a node gets beyond the time of its settings before its lifeline ends it."""
 
 
 @takes_settings
@@ -25,22 +27,26 @@ def serve(
             help="Stop when standard input ends: for a parent that must not be outlived.",
         ),
     ] = False,
+    rejoin: Annotated[
+        bool,
+        typer.Option("--rejoin", help="Start in a data directory that has left its cluster."),
+    ] = False,
     **flags: object,
 ) -> None:
     """Run a node until SIGINT or SIGTERM."""
     settings = settings_or_exit(flags)
     if stop_with_stdin:
-        stop_at_end_of(sys.stdin.fileno(), settings.shutdown_grace_s + _LIFELINE_EXTRA_S)
+        stop_at_end_of(sys.stdin.fileno(), settings.stop_s + _LIFELINE_EXTRA_S)
     # gRPC's C core writes lines of its own to standard error, between ours and in no format of
     # ours; what matters of them reaches us as errors of its calls. Read when it is loaded.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here because the server's libraries take long to load, and --help needs none.
     from node.main import serve as run
-    from node.startup import StartupError
+    from node.startup import HasLeft, StartupError
 
     try:
-        status = run(settings)
+        status = run(settings, rejoin=rejoin)
     except StartupError as exc:
         print_problems([str(exc)])
-        raise typer.Exit(EXIT_STARTUP) from None
+        raise typer.Exit(EXIT_LEFT if isinstance(exc, HasLeft) else EXIT_STARTUP) from None
     raise typer.Exit(status)

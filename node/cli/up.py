@@ -26,7 +26,7 @@ _PER_NODE: Final = (
 """Settings that differ between nodes, so that one environment cannot give them to all."""
 
 _STOP_EXTRA_S: Final = 5.0
-"""What a child gets beyond its own shutdown grace before it is killed."""
+"""What a child gets beyond the time of its settings before it is killed."""
 
 
 class LocalNode(NamedTuple):
@@ -145,8 +145,10 @@ def up(
         print_problems([str(exc)])
         raise typer.Exit(EXIT_SETTINGS) from None
     environ = shared_environment(os.environ)
-    grace_s = _shared_settings(environ).values["shutdown_grace_s"]
+    shared = _shared_settings(environ).values
+    grace_s, drain_s = shared["shutdown_grace_s"], shared["shutdown_drain_s"] or 0.0
     assert isinstance(grace_s, float)
+    assert isinstance(drain_s, float)
     directory = data_dir.absolute()
     cluster = plan(nodes, names, base_port, directory)
     # Imported here: asyncio and rich are of no use to the other commands' help.
@@ -156,7 +158,7 @@ def up(
         {node: serve_command(node, cluster) for node in cluster},
         directory=directory,
         environ=environ,
-        stop_grace_s=grace_s + _STOP_EXTRA_S,
+        stop_grace_s=drain_s + grace_s + _STOP_EXTRA_S,
         open_browser=open_browser,
     )
     raise typer.Exit(supervisor.run())

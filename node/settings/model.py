@@ -21,6 +21,9 @@ from node.settings.kinds import (
 
 ENV_PREFIX: Final = "ATOLL_"
 
+DRAIN_S: Final = 5.0
+"""How long a node serves on once told to stop, where somebody may be looking from outside."""
+
 _JOIN_MAX: Final = 64
 _DAY_S: Final = 86_400.0
 
@@ -42,7 +45,8 @@ def default_node_name(host_name: str) -> str:
     return label if NODE_ID.fullmatch(label) is not None else "node"
 
 
-def _this_host() -> str:
+def this_host() -> str:
+    """A node name made of this machine's host name."""
     return default_node_name(socket.gethostname())
 
 
@@ -105,13 +109,15 @@ class Settings:
             why="A single node needs no name for its region.",
         ),
     )
-    node: str = field(
-        default_factory=_this_host,
+    node: str | None = field(
+        default=None,
         metadata=_about(
             Name(),
             "Name of this node, unique in its cluster and never given to another data directory.",
-            why="Host names are unique where machines are managed, and people recognise them.",
-            shown_default="the host name",
+            why="Host names are unique where machines are managed, and people recognise them; a "
+            "directory keeps its first name, as a container has another host name at each run. "
+            "Any other name is refused.",
+            shown_default="the name that `data_dir` has, and for a new one the host name",
         ),
     )
     cluster: str = field(
@@ -249,12 +255,24 @@ class Settings:
             unit="seconds",
         ),
     )
+    shutdown_drain_s: float | None = field(
+        default=None,
+        metadata=_about(
+            Seconds(0, 600),
+            "Time from SIGTERM until the port closes: the node serves on, and `/readyz` says 503.",
+            why="Longer than load balancers need to notice, or they send requests to a closed "
+            "port. It is skipped by a node that was not ready yet, and a second signal ends it.",
+            unit="seconds",
+            shown_default="`5`; `0` where `http` is a loopback address",
+        ),
+    )
     shutdown_grace_s: float = field(
         default=10.0,
         metadata=_about(
             Seconds(0, 600),
-            "Time that requests in flight get to finish when the node is told to stop.",
-            why="Below the 30 s after which orchestrators kill; 0 cuts them at once.",
+            "Time that requests in flight get to finish once the port is closed.",
+            why="With `shutdown_drain_s` below the time after which orchestrators kill: 30 s, but "
+            "10 s by `docker stop`. 0 cuts them at once, and so does a second signal.",
             unit="seconds",
         ),
     )
@@ -281,6 +299,18 @@ class Settings:
     def rpc_advertised(self) -> Address:
         """Where the other nodes reach this one; never a wildcard once loaded."""
         return self.rpc if self.advertise_rpc is None else self.advertise_rpc
+
+    @property
+    def drain_s(self) -> float:
+        """How long to serve on once told to stop."""
+        if self.shutdown_drain_s is not None:
+            return self.shutdown_drain_s
+        return 0.0 if self.http.is_loopback else DRAIN_S
+
+    @property
+    def stop_s(self) -> float:
+        """How long stopping may take, as far as it is for clients."""
+        return self.drain_s + self.shutdown_grace_s
 
     @property
     def seeds(self) -> tuple[Address, ...]:

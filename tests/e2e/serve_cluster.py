@@ -65,7 +65,7 @@ class ServeProcess:
             *("--http", self.http),
             *("--rpc", self.rpc),
             *("--region", self.region),
-            *("--node", self.name),
+            *(("--node", self.name) if self.name else ()),
             *joins,
             *self.options,
         ]

@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.processes import atoll_command, clean_environment, is_ready
+from tests.e2e.processes import atoll_command, clean_environment, is_ready, log_tail
 from tests.e2e.registry_client import make_image, registry_clients
 from tests.e2e.serve_cluster import ServeCluster
 
@@ -48,6 +48,12 @@ async def test_nobody_waits_for_a_node_that_left(tmp_path, rng: random.Random) -
         members = [m["node"] for m in _cluster(one.http)["members"]]
         assert members == [other.name]
         assert _cluster(one.http)["current"], "it needs no lease of a node that is gone"
+        leaver.start()
+        assert leaver.wait_exit() == 3, "whatever starts it would undo that it left"
+        assert "left its cluster at" in log_tail(leaver.log)
+        assert "--rejoin" in log_tail(leaver.log)
+        assert leaver.name not in [m["node"] for m in _cluster(one.http)["members"]]
+        leaver.options = ["--rejoin"]
         leaver.start()
         leaver.wait_ready()
         while leaver.name not in [m["node"] for m in _cluster(one.http)["members"]]:

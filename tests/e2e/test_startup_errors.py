@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,24 @@ def test_directory_that_cannot_be_made(tmp_path, addresses):
     (tmp_path / "file").write_text("")
     path = str(tmp_path / "file" / "d")
     check(["--data-dir", path, *addresses], OTHER, path)
+
+
+def test_a_data_directory_keeps_the_name_of_its_node(tmp_path, addresses):
+    """Broken: `docker run` works once, as each container has another host name."""
+    process = ServeProcess(
+        name="", region="eu", http=addresses[1], rpc=addresses[3], data_dir=tmp_path / "d"
+    )
+    names = []
+    for host in ("c0ffee000001", "c0ffee000002"):
+        process.command = ["unshare", "--uts", "sh", "-c", f'hostname {host}; exec "$@"', "sh"]
+        process.command += atoll_command()
+        process.start()
+        try:
+            process.wait_ready()
+            with urllib.request.urlopen(f"http://{process.http}/atoll/v1/cluster") as answer:
+                names.append(json.load(answer)["node"])
+        finally:
+            process.stop()
+    assert names == ["c0ffee000001"] * 2
+    told = "the data directory belongs to node 'c0ffee000001', not to 'other'"
+    check(["--data-dir", str(process.data_dir), *addresses, "--node", "other"], OTHER, told)

@@ -19,8 +19,9 @@ def fake_main(monkeypatch):
     module.outcome = 0
     module.received = []
 
-    def serve(settings):
+    def serve(settings, *, rejoin):
         module.received.append(settings)
+        module.rejoin = rejoin
         if isinstance(module.outcome, Exception):
             raise module.outcome
         return module.outcome

@@ -1,0 +1,34 @@
+"""Whose a data directory is, and whether its node has left."""
+
+import pytest
+
+from node import datadir
+from node.startup import HasLeft, StartupError
+
+
+def test_a_directory_keeps_the_name_of_its_first_node(tmp_path):
+    """Broken: a container, whose host name is another at each run, starts once."""
+    assert datadir.name_in(tmp_path) is None
+    datadir.claim(tmp_path, "eu-1")
+    datadir.claim(tmp_path, "eu-1")
+    assert datadir.name_in(tmp_path) == "eu-1"
+    with pytest.raises(StartupError, match="belongs to node 'eu-1', not to 'us-1'"):
+        datadir.claim(tmp_path, "us-1")
+
+
+def test_what_is_no_name_is_not_taken_for_one(tmp_path):
+    """Broken: a node without a name, or another directory's, joins the cluster."""
+    (tmp_path / "NODE").write_text("Eu 1\n")
+    with pytest.raises(StartupError, match="does not hold the name of a node"):
+        datadir.name_in(tmp_path)
+
+
+def test_a_directory_that_has_left_says_so_until_it_is_to_join_again(tmp_path):
+    """Broken: what starts processes undoes that a node left."""
+    datadir.refuse_left(tmp_path)
+    datadir.mark_left(tmp_path)
+    with pytest.raises(HasLeft, match=r"left its cluster at 20.*--rejoin"):
+        datadir.refuse_left(tmp_path)
+    assert datadir.forget_left(tmp_path)
+    datadir.refuse_left(tmp_path)
+    assert not datadir.forget_left(tmp_path)
