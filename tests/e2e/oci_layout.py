@@ -111,6 +111,11 @@ class LayoutWriter:
         return descriptor
 
 
+def blobs_of(layout: Path) -> dict[str, bytes]:
+    """Return every blob and manifest of a layout by the name of its file."""
+    return {path.name: path.read_bytes() for path in (layout / "blobs" / "sha256").iterdir()}
+
+
 def random_layers(rng: random.Random, sizes_bytes: Sequence[int]) -> list[dict[str, bytes]]:
     """Make one layer per size, each with one file of that many random bytes."""
     return [{f"layer-{number}.bin": rng.randbytes(size)} for number, size in enumerate(sizes_bytes)]

@@ -1,0 +1,151 @@
+"""haproxy in front of nodes, as an operator would put it there, and what it saw of each request."""
+
+import csv
+import io
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import pytest
+
+from tests.e2e.clients import require
+from tests.e2e.ports import free_port
+from tests.e2e.processes import is_ready, log_tail, stop_process
+
+_START_TIMEOUT_S: Final = 30.0
+_NOTICE_TIMEOUT_S: Final = 30.0
+_POLL_INTERVAL_S: Final = 0.02
+_ANSWER_BYTES: Final = 1 << 20
+
+# Every request goes to the next node, whoever sent it: no cookie, no hash, no preference for the
+# node that the connection used last. A node is left out while it is not ready, and a request that
+# could not reach one goes to another.
+_CONFIG: Final = """\
+global
+    stats socket {socket} mode 600 level user
+    maxconn 2000
+
+defaults
+    mode http
+    log stdout format raw local0
+    log-format "%ST %ts %s %HM %HPO"
+    timeout connect 2s
+    timeout client 120s
+    timeout server 120s
+    retries 3
+    option redispatch 1
+
+frontend registry
+    bind {address}
+    default_backend nodes
+
+backend nodes
+    balance roundrobin
+    option httpchk GET /readyz
+    default-server check inter 250ms fall 2 rise 2
+{servers}
+"""
+
+
+class Passed(NamedTuple):
+    """One request that went through: a line of the log."""
+
+    status: int
+    end: str
+    """How it ended: `--` is well; `SD` is a server that broke off in the middle of an answer."""
+
+    node: str
+    method: str
+    path: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether a node or the way to it failed, whatever the client made of it."""
+        return self.status >= 500 or self.status < 0 or self.end[0] == "S"
+
+
+@dataclass(kw_only=True)
+class Haproxy:
+    """A haproxy that shares requests out over *nodes* (host:port). Use as a context manager."""
+
+    directory: Path
+    """Must have a short name: a socket lies in it."""
+
+    nodes: Sequence[str]
+    http: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    _program: str = field(default_factory=lambda: require("haproxy"))
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "haproxy.log"
+
+    @property
+    def _socket(self) -> Path:
+        return self.directory / "haproxy.sock"
+
+    def __enter__(self) -> Self:
+        config = self.directory / "haproxy.cfg"
+        servers = "\n".join(f"    server {node} {node}" for node in self.nodes)
+        config.write_text(_CONFIG.format(socket=self._socket, address=self.http, servers=servers))
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [self._program, "-db", "-f", config], stdout=log, stderr=log
+            )
+        try:
+            self._wait_serving(self._process)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            stop_process(self._process, self.log)
+
+    def _wait_serving(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not is_ready(self.http):
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"haproxy does not serve\n{log_tail(self.log)}")
+            time.sleep(_POLL_INTERVAL_S)
+
+    def passed(self) -> list[Passed]:
+        """Return every request of clients that has ended, in the order of their ends."""
+        found: list[Passed] = []
+        for line in self.log.read_text().splitlines():
+            match = re.fullmatch(r"(-?\d+) (\S{2}) (\S+) ([A-Z]+) (/v2/\S*)", line)
+            if match is not None:
+                found.append(Passed(int(match[1]), *match.groups()[1:]))
+        return found
+
+    def busy(self) -> list[str]:
+        """Return the nodes that have a request under way."""
+        return [row["svname"] for row in self._servers() if int(row["scur"]) > 0]
+
+    def wait_down(self, node: str) -> None:
+        """Wait until *node* gets no requests any more."""
+        deadline = time.monotonic() + _NOTICE_TIMEOUT_S
+        while not any(row["svname"] == node and row["status"] == "DOWN" for row in self._servers()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"haproxy does not notice that {node} is gone\n{log_tail(self.log)}")
+            time.sleep(_POLL_INTERVAL_S)
+
+    def _servers(self) -> list[dict[str, str]]:
+        table = csv.DictReader(io.StringIO(self._ask("show stat nodes 4 -1").removeprefix("# ")))
+        return list(table)
+
+    def _ask(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(os.fspath(self._socket))
+            asking.sendall(f"{command}\n".encode())
+            answer = b""
+            while part := asking.recv(_ANSWER_BYTES):
+                answer += part
+        return answer.decode()
