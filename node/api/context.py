@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from node.api.forwarding import Forwarder
+from node.registry.access import UNRESTRICTED, Access
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.ports import ClusterView
@@ -47,5 +50,7 @@ class Context:
     limits: ApiLimits
     leave: Callable[[float], None]
     """Begins the node's departure (`node.leaving`); takes the seconds to serve on."""
+    access_of: Callable[[web.BaseRequest], Access] = lambda _: UNRESTRICTED
+    """What the sender of a request may do."""
     check_room: Callable[[], None] = lambda: None
     """Called before anything new is taken; raises `StorageFull` when the disk lacks the room."""

@@ -169,6 +169,21 @@ def read_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:
     return Chunk(body, start, announced)
 
 
+def read_last_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:
+    """
+    The body of a closing PUT: none, or the last chunk.
+
+    Without a body Content-Range is about nothing, whatever it says: some clients state what they
+    have sent before. Whether that is all of the blob its digest tells.
+
+    Raises:
+        SizeInvalid: as `read_chunk`.
+    """
+    if request.content_length == 0 or not request.body_exists:
+        return Chunk(read_body(request, timeout_s), None, 0)
+    return read_chunk(request, timeout_s)
+
+
 async def _invite(request: web.BaseRequest) -> None:
     """Answer `Expect: 100-continue`: only now, when the body is really wanted."""
     expect = request.headers.get("Expect", "")

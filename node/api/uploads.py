@@ -8,9 +8,9 @@ from aiohttp import web
 from cluster.model import Digest, Dot
 from node.api import blobs, headers
 from node.api.context import Context
-from node.api.request import Query, read_chunk
+from node.api.request import Query, read_chunk, read_last_chunk
 from node.api.routes import Target
-from node.errors import BlobNotFound, DigestInvalid, NameInvalid
+from node.errors import BlobNotFound, DigestInvalid, NameInvalid, QueryInvalid
 from node.registry.names import RepositoryName, parse_digest
 from node.registry.upload_ids import UploadId
 
@@ -36,12 +36,12 @@ def _at_owner(
 async def start(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """POST: open a session, mount a blob, or take a whole one."""
     query = Query(request.rel_url.raw_query_string)
-    mount, digest = query.one("mount"), query.one("digest")
+    digest = query.one("digest")
     algorithm = query.one("digest-algorithm")
     if algorithm is not None and algorithm not in _ALGORITHMS:
         raise DigestInvalid(f"unsupported digest algorithm {algorithm[:40]!r}")
-    if mount is not None:
-        return await _mount(context, target, mount, query.one("from"))
+    if query.all("mount"):
+        return await _mount(context, request, target, query)
     if digest is not None:
         parsed = parse_digest(digest)
         chunk = read_chunk(request, context.limits.body_idle_s)
@@ -54,7 +54,7 @@ async def start(context: Context, request: web.BaseRequest, target: Target) -> w
 async def status(
     context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
 ) -> web.Response:
-    """GET: how far the upload is."""
+    """GET and HEAD: how far the upload is."""
     offset = context.uploads.offset(repository, upload.session)
     return _progress(204, repository, upload, offset)
 
@@ -78,7 +78,7 @@ async def finish(
     if digest is None:
         raise DigestInvalid("the closing PUT needs the digest parameter")
     parsed = parse_digest(digest)
-    chunk = read_chunk(request, context.limits.body_idle_s)
+    chunk = read_last_chunk(request, context.limits.body_idle_s)
     event = await context.uploads.finish(repository, upload.session, parsed, chunk)
     return _created(repository, parsed, event)
 
@@ -92,13 +92,17 @@ async def cancel(
     return web.Response(status=204, headers=headers.API_VERSION)
 
 
-async def _mount(context: Context, target: Target, mount: str, source: str | None) -> web.Response:
-    digest = parse_digest(mount)
+async def _mount(
+    context: Context, request: web.BaseRequest, target: Target, query: Query
+) -> web.Response:
+    access = context.access_of(request)
     try:
+        digest, source = parse_digest(query.one("mount") or ""), query.one("from")
         origin = None if source is None else RepositoryName.parse(source)
-        event = await context.links.mount(target.repository, digest, origin)
-    except (BlobNotFound, NameInvalid):
-        # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead.
+        event = await context.links.mount(target.repository, digest, origin, access)
+    except (BlobNotFound, DigestInvalid, NameInvalid, QueryInvalid):
+        # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead. A
+        # client that got anything else would fail where it could have pushed.
         return await _session_opened(context, target)
     return _created(target.repository, digest, event)
 

@@ -1,11 +1,19 @@
 """Which repository may see which blob: mounting and unlinking. No bytes move here."""
 
+from itertools import islice
+from typing import Final
+
 from cluster.model import Digest, Dot
 from node.errors import BlobNotFound
+from node.registry.access import Access
 from node.registry.names import RepositoryName
 from node.registry.ports import MetadataIndex, Replicator
 from node.registry.projects import prepare_write
 from node.registry.writing import Receipt, acknowledge
+
+MOUNT_SOURCES_MAX: Final = 1000
+"""Repositories looked at for a mount that names none. More find a blob that the caller may pull
+where thousands of others have it; fewer are quicker to say that it has to be uploaded."""
 
 
 class Links:
@@ -16,20 +24,26 @@ class Links:
         self._replicator = replicator
 
     async def mount(
-        self, repository: RepositoryName, digest: Digest, source: RepositoryName | None
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        source: RepositoryName | None,
+        access: Access,
     ) -> Dot:
         """
         Make a blob of another repository visible here, without moving any bytes; returns the
-        event that says so.
+        event that says so. The other repository is one that the caller may pull from: else a
+        digest would be enough to read what is in it.
 
         Raises:
-            BlobNotFound: the source does not have it; no repository has it, if none is named.
+            BlobNotFound: the source does not have it, or may not be pulled from; no repository
+                has it that may be, if none is named.
         """
         await prepare_write(self._index, self._replicator, repository)
-        size = self._mountable(digest, source)
-        if size is None and source is not None:
+        size = self._mountable(digest, source, access)
+        if size is None and source is not None and access.may_pull(source):
             await self._replicator.catch_up()
-            size = self._mountable(digest, source)
+            size = self._mountable(digest, source, access)
         if size is None:
             raise BlobNotFound(source or "*", digest)
         return await self._index.link_blob(repository, digest, size, held=False, upload_id=None)
@@ -50,9 +64,11 @@ class Links:
             raise BlobNotFound(repository, digest)
         return await acknowledge(self._replicator, dot, consistency)
 
-    def _mountable(self, digest: Digest, source: RepositoryName | None) -> int | None:
-        if source is not None:
-            return self._index.blob(source, digest)
-        for repository in self._index.repositories_linking(digest):
-            return self._index.blob(repository, digest)
+    def _mountable(
+        self, digest: Digest, source: RepositoryName | None, access: Access
+    ) -> int | None:
+        linking = self._index.repositories_linking(digest) if source is None else iter([source])
+        for repository in islice(linking, MOUNT_SOURCES_MAX):
+            if access.may_pull(repository):
+                return self._index.blob(repository, digest)
         return None

@@ -63,6 +63,16 @@ class AddressBook(dict[str, str]):
         return self.get(node)
 
 
+class Hiding:
+    """An `Access` to all repositories but some."""
+
+    def __init__(self, hidden: set[str]) -> None:
+        self._hidden = hidden
+
+    def may_pull(self, repository: str) -> bool:
+        return repository not in self._hidden
+
+
 @dataclass
 class Answer:
     status: int
@@ -95,6 +105,8 @@ class Registry:
     parts: AsyncExitStack
     refusals: list[Exception]
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
+    hidden: set[str]
+    """Repositories that callers may not pull from."""
 
     async def stop(self) -> None:
         await self.parts.aclose()
@@ -212,6 +224,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             )
             observed = Observed()
             refusals: list[Exception] = []
+            hidden: set[str] = set()
 
             def check_room() -> None:
                 if refusals:
@@ -239,6 +252,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 waits=Waits(view, waits_max=2),
                 cluster=view,
                 leave=view.departures.append,
+                access_of=lambda _: Hiding(hidden),
                 check_room=check_room,
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,
@@ -264,6 +278,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 view,
                 stack,
                 refusals,
+                hidden,
             )
 
         yield start

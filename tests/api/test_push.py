@@ -16,6 +16,7 @@ from cluster.model import Consistency, Digest
 from node.api.context import ApiLimits
 from node.index import rows
 from node.index.metadata import UNTAGGED_TOGETHER
+from node.registry import links
 from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
@@ -225,6 +226,36 @@ async def test_mounts(registry: Registry):
         answer = await registry.call("POST", f"/v2/lib/app/blobs/uploads/?{query}")
         assert answer.status == 202, "what cannot be mounted is uploaded"
         assert "Location" in answer.headers
+
+
+async def test_a_mount_takes_nothing_that_the_caller_may_not_pull(registry: Registry):
+    """Broken: who knows a digest reads the blob of any repository, by mounting it."""
+    digest = await registry.push_blob("lib/a-secret", SMALL)
+    registry.hidden.add("lib/a-secret")
+    asked = registry.replicator.caught_up
+    for query in (f"mount={digest}", f"mount={digest}&from=lib/a-secret"):
+        answer = await registry.call("POST", f"/v2/lib/app/blobs/uploads/?{query}")
+        assert answer.status == 202
+        assert (await registry.call("GET", f"/v2/lib/app/blobs/{digest}")).status == 404
+    assert registry.replicator.caught_up == asked + 2, "only the two reads ask the others"
+    await registry.push_blob("lib/b-open", SMALL)
+    answer = await registry.call("POST", f"/v2/lib/app/blobs/uploads/?mount={digest}")
+    assert answer.status == 201
+    assert (await registry.call("GET", f"/v2/lib/app/blobs/{digest}")).body == SMALL
+
+
+async def test_a_mount_without_a_source_looks_at_so_many_repositories(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a blob that everybody has makes one mount walk through all repositories."""
+    monkeypatch.setattr(links, "MOUNT_SOURCES_MAX", 2)
+    for name in ("a", "b", "c"):
+        digest = await registry.push_blob(f"lib/{name}", SMALL)
+    registry.hidden |= {"lib/a", "lib/b"}
+    path = f"/v2/lib/app/blobs/uploads/?mount={digest}"
+    assert (await registry.call("POST", path)).status == 202
+    registry.hidden.remove("lib/b")
+    assert (await registry.call("POST", path)).status == 201
 
 
 async def test_manifests_by_digest_with_tags(registry: Registry):
