@@ -19,7 +19,7 @@ from node.api.context import Context
 from node.api.errors import WIRE, error_response
 from node.api.request import Query
 from node.api.requestlog import RequestLog
-from node.api.routes import Action, Target, resolve
+from node.api.routes import Action, Target, resolve, tidy
 from node.api.sendfile import STALL_TIMEOUT_S
 from node.errors import MethodNotAllowed, StorageFailure
 from node.logs import get_logger, request_id
@@ -81,6 +81,11 @@ class Page(NamedTuple):
     content_type: str
 
 
+def _front(_: Query) -> Page:
+    """What is at `/`: load balancers and people look there first."""
+    return Page(200, b"Atoll, a container registry. Its API is under /v2/.\n", "text/plain")
+
+
 class RequestObserver(Protocol):
     """Counts what was served."""
 
@@ -111,7 +116,7 @@ class Api:
         reads that succeed have a line in the log.
         """
         self._context = context
-        self._pages = pages
+        self._pages = {"/": _front, **pages}
         self._observer = observer
         self._log = get_logger("http")
         self._requests = RequestLog(self._log, every=log_reads)
@@ -130,11 +135,15 @@ class Api:
         status = 499  # the client closed the connection, as nginx has it
         try:
             path = request.rel_url.raw_path
-            page = self._pages.get(path)
-            if page is not None:
+            tidied = tidy(path)
+            page = self._pages.get(tidied)
+            target = None if page is not None else resolve(request.method, tidied)
+            if tidied != path:
+                response = self._moved(request, tidied)
+            elif page is not None:
                 response = self._show(request, page)
             else:
-                target = resolve(request.method, path)
+                assert target is not None
                 action = target.action
                 if target.action in _TAKES_CONTENT:
                     self._context.check_room()
@@ -176,6 +185,18 @@ class Api:
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+
+    def _moved(self, request: web.BaseRequest, path: str) -> web.Response:
+        """
+        Point to the one name of what is there: rules of proxies that go by paths hold for it.
+
+        301 is what others answer, but turns a POST into a GET; 308 keeps method and body.
+        """
+        query = request.rel_url.raw_query_string
+        return web.Response(
+            status=301 if request.method in _READS else 308,
+            headers={**headers.API_VERSION, "Location": f"{path}?{query}" if query else path},
+        )
 
     def _show(self, request: web.BaseRequest, page: Callable[[Query], Page]) -> web.Response:
         if request.method not in _READS:

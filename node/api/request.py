@@ -45,7 +45,8 @@ class Query:
                 # A bare plus is a plus (media types have them); no value here has a space.
                 raw.replace("+", "%2B"),
                 keep_blank_values=True,
-                errors="strict",
+                # What is no UTF-8 fits no grammar and is behind every name, as its bytes are.
+                errors="replace",
                 max_num_fields=_PARAMETERS_MAX,
             )
         except ValueError as exc:

@@ -5,12 +5,13 @@ A repository name may hold any of the words used here (`a/tags/list`), so paths 
 their end.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from node.errors import MethodNotAllowed, NameInvalid, RouteUnknown
+from node.errors import MethodNotAllowed, RouteUnknown
 from node.registry.names import RepositoryName
 
 
@@ -59,6 +60,7 @@ ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = (
         ("blobs", "uploads", VAR),
         {
             "GET": Action.UPLOAD_STATUS,
+            "HEAD": Action.UPLOAD_STATUS,
             "PATCH": Action.UPLOAD_APPEND,
             "PUT": Action.UPLOAD_FINISH,
             "DELETE": Action.UPLOAD_CANCEL,
@@ -100,6 +102,8 @@ ADMIN_ROUTES: Final[tuple[tuple[tuple[str, ...], Mapping[str, Action]], ...]] = 
     (("leave",), {"POST": Action.LEAVE}),
 )
 """(the path behind /atoll/v1/) -> method -> action."""
+
+_SLASHES: Final = re.compile("//+")
 
 _PING: Final = {"GET": Action.PING, "HEAD": Action.PING}
 _CATALOG: Final = {"GET": Action.CATALOG}
@@ -143,6 +147,15 @@ def resolve(method: str, path: str) -> Target:
     raise RouteUnknown
 
 
+def tidy(path: str) -> str:
+    """*path* without slashes that say nothing: doubled ones, and one that no route ends with."""
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    if path.endswith("/") and path not in ("/", "/v2/") and not path.endswith("/blobs/uploads/"):
+        path = path[:-1]
+    return path
+
+
 def _resolve_admin(method: str, segments: list[str]) -> Target:
     if segments[0] == "repositories":
         return _resolve_admin_repository(method, segments[1:])
@@ -168,10 +181,9 @@ def _resolve_admin_repository(method: str, segments: list[str]) -> Target:
 
 
 def _repository(name: str) -> RepositoryName:
-    if "%" in name:
-        # No name needs encoding; %2f and %00 are only ever tricks.
-        raise NameInvalid("repository names are not percent-encoded")
-    return RepositoryName.parse(name)
+    # Some clients encode the slashes. Decoded once, and then held against the grammar: there is
+    # no percent sign, dot segment or NUL in it, so that no second decoding can make another name.
+    return RepositoryName.parse(unquote(name, errors="replace"))
 
 
 def _variable(segments: list[str], pattern: tuple[str, ...]) -> str:

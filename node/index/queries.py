@@ -93,11 +93,16 @@ class Queries(RegisterQueries):
         return Page(found, more=False)
 
     def referrers(
-        self, repository: str, subject: Digest, artifact_type: str | None, last: str, limit: int
+        self,
+        repository: str,
+        subject: Digest,
+        artifact_types: frozenset[str],
+        last: str,
+        limit: int,
     ) -> tuple[list[bytes], str | None]:
         prefix = keys.join(repository, subject)
         start = keys.after(keys.join(repository, subject, last)) if last else prefix
-        wanted = None if artifact_type is None else artifact_type.encode()
+        wanted = {artifact_type.encode() for artifact_type in artifact_types}
         found: list[bytes] = []
         size, shown = 0, last
         # The types first: they are short, while a descriptor may have megabytes of annotations.
@@ -108,7 +113,7 @@ class Queries(RegisterQueries):
             if looked_at == REFERRERS_SCAN_MAX:
                 return found, shown
             shown = keys.split(key)[2]
-            if wanted is not None and found_type != wanted:
+            if wanted and found_type not in wanted:
                 continue
             descriptor = self._get("referrers", key)
             if descriptor is not None:

@@ -45,23 +45,32 @@ class Listing:
         return self._index.repositories(last, min(limit, PAGE_MAX))
 
     async def referrers(
-        self, repository: RepositoryName, subject: Digest, artifact_type: str | None, last: str
+        self,
+        repository: RepositoryName,
+        subject: Digest,
+        artifact_types: frozenset[str],
+        last: str,
     ) -> ReferrersPage:
         """
-        Manifests whose subject is *subject*; an empty page when there are none.
+        Manifests whose subject is *subject*, of one of *artifact_types* if there are any; an
+        empty page when there are none.
 
         An empty first page asks the peers, as a missing tag does: a signature pushed a moment
         ago through another node must be found.
         """
         await self._replicator.ensure_current()
-        page = self._referrers(repository, subject, artifact_type, last)
+        page = self._referrers(repository, subject, artifact_types, last)
         if not page.descriptors and not last:
             await self._replicator.catch_up()
-            page = self._referrers(repository, subject, artifact_type, last)
+            page = self._referrers(repository, subject, artifact_types, last)
         return page
 
     def _referrers(
-        self, repository: RepositoryName, subject: Digest, artifact_type: str | None, last: str
+        self,
+        repository: RepositoryName,
+        subject: Digest,
+        artifact_types: frozenset[str],
+        last: str,
     ) -> ReferrersPage:
-        found = self._index.referrers(repository, subject, artifact_type, last, PAGE_MAX)
+        found = self._index.referrers(repository, subject, artifact_types, last, PAGE_MAX)
         return ReferrersPage(*found)

@@ -197,9 +197,17 @@ class MetadataIndex(Registers, Protocol):
     def repositories(self, last: str, limit: int) -> Page: ...
 
     def referrers(
-        self, repository: str, subject: Digest, artifact_type: str | None, last: str, limit: int
+        self,
+        repository: str,
+        subject: Digest,
+        artifact_types: frozenset[str],
+        last: str,
+        limit: int,
     ) -> tuple[list[bytes], str | None]:
-        """Encoded descriptors after the digest *last*; and where the next page starts after."""
+        """
+        Encoded descriptors after the digest *last*, of any type if none is named; and where the
+        next page starts after.
+        """
         ...
 
     async def put_manifest(

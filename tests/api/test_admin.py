@@ -156,9 +156,20 @@ async def test_conflicts_are_listed_in_pages(registry: Registry):
     assert seen == ["a", "b", "c"]
     none = await registry.call("GET", "/atoll/v1/conflicts?repository=lib/ap")
     assert none.json == {"conflicts": []}
-    for query in ("n=x", "last=a", "last=A:b"):
+    answer = await registry.call("GET", "/atoll/v1/conflicts?n=x")
+    assert (answer.status, answer.codes) == (400, ["UNSUPPORTED"])
+    for query, tags in (
+        ("last=a", "abc"),
+        ("last=lib/app", "abc"),
+        ("last=lib/app:b", "c"),
+        ("last=lib/app:a!", "bc"),
+        ("last=A:b", "abc"),
+        ("last=z:%00:%ff", ""),
+        ("last=z:a&repository=lib/app", ""),
+        ("last=a:z&repository=lib/app", "abc"),
+    ):
         answer = await registry.call("GET", f"/atoll/v1/conflicts?{query}")
-        assert (answer.status, answer.codes) == (400, ["UNSUPPORTED"])
+        assert [conflict["tag"] for conflict in answer.json["conflicts"]] == list(tags), query
 
 
 # --- projects ------------------------------------------------------------------------------------

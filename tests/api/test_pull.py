@@ -1,10 +1,12 @@
 """The pull side of the Distribution API: what is served, under which headers."""
 
 import json
+from urllib.parse import unquote
 
 import pytest
 
 from cluster.model import Digest
+from node.registry import listing
 from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, image
 
@@ -240,3 +242,40 @@ async def test_referrers(registry: Registry):
         assert entry["annotations"] == {"k": "a/one+json"}
     answer = await registry.call("GET", f"/v2/lib/other/referrers/{subject}")
     assert answer.json["manifests"] == []
+
+
+async def test_referrers_of_either_of_two_types(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a client that asks for signatures and attestations at once gets 400, or one kind."""
+    monkeypatch.setattr(listing, "PAGE_MAX", 1)
+    subject = await registry.push_image("lib/app", "v1")
+    config = await registry.push_blob("lib/app", b"{}")
+    for kind in ("a/one", "a/two", "a/three"):
+        descriptor = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
+        body = image((config, 2), subject=descriptor, artifactType=kind)
+        await registry.put_manifest("lib/app", Digest.of(body), body)
+    query = "artifactType=a/one&artifactType=a/three&artifactType="
+    following: str | None = f"/v2/lib/app/referrers/{subject}?{query}"
+    found = []
+    while following is not None:
+        answer = await registry.call("GET", following)
+        assert answer.headers["OCI-Filters-Applied"] == "artifactType"
+        found += [entry["artifactType"] for entry in answer.json["manifests"]]
+        link = answer.headers.get("Link")
+        following = None if link is None else link.partition(">")[0].removeprefix("<")
+    assert sorted(found) == ["a/one", "a/three"]
+
+
+@pytest.mark.parametrize("last", ["", "sha256:", "sha256:zz", "x", "A%00%ff"])
+async def test_referrers_behind_anything_are_in_order(registry: Registry, last: str):
+    """Broken: `last` that is no digest is an error, where tags and repositories take it."""
+    subject = await registry.push_image("lib/app", "v1")
+    config = await registry.push_blob("lib/app", b"{}")
+    descriptor = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
+    body = image((config, 2), subject=descriptor)
+    digest = Digest.of(body)
+    await registry.put_manifest("lib/app", digest, body)
+    answer = await registry.call("GET", f"/v2/lib/app/referrers/{subject}?last={last}")
+    found = [entry["digest"] for entry in answer.json["manifests"]]
+    assert found == ([digest] if digest > unquote(last) else [])

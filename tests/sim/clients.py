@@ -238,7 +238,7 @@ async def _list_tags(running: Running, op: Op) -> None:
 
 async def _referrers(running: Running, op: Op) -> None:
     subject = Digest(op.subject)
-    page = await running.listing.referrers(RepositoryName(op.repo), subject, None, "")
+    page = await running.listing.referrers(RepositoryName(op.repo), subject, frozenset(), "")
     described = [json.loads(descriptor) for descriptor in page.descriptors]
     op.listed = [each["digest"] for each in described]
     assert all(each["artifactType"] == "x/signature" for each in described), described

@@ -3,7 +3,7 @@
 import pytest
 
 from node.api.app import HANDLERS
-from node.api.routes import ADMIN_REPOSITORY_ROUTES, ADMIN_ROUTES, ROUTES, Action, resolve
+from node.api.routes import ADMIN_REPOSITORY_ROUTES, ADMIN_ROUTES, ROUTES, Action, resolve, tidy
 from node.errors import MethodNotAllowed, NameInvalid, RouteUnknown
 
 
@@ -66,11 +66,61 @@ def test_other_paths_are_unknown(path: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["A", "..", "a/../b", "a%2fb", "a%2Fb", "a%00", "%61", "a//b", "a/", "."]
+    "name",
+    [
+        "A",
+        "..",
+        "a/../b",
+        "a%252fb",
+        "a%2f..%2fb",
+        "%2e%2e",
+        "a%00",
+        "%41",
+        "%ff",
+        "a%",
+        "a//b",
+        "a/",
+        "a%2f",
+        "a%2f%2fb",
+        ".",
+    ],
 )
 def test_bad_names_are_refused(name: str):
     with pytest.raises(NameInvalid):
         resolve("GET", f"/v2/{name}/manifests/x")
+
+
+@pytest.mark.parametrize(
+    ("path", "repository"),
+    [("/v2/a%2Fb/manifests/x", "a/b"), ("/v2/a%2fb%2Fc/tags/list", "a/b/c"),
+     ("/v2/%61/tags/list", "a"), ("/v2/a%2Fmanifests/manifests/x", "a/manifests")],
+)  # fmt: skip
+def test_an_encoded_name_is_the_name(path: str, repository: str):
+    """Broken: clients that encode the slashes of a name cannot pull."""
+    assert resolve("GET", path).repository == repository
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/", "/"),
+        ("//", "/"),
+        ("/v2", "/v2"),
+        ("/v2/", "/v2/"),
+        ("//v2///", "/v2/"),
+        ("/v2/a/manifests/x", "/v2/a/manifests/x"),
+        ("/v2/a/manifests/x/", "/v2/a/manifests/x"),
+        ("/v2//a///b//tags/list//", "/v2/a/b/tags/list"),
+        ("/v2/a/blobs/uploads/", "/v2/a/blobs/uploads/"),
+        ("/v2/a/blobs//uploads//", "/v2/a/blobs/uploads/"),
+        ("/v2/a/blobs/uploads/x/", "/v2/a/blobs/uploads/x"),
+        ("//example.com/v2/", "/example.com/v2"),
+    ],
+)
+def test_slashes_that_say_nothing_are_dropped(path: str, expected: str):
+    """Broken: a redirect leads to another host, or round in a circle."""
+    assert tidy(path) == expected
+    assert tidy(expected) == expected
 
 
 def test_other_methods_are_told_what_there_is():

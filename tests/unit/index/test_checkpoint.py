@@ -182,7 +182,7 @@ async def test_no_read_and_no_write_during_a_restore(open_node: OpenIndex):
         lambda: other.metadata.tags("lib/app", "", 10),
         lambda: other.metadata.repositories("", 10),
         lambda: other.metadata.blob("lib/app", CONFIG),
-        lambda: other.metadata.referrers("lib/app", digest, None, "", 10),
+        lambda: other.metadata.referrers("lib/app", digest, frozenset(), "", 10),
         lambda: other.metadata.tagged("lib/app", "b"),
         lambda: other.metadata.tag_register("lib/app", "b"),
         lambda: other.metadata.tag_history("lib/app", "b"),

@@ -177,28 +177,30 @@ async def test_referrers_follow_their_manifests(index: Index):
     subject = await push(index, "lib/app", "subject")
     one = await push(index, "lib/app", "one", subject=subject)
     two = await push(index, "lib/app", "two", subject=subject)
-    found, following = index.metadata.referrers("lib/app", subject, None, "", 10)
+    found, following = index.metadata.referrers("lib/app", subject, frozenset(), "", 10)
     assert sorted(json.loads(entry)["digest"] for entry in found) == sorted([one, two])
     assert following is None
-    page, following = index.metadata.referrers("lib/app", subject, None, "", 1)
+    page, following = index.metadata.referrers("lib/app", subject, frozenset(), "", 1)
     assert following == json.loads(page[0])["digest"]
-    rest, end = index.metadata.referrers("lib/app", subject, None, following, 1)
+    rest, end = index.metadata.referrers("lib/app", subject, frozenset(), following, 1)
     assert {json.loads(entry)["digest"] for entry in page + rest} == {one, two}
     assert end is None
-    assert index.metadata.referrers("lib/app", subject, "a/b", "", 10)[0] == found
-    assert index.metadata.referrers("lib/app", subject, "c/d", "", 10)[0] == []
+    assert index.metadata.referrers("lib/app", subject, frozenset({"a/b"}), "", 10)[0] == found
+    assert index.metadata.referrers("lib/app", subject, frozenset({"c/d"}), "", 10)[0] == []
     await index.metadata.delete_manifest("lib/app", one)
-    found, _ = index.metadata.referrers("lib/app", subject, None, "", 10)
+    found, _ = index.metadata.referrers("lib/app", subject, frozenset(), "", 10)
     assert [json.loads(entry)["digest"] for entry in found] == [two]
-    assert index.metadata.referrers("lib/other", subject, None, "", 10)[0] == []
+    assert index.metadata.referrers("lib/other", subject, frozenset(), "", 10)[0] == []
 
 
 async def referrers_by_pages(
-    index: Index, subject: Digest, artifact_type: str | None
+    index: Index, subject: Digest, *artifact_types: str
 ) -> list[list[Digest]]:
     pages, last = [], ""
     while last is not None:
-        found, last = index.metadata.referrers("lib/app", subject, artifact_type, last, 1000)
+        found, last = index.metadata.referrers(
+            "lib/app", subject, frozenset(artifact_types), last, 1000
+        )
         pages.append([json.loads(entry)["digest"] for entry in found])
     return pages
 
@@ -209,9 +211,9 @@ async def test_a_page_of_referrers_has_a_bound_in_bytes(
     """Broken: a thousand descriptors with annotations are one answer of any size."""
     subject = await push(index, "lib/app", "subject")
     pushed = [await push(index, "lib/app", str(n), subject=subject) for n in range(5)]
-    entry = len(index.metadata.referrers("lib/app", subject, None, "", 1)[0][0])
+    entry = len(index.metadata.referrers("lib/app", subject, frozenset(), "", 1)[0][0])
     monkeypatch.setattr(queries, "REFERRERS_PAGE_BYTES", 2 * entry - 1)
-    pages = await referrers_by_pages(index, subject, None)
+    pages = await referrers_by_pages(index, subject)
     assert [len(page) for page in pages] == [2, 2, 1]
     assert sorted(itertools.chain(*pages)) == sorted(pushed)
 
@@ -275,7 +277,7 @@ async def test_a_fallback_list_never_outgrows_a_manifest(
     monkeypatch.setattr(fallback, "BODY_MAX_BYTES", 600)
     await push(index, "lib/app", "x" * 500, subject=subject)
     assert index.metadata.tag("lib/app", tag) == old
-    found, _ = index.metadata.referrers("lib/app", subject, None, "", 10)
+    found, _ = index.metadata.referrers("lib/app", subject, frozenset(), "", 10)
     assert len(found) == 2
 
 

@@ -246,7 +246,7 @@ async def test_a_withdrawn_referrer_is_listed_no_more(open_node: OpenIndex):
     stored = await store(index, "signature", subject=subject)
     digest, _ = manifest("signature", subject)
     await index.metadata.withdraw_manifest(REPO, digest, stored)
-    assert index.metadata.referrers(REPO, subject, None, "", 10) == ([], None)
+    assert index.metadata.referrers(REPO, subject, frozenset(), "", 10) == ([], None)
 
 
 async def test_nobody_withdraws_what_others_wrote(

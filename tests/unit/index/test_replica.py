@@ -170,11 +170,11 @@ async def test_what_a_peer_says_a_manifest_is_changes_nothing(
     index = open_node()
     digest = await push(index, "lib/app", "x", "a", subject=CONFIG)
     _, record = manifest("x", CONFIG)
-    listed = index.metadata.referrers("lib/app", CONFIG, None, "", 10)
+    listed = index.metadata.referrers("lib/app", CONFIG, frozenset(), "", 10)
     add = Add((), encode(ManifestPayload(claimed, record.body)))
     await index.replica.apply([foreign(index, 1, Key("manifest", "lib/app", digest), add)])
     assert index.metadata.manifest("lib/app", digest) == record
-    assert index.metadata.referrers("lib/app", CONFIG, None, "", 10) == listed
+    assert index.metadata.referrers("lib/app", CONFIG, frozenset(), "", 10) == listed
     assert bool(quarantined) == claimed.startswith("a/b"), (
         "what no header could carry is kept aside"
     )
