@@ -18,7 +18,7 @@ The engine of one node: the parts joined together, and their tasks.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
@@ -29,6 +29,7 @@ from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparing import Comparing
 from cluster.driver.intake import Intake
+from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
@@ -39,6 +40,7 @@ from cluster.driver.trimming import Trimming
 from cluster.environment import Environment
 from cluster.errors import (
     ClockOff,
+    ClusterError,
     JoinRefused,
     MemberNotDead,
     MemberUnknown,
@@ -287,6 +289,31 @@ class Cluster:
         """The same for a reading *wall_ms* of now, for `HybridClock.heed`."""
         return self._links.clock_off_at(wall_ms)
 
+    async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
+        """
+        Tell every connected member that this node is about to leave for good, or is not any more;
+        returns who is there and stays.
+
+        Two that would leave at the same time may not count on each other. Each says so before it
+        looks, so at least one of them sees the other.
+        """
+        self._links.leaving = leaving
+        links = self._links.live()
+        async with task_group() as group:
+            greetings = [group.create_task(self._says_it_stays(link)) for link in links]
+        return {link.node for link, stays in zip(links, greetings, strict=True) if stays.result()}
+
+    async def _says_it_stays(self, link: Link) -> bool:
+        try:
+            greeting = await self._links.greet(link.peer, self._env.config.heartbeat_timeout_s)
+        except (TimeoutError, ClusterError):
+            return False
+        return not greeting.leaving
+
+    def holding(self, digest: Digest) -> Sequence[NodeId]:
+        """The connected nodes that durably have the blob, this one first."""
+        return self._durability.holding(digest)
+
     async def leave(self) -> Sequence[NodeId]:
         """
         Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
@@ -313,12 +340,22 @@ class Cluster:
         Raises:
             MemberUnknown, MemberNotDead: there is nothing to remove.
         """
+        self.check_removable(node)
+        self._probing.remove(node)
+
+    def check_removable(self, node: NodeId) -> None:
+        """
+        Return if *node* is a dead member.
+
+        Raises:
+            MemberUnknown, MemberNotDead: it is not.
+        """
         status = self._links.members.status(node)
         if node == self._env.me.node:
             status = Status.ALIVE
         if status in (None, Status.LEFT):
             raise MemberUnknown(node)
-        if not self._probing.remove(node):
+        if status is not Status.DEAD:
             assert status is not None
             raise MemberNotDead(node, status.value)
 

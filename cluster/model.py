@@ -318,6 +318,10 @@ class ProbeRequest(msgspec.Struct, frozen=True):
     whole: bool = False
     """The rumours are all that the sender knows; it wants to hear all that differs."""
 
+    ending: int = 0
+    """The epoch of the sender's run, which ends now: the node means to be back soon. 0: it does
+    not end."""
+
 
 class ProbeReply(msgspec.Struct, frozen=True):
     """The answer: who gives it, and whether the target was reached."""
@@ -349,3 +353,9 @@ class Greeting(msgspec.Struct, frozen=True):
 
     joined: bool = False
     """The sender serves: what it has not heard of may be denied (`cluster.membership.joining`)."""
+
+    leaving: bool = False
+    """The sender is about to leave for good: its copies do not count for another one that would."""
+
+    settings: dict[str, str] = {}
+    """The sender's settings that have to be the same on every node (`membership.agreement`)."""

@@ -22,7 +22,7 @@ from cluster.errors import JoinRefused
 from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import conditions, datadir, logs, stopping
+from node import conditions, datadir, logs, stakes, stopping
 from node.admin import health
 from node.admin.conditionlog import ConditionLog
 from node.admin.figures import ClusterFigures, StoreFigures
@@ -39,7 +39,7 @@ from node.errors import QueryInvalid
 from node.holdings import Holdings
 from node.index.opening import Index, index_path, open_index
 from node.index.rocks import RocksStore
-from node.leaving import Departure
+from node.leaving import Count, Departure
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
@@ -210,7 +210,10 @@ async def running(settings: Settings, name: NodeId, *, rejoin: bool = False) -> 
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
         withdrawals = Withdrawals(metadata, logs.get_logger("withdrawals"))
-        push, departure = Push(metadata, replicator, withdrawals), Departure(readiness)
+        push = Push(metadata, replicator, withdrawals)
+        departure = Departure(
+            name, settings.copies, readiness, cluster, _count_stakes(index, cluster, settings)
+        )
         view: ClusterView = cluster
         forwarder = await stack.enter_async_context(_forwarder(settings, name, neighbours))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
@@ -226,7 +229,7 @@ async def running(settings: Settings, name: NodeId, *, rejoin: bool = False) -> 
             cluster=view,
             forwarder=forwarder,
             limits=_limits(settings),
-            leave=departure.begin,
+            departures=departure,
             check_room=has_room,
         )
         holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
@@ -260,6 +263,12 @@ def _api(
     settings: Settings,
 ) -> Api:
     return Api(context, pages, metrics, log_reads=settings.log_requests == "all")
+
+
+def _count_stakes(index: Index, cluster: Cluster, settings: Settings) -> Count:
+    return lambda node, stays: stakes.count(
+        index.replica, index.metadata, cluster, node, settings.copies, stays
+    )
 
 
 def _note_conflict(metrics: Metrics, key: Key) -> None:

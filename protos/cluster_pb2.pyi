@@ -109,6 +109,26 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 class Greeting(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CLUSTER_FIELD_NUMBER: _builtins.int
     SELF_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
@@ -117,6 +137,8 @@ class Greeting(_message.Message):
     CURRENT_FIELD_NUMBER: _builtins.int
     BEGAN_FIELD_NUMBER: _builtins.int
     JOINED_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
@@ -127,6 +149,8 @@ class Greeting(_message.Message):
     """
     joined: _builtins.bool
     """The sender serves: it does not wait for anybody who may have an index."""
+    leaving: _builtins.bool
+    """The sender is about to leave for good: its copies do not count for another one that would."""
     @_builtins.property
     def self(self) -> Global___Member: ...
     @_builtins.property
@@ -136,6 +160,10 @@ class Greeting(_message.Message):
     @_builtins.property
     def began(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
         """How far the sender's disk had the sender's own logs when its present run began."""
+
+    @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The sender's settings that have to be the same on every node, by name, as text."""
 
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
@@ -148,10 +176,12 @@ class Greeting(_message.Message):
         current: _builtins.bool = ...,
         began: _abc.Iterable[Global___Progress] | None = ...,
         joined: _builtins.bool = ...,
+        leaving: _builtins.bool = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "joined", b"joined", "known", b"known", "self", b"self", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "joined", b"joined", "known", b"known", "leaving", b"leaving", "self", b"self", "settings", b"settings", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -202,6 +232,7 @@ class ProbeRequest(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     RUMOURS_FIELD_NUMBER: _builtins.int
     WHOLE_FIELD_NUMBER: _builtins.int
+    ENDING_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     sender: _builtins.str
@@ -209,6 +240,8 @@ class ProbeRequest(_message.Message):
     """empty: the receiver itself"""
     whole: _builtins.bool
     """the rumours are all that the sender knows: answer likewise"""
+    ending: _builtins.int
+    """The epoch of the sender's run, which ends now: the node means to be back soon. 0: it does not end."""
     @_builtins.property
     def rumours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rumour]: ...
     def __init__(
@@ -219,10 +252,11 @@ class ProbeRequest(_message.Message):
         target: _builtins.str = ...,
         rumours: _abc.Iterable[Global___Rumour] | None = ...,
         whole: _builtins.bool = ...,
+        ending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "rumours", b"rumours", "sender", b"sender", "target", b"target", "whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "ending", b"ending", "rumours", b"rumours", "sender", b"sender", "target", b"target", "whole", b"whole"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

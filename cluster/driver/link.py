@@ -88,6 +88,7 @@ class Link:
         self.region: Region = greeting.member.region
         self._epoch = greeting.member.epoch
         self._began = greeting.began
+        self.leaving = greeting.leaving
         self._pushing = Pushing(env, greeting.member, peer, forwarding, acknowledgements, changes)
         self.note_have(greeting.have)
         self._env = env

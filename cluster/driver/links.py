@@ -84,6 +84,8 @@ class Links:
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
         self._stopping = False
+        self.leaving = False
+        """Whether this node says that it is about to leave for good."""
 
     async def run(self) -> None:
         """
@@ -214,6 +216,7 @@ class Links:
         if link is not None:
             changed = link.have != have
             link.note_have(have)
+            link.leaving = greeting.leaving
             if changed:
                 self.changes.beat()
         elif member.node in self._kept:
@@ -236,6 +239,7 @@ class Links:
             current=current,
             began=dict(self._env.records.began),
             joined=self.joining.joined,
+            leaving=self.leaving,
         )
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:

@@ -106,7 +106,7 @@ class Durability:
             return False
         rows, connected = self._env.records.holders(digest), self._peers.connected()
         present = {member.node for member in connected}
-        holding = set(self._holding(digest))
+        holding = set(self.holding(digest))
         away = [m for m in self._peers.known() if m.node not in present and m.node in rows]
         wanted = min(self._env.config.copies, 1 + len(self._peers.known()))
         return len(holding) + len(away) < wanted and not present <= holding
@@ -118,9 +118,9 @@ class Durability:
         Raises:
             BlobUnavailable, StorageFull, OSError: see `ensure_copies`.
         """
-        before = len(self._holding(digest))
+        before = len(self.holding(digest))
         await self._secure(digest, size, self._reachable)
-        made = len(self._holding(digest)) - before
+        made = len(self.holding(digest)) - before
         self._env.counters.copies_repaired += max(0, made)
 
     def forget(self, node: NodeId) -> None:
@@ -142,7 +142,7 @@ class Durability:
     def _start(self, digest: Digest, size: int, goal: Goal) -> asyncio.Future[None]:
         return self.jobs.start(digest, lambda: self._bring(digest, size, goal))
 
-    def _holding(self, digest: Digest) -> list[NodeId]:
+    def holding(self, digest: Digest) -> list[NodeId]:
         """Connected nodes that durably have the blob, this one first."""
         # In this order: another thread writes both, and rows that are older than the vector would
         # seem to deny what they are about to say.
@@ -195,12 +195,12 @@ class Durability:
             if start:
                 await asyncio.sleep(0)
             for digest, _ in blobs[start : start + _AT_ONCE]:
-                copies[digest] = len(self._holding(digest))
+                copies[digest] = len(self.holding(digest))
         return copies
 
     def _wanted(self, digest: Digest, goal: Goal) -> int:
         """How many copies are missing; 0 when there are enough."""
-        return max(0, goal() - len(self._holding(digest)))
+        return max(0, goal() - len(self.holding(digest)))
 
     async def _bring(self, digest: Digest, size: int, goal: Goal) -> None:
         """
@@ -210,7 +210,7 @@ class Durability:
         """
         refusals: dict[NodeId, Exception] = {}
         while wanted := self._wanted(digest, goal):
-            holding = self._holding(digest)
+            holding = self.holding(digest)
             if not holding:
                 raise BlobUnavailable(digest, "no connected node holds it")
             candidates = self._candidates(digest, {*holding, *refusals})[:wanted]
@@ -225,7 +225,7 @@ class Durability:
             for node, task in asked.items():
                 if (refusal := task.result()) is not None:
                     refusals[node] = refusal
-            for node in asked.keys() - refusals.keys() - set(self._holding(digest)):
+            for node in asked.keys() - refusals.keys() - set(self.holding(digest)):
                 # Or it would be asked again at once, and for ever.
                 refusals[node] = BlobUnavailable(digest, f"the log of {node} denies what it says")
 

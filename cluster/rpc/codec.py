@@ -5,7 +5,7 @@ Reading is where foreign bytes become `Digest`, `Member` and so on; behind it no
 Every reader raises ValueError on what cannot be one of ours.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from cluster.gossip.comparison import PARTITIONS, SUMS_BYTES
@@ -35,6 +35,9 @@ from cluster.model import (
     Vector,
 )
 from protos import cluster_pb2 as pb
+
+_SETTINGS_MAX: Final = 64
+_SETTING_TEXT_MAX: Final = 256
 
 _ADDRESS_MAX: Final = 262
 """A host name of 253 characters, a colon, a port, and brackets around an IPv6 address."""
@@ -115,6 +118,7 @@ def write_probe(request: ProbeRequest) -> pb.ProbeRequest:
         target=request.target or "",
         rumours=write_rumours(request.rumours),
         whole=request.whole,
+        ending=request.ending,
     )
 
 
@@ -125,6 +129,7 @@ def read_probe(message: pb.ProbeRequest) -> ProbeRequest:
         target=read_node(message.target) if message.target else None,
         rumours=read_rumours(message.rumours),
         whole=message.whole,
+        ending=message.ending,
     )
 
 
@@ -158,6 +163,8 @@ def write_greeting(greeting: Greeting) -> pb.Greeting:
         current=greeting.current,
         began=write_vector(greeting.began),
         joined=greeting.joined,
+        leaving=greeting.leaving,
+        settings=greeting.settings,
     )
 
 
@@ -172,7 +179,16 @@ def read_greeting(message: pb.Greeting) -> Greeting:
         current=message.current,
         began=read_vector(message.began),
         joined=message.joined,
+        leaving=message.leaving,
+        settings=_read_settings(message.settings),
     )
+
+
+def _read_settings(message: Mapping[str, str]) -> dict[str, str]:
+    texts = (*message.keys(), *message.values())
+    if len(message) > _SETTINGS_MAX or any(len(text) > _SETTING_TEXT_MAX for text in texts):
+        raise ValueError("more settings than any version has")
+    return dict(message)
 
 
 def write_event(event: Event) -> pb.Event:

@@ -122,16 +122,21 @@ async def cluster(context: Context, request: web.BaseRequest, target: Target) ->
 
 async def remove_member(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """DELETE of a dead member: it will not come back, and nobody waits for it any more."""
-    context.cluster.remove(NodeId(target.variable))
+    force = Query(request.rel_url.raw_query_string).flag("force")
+    await context.departures.remove(NodeId(target.variable), force=force)
     return web.Response(status=202, headers=headers.API_VERSION)
 
 
 async def leave(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """POST: the node drains, tells the others that it goes for good, and stops."""
-    given = Query(request.rel_url.raw_query_string).seconds("drain_s", DRAIN_MAX_S)
+    query = Query(request.rel_url.raw_query_string)
+    given = query.seconds("drain_s", DRAIN_MAX_S)
     drain_s = DRAIN_DEFAULT_S if given is None else given
-    context.leave(drain_s)
-    response = _json({"node": context.cluster.statistics().node, "drain_s": drain_s})
+    stakes = await context.departures.begin(
+        drain_s, fewer_copies=query.flag("fewer_copies"), force=query.flag("force")
+    )
+    node = context.cluster.statistics().node
+    response = _json({"node": node, "drain_s": drain_s, **stakes._asdict()})
     response.set_status(202)
     return response
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
+from cluster.model import NodeId
 from node.api.forwarding import Forwarder
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.links import Links
@@ -16,6 +18,7 @@ from node.registry.push import Push
 from node.registry.tags import Tags
 from node.registry.uploads import Uploads
 from node.registry.waiting import Waits
+from node.stakes import Stakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,18 @@ class ApiLimits:
     """Advised as OCI-Chunk-Min-Length when not 0. Larger chunks mean fewer requests."""
 
 
+class Departures(Protocol):
+    """How nodes go for good (`node.leaving`)."""
+
+    async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
+        """Have this node leave in *drain_s* seconds; raises `CopiesAtStake`."""
+        ...
+
+    async def remove(self, node: NodeId, *, force: bool) -> Stakes:
+        """Count a dead member out; raises `CopiesAtStake`, `MemberUnknown`, `MemberNotDead`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The registry's use cases, and the limits that the edge enforces."""
@@ -48,8 +63,7 @@ class Context:
     cluster: ClusterView
     forwarder: Forwarder
     limits: ApiLimits
-    leave: Callable[[float], None]
-    """Begins the node's departure (`node.leaving`); takes the seconds to serve on."""
+    departures: Departures
     access_of: Callable[[web.BaseRequest], Access] = lambda _: UNRESTRICTED
     """What the sender of a request may do."""
     check_room: Callable[[], None] = lambda: None

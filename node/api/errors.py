@@ -51,6 +51,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.DocumentTooLarge: (413, "SIZE_INVALID"),
     domain.TooManyWaits: (429, "TOOMANYREQUESTS"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),
+    domain.CopiesAtStake: (409, "UNSUPPORTED"),
     domain.StorageFailure: (500, "UNKNOWN"),
     domain.IndexFull: (503, "UNAVAILABLE"),
     cluster.DigestMismatch: (400, "DIGEST_INVALID"),

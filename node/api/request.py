@@ -67,6 +67,18 @@ class Query:
     def all(self, name: str) -> list[str]:
         return [value for key, value in self._pairs if key == name]
 
+    def flag(self, name: str) -> bool:
+        """
+        The value of a parameter that is `true` or `false`; false without it.
+
+        Raises:
+            QueryInvalid: it is neither.
+        """
+        given = self.one(name)
+        if given not in (None, "true", "false"):
+            raise QueryInvalid(f"{name} must be true or false")
+        return given == "true"
+
     def seconds(self, name: str, most: float) -> float | None:
         """
         The value of a parameter that is a time; None without it.

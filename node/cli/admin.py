@@ -1,6 +1,7 @@
 """The commands that ask a running node. Each imports what it needs when it runs."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -78,22 +79,37 @@ def leave(
         float,
         typer.Option(metavar="SECONDS", min=0.0, help="Time for its peers to take note, then."),
     ] = 60.0,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask where blobs would have too few copies.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Leave with copies that no other node has: lose them.")
+    ] = False,
 ) -> None:
     """Take a node out of its cluster for good: it drains, tells the others, and stops."""
     from node.cli.leave import leave as ask_to_leave
 
     with _told():
-        typer.echo(ask_to_leave(url, drain, timeout))
+        typer.echo(ask_to_leave(url, drain, timeout, confirm=_confirm(), yes=yes, force=force))
 
 
 def remove(
-    node: Annotated[str, typer.Argument(help="Name of a dead member.")], url: _Url = _LOCAL
+    node: Annotated[str, typer.Argument(help="Name of a dead member.")],
+    url: _Url = _LOCAL,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask where only that member had some blobs.")
+    ] = False,
 ) -> None:
     """Count a dead member as gone for good, so that nobody waits for it any more."""
     from node.cli.leave import remove as count_out
 
     with _told():
-        count_out(node, url)
+        typer.echo(count_out(node, url, confirm=_confirm(), yes=yes))
+
+
+def _confirm() -> Callable[[str], bool] | None:
+    """How to ask the one who typed the command; None in a script."""
+    return typer.confirm if sys.stdin.isatty() else None
 
 
 project = typer.Typer(

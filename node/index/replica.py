@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from cluster.errors import ClockAhead, ClusterError, EventAhead, EventGap, EventUndecodable
+from cluster.errors import (
+    ClockAhead,
+    ClusterError,
+    EventAhead,
+    EventGap,
+    EventUndecodable,
+    NotCaughtUp,
+)
 from cluster.events import builds_on, decode_body
 from cluster.model import (
     CheckpointHead,
@@ -188,6 +195,19 @@ class IndexReplica:
         if self._journal.restoring:
             return (), None
         return self._queries.held_after(self._journal.origin.node, after, looked_at_max)
+
+    def held_by_after(
+        self, node: NodeId, after: Digest | None, looked_at_max: int
+    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+        """
+        As `held_after`, of the blobs that *node* said it holds.
+
+        Raises:
+            NotCaughtUp: the index is being replaced: it does not say who holds what.
+        """
+        if self._journal.restoring:
+            raise NotCaughtUp("the index of this node is being taken over from another one")
+        return self._queries.held_after(node, after, looked_at_max)
 
     async def hold(self, digest: Digest, size: int) -> None:
         def change() -> None:

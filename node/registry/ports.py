@@ -387,15 +387,6 @@ class ClusterView(Protocol):
 
     def statistics(self) -> ClusterStatistics: ...
 
-    def remove(self, node: NodeId) -> None:
-        """
-        Count a dead member as gone for good.
-
-        Raises:
-            MemberUnknown, MemberNotDead: there is nothing to remove.
-        """
-        ...
-
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
     ) -> Spread:

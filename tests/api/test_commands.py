@@ -12,7 +12,9 @@ from cluster.gossip.spread import NodeState
 from cluster.model import NodeId, Region, Status
 from cluster.statistics import MemberStatistics
 from node.cli.errors import CommandError
+from node.cli.leave import leave as ask_to_leave
 from node.cli.references import parse_reference, parse_url
+from node.stakes import Stakes
 from tests.api.conftest import Registry, StartRegistry
 
 
@@ -253,6 +255,56 @@ async def test_removing_a_dead_member(registry: Registry):
     done = await atoll("remove", "us-2", *url)
     assert done.exit_code == 1
     assert "us-2 is alive" in done.told
+
+
+async def test_leaving_with_too_few_copies_is_asked_about(registry: Registry):
+    """Broken: a script takes two nodes out, and what they had is nowhere, or on one disk."""
+    url = ("--url", f"127.0.0.1:{registry.port}")
+    registry.view.stakes = Stakes(0, 0, 3, 3000)
+    done = await atoll("leave", *url)
+    assert (done.exit_code, registry.view.departures) == (1, [])
+    assert "3 blobs (3000 bytes) would have fewer than 2 copies" in done.told
+    assert "--yes" in done.told
+    assert (await atoll("leave", *url, "--yes")).exit_code == 0
+    registry.view.stakes = Stakes(1, 1000, 3, 3000)
+    done = await atoll("leave", *url, "--yes")
+    assert (done.exit_code, len(registry.view.departures)) == (1, 1)
+    assert "1 blob (1000 bytes) would have no copy left" in done.told
+    assert "--force" in done.told
+    assert (await atoll("leave", *url, "--force")).exit_code == 0
+    assert len(registry.view.departures) == 2
+
+
+@pytest.mark.parametrize("said", [True, False])
+async def test_who_types_the_command_is_asked(registry: Registry, said: bool):
+    registry.view.stakes = Stakes(0, 0, 3, 3000)
+    questions = []
+
+    def confirm(question: str) -> bool:
+        questions.append(question)
+        return said
+
+    asking = asyncio.to_thread(
+        ask_to_leave, f"127.0.0.1:{registry.port}", None, 1.0, confirm=confirm
+    )
+    if said:
+        assert "solo is leaving" in await asking
+    else:
+        with pytest.raises(CommandError, match="nothing was done"):
+            await asking
+    assert len(registry.view.departures) == said
+    assert len(questions) == 1
+    assert "3 blobs (3000 bytes) would have fewer than 2 copies" in questions[0]
+
+
+async def test_removing_the_last_copies_is_asked_about(registry: Registry):
+    url = ("--url", f"127.0.0.1:{registry.port}")
+    registry.view.stakes = Stakes(2, 2000)
+    done = await atoll("remove", "us-2", *url)
+    assert (done.exit_code, registry.view.removed) == (1, [])
+    assert "without us-2 2 blobs (2000 bytes) would have no copy left" in done.told
+    done = await atoll("remove", "us-2", *url, "--yes")
+    assert (done.exit_code, done.output) == (0, "us-2 is removed\n")
 
 
 def member(name: str, registry: Registry) -> MemberStatistics:

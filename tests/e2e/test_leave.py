@@ -58,3 +58,46 @@ async def test_nobody_waits_for_a_node_that_left(tmp_path, rng: random.Random) -
         leaver.wait_ready()
         while leaver.name not in [m["node"] for m in _cluster(one.http)["members"]]:
             time.sleep(0.05)
+
+
+def _leave(http: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*atoll_command(), "leave", "--url", http, "--drain", "0", *options],
+        env=clean_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+async def test_leaving_twice_does_not_lose_an_image(tmp_path, rng: random.Random) -> None:
+    """
+    Broken: `atoll leave` on one node and then on another, both with exit 0, and images that were
+    acknowledged on both are nowhere.
+    """
+    with ServeCluster(directory=tmp_path, regions=("eu",)) as cluster:
+        images = [make_image(rng, [1000, 2000]) for _ in range(8)]
+        async with registry_clients([node.http for node in cluster.nodes]) as clients:
+            for number, image in enumerate(images):
+                await clients[0].push(_REPOSITORY, f"v{number}", image)
+        one, two, three = cluster.nodes
+        refused = _leave(one.http)
+        assert refused.returncode == 1, refused
+        assert "24 blobs" in refused.stderr
+        assert "fewer than 2 copies" in refused.stderr
+        assert one.is_running
+        assert _leave(one.http, "--yes").returncode == 0
+        assert one.wait_exit() == 0
+        # Each blob was on two nodes; some are on one of the two that are left now.
+        ends = [_leave(node.http, "--yes") for node in (two, three)]
+        assert [end.returncode for end in ends] == [1, 1], ends
+        for end in ends:
+            assert "would have no copy left" in end.stderr
+            assert "--force" in end.stderr
+        async with registry_clients([two.http, three.http]) as clients:
+            for client in clients:
+                for number, image in enumerate(images):
+                    pulled = await client.pull(_REPOSITORY, f"v{number}")
+                    assert pulled.digest == image.digest

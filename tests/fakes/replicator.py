@@ -8,7 +8,9 @@ from cluster.errors import BlobUnavailable, ClusterError, NotCaughtUp, NotDurabl
 from cluster.gossip.spread import NodeState, Spread, spread
 from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+from node.errors import CopiesAtStake
 from node.registry.ports import RemoteBlob
+from node.stakes import Stakes
 
 
 class SoloReplicator:
@@ -79,6 +81,7 @@ class SoloView:
         self.members: tuple[MemberStatistics, ...] = ()
         self.departures: list[float] = []
         """Requests to leave: the seconds to serve on."""
+        self.stakes = Stakes()
         self.removed: list[NodeId] = []
         self.not_removed: ClusterError | None = None
 
@@ -101,10 +104,21 @@ class SoloView:
             totals=Counters(),
         )
 
-    def remove(self, node: NodeId) -> None:
+    async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
+        """As `node.leaving.Departure`, with the stakes that a test sets."""
+        stakes = Stakes() if force else self.stakes
+        if stakes.blobs_last or (stakes.blobs_short and not fewer_copies):
+            raise CopiesAtStake("solo", stakes, 2)
+        self.departures.append(drain_s)
+        return stakes
+
+    async def remove(self, node: NodeId, *, force: bool) -> Stakes:
         if self.not_removed is not None:
             raise self.not_removed
+        if self.stakes.blobs_last and not force:
+            raise CopiesAtStake(node, self.stakes, 2)
         self.removed.append(node)
+        return self.stakes
 
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float

@@ -97,13 +97,13 @@ async def test_a_confirmation_that_was_denied_is_over_for_good():
         del b.blobs._blobs[digest]
         b.records.release(digest)
         await ships.until(lambda: "b" not in a.records.holders(digest))
-        assert a.cluster._durability._holding(digest) == ["a"]
+        assert a.cluster._durability.holding(digest) == ["a"]
         ships.network.cut("a:1", "b:1")
         await a.until_connected()
         ships.network.block("b:1", "pull")
         ships.network.heal("a:1", "b:1")
         await a.until_connected("b")
-        assert a.cluster._durability._holding(digest) == ["a"]
+        assert a.cluster._durability.holding(digest) == ["a"]
 
 
 async def test_a_record_that_arrives_while_copies_are_counted_is_no_denial():
@@ -126,7 +126,7 @@ async def test_a_record_that_arrives_while_copies_are_counted_is_no_denial():
 
         assert events
         a.records.holders = read_just_before_they_arrive
-        assert len(a.cluster._durability._holding(digest)) == 2
+        assert len(a.cluster._durability.holding(digest)) == 2
         assert not events
 
 

@@ -40,6 +40,20 @@ async def never_reads_stale(engine: Engine, dot: Dot) -> bool:
     return True
 
 
+async def test_of_two_that_would_leave_at_once_one_knows_of_the_other():
+    """Broken: each counts on the copies of the other, both leave, and those are gone."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        assert await a.cluster.announce_leaving(True) == {"b", "c"}
+        assert await b.cluster.announce_leaving(True) == {"c"}, "a says that it leaves"
+        assert await a.cluster.announce_leaving(False) == {"c"}, "it stays after all"
+        assert await b.cluster.announce_leaving(True) == {"a", "c"}
+        ships.network.block("c:1", "hello")
+        silent = asyncio.create_task(b.cluster.announce_leaving(True))
+        await ships.kill(c)
+        assert await silent == {"a"}, "who does not answer is not counted on"
+
+
 async def test_what_a_member_acknowledged_that_left_is_asked_for_before_reading():
     """Leases of the others say nothing of it, and it is asked for one no more."""
     async with fleet() as ships:
