@@ -210,7 +210,7 @@ class QueryInvalid(RegistryError):
 
 class BodyIncomplete(RegistryError):
     def __init__(self) -> None:
-        super().__init__("the request body ended early; nothing of it was kept")
+        super().__init__("the request body ended early")
 
 
 class RequestMalformed(RegistryError):

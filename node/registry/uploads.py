@@ -2,8 +2,12 @@
 Upload sessions: how blobs come in.
 
 A session's row in the index holds its repository and offset; its bytes are in a staging file of
-the same name, so a session survives a restart. The offset moves only with a complete chunk: what
-a cut connection or a crash left behind it is dropped.
+the same name, so a session survives a restart. The offset moves at the end of a request: by the
+whole chunk, or by what arrived of it when a PATCH was cut, so that the client goes on from there.
+What a crash left behind the offset is dropped, and so is a chunk that is not what was announced.
+
+A PUT or POST that ends an upload is whole or nothing. Clients repeat it as it was, without looking
+how far the upload is: PUT may be repeated by HTTP (RFC 9110 §9.2.2), PATCH may not.
 """
 
 import asyncio
@@ -17,6 +21,8 @@ from cluster.model import Digest, Dot
 from cluster.ports import Log
 from node.errors import (
     BlobTooLarge,
+    BodyIncomplete,
+    BodyStalled,
     SizeInvalid,
     StorageFailure,
     TooManyUploads,
@@ -39,6 +45,9 @@ _APPEND_BYTES: Final = 1 << 20
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
+
+_CUT: Final = (BodyIncomplete, BodyStalled, asyncio.CancelledError)
+"""A body that ended before its end: the client is gone, stalls, or this node is stopping."""
 
 _SWEEP_INTERVAL_S: Final = 60.0
 
@@ -134,15 +143,20 @@ class Uploads:
 
     async def append(self, repository: RepositoryName, upload_id: str, chunk: Chunk) -> int:
         """
-        Add a chunk and return the new offset. All of it is added or nothing.
+        Add a chunk and return the new offset.
 
         Raises:
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
-            BodyIncomplete, StorageFull: the session stays as it was.
+            StorageFull: the session stays as it was.
+            BodyIncomplete, BodyStalled: the session has what arrived before.
         """
         with self._claim(repository, upload_id) as session:
-            await self._append(session, chunk)
-            self._index.put_upload(session.record)
+            before = session.record.offset
+            try:
+                await self._append(session, chunk, keeps_cut=True)
+            finally:
+                if session.record.offset != before:
+                    self._index.put_upload(session.record)
             return session.record.offset
 
     async def finish(
@@ -154,7 +168,7 @@ class Uploads:
 
         Raises:
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
-            BodyIncomplete: nothing was added, the session stays as it was.
+            BodyIncomplete, BodyStalled: nothing was added, the session stays as it was.
             DigestMismatch: the content is not what *digest* says. The session is gone.
             StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
             NotCaughtUp: this node has not joined its cluster. The session stays.
@@ -166,7 +180,7 @@ class Uploads:
         with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
             if small is None:
-                await self._append(session, chunk)
+                await self._append(session, chunk, keeps_cut=False)
             try:
                 size = await self._commit(session, digest, small)
                 event = await self._index.link_blob(
@@ -263,18 +277,19 @@ class Uploads:
             session.busy = False
             session.touched_at = self._now()
 
-    async def _append(self, session: _Session, chunk: Chunk) -> None:
+    async def _append(self, session: _Session, chunk: Chunk, *, keeps_cut: bool) -> None:
         offset = session.record.offset
         if chunk.start is not None and chunk.start != offset:
             raise UploadRangeInvalid(offset)
         staged = await self._staged(session)
-        complete = False
         try:
             await self._pour(staged, chunk)
-            complete = True
-        finally:
-            if not complete:
-                await asyncio.shield(staged.rollback(offset))
+        except BaseException as exc:
+            kept = staged.offset if keeps_cut and isinstance(exc, _CUT) else offset
+            # Also when all is kept: a write may still be on its way, and must not go behind this.
+            await asyncio.shield(staged.rollback(kept))
+            session.record = session.record._replace(offset=kept)
+            raise
         session.record = session.record._replace(offset=staged.offset)
 
     async def _staged(self, session: _Session) -> StagedUpload:
@@ -290,12 +305,18 @@ class Uploads:
         return session.staged
 
     async def _pour(self, staged: StagedUpload, chunk: Chunk) -> None:
-        """Write the body while the next piece of it is being received."""
+        """
+        Write the body while the next piece of it is being received.
+
+        Raises:
+            BodyIncomplete, BodyStalled, CancelledError: what came before is written.
+        """
         before = staged.offset
         received = 0
         gathered: list[bytes] = []
         gathered_bytes = 0
         writing: asyncio.Task[None] | None = None
+        cut: BaseException | None = None
         try:
             async for piece in chunk.body:
                 received += len(piece)
@@ -307,13 +328,17 @@ class Uploads:
                         await writing
                     writing = asyncio.create_task(staged.append(b"".join(gathered)))
                     gathered, gathered_bytes = [], 0
+        except _CUT as exc:
+            cut = exc
         finally:
             if writing is not None:
                 await asyncio.shield(writing)
-        if chunk.length is not None and received != chunk.length:
+        if cut is None and chunk.length is not None and received != chunk.length:
             raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
         if gathered:
             await staged.append(b"".join(gathered))
+        if cut is not None:
+            raise cut
 
     def _check_size(self, total: int, received: int, announced: int | None) -> None:
         if announced is not None and received > announced:

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.model import Digest
 from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
-from tests.api.conftest import Registry, StartRegistry, image
+from tests.api.conftest import Registry, image
 
 HEX = "a" * 64
 GOOD = f"sha256:{HEX}"
@@ -148,15 +148,6 @@ async def cut_off(registry: Registry, request: bytes) -> None:
     writer.transport.abort()
 
 
-async def settled(registry: Registry, location: str) -> str:
-    """The upload's Range once no request works on it any more."""
-    while True:
-        answer = await registry.call("PATCH", location, data=b"")
-        if answer.status != 409:
-            return answer.headers["Range"]
-        await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     "request_bytes",
     [b"nonsense\r\n\r\n", b"GET /v2/ HTTP/9.9\r\n\r\n",
@@ -177,26 +168,6 @@ async def test_what_is_not_http_gets_an_oci_error_too(registry: Registry, reques
     assert b"aiohttp" not in answer
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [("Content-Length: 900000",), ("Transfer-Encoding: chunked",),
-     ("Content-Length: 900000", "Content-Range: 4-900003")],
-)  # fmt: skip
-async def test_a_connection_cut_mid_chunk_keeps_the_session_and_none_of_the_chunk(
-    registry: Registry, fields: tuple[str, ...]
-):
-    location = await registry.start_upload("lib/app")
-    await registry.call("PATCH", location, data=b"0123")
-    body = DATA[:700_000]
-    if "chunked" in fields[0]:
-        body = b"%x\r\n%s\r\n" % (len(body), body)
-    await cut_off(registry, head("PATCH", location, *fields) + body)
-    assert await settled(registry, location) == "0-3"
-    digest = Digest.of(b"01234")
-    answer = await registry.call("PUT", f"{location}?digest={digest}", data=b"4")
-    assert answer.status == 201
-
-
 async def test_a_single_post_that_is_cut_leaves_nothing(registry: Registry):
     for length in (1000, 900_000):
         path = f"/v2/lib/app/blobs/uploads/?digest={Digest.of(DATA)}"
@@ -208,13 +179,6 @@ async def test_a_single_post_that_is_cut_leaves_nothing(registry: Registry):
     assert registry.files() == set()
     assert registry.index.metadata.uploads() == []
     assert registry.index.replica.vector() == {}
-
-
-async def test_a_body_shorter_than_stated_is_dropped(registry: Registry):
-    location = await registry.start_upload("lib/app")
-    request = head("PATCH", location, "Content-Length: 100") + b"x" * 50
-    await cut_off(registry, request)
-    assert await settled(registry, location) == "0-0"
 
 
 @pytest.mark.parametrize(
@@ -301,13 +265,3 @@ async def test_a_refused_body_is_not_invited(registry: Registry):
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 202")
     writer.close()
     await writer.wait_closed()
-
-
-async def test_a_body_that_stops_coming_is_given_up(start_registry: StartRegistry):
-    from node.api.context import ApiLimits
-
-    registry = await start_registry(limits=ApiLimits(body_idle_s=0.05))
-    location = await registry.start_upload("lib/app")
-    answer = await exchange(registry, head("PATCH", location, "Content-Length: 10") + b"x")
-    assert answer.startswith(b"HTTP/1.1 408")
-    assert await settled(registry, location) == "0-0"
