@@ -39,7 +39,8 @@ def _fields(document_type: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
 def _accepts(kind: inspect.Type) -> str:
     match kind:
         case inspect.Metadata():
-            return _accepts(kind.type)
+            described = (kind.extra_json_schema or {}).get("description")
+            return _accepts(kind.type) if described is None else str(described)
         case inspect.EnumType():
             return f"one of {_alternatives(member.value for member in kind.cls)}"
         case inspect.LiteralType():

@@ -134,7 +134,9 @@ def project_set(
     name: _Project,
     changes: Annotated[
         list[str],
-        typer.Argument(metavar="FIELD=VALUE...", help="consistency, history_max, history_days."),
+        typer.Argument(
+            metavar="FIELD=VALUE...", help="consistency, history_max, history_days, children."
+        ),
     ],
     url: _Url = _LOCAL,
     as_json: _Json = False,

@@ -14,10 +14,12 @@ from node.fsck.report import Report
 from node.index import keys, rows
 from node.index.journal import RESTORING, TOTALS
 from node.index.merkle import Sums
+from node.index.objects import SETTING
 from node.index.opening import needs_sums
 from node.index.rows import HolderRow, RepositoryRow, TotalsRow, UploadRow
 from node.index.store import OrderedStore
 from node.registry.manifests import Manifest, parse_manifest, referrer_descriptor
+from node.registry.projects import KIND, project_of
 
 _R = TypeVar("_R", bound=msgspec.Struct)
 _END = b"\xff\xff"
@@ -53,6 +55,8 @@ class IndexCheck:
         }
         self._trimmed = False
         """Whether deletions may be gone from the logs, and with them the proof that they were."""
+        self._projects: set[str] = set()
+        """Those that had a policy at some time, by which an index may lack what it lists."""
         self._counts: dict[str, RepositoryRow] = {}
 
     def run(self) -> None:
@@ -111,6 +115,8 @@ class IndexCheck:
             elif event.dot.seq != found.get(event.origin, 0) + 1:
                 self._report.problem(where, "follows a gap in its log")
             found[event.origin] = event.dot.seq
+            if event.key.collection == SETTING and event.key.repository == KIND:
+                self._projects.add(event.key.name)
             if event.kind == Kind.REMOVE:
                 removed.add((*event.key,))
         for origin in found:
@@ -191,6 +197,8 @@ class IndexCheck:
                 continue
             if sizes:
                 self._report.problem(where, f"{need.digest} has another size than it says")
+            elif need.listed_for is not None and project_of(repository) in self._projects:
+                self._report.note("manifests of indexes that are not kept")
             elif not self._trimmed and removed.isdisjoint(
                 {("blob", repository, need.digest), ("manifest", repository, need.digest)}
             ):

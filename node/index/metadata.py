@@ -1,7 +1,7 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -51,13 +51,18 @@ class Metadata(Queries):
         """Pushes of this run that may still be withdrawn, by their events."""
 
     async def put_manifest(
-        self, repository: str, digest: Digest, record: ManifestRecord, tags: Sequence[str]
+        self,
+        repository: str,
+        digest: Digest,
+        record: ManifestRecord,
+        tags: Sequence[str],
+        may_lack: Collection[Digest] = (),
     ) -> StoredManifest:
         manifest = parse_manifest(digest, record.body)
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> StoredManifest:
-            needs = _check_needs(txn, repository, manifest.needs)
+            needs = _check_needs(txn, repository, manifest.needs, may_lack)
             kept = self._keep_named(txn, repository, manifest.needs)
             live = objects.presence(txn, "manifests", repository, digest)
             after = max((push.stamp for push in live.live), default=0)
@@ -317,7 +322,9 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     return parse_manifest(digest, body).subject
 
 
-def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tuple[Dot, ...]:
+def _check_needs(
+    txn: Transaction, repository: str, needs: Sequence[Need], may_lack: Collection[Digest]
+) -> tuple[Dot, ...]:
     """
     In the same change that stores the manifest, so that nothing can slip in between.
 
@@ -328,6 +335,8 @@ def _check_needs(txn: Transaction, repository: str, needs: Sequence[Need]) -> tu
     for need in needs:
         found = _found(txn, repository, need)
         sizes = [size for size, _ in found]
+        if not sizes and need.digest in may_lack:
+            continue
         if not sizes:
             missing.append(need.digest)
         elif need.size not in sizes:

@@ -18,6 +18,7 @@ import msgspec
 
 from cluster.model import Digest, plain
 from node.errors import ManifestInvalid
+from node.registry.children import platform_name
 from node.registry.structure import TooMuch, check_bounds
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -65,6 +66,7 @@ _SIZE_MAX: Final = 2**63 - 1
 class _Platform(msgspec.Struct, gc=False):
     os: str | None = None
     architecture: str | None = None
+    variant: str | None = None
 
 
 class _Descriptor(msgspec.Struct, rename="camel", gc=False):
@@ -129,6 +131,9 @@ class Need(msgspec.Struct, frozen=True, gc=False):
     digest: Digest
     size: int
     may_be_manifest: bool
+    listed_for: tuple[str, ...] | None = None
+    """Of a manifest that an index lists: for which platforms, empty for none. The project may do
+    without such a one (`node.registry.children`)."""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -399,10 +404,31 @@ def _needs(document: _Document) -> tuple[Need, ...]:
         digest = _digest(field, descriptor)
         if descriptor.media_type is not None and descriptor.media_type.startswith(_FOREIGN):
             continue
-        need = Need(digest, descriptor.size, may_be_manifest)
-        if needs.setdefault(digest, need).size != need.size:
+        need = Need(digest, descriptor.size, may_be_manifest, _listed_for(field, descriptor))
+        before = needs.setdefault(digest, need)
+        if before.size != need.size:
             raise ManifestInvalid(f"{digest} is named with two different sizes")
+        if before is not need:
+            needs[digest] = _both(before, need)
     return tuple(needs.values())
+
+
+def _listed_for(field: str, descriptor: _Descriptor) -> tuple[str, ...] | None:
+    is_child = field == "manifests" and (descriptor.media_type or "").lower() in _IMAGES | _INDEXES
+    if not is_child:
+        return None
+    platform = descriptor.platform
+    if platform is None:
+        return ()
+    return (platform_name(platform.os, platform.architecture, platform.variant),)
+
+
+def _both(one: Need, other: Need) -> Need:
+    """Content that is named twice."""
+    if one.listed_for is None or other.listed_for is None:
+        return one if one.listed_for is None else other
+    listed_for = one.listed_for + other.listed_for
+    return Need(one.digest, one.size, one.may_be_manifest, listed_for)
 
 
 def _digest(field: str, descriptor: _Descriptor) -> Digest:

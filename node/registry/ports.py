@@ -4,7 +4,7 @@ What the registry's use cases need from storage and from the cluster.
 The blob side extends the cluster's own ports; `node.main` joins implementations to them.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -216,9 +216,10 @@ class MetadataIndex(Registers, Protocol):
         digest: Digest,
         record: ManifestRecord,
         tags: Sequence[str],
+        may_lack: Collection[Digest] = (),
     ) -> StoredManifest:
         """
-        Store a manifest and point *tags* at it.
+        Store a manifest and point *tags* at it. What it names has to be there, but for *may_lack*.
 
         Raises:
             ManifestBlobUnknown: content it names is not in the repository. Checked in the same

@@ -11,6 +11,7 @@ import msgspec
 
 from cluster.model import Consistency, Dot
 from node.errors import NameInvalid, ProjectUnknown
+from node.registry.children import Children
 from node.registry.names import RepositoryName
 from node.registry.ports import Page, Registers, Replicator
 from node.registry.writing import Receipt, acknowledge
@@ -37,6 +38,9 @@ class ProjectPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     history_days: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_DAYS_MAX)] = 90
     """Days before the newest write of a tag after which its history ends."""
+
+    children: Children = "all"
+    """Manifests that an index lists and that have to be there before it: see the type."""
 
 
 _DEFAULT: Final = ProjectPolicy()

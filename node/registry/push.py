@@ -19,6 +19,7 @@ from node.errors import (
     NameUnknown,
     TooManyTags,
 )
+from node.registry.children import is_required
 from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import DeletionStep, ManifestRecord, MetadataIndex, Replicator
@@ -88,10 +89,11 @@ class Push:
         manifest = parse_manifest(digest, body)
         known = None if manifest.media_type else self._index.manifest(repository, digest)
         media_type = check_type(manifest, content_type, None if known is None else known.media_type)
-        named = await self._named_blobs(repository, manifest)
+        may_lack = self._may_lack(repository, manifest)
+        named = await self._named_blobs(repository, manifest, may_lack)
         copies = await self._replicator.ensure_copies(named, consistency)
         stored = await self._index.put_manifest(
-            repository, digest, ManifestRecord(media_type, body), tags
+            repository, digest, ManifestRecord(media_type, body), tags, may_lack
         )
         try:
             receipt = await acknowledge(self._replicator, stored.event, consistency)
@@ -151,17 +153,27 @@ class Push:
         event = await self._index.delete_tag(repository, reference)
         return None if event is None else DeletionStep(event, done=True)
 
+    def _may_lack(self, repository: RepositoryName, manifest: Manifest) -> frozenset[Digest]:
+        """The manifests it names that the project does without."""
+        listed = [need for need in manifest.needs if need.listed_for is not None]
+        if not listed:
+            return frozenset()
+        children = policy_of(self._index, repository).children
+        return frozenset(
+            need.digest for need in listed if not is_required(need.listed_for or (), children)
+        )
+
     async def _named_blobs(
-        self, repository: RepositoryName, manifest: Manifest
+        self, repository: RepositoryName, manifest: Manifest, may_lack: frozenset[Digest]
     ) -> list[tuple[Digest, int]]:
         """The blobs that must be safe before this manifest may be. Sizes are checked later."""
         named, missing = await self._look_up(repository, manifest)
-        if missing:
+        if not may_lack.issuperset(missing):
             # They may have come in through another node a moment ago.
             await self._replicator.catch_up()
             named, missing = await self._look_up(repository, manifest)
-        if missing:
-            raise ManifestBlobUnknown(missing)
+        if not may_lack.issuperset(missing):
+            raise ManifestBlobUnknown([digest for digest in missing if digest not in may_lack])
         return named
 
     async def _look_up(

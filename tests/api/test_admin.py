@@ -175,7 +175,7 @@ async def test_conflicts_are_listed_in_pages(registry: Registry):
 
 # --- projects ------------------------------------------------------------------------------------
 
-DEFAULTS = {"consistency": "region", "history_max": 64, "history_days": 90}
+DEFAULTS = {"consistency": "region", "history_max": 64, "history_days": 90, "children": "all"}
 
 
 async def test_a_project_has_the_defaults_until_somebody_sets_it(registry: Registry):
@@ -196,6 +196,8 @@ async def test_a_project_has_the_defaults_until_somebody_sets_it(registry: Regis
 @pytest.mark.parametrize(
     "body",
     ['{"history_max": 0}', '{"history_max": 257}', '{"history_days": 366}', '{"quota": 1}',
+     '{"children": "some"}', '{"children": []}', '{"children": ["linux"]}',
+     '{"children": ["linux/amd64", "Linux/*"]}',
      '{"consistency": "quorum"}', '{"history_max": "3"}', "[]", "{", ""],
 )  # fmt: skip
 async def test_policies_that_are_none_are_refused(registry: Registry, body: str):

@@ -139,6 +139,10 @@ async def test_wait_fails_when_the_event_does_not_arrive(registry: Registry):
             "history_max must be a whole number from 1 to 256",
         ),
         (
+            ("project", "set", "lib", "children=some", "--url", "{host}"),
+            "children must be one of all, none or a list, of which each entry is OS/ARCHITECTURE",
+        ),
+        (
             ("project", "set", "lib", "history_max=many", "--url", "{host}"),
             "history_max must be a whole number from 1 to 256",
         ),
@@ -230,8 +234,14 @@ async def test_projects(registry: Registry):
     url = ("--url", f"127.0.0.1:{registry.port}")
     done = await atoll("project", "set", "lib", "consistency=global", "history_max=7", *url)
     assert done.exit_code == 0, done
-    done = await atoll("project", "set", "lib", "history_days=8", *url)
-    policy = {"consistency": "global", "history_max": 7, "history_days": 8}
+    wanted = 'children=["linux/amd64", "linux/arm64/v8"]'
+    done = await atoll("project", "set", "lib", "history_days=8", wanted, *url)
+    policy = {
+        "consistency": "global",
+        "history_max": 7,
+        "history_days": 8,
+        "children": ["linux/amd64", "linux/arm64/v8"],
+    }
     assert json.loads(done.output)["policy"] == policy
     done = await atoll("project", "get", "lib", *url)
     assert json.loads(done.output)["policy"] == policy
