@@ -42,10 +42,14 @@ def _lacking(reason: str) -> NoReturn:
 
 
 def run(
-    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> str:
     """Run a command to its end and return its standard output; a failure shows all it wrote."""
-    done = _done(command, env, cwd)
+    done = _done(command, env, cwd, timeout_s)
     if done.returncode != 0:
         pytest.fail(_told(done))
     return done.stdout.strip()
@@ -62,7 +66,10 @@ def run_refused(
 
 
 def _done(
-    command: Sequence[str | Path], env: Mapping[str, str] | None, cwd: Path | None
+    command: Sequence[str | Path],
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in command],
@@ -70,7 +77,7 @@ def _done(
         text=True,
         env={**os.environ, **(env or {})},
         cwd=cwd,
-        timeout=COMMAND_TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
     )
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import pytest
 
-from tests.e2e.clients import require, require_root, run
+from tests.e2e.clients import COMMAND_TIMEOUT_S, require, require_root, run
 from tests.e2e.processes import log_tail, stop_process
 
 _DAEMON_TIMEOUT_S: Final = 60.0
@@ -47,8 +47,10 @@ class Daemon(ABC):
     def __enter__(self) -> Self:
         require_root(self.command[0])
         self.directory.mkdir(parents=True, exist_ok=True)
+        # Its mounts are nobody else's: some it leaves behind, and they end with its last process.
+        command = ["unshare", "--mount", *self.command]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(self.command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             self._wait_answering(self._process)
         except BaseException:
@@ -101,11 +103,11 @@ class Dockerd(Daemon):
     def _socket(self) -> str:
         return f"unix://{self.directory / 'docker.sock'}"
 
-    def run(self, *arguments: str | Path) -> str:
+    def run(self, *arguments: str | Path, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
         """Run a docker command against this daemon."""
         # The classic builder is part of the daemon; BuildKit's client is a separate plug-in.
         env = {"DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": str(self.directory / "config")}
-        return run([*self.client, *arguments], env=env)
+        return run([*self.client, *arguments], env=env, timeout_s=timeout_s)
 
     def image_id(self, name: str) -> str:
         """Return the id (config digest) of an image that the daemon has."""
