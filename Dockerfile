@@ -21,17 +21,25 @@ COPY cluster ./cluster
 COPY node ./node
 RUN VIRTUAL_ENV=/tools /tools/bin/uv build --wheel --no-build-isolation \
       --python /tools/bin/python --out-dir dist . \
- && /tools/bin/uv pip install --no-cache --python /opt/atoll/bin/python --no-deps dist/*.whl
+ && /tools/bin/uv pip install --no-cache --python /opt/atoll/bin/python --no-deps dist/*.whl \
+ && python -m compileall -q --invalidation-mode checked-hash /opt/atoll/lib
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --user-group --home-dir /data --no-create-home atoll \
- && install -d -o atoll -g atoll /data
+# The base image has no byte code of Python's own library, and the node's user could not keep it:
+# every start, and every health check, would compile it again.
+RUN groupadd --system --gid 10001 atoll \
+ && useradd --system --uid 10001 --gid atoll --home-dir /data --no-create-home atoll \
+ && install -d -o atoll -g atoll /data \
+ && python -m compileall -q --invalidation-mode checked-hash \
+      -x 'site-packages|idlelib|lib2to3|/tests?/' \
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/atoll /opt/atoll
 ENV PATH=/opt/atoll/bin:$PATH \
     ATOLL_DATA_DIR=/data \
     ATOLL_HTTP=0.0.0.0:5000 \
     ATOLL_RPC=0.0.0.0:6000
-USER atoll
+# A number: Kubernetes does not know from a name whether that is root (runAsNonRoot).
+USER 10001:10001
 VOLUME /data
 EXPOSE 5000 6000
 # The slim image has Python but no curl. An address in ATOLL_HTTP other than port 5000 needs its
