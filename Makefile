@@ -16,7 +16,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster apt-tools go-tools clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster apt-tools go-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ run: $(VENV)/.installed ## Start three nodes in three regions on this machine (U
 # What a test starts is there before it: the order of what follows a colon is the order of work.
 test: tools unit ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)
 	$(BIN)/pytest -m "e2e and not conformance and not faults" $(PYTEST_ARGS)
+
+FRESH ?= run test
+
+fresh: ## Run the README's commands in an empty Debian (FRESH='run test'); root
+	.ci/fresh $(FRESH)
 
 # Their files are in memory where that is possible: on a disk, two thousand small indexes are two
 # thousand times waiting for it. What is said of disks is tested end to end, on a real one.
@@ -96,6 +101,9 @@ apt-tools:
 
 go-tools:
 	@PYTHON="$(PYTHON)" .ci/tools go
+
+clients:
+	@PYTHON="$(PYTHON)" .ci/tools clients
 
 clean: ## Remove what was built and installed, but no data
 	rm -rf $(VENV) .tools results .mypy_cache .ruff_cache .pytest_cache .hypothesis
