@@ -1,10 +1,14 @@
-"""helm: charts as artifacts."""
+"""helm, whose manifests say nowhere in their bytes what they are."""
 
+import hashlib
+import json
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.clients import require, run
+from tests.e2e.oci_layout import MANIFEST_TYPE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -38,6 +42,33 @@ def test_helm(hosts: list[str], chart: Path, tmp_path: Path) -> None:
         source = f"oci://{host}/helm/reef"
         shown = _helm(tmp_path, "template", "x", source, "--version", "1.2.3", "--plain-http")
         assert "colour: blue" in shown
+
+
+def test_a_chart_stays_a_chart_when_its_bytes_are_pushed_as_something_else(
+    hosts: list[str], chart: Path, tmp_path: Path
+) -> None:
+    """If this fails, who may push to one tag can make another tag's chart useless."""
+    first, second, third = hosts
+    _push(chart, f"{first}/helm-types")
+    with urllib.request.urlopen(f"http://{first}/v2/helm-types/reef/manifests/1.2.3") as answer:
+        manifest: bytes = answer.read()
+    assert "mediaType" not in json.loads(manifest), "helm says it now: use another client here"
+    digest = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    for media_type in ("text/plain", "application/json", "application/octet-stream"):
+        request = urllib.request.Request(
+            f"http://{second}/v2/helm-types/reef/manifests/other",
+            method="PUT",
+            data=manifest,
+            headers={"Content-Type": media_type},
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.status == 201
+        for reference in ("1.2.3", "other", digest):
+            for host in hosts:
+                url = f"http://{host}/v2/helm-types/reef/manifests/{reference}"
+                with urllib.request.urlopen(url) as answer:
+                    assert answer.headers["Content-Type"] == MANIFEST_TYPE
+    assert _pull(tmp_path / "pulled", f"{third}/helm-types") == chart.read_bytes()
 
 
 def _push(chart: Path, project: str) -> None:
