@@ -131,10 +131,17 @@ class Haproxy:
 
     def wait_down(self, node: str) -> None:
         """Wait until *node* gets no requests any more."""
+        self._wait_status(node, "DOWN")
+
+    def wait_up(self, node: str) -> None:
+        """Wait until *node* gets requests again."""
+        self._wait_status(node, "UP")
+
+    def _wait_status(self, node: str, status: str) -> None:
         deadline = time.monotonic() + _NOTICE_TIMEOUT_S
-        while not any(row["svname"] == node and row["status"] == "DOWN" for row in self._servers()):
+        while (node, status) not in {(row["svname"], row["status"]) for row in self._servers()}:
             if time.monotonic() > deadline:
-                pytest.fail(f"haproxy does not notice that {node} is gone\n{log_tail(self.log)}")
+                pytest.fail(f"haproxy does not find {node} {status}\n{log_tail(self.log)}")
             time.sleep(_POLL_INTERVAL_S)
 
     def _servers(self) -> list[dict[str, str]]:
