@@ -29,7 +29,7 @@ from cluster.model import (
 )
 from cluster.peering import Peer
 from cluster.rpc.client import GrpcPeer, GrpcTransport
-from node import main
+from node import main, repair
 from node.cli import main as command
 from node.index.rocks import RocksStore
 
@@ -110,5 +110,5 @@ if __name__ == "__main__":
     _SlowDisk.sync_s = float(sys.argv.pop(1)) / 1000
     _LongLinks.near = frozenset(sys.argv.pop(1).split(","))
     main.GrpcTransport = _LongLinks  # type: ignore[attr-defined]
-    main.RocksStore = _SlowDisk  # type: ignore[attr-defined]
+    repair.RocksStore = _SlowDisk  # type: ignore[attr-defined]
     command()

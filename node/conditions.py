@@ -10,6 +10,7 @@ from collections.abc import Callable
 from cluster.agent import Cluster
 from cluster.errors import StorageFull
 from node.admin.health import Readiness
+from node.errors import IndexDamaged, IndexFull
 from node.index.opening import Index
 
 _RESTORING = "taking over the index of another node"
@@ -25,11 +26,26 @@ def watch(
     readiness.watch("index", lambda: _DAMAGED if cluster.is_damaged() else None)
     readiness.watch("clock", lambda: _why_off(cluster))
     readiness.watch_writes("copies", lambda: _why_few(cluster))
+    readiness.watch_writes("index", lambda: _why_unwritable(index))
     readiness.watch_writes("disk", lambda: _why_full(check_room))
 
 
 def _why_failed(index: Index) -> str | None:
-    return None if index.writer.failed is None else "the storage failed; restart the node"
+    """Why the index can neither be read nor written, as far as is known."""
+    trouble = index.writer.trouble
+    if trouble is None or isinstance(trouble, IndexFull):
+        return None
+    if isinstance(trouble, IndexDamaged):
+        return f"damaged: {trouble.reason}; start the node with --rebuild-index (docs/damage.md)"
+    if index.writer.failed is not None:
+        return f"the storage failed: {trouble}; look after the disk, then restart the node"
+    return f"tries to go on: {trouble}"
+
+
+def _why_unwritable(index: Index) -> str | None:
+    """Why the index takes no writes, though it is read."""
+    trouble = index.writer.trouble
+    return str(trouble) if isinstance(trouble, IndexFull) else None
 
 
 def _why_off(cluster: Cluster) -> str | None:

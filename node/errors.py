@@ -40,7 +40,9 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── WaitTimedOut            an event is not everywhere yet
     ├── CopiesAtStake           a node would go with copies that nobody else has, or too few
     └── StorageFailure          the disk or the index failed: never "not found" (P9)
-        └── IndexFull           no room for the index: try again later, nothing is broken
+        ├── IndexPaused         the index takes nothing now, and is tried again: nothing is broken
+        │   └── IndexFull       no room for it on the disk
+        └── IndexDamaged        files of the index are gone, or not what was written
 """
 
 from collections.abc import Sequence
@@ -333,8 +335,27 @@ class StorageFailure(RegistryError, OSError):
         super().__init__(message)
 
 
-class IndexFull(StorageFailure):
-    """The index takes no writes until the disk has room again; reads go on."""
+class IndexPaused(StorageFailure):
+    """The index takes no writes until what it lacks is there again; it tries by itself."""
+
+    def __init__(self, message: str = "the index of this node is being opened again") -> None:
+        super().__init__(message)
+
+
+class IndexFull(IndexPaused):
+    """The disk has no room for the index; reads go on."""
 
     def __init__(self, message: str = "no room for the index on the disk of this node") -> None:
         super().__init__(message)
+
+
+class IndexDamaged(StorageFailure):
+    """
+    Only a person can help: see docs/damage.md.
+
+    *reason* is for that person, and names files; clients are told that it is so.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("the index of this node is damaged; its operator has to rebuild it")
+        self.reason = reason

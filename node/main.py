@@ -37,8 +37,7 @@ from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.errors import QueryInvalid
 from node.holdings import Holdings
-from node.index.opening import Index, index_path, open_index
-from node.index.rocks import RocksStore
+from node.index.opening import Index, open_index
 from node.leaving import Count, Departure
 from node.registry.links import Links
 from node.registry.listing import Listing
@@ -50,6 +49,7 @@ from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.waiting import Waits
 from node.registry.withdrawals import Withdrawals
+from node.repair import NO_REPAIR, Repair, open_store
 from node.room import check_room
 from node.settings import Address, Settings
 from node.settings.model import this_host
@@ -59,9 +59,11 @@ from node.stopping import Stop
 EXIT_FAILED = 1
 
 
-def serve(settings: Settings, *, rejoin: bool = False) -> int:
+def serve(settings: Settings, *, rejoin: bool = False, repair: Repair = NO_REPAIR) -> int:
     """
     Run a node until SIGINT or SIGTERM; returns the exit status.
+
+    An index that is not whole is dealt with as *repair* says.
 
     Raises:
         HasLeft: its directory has left the cluster, and this is not to *rejoin*.
@@ -72,17 +74,17 @@ def serve(settings: Settings, *, rejoin: bool = False) -> int:
         level=settings.log_level, form=settings.log_format, node=name, region=settings.region
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, NodeId(name), rejoin))
+        return runner.run(_serve(settings, NodeId(name), rejoin, repair))
 
 
-async def _serve(settings: Settings, name: NodeId, rejoin: bool) -> int:
+async def _serve(settings: Settings, name: NodeId, rejoin: bool, repair: Repair) -> int:
     log = logs.get_logger("node")
     stop = Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.ask)
     try:
-        async with running(settings, name, rejoin=rejoin) as node:
+        async with running(settings, name, repair, rejoin=rejoin) as node:
             log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
     except* JoinRefused as refusals:
@@ -163,7 +165,9 @@ class Node:
 
 
 @asynccontextmanager
-async def running(settings: Settings, name: NodeId, *, rejoin: bool = False) -> AsyncIterator[Node]:
+async def running(
+    settings: Settings, name: NodeId, repair: Repair, *, rejoin: bool = False
+) -> AsyncIterator[Node]:
     """
     Open the stores and the ports of the node *name*.
 
@@ -176,7 +180,7 @@ async def running(settings: Settings, name: NodeId, *, rejoin: bool = False) -> 
         if not rejoin:
             datadir.refuse_left(settings.data_dir)
         clock = HybridClock(SystemClock())
-        index = _open_index(settings, name, clock)
+        index = _open_index(settings, name, repair, clock)
         stack.callback(index.close)
         datadir.claim(settings.data_dir, name)
         if datadir.forget_left(settings.data_dir):
@@ -253,6 +257,9 @@ def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
         blob_bytes=totals.blob_bytes,
         manifests=totals.manifests,
         quarantined=index.replica.quarantined(),
+        index_paused=int(index.writer.failed is None and index.writer.trouble is not None),
+        index_failed=int(index.writer.failed is not None),
+        index_recoveries=index.journal.recoveries,
     )
 
 
@@ -283,14 +290,14 @@ def _now() -> float:
     return SystemClock().now_ms() / 1000
 
 
-def _open_index(settings: Settings, name: NodeId, clock: HybridClock) -> Index:
+def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridClock) -> Index:
     log = logs.get_logger("index")
 
     def on_quarantine(event: Event, reason: str) -> None:
         log.error("event quarantined", dot=str(event.dot), key=list(event.key), reason=reason)
 
     try:
-        store = RocksStore(index_path(settings.data_dir))
+        store = open_store(settings.data_dir, repair, has_peers=bool(settings.seeds), log=log)
     except OSError as exc:
         raise StartupError(str(exc)) from exc
     try:

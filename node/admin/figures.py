@@ -14,6 +14,9 @@ class StoreFigures:
     blob_bytes: int
     manifests: int
     quarantined: int
+    index_paused: int
+    index_failed: int
+    index_recoveries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,19 @@ class StoreStatistics(Protocol):
         """Events that made no sense here and are kept aside."""
         ...
 
+    @property
+    def index_paused(self) -> int:
+        """1 while the index takes no writes and tries again by itself, else 0."""
+        ...
+
+    @property
+    def index_failed(self) -> int:
+        """1 when the index takes no writes until a person helps, else 0."""
+        ...
+
+    @property
+    def index_recoveries(self) -> int: ...
+
 
 class ClusterStatistics(Protocol):
     """How this node stands with its peers."""
@@ -171,6 +184,22 @@ _STORE: Final = (
         "atoll_events_quarantined",
         "Events that made no sense here and are kept aside; anything above 0 is an alarm.",
         "quarantined",
+    ),
+    _Figure(
+        "atoll_index_paused",
+        "Whether the index takes no writes now, and tries again by itself.",
+        "index_paused",
+    ),
+    _Figure(
+        "atoll_index_failed",
+        "Whether the index takes no writes until a person helps; 1 is an alarm.",
+        "index_failed",
+    ),
+    _Figure(
+        "atoll_index_recoveries",
+        "Times that the index was opened again after a failed write.",
+        "index_recoveries",
+        total=True,
     ),
 )
 _CLUSTER: Final = (

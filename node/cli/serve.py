@@ -31,6 +31,22 @@ def serve(
         bool,
         typer.Option("--rejoin", help="Start in a data directory that has left its cluster."),
     ] = False,
+    rebuild_index: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-index",
+            help="If the index is damaged, set it aside, keep the blobs, and take over the index "
+            "of the other nodes.",
+        ),
+    ] = False,
+    accept_data_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-data-loss",
+            help="Go on without the last changes, when the end of the index is gone. With "
+            "--rebuild-index: begin with an empty one, when there is no other node.",
+        ),
+    ] = False,
     **flags: object,
 ) -> None:
     """Run a node until SIGINT or SIGTERM."""
@@ -42,10 +58,13 @@ def serve(
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here because the server's libraries take long to load, and --help needs none.
     from node.main import serve as run
+    from node.repair import Repair
     from node.startup import HasLeft, StartupError
 
+    repair = Repair(rebuild=rebuild_index, accept_data_loss=accept_data_loss)
+
     try:
-        status = run(settings, rejoin=rejoin)
+        status = run(settings, rejoin=rejoin, repair=repair)
     except StartupError as exc:
         print_problems([str(exc)])
         raise typer.Exit(EXIT_LEFT if isinstance(exc, HasLeft) else EXIT_STARTUP) from None

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from cluster.model import Digest
+from node.errors import IndexDamaged
 from node.fsck.blobs import BlobCheck
 from node.fsck.index import IndexCheck
 from node.fsck.report import Report
+from node.index.mark import IndexMark
 from node.index.opening import check_format, index_path, owner
 from node.index.rocks import RocksStore
+from node.repair import ASIDE, WAY_OUT, check_not_lost
 from node.startup import StartupError
 
 
@@ -31,24 +35,52 @@ def check_data_dir(data_dir: Path, progress: Progress) -> Report:
 
     Raises:
         StartupError: there is nothing to check, or a newer Atoll wrote it.
-        OSError: the index cannot be opened or read.
+        OSError: the index cannot be opened or read, which says nothing of its files.
     """
-    path = index_path(data_dir)
-    if not path.is_dir():
-        raise StartupError(f"{data_dir} is not the data directory of a node")
-    store = RocksStore(path, read_only=True)
     report = Report()
+    for _ in data_dir.glob(f"{ASIDE}*"):
+        report.note("damaged indexes that were set aside, to be removed by hand")
+    try:
+        held = _check_index(data_dir, report, progress)
+    except IndexDamaged as exc:
+        report.problem("index", f"is damaged: {exc.reason}; {WAY_OUT}")
+        held = _Held({}, {})
+    if held is not None:
+        blobs = BlobCheck(data_dir, report, progress.bytes)
+        progress.expect_bytes(blobs.bytes_to_read())
+        blobs.run(held.blobs)
+        blobs.check_staging(held.uploads)
+    return report
+
+
+class _Held(NamedTuple):
+    """What the index says is on this disk; sizes in bytes."""
+
+    blobs: dict[Digest, int]
+    uploads: dict[str, int]
+
+
+def _check_index(data_dir: Path, report: Report, progress: Progress) -> _Held | None:
+    """Check the index; None when nothing was ever written to it."""
+    check_not_lost(data_dir)
+    path = index_path(data_dir)
+    mark = IndexMark(path)
+    if mark.is_unheard_of():
+        raise StartupError(f"{data_dir} is not the data directory of a node")
+    if mark.is_new():
+        report.note("indexes that were never made, or are yet to be taken over: start the node")
+        return None
+    store = RocksStore(path, read_only=True)
     try:
         check_format(store)
         node = owner(store)
+        if node is None and store.sequence:
+            raise IndexDamaged("it does not say whose it is")
         if node is None:
-            return report  # a node that was stopped before it had written anything
+            report.note("indexes that nothing was written to: start the node")
+            return None
         index = IndexCheck(store, node, report, progress.rows)
         index.run()
-        blobs = BlobCheck(data_dir, report, progress.bytes)
-        progress.expect_bytes(blobs.bytes_to_read())
-        blobs.run(index.held_by(node))
-        blobs.check_staging(index.uploads())
+        return _Held(index.held_by(node), index.uploads())
     finally:
         store.close()
-    return report

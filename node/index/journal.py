@@ -216,13 +216,13 @@ class Journal:
 
     def recover(self) -> None:
         """
-        Take the store up again after `IndexFull`; on the writer thread.
+        Take the store up again after a failure; on the writer thread.
 
         What the failed changes left here is replaced by what the store really has. They were not
         acknowledged and no peer has seen them, so their sequence numbers may be given again.
 
         Raises:
-            IndexFull: there is still no room.
+            OSError: it still fails; see `OrderedStore.recover`.
         """
         self.store.recover()
         self.recoveries += 1

@@ -11,6 +11,8 @@ from node.index.store import FAMILIES, Change, Mutation, RangeDeletion
 class MemoryStore:
     """Rows in sorted dictionaries; `crash` goes back to the last `sync`."""
 
+    trouble: OSError | None = None
+
     def __init__(self) -> None:
         self._families: dict[str, SortedDict] = {name: SortedDict() for name in FAMILIES}
         self._undo: list[Mutation] = []

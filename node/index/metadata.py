@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from cluster.events import Add
 from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, Dot, Key, Origin
-from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
 from node.index import fallback, keys, local, objects, rows
 from node.index.journal import Journal, Transaction
 from node.index.objects import BLOB, MANIFEST
@@ -287,7 +287,7 @@ class Metadata(Queries):
     def _put_unlogged(self, family: str, key: bytes, value: bytes | None) -> None:
         try:
             self._store.write([Mutation(family, key, value)])
-        except IndexFull:
+        except StorageFailure:
             raise
         except OSError as exc:
             raise StorageFailure from exc

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from cluster.gossip.merge import Register, Written
 from cluster.model import Dot
-from node.errors import IndexFull, StorageFailure
+from node.errors import StorageFailure
 from node.index import history, keys, rows
 from node.index.store import LOCAL_FAMILIES, OrderedStore
 from node.registry.ports import Page, TagName
@@ -69,7 +69,7 @@ class RegisterQueries:
     def _get(self, family: str, key: bytes) -> bytes | None:
         try:
             found = self._store.get(family, key)
-        except IndexFull:
+        except StorageFailure:
             raise
         except OSError as exc:
             raise StorageFailure from exc
@@ -82,7 +82,7 @@ class RegisterQueries:
                 self._check(family)
                 yield row
             self._check(family)
-        except IndexFull:
+        except StorageFailure:
             raise
         except OSError as exc:
             raise StorageFailure from exc

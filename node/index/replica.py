@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -70,6 +71,7 @@ class IndexReplica:
         self._loop = asyncio.get_running_loop()
         self._restore: Restore | None = None
         self._subscribers: list[Callable[[], None]] = []
+        self._quarantined = 0
         self._own_durable = journal.durable.get(journal.origin, 0)
         writer.on_durable = self._after_sync
 
@@ -218,9 +220,15 @@ class IndexReplica:
         await self._writer.submit(change)
 
     def quarantined(self) -> int:
-        """Events kept aside as they make no sense here; counted up to 1,000."""
+        """
+        Events kept aside as they make no sense here; counted up to 1,000.
+
+        Who cannot read the index gets what it was last: the metrics are asked for most then.
+        """
         found = self._journal.store.scan("quarantine", b"", END)
-        return sum(1 for _ in islice(found, _QUARANTINED_MAX))
+        with suppress(OSError):
+            self._quarantined = sum(1 for _ in islice(found, _QUARANTINED_MAX))
+        return self._quarantined
 
     def held_here(self) -> Sequence[Held]:
         """The blobs that the index says this node holds."""

@@ -1,9 +1,11 @@
 """The `OrderedStore` on disk: one RocksDB, one column family per family. The only rocksdict."""
 
+import math
+import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,40 +15,73 @@ from weakref import WeakSet
 from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch
 
 from cluster.errors import StorageFull
-from node.errors import IndexFull
+from node.errors import IndexDamaged, IndexFull, IndexPaused
+from node.index.faults import failure_of
+from node.index.mark import IndexMark
 from node.index.store import FAMILIES, Change, Mutation
 from node.room import check_room
 
 _LOCKED: Final = re.compile(r"lock hold by current process|While lock file", re.IGNORECASE)
 
+_DENIED: Final = re.compile("Permission denied|Read-only file system|Operation not permitted", re.I)
+"""What says nothing of the files, only of who asks for them."""
+
 _WAL_BYTES_MAX: Final = 256 << 20
 """Column families are flushed when the write-ahead log reaches this; bounds start-up replay."""
 
-_FULL: Final = re.compile("No space left|Disk quota exceeded|Max allowed space", re.IGNORECASE)
-"""How RocksDB words ENOSPC, EDQUOT and its own limit; writes repeat them until it is reopened."""
-
-_EARLIER: Final = "previous error"
-"""What a sync says after a write that failed, whatever that one said."""
+OPEN_FILES_MAX: Final = 256
+"""Tables that RocksDB keeps open; its logs and what it writes at the time come on top, some 20. Of
+the 512 descriptors that connections leave alone, the blob store and the peers have the rest."""
 
 _RECOVERY_BYTES: Final = 16 << 20
 """Room for a recovery beside a copy of the write-ahead log: its new log, options and manifest."""
+
+_RECOVERY_DESCRIPTORS: Final = 64
+"""Descriptors that have to be free before the index is closed to be opened again."""
+
+_RECOVERY_PAUSE_S: Final = 1.0
+"""Between two attempts to go on after a failure that does not end with room on the disk."""
 
 _RELEASE_TRIES: Final = 100
 _RELEASE_PAUSE_S: Final = 0.01
 
 _WRITTEN_BY_READERS: Final = "rocksdict-config.json"
 
+_OPTIONS_FILE: Final = """\
+[Version]
+  rocksdb_version=9.8.4
+  options_file_version=1.1
+[DBOptions]
+  track_and_verify_wals_in_manifest=true
+  avoid_flush_during_recovery={keep_log}
+[CFOptions "default"]
+[TableOptions/BlockBasedTable "default"]
+"""
+"""What rocksdict has no setters for. A closed log that is gone or cut is an error, with these."""
+
 
 class StoreLocked(OSError):
     """Another process has the index open."""
 
 
-def _options() -> Options:
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
+def _options(*, create: bool = False, keep_log: bool = False) -> Options:
+    """
+    How to open a database; *create* it if need be.
+
+    With *keep_log* the rows of the write-ahead log stay in it, so that opening takes little room;
+    otherwise they are written out, and the log is gone.
+    """
+    with TemporaryDirectory(prefix="atoll-options-") as directory:
+        text = _OPTIONS_FILE.format(keep_log=str(keep_log).lower())
+        Path(directory, "OPTIONS-000001").write_text(text)
+        Path(directory, _WRITTEN_BY_READERS).write_text('{"raw_mode":true,"prefix_extractors":{}}')
+        options, _ = Options.load_latest(directory)
+    options.create_if_missing(create)
+    # Of an older format; what the mark says of an index is checked before.
     options.create_missing_column_families(True)
     options.set_max_total_wal_size(_WAL_BYTES_MAX)
     options.set_keep_log_file_num(4)
+    options.set_max_open_files(OPEN_FILES_MAX)
     return options
 
 
@@ -58,41 +93,88 @@ class RocksStore:
     storage failure can never look like a missing row (P9).
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, accept_lost_changes: bool = False
+    ) -> None:
         """
-        Open, or create, the database in directory *path*.
+        Open the database in directory *path*, or create it where there never was one.
+
+        With *accept_lost_changes* it may lack what was synced last.
 
         Raises:
             StoreLocked: another process has it open.
+            IndexDamaged: a part of it is gone, or not what was written.
             OSError: it cannot be opened.
         """
         self._path = path
         self._read_only = read_only
         self._recovering = False
-        self._full = False
+        self._recovered_s = -math.inf
+        self._failure: OSError | None = None
+        self._damage: IndexDamaged | None = None
         self._scratch: TemporaryDirectory[str] | None = None
-        self._open()
+        self._mark = IndexMark(path)
+        self._open(accept_lost_changes=accept_lost_changes)
 
-    def _open(self) -> None:
-        path = self._path
-        if self._read_only:
-            path = self._window()
-        access = AccessType.read_only() if self._read_only else AccessType.read_write()
+    @property
+    def trouble(self) -> OSError | None:
+        return self._damage or self._failure
+
+    @property
+    def sequence(self) -> int:
+        """How many changes of rows there ever were."""
+        found: int = self._db.latest_sequence_number()
+        return found
+
+    def _open(self, *, accept_lost_changes: bool = False) -> None:
+        new = self._mark.is_new()
+        if not new:
+            self._mark.check()
+        elif not self._read_only:
+            self._mark.begin()
+        self._open_database(new)
         try:
+            self.lost_changes = 0 if new else self._mark.lost(self.sequence)
+            if self.lost_changes and not accept_lost_changes:
+                raise IndexDamaged(
+                    f"the end of its log is gone, and with it the last {self.lost_changes} changes "
+                    "of rows (--accept-data-loss goes on without them)"
+                )
+            if not self._read_only:
+                self._mark.opened(self.sequence)
+        except BaseException:
+            self.close()
+            raise
+        self._failure = None
+
+    def _open_database(self, new: bool) -> None:
+        path = self._window() if self._read_only else self._path
+        access = AccessType.read_only() if self._read_only else AccessType.read_write()
+        keep_log = not (self._read_only or self._has_room(self._log_bytes()))
+        try:
+            if keep_log:
+                self._sync_logs()
+            options = _options(create=new, keep_log=keep_log)
             names = _present(path) if self._read_only else FAMILIES
             families = {name: Options(raw_mode=True) for name in names}
-            self._db: Any = Rdict(str(path), _options(), families, access)
+            self._db: Any = Rdict(str(path), options, families, access)
         except Exception as exc:
-            if _LOCKED.search(str(exc)):
-                raise StoreLocked(f"{self._path} is in use by another process") from exc
-            kind = IndexFull if _FULL.search(str(exc)) else OSError
-            raise kind(f"cannot open the index in {self._path}: {exc}") from exc
+            self._close_window()
+            raise self._unopened(exc, new) from exc
         self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in names}
         self._handles: dict[str, Any] = {
             name: self._db.get_column_family_handle(name) for name in names
         }
         self._snapshots: WeakSet[RocksSnapshot] = WeakSet()
-        self._full = False
+
+    def _unopened(self, exc: Exception, new: bool) -> OSError:
+        """Why the database could not be opened."""
+        if _LOCKED.search(str(exc)):
+            return StoreLocked(f"{self._path} is in use by another process")
+        failure = failure_of(exc)
+        if isinstance(failure, IndexPaused) or (isinstance(failure, IndexDamaged) and not new):
+            return failure
+        return OSError(f"cannot open the index in {self._path}: {exc}")
 
     def _window(self) -> Path:
         """
@@ -116,7 +198,7 @@ class RocksStore:
         try:
             value: bytes | None = self._families[family].get(key)
         except Exception as exc:
-            raise self._failure(exc) from exc
+            raise self._failed(exc) from exc
         return value
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -133,7 +215,7 @@ class RocksStore:
                 rows.next()
             rows.status()
         except Exception as exc:
-            raise self._failure(exc) from exc
+            raise self._failed(exc) from exc
         finally:
             rows = None  # see `recover`
 
@@ -156,7 +238,7 @@ class RocksStore:
                     writes.put(change.key, change.value, handle)
             self._db.write(writes)
         except Exception as exc:
-            raise self._failure(exc) from exc
+            raise self._failed(exc, writing=True) from exc
         finally:
             handle = None  # see `recover`
 
@@ -164,9 +246,11 @@ class RocksStore:
         # Not a write with the option to sync: rocksdict holds the interpreter lock during writes,
         # and so the event loop would stand still for as long as the disk works.
         try:
+            sequence = self.sequence
             self._db.flush_wal(True)
         except Exception as exc:
-            raise self._failure(exc) from exc
+            raise self._failed(exc, writing=True) from exc
+        self._mark.synced(sequence)
 
     def recover(self) -> None:
         # After a failed write RocksDB refuses every other one, and rocksdict cannot resume it: it
@@ -175,10 +259,9 @@ class RocksStore:
         #
         # Closing waits for every handle and iterator to go. A failure keeps the frames that it
         # came through for as long as somebody keeps the failure, so none of them may name one.
-        try:
-            check_room(self._path, self._log_bytes() + _RECOVERY_BYTES, 0)
-        except StorageFull as exc:
-            raise IndexFull from exc
+        if self._damage is not None:
+            raise self._damage.with_traceback(None)
+        self._check_recoverable()
         self._recovering = True
         self.close()
         for _ in range(_RELEASE_TRIES):
@@ -186,28 +269,72 @@ class RocksStore:
                 self._open()
             except StoreLocked:  # a scan on another thread still keeps the old one
                 time.sleep(_RELEASE_PAUSE_S)
+            except IndexDamaged as exc:
+                self._note_damage(exc)
+                raise
             else:
                 self._recovering = False
                 return
-        raise IndexFull("the index is being recovered")
+        raise IndexPaused
+
+    def _check_recoverable(self) -> None:
+        """
+        Return if opening the database again may succeed; until then reads go on.
+
+        Raises:
+            IndexPaused: it lacks what it needs, or was tried a moment ago.
+        """
+        _check_descriptors()  # first, as looking at the files takes one
+        if not self._has_room(self._log_bytes() + _RECOVERY_BYTES):
+            raise IndexFull
+        if isinstance(self._failure, IndexFull):
+            return
+        now_s = time.monotonic()
+        if now_s < self._recovered_s + _RECOVERY_PAUSE_S:
+            raise IndexPaused
+        self._recovered_s = now_s
+
+    def _has_room(self, size: int) -> bool:
+        try:
+            check_room(self._path, size, 0)
+        except FileNotFoundError:  # it is new
+            return True
+        except StorageFull:
+            return False
+        return True
 
     def _log_bytes(self) -> int:
         return sum(log.stat().st_size for log in self._path.glob("*.log"))
 
-    def _failure(self, exc: Exception) -> OSError:
+    def _sync_logs(self) -> None:
+        """Sync what an earlier process may have left unsynced; RocksDB syncs new logs only."""
+        for log in self._path.glob("*.log"):
+            with log.open("rb") as file:
+                os.fsync(file.fileno())
+
+    def _failed(self, exc: Exception, *, writing: bool = False) -> OSError:
+        """What to raise for *exc*; remembered if nothing can be written any more."""
         if self._recovering:
-            return IndexFull("the index is being recovered after the disk was full")
-        if _FULL.search(str(exc)) or (self._full and _EARLIER in str(exc)):
-            self._full = True
-            return IndexFull()
-        return OSError(f"index storage failed: {exc}")
+            return IndexPaused()
+        failure = failure_of(exc, self._failure)
+        if isinstance(failure, IndexDamaged):
+            self._note_damage(failure)
+        elif writing:
+            # Another one than is raised, whose frames would keep the database open.
+            self._failure = failure_of(exc, self._failure)
+        return failure
+
+    def _note_damage(self, damage: IndexDamaged) -> None:
+        if self._damage is None and not self._read_only:
+            self._damage = IndexDamaged(damage.reason)
+            self._mark.note_damage(damage.reason)
 
     def snapshot(self, families: Sequence[str]) -> "RocksSnapshot":
         try:
             iterators = {family: self._families[family].iter() for family in families}
         except Exception as exc:
-            raise self._failure(exc) from exc
-        taken = RocksSnapshot(iterators)
+            raise self._failed(exc) from exc
+        taken = RocksSnapshot(iterators, self._failed)
         self._snapshots.add(taken)
         return taken
 
@@ -221,6 +348,10 @@ class RocksStore:
         # nothing: what was synced is in the write-ahead log.
         with suppress(Exception):
             self._db.close()
+        self._mark.close()
+        self._close_window()
+
+    def _close_window(self) -> None:
         if self._scratch is not None:
             self._scratch.cleanup()
 
@@ -232,8 +363,9 @@ class RocksSnapshot:
     Not rocksdict's own snapshot: the iterators of that one see later writes (0.3.29).
     """
 
-    def __init__(self, iterators: dict[str, Any]) -> None:
+    def __init__(self, iterators: dict[str, Any], failed: Callable[[Exception], OSError]) -> None:
         self._iterators = iterators
+        self._failed = failed
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         rows: Any = None
@@ -245,7 +377,7 @@ class RocksSnapshot:
                 rows.next()
             rows.status()
         except Exception as exc:
-            raise OSError(f"the snapshot cannot be read: {exc}") from exc
+            raise self._failed(exc) from exc
         finally:
             rows = None  # see `RocksStore.recover`
 
@@ -257,3 +389,21 @@ def _present(path: Path) -> tuple[str, ...]:
     """The families that the database has: a database that is only read gets no new ones."""
     there = set(Rdict.list_cf(str(path), _options()))
     return tuple(name for name in FAMILIES if name in there)
+
+
+def _check_descriptors() -> None:
+    """
+    Return if the process may open some files more.
+
+    Raises:
+        IndexPaused: it may not.
+    """
+    held: list[int] = []
+    try:
+        for _ in range(_RECOVERY_DESCRIPTORS):
+            held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as exc:
+        raise failure_of(exc) from exc
+    finally:
+        for descriptor in held:
+            os.close(descriptor)

@@ -81,9 +81,15 @@ class OrderedStore(Protocol):
     Rows of bytes in families, ordered by key.
 
     Safe to call from many threads at once.
-    Every method raises OSError when the storage fails, and `IndexFull` when all that it lacks is
-    room: then nothing is written until `recover`.
+    Every method raises OSError when the storage fails: `IndexPaused` when all that it lacks is room
+    or another thing that comes back, and `IndexDamaged` when rows are not what was written. After
+    a write or a sync that failed nothing is written until `recover`.
     """
+
+    @property
+    def trouble(self) -> OSError | None:
+        """Why nothing is written until `recover`, or ever again; None when all is well."""
+        ...
 
     def get(self, family: str, key: bytes) -> bytes | None: ...
 
@@ -105,13 +111,14 @@ class OrderedStore(Protocol):
 
     def recover(self) -> None:
         """
-        Take writes again after `IndexFull`; blocks, and until it returns reads may fail likewise.
+        Take writes again after a failure; blocks, and until it returns reads may fail, too.
 
         On return everything that was synced before is there. What was written after the last
         sync may be there or not, each batch whole; what is there is durable after the next sync.
 
         Raises:
-            IndexFull: there is still no room; reads go on as before.
+            IndexPaused: what was missing still is, or the last attempt was a moment ago.
+            OSError: it failed again. `IndexDamaged`: it is of no use any more.
         """
         ...
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from node.errors import IndexFull, StorageFailure
+from node.errors import IndexDamaged, IndexPaused, StorageFailure
 from node.index.journal import Journal
 
 T = TypeVar("T")
@@ -16,6 +16,12 @@ GROUP_MAX: Final = 256
 
 PENDING_MAX: Final = 4096
 """Changes waiting for the writer. When full, a new one waits for room."""
+
+TRIES_MAX: Final = 3
+"""Attempts to go on after an IO error. More keep a broken disk in use; fewer end with a hiccup."""
+
+RETRY_S: Final = 1.0
+"""How often a failed store is tried when nobody writes."""
 
 
 class IndexWriter(Protocol):
@@ -27,6 +33,11 @@ class IndexWriter(Protocol):
     @property
     def failed(self) -> OSError | None:
         """The failure that stopped the writer, if any; see `GroupCommit.failed`."""
+        ...
+
+    @property
+    def trouble(self) -> OSError | None:
+        """Why changes fail now, if they do; some of them pass."""
         ...
 
     async def submit(self, change: Callable[[], T]) -> T:
@@ -60,7 +71,7 @@ class Task(Generic[T]):
     def _resolve(self, outcome: T | BaseException | None) -> None:
         if self.future.done():
             return  # cancelled; the change itself stands
-        if isinstance(outcome, IndexFull):
+        if isinstance(outcome, StorageFailure):
             self.future.set_exception(outcome)
         elif isinstance(outcome, OSError):
             error = StorageFailure()
@@ -78,6 +89,10 @@ class GroupCommit:
 
     Changes see each other's writes in the order of submission; a reader may see a change shortly
     before it is durable, but nobody is told of it before.
+
+    After a failed write or sync nobody knows what is on the disk (the kernel may have dropped the
+    dirty pages). The group is refused, and the next one begins with opening the store again, as a
+    restart would: what it has then is on the disk.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -85,27 +100,35 @@ class GroupCommit:
         self.on_durable: Callable[[], None] = lambda: None
         """Runs after each sync, before the answers."""
         self._failed: OSError | None = None
-        self._full = False
+        self._paused: OSError | None = None
+        self._tries = 0
 
     @property
     def failed(self) -> OSError | None:
         """
-        The failure that stopped the writer, if any.
+        The failure that stopped the writer until a restart, if any.
 
-        After a failed sync nobody knows what is on the disk (the kernel may have dropped the
-        dirty pages), so the writer refuses everything until the process starts again. A full disk
-        is no such failure: each group tries to recover from it.
+        The index is damaged, or opening it again has not helped `TRIES_MAX` times in succession.
+        What passes by itself, such as a full disk, is tried for ever.
         """
-        return self._failed
+        found = self._journal.store.trouble
+        return self._failed or (found if isinstance(found, IndexDamaged) else None)
+
+    @property
+    def trouble(self) -> OSError | None:
+        """Why changes fail now, if they do."""
+        return self._failed or self._journal.store.trouble or self._paused
 
     def run_changes(self, group: Sequence[Task[Any]]) -> OSError | None:
         """Carry out *group*, durable after `seal`; returns why nothing can be, if so."""
         if self._failed is not None:
             return self._failed
+        if self.failed is not None:
+            return self._note(self.failed)
         try:
-            if self._full:
+            if self.trouble is not None:
                 self._journal.recover()
-                self._full = False
+                self._paused = None
             for task in group:
                 task.run()
         except OSError as exc:
@@ -118,15 +141,24 @@ class GroupCommit:
             self._journal.store.sync()
         except OSError as exc:
             return self._note(exc)
+        trouble = self._journal.store.trouble
+        if trouble is None:
+            self._tries = 0
+        else:
+            # One of the changes failed; those before it are durable all the same.
+            self._note(trouble)
         self._journal.mark_durable()
         self.on_durable()
         return None
 
     def _note(self, exc: OSError) -> OSError:
-        if isinstance(exc, IndexFull):
-            self._full = True
-        else:
+        self._paused = exc
+        if isinstance(exc, IndexDamaged):
             self._failed = exc
+        elif not isinstance(exc, IndexPaused):
+            self._tries += 1
+            if self._tries > TRIES_MAX:
+                self._failed = exc
         return exc
 
 
@@ -148,11 +180,14 @@ class Writer(GroupCommit):
         Cancelling the wait does not undo the change.
 
         Raises:
-            IndexFull: the disk is full; nothing of *change* may be acknowledged.
-            StorageFailure: the storage failed; what *change* raises otherwise.
+            StorageFailure: the storage failed; nothing of *change* may be acknowledged. What
+                *change* raises otherwise.
         """
-        if self._failed is not None or self._closed:
-            raise StorageFailure from self._failed
+        if isinstance(self.failed, StorageFailure):
+            # Without the frames that raised it before: each time would add some.
+            raise self.failed.with_traceback(None)
+        if self.failed is not None or self._closed:
+            raise StorageFailure from self.failed
         loop = asyncio.get_running_loop()
         if not self._room.acquire(blocking=False):
             await loop.run_in_executor(None, self._room.acquire)
@@ -169,7 +204,9 @@ class Writer(GroupCommit):
     def _run(self) -> None:
         while True:
             group, last = self._next_group()
-            failure = self.run_changes(group) or self.seal() if group else None
+            failure = None
+            if group or self.trouble is not None:
+                failure = self.run_changes(group) or self.seal()
             for task in group:
                 task.settle(failure)
                 self._room.release()
@@ -178,7 +215,10 @@ class Writer(GroupCommit):
 
     def _next_group(self) -> tuple[list[Task[object]], bool]:
         group: list[Task[object]] = []
-        task = self._queue.get()
+        try:
+            task = self._queue.get(timeout=RETRY_S)
+        except queue.Empty:
+            return group, False
         while task is not None:
             group.append(task)
             if len(group) >= GROUP_MAX:

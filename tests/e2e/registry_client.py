@@ -115,6 +115,10 @@ class RegistryClient:
         path = f"/v2/{repository}/manifests/{tag}"
         await self._request("PUT", path, 201, data=image.manifest, headers=headers)
 
+    async def delete_tag(self, repository: str, tag: str) -> None:
+        """Delete a tag; what it pointed to stays."""
+        await self._request("DELETE", f"/v2/{repository}/manifests/{tag}", 202)
+
     async def push_blob(self, repository: str, blob: bytes) -> None:
         """Upload one blob: small ones with the PUT, others as a stream before it, like dockerd."""
         opened, _ = await self._request("POST", f"/v2/{repository}/blobs/uploads/", 202)

@@ -15,6 +15,9 @@ class FakeStore:
     blob_bytes: int = 3
     manifests: int = 4
     quarantined: int = 5
+    index_paused: int = 1
+    index_failed: int = 0
+    index_recoveries: int = 6
 
 
 @dataclass
@@ -120,6 +123,9 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_index_differences_total", ()] == 3
     assert samples["atoll_index_rows_checks_total", ()] == 4
     assert samples["atoll_events_quarantined", ()] == 5
+    assert samples["atoll_index_paused", ()] == 1
+    assert samples["atoll_index_failed", ()] == 0
+    assert samples["atoll_index_recoveries_total", ()] == 6
     statuses = [labels for name, labels in samples if name == "atoll_cluster_member_status"]
     assert [tuple(dict(labels).values()) for labels in statuses] == [
         ("b", "eu", "alive"),

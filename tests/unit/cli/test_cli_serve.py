@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from node.cli import app
+from node.repair import Repair
 from node.settings import Address
 from node.startup import StartupError
 
@@ -19,8 +20,9 @@ def fake_main(monkeypatch):
     module.outcome = 0
     module.received = []
 
-    def serve(settings, *, rejoin):
+    def serve(settings, *, rejoin, repair):
         module.received.append(settings)
+        module.repair = repair
         module.rejoin = rejoin
         if isinstance(module.outcome, Exception):
             raise module.outcome
@@ -33,6 +35,20 @@ def fake_main(monkeypatch):
 
 def run(*arguments, **environ):
     return CliRunner().invoke(app, ["serve", *arguments], env=environ)
+
+
+@pytest.mark.parametrize(
+    ("flags", "repair"),
+    [
+        ([], Repair()),
+        (["--rebuild-index"], Repair(rebuild=True)),
+        (["--accept-data-loss"], Repair(accept_data_loss=True)),
+    ],
+)
+def test_nothing_is_rebuilt_or_given_up_unasked(fake_main, flags, repair):
+    """An index would be set aside that nobody wanted to lose."""
+    assert run("--data-dir", "d", *flags).exit_code == 0
+    assert fake_main.repair == repair
 
 
 def test_flags_reach_the_node(fake_main):

@@ -1,5 +1,6 @@
 """The registry's view of the index: what a change makes visible, and what it must not touch."""
 
+import asyncio
 import itertools
 import json
 import random
@@ -7,17 +8,25 @@ import random
 import pytest
 
 from cluster.model import Digest, Dot
-from node.errors import IndexFull, ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.errors import (
+    IndexDamaged,
+    IndexFull,
+    ManifestBlobUnknown,
+    ManifestInvalid,
+    StorageFailure,
+)
 from node.index import fallback, queries
 from node.index.fallback import fallback_tag
 from node.index.memory import MemoryStore
 from node.index.metadata import UNTAGGED_TOGETHER
 from node.index.opening import Index
+from node.index.writer import TRIES_MAX
 from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord, UploadRecord
 from tests.unit.index.conftest import OpenIndex, StepClock
 
 CONFIG = Digest.of(b"config")
+LAYER = Digest.of(b"layer")
 
 
 @pytest.fixture
@@ -375,16 +384,49 @@ async def test_a_failing_disk_is_an_error_and_never_not_found(open_node: OpenInd
         await index.metadata.delete_tag("lib/app", "a")
 
 
-async def test_after_a_failed_sync_nothing_is_acknowledged_again(open_node: OpenIndex):
+async def test_a_change_whose_sync_failed_is_refused_and_the_next_one_taken(open_node: OpenIndex):
+    """Broken: one error that passes, and the node takes no writes until somebody restarts it."""
     store = FailingStore()
     index = open_node(store=store)
     store.failing = True
     with pytest.raises(StorageFailure):
         await index.replica.hold(CONFIG, 6)
+    assert index.writer.trouble is not None
     store.failing = False
+    await index.replica.hold(LAYER, 5)
+    assert index.writer.trouble is None
+    assert index.writer.failed is None
+    held = {row.digest for row in index.replica.held_here()}
+    assert held == {LAYER}, "what was refused must not be there, and what was taken must"
+
+
+async def test_a_disk_that_goes_on_failing_stops_the_writer(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a broken disk is written to for ever, each change a new chance to lose something."""
+    monkeypatch.setattr("node.index.writer.RETRY_S", 60.0)
+    store = FailingStore()
+    index = open_node(store=store)
+    store.failing = True
+    for _ in range(TRIES_MAX + 1):
+        assert index.writer.failed is None
+        with pytest.raises(StorageFailure):
+            await index.replica.hold(CONFIG, 6)
+    store.failing = False
+    assert index.writer.failed is not None
     with pytest.raises(StorageFailure):
         await index.replica.hold(CONFIG, 6)
-    assert index.writer.failed is not None
+
+
+async def test_a_damaged_store_stops_the_writer_at_once(open_node: OpenIndex):
+    """Broken: events are merged with rows that are not what was written."""
+    store = FailingStore()
+    index = open_node(store=store)
+    store.trouble = IndexDamaged("a table is gone")
+    for _ in range(3):
+        with pytest.raises(IndexDamaged):
+            await index.replica.hold(CONFIG, 6)
+    assert isinstance(index.writer.failed, IndexDamaged)
 
 
 class FullStore(MemoryStore):
@@ -404,6 +446,22 @@ class FullStore(MemoryStore):
             raise IndexFull
         self.refusing = False
         super().recover()
+
+
+async def test_a_store_that_failed_is_tried_though_nobody_writes(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: /readyz says for ever what is long over, and no balancer sends anybody here."""
+    monkeypatch.setattr("node.index.writer.RETRY_S", 0.001)
+    store = FullStore()
+    index = open_node(store=store)
+    store.full = True
+    with pytest.raises(StorageFailure):
+        await index.replica.hold(CONFIG, 6)
+    store.full = False
+    async with asyncio.timeout(10):
+        while index.writer.trouble is not None:
+            await asyncio.sleep(0)
 
 
 async def test_a_full_disk_refuses_writes_until_there_is_room(open_node: OpenIndex):

@@ -1,25 +1,30 @@
 """RocksDB behind the port, where other threads meet a recovery."""
 
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import pytest
 
-from node.errors import IndexFull
+from node.errors import IndexFull, IndexPaused
 from node.index.rocks import RocksStore
 from node.index.store import Mutation
 
 
-def test_what_comes_during_a_recovery_is_refused_as_on_a_full_disk(tmp_path, monkeypatch):
+def test_what_comes_during_a_recovery_is_refused_until_it_is_over(tmp_path, monkeypatch):
     """Broken: an upload that is opened in that moment is answered 500."""
     store = RocksStore(tmp_path / "index")
     reopen = store._open
     met = []
 
-    def open_after_a_write():
+    def open_after_a_write(**_):
         for call in (
             lambda: store.write([Mutation("uploads", b"a\0", b"")]),
             lambda: store.get("uploads", b"a\0"),
             store.sync,
         ):
-            with pytest.raises(IndexFull):
+            with pytest.raises(IndexPaused):
                 call()
             met.append(call)
         reopen()
@@ -43,6 +48,9 @@ class BrokenDisk:
 
     def flush_wal(self, sync: bool) -> None:
         raise Exception("IO error: Writer has previous error.")
+
+    def latest_sequence_number(self) -> int:
+        return 0
 
     def close(self) -> None: ...
 
@@ -101,4 +109,62 @@ def test_a_sync_after_a_write_that_failed_otherwise_is_a_failure(tmp_path, monke
         store.sync()
     assert not isinstance(raised.value, IndexFull)
     monkeypatch.undo()
+    store.close()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Take every file descriptor that this process may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_lack_of_descriptors_is_survived_like_a_full_disk(tmp_path, monkeypatch):
+    """Broken: out of descriptors once, and every index write is 500 until a restart."""
+    monkeypatch.setattr("node.index.rocks._RECOVERY_PAUSE_S", 0.0)
+    store = RocksStore(tmp_path / "index")
+    store.write([Mutation("uploads", b"a\0", b"before")])
+    store.sync()
+    with no_descriptors():
+        with suppress(Exception):
+            store._families["uploads"].flush()  # as RocksDB does by itself when a table is full
+        with pytest.raises(IndexPaused, match="too many open files"):
+            store.write([Mutation("uploads", b"b\0", b"")])
+        assert isinstance(store.trouble, IndexPaused)
+        with pytest.raises(IndexPaused, match="too many open files"):
+            store.recover()
+        assert store.get("uploads", b"a\0") == b"before", "it was not closed in vain"
+    with pytest.raises(IndexPaused):
+        store.write([Mutation("uploads", b"b\0", b"")])
+    store.recover()
+    assert store.trouble is None
+    store.write([Mutation("uploads", b"b\0", b"after")])
+    store.sync()
+    store.close()
+    again = RocksStore(tmp_path / "index")
+    assert again.get("uploads", b"a\0") == b"before"
+    assert again.get("uploads", b"b\0") == b"after"
+    again.close()
+
+
+def test_a_second_attempt_waits(tmp_path, monkeypatch):
+    """Broken: under load a disk that fails is closed and opened a hundred times a second."""
+    store = RocksStore(tmp_path / "index")
+    store._failure = OSError("index storage failed")
+    store.recover()
+    store._failure = OSError("index storage failed")
+    with pytest.raises(IndexPaused):
+        store.recover()
+    store._failure = IndexFull()
+    store.recover()
     store.close()

@@ -1,0 +1,141 @@
+"""
+Opening the index of a data directory: one that is not whole is never taken for an empty one.
+
+    whole                       it is opened
+    never was one               it is made
+    damaged, or partly gone     the node does not start, and says what to do
+    the same, to be rebuilt     it is set aside, and the node joins its cluster with an empty one
+
+The blobs stay where they are; once the rows that speak of them have come from the other nodes, the
+node says anew which it holds (`node.holdings`).
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from cluster.ports import Log
+from node.datadir import name_in
+from node.errors import IndexDamaged
+from node.index.journal import RESTORING
+from node.index.mark import IndexMark
+from node.index.merkle import Sums
+from node.index.opening import index_path, needs_sums
+from node.index.rocks import RocksStore
+from node.index.store import END, FAMILIES
+from node.startup import StartupError
+
+ASIDE: Final = "index.aside-"
+"""What the name of a damaged index begins with that was set aside; nobody reads it again."""
+
+WAY_OUT: Final = (
+    "start the node once with --rebuild-index: it takes the index over from the other nodes and "
+    "keeps its blobs (docs/damage.md)"
+)
+
+_NOBODY: Final = (
+    "--rebuild-index needs another node to take the index from: give the address of one with "
+    "--join. If there is none, --accept-data-loss begins with an empty index: every tag and "
+    "manifest that no other node has is lost"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    """What an operator allows at this start."""
+
+    rebuild: bool = False
+    """Set an index aside that is not whole, and take over that of the other nodes."""
+
+    accept_data_loss: bool = False
+    """Go on without the last changes; or, to rebuild, without anybody to take the index from."""
+
+
+NO_REPAIR: Final = Repair()
+
+
+def open_store(data_dir: Path, repair: Repair, *, has_peers: bool, log: Log) -> RocksStore:
+    """
+    Open the index of *data_dir*, or make it where there never was one.
+
+    Raises:
+        StartupError: it is not whole, and may not be rebuilt. `str()` says what to do.
+        OSError: it cannot be opened for another reason.
+    """
+    path = index_path(data_dir)
+    if repair.rebuild:
+        damage = find_damage(data_dir)
+        if damage is None:
+            log.info("index not rebuilt: it is whole")
+        elif has_peers or repair.accept_data_loss:
+            log.warning("index set aside", reason=damage, directory=str(_set_aside(path)))
+        else:
+            raise StartupError(f"the index in {path} is damaged: {damage}. {_NOBODY}")
+    try:
+        if not repair.rebuild:
+            check_not_lost(data_dir)
+        store = RocksStore(path, accept_lost_changes=repair.accept_data_loss)
+    except IndexDamaged as exc:
+        raise StartupError(f"the index in {path} is damaged: {exc.reason}; {WAY_OUT}") from exc
+    if store.lost_changes:
+        log.warning("index lacks its last changes, as accepted", rows=store.lost_changes)
+    return store
+
+
+def find_damage(data_dir: Path) -> str | None:
+    """
+    Read the whole index; returns what is wrong with it, if anything is.
+
+    Raises:
+        OSError: it cannot be read for a reason that says nothing of its files.
+    """
+    try:
+        check_not_lost(data_dir)
+        path = index_path(data_dir)
+        if IndexMark(path).is_new():
+            return None
+        store = RocksStore(path, read_only=True)
+        try:
+            return _read_all(store)
+        finally:
+            store.close()
+    except IndexDamaged as exc:
+        return exc.reason
+
+
+def _read_all(store: RocksStore) -> str | None:
+    for family in FAMILIES:
+        for _ in store.scan(family, b"", END):
+            pass
+    if store.get("meta", RESTORING) is not None or needs_sums(store):
+        return None  # what a start completes by itself
+    if Sums.load(store) != Sums.recompute(store):
+        return "its rows are not those of its sums"
+    return None
+
+
+def check_not_lost(data_dir: Path) -> None:
+    """
+    Return if there is an index, or nothing that one could be missed by.
+
+    Raises:
+        IndexDamaged: there are blobs, and there is no index.
+    """
+    path = index_path(data_dir)
+    if IndexMark(path).is_unheard_of() and (name_in(data_dir) or _has_blobs(data_dir)):
+        raise IndexDamaged(f"{path} is gone, though a node has used {data_dir}")
+
+
+def _has_blobs(data_dir: Path) -> bool:
+    return any(names for _, _, names in os.walk(data_dir / "blobs"))
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename the index out of the way, and remember that a new one is to be made."""
+    target = path.with_name(f"{ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+    if path.exists():
+        path.rename(target)
+    IndexMark(path).begin()
+    return target
