@@ -33,6 +33,7 @@ from node.api.context import ApiLimits, Context
 from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
 from node.api.listener import HttpListener
 from node.api.request import Query
+from node.ballast import Ballast
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.errors import QueryInvalid
@@ -104,6 +105,7 @@ class Node:
         uploads: Uploads,
         withdrawals: Withdrawals,
         holdings: Holdings,
+        ballast: Ballast,
         http: HttpListener,
         readiness: Readiness,
         departure: Departure,
@@ -113,6 +115,7 @@ class Node:
         self._uploads = uploads
         self._withdrawals = withdrawals
         self._holdings = holdings
+        self._ballast = ballast
         self._http = http
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
@@ -127,6 +130,7 @@ class Node:
                 tasks.create_task(self._uploads.run(), name="uploads"),
                 tasks.create_task(self._withdrawals.run(), name="withdrawals"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
+                tasks.create_task(self._ballast.run(), name="ballast"),
                 tasks.create_task(self._become_ready(), name="readiness"),
                 tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
@@ -180,6 +184,8 @@ async def running(
         if not rejoin:
             datadir.refuse_left(settings.data_dir)
         clock = HybridClock(SystemClock())
+        ballast = Ballast(settings.data_dir, settings.disk_reserve_bytes, logs.get_logger("disk"))
+        ballast.make_room()
         index = _open_index(settings, name, repair, clock)
         stack.callback(index.close)
         datadir.claim(settings.data_dir, name)
@@ -246,7 +252,9 @@ async def running(
         api = _api(context, pages, metrics, settings)
         http = await _listen_http(stack, api, settings.http)
         readiness.meet("running")
-        yield Node(cluster, uploads, withdrawals, holdings, http, readiness, departure, settings)
+        yield Node(
+            cluster, uploads, withdrawals, holdings, ballast, http, readiness, departure, settings
+        )
 
 
 def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:

@@ -2,12 +2,14 @@
 
 import os
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from node.ballast import BYTES
 from node.errors import IndexFull
 from node.index.rocks import RocksStore
 from node.index.store import Mutation
@@ -108,6 +110,38 @@ async def test_others_fill_the_disk_under_the_index(disk: SmallDisk, rng: random
     node.fsck()
 
 
+@pytest.mark.parametrize("ballast", [True, False], ids=["ballast", "a little room"])
+async def test_a_node_starts_on_a_full_disk(disk: SmallDisk, rng: random.Random, ballast: bool):
+    """Broken: a node that fills its disk and is restarted serves nothing, and cannot be emptied."""
+    node = node_on(disk, _RESERVE_BYTES)
+    node.start()
+    try:
+        node.wait_ready()
+        async with registry_clients([node.http]) as [client]:
+            images = {f"v{number}": make_image(rng, [_BLOB_BYTES]) for number in range(10)}
+            for tag, image in images.items():
+                await client.push("lib/app", tag, image)
+            node.kill()
+            file = node.data_dir / "ballast"
+            assert file.stat().st_size == file.stat().st_blocks * 512 == BYTES
+            if not ballast:
+                file.unlink()
+            disk.fill(leave_bytes=0 if ballast else 4 * _MIB)
+            node.start()
+            node.wait_ready()
+            assert not file.exists()
+            for tag, image in images.items():
+                assert await client.pull("lib/app", tag) == image
+            await client.delete_tag("lib/app", "v0")
+            assert await status_of(client.push("lib/app", "new", images["v1"])) == 503
+            disk.free()
+            await client.push("lib/app", "new", images["v1"])
+            assert "v0" not in await client.tags("lib/app")
+    finally:
+        node.stop()
+    node.fsck()
+
+
 async def status_of(call) -> int:
     try:
         await call
@@ -140,3 +174,34 @@ def test_the_store_recovers_what_it_synced(disk: SmallDisk):
     again = RocksStore(disk.path / "index")
     assert all(again.get("meta", row) for row in [*rows, b"after"])
     again.close()
+
+
+def test_an_index_with_a_long_log_opens_on_a_disk_that_is_nearly_full(disk: SmallDisk):
+    """Broken: opening needs as much room as its log has, the more the longer it was."""
+    index, crashed = disk.path / "index", disk.path / "crashed"
+    store = RocksStore(index)
+    rows = {b"%d" % number: os.urandom(4000) for number in range(3000)}
+    for key, value in rows.items():
+        store.write([Mutation("meta", key, value)])
+    store.sync()
+    shutil.copytree(index, crashed)
+    shutil.copyfile(disk.path / "index.mark", disk.path / "crashed.mark")
+    store.close()
+    shutil.rmtree(index)
+    with max(crashed.glob("*.log")).open("ab") as log:
+        log.write(b"torn" * 100)  # of a write that a crash cut off
+    disk.fill(leave_bytes=2 * _MIB)
+    for number in range(3):
+        store = RocksStore(crashed)
+        assert store.sequence >= len(rows) + number
+        store.write([Mutation("meta", b"start %d" % number, b"")])
+        store.sync()
+        # Killed: what it wrote is there, and nothing was closed.
+        again = disk.path.parent / f"crashed{number}"
+        shutil.copytree(crashed, again)
+        shutil.copyfile(disk.path / "crashed.mark", disk.path.parent / f"crashed{number}.mark")
+        store.close()
+        with_room = RocksStore(again)
+        assert all(with_room.get("meta", key) == value for key, value in rows.items())
+        assert with_room.get("meta", b"start %d" % number) == b""
+        with_room.close()
