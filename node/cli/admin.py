@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -85,12 +86,14 @@ def leave(
     force: Annotated[
         bool, typer.Option("--force", help="Leave with copies that no other node has: lose them.")
     ] = False,
+    as_json: _Json = False,
 ) -> None:
     """Take a node out of its cluster for good: it drains, tells the others, and stops."""
     from node.cli.leave import leave as ask_to_leave
 
     with _told():
-        typer.echo(ask_to_leave(url, drain, timeout, confirm=_confirm(), yes=yes, force=force))
+        left = ask_to_leave(url, drain, timeout, confirm=_confirm(), yes=yes, force=force)
+        typer.echo(left.shown(as_json))
 
 
 def remove(
@@ -99,17 +102,19 @@ def remove(
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask where only that member had some blobs.")
     ] = False,
+    as_json: _Json = False,
 ) -> None:
     """Count a dead member as gone for good, so that nobody waits for it any more."""
     from node.cli.leave import remove as count_out
 
     with _told():
-        typer.echo(count_out(node, url, confirm=_confirm(), yes=yes))
+        typer.echo(count_out(node, url, confirm=_confirm(), yes=yes).shown(as_json))
 
 
 def _confirm() -> Callable[[str], bool] | None:
     """How to ask the one who typed the command; None in a script."""
-    return typer.confirm if sys.stdin.isatty() else None
+    # On standard error: the output may be read by a program.
+    return partial(typer.confirm, err=True) if sys.stdin.isatty() else None
 
 
 project = typer.Typer(

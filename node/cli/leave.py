@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 from node.cli.client import Answer, ask, ask_for
 from node.cli.errors import CommandError
+from node.cli.outcome import Outcome
 from node.cli.references import parse_url
 
 _POLL_S: Final = 0.2
@@ -31,9 +32,9 @@ def leave(
     confirm: Confirm | None,
     yes: bool = False,
     force: bool = False,
-) -> str:
+) -> Outcome:
     """
-    Ask the node at *url* to leave, and return once its peers count it no more; one line about it.
+    Ask the node at *url* to leave, and return once its peers count it no more.
 
     It serves for *drain_s* seconds more; None leaves that to the node. Where blobs would have fewer
     than `copies` copies it goes when *yes* says so, or *confirm*; None: there is nobody to ask.
@@ -65,19 +66,21 @@ def leave(
     if answer.status >= 400:
         raise CommandError(answer.error())
     if not waiting:
-        return f"{node} is leaving; nobody was connected who could take note of it"
+        told = f"{node} is leaving; nobody was connected who could take note of it"
+        return Outcome(told, {"node": node, "noted_by": []})
+    noted_by = [peer["node"] for peer in waiting]
     until = time.monotonic() + answer.document["drain_s"] + timeout_s
     while waiting := [peer for peer in waiting if _counts(peer, node)]:
         if time.monotonic() >= until:
             names = ", ".join(sorted(peer["node"] for peer in waiting))
             raise CommandError(f"{node} was asked to leave, but is still a member for {names}")
         time.sleep(_POLL_S)
-    return f"{node} has left"
+    return Outcome(f"{node} has left", {"node": node, "noted_by": noted_by})
 
 
-def remove(node: str, url: str, *, confirm: Confirm | None, yes: bool = False) -> str:
+def remove(node: str, url: str, *, confirm: Confirm | None, yes: bool = False) -> Outcome:
     """
-    Have the node at *url* count the dead member *node* out; it tells the others. One line about it.
+    Have the node at *url* count the dead member *node* out; it tells the others.
 
     Where nobody who is there has some of its blobs, it does so when *yes* says so, or *confirm*.
 
@@ -92,7 +95,7 @@ def remove(node: str, url: str, *, confirm: Confirm | None, yes: bool = False) -
         answer = ask(base, "DELETE", f"{path}?force=true")
     if answer.status >= 400:
         raise CommandError(answer.error())
-    return f"{node} is removed"
+    return Outcome(f"{node} is removed", {"node": node, "removed": True})
 
 
 def _ask(base: str, query: Mapping[str, str]) -> Answer:

@@ -208,6 +208,8 @@ async def test_every_command_prints_json_for_programs(registry: Registry):
         (("project", "set", "lib", "history_max=7", *url), "name", "lib"),
         (("project", "get", "lib", *url), "name", "lib"),
         (("project", "delete", "lib", *url), "policy", None),
+        (("remove", "us-2", *url), "node", "us-2"),
+        (("leave", "--drain", "0", *url), "noted_by", []),
     ):
         done = await atoll(*arguments)
         assert done.exit_code == 0, done
