@@ -24,6 +24,10 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── PaginationInvalid       `n` or `last` make no sense
     ├── QueryInvalid            another query parameter makes no sense
     ├── RequestMalformed        not HTTP as we know it
+    ├── HeadersTooLarge         more header fields, or larger ones, than a request may have
+    ├── UriTooLong              a target above its cap
+    ├── HttpVersionUnknown      neither HTTP/1.1 nor 1.0
+    ├── TransferCodingUnknown   a transfer coding that is not `chunked`
     ├── RouteUnknown            no such endpoint
     ├── MethodNotAllowed        the endpoint has other methods
     ├── BodyIncomplete          the client went away in the middle of a body
@@ -218,6 +222,28 @@ class BodyIncomplete(RegistryError):
 class RequestMalformed(RegistryError):
     def __init__(self) -> None:
         super().__init__("the request is not well-formed HTTP/1.1")
+
+
+class HeadersTooLarge(RegistryError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the header fields of a request may have {limit_bytes} bytes, 128 fields")
+        self.limit_bytes = limit_bytes
+
+
+class UriTooLong(RegistryError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"the target of a request may have at most {limit_bytes} bytes")
+        self.limit_bytes = limit_bytes
+
+
+class HttpVersionUnknown(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("this server speaks HTTP/1.1")
+
+
+class TransferCodingUnknown(RegistryError):
+    def __init__(self) -> None:
+        super().__init__("the only transfer coding that is understood is chunked")
 
 
 class RouteUnknown(RegistryError):

@@ -5,7 +5,6 @@ aiohttp's low-level server is used without its router: repository names hold sla
 is served stands in one table (`node.api.routes`).
 """
 
-import asyncio
 import re
 import secrets
 import time
@@ -20,8 +19,7 @@ from node.api.errors import WIRE, error_response
 from node.api.request import Query
 from node.api.requestlog import RequestLog
 from node.api.routes import Action, Target, resolve, tidy
-from node.api.sendfile import STALL_TIMEOUT_S
-from node.errors import MethodNotAllowed, StorageFailure
+from node.errors import MethodNotAllowed, RegistryError, StorageFailure
 from node.logs import get_logger, request_id
 
 Handler = Callable[[Context, web.BaseRequest, Target], Awaitable[web.StreamResponse]]
@@ -68,9 +66,6 @@ _TAKES_CONTENT: Final = frozenset(
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _READS: Final = ("GET", "HEAD")
-
-_UNWATCHED_BYTES: Final = 64 << 10
-"""Answers up to this size fit into the socket's buffers, so that nobody waits for the client."""
 
 
 class Page(NamedTuple):
@@ -170,21 +165,17 @@ class Api:
             self._observer.sent(response.content_length or 0)
         if not response.prepared and (status >= 400 or request.method not in _READS):
             response.headers["X-Request-Id"] = identity
-        if not response.prepared and (response.content_length or 0) > _UNWATCHED_BYTES:
-            await self._send(request, response)
         return response
 
-    async def _send(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Send a large answer here, as aiohttp would wait for ever for a client to read it."""
-        try:
-            async with asyncio.timeout(STALL_TIMEOUT_S):
-                await response.prepare(request)
-                await response.write_eof()
-        except ConnectionError:
-            return
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+    def refuse(self, request: web.BaseRequest, error: RegistryError) -> web.Response:
+        """The answer to what is no request; the connection ends with it."""
+        response = error_response(error, "")
+        response.force_close()
+        self._observer.request("none", "none", response.status, 0.0)
+        self._log.info(
+            "no request", status=response.status, reason=str(error), client=request.remote
+        )
+        return response
 
     def _moved(self, request: web.BaseRequest, path: str) -> web.Response:
         """

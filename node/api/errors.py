@@ -37,6 +37,10 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.PaginationInvalid: (400, "UNSUPPORTED"),
     domain.QueryInvalid: (400, "UNSUPPORTED"),
     domain.RequestMalformed: (400, "UNSUPPORTED"),
+    domain.HeadersTooLarge: (431, "UNSUPPORTED"),
+    domain.UriTooLong: (414, "UNSUPPORTED"),
+    domain.HttpVersionUnknown: (505, "UNSUPPORTED"),
+    domain.TransferCodingUnknown: (501, "UNSUPPORTED"),
     domain.RouteUnknown: (404, "UNSUPPORTED"),
     domain.MethodNotAllowed: (405, "UNSUPPORTED"),
     domain.BodyIncomplete: (400, "SIZE_INVALID"),
@@ -90,6 +94,8 @@ def error_response(error: Exception, path: str) -> web.Response:
     )
     if status in _RETRY_AFTER_S:
         response.headers["Retry-After"] = _RETRY_AFTER_S[status]
+    if isinstance(error, domain.BodyIncomplete | domain.BodyStalled):
+        response.force_close()  # where the next request would begin is not known
     if isinstance(error, domain.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, domain.UploadRangeInvalid):

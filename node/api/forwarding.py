@@ -18,7 +18,7 @@ from yarl import URL
 
 from cluster.model import NodeId
 from cluster.ports import Log
-from node.api.request import read_body
+from node.api.request import read_body, waits_for_invitation
 from node.errors import RegistryError, TooManyUploads, UploadOwnerSilent, UploadUnknown
 from node.logs import request_id
 from node.registry.upload_ids import UploadId
@@ -32,7 +32,7 @@ _SENT: Final = frozenset(
 )
 """What an upload's handlers may look at. A list of what is passed on, not of what is kept back:
 headers about one connection (RFC 9110 §7.6.1) and whatever a stranger makes up stay here. `Expect`
-is answered here, when the connection to the owner stands: the body is wanted only then."""
+is asked of the owner anew: the client is told to go on when the owner has said so."""
 
 _NOT_RETURNED: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 """Made anew for the body that was read."""
@@ -148,6 +148,7 @@ class Forwarder:
                     URL(f"http://{address}{request.rel_url.raw_path_qs}", encoded=True),
                     headers=self._headers(request),
                     data=body.pieces() if request.can_read_body else None,
+                    expect100=waits_for_invitation(request),
                     allow_redirects=False,
                 ) as answer,
             ):

@@ -197,10 +197,15 @@ def read_last_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:
     return read_chunk(request, timeout_s)
 
 
+def waits_for_invitation(request: web.BaseRequest) -> bool:
+    """Whether the client sends its body only when it is told to go on."""
+    expect = request.headers.get("Expect", "")
+    return expect.lower() == "100-continue" and request.version >= HttpVersion11
+
+
 async def _invite(request: web.BaseRequest) -> None:
     """Answer `Expect: 100-continue`: only now, when the body is really wanted."""
-    expect = request.headers.get("Expect", "")
-    if expect.lower() == "100-continue" and request.version >= HttpVersion11:
+    if waits_for_invitation(request):
         transport = request.transport
         if transport is not None:
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

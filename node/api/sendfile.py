@@ -60,6 +60,10 @@ STALL_TIMEOUT_S: Final = 60.0
 """A client that takes not one byte for so long is dropped. Long enough for a laptop that changes
 networks; short enough that dead peers behind a firewall do not pile up."""
 
+LOOKS: Final = 60
+"""How often to look within `STALL_TIMEOUT_S` whether a client takes anything. With one, what its
+kernel takes at the beginning counts as progress a whole timeout later."""
+
 _THREADS: Final = ThreadPoolExecutor(SENDER_THREADS, thread_name_prefix="atoll-sendfile")
 """Threads start on first use and belong to the process: turns are bounded, so they never delay
 its exit by more than `TURN_S`. Waiting turns queue without loss, at most one per connection."""
@@ -193,14 +197,14 @@ class _Transmission:
         """
         loop = asyncio.get_running_loop()
         since = loop.time()
-        queued = self._queued_bytes()
+        queued, stalled = self._queued_bytes(), 0
         while not await self._becomes_writable(loop):
             # The kernel reports room only when half of its queue is free, so silence alone
             # does not mean that nothing moves.
-            still_queued = self._queued_bytes()
-            if still_queued >= queued:
+            before, queued = queued, self._queued_bytes()
+            stalled = stalled + 1 if queued >= before else 0
+            if stalled >= LOOKS:
                 raise ConnectionResetError(f"the client took nothing for {STALL_TIMEOUT_S} s")
-            queued = still_queued
         if (loop.time() - since) * 1000 < PATIENCE_MS:
             self._patience_ms = PATIENCE_MS
 
@@ -208,7 +212,7 @@ class _Transmission:
         ready = loop.create_future()
         loop.add_writer(self._socket, _set_ready, ready)
         try:
-            async with asyncio.timeout(STALL_TIMEOUT_S):
+            async with asyncio.timeout(STALL_TIMEOUT_S / LOOKS):
                 await ready
         except TimeoutError:
             return False

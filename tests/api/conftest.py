@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp import web
 from yarl import URL
 
@@ -36,6 +37,11 @@ from node.registry.uploads import UploadConfig, Uploads
 from node.registry.waiting import Waits
 from node.registry.withdrawals import Withdrawals
 from tests.fakes.replicator import SoloReplicator, SoloView
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The event loop of production: how a connection ends is its business."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 class Observed:

@@ -14,6 +14,7 @@ from cluster.model import Digest
 from node.api.context import ApiLimits
 from node.api.forwarding import FORWARDED_BY, ForwardConfig
 from tests.api.conftest import AddressBook, Registry, StartRegistry
+from tests.api.wire import Wire, head
 
 DATA = bytes(range(256)) * 2000
 DIGEST = Digest.of(DATA)
@@ -294,3 +295,29 @@ async def test_only_known_headers_are_passed_on(start_registry: StartRegistry):
     assert b"Authorization: Bearer t\r\n" in head
     assert b"Content-Length: 2\r\n" in head
     assert b"Atoll-Forwarded-By: us-0\r\n" in head
+
+
+INVITED = "Expect: 100-continue"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_body_is_invited_only_when_the_owner_wants_it(
+    nodes: tuple[Registry, Registry], known: bool
+):
+    """Broken: a client is told to send a layer for an upload that nobody knows."""
+    owner, other = nodes
+    location = await owner.start_upload("lib/app")
+    if not known:
+        await owner.call("DELETE", location)
+    wire = await Wire.to(other)
+    await wire.send(head("PATCH", location, INVITED, "Content-Length: 5"))
+    if known:
+        await wire.invited()
+        await wire.send(b"hello")
+    answer = await wire.reply()
+    assert answer.status == (202 if known else 404)
+    if not known:
+        assert answer.codes == ["BLOB_UPLOAD_UNKNOWN"]
+    await wire.close()
+    if known:
+        assert (await owner.call("GET", location)).headers["Range"] == "0-4"
