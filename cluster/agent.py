@@ -18,7 +18,7 @@ The engine of one node: the parts joined together, and their tasks.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
@@ -314,6 +314,21 @@ class Cluster:
         """The connected nodes that durably have the blob, this one first."""
         return self._durability.holding(digest)
 
+    async def pause(self) -> None:
+        """
+        Tell the others that this node stops, to be back soon; see `Probing.pause`. It has to stop
+        then, and nothing may be acknowledged here any more.
+        """
+        await self._probing.pause()
+
+    def why_not_joined(self) -> str | None:
+        """What joining still waits for, a line for people; None once `is_joined`."""
+        return None if self.is_joined() else self._links.joining.waits_for
+
+    def seeds_missing(self) -> Mapping[str, str]:
+        """The seeds that have not answered yet, joined or not, and why."""
+        return self._links.joining.seeds_missing
+
     async def leave(self) -> Sequence[NodeId]:
         """
         Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
@@ -365,7 +380,9 @@ class Cluster:
         return ClusterStatistics(
             node=env.me.node,
             region=env.me.region,
+            settings=dict(env.config.settings),
             joined=self.is_joined(),
+            seeds_missing=dict(self.seeds_missing()),
             current=self._links.is_current(),
             clock_off_ms=self.clock_off_ms(),
             restoring=self._links.bootstrap.statistics(),
@@ -393,6 +410,8 @@ class Cluster:
             http=member.http,
             connected=link is not None,
             status=standing.status,
+            stopped=self._links.pausing.is_excused(member.node),
+            settings_differing=dict(self._links.agreeing.differing(member.node)),
             incarnation=standing.incarnation,
             lag_events=max(0, own - self._links.acknowledgements.acked(member.node)),
             ahead_events=0 if link is None else antientropy.behind(vector, link.have),

@@ -1,5 +1,6 @@
 """Tuning of the replication engine."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, Self
 
@@ -69,6 +70,10 @@ class ClusterConfig:
     seeds: tuple[str, ...] = ()
     """Addresses (host:port) to greet at start. One living member is enough to find all others."""
 
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings of the node that have to be the same on all, by name, as text: told in greetings and
+    compared, so that people hear where they differ."""
+
     copies: int = 2
     """Nodes that must durably have a blob or an event before it is acknowledged, this one
     included. More survive more failures at once; each one adds a transfer to every push, and the
@@ -78,6 +83,10 @@ class ClusterConfig:
     """Whether a cluster of no more than `copies` members refuses writes while one is away. True
     never has an acknowledged write on too few disks; False keeps such a cluster writable. A larger
     cluster never writes on fewer: there others can take the place of the one that is away."""
+
+    back_soon_s: float = 30.0
+    """How long a member that stopped, and said that it would be back, is not looked for. Longer
+    than a restart takes; what fails then is found that much later."""
 
     members_max: int = 256
     """Members kept in the table. When full, strangers are refused and hearsay is ignored: a peer

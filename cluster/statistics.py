@@ -1,6 +1,7 @@
 """What the engine tells about itself: counters inside, immutable snapshots outside."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cluster.model import NodeId, Region, Status
@@ -93,6 +94,12 @@ class MemberStatistics:
     status: Status
     incarnation: int
 
+    stopped: bool = False
+    """It said that it stops, to be back soon, and is not overdue."""
+
+    settings_differing: Mapping[str, str] = field(default_factory=dict)
+    """Its settings that have to be those of this node, and are not."""
+
     lag_events: int
     """Events of this node that the member is not known to have."""
 
@@ -106,7 +113,13 @@ class ClusterStatistics:
 
     node: NodeId
     region: Region
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The settings of this node that have to be the same on every one."""
+
     joined: bool
+
+    seeds_missing: Mapping[str, str] = field(default_factory=dict)
+    """Addresses in `join` at which nobody has answered yet, and why."""
 
     current: bool
     """Whether reads are answered here without asking: a lease from every member of the region."""

@@ -24,6 +24,8 @@ def watch(
     readiness.watch("index", lambda: _why_failed(index))
     readiness.watch("index", lambda: _RESTORING if cluster.is_restoring() else None)
     readiness.watch("index", lambda: _DAMAGED if cluster.is_damaged() else None)
+    readiness.watch("cluster", cluster.why_not_joined)
+    readiness.remark("join", lambda: _who_is_missing(cluster))
     readiness.watch("clock", lambda: _why_off(cluster))
     readiness.watch_writes("copies", lambda: _why_few(cluster))
     readiness.watch_writes("index", lambda: _why_unwritable(index))
@@ -46,6 +48,11 @@ def _why_unwritable(index: Index) -> str | None:
     """Why the index takes no writes, though it is read."""
     trouble = index.writer.trouble
     return str(trouble) if isinstance(trouble, IndexFull) else None
+
+
+def _who_is_missing(cluster: Cluster) -> str | None:
+    missing = sorted(cluster.seeds_missing().items())
+    return "; ".join(f"{seed} does not answer: {reason}" for seed, reason in missing) or None
 
 
 def _why_off(cluster: Cluster) -> str | None:

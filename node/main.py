@@ -140,6 +140,8 @@ class Node:
             if self._departure.begun:
                 self._mark_left()
                 await self._cluster.leave()
+            else:
+                await self._cluster.pause()
             for task in work:
                 task.cancel()
 
@@ -353,6 +355,7 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
     return ClusterConfig(
         cluster=settings.cluster,
         seeds=tuple(str(seed) for seed in settings.seeds),
+        settings=settings.shared,
         copies=settings.copies,
         refuse_degraded=settings.degraded_writes == "refuse",
         join_timeout_s=settings.join_timeout_s,

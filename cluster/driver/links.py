@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import Protocol
 
 from cluster.clock import MAX_OFFSET_MS
+from cluster.driver.agreeing import Agreeing
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link, PullBegun
+from cluster.driver.pausing import Pausing
 from cluster.driver.seeking import Seeking
+from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import (
     ClusterError,
@@ -32,20 +34,6 @@ from cluster.model import Dot, Greeting, Member, NodeId, Origin, Rumour, Status,
 from cluster.peering import Peer, Transport
 from cluster.waiting.groups import first_of, task_group
 from cluster.waiting.pulse import Pulse
-
-
-class Watcher(Protocol):
-    """Who wants to know what the links find out about members (`driver.probing`)."""
-
-    def met(self, member: Member) -> None:
-        """*member* spoke for itself, or was heard of for the first time."""
-        ...
-
-    def link_up(self, node: NodeId) -> None: ...
-
-    def doubted(self, node: NodeId) -> None:
-        """The link is lost, or a greeting on it was not answered in time."""
-        ...
 
 
 class Links:
@@ -73,6 +61,8 @@ class Links:
         self.acknowledgements = Acknowledgements(env.config.copies)
         self.leasing = Leasing(env, self.members, self.joining, self.acknowledgements)
         self.absences = Absences()
+        self.pausing = Pausing(env, self.members, self.absences)
+        self.agreeing = Agreeing(env)
         self.clocks = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
         self.forwarding = Forwarding(env, self)
         self.changes = Pulse()
@@ -132,6 +122,7 @@ class Links:
         node, status = after.member.node, after.standing.status
         if status is Status.LEFT:
             self.joining.excuse(node)
+            self.agreeing.forget(node)
             self.clocks.forget(node)
             news = before is None or before.standing.status is not Status.LEFT
             if news and after.member.region == self._env.me.region:
@@ -204,7 +195,9 @@ class Links:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
         self.leasing.hear(member, have)
+        self.agreeing.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
+            self.absences.end_excuse(member.node)
             self._end_run_of(before)
         news = (member, *self.members.hear(known))
         for new in news:
@@ -219,7 +212,7 @@ class Links:
             link.leaving = greeting.leaving
             if changed:
                 self.changes.beat()
-        elif member.node in self._kept:
+        elif member.node in self._kept and not self.pausing.is_excused(member.node):
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
         if (greeting.joined or greeting.began) and self.joining.vouch(member.node):
@@ -240,6 +233,7 @@ class Links:
             began=dict(self._env.records.began),
             joined=self.joining.joined,
             leaving=self.leaving,
+            settings=dict(self._env.config.settings),
         )
 
     async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
@@ -363,6 +357,11 @@ class Links:
         else:
             await asyncio.sleep(self._env.config.antientropy_interval_s)
 
+    def note_ending(self, node: NodeId, epoch: int) -> None:
+        """*node* ends the run *epoch*, and means to be back soon."""
+        if self.pausing.begin(node, epoch):
+            self.report_unreachable(node, PeerUnreachable(f"{node} stopped, to be back soon"))
+
     def _end_run_of(self, member: Member) -> None:
         """*member* has started anew: what its last run said of itself need not hold any more."""
         self.acknowledgements.forget(member.node)
@@ -394,7 +393,8 @@ class Links:
                 # The peer or the local disk failed: both may be back at the next attempt.
                 if isinstance(exc, ClusterError):
                     self._hindered.discard(node)
-                reason = self.note_failure(exc, reason, peer=node)
+                if not self.pausing.is_excused(node):
+                    reason = self.note_failure(exc, reason, peer=node)
                 self.joining.failed(node)
                 self.changes.beat()
             if self._stopping or self.members.status(node) in (None, Status.LEFT):
@@ -404,7 +404,7 @@ class Links:
                 self._hindered.discard(node)
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(backoff.next_s()):
+                async with asyncio.timeout(max(backoff.next_s(), self.pausing.patience_s(node))):
                     await kick.wait()
 
     async def _session(self, node: NodeId, backoff: Backoff) -> None:
@@ -435,7 +435,8 @@ class Links:
                 raise
             except ClusterError as exc:
                 self._env.counters.links_lost += 1
-                self._env.log.warning("link lost", peer=node, reason=str(exc))
+                if not self.pausing.is_excused(node):
+                    self._env.log.warning("link lost", peer=node, reason=str(exc))
                 raise
             finally:
                 self._take_down(link)

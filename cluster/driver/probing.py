@@ -5,7 +5,7 @@ import math
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from contextvars import Context
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from cluster.driver.links import Links
 from cluster.driver.remembering import Remembering
@@ -37,10 +37,13 @@ from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Stat
 from cluster.peering import Transport
 from cluster.waiting.groups import task_group
 
+_PAUSE_LIMIT_S: Final = 1.0
+"""How long a node that stops waits for its members to take note."""
+
 
 class Probing:
     """
-    Carries out what `membership.detector` decides. Implements `links.Watcher`.
+    Carries out what `membership.detector` decides. Implements `watcher.Watcher`.
 
     Calls run side by side and are bounded by the members: one probe and its helpers, one message
     of news and one exchange of tables for each at a time.
@@ -53,7 +56,7 @@ class Probing:
         self._links = links
         self._transport = transport
         self._remembering = remembering
-        self._detector = Detector(links.members, env.config, env.rng, env.counters)
+        self._detector = Detector(links.members, env.config, env.rng, env.counters, links.absences)
         self._busy: set[tuple[str, NodeId]] = set()
         self._contested: set[int] = set()
         self._earlier = asyncio.Event()
@@ -106,6 +109,8 @@ class Probing:
         cluster = self._env.config.cluster
         if request.cluster != cluster:
             raise WrongCluster(f"this is cluster {cluster!r}, not {request.cluster!r}")
+        if request.ending:
+            self._links.note_ending(request.sender, request.ending)
         self._feed(Heard(request.rumours))
         reached = True
         if request.target is not None and request.target != self._env.me.node:
@@ -128,6 +133,17 @@ class Probing:
         noted = [m.node for m, call in zip(members, calls, strict=True) if call.result()]
         self._env.log.info("left", noted=len(noted), connected=len(members))
         return noted
+
+    async def pause(self) -> None:
+        """
+        Say to every connected member that this run ends, and that the node means to be back soon.
+
+        Who does not hear of it finds out as of any failure.
+        """
+        epoch = self._env.me.epoch
+        async with task_group() as group:
+            for member in self._links.members.connected():
+                _ = group.create_task(self._call(member, _PAUSE_LIMIT_S, (), ending=epoch))
 
     def remove(self, node: NodeId) -> bool:
         """Count a dead member as one that left; returns whether it was dead."""
@@ -245,6 +261,7 @@ class Probing:
         *,
         target: NodeId | None = None,
         whole: bool = False,
+        ending: int = 0,
     ) -> ProbeReply | None:
         """
         One probe call; None without an answer of that member within *limit_s*.
@@ -253,7 +270,7 @@ class Probing:
         nothing of the member.
         """
         env = self._env
-        request = ProbeRequest(env.config.cluster, env.me.node, target, rumours, whole)
+        request = ProbeRequest(env.config.cluster, env.me.node, target, rumours, whole, ending)
         linked = self._links.peer(member.node)
         peer = linked or self._transport.connect(member.rpc)
         try:

@@ -101,6 +101,7 @@ class Seeking:
                 greeting = await self._links.first_greeting(peer)
             except ClusterError as exc:
                 reason = self._links.note_failure(exc, reason, seed=seed)
+                self._joining.unanswered(seed, str(exc))
                 if isinstance(exc, WrongCluster) and not self._joining.joined:
                     self._joining.refused(seed, str(exc))
                     self._check_rejection(final=False)

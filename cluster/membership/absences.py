@@ -1,4 +1,4 @@
-"""Since when members have been away. Pure."""
+"""Since when members have been away, and who said that it would be. Pure."""
 
 from collections.abc import Iterable
 
@@ -15,6 +15,7 @@ class Absences:
 
     def __init__(self) -> None:
         self._since: dict[NodeId, float] = {}
+        self._excused: dict[NodeId, float] = {}
 
     def begin(self, node: NodeId, now: float) -> None:
         """Note that *node* has no link at *now*; nothing new of one that had none before."""
@@ -31,3 +32,19 @@ class Absences:
     def recent(self, members: Iterable[Member], wait_s: float, now: float) -> list[Member]:
         """Those of *members* that have been away for less than *wait_s*."""
         return [m for m in members if now - self.since(m.node, now) < wait_s]
+
+    def excuse(self, node: NodeId, until: float) -> None:
+        """Note that *node* said it stops, and would be back; nobody looks for it *until* then."""
+        self._excused[node] = until
+
+    def end_excuse(self, node: NodeId) -> None:
+        """Note that *node* is back."""
+        self._excused.pop(node, None)
+
+    def is_excused(self, node: NodeId, now: float) -> bool:
+        """Whether *node* said that it would be away, and is not overdue."""
+        until = self._excused.get(node)
+        if until is not None and now >= until:
+            del self._excused[node]
+            return False
+        return until is not None

@@ -18,6 +18,7 @@ from typing import assert_never
 
 from cluster.config import ClusterConfig, MembershipConfig
 from cluster.membership import precedence
+from cluster.membership.absences import Absences
 from cluster.membership.awareness import Awareness
 from cluster.membership.members import Members
 from cluster.membership.rumours import RumourQueue
@@ -84,9 +85,16 @@ class Detector:
     """
 
     def __init__(
-        self, members: Members, config: ClusterConfig, rng: Chance, counters: Counters
+        self,
+        members: Members,
+        config: ClusterConfig,
+        rng: Chance,
+        counters: Counters,
+        absences: Absences | None = None,
     ) -> None:
+        """Members that *absences* excuse are not looked for."""
         self._members = members
+        self._absences = absences or Absences()
         self._config = config
         self._rng = rng
         self._counters = counters
@@ -257,7 +265,8 @@ class Detector:
         # Bad health lengthens the wait for an answer, not the time to the next probe: those that
         # are answered are how it ends.
         scope.next_at = now + scope.tuning.probe_interval_s
-        node = scope.schedule.next({member.node for member in self._watched(scope)})
+        watched = (member.node for member in self._watched(scope))
+        node = scope.schedule.next({n for n in watched if not self._absences.is_excused(n, now)})
         if node is not None:
             self._probe(node, now)
 
@@ -280,7 +289,8 @@ class Detector:
         Something is wrong with the link to *node*: see at once whether it lives. In a larger
         region this bounds the time until somebody looks, which is a matter of luck otherwise.
         """
-        if self._members.status(node) in (Status.ALIVE, Status.SUSPECT):
+        excused = self._absences.is_excused(node, now)
+        if not excused and self._members.status(node) in (Status.ALIVE, Status.SUSPECT):
             self._probe(node, now)
 
     def _reached(self, number: int) -> None:
@@ -342,6 +352,8 @@ class Detector:
         and that of the target, when nobody else could be asked, count against it.
         """
         attempt = self._attempts.pop(number)
+        if self._absences.is_excused(attempt.target, now):
+            return
         silent = sum(not answered for answered in attempt.helpers.values())
         if not attempt.helpers and not refused:
             silent = 1

@@ -1,6 +1,6 @@
 """Has this node heard enough to serve? Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cluster.model import NodeId
 
@@ -24,6 +24,7 @@ class Joining:
         self._over = not self._ungreeted
         self._met = False
         self._refusals: dict[str, str] = {}
+        self._unanswered: dict[str, str] = {}
         self._remembered: dict[NodeId, bool] = {}
 
     @property
@@ -38,11 +39,33 @@ class Joining:
     def greeted(self, seed: str, node: NodeId | None) -> None:
         """Note who answers at *seed*; None when it is this node itself."""
         self._ungreeted.discard(seed)
+        self._unanswered.pop(seed, None)
         self._refusals.pop(seed, None)
         if node is not None:
             self._met = True
             self._awaited.add(node)
         self._settle()
+
+    @property
+    def seeds_missing(self) -> Mapping[str, str]:
+        """The seeds that have not answered, and why as far as is known."""
+        return {seed: self._unanswered.get(seed, "not asked yet") for seed in self._ungreeted}
+
+    @property
+    def waits_for(self) -> str:
+        """What joining still waits for, a line for people."""
+        missing = sorted(self.seeds_missing.items())
+        told = [f"{seed} in join does not answer: {reason}" for seed, reason in missing]
+        uncaught = sorted(self._uncaught())
+        if uncaught:
+            told.append(f"catching up with {', '.join(uncaught)}")
+        if self.knows_nothing and not told:
+            told.append("nobody who answers has an index, or has joined")
+        return "; ".join(told) or "starting"
+
+    def unanswered(self, seed: str, reason: str) -> None:
+        """Note why *seed* does not take this node in."""
+        self._unanswered[seed] = reason
 
     def refused(self, seed: str, reason: str) -> None:
         """Note that *seed* answers, and will not have this node in its cluster."""

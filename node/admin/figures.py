@@ -43,6 +43,7 @@ class ClusterFigures:
     comparisons: int
     differences: int
     rows_checks: int
+    settings_differing: int
     member_statuses: tuple[tuple[str, str, str], ...]
     """Node, region and status of every other member."""
 
@@ -72,6 +73,7 @@ class ClusterFigures:
             comparisons=statistics.totals.comparisons,
             differences=statistics.totals.differences,
             rows_checks=statistics.totals.rows_checks,
+            settings_differing=sum(bool(m.settings_differing) for m in statistics.members),
             member_statuses=tuple(
                 (member.node, member.region, member.status.value) for member in statistics.members
             ),

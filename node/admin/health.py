@@ -36,6 +36,7 @@ class Readiness:
         self._told: dict[str, str | None] = dict.fromkeys(conditions, "starting")
         self._watched: dict[str, list[Check]] = {}
         self._watched_writes: dict[str, list[Check]] = {}
+        self._remarks: dict[str, list[Check]] = {}
 
     def meet(self, condition: str) -> None:
         """Say that *condition* holds now."""
@@ -60,6 +61,10 @@ class Readiness:
         that of a check before what was told.
         """
         self._watched.setdefault(condition, []).append(check)
+
+    def remark(self, name: str, check: Check) -> None:
+        """Show what *check* has to say, if anything; it stops nothing."""
+        self._remarks.setdefault(name, []).append(check)
 
     def watch_writes(self, condition: str, check: Check) -> None:
         """The same for a condition without which the node serves reads and takes no writes."""
@@ -95,11 +100,14 @@ class Readiness:
         """
         conditions, writes = self._conditions(), self._writes()
         bad = _reasons(conditions) | (_reasons(writes) if for_writes else {})
-        body = {
+        body: dict[str, object] = {
             "status": "unavailable" if bad else "ready",
             "conditions": {name: why or "ok" for name, why in conditions.items()},
             "writes": {name: why or "ok" for name, why in writes.items()},
         }
+        remarks = {name: _first(checks) for name, checks in self._remarks.items()}
+        if told := _reasons(remarks):
+            body["remarks"] = told
         return Answer(503 if bad else 200, msgspec.json.encode(body))
 
     def _conditions(self) -> dict[str, str | None]:

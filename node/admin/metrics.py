@@ -147,6 +147,11 @@ class ClusterStatistics(Protocol):
     def rows_checks(self) -> int: ...
 
     @property
+    def settings_differing(self) -> int:
+        """Members with other settings, of those that have to be the same."""
+        ...
+
+    @property
     def member_statuses(self) -> Sequence[tuple[str, str, str]]:
         """Node, region and status of every other member."""
         ...
@@ -205,6 +210,11 @@ _STORE: Final = (
 _CLUSTER: Final = (
     _Figure("atoll_cluster_members", "Members known, this node included.", "members_known"),
     _Figure("atoll_cluster_peers_connected", "Peers connected now.", "peers_connected"),
+    _Figure(
+        "atoll_cluster_settings_differing_members",
+        "Members whose `copies` or other shared settings are not this node's.",
+        "settings_differing",
+    ),
     _Figure(
         "atoll_cluster_events_unpushed",
         "Own events that the slowest connected peer lacks.",

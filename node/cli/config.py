@@ -170,6 +170,8 @@ def _entry(name: str) -> str:
         ("Flag", f"`{flag_of(name)}`"),
         ("Environment", f"`{env_of(name)}`"),
     ]
+    if spec.shared:
+        rows.append(("On every node", "the same; where it is not, nodes say so"))
     listed = "".join(f"- {label}: {text}\n" for label, text in rows)
     return f"{_paragraph(spec.doc)}\n{listed}\n{_paragraph(spec.why)}"
 

@@ -38,6 +38,9 @@ class Spec(NamedTuple):
     shown_default: str | None = None
     """What documentation prints where the default depends on the machine."""
 
+    shared: bool = False
+    """Whether it has to be the same on every node of a cluster."""
+
 
 def default_node_name(host_name: str) -> str:
     """Make a valid node name of a host name: its first label, lower case, odd characters as -."""
@@ -51,9 +54,15 @@ def this_host() -> str:
 
 
 def _about(
-    kind: Kind, doc: str, *, why: str, unit: str = "", shown_default: str | None = None
+    kind: Kind,
+    doc: str,
+    *,
+    why: str,
+    unit: str = "",
+    shown_default: str | None = None,
+    shared: bool = False,
 ) -> dict[str, Spec]:
-    return {"spec": Spec(kind, doc, why, unit, shown_default)}
+    return {"spec": Spec(kind, doc, why, unit, shown_default, shared)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +152,7 @@ class Settings:
             "Nodes that must hold a push durably before it is acknowledged.",
             why="Two survive the loss of any one node; each more costs disk and push latency.",
             unit="nodes",
+            shared=True,
         ),
     )
     degraded_writes: str = field(
@@ -154,6 +164,7 @@ class Settings:
             "clusters wait, and then answer 503. With `refuse` a node that is connected with too "
             "few others for `copies` answers 503 at once, before anything is written, whatever the "
             "size of its cluster: one that has no other members takes no writes.",
+            shared=True,
         ),
     )
     log_level: str = field(
@@ -188,6 +199,7 @@ class Settings:
             "Largest manifest to accept.",
             why="What the distribution specification asks of every registry; more costs memory.",
             unit="bytes",
+            shared=True,
         ),
     )
     upload_expiry_s: float = field(
@@ -215,6 +227,7 @@ class Settings:
             "Largest blob to accept; 0 for no limit but the disk.",
             why="Model and data images reach hundreds of gigabytes.",
             unit="bytes",
+            shared=True,
         ),
     )
     chunk_min_bytes: int = field(
@@ -299,6 +312,11 @@ class Settings:
     def rpc_advertised(self) -> Address:
         """Where the other nodes reach this one; never a wildcard once loaded."""
         return self.rpc if self.advertise_rpc is None else self.advertise_rpc
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """The settings that have to be the same on every node, as text."""
+        return {name: str(getattr(self, name)) for name in NAMES if spec_of(name).shared}
 
     @property
     def drain_s(self) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import random
 import signal
 import socket
@@ -188,6 +189,13 @@ async def test_a_restart_behind_a_load_balancer_is_not_noticed(tmp_path: Path, r
             print(f"{sum(counts)} requests, {proxy.served}, {len(failures)} failed")
             assert failures == []
             assert min(proxy.served.values()) > 0
+        complaints = [
+            event
+            for node in cluster.nodes
+            for line in node.log.read_text().splitlines()
+            if (event := json.loads(line)["event"]) in ("member dead", "link lost")
+        ]
+        assert complaints == [], "a clean restart is no failure"
 
 
 async def _keep_asking(

@@ -91,3 +91,14 @@ def test_a_node_that_takes_no_write_still_serves_reads():
     readiness.require("cluster", "starting")
     assert readiness.readyz(for_writes=True).status == 503, "writes need the rest as well"
     assert not readiness.writable
+
+
+def test_a_remark_is_shown_and_stops_nothing():
+    """An address in `join` at which nobody is would keep a node down, or stay unknown."""
+    readiness, told = Readiness("cluster"), [None]
+    readiness.meet("cluster")
+    readiness.remark("join", lambda: told[0])
+    assert "remarks" not in json.loads(readiness.readyz().body)
+    told[0] = "10.0.0.9:6000 does not answer"
+    assert json.loads(readiness.readyz().body)["remarks"] == {"join": told[0]}
+    assert readiness.readyz().status == 200

@@ -42,6 +42,7 @@ class FakeCluster:
     comparisons: int = 15
     differences: int = 3
     rows_checks: int = 4
+    settings_differing: int = 1
     member_statuses: tuple = (("b", "eu", "alive"), ("c", "us", "dead"))
 
 

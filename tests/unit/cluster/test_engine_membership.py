@@ -356,3 +356,103 @@ async def test_probing_the_unknown_for_somebody_reaches_nobody():
         probe = a.cluster.service.on_probe
         assert not (await probe(ProbeRequest("test", NodeId("x"), NodeId("nobody")))).reached
         assert (await probe(ProbeRequest("test", NodeId("x"), NodeId("a")))).reached
+
+
+def complaints(engine: Engine) -> list[str]:
+    return [line.event for line in engine.log.lines if line.level in ("warning", "error")]
+
+
+async def test_a_member_that_says_it_is_back_soon_is_neither_suspected_nor_complained_of():
+    """Broken: each clean restart looks like a death in the logs of all others, and wakes people."""
+    async with fleet() as ships:
+        # Silence would be noticed within half a second.
+        a, b, c = await ships.trio(**FAST_DETECTOR)
+        for each in (a, b):
+            each.log.lines.clear()
+        await c.cluster.pause()
+        # At once, so that nobody chooses it for copies or fetches from it.
+        await a.until_connected("b")
+        await b.until_connected("a")
+        await ships.kill(c)
+        stopped = [m.stopped for m in a.cluster.statistics().members if m.node == "c"]
+        assert (stopped, status(a, "c")) == ([True], Status.ALIVE)
+        probes = ships.network.count("probe")
+        await ships.until(lambda: ships.network.count("probe") > probes + 20)
+        assert status(a, "c") is status(b, "c") is Status.ALIVE
+        ships.next_run(c)
+        await a.until_connected("b", "c")
+        await b.until_connected("a", "c")
+        assert not any(m.stopped for m in a.cluster.statistics().members)
+        for each in (a, b):
+            assert complaints(each) == []
+            assert len(each.log.named("member stops for a moment")) == 1
+            totals = each.cluster.statistics().totals
+            assert (totals.suspicions, totals.deaths) == (0, 0)
+
+
+async def test_who_is_not_back_in_time_is_found_as_anybody_else():
+    """Broken: a node that never came back is waited for as if it lived."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST_DETECTOR, back_soon_s=0.2)
+        await c.cluster.pause()
+        await ships.kill(c)
+        await until_status(ships, "c", Status.DEAD, a, b)
+        assert len(a.log.named("member dead")) == 1
+
+
+async def test_a_goodbye_of_an_earlier_run_is_no_goodbye():
+    """Broken: a message that was late hides the death of a node that has just started."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio()
+        late = ProbeRequest("test", NodeId("c"), ending=c.member.epoch)
+        await ships.kill(c)
+        await a.until_connected("b")
+        ships.next_run(c)
+        await a.until_connected("b", "c")
+        await a.cluster.service.on_probe(late)
+        assert a.connected() == {"b", "c"}
+        assert a.log.named("member stops for a moment") == []
+
+
+async def test_other_settings_of_a_member_are_noticed_until_they_are_the_same():
+    """Broken: one node takes a push for durable with one copy, and nobody knows."""
+    async with fleet() as ships:
+        a, b = await ships.pair(settings={"copies": "2", "degraded_writes": "accept"})
+        assert a.log.named("settings differ from a member's") == []
+        await ships.kill(b)
+        await a.until_connected()
+        b.config = replace(b.config, settings={"copies": "1", "younger": "x"})
+        ships.next_run(b)
+        await a.until_connected("b")
+        (line,) = a.log.named("settings differ from a member's")
+        assert line.level == "warning"
+        assert line.fields == {"peer": "b", "there": {"copies": "1"}, "here": {"copies": "2"}}
+        (seen,) = a.cluster.statistics().members
+        assert seen.settings_differing == {"copies": "1"}
+        (seen,) = b.cluster.statistics().members
+        assert seen.settings_differing == {"copies": "2"}
+        await ships.kill(b)
+        await a.until_connected()
+        b.config = replace(b.config, settings={"copies": "2"})
+        ships.next_run(b)
+        await a.until_connected("b")
+        (seen,) = a.cluster.statistics().members
+        assert seen.settings_differing == {}
+        assert len(a.log.named("settings are those of the member again")) == 1
+
+
+async def test_who_does_not_answer_in_join_is_named_with_the_reason():
+    """Broken: an operator with a typing error in `join` sees a node that is starting, for ever."""
+    async with fleet() as ships:
+        a = ships.add("a", seeds=("nobody:1", "b:1"))
+        other = ships.add("b", cluster="another")
+        ships.start(other)
+        assert a.cluster.why_not_joined() is not None
+        ships.start(a)
+        await ships.until(lambda: "not asked yet" not in str(a.cluster.seeds_missing()))
+        missing = a.cluster.seeds_missing()
+        assert set(missing) == {"nobody:1", "b:1"}
+        assert "this is cluster 'another', not 'test'" in missing["b:1"]
+        told = a.cluster.why_not_joined()
+        assert told is not None
+        assert "nobody:1 in join does not answer" in told
