@@ -30,6 +30,7 @@ from node.admin.health import Readiness
 from node.admin.metrics import Metrics
 from node.api.app import Api, Page
 from node.api.context import ApiLimits, Context
+from node.api.cors import Cors
 from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
 from node.api.listener import HttpListener
 from node.api.request import Query
@@ -241,6 +242,7 @@ async def running(
             cluster=view,
             forwarder=forwarder,
             limits=_limits(settings),
+            cors=Cors(settings.cors_origins),
             departures=departure,
             check_room=has_room,
         )

@@ -129,16 +129,10 @@ class Api:
         failure: Exception | None = None
         status = 499  # the client closed the connection, as nginx has it
         try:
-            path = request.rel_url.raw_path
-            tidied = tidy(path)
-            page = self._pages.get(tidied)
-            target = None if page is not None else resolve(request.method, tidied)
-            if tidied != path:
-                response = self._moved(request, tidied)
-            elif page is not None:
-                response = self._show(request, page)
+            target = self._answer_or_target(request)
+            if isinstance(target, web.Response):
+                response = target
             else:
-                assert target is not None
                 action = target.action
                 if target.action in _TAKES_CONTENT:
                     self._context.check_room()
@@ -163,6 +157,8 @@ class Api:
             response.force_close()
         if request.method != "HEAD":
             self._observer.sent(response.content_length or 0)
+        if not response.prepared:
+            response.headers.update(self._context.cors.fields(request))
         if not response.prepared and (status >= 400 or request.method not in _READS):
             response.headers["X-Request-Id"] = identity
         return response
@@ -176,6 +172,22 @@ class Api:
             "no request", status=response.status, reason=str(error), client=request.remote
         )
         return response
+
+    def _answer_or_target(self, request: web.BaseRequest) -> web.Response | Target:
+        """What the request is aimed at; or the answer, where that is no endpoint of the API."""
+        preflight = self._context.cors.preflight(request)
+        if preflight is not None:
+            return preflight
+        path = request.rel_url.raw_path
+        tidied = tidy(path)
+        page = self._pages.get(tidied)
+        target = None if page is not None else resolve(request.method, tidied)
+        if tidied != path:
+            return self._moved(request, tidied)
+        if page is not None:
+            return self._show(request, page)
+        assert target is not None
+        return target
 
     def _moved(self, request: web.BaseRequest, path: str) -> web.Response:
         """

@@ -26,6 +26,7 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
     size = await context.pull.blob_size(target.repository, digest)
     fields = headers.content(digest, "application/octet-stream", immutable=True)
     fields["Accept-Ranges"] = "bytes"
+    fields.update(context.cors.fields(request))  # it is sent from here, not by who called
     if headers.matches_etag(request.headers.get(hdrs.IF_NONE_MATCH), digest):
         return web.Response(status=304, headers=fields)
     if request.method == "HEAD":

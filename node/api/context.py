@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from cluster.model import NodeId
+from node.api.cors import Cors
 from node.api.forwarding import Forwarder
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.links import Links
@@ -64,6 +65,8 @@ class Context:
     forwarder: Forwarder
     limits: ApiLimits
     departures: Departures
+    cors: Cors
+    """What pages of other sites may read."""
     access_of: Callable[[web.BaseRequest], Access] = lambda _: UNRESTRICTED
     """What the sender of a request may do."""
     check_room: Callable[[], None] = lambda: None

@@ -66,7 +66,7 @@ def select(field: str | None, size: int) -> Selection:
     asked = None if field is None else _asked(field, size)
     if not asked:
         return Selection(200, {}, (Part(b"", 0, size),), b"")
-    spans = _joined(asked)
+    spans = _joined(asked) if len(asked) > 1 else asked
     if len(spans) == 1:
         [span] = spans
         fields = {"Content-Range": _content_range(span, size)}

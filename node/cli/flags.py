@@ -45,7 +45,7 @@ def _option(name: str) -> inspect.Parameter:
         metavar=_metavar(name),
         show_default=False,
     )
-    repeatable = name == "join"
+    repeatable = name in ("join", "cors_origins")
     annotation: Any = list[str] | None if repeatable else str | None
     return _keyword(name, Annotated[annotation, info])
 
@@ -69,6 +69,8 @@ def _metavar(name: str) -> str:
     match name:
         case "http" | "rpc" | "advertise_http" | "advertise_rpc" | "join":
             return "HOST:PORT"
+        case "cors_origins":
+            return "ORIGIN"
         case "data_dir":
             return "DIR"
         case "region" | "node" | "cluster":

@@ -206,6 +206,60 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Origins:
+    """
+    Origins of web pages, as browsers write them: an array in TOML, commas, a repeated flag.
+
+    `*` is every origin, and then needs no other. `null` is refused: every sandboxed page has it.
+    """
+
+    most: int
+
+    @property
+    def accepts(self) -> str:
+        return f"http(s)://HOST[:PORT], up to {self.most} times, or *"
+
+    def parse(self, raw: object) -> tuple[str, ...]:
+        texts = _texts(raw, "origins")
+        if len(texts) > self.most:
+            raise ValueError(f"has {len(texts)} origins, and {self.most} are enough")
+        if "*" in texts and len(texts) > 1:
+            raise ValueError("names * and others: * is all of them, and grants less to each")
+        return tuple(dict.fromkeys(map(_parse_origin, texts)))
+
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _parse_origin(text: str) -> str:
+    """An origin in the one form that browsers send (RFC 6454 §6.2)."""
+    if text == "*":
+        return text
+    scheme, separator, rest = text.lower().partition("://")
+    if not separator or scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"must be origins such as https://ui.example.com, not {text!r}")
+    if re.search(r":[0-9]+$", rest) is None:
+        return f"{scheme}://{_bracketed(_parse_host(rest))}"
+    address = Address.parse(rest)
+    if address.port == _DEFAULT_PORTS[scheme]:
+        return f"{scheme}://{_bracketed(address.host)}"
+    return f"{scheme}://{address}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _texts(raw: object, what: str) -> list[str]:
+    """The items of an array, or of text with commas; repeated flags may hold commas too."""
+    items = [raw] if isinstance(raw, str) else raw
+    if not isinstance(items, list | tuple):
+        raise ValueError(f"must be an array of {what}, not {raw!r}")
+    parts = (part.strip() for item in items for part in _text(item).split(","))
+    return [part for part in parts if part]
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoints:
     """Several HOST:PORT: an array in TOML, commas in the environment, a repeated flag."""
 
@@ -216,11 +270,8 @@ class Endpoints:
         return f"HOST:PORT, up to {self.most} times"
 
     def parse(self, raw: object) -> tuple[Address, ...]:
-        items = [raw] if isinstance(raw, str) else raw
-        if not isinstance(items, list | tuple):
-            raise ValueError(f"must be an array of HOST:PORT, not {raw!r}")
-        # Repeated flags may hold commas too; the order is kept, duplicates are not.
-        texts = [part for item in items for part in _text(item).split(",") if part.strip()]
+        texts = _texts(raw, "HOST:PORT")
         if len(texts) > self.most:
             raise ValueError(f"has {len(texts)} addresses, and {self.most} are enough")
+        # The order is kept, duplicates are not.
         return tuple(dict.fromkeys(map(Address.parse, texts)))

@@ -15,6 +15,7 @@ from node.settings.kinds import (
     Kind,
     Name,
     OneOf,
+    Origins,
     Seconds,
     Whole,
 )
@@ -25,6 +26,7 @@ DRAIN_S: Final = 5.0
 """How long a node serves on once told to stop, where somebody may be looking from outside."""
 
 _JOIN_MAX: Final = 64
+_ORIGINS_MAX: Final = 64
 _DAY_S: Final = 86_400.0
 
 
@@ -108,6 +110,16 @@ class Settings:
             "Address at which the other nodes reach this one.",
             why="The address it listens on; must be given when that is every interface.",
             shown_default="the address in `rpc`",
+        ),
+    )
+    cors_origins: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            Origins(most=_ORIGINS_MAX),
+            "Origins of web pages that may read and write through the browsers of their visitors.",
+            why="Pages that users happen to see have no business in a private registry. Those of "
+            "a listed origin may send credentials; with `*` those of any origin may do what needs "
+            "none.",
         ),
     )
     region: str = field(

@@ -3,7 +3,7 @@
 import io
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from cluster.model import Digest, NodeId
 from node import logs
 from node.api.app import Api
 from node.api.context import ApiLimits, Context
+from node.api.cors import Cors
 from node.api.forwarding import ForwardConfig, Forwarder
 from node.api.server import make_server
 from node.blobs.config import BlobStoreConfig
@@ -203,6 +204,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             node: str = "",
             neighbours: AddressBook | None = None,
             forwarding: ForwardConfig | None = None,
+            origins: Sequence[str] = (),
             log_reads: bool = False,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
@@ -257,6 +259,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 projects=Projects(index.metadata, replicator),
                 waits=Waits(view, waits_max=2),
                 cluster=view,
+                cors=Cors(origins),
                 access_of=lambda _: Hiding(hidden),
                 departures=view,
                 check_room=check_room,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.settings.kinds import Address, Directory, Endpoints, Name, OneOf, Seconds, Whole
+from node.settings.kinds import Address, Directory, Endpoints, Name, OneOf, Origins, Seconds, Whole
 
 
 @pytest.mark.parametrize(
@@ -100,6 +100,16 @@ def test_address_reach(text, wildcard, loopback):
         (Endpoints(3), ["a:1, b:2", "a:1"], (Address("a", 1), Address("b", 2))),
         (Endpoints(3), [], ()),
         (Endpoints(3), "a:1,", (Address("a", 1),)),
+        (Origins(3), "*", ("*",)),
+        (Origins(3), [], ()),
+        (
+            Origins(3),
+            "https://UI.example.com:443, http://localhost:8080",
+            ("https://ui.example.com", "http://localhost:8080"),
+        ),
+        (Origins(3), ["http://a:80", "http://a", "http://b:443"], ("http://a", "http://b:443")),
+        (Origins(3), ["https://[2001:DB8::1]:8443"], ("https://[2001:db8::1]:8443",)),
+        (Origins(3), ["https://[::1]:443", "https://[::1]"], ("https://[::1]",)),
     ],
 )
 def test_kind_parses(kind, raw, value):
@@ -141,6 +151,19 @@ def test_kind_parses(kind, raw, value):
         (Endpoints(3), "a:1,b:2,c:3,d:4"),
         (Endpoints(3), ["a:1,b:2,c:3,d:4"]),
         (Endpoints(3), ["a:1", "b"]),
+        (Origins(3), 5),
+        (Origins(3), "http://a,http://b,http://c,http://d"),
+        (Origins(3), "*,http://a"),
+        (Origins(3), "null"),
+        (Origins(3), "a.example.com"),
+        (Origins(3), "ftp://a"),
+        (Origins(3), "http://"),
+        (Origins(3), "http://a/"),
+        (Origins(3), "http://a/x"),
+        (Origins(3), "http://user@a"),
+        (Origins(3), "http://*.a"),
+        (Origins(3), "http://a:0"),
+        (Origins(3), "http://a:99999"),
     ],
 )
 def test_kind_refuses(kind, raw):
