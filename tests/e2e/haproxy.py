@@ -38,6 +38,7 @@ defaults
     timeout connect 2s
     timeout client 120s
     timeout server 120s
+    timeout check 10s
     retries 3
     option redispatch 1
 

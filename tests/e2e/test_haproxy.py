@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 _MIB = 1 << 20
 _LAYER_BYTES = 96 * _MIB
 _UNDER_WAY_BYTES = 8 * _MIB
+_CHUNK_BYTES = 24 * _MIB
 _BLOB_BYTES = 64 * _MIB
 _POLL_INTERVAL_S = 0.01
 
@@ -95,6 +96,31 @@ def test_docker_pushes_while_a_node_in_the_way_of_the_upload_dies(
     victim.start()
     victim.wait_ready()
     run([require("crane"), "validate", "--remote", f"{victim.http}/dying/app:1"])
+
+
+def test_an_upload_goes_on_after_the_node_that_passed_it_on_has_died(
+    region: ServeCluster, proxy: Haproxy, rng: random.Random, tmp_path: Path
+) -> None:
+    """If this fails, whoever sends a layer in chunks begins again though nothing of it is lost."""
+    writer = LayoutWriter(tmp_path / "layout")
+    writer.finish(writer.add_image(random_layers(rng, [_LAYER_BYTES])), "1")
+    image = f"{proxy.http}/dying/chunks:1"
+    regctl = Regctl(directory=tmp_path / "regctl", hosts=[proxy.http], chunk_bytes=_CHUNK_BYTES)
+    with ThreadPoolExecutor(1) as pool:
+        source = f"ocidir://{writer.directory}:1"
+        push = pool.submit(regctl.run, "image", "copy", source, image)
+        owner = _owner(region, push).http
+        while not push.done():
+            if relays := [node for node in proxy.busy() if node != owner]:
+                _node_at(region, relays[0]).kill()
+                break
+        push.result()
+    chunks = [passed.status for passed in proxy.passed() if passed.method == "PATCH"]
+    assert [status for status in chunks if status != 202], "the node died too late"
+    started = [passed for passed in proxy.passed() if passed.method == "POST"]
+    # One upload for the layer and one for the configuration.
+    assert len(started) == 2
+    run([require("crane"), "validate", "--remote", image])
 
 
 def test_a_download_goes_on_from_another_node(
