@@ -172,6 +172,9 @@ class Containerd(Daemon):
         """Remove every image and what only they held, so that the next pull downloads all of it."""
         names = self.run("images", "list", "--quiet").split()
         self.run("images", "remove", "--sync", *names)
+        # A pull that failed leaves what it had.
+        if left := self.blobs():
+            self.run("content", "remove", *left)
         assert self.blobs() == set()
 
 
