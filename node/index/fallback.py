@@ -23,10 +23,12 @@ from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.registry.manifests import OCI_INDEX, served_type
 from node.registry.ports import RenewedList
+from node.registry.structure import is_within_bounds
 
 BODY_MAX_BYTES: Final = 4 << 20
-"""Longest list kept: what clients accept as a manifest. A longer one stays as it was; the API has
-the rest in pages. Without a bound one event could outgrow what a message between nodes holds."""
+"""Longest list kept: what clients accept as a manifest. A longer one stays as it was, as does one
+that has more JSON than a manifest may; the API has the rest in pages. Without a bound one event
+could outgrow what a message between nodes holds."""
 
 
 def fallback_tag(subject: Digest) -> str:
@@ -71,7 +73,7 @@ def refresh(
         return None
     document["manifests"] = list(entries.values())
     body = msgspec.json.encode(document)
-    if len(body) > BODY_MAX_BYTES:
+    if len(body) > BODY_MAX_BYTES or not is_within_bounds(body):
         return None
     new = Digest.of(body)
     live = objects.presence(txn, "manifests", repository, new)

@@ -110,7 +110,8 @@ class Metadata(Queries):
         earlier run have, of which only those know who heard of it then.
 
         Raises:
-            ManifestInvalid: they are too many, or too large together.
+            ManifestInvalid: they are too many, or too large together; or one of them, which an
+                earlier version took, could not be pushed any more.
         """
         adds: list[tuple[Digest, Add, int]] = []
         ahead, met, size = deque(needs), set[Digest](), 0
@@ -128,7 +129,7 @@ class Metadata(Queries):
             body = txn.get("manifest_bytes", keys.join(repository, need.digest))
             assert body is not None, "a present manifest has its bytes"
             media_type = served_type(body, live.latest.note)
-            if not is_image(media_type):
+            if not (stands and is_image(media_type)):
                 # Of one that stands, too: what it names may have been pushed by others since.
                 ahead.extend(parse_manifest(need.digest, body).needs)
             if not stands:

@@ -21,6 +21,7 @@ from node.index.memory import MemoryStore
 from node.index.metadata import UNTAGGED_TOGETHER
 from node.index.opening import Index
 from node.index.writer import TRIES_MAX
+from node.registry import structure
 from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord, UploadRecord
 from tests.unit.index.conftest import OpenIndex, StepClock
@@ -288,6 +289,23 @@ async def test_a_fallback_list_never_outgrows_a_manifest(
     assert index.metadata.tag("lib/app", tag) == old
     found, _ = index.metadata.referrers("lib/app", subject, frozenset(), "", 10)
     assert len(found) == 2
+
+
+async def test_a_fallback_list_never_has_more_json_than_a_manifest(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: from one referrer on, every push of one more is 500."""
+    subject = await push(index, "lib/app", "subject")
+    tag = fallback_tag(subject)
+    await push_index(index, "lib/app", tag)
+    monkeypatch.setattr(structure, "TOKENS_MAX", 100)
+    listed = [index.metadata.tag("lib/app", tag)]
+    for number in range(5):
+        await push(index, "lib/app", str(number), subject=subject)
+        listed.append(index.metadata.tag("lib/app", tag))
+    assert listed[0] != listed[1]
+    assert listed[-1] == listed[-2]
+    assert len(index.metadata.referrers("lib/app", subject, frozenset(), "", 10)[0]) == 5
 
 
 async def test_another_thing_under_the_fallback_tag_is_left_alone(index: Index):

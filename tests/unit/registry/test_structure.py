@@ -11,7 +11,13 @@ from cluster.model import Digest
 from node.errors import ManifestInvalid
 from node.registry import structure
 from node.registry.manifests import parse_manifest
-from node.registry.structure import DEPTH_MAX, TOKENS_MAX, TooMuch, check_bounds
+from node.registry.structure import (
+    DEPTH_MAX,
+    TOKENS_MAX,
+    TooMuch,
+    check_bounds,
+    is_within_bounds,
+)
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 """The tokens of RFC 8259, the slow way."""
@@ -28,25 +34,17 @@ def depth_of(value: object) -> int:
     return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
 
 
-def is_within(text: bytes) -> bool:
-    try:
-        check_bounds(text)
-    except TooMuch:
-        return False
-    return True
-
-
 @given(JSON, st.booleans(), st.sampled_from([None, 1, "\t"]))
 def test_exactly_the_bound_is_taken(value: object, ascii_only: bool, indent: int | str | None):
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     with pytest.MonkeyPatch.context() as bounds:
         for tokens in (0, -1):
             bounds.setattr(structure, "TOKENS_MAX", len(TOKEN.findall(text)) + tokens)
-            assert is_within(text.encode()) == (tokens == 0)
+            assert is_within_bounds(text.encode()) == (tokens == 0)
         bounds.undo()
         for depth in (0, -1):
             bounds.setattr(structure, "DEPTH_MAX", max(0, depth_of(value) + depth))
-            assert is_within(text.encode()) == (depth == 0 or depth_of(value) == 0)
+            assert is_within_bounds(text.encode()) == (depth == 0 or depth_of(value) == 0)
 
 
 @pytest.mark.parametrize(
