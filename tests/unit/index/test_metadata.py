@@ -18,7 +18,6 @@ from node.errors import (
 from node.index import fallback, queries
 from node.index.fallback import fallback_tag
 from node.index.memory import MemoryStore
-from node.index.metadata import UNTAGGED_TOGETHER
 from node.index.opening import Index
 from node.index.writer import TRIES_MAX
 from node.registry import structure
@@ -108,25 +107,6 @@ async def test_a_deleted_manifest_takes_its_tags_along_and_no_others(index: Inde
     assert index.metadata.tags("lib/app", "", 10).items == ["c"]
     assert index.metadata.manifest("lib/app", second) is not None
     assert await index.metadata.delete_manifest("lib/app", first) is None
-
-
-async def test_a_manifest_with_many_tags_is_deleted_in_steps(index: Index):
-    """Broken: one change of 100,000 events, and the node does nothing else for seconds."""
-    tags = [f"t{number:04}" for number in range(2 * UNTAGGED_TOGETHER + 1)]
-    digest = await push(index, "lib/app", "x", *tags)
-    await push(index, "lib/app", "y", "other")
-    for left in (UNTAGGED_TOGETHER + 1, 1):
-        step = await index.metadata.delete_manifest("lib/app", digest)
-        assert step is not None
-        assert not step.done
-        assert index.metadata.tags("lib/app", "", 1000).items == ["other", *tags[-left:]]
-        assert index.metadata.manifest("lib/app", digest) is not None, "it can be deleted again"
-    step = await index.metadata.delete_manifest("lib/app", digest)
-    assert step is not None
-    assert step.done
-    assert index.metadata.tags("lib/app", "", 1000).items == ["other"]
-    assert index.metadata.manifest("lib/app", digest) is None
-    assert await index.metadata.delete_manifest("lib/app", digest) is None
 
 
 async def test_a_deleted_manifest_can_be_pushed_again(index: Index):
