@@ -33,6 +33,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── BodyIncomplete          the client went away in the middle of a body
     ├── BodyStalled             a body stopped coming
     ├── TooManyTags             more `tag=` parameters than one push may have
+    ├── TooManyBodies           unfinished bodies that hold too much memory
     ├── TooManyUploads          the cap on concurrent upload sessions
     ├── ProjectUnknown          the project has no policy of its own
     ├── EventInvalid            not the name of an event
@@ -259,12 +260,18 @@ class MethodNotAllowed(RegistryError):
 
 class BodyStalled(RegistryError):
     def __init__(self, timeout_s: float) -> None:
-        super().__init__(f"no byte of the body came for {timeout_s:g} seconds")
+        super().__init__(f"the body came too slowly, or nothing of it for {timeout_s:g} seconds")
 
 
 class TooManyTags(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"one push may set at most {limit} tags")
+
+
+class TooManyBodies(RegistryError):
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"unfinished bodies hold more than {limit_bytes} bytes; send faster")
+        self.limit_bytes = limit_bytes
 
 
 class TooManyUploads(RegistryError):

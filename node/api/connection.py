@@ -185,12 +185,17 @@ class Connection(RequestHandler):
         self._enqueue(_ErrInfo(400, error, str(error)), EMPTY_PAYLOAD)
         self._last = True
 
-    def _break_body(self) -> None:
+    def _break_body(self, error: Exception | None = None) -> None:
         """The rest of the body in progress will not come: its reader says that it is incomplete."""
         if self._body is not self._answered:  # else aiohttp reads it away, and would log an error
-            self._body.set_exception(RequestPayloadError("the body is incomplete"))
+            self._body.set_exception(error or RequestPayloadError("the body is incomplete"))
         self._body.feed_eof()
         self._end_after_queue()
+
+    def give_up(self, error: RegistryError) -> None:
+        """Read no more of the body in progress: its reader raises *error*."""
+        if not self._body.is_eof():
+            self._break_body(error)
 
     def _end_after_queue(self) -> None:
         self._last = True

@@ -1,7 +1,7 @@
 """What the handlers work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp import web
 from cluster.model import NodeId
 from node.api.cors import Cors
 from node.api.forwarding import Forwarder
+from node.api.gathering import Gathering
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.links import Links
 from node.registry.listing import Listing
@@ -67,6 +68,7 @@ class Context:
     departures: Departures
     cors: Cors
     """What pages of other sites may read."""
+    gathering: Gathering = field(default_factory=Gathering)
     access_of: Callable[[web.BaseRequest], Access] = lambda _: UNRESTRICTED
     """What the sender of a request may do."""
     check_room: Callable[[], None] = lambda: None

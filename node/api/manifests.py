@@ -41,7 +41,9 @@ async def write(context: Context, request: web.BaseRequest, target: Target) -> w
     reference = parse_reference(target.variable)
     tags = [Tag.parse(tag) for tag in Query(request.rel_url.raw_query_string).all("tag")]
     context.push.check_writable(target.repository)
-    body = await read_manifest(request, context.limits.manifest_bytes, context.limits.body_idle_s)
+    body = await read_manifest(
+        request, context.limits.manifest_bytes, context.limits.body_idle_s, context.gathering
+    )
     pushed = await context.push.put_manifest(
         target.repository, reference, request.headers.get(hdrs.CONTENT_TYPE), body, tags
     )

@@ -12,6 +12,7 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
 from node.api.documents import explain
+from node.api.gathering import Gathering, give_up_of
 from node.errors import (
     BodyIncomplete,
     BodyStalled,
@@ -29,6 +30,16 @@ _CONTENT_RANGE: Final = re.compile(
 """`<start>-<end>` as the distribution-spec has it; some clients write RFC 9110's form."""
 
 D = TypeVar("D", bound=msgspec.Struct)
+
+BODY_RATE_MIN: Final = 1024
+"""Least bytes a second of a body, averaged over its longest pause. Less holds an upload, a place
+and a connection for nothing; any link that can pull an image has more."""
+
+MANIFEST_MAX_S: Final = 300.0
+"""Longest time for a whole manifest: 14 KB/s for the largest. It is in memory for so long."""
+
+BODY_MAX_S: Final = 24 * 3600.0
+"""The same for a chunk of a blob: as long as an upload lives by default."""
 
 _PARAMETERS_MAX: Final = 128
 
@@ -94,19 +105,26 @@ class Query:
         return float(given)
 
 
-async def read_body(request: web.BaseRequest, timeout_s: float) -> AsyncIterator[bytes]:
+async def read_body(
+    request: web.BaseRequest, timeout_s: float, most_s: float = BODY_MAX_S
+) -> AsyncIterator[bytes]:
     """
     The body as it arrives.
 
+    The patience with a client is *timeout_s* at first and at most. Waiting for it takes from that,
+    and each byte gives it 1 / `BODY_RATE_MIN` s back.
+
     Raises:
         BodyIncomplete: the connection ended, or the encoding broke, before the body did.
-        BodyStalled: nothing came for *timeout_s* seconds.
+        BodyStalled: nothing came for *timeout_s* seconds, or too little; or it took *most_s*.
     """
     await _invite(request)
-    content = request.content
+    content, loop = request.content, asyncio.get_running_loop()
+    patience_s, ends_at = timeout_s, loop.time() + most_s
     while True:
+        waits_since = loop.time()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(patience_s):
                 piece = await content.readany()
         except TimeoutError as exc:
             raise BodyStalled(timeout_s) from exc
@@ -114,26 +132,33 @@ async def read_body(request: web.BaseRequest, timeout_s: float) -> AsyncIterator
             raise BodyIncomplete from exc
         if not piece:
             return
+        now = loop.time()
+        if now > ends_at:
+            raise BodyStalled(timeout_s)
+        patience_s -= now - waits_since
+        patience_s = min(timeout_s, patience_s + len(piece) / BODY_RATE_MIN)
         yield piece
 
 
-async def read_manifest(request: web.BaseRequest, limit: int, timeout_s: float) -> bytes:
+async def read_manifest(
+    request: web.BaseRequest, limit: int, timeout_s: float, gathering: Gathering
+) -> bytes:
     """
     A whole body that has to fit into *limit* bytes; not one more is read.
 
     Raises:
-        ManifestTooLarge, BodyIncomplete, BodyStalled: it could not be had.
+        ManifestTooLarge, BodyIncomplete, BodyStalled, TooManyBodies: it could not be had.
     """
     if request.content_length is not None and request.content_length > limit:
         raise ManifestTooLarge(limit)
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in read_body(request, timeout_s):
-        size += len(piece)
-        if size > limit:
-            raise ManifestTooLarge(limit)
-        pieces.append(piece)
-    return b"".join(pieces)
+    with gathering.gather(request) as body:
+        received = 0
+        async for piece in read_body(request, timeout_s, MANIFEST_MAX_S):
+            received += len(piece)
+            if received > limit:
+                raise ManifestTooLarge(limit)
+            gathering.add(body, piece)
+        return b"".join(body.pieces)
 
 
 async def read_document(
@@ -147,7 +172,7 @@ async def read_document(
     """
     pieces: list[bytes] = []
     size = 0
-    async for piece in read_body(request, timeout_s):
+    async for piece in read_body(request, timeout_s, MANIFEST_MAX_S):
         size += len(piece)
         if size > limit:
             raise DocumentTooLarge(limit)
@@ -171,7 +196,7 @@ def read_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:
     if field is None:
         if length is None and not request.body_exists:
             length = 0
-        return Chunk(body, None, length)
+        return Chunk(body, None, length, give_up_of(request))
     match = _CONTENT_RANGE.fullmatch(field.strip())
     if match is None:
         raise SizeInvalid("Content-Range must be <start>-<end>, both inclusive")
@@ -179,7 +204,7 @@ def read_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:
     announced = end - start + 1
     if announced <= 0 or (length is not None and length != announced):
         raise SizeInvalid(f"Content-Range says {announced} bytes, Content-Length says {length}")
-    return Chunk(body, start, announced)
+    return Chunk(body, start, announced, give_up_of(request))
 
 
 def read_last_chunk(request: web.BaseRequest, timeout_s: float) -> Chunk:

@@ -45,9 +45,11 @@ async def start(context: Context, request: web.BaseRequest, target: Target) -> w
     if digest is not None:
         parsed = parse_digest(digest)
         chunk = read_chunk(request, context.limits.body_idle_s)
-        event = await context.uploads.put_whole(target.repository, parsed, chunk)
+        event = await context.uploads.put_whole(
+            target.repository, parsed, chunk, request.remote or ""
+        )
         return _created(target.repository, parsed, event)
-    return await _session_opened(context, target)
+    return await _session_opened(context, request, target)
 
 
 @_at_owner
@@ -103,12 +105,14 @@ async def _mount(
     except (BlobNotFound, DigestInvalid, NameInvalid, QueryInvalid):
         # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead. A
         # client that got anything else would fail where it could have pushed.
-        return await _session_opened(context, target)
+        return await _session_opened(context, request, target)
     return _created(target.repository, digest, event)
 
 
-async def _session_opened(context: Context, target: Target) -> web.Response:
-    session = await context.uploads.start(target.repository)
+async def _session_opened(
+    context: Context, request: web.BaseRequest, target: Target
+) -> web.Response:
+    session = await context.uploads.start(target.repository, request.remote or "")
     upload = UploadId(session, context.forwarder.me)
     response = _progress(202, target.repository, upload, 0)
     if context.limits.chunk_min_bytes:

@@ -11,8 +11,9 @@ how far the upload is: PUT may be repeated by HTTP (RFC 9110 §9.2.2), PATCH may
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import uuid4
@@ -23,6 +24,7 @@ from node.errors import (
     BlobTooLarge,
     BodyIncomplete,
     BodyStalled,
+    RegistryError,
     SizeInvalid,
     StorageFailure,
     TooManyUploads,
@@ -42,6 +44,10 @@ from node.registry.projects import policy_of
 
 _APPEND_BYTES: Final = 1 << 20
 """Bytes gathered before they go to the disk thread: one hand-over per MiB, two MiB per upload."""
+
+_GATHERED_BYTES: Final = 64 << 20
+_GATHER_MIN_BYTES: Final = 64 << 10
+"""With many uploads open each gathers less: they may all be slow, and hold what they gather."""
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
@@ -82,14 +88,30 @@ class Chunk(NamedTuple):
     body: AsyncIterator[bytes]
     start: int | None = None
     length: int | None = None
+    give_up: Callable[[RegistryError], None] | None = None
+    """Has *body* raise this error instead of going on."""
 
 
 @dataclass(slots=True)
 class _Session:
     record: UploadRecord
+    client: str = ""
+    """The address that opened it; nobody's after a restart."""
     staged: StagedUpload | None = None
     busy: bool = False
     touched_at: float = 0.0
+    receiving: Chunk | None = None
+    """What is being read just now."""
+    evicted: bool = False
+
+    @contextmanager
+    def receives(self, chunk: Chunk) -> Iterator[None]:
+        """*chunk* is being read: until it is whole, it can be given up."""
+        self.receiving = chunk
+        try:
+            yield
+        finally:
+            self.receiving = None
 
 
 class Uploads:
@@ -117,20 +139,23 @@ class Uploads:
     def open_count(self) -> int:
         return len(self._sessions)
 
-    async def start(self, repository: RepositoryName) -> str:
+    async def start(self, repository: RepositoryName, client: str = "") -> str:
         """
-        Open a session and return its id.
+        Open a session for the address *client* and return its id.
 
         When the cap is reached, the session that nobody has touched for the longest time makes
         room, if that is at least `evict_idle_s`: crashed clients must not lock out living ones.
+        Else the address that has the most gives up its newest one, which has got the least, if it
+        has at least two more than *client*: nobody locks out the others, and where all have one
+        address, as behind a load balancer, nobody is cut off.
 
         Raises:
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
         self._check_writable(repository)
         if len(self._sessions) >= self._config.open_max:
-            await self._evict()
-        return self._open(repository).record.id
+            await self._evict(client)
+        return self._open(repository, client).record.id
 
     def offset(self, repository: RepositoryName, upload_id: str) -> int:
         """
@@ -150,7 +175,7 @@ class Uploads:
             StorageFull: the session stays as it was.
             BodyIncomplete, BodyStalled: the session has what arrived before.
         """
-        with self._claim(repository, upload_id) as session:
+        async with self._claim(repository, upload_id) as session:
             before = session.record.offset
             try:
                 await self._append(session, chunk, keeps_cut=True)
@@ -177,7 +202,7 @@ class Uploads:
         # time is right by it.
         await self._replicator.ensure_joined()
         self._check_writable(repository)
-        with self._claim(repository, upload_id) as session:
+        async with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
             if small is None:
                 await self._append(session, chunk, keeps_cut=False)
@@ -196,9 +221,11 @@ class Uploads:
         self._replicator.replicate(digest, size)
         return event
 
-    async def put_whole(self, repository: RepositoryName, digest: Digest, chunk: Chunk) -> Dot:
+    async def put_whole(
+        self, repository: RepositoryName, digest: Digest, chunk: Chunk, client: str = ""
+    ) -> Dot:
         """As `start` and `finish`, in one request; nothing stays of it on any failure."""
-        session = self._open(repository)
+        session = self._open(repository, client)
         try:
             return await self.finish(repository, session.record.id, digest, chunk)
         except BaseException:
@@ -213,7 +240,7 @@ class Uploads:
         Raises:
             UploadUnknown, UploadBusy: there is nothing to end, or not now.
         """
-        with self._claim(repository, upload_id) as session:
+        async with self._claim(repository, upload_id) as session:
             await self._forget(session)
 
     async def run(self) -> None:
@@ -244,18 +271,37 @@ class Uploads:
     def _check_writable(self, repository: RepositoryName) -> None:
         self._replicator.check_writable(policy_of(self._index, repository).consistency)
 
-    def _open(self, repository: RepositoryName) -> _Session:
+    def _open(self, repository: RepositoryName, client: str = "") -> _Session:
         record = UploadRecord(str(uuid4()), repository, 0, self._now())
         self._index.put_upload(record)
-        self._sessions[record.id] = session = _Session(record, touched_at=self._now())
+        self._sessions[record.id] = session = _Session(record, client, touched_at=self._now())
         return session
 
-    async def _evict(self) -> None:
+    async def _evict(self, newcomer: str) -> None:
         idle = [session for session in self._sessions.values() if not session.busy]
         oldest = min(idle, key=lambda session: session.touched_at, default=None)
-        if oldest is None or oldest.touched_at > self._now() - self._config.evict_idle_s:
-            raise TooManyUploads(self._config.open_max)
-        await self._forget(oldest)
+        if oldest is not None and oldest.touched_at <= self._now() - self._config.evict_idle_s:
+            await self._forget(oldest)
+            return
+        counts = Counter(session.client for session in self._sessions.values())
+        heaviest, most = counts.most_common(1)[0]
+        if most > counts[newcomer] + 1:
+            for session in reversed(self._sessions.values()):  # the newest first
+                if session.client == heaviest and await self._take_away(session):
+                    return
+        raise TooManyUploads(self._config.open_max)
+
+    async def _take_away(self, session: _Session) -> bool:
+        """Drop *session* for another one; false when it cannot be now: it is being stored."""
+        if not session.busy:
+            await self._forget(session)
+            return True
+        if session.receiving is None or session.receiving.give_up is None:
+            return False
+        session.evicted = True  # whoever has claimed it drops its bytes
+        del self._sessions[session.record.id]
+        session.receiving.give_up(TooManyUploads(self._config.open_max))
+        return True
 
     # --- inside a session --------------------------------------------------------------------
 
@@ -265,8 +311,8 @@ class Uploads:
             raise UploadUnknown(upload_id)
         return session
 
-    @contextmanager
-    def _claim(self, repository: RepositoryName, upload_id: str) -> Iterator[_Session]:
+    @asynccontextmanager
+    async def _claim(self, repository: RepositoryName, upload_id: str) -> AsyncIterator[_Session]:
         session = self._find(repository, upload_id)
         if session.busy:
             raise UploadBusy
@@ -276,6 +322,8 @@ class Uploads:
         finally:
             session.busy = False
             session.touched_at = self._now()
+            if session.evicted:
+                await asyncio.shield(self._forget(session))
 
     async def _append(self, session: _Session, chunk: Chunk, *, keeps_cut: bool) -> None:
         offset = session.record.offset
@@ -283,7 +331,8 @@ class Uploads:
             raise UploadRangeInvalid(offset)
         staged = await self._staged(session)
         try:
-            await self._pour(staged, chunk)
+            with session.receives(chunk):
+                await self._pour(staged, chunk)
         except BaseException as exc:
             kept = staged.offset if keeps_cut and isinstance(exc, _CUT) else offset
             # Also when all is kept: a write may still be on its way, and must not go behind this.
@@ -323,7 +372,7 @@ class Uploads:
                 self._check_size(before + received, received, chunk.length)
                 gathered.append(piece)
                 gathered_bytes += len(piece)
-                if gathered_bytes >= _APPEND_BYTES:
+                if gathered_bytes >= self._gather_bytes():
                     if writing is not None:
                         await writing
                     writing = asyncio.create_task(staged.append(b"".join(gathered)))
@@ -340,6 +389,11 @@ class Uploads:
         if cut is not None:
             raise cut
 
+    def _gather_bytes(self) -> int:
+        """How much an upload may gather: all of them together no more than `_GATHERED_BYTES`."""
+        share = _GATHERED_BYTES // max(1, len(self._sessions))
+        return max(_GATHER_MIN_BYTES, min(_APPEND_BYTES, share))
+
     def _check_size(self, total: int, received: int, announced: int | None) -> None:
         if announced is not None and received > announced:
             raise SizeInvalid(f"more than the announced {announced} bytes came")
@@ -349,16 +403,19 @@ class Uploads:
 
     async def _take_small(self, session: _Session, chunk: Chunk) -> bytes | None:
         """The whole blob, if it comes in this one request and is small; None otherwise."""
-        if session.record.offset or chunk.length is None or chunk.length > _SMALL_BYTES:
+        if session.record.offset or chunk.length is None:
+            return None
+        if chunk.length > min(_SMALL_BYTES, self._gather_bytes()):
             return None
         if chunk.start:
             raise UploadRangeInvalid(0)
         pieces: list[bytes] = []
         received = 0
-        async for piece in chunk.body:
-            received += len(piece)
-            self._check_size(received, received, chunk.length)
-            pieces.append(piece)
+        with session.receives(chunk):
+            async for piece in chunk.body:
+                received += len(piece)
+                self._check_size(received, received, chunk.length)
+                pieces.append(piece)
         if received != chunk.length:
             raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
         return b"".join(pieces)

@@ -110,6 +110,7 @@ class Registry:
     observed: Observed
     view: SoloView
     parts: AsyncExitStack
+    context: Context
     refusals: list[Exception]
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
     hidden: set[str]
@@ -286,6 +287,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 observed,
                 view,
                 stack,
+                context,
                 refusals,
                 hidden,
             )

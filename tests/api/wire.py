@@ -37,8 +37,9 @@ class Wire:
         self._writer = writer
 
     @classmethod
-    async def to(cls, registry: Registry) -> "Wire":
-        return cls(*await asyncio.open_connection("127.0.0.1", registry.port))
+    async def to(cls, registry: Registry, source: str = "127.0.0.1") -> "Wire":
+        address = ("127.0.0.1", registry.port)
+        return cls(*await asyncio.open_connection(*address, local_addr=(source, 0)))
 
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
