@@ -35,6 +35,19 @@ def name_in(data_dir: Path) -> str | None:
     return text
 
 
+def refuse_other(data_dir: Path, node: str) -> str | None:
+    """
+    Return the name that the directory has, if that is *node* or none yet.
+
+    Raises:
+        StartupError: it is another node's, or cannot be read.
+    """
+    found = name_in(data_dir)
+    if found not in (None, node):
+        raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
+    return found
+
+
 def claim(data_dir: Path, node: str) -> None:
     """
     Make the directory that of *node*, durably.
@@ -42,11 +55,8 @@ def claim(data_dir: Path, node: str) -> None:
     Raises:
         StartupError: it is another node's, or cannot be written.
     """
-    found = name_in(data_dir)
-    if found is None:
+    if refuse_other(data_dir, node) is None:
         _write(data_dir / _NODE, node)
-    elif found != node:
-        raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
 
 
 def mark_left(data_dir: Path) -> None:

@@ -184,6 +184,8 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         stack.enter_context(datadir.locked(settings.data_dir))
+        # Before anything is opened: a lost index would be made anew for the wrong node.
+        datadir.refuse_other(settings.data_dir, name)
         if not rejoin:
             datadir.refuse_left(settings.data_dir)
         clock = HybridClock(SystemClock())

@@ -75,7 +75,7 @@ class Node:
             *("--data-dir", str(self.data_dir), "--node", self.name),
             *("--region", REGION_OF[self.name]),
             *("--http", self.http, "--rpc", f"{addresses[self.name]}:{_RPC_PORT}"),
-            *("--log-format", "json"),
+            *("--log-format", "json", "--shutdown-drain-s", "0"),
             *(part for peer in addresses.values() for part in ("--join", f"{peer}:{_RPC_PORT}")),
             *self.options,
         ]

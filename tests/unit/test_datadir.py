@@ -12,8 +12,9 @@ def test_a_directory_keeps_the_name_of_its_first_node(tmp_path):
     datadir.claim(tmp_path, "eu-1")
     datadir.claim(tmp_path, "eu-1")
     assert datadir.name_in(tmp_path) == "eu-1"
-    with pytest.raises(StartupError, match="belongs to node 'eu-1', not to 'us-1'"):
-        datadir.claim(tmp_path, "us-1")
+    for refuse in (datadir.claim, datadir.refuse_other):
+        with pytest.raises(StartupError, match="belongs to node 'eu-1', not to 'us-1'"):
+            refuse(tmp_path, "us-1")
 
 
 def test_what_is_no_name_is_not_taken_for_one(tmp_path):
