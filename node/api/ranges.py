@@ -40,11 +40,8 @@ class Selection(NamedTuple):
     parts: Sequence[Part]
     tail: bytes
     """Bytes behind the last part."""
-
-    @property
-    def length(self) -> int:
-        """Bytes of the body."""
-        return sum(len(part.head) + part.length for part in self.parts) + len(self.tail)
+    length: int
+    """Bytes of the body."""
 
 
 class _Span(NamedTuple):
@@ -65,13 +62,17 @@ def select(field: str | None, size: int) -> Selection:
     """
     asked = None if field is None else _asked(field, size)
     if not asked:
-        return Selection(200, {}, (Part(b"", 0, size),), b"")
+        return _one(200, {}, 0, size)
     spans = _joined(asked) if len(asked) > 1 else asked
     if len(spans) == 1:
         [span] = spans
         fields = {"Content-Range": _content_range(span, size)}
-        return Selection(206, fields, (Part(b"", span.offset, span.end - span.offset),), b"")
+        return _one(206, fields, span.offset, span.end - span.offset)
     return _multipart(spans, size)
+
+
+def _one(status: int, fields: Mapping[str, str], offset: int, length: int) -> Selection:
+    return Selection(status, fields, (Part(b"", offset, length),), b"", length)
 
 
 def _asked(field: str, size: int) -> list[_Span] | None:
@@ -131,7 +132,9 @@ def _multipart(spans: Sequence[_Span], size: int) -> Selection:
         parts.append(Part(head.encode(), span.offset, span.end - span.offset))
     parts[0] = parts[0]._replace(head=parts[0].head.removeprefix(b"\r\n"))
     fields = {"Content-Type": f"multipart/byteranges; boundary={boundary}"}
-    return Selection(206, fields, parts, f"\r\n--{boundary}--\r\n".encode())
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    length = sum(len(part.head) + part.length for part in parts) + len(tail)
+    return Selection(206, fields, parts, tail, length)
 
 
 def _content_range(span: _Span, size: int) -> str:

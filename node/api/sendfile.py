@@ -84,16 +84,15 @@ async def send_file(
     """
     Answer *request* with *response* and *parts* of the file *fd*, with *tail* behind them.
 
-    Prepares *response* with that content length (it must be neither prepared nor compressed) and
-    finishes it, so that the connection is ready for its next request. *fd* stays open and its
-    position is not used; the caller may close it as soon as this returns or raises.
+    Prepares *response*, which has its content length and is not compressed, and finishes it, so
+    that the connection is ready for its next request. *fd* stays open and its position is not used;
+    the caller may close it as soon as this returns or raises.
 
     Raises:
         ConnectionResetError: the client went away, or took nothing for `STALL_TIMEOUT_S`.
         OSError: the file cannot be read or is shorter than promised. When part of the answer is
             out already, the connection has been aborted: the client sees it broken, not short.
     """
-    response.content_length = sum(len(part.head) + part.length for part in parts) + len(tail)
     # Read before the headers are out: a failure can still become an error response (P9).
     waiting = await _load(fd, parts[0]) if _is_small(parts[0]) else bytearray()
     transport = _transport(request)

@@ -91,6 +91,8 @@ async def serving(fd: int) -> AsyncIterator[Server]:
         parts = parts_of(numbers)
         tail = TAIL if len(parts) > 1 else b""
         response = web.StreamResponse()
+        lengths = (len(part.head) + part.length for part in parts)
+        response.content_length = sum(lengths) + len(tail)
         try:
             await send_file(request, response, fd, parts, tail)
         except BaseException as exc:

@@ -37,7 +37,7 @@ def test_one_range_is_sent_as_it_is(field: str, size: int, expected: tuple[int, 
 
 @pytest.mark.parametrize("field", [None, "lines=0-1", "items=0-1,3-4"])
 def test_without_a_range_that_counts_the_blob_is_whole(field: str | None):
-    assert ranges.select(field, 10) == Selection(200, {}, (Part(b"", 0, 10),), b"")
+    assert ranges.select(field, 10) == Selection(200, {}, (Part(b"", 0, 10),), b"", 10)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_without_a_range_that_counts_the_blob_is_whole(field: str | None):
 )
 def test_of_an_empty_blob_everything_is_asked_for(field: str):
     """Broken: clients that send a range with every request cannot pull an empty layer (416)."""
-    assert ranges.select(field, 0) == Selection(200, {}, (Part(b"", 0, 0),), b"")
+    assert ranges.select(field, 0) == Selection(200, {}, (Part(b"", 0, 0),), b"", 0)
 
 
 @pytest.mark.parametrize(
