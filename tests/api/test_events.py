@@ -106,7 +106,7 @@ async def test_with_too_few_nodes_nothing_is_written(registry: Registry):
         await registry.call("POST", "/v2/lib/app/blobs/uploads/"),
         await registry.call("PUT", "/atoll/v1/projects/lib", data=b"{}"),
         await registry.call(
-            "POST", "/atoll/v1/repositories/lib/app/tags/v2/rollback",
+            "POST", "/atoll/v1/repositories/lib/app/tags/v1/rollback",
             data=f'{{"digest":"{digest}"}}'.encode(),
         ),
     ]  # fmt: skip
