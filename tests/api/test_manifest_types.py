@@ -96,8 +96,8 @@ class Variant(NamedTuple):
     """
     A manifest with some fields changed (to None: null) or left out.
 
-    *reference* is what CNCF Distribution 3 answers (ocischema and schema2 of its main branch in
-    2026, read in its source and written down here); *ours* differs where *why* says so.
+    *reference* is what CNCF Distribution 3.1.2 answered to the same requests; *ours* differs where
+    *why* says so.
     """
 
     of: str
@@ -120,7 +120,7 @@ VARIANTS = [
     Variant("image", {"mediaType": ""}, (), 201, 201),
     Variant("image", {"config": None}, (), 400, 400),
     Variant("image", {}, ("config",), 400, 400),
-    Variant("image", {"schemaVersion": None}, (), 400, 400),
+    Variant("image", {"schemaVersion": None}, (), 500, 400, "it is the client's mistake"),
     Variant("image", {"manifests": []}, (), 400, 400),
     Variant("image", {"layers": {}}, (), 400, 400),
     Variant("docker", {"layers": None}, (), 201, 201),
