@@ -36,7 +36,8 @@ def _why_failed(index: Index) -> str | None:
     """Why the index can neither be read nor written, as far as is known."""
     trouble = index.writer.trouble
     if trouble is None or isinstance(trouble, IndexFull):
-        return None
+        unread = index.journal.store.read_failure
+        return None if unread is None else f"a read failed: {unread}; look after the disk"
     if isinstance(trouble, IndexDamaged):
         return f"damaged: {trouble.reason}; start the node with --rebuild-index (docs/damage.md)"
     if index.writer.failed is not None:

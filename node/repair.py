@@ -10,6 +10,7 @@ The blobs stay where they are; once the rows that speak of them have come from t
 node says anew which it holds (`node.holdings`).
 """
 
+import errno
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +53,9 @@ class Repair:
     accept_data_loss: bool = False
     """Go on without the last changes; or, to rebuild, without anybody to take the index from."""
 
+
+_UNREADABLE: Final = os.strerror(errno.EIO)
+"""What the disk says of a part that it cannot read: no better than one that is gone."""
 
 NO_REPAIR: Final = Repair()
 
@@ -103,6 +107,10 @@ def find_damage(data_dir: Path) -> str | None:
             store.close()
     except IndexDamaged as exc:
         return exc.reason
+    except OSError as exc:
+        if _UNREADABLE not in str(exc):
+            raise
+        return str(exc)
 
 
 def _read_all(store: RocksStore) -> str | None:

@@ -12,6 +12,7 @@ class MemoryStore:
     """Rows in sorted dictionaries; `crash` goes back to the last `sync`."""
 
     trouble: OSError | None = None
+    read_failure: OSError | None = None
 
     def __init__(self) -> None:
         self._families: dict[str, SortedDict] = {name: SortedDict() for name in FAMILIES}

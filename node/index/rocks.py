@@ -42,6 +42,9 @@ _RECOVERY_DESCRIPTORS: Final = 64
 _RECOVERY_PAUSE_S: Final = 1.0
 """Between two attempts to go on after a failure that does not end with room on the disk."""
 
+READ_FAILURE_S: Final = 60.0
+"""How long a read that failed is told of. Shorter, and a balancer sends clients back to it."""
+
 _RELEASE_TRIES: Final = 100
 _RELEASE_PAUSE_S: Final = 0.01
 
@@ -112,6 +115,7 @@ class RocksStore:
         self._recovered_s = -math.inf
         self._failure: OSError | None = None
         self._damage: IndexDamaged | None = None
+        self._unread: tuple[float, OSError] | None = None
         self._scratch: TemporaryDirectory[str] | None = None
         self._mark = IndexMark(path)
         self._open(accept_lost_changes=accept_lost_changes)
@@ -119,6 +123,12 @@ class RocksStore:
     @property
     def trouble(self) -> OSError | None:
         return self._damage or self._failure
+
+    @property
+    def read_failure(self) -> OSError | None:
+        if self._unread is None or time.monotonic() > self._unread[0] + READ_FAILURE_S:
+            return None
+        return self._unread[1]
 
     @property
     def sequence(self) -> int:
@@ -322,6 +332,8 @@ class RocksStore:
         elif writing:
             # Another one than is raised, whose frames would keep the database open.
             self._failure = failure_of(exc, self._failure)
+        elif not isinstance(failure, IndexPaused):
+            self._unread = time.monotonic(), failure_of(exc)
         return failure
 
     def _note_damage(self, damage: IndexDamaged) -> None:

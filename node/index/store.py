@@ -91,6 +91,11 @@ class OrderedStore(Protocol):
         """Why nothing is written until `recover`, or ever again; None when all is well."""
         ...
 
+    @property
+    def read_failure(self) -> OSError | None:
+        """Why a read failed lately; None if none did. Writing may go on all the same."""
+        ...
+
     def get(self, family: str, key: bytes) -> bytes | None: ...
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -243,6 +243,18 @@ async def test_rows_that_are_not_those_of_the_sums_are_damage(crashed: Path):
     assert find_damage(crashed) == "its rows are not those of its sums"
 
 
+async def test_what_the_disk_cannot_read_is_damage_to_a_rebuild(
+    crashed: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: one bad sector, and the way out is refused by the very fault that asks for it."""
+
+    def fail(*_: object) -> None:
+        raise OSError("index storage failed: IO error: While pread: Input/output error")
+
+    monkeypatch.setattr(RocksStore, "scan", fail)
+    assert "Input/output error" in str(find_damage(crashed))
+
+
 async def test_what_was_found_damaged_stays_so(crashed: Path):
     """Broken: a restart makes a node ready that will fail at the next read of the same row."""
     serve(crashed)

@@ -168,3 +168,25 @@ def test_a_second_attempt_waits(tmp_path, monkeypatch):
     store._failure = IndexFull()
     store.recover()
     store.close()
+
+
+class Unreadable:
+    """Stands in for a family of rows on a part of the disk that cannot be read."""
+
+    def get(self, key: bytes) -> bytes:
+        raise Exception("IO error: While pread: 000009.sst: Input/output error")
+
+
+def test_a_read_that_failed_is_told_for_a_while(tmp_path, monkeypatch):
+    """Broken: each GET of some rows is 500, and /readyz says ready."""
+    store = RocksStore(tmp_path / "index")
+    rows = dict(store._families)
+    monkeypatch.setitem(store._families, "tags", Unreadable())
+    with pytest.raises(OSError, match="Input/output error"):
+        store.get("tags", b"a\0")
+    assert store.read_failure is not None
+    assert store.trouble is None, "writing goes on"
+    monkeypatch.setattr("node.index.rocks.READ_FAILURE_S", -1.0)
+    assert store.read_failure is None
+    store._families["tags"] = rows["tags"]
+    store.close()
