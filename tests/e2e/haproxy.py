@@ -23,35 +23,23 @@ _NOTICE_TIMEOUT_S: Final = 30.0
 _POLL_INTERVAL_S: Final = 0.02
 _ANSWER_BYTES: Final = 1 << 20
 
-# Every request goes to the next node, whoever sent it: no cookie, no hash, no preference for the
-# node that the connection used last. A node is left out while it is not ready, and a request that
-# could not reach one goes to another.
-_CONFIG: Final = """\
-global
-    stats socket {socket} mode 600 level user
-    maxconn 2000
+_DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "load-balancer.md"
 
-defaults
-    mode http
-    log stdout format raw local0
-    log-format "%ST %ts %s %HM %HPO"
-    timeout connect 2s
-    timeout client 120s
-    timeout server 120s
-    timeout check 10s
-    retries 3
-    option redispatch 1
 
-frontend registry
-    bind {address}
-    default_backend nodes
-
-backend nodes
-    balance roundrobin
-    option httpchk GET /readyz
-    default-server check inter 250ms fall 2 rise 2
-{servers}
-"""
+def _configuration(http: str, nodes: Sequence[str], control: Path) -> str:
+    """Return the documented configuration, for these addresses and for a test that looks on."""
+    text = _DOCUMENT.read_text().partition("```haproxy\n")[2].partition("```")[0]
+    servers = "\n".join(f"    server {node} {node}" for node in nodes)
+    for documented, ours in (
+        (r"global\n", f"global\n    stats socket {control} mode 600 level user\n"),
+        (r"option httplog", 'log-format "%ST %ts %s %HM %HPO"'),
+        (r"bind \S+", f"bind {http}"),
+        (r"inter \S+", "inter 250ms"),
+        (r"(    server .*\n)+", f"{servers}\n"),
+    ):
+        text, found = re.subn(documented, ours, text)
+        assert found == 1, f"{documented!r} is not in {_DOCUMENT}"
+    return text
 
 
 class Passed(NamedTuple):
@@ -93,8 +81,7 @@ class Haproxy:
 
     def __enter__(self) -> Self:
         config = self.directory / "haproxy.cfg"
-        servers = "\n".join(f"    server {node} {node}" for node in self.nodes)
-        config.write_text(_CONFIG.format(socket=self._socket, address=self.http, servers=servers))
+        config.write_text(_configuration(self.http, self.nodes, self._socket))
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [self._program, "-db", "-f", config], stdout=log, stderr=log

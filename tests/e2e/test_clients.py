@@ -16,6 +16,7 @@ from tests.e2e.oci_layout import Descriptor, blobs_of, tar_of
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 _CHUNK_BYTES = 1 << 20
+_TOKEN_BYTES = 20 << 10
 
 
 def test_skopeo(hosts: list[str], layout: tuple[Path, Descriptor], tmp_path: Path) -> None:
@@ -126,6 +127,19 @@ def test_oras(hosts: list[str], rng: random.Random, tmp_path: Path) -> None:
         found = run([oras, "discover", *plain, "--format", "json", f"{host}/oras/model:1"])
         types = [entry["artifactType"] for entry in json.loads(found)["referrers"]]
         assert types == ["application/vnd.atoll.sbom"]
+
+
+def test_a_token_of_20_kib_comes_with_every_request(hosts: list[str], tmp_path: Path) -> None:
+    """If this fails, whoever has many groups, and so a long token, can neither push nor pull."""
+    oras = require("oras")
+    first, *others = hosts
+    (tmp_path / "file").write_text("small\n")
+    token = ["--plain-http", "--header", f"Authorization: Bearer {'a' * _TOKEN_BYTES}"]
+    run([oras, "push", *token, f"{first}/oras/token:1", "file"], cwd=tmp_path)
+    for number, host in enumerate(others):
+        pulled = tmp_path / f"pulled-{number}"
+        run([oras, "pull", *token, "--output", pulled, f"{host}/oras/token:1"])
+        assert (pulled / "file").read_text() == "small\n"
 
 
 def test_regctl(hosts: list[str], layout: tuple[Path, Descriptor], tmp_path: Path) -> None:
