@@ -227,6 +227,15 @@ class Cluster:
         """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
         return self._fetcher.fetch(digest, size)
 
+    async def bring(self, digest: Digest, size: int) -> None:
+        """
+        Have a blob here, durably and recorded, on return; see `Fetcher.ensure`.
+
+        Raises:
+            BlobUnavailable, StorageFull, OSError: it could not be brought or stored.
+        """
+        await self._fetcher.ensure(digest, size, ())
+
     def http_address(self, node: NodeId) -> str | None:
         """
         Where a member's registry API is, as `host:port`; None when there is no such member, or it

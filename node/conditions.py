@@ -10,6 +10,7 @@ from collections.abc import Callable
 from cluster.agent import Cluster
 from cluster.errors import StorageFull
 from node.admin.health import Readiness
+from node.blobs.filesystem import FilesystemBlobs
 from node.errors import IndexDamaged, IndexFull
 from node.index.opening import Index
 
@@ -18,15 +19,21 @@ _DAMAGED = "rows of the index are not what was written"
 
 
 def watch(
-    readiness: Readiness, index: Index, cluster: Cluster, check_room: Callable[[], None]
+    readiness: Readiness,
+    index: Index,
+    blobs: FilesystemBlobs,
+    cluster: Cluster,
+    check_room: Callable[[], None],
 ) -> None:
     """Have *readiness* look at the parts of a node. *check_room* raises when the disk is full."""
     readiness.watch("index", lambda: _why_failed(index))
     readiness.watch("index", lambda: _RESTORING if cluster.is_restoring() else None)
     readiness.watch("index", lambda: _DAMAGED if cluster.is_damaged() else None)
+    readiness.watch("blobs", lambda: None if blobs.health.reads_work else blobs.health.failing)
     readiness.watch("cluster", cluster.why_not_joined)
     readiness.remark("join", lambda: _who_is_missing(cluster))
     readiness.watch("clock", lambda: _why_off(cluster))
+    readiness.watch_writes("blobs", lambda: blobs.health.failing)
     readiness.watch_writes("copies", lambda: _why_few(cluster))
     readiness.watch_writes("index", lambda: _why_unwritable(index))
     readiness.watch_writes("disk", lambda: _why_full(check_room))

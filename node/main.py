@@ -41,6 +41,7 @@ from node.errors import QueryInvalid
 from node.holdings import Holdings
 from node.index.opening import Index, open_index
 from node.leaving import Count, Departure
+from node.mending import Mending
 from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
@@ -107,6 +108,7 @@ class Node:
         withdrawals: Withdrawals,
         holdings: Holdings,
         ballast: Ballast,
+        mending: Mending,
         http: HttpListener,
         readiness: Readiness,
         departure: Departure,
@@ -117,6 +119,7 @@ class Node:
         self._withdrawals = withdrawals
         self._holdings = holdings
         self._ballast = ballast
+        self._mending = mending
         self._http = http
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
@@ -132,6 +135,7 @@ class Node:
                 tasks.create_task(self._withdrawals.run(), name="withdrawals"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._ballast.run(), name="ballast"),
+                tasks.create_task(self._mending.run(), name="mending"),
                 tasks.create_task(self._become_ready(), name="readiness"),
                 tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
@@ -220,7 +224,8 @@ async def running(
             metadata, store, replicator, _upload_config(settings), logs.get_logger("uploads"), _now
         )
         index.journal.on_conflict = partial(_note_conflict, metrics)
-        metrics.watch_store(lambda: _store_figures(index, uploads))
+        mending = Mending(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
+        metrics.watch_store(lambda: _store_figures(index, uploads, blobs, mending))
         metrics.watch_health(lambda: readiness)
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
@@ -233,7 +238,7 @@ async def running(
         forwarder = await stack.enter_async_context(_forwarder(settings, name, neighbours))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         context = Context(
-            pull=Pull(metadata, store, replicator),
+            pull=Pull(metadata, store, replicator, mending.missed),
             push=push,
             uploads=uploads,
             links=Links(metadata, replicator),
@@ -253,18 +258,29 @@ async def running(
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
         stack.push_async_callback(rpc.stop)
-        conditions.watch(readiness, index, cluster, has_room)
+        conditions.watch(readiness, index, blobs, cluster, has_room)
         pages = _pages(metrics, readiness)
         api = _api(context, pages, metrics, settings)
         http = await _listen_http(stack, api, settings.http)
         readiness.meet("running")
         yield Node(
-            cluster, uploads, withdrawals, holdings, ballast, http, readiness, departure, settings
+            cluster,
+            uploads,
+            withdrawals,
+            holdings,
+            ballast,
+            mending,
+            http,
+            readiness,
+            departure,
+            settings,
         )
 
 
-def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
-    totals = index.journal.totals
+def _store_figures(
+    index: Index, uploads: Uploads, blobs: FilesystemBlobs, mending: Mending
+) -> StoreFigures:
+    totals, files = index.journal.totals, blobs.statistics()
     return StoreFigures(
         uploads_open=uploads.open_count,
         blobs=totals.blobs,
@@ -274,6 +290,13 @@ def _store_figures(index: Index, uploads: Uploads) -> StoreFigures:
         index_paused=int(index.writer.failed is None and index.writer.trouble is not None),
         index_failed=int(index.writer.failed is not None),
         index_recoveries=index.journal.recoveries,
+        blobs_checked=files.checked,
+        blobs_damaged=files.damaged,
+        blobs_restored=mending.restored,
+        blobs_not_restored=mending.lost,
+        blobs_set_aside=files.set_aside,
+        blobs_hidden=files.hidden,
+        disk_failures=files.disk_failures,
     )
 
 
@@ -326,7 +349,9 @@ def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridC
 
 async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) -> FilesystemBlobs:
     config = BlobStoreConfig(
-        threads=settings.blob_threads, reserve_bytes=settings.disk_reserve_bytes
+        threads=settings.blob_threads,
+        reserve_bytes=settings.disk_reserve_bytes,
+        verify_interval_s=settings.blob_verify_interval_s,
     )
     try:
         blobs = await stack.enter_async_context(FilesystemBlobs(settings.data_dir, config))

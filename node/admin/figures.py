@@ -17,6 +17,13 @@ class StoreFigures:
     index_paused: int
     index_failed: int
     index_recoveries: int
+    blobs_checked: int
+    blobs_damaged: int
+    blobs_restored: int
+    blobs_not_restored: int
+    blobs_set_aside: int
+    blobs_hidden: int
+    disk_failures: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,33 @@ class StoreStatistics(Protocol):
     @property
     def index_recoveries(self) -> int: ...
 
+    @property
+    def blobs_checked(self) -> int:
+        """Files hashed since the start, to see whether they are right."""
+        ...
+
+    @property
+    def blobs_damaged(self) -> int:
+        """Copies found damaged since the start."""
+        ...
+
+    @property
+    def blobs_restored(self) -> int: ...
+
+    @property
+    def blobs_not_restored(self) -> int: ...
+
+    @property
+    def blobs_set_aside(self) -> int:
+        """Files in the quarantine."""
+        ...
+
+    @property
+    def blobs_hidden(self) -> int: ...
+
+    @property
+    def disk_failures(self) -> int: ...
+
 
 class ClusterStatistics(Protocol):
     """How this node stands with its peers."""
@@ -205,6 +232,39 @@ _STORE: Final = (
         "Times that the index was opened again after a failed write.",
         "index_recoveries",
         total=True,
+    ),
+    _Figure(
+        "atoll_blobs_checked",
+        "Files of blobs hashed to see whether they are right.",
+        "blobs_checked",
+        total=True,
+    ),
+    _Figure(
+        "atoll_blobs_damaged",
+        "Copies of blobs found damaged and taken out of service; each is an alarm.",
+        "blobs_damaged",
+        total=True,
+    ),
+    _Figure(
+        "atoll_blobs_restored",
+        "Lost or damaged copies fetched again from other nodes.",
+        "blobs_restored",
+        total=True,
+    ),
+    _Figure(
+        "atoll_blobs_not_restored",
+        "Times that no node could give such a copy.",
+        "blobs_not_restored",
+        total=True,
+    ),
+    _Figure("atoll_blobs_set_aside", "Damaged copies kept in the quarantine.", "blobs_set_aside"),
+    _Figure(
+        "atoll_blobs_hidden",
+        "Copies that cannot be read, or for which the quarantine has no room.",
+        "blobs_hidden",
+    ),
+    _Figure(
+        "atoll_blob_disk_failures", "Errors of the disk of the blobs.", "disk_failures", total=True
     ),
 )
 _CLUSTER: Final = (

@@ -12,7 +12,7 @@ from node.api import headers, ranges
 from node.api.context import Context
 from node.api.ranges import Selection
 from node.api.routes import Target
-from node.api.sendfile import STALL_TIMEOUT_S, send_file
+from node.api.sendfile import STALL_TIMEOUT_S, SourceFailed, send_file
 from node.registry.names import parse_digest
 from node.registry.ports import BlobReader, FileBacked, RemoteBlob
 
@@ -36,8 +36,16 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
     fields.update(selection.fields)
     fields["Content-Length"] = str(selection.length)
     response = web.StreamResponse(status=selection.status, headers=fields)
-    async with context.pull.open_blob(digest, size) as blob:
-        await _send(request, response, blob, selection)
+    whole = _is_whole(selection, size)
+    try:
+        async with context.pull.open_blob(digest, size, whole=whole) as blob:
+            await _send(request, response, blob, selection)
+    except SourceFailed as exc:
+        if response.prepared:
+            raise ConnectionAbortedError("the blob's file failed") from exc
+        # Nothing is out yet, and the file that failed is out of service: a peer may have it.
+        async with context.pull.open_blob(digest, size, whole=whole) as blob:
+            await _send(request, response, blob, selection)
     return response
 
 
@@ -61,6 +69,12 @@ def _range_field(request: web.BaseRequest, digest: Digest) -> str | None:
     return request.headers.get(hdrs.RANGE)
 
 
+def _is_whole(selection: Selection, size: int) -> bool:
+    """Whether the answer is the blob and nothing else."""
+    parts = selection.parts
+    return len(parts) == 1 and parts[0].length == size and not parts[0].head
+
+
 async def _send(
     request: web.BaseRequest,
     response: web.StreamResponse,
@@ -68,7 +82,9 @@ async def _send(
     selection: Selection,
 ) -> None:
     if isinstance(blob, FileBacked):
-        await send_file(request, response, blob.fileno(), selection.parts, selection.tail)
+        check = blob.check() if _is_whole(selection, blob.size) else None
+        file, parts = blob.fileno(), selection.parts
+        await send_file(request, response, file, parts, selection.tail, check, blob.failed)
         return
     # The first piece before the headers: a blob that cannot be had is still a clean 503.
     pieces = _body(blob, selection)

@@ -21,12 +21,12 @@ import socket
 import termios
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from fcntl import ioctl
-from typing import Final
+from typing import Final, Protocol
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, StreamResponse
@@ -74,15 +74,47 @@ _READERS: Final = ThreadPoolExecutor(2, thread_name_prefix="atoll-fileread")
 _LOCAL: Final = threading.local()
 
 
+class Check(Protocol):
+    """A judgement of the bytes while they are sent."""
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """The next bytes were sent."""
+        ...
+
+    def completes(self, last: bytes | bytearray | memoryview) -> bool:
+        """Whether all is right if *last* is the rest."""
+        ...
+
+
+class SourceFailed(OSError):
+    """The file cannot be read, is shorter than promised, or holds other bytes than it should."""
+
+    def __init__(self, error: OSError | str) -> None:
+        if isinstance(error, str):
+            super().__init__(errno.EIO, error)
+        else:
+            super().__init__(error.errno, error.strerror)
+        self.error = error
+
+
+_SHORTER: Final = "it has become shorter"
+_OTHER: Final = "its bytes do not hash to its digest"
+
+
 async def send_file(
     request: BaseRequest,
     response: StreamResponse,
     fd: int,
     parts: Sequence[Part],
     tail: bytes = b"",
+    check: Check | None = None,
+    on_failed: Callable[[OSError | str], Awaitable[None]] | None = None,
 ) -> None:
     """
     Answer *request* with *response* and *parts* of the file *fd*, with *tail* behind them.
+
+    *check* is for one part that is the whole content. What it judges to be wrong is never sent to
+    its end: small content not at all, of large content the last bytes stay here.
 
     Prepares *response*, which has its content length and is not compressed, and finishes it, so
     that the connection is ready for its next request. *fd* stays open and its position is not used;
@@ -90,18 +122,24 @@ async def send_file(
 
     Raises:
         ConnectionResetError: the client went away, or took nothing for `STALL_TIMEOUT_S`.
-        OSError: the file cannot be read or is shorter than promised. When part of the answer is
-            out already, the connection has been aborted: the client sees it broken, not short.
+        SourceFailed: the file cannot be read or is shorter than promised, or its bytes are wrong.
+            *on_failed* has been awaited then. When part of the answer is out already (*response*
+            is prepared), the connection has been aborted after that: the client sees it broken,
+            not short, and what it met is in order when it comes again.
     """
-    # Read before the headers are out: a failure can still become an error response (P9).
-    waiting = await _load(fd, parts[0]) if _is_small(parts[0]) else bytearray()
+    try:
+        waiting = await _begin(fd, parts[0], check)
+    except SourceFailed as exc:
+        if on_failed is not None:
+            await on_failed(exc.error)
+        raise
     transport = _transport(request)
     writer = await _prepare(request, response)
     try:
         for number, part in enumerate(parts):
             if not _is_small(part):
                 await _write(response, waiting + part.head)
-                await _send_large(response, writer, transport, fd, part)
+                await _send_large(response, writer, transport, fd, part, check)
                 waiting = bytearray()
                 continue
             if len(waiting) >= INLINE_MAX_BYTES and number:
@@ -111,11 +149,29 @@ async def send_file(
             if number:
                 waiting += await _load(fd, part)
         await _write(response, waiting + tail if tail else waiting)
-    except BaseException:
-        # Half an answer is out: only a broken connection tells the client so (RFC 9112 §8).
-        transport.abort()
+    except BaseException as exc:
+        try:
+            if isinstance(exc, SourceFailed) and on_failed is not None:
+                await on_failed(exc.error)
+        finally:
+            # Half an answer is out: only a broken connection tells the client so (RFC 9112 §8).
+            transport.abort()
         raise
     await response.write_eof()
+
+
+async def _begin(fd: int, part: Part, check: Check | None) -> bytearray:
+    """
+    Read what is needed before the headers are out: a failure can still become an error response
+    (P9). Returns what to send first.
+    """
+    if not _is_small(part):
+        await _read(fd, part.offset, 1)
+        return bytearray()
+    data = await _load(fd, part)
+    if check is not None and not check.completes(data):
+        raise SourceFailed(_OTHER)
+    return data
 
 
 class _Turn(Enum):
@@ -135,9 +191,17 @@ class _Transmission:
     loop and at most one thread use it, never both at once, except for `stop`.
     """
 
-    def __init__(self, sock: socket.socket, fd: int, offset: int, count: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        fd: int,
+        offset: int,
+        count: int,
+        check: Check | None = None,
+    ) -> None:
         self._position = offset
         self._end = offset + count
+        self._check = check
         self._stopped = False
         self._patience_ms = PATIENCE_MS
         if sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -159,9 +223,11 @@ class _Transmission:
             if self._stopped or time.monotonic() > over_at:
                 return _Turn.OVER
             want = min(CHUNK_BYTES, self._end - self._position)
-            got = os.preadv(self._file, [buffer[:want]], self._position)
-            if got == 0:
-                raise OSError(errno.EIO, "the file is shorter than promised")
+            got = _preadv(self._file, buffer[:want], self._position)
+            if self._check is not None and self._position + got == self._end:
+                if not self._check.completes(buffer[:got]):
+                    raise SourceFailed(_OTHER)
+                self._check = None
             if not self._send(buffer[:got]):
                 return _Turn.BLOCKED
         return _Turn.DONE
@@ -183,6 +249,8 @@ class _Transmission:
             except OSError as exc:
                 raise ConnectionResetError("the client went away") from exc
             else:
+                if self._check is not None:
+                    self._check.update(data[sent : sent + n])
                 sent += n
                 self._position += n
         return True
@@ -248,8 +316,10 @@ def _thread_buffer() -> memoryview:
     return buffer
 
 
-async def _transmit(transport: asyncio.Transport, fd: int, offset: int, count: int) -> None:
-    sending = _Transmission(transport.get_extra_info("socket"), fd, offset, count)
+async def _transmit(
+    transport: asyncio.Transport, fd: int, offset: int, count: int, check: Check | None
+) -> None:
+    sending = _Transmission(transport.get_extra_info("socket"), fd, offset, count, check)
     turn = _THREADS.submit(sending.take_turn)
     try:
         while (outcome := await asyncio.wrap_future(turn)) is not _Turn.DONE:
@@ -268,20 +338,28 @@ async def _send_large(
     transport: asyncio.Transport,
     fd: int,
     part: Part,
+    check: Check | None,
 ) -> None:
     if _is_encrypted(transport):
-        await _write_through(response, fd, part.offset, part.length)
+        await _write_through(response, fd, part.offset, part.length, check)
     else:
         await _flush(writer, transport)
-        await _transmit(transport, fd, part.offset, part.length)
+        await _transmit(transport, fd, part.offset, part.length, check)
         writer.output_size += part.length
 
 
-async def _write_through(response: StreamResponse, fd: int, offset: int, count: int) -> None:
+async def _write_through(
+    response: StreamResponse, fd: int, offset: int, count: int, check: Check | None
+) -> None:
     """Send by way of the framework: the connection is encrypted, the bytes must pass through."""
     end = offset + count
     while offset < end:
         data = await _read(fd, offset, min(CHUNK_BYTES, end - offset))
+        if check is not None:
+            if offset + len(data) < end:
+                check.update(data)
+            elif not check.completes(data):
+                raise SourceFailed(_OTHER)
         await _write(response, data)
         offset += len(data)
 
@@ -306,7 +384,7 @@ async def _read(fd: int, offset: int, count: int) -> bytearray:
     Read exactly *count* bytes, in this thread when they are cached, else in another one.
 
     Raises:
-        OSError: the file cannot be read or ends too early.
+        SourceFailed: the file cannot be read or ends too early.
     """
     data = bytearray(count)
     try:
@@ -314,7 +392,7 @@ async def _read(fd: int, offset: int, count: int) -> bytearray:
     except OSError as exc:
         # EAGAIN: not in the page cache; EOPNOTSUPP: this filesystem cannot tell.
         if exc.errno not in (errno.EAGAIN, errno.EOPNOTSUPP):
-            raise
+            raise SourceFailed(exc) from exc
         got = 0
     if got < count:
         # The thread gets a descriptor of its own: it may outlive a cancelled request.
@@ -329,10 +407,18 @@ def _read_rest(fd: int, offset: int, data: bytearray, got: int) -> None:
     """Fill *data* from its *got*-th byte on. Runs in a thread."""
     view = memoryview(data)
     while got < len(data):
-        n = os.preadv(fd, [view[got:]], offset + got)
-        if n == 0:
-            raise OSError(errno.EIO, "the file is shorter than promised")
-        got += n
+        got += _preadv(fd, view[got:], offset + got)
+
+
+def _preadv(fd: int, buffer: memoryview, offset: int) -> int:
+    """Read into *buffer*, one byte at least. Blocks."""
+    try:
+        got = os.preadv(fd, [buffer], offset)
+    except OSError as exc:
+        raise SourceFailed(exc) from exc
+    if got == 0:
+        raise SourceFailed(_SHORTER)
+    return got
 
 
 async def _prepare(request: BaseRequest, response: StreamResponse) -> AbstractStreamWriter:

@@ -20,3 +20,11 @@ class BlobStoreConfig:
     """Reads up to this size that the page cache can answer are done in the event loop. Higher
     saves more hops to a thread (about 0.1 ms each) and holds the loop longer (about 0.05 ms at
     256 KiB)."""
+
+    verify_interval_s: float = 6 * 3600.0
+    """How long a file that was hashed is served without being hashed again. Shorter finds rot
+    sooner and takes more of the processor; 0 hashes at every read."""
+
+    verify_first_max_bytes: int = 8 << 20
+    """Up to this size a file is hashed before anything of it is sent, so that a client gets another
+    node's copy in place of a damaged one. Higher makes the first read of a file slower."""

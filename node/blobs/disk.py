@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Final, TypeVar, TypeVarTuple, cast
 
 from cluster.errors import StorageFull
+from node.blobs.health import DiskHealth
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -32,16 +33,20 @@ class Disk:
     name plus what readers and `put` wait for, all of which their callers bound.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, health: DiskHealth) -> None:
+        self.health = health
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="atoll-blobs")
         self._in_turn: dict[str, asyncio.Future[object]] = {}
 
     def submit(self, call: Callable[[*Ts], T], *args: *Ts) -> Future[T]:
-        return self._pool.submit(call, *args)
+        """Run *call* in a thread."""
+        step = self._pool.submit(call, *args)
+        step.add_done_callback(self._note)
+        return step
 
     async def run(self, call: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run *call* in a thread. On cancellation it runs to its end or not at all."""
-        return await asyncio.wrap_future(self._pool.submit(call, *args))
+        return await asyncio.wrap_future(self.submit(call, *args))
 
     async def run_in_turn(
         self, name: str, admit: Callable[[], None], call: Callable[[*Ts], T], *args: *Ts
@@ -55,7 +60,7 @@ class Disk:
         while (earlier := self._in_turn.get(name)) is not None:
             await asyncio.wait([earlier])
         admit()
-        step = asyncio.wrap_future(self._pool.submit(call, *args))
+        step = asyncio.wrap_future(self.submit(call, *args))
         self._in_turn[name] = step  # type: ignore[assignment] # Future is invariant; only awaited
         step.add_done_callback(lambda _: self._in_turn.pop(name))
         return await asyncio.shield(step)
@@ -67,6 +72,10 @@ class Disk:
             call()
         else:
             running.add_done_callback(lambda _: call())
+
+    def _note(self, step: Future[T]) -> None:
+        if not step.cancelled():
+            self.health.note(step.exception())
 
     async def close(self) -> None:
         """Let every started step end, then stop the threads."""

@@ -1,18 +1,42 @@
 """The blob store on a local filesystem. Paths are in `layout`, staging files in `staging`."""
 
+import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Self
+from dataclasses import dataclass
+from typing import Final, Self
 
 from cluster.errors import BlobUnknown, DigestMismatch
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
-from node.blobs.disk import Disk, OpenFile, full_disk_as_storage_full, read_file, write_fully
+from node.blobs.disk import Disk, OpenFile, full_disk_as_storage_full, write_fully
+from node.blobs.health import DiskHealth
 from node.blobs.layout import BlobLayout
+from node.blobs.publish import Publisher
+from node.blobs.quarantine import Quarantine
+from node.blobs.reading import FileReader
 from node.blobs.staging import FileIngest, Staging
+from node.blobs.verified import VerifiedFiles
+from node.blobs.verifying import Verifier
 from node.room import check_room
+
+_RECONSIDER_S: Final = 600.0
+"""Between two looks at copies that could not be read. A disk may take seconds to give one up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobStatistics:
+    """The state of the files and of their disk. Counts are since the start."""
+
+    checked: int
+    damaged: int
+    set_aside: int
+    """Files in the quarantine."""
+    hidden: int
+    """Damaged copies that are still where they were."""
+    disk_failures: int
 
 
 class FilesystemBlobs:
@@ -28,12 +52,19 @@ class FilesystemBlobs:
     ) -> None:
         self._config = config or BlobStoreConfig()
         self._layout = BlobLayout(data_dir)
-        self._disk = Disk(self._config.threads)
-        self._staging = Staging(self._layout, self._disk, self._config)
+        self.health = DiskHealth(self._layout.probe)
+        self._disk = Disk(self._config.threads, self.health)
+        verified = VerifiedFiles(self._config.verify_interval_s)
+        self._quarantine = Quarantine(self._layout)
+        self._publisher = Publisher(self._layout, verified, self._quarantine)
+        self._staging = Staging(self._layout, self._disk, self._publisher, self._config)
+        self.verifier = Verifier(self._layout, self._disk, self._publisher, verified, self._config)
         self._put_numbers = itertools.count(1)
 
     async def __aenter__(self) -> Self:
+        self.verifier.start()
         await self._disk.run(self._layout.create)
+        await self._disk.run(self._quarantine.open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -41,7 +72,29 @@ class FilesystemBlobs:
 
     async def close(self) -> None:
         """Stop the threads. Open readers and ingests must have been closed before."""
+        self.verifier.close()
         await self._disk.close()
+
+    async def run(self) -> None:
+        """Watch the disk, and look after what it could not read, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.health.watch(), name="disk")
+            tasks.create_task(self._reconsider(), name="hidden blobs")
+
+    async def _reconsider(self) -> None:
+        while True:
+            await asyncio.sleep(_RECONSIDER_S)
+            await self.verifier.reconsider()
+
+    def statistics(self) -> BlobStatistics:
+        """How the files are."""
+        return BlobStatistics(
+            checked=self.verifier.checked,
+            damaged=self.verifier.damaged,
+            set_aside=self._quarantine.files,
+            hidden=len(self._publisher.hidden()),
+            disk_failures=self.health.failures,
+        )
 
     async def recover(self, keep: set[str]) -> int:
         """
@@ -57,21 +110,53 @@ class FilesystemBlobs:
             size = os.stat(self._layout.blob(digest)).st_size
         except FileNotFoundError:
             return None
+        except OSError as exc:
+            self.health.note(exc)
+            raise
         # Asked after the look: before it, the thread that publishes may not have begun.
-        return size if self._staging.publisher.is_sure(digest) else None
+        return size if self._publisher.is_sure(digest) else None
 
     @asynccontextmanager
-    async def open(self, digest: Digest) -> AsyncIterator["FileReader"]:
-        # Opened in the event loop like `size`, which callers ask first, so that the kernel has
-        # the inode at hand by now.
+    async def open(self, digest: Digest) -> AsyncIterator[FileReader]:
+        reader = await self._open(digest)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    async def serve(self, digest: Digest, *, whole: bool) -> FileReader | None:
+        try:
+            reader = await self._open(digest)
+        except BlobUnknown:
+            return None
+        try:
+            fit = await reader.admit(whole=whole)
+        except BaseException:
+            reader.close()
+            raise
+        if fit:
+            return reader
+        reader.close()
+        return None
+
+    async def doubt(self, digest: Digest) -> bool:
+        return await self.verifier.verify(digest)
+
+    async def _open(self, digest: Digest) -> FileReader:
+        # In the event loop like `size`, which callers ask first, so that the kernel has the inode
+        # at hand by now.
         try:
             file = OpenFile(os.open(self._layout.blob(digest), os.O_RDONLY))
         except FileNotFoundError:
             raise BlobUnknown(digest) from None
-        try:
-            yield FileReader(file, self._disk, self._config.inline_read_max_bytes)
-        finally:
+        except OSError as exc:
+            if await self.verifier.failed(digest, None, exc):
+                raise BlobUnknown(digest) from exc
+            raise
+        if not self._publisher.is_sure(digest):
             file.close()
+            raise BlobUnknown(digest)
+        return FileReader(digest, file, self._disk, self.verifier, self._config)
 
     async def ingest(self, name: str) -> FileIngest:
         return await self.stage(name)
@@ -119,7 +204,7 @@ class FilesystemBlobs:
                     os.fsync(fd)
                 finally:
                     os.close(fd)
-                self._staging.publisher.publish(path, digest)
+                self._publisher.publish(path, digest)
         except BaseException:
             _unlink(path)
             raise
@@ -142,29 +227,6 @@ class FilesystemBlobs:
         for name in stale:
             os.unlink(os.path.join(self._layout.staging, name))
         return len(stale)
-
-
-class FileReader:
-    """A `BlobReader` that is also `FileBacked`."""
-
-    def __init__(self, file: OpenFile, disk: Disk, inline_max: int) -> None:
-        self._file = file
-        self._disk = disk
-        self._inline_max = inline_max
-        self._size = os.fstat(file.fd).st_size
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    def fileno(self) -> int:
-        return self._file.fd
-
-    async def read(self, offset: int, length: int) -> bytes:
-        length = min(length, self._size - offset)
-        if length <= 0:
-            return b""
-        return await read_file(self._disk, self._file, offset, length, self._inline_max)
 
 
 def _unlink(path: str) -> None:

@@ -9,11 +9,14 @@ Where blobs lie on disk.
     │   └── sha512/
     │       └── 00/ ... ff/
     │           └── <128 hex digits>
+    ├── quarantine/
+    │   └── <algorithm>-<digits>.<ns>  a copy that was found damaged, and when; never served
     └── staging/
+        ├── .probe                     written now and then, to see whether the disk takes it
         ├── .put-<n>                   a small blob that is being stored in one go
         └── <name>                     bytes on their way in; worth nothing without their owner
 
-Everything under `blobs/` is whole: files only get there by a rename. Both trees must be on one
+Everything under `blobs/` is whole: files only get there by a rename. All trees must be on one
 filesystem for that.
 """
 
@@ -35,6 +38,8 @@ class BlobLayout:
         self._data = os.fspath(data_dir)
         self._blobs = os.path.join(self._data, "blobs")
         self.staging = os.path.join(self._data, "staging")
+        self.quarantine = os.path.join(self._data, "quarantine")
+        self.probe = f"{self.staging}/.probe"
 
     def blob(self, digest: Digest) -> str:
         encoded = digest.encoded
@@ -60,6 +65,10 @@ class BlobLayout:
         """A file for one `put`; the leading dot keeps it apart from every staging name."""
         return f"{self.staging}/.put-{number}"
 
+    def set_aside(self, digest: Digest, ns: int) -> str:
+        """The file for a damaged copy that was found *ns* nanoseconds after the epoch."""
+        return f"{self.quarantine}/{digest.algorithm}-{digest.encoded}.{ns:020}"
+
     def create(self) -> None:
         """
         Make all directories and sync their names. Blocks.
@@ -77,7 +86,7 @@ class BlobLayout:
             sync_directory(parent)
 
     def _tree(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        yield self._data, ("blobs", "staging")
+        yield self._data, ("blobs", "quarantine", "staging")
         yield self._blobs, _ALGORITHMS
         fan_out = tuple(f"{n:02x}" for n in range(256))
         for algorithm in _ALGORITHMS:

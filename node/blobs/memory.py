@@ -38,6 +38,17 @@ class MemoryBlobs:
             raise BlobUnknown(digest)
         yield MemoryReader(data)
 
+    async def serve(self, digest: Digest, *, whole: bool) -> "MemoryReader | None":
+        data = self._blobs.get(digest)
+        return None if data is None else MemoryReader(data)
+
+    async def doubt(self, digest: Digest) -> bool:
+        data = self._blobs.get(digest)
+        if data is None or digest.matches(data):
+            return data is not None
+        del self._blobs[digest]
+        return False
+
     async def ingest(self, name: str) -> "MemoryIngest":
         return await self.stage(name)
 
@@ -149,6 +160,9 @@ class MemoryReader:
     @property
     def size(self) -> int:
         return len(self._data)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     async def read(self, offset: int, length: int) -> bytes:
         return self._data[offset : offset + max(length, 0)]

@@ -43,10 +43,12 @@ class _State(Enum):
 class Staging:
     """What all staging files of one store share, and who owns which name."""
 
-    def __init__(self, layout: BlobLayout, disk: Disk, config: BlobStoreConfig) -> None:
+    def __init__(
+        self, layout: BlobLayout, disk: Disk, publisher: Publisher, config: BlobStoreConfig
+    ) -> None:
         self.layout = layout
         self.disk = disk
-        self.publisher = Publisher(layout)
+        self.publisher = publisher
         self.inline_read_max_bytes = config.inline_read_max_bytes
         self.reserve_bytes = config.reserve_bytes
         self.owners: WeakValueDictionary[str, FileIngest] = WeakValueDictionary()

@@ -8,6 +8,7 @@ from typing import Final
 
 from cluster.model import Digest
 from node.blobs.layout import BlobLayout
+from node.blobs.quarantine import digest_of
 from node.fsck.report import Report
 
 _READ_BYTES: Final = 1 << 20
@@ -52,6 +53,22 @@ class BlobCheck:
             size = path.stat().st_size if upload_id in names else 0
             if size < offset:
                 self._report.note("uploads that lost bytes, and will be refused")
+
+    def list_quarantine(self) -> None:
+        """Name the damaged copies that were set aside, and whether a whole one is here."""
+        directory = Path(self._layout.quarantine)
+        # A data directory of an older Atoll has none.
+        for path in sorted(directory.iterdir()) if directory.is_dir() else ():
+            digest = digest_of(path.name)
+            if digest is None:
+                self._report.note(f"file that is no copy of a blob: quarantine/{path.name}")
+                continue
+            here = (
+                "another copy is here"
+                if Path(self._layout.blob(digest)).exists()
+                else ("no other copy is here")
+            )
+            self._report.note(f"damaged copy set aside, {here}: quarantine/{path.name}")
 
     def _files(self) -> Iterator[Path]:
         for folder, _, names in os.walk(self._root):

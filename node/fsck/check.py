@@ -50,6 +50,7 @@ def check_data_dir(data_dir: Path, progress: Progress) -> Report:
         progress.expect_bytes(blobs.bytes_to_read())
         blobs.run(held.blobs)
         blobs.check_staging(held.uploads)
+        blobs.list_quarantine()
     return report
 
 

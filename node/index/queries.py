@@ -133,6 +133,11 @@ class Queries(RegisterQueries):
             if holding is not None and holding.held:
                 yield Digest(digest), holding
 
+    def holding(self, node: str, digest: Digest) -> HolderRow | None:
+        """What *node* last said of a blob."""
+        row = self._get("holders", keys.join(digest, node))
+        return None if row is None else rows.decode(HolderRow, row)
+
     def held_after(
         self, node: str, after: Digest | None, looked_at_max: int
     ) -> tuple[list[tuple[Digest, int]], Digest | None]:

@@ -237,6 +237,11 @@ class IndexReplica:
             for digest, row in self._queries.held_by(self._journal.origin.node)
         ]
 
+    def held_size(self, digest: Digest) -> int | None:
+        """The size of a blob that this node says it holds; None when it does not say so."""
+        row = self._queries.holding(self._journal.origin.node, digest)
+        return row.size if row is not None and row.held else None
+
     async def release(self, digest: Digest) -> None:
         """Record, durably, that this node does not hold the blob."""
 

@@ -1,15 +1,21 @@
 """Reading content: manifests by reference and blobs by digest, from here or from a peer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from cluster.errors import BlobUnknown
 from cluster.model import Digest, Dot
 from node.errors import BlobNotFound, ManifestUnknown
 from node.registry.manifests import platform_manifest
 from node.registry.names import Reference, RepositoryName
-from node.registry.ports import BlobReader, BlobStore, MetadataIndex, RemoteBlob, Replicator
+from node.registry.ports import (
+    BlobReader,
+    BlobStore,
+    MetadataIndex,
+    RemoteBlob,
+    Replicator,
+    ServedBlob,
+)
 
 
 class FoundManifest(NamedTuple):
@@ -23,10 +29,18 @@ class FoundManifest(NamedTuple):
 class Pull:
     """The read side. Nothing is "not found" before the connected peers were asked (P2)."""
 
-    def __init__(self, index: MetadataIndex, blobs: BlobStore, replicator: Replicator) -> None:
+    def __init__(
+        self,
+        index: MetadataIndex,
+        blobs: BlobStore,
+        replicator: Replicator,
+        on_missing: Callable[[Digest], None] = lambda digest: None,
+    ) -> None:
+        """*on_missing* hears of each blob that is not here when somebody wants it."""
         self._index = index
         self._blobs = blobs
         self._replicator = replicator
+        self._on_missing = on_missing
 
     async def manifest(self, repository: RepositoryName, reference: Reference) -> FoundManifest:
         """
@@ -80,25 +94,37 @@ class Pull:
         return size
 
     @asynccontextmanager
-    async def open_blob(self, digest: Digest, size: int) -> AsyncIterator[BlobReader | RemoteBlob]:
+    async def open_blob(
+        self, digest: Digest, size: int, *, whole: bool = True
+    ) -> AsyncIterator[BlobReader | RemoteBlob]:
         """
-        Open a blob that `blob_size` has found: the local copy, or else a peer's.
+        Open a blob that `blob_size` has found, all of it or a part: the local copy, or a peer's.
 
-        A local copy of another size than the index says is damaged and passed over (P6): the
-        copy fetched in its place is verified and replaces it.
+        A local copy that is damaged is taken out of service and passed over (P6): the copy fetched
+        in its place is verified.
 
         Raises:
             BlobUnavailable: there is no copy that could be read now.
         """
-        if self._blobs.size(digest) == size:
-            try:
-                async with self._blobs.open(digest) as reader:
-                    yield reader
-                    return
-            except BlobUnknown:
-                pass  # removed since; a peer may have it
-        async with self._replicator.fetch(digest, size) as remote:
-            yield remote
+        local = await self._open_here(digest, size, whole)
+        if local is None:
+            async with self._replicator.fetch(digest, size) as remote:
+                yield remote
+            return
+        try:
+            yield local
+        finally:
+            local.close()
+
+    async def _open_here(self, digest: Digest, size: int, whole: bool) -> ServedBlob | None:
+        found = self._blobs.size(digest)
+        if found == size:
+            return await self._blobs.serve(digest, whole=whole)
+        if found is None:
+            self._on_missing(digest)
+        else:
+            await self._blobs.doubt(digest)
+        return None
 
     def _find_manifest(
         self, repository: RepositoryName, reference: Reference

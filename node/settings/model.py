@@ -311,6 +311,18 @@ class Settings:
         ),
     )
 
+    blob_verify_interval_s: float = field(
+        default=6 * 3600.0,
+        metadata=_about(
+            Seconds(0, 365 * _DAY_S),
+            "How long a blob's file is served after it was hashed, without being hashed again.",
+            why="Rot is found by the first read after that time. Hashing a terabyte takes some ten "
+            "minutes of one processor core. 0 hashes at every read: nothing rotten is ever served, "
+            "and large blobs come at half the speed, parts of them only when the whole is read.",
+            unit="seconds",
+        ),
+    )
+
     @property
     def http_advertised(self) -> Address:
         """Where others reach the registry API; never a wildcard once loaded."""

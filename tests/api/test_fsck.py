@@ -20,6 +20,7 @@ from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
 from node.startup import StartupError
 from tests.api.conftest import Registry, StartRegistry, image
+from tests.fakes.rot import blob_file, flip
 
 SILENT = Progress(lambda count: None, lambda count: None, lambda count: None)
 LAYER = b"layer x"
@@ -317,3 +318,24 @@ async def test_a_node_does_not_start_during_a_check(data_dir: Path):
         assert held_too, "two checks do not disturb each other"
         with pytest.raises(StartupError, match="in use"), locked(data_dir):
             pytest.fail("a node would change what is being checked")
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_copies_that_were_set_aside_are_named(start_registry: StartRegistry, again: bool):
+    """Broken: nobody learns that a disk rots, or that the bytes are still there to look at."""
+    registry = await start_registry()
+    digest = await registry.push_blob("lib/app", LAYER)
+    flip(blob_file(registry.data_dir, digest))
+    assert (await registry.call("GET", f"/v2/lib/app/blobs/{digest}")).status == 503
+    await registry.index.replica.release(digest)  # as `node.mending` does
+    if again:
+        await registry.push_blob("lib/app", LAYER)
+    await registry.stop()
+    (registry.data_dir / "quarantine" / "notes.txt").write_text("looked at by hand")
+    report = check(registry.data_dir)
+    assert [problem.what for problem in report.problems] == ([] if again else ["has no holder"])
+    here = "another copy is here" if again else "no other copy is here"
+    notes = sorted(report.notes)
+    assert any(note.startswith(f"damaged copy set aside, {here}: quarantine/") for note in notes)
+    assert any(digest.encoded in note for note in notes)
+    assert "file that is no copy of a blob: quarantine/notes.txt" in notes

@@ -18,6 +18,13 @@ class FakeStore:
     index_paused: int = 1
     index_failed: int = 0
     index_recoveries: int = 6
+    blobs_checked: int = 6
+    blobs_damaged: int = 7
+    blobs_restored: int = 8
+    blobs_not_restored: int = 9
+    blobs_set_aside: int = 10
+    blobs_hidden: int = 11
+    disk_failures: int = 12
 
 
 @dataclass
@@ -127,6 +134,13 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_index_paused", ()] == 1
     assert samples["atoll_index_failed", ()] == 0
     assert samples["atoll_index_recoveries_total", ()] == 6
+    assert samples["atoll_blobs_checked_total", ()] == 6
+    assert samples["atoll_blobs_damaged_total", ()] == 7
+    assert samples["atoll_blobs_restored_total", ()] == 8
+    assert samples["atoll_blobs_not_restored_total", ()] == 9
+    assert samples["atoll_blobs_set_aside", ()] == 10
+    assert samples["atoll_blobs_hidden", ()] == 11
+    assert samples["atoll_blob_disk_failures_total", ()] == 12
     statuses = [labels for name, labels in samples if name == "atoll_cluster_member_status"]
     assert [tuple(dict(labels).values()) for labels in statuses] == [
         ("b", "eu", "alive"),
