@@ -16,7 +16,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster apt-tools go-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,16 +69,16 @@ lock: $(VENV)/.installed ## Pin the newest allowed dependencies, with hashes
 e2e: $(VENV)/.installed tools ## Run the end-to-end tests: real processes, real clients
 	$(BIN)/pytest tests/e2e -m "e2e and not faults" $(PYTEST_ARGS)
 
-conformance: $(VENV)/.installed go-tools ## Run the OCI conformance suite against a cluster
+conformance: $(VENV)/.installed conformance-tools ## Run the OCI conformance suite against a cluster
 	$(BIN)/pytest tests/conformance -m conformance -s $(PYTEST_ARGS)
 
-conformance-proxy: $(VENV)/.installed go-tools ## Run it through a round-robin proxy (RUNS=20)
+conformance-proxy: $(VENV)/.installed conformance-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed apt-tools ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
+faults: $(VENV)/.installed fault-tools ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
 	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults -m faults -s $(PYTEST_ARGS)
 
-netfaults: $(VENV)/.installed apt-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
+netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
 
 sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEEDS=0:200)
@@ -87,7 +87,7 @@ sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEED
 mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs (MUTANT_SEEDS=1000)
 	$(BIN)/python -m tests.sim.hunt --seeds $(MUTANT_SEEDS) $(SIM_ARGS)
 
-bench: $(VENV)/.installed tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
+bench: $(VENV)/.installed bench-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
 bench-cluster: $(VENV)/.installed ## Time joins, visibility, the cost of a copy; writes bench/CLUSTER.md
@@ -96,11 +96,14 @@ bench-cluster: $(VENV)/.installed ## Time joins, visibility, the cost of a copy;
 tools:
 	@PYTHON="$(PYTHON)" .ci/tools
 
-apt-tools:
-	@.ci/tools apt
+conformance-tools:
+	@PYTHON="$(PYTHON)" .ci/tools conformance
 
-go-tools:
-	@PYTHON="$(PYTHON)" .ci/tools go
+fault-tools:
+	@.ci/tools ip iptables faketime
+
+bench-tools:
+	@PYTHON="$(PYTHON)" .ci/tools docker-registry wrk registry crane
 
 clients:
 	@PYTHON="$(PYTHON)" .ci/tools clients

@@ -22,11 +22,11 @@ NEEDS = {
     "mutants": [VENV],
     "test": [".ci/tools", VENV],
     "e2e": [".ci/tools", VENV],
-    "bench": [".ci/tools", VENV],
-    "conformance": [".ci/tools go", VENV],
-    "conformance-proxy": [".ci/tools go", VENV],
-    "faults": [".ci/tools apt", VENV],
-    "netfaults": [".ci/tools apt", VENV],
+    "bench": [".ci/tools docker-registry wrk registry crane", VENV],
+    "conformance": [".ci/tools conformance", VENV],
+    "conformance-proxy": [".ci/tools conformance", VENV],
+    "faults": [".ci/tools ip iptables faketime", VENV],
+    "netfaults": [".ci/tools ip iptables faketime", VENV],
 }
 
 
