@@ -122,7 +122,8 @@ class Forwarder:
                 client starts again.
             UploadOwnerSilent: it is there but does not answer. What it did is not known.
             TooManyUploads: too many requests are being passed on already.
-            BodyIncomplete, BodyStalled: the client's body ended early; the owner drops it too.
+            BodyIncomplete, BodyStalled: the client's body ended early, and so it did for the
+                owner, which keeps what came of a PATCH.
         """
         address = self._neighbours.http_address(upload.owner)
         if address is None or FORWARDED_BY in request.headers:
