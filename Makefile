@@ -9,6 +9,7 @@ KILL9_ROUNDS ?= 50
 SIM_SEEDS ?= 0:200
 SIM_ARGS ?=
 MUTANT_SEEDS ?= 1000
+HOSTILE_ARGS ?=
 RUNS ?= 1
 SCENARIO ?= all
 SECONDS ?= 60
@@ -16,7 +17,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults hostile sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,11 +76,14 @@ conformance: $(VENV)/.installed conformance-tools ## Run the OCI conformance sui
 conformance-proxy: $(VENV)/.installed conformance-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed fault-tools ## Run the kill -9 loops and one short real-fault run (KILL9_ROUNDS=50)
-	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults -m faults -s $(PYTEST_ARGS)
+faults: $(VENV)/.installed fault-tools ## Run the kill -9 loops, a short real-fault run, a short storm (KILL9_ROUNDS=50)
+	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults tests/hostile -m faults -s $(PYTEST_ARGS)
 
 netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
+
+hostile: $(VENV)/.installed ## Let 10,000 hostile requests loose on three nodes under load (HOSTILE_ARGS=...)
+	$(BIN)/python -m tests.hostile $(HOSTILE_ARGS)
 
 sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEEDS=0:200)
 	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) $(SIM_ARGS)

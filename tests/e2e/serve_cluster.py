@@ -47,6 +47,12 @@ class ServeProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process.pid
+
     def start(self) -> None:
         """Start the process without waiting until it is ready."""
         assert not self.is_running, f"{self.name} runs already"
