@@ -121,6 +121,9 @@ class MemoryIngest:
         assert 0 <= offset <= len(self._staged), "rollback goes back, never forward"
         del self._staged[offset:]
 
+    async def rest(self) -> None:
+        self._check_usable()
+
     async def commit(self, digest: Digest, size: int | None = None) -> int:
         self._check_usable()
         data = bytes(self._staged)

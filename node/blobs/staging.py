@@ -104,6 +104,9 @@ class FileIngest:
     async def rollback(self, offset: int) -> None:
         await self._step(self._rollback, offset)
 
+    async def rest(self) -> None:
+        await self._step(self._close)
+
     async def commit(self, digest: Digest, size: int | None = None) -> int:
         """
         See `BlobIngest.commit`.
@@ -145,6 +148,7 @@ class FileIngest:
                     os.unlink(self._path)
             create = os.O_CREAT | os.O_EXCL if self._fresh else 0
             self._file = OpenFile(os.open(self._path, os.O_RDWR | create, 0o644))
+            self._fresh = False
             os.ftruncate(self._file.fd, self._offset)
         return self._file.fd
 

@@ -61,6 +61,13 @@ class StagedUpload(BlobIngest, Protocol):
         """Drop the bytes after *offset*."""
         ...
 
+    async def rest(self) -> None:
+        """
+        Hold no descriptor until the next call: an upload may pause for a day, and there may be more
+        of them than a process may have files open.
+        """
+        ...
+
 
 class ServedBlob(BlobReader, Protocol):
     """An open blob that its user closes."""

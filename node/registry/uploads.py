@@ -182,6 +182,9 @@ class Uploads:
             finally:
                 if session.record.offset != before:
                     self._index.put_upload(session.record)
+                if session.staged is not None:
+                    # Its client may never come back, and others need the descriptor.
+                    await asyncio.shield(session.staged.rest())
             return session.record.offset
 
     async def finish(

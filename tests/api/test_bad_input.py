@@ -1,6 +1,7 @@
 """Bad input: a clear OCI error, no traceback, nothing left behind."""
 
 import asyncio
+import os
 from typing import NamedTuple
 
 import pytest
@@ -263,3 +264,17 @@ async def test_a_refused_body_is_not_invited(registry: Registry):
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 202")
     writer.close()
     await writer.wait_closed()
+
+
+async def test_paused_uploads_hold_no_descriptors(registry: Registry):
+    """A thousand abandoned uploads would take every file that the process may open."""
+    paths = [await registry.start_upload("lib/app") for _ in range(20)]
+    before = len(os.listdir("/proc/self/fd"))
+    for path in paths:
+        assert (await registry.call("PATCH", path, data=b"a chunk")).status == 202
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    whole = b"a chunk" * 2
+    for path in paths:
+        await registry.call("PATCH", path, data=b"a chunk")
+        answer = await registry.call("PUT", f"{path}?digest={Digest.of(whole)}")
+        assert answer.status == 201

@@ -77,6 +77,24 @@ async def check_nothing_stored(subject: Subject, digest: Digest) -> None:
         await content(subject.blobs, digest)
 
 
+class TestResting:
+    async def test_it_goes_on_where_it_was(self, subject: Subject):
+        """An upload in chunks would lose what it has whenever its client pauses."""
+        digest = Digest.of(DATA)
+        ingest = await subject.blobs.stage("pauses")
+        await ingest.rest()
+        for start in range(0, len(DATA), 100_000):
+            await ingest.append(DATA[start : start + 100_000])
+            await ingest.rest()
+        await ingest.append(b"too much")
+        await ingest.rest()
+        await ingest.rollback(len(DATA))
+        await ingest.rest()
+        assert await ingest.commit(digest, len(DATA)) == len(DATA)
+        ingest.release()
+        assert await content(subject.blobs, digest) == DATA
+
+
 class TestCommit:
     @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
     @pytest.mark.parametrize("data", [DATA, b"", b"x"], ids=["big", "empty", "one byte"])

@@ -316,7 +316,7 @@ async def abandoned_upload(stranger: Stranger) -> int:
 
 ATTACKS: Final = (
     Attack(garbage, 50, _TOO_LARGE | {405}),
-    Attack(another_protocol, 25, _REFUSED | {505}),
+    Attack(another_protocol, 25, _REFUSED | {405, 505}),
     Attack(two_lengths, 30, _REFUSED),
     Attack(strange_encoding, 20, _REFUSED | {501}),
     Attack(broken_chunks, 50, _REFUSED | {404}),
