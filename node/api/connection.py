@@ -258,6 +258,9 @@ class Connection(RequestHandler):
         # `close` alone would be deaf to the rest of a body that is on its way.
         if self._waiter is not None and not self._messages:
             self.close()
+            # That ends aiohttp's loop over requests, which then leaves the connection as it is.
+            if self.transport is not None:
+                self.transport.close()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's closes, whatever is open
         """The client sends nothing more; true when it may still be waiting for an answer."""

@@ -136,6 +136,20 @@ def test_a_request_that_is_running_gets_its_answer(tmp_path: Path):
         assert node.wait_exit() == 0
 
 
+@pytest.mark.parametrize("request_line", [b"", b"GET /v2/ HTTP/1.1\r\nHost: atoll\r\n\r\n"])
+def test_nobody_waits_for_connections_that_ask_nothing(tmp_path: Path, request_line: bytes):
+    """Broken: the connections that balancers and clients keep make each stop last for its grace."""
+    with serving(tmp_path, "--shutdown-grace-s", _FOR_EVER) as node:
+        host, _, port = node.http.partition(":")
+        with socket.create_connection((host, int(port)), timeout=60) as client:
+            client.sendall(request_line)
+            if request_line:
+                assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+            send(node)
+            assert node.wait_exit() == 0
+            assert client.recv(65536) == b""
+
+
 def test_the_grace_is_as_long_as_it_says(tmp_path: Path):
     """Broken: requests are cut off after half of the time that the setting gives them."""
     with (
