@@ -29,3 +29,17 @@ def test_a_condition_has_a_line_when_it_ceases_and_when_it_holds_again():
         ("warning", "disk", "no room"),
         ("info", "clock", None),
     ]
+
+
+def test_a_start_and_a_stop_are_no_alarm():
+    """Every restart would have warnings, and nobody would read the others."""
+    readiness = Readiness("running", "cluster")
+    with capture_logs() as lines:
+        log = ConditionLog(readiness, get_logger("readiness"))
+        log.look()
+        readiness.meet("running")
+        readiness.meet("cluster")
+        log.look()
+        readiness.require("running", "stopping")
+        log.look()
+    assert [(line["log_level"], line["condition"]) for line in lines] == [("info", "cluster")]
