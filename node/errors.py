@@ -34,6 +34,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── BodyStalled             a body stopped coming
     ├── TooManyTags             more `tag=` parameters than one push may have
     ├── TooManyBodies           unfinished bodies that hold too much memory
+    ├── TooManyConnections      the cap on connections, all of them in use
     ├── TooManyUploads          the cap on concurrent upload sessions
     ├── ProjectUnknown          the project has no policy of its own
     ├── EventInvalid            not the name of an event
@@ -272,6 +273,11 @@ class TooManyBodies(RegistryError):
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"unfinished bodies hold more than {limit_bytes} bytes; send faster")
         self.limit_bytes = limit_bytes
+
+
+class TooManyConnections(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"this node serves at most {limit} connections at once; try again")
 
 
 class TooManyUploads(RegistryError):

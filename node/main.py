@@ -25,7 +25,7 @@ from cluster.rpc.server import PeerServer
 from node import conditions, datadir, logs, stakes, stopping
 from node.admin import health
 from node.admin.conditionlog import ConditionLog
-from node.admin.figures import ClusterFigures, StoreFigures
+from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
 from node.admin.health import Readiness
 from node.admin.metrics import Metrics
 from node.api.app import Api, Page
@@ -37,6 +37,7 @@ from node.api.request import Query
 from node.ballast import Ballast
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.descriptors import Descriptors, raise_limit
 from node.errors import QueryInvalid
 from node.holdings import Holdings
 from node.index.opening import Index, open_index
@@ -220,8 +221,14 @@ async def running(
         store: BlobStore = blobs
         replicator: Replicator = cluster
         neighbours: Neighbours = cluster
+        shares = _descriptors(settings)
         uploads = Uploads(
-            metadata, store, replicator, _upload_config(settings), logs.get_logger("uploads"), _now
+            metadata,
+            store,
+            replicator,
+            _upload_config(settings, shares),
+            logs.get_logger("uploads"),
+            _now,
         )
         index.journal.on_conflict = partial(_note_conflict, metrics)
         mending = Mending(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
@@ -261,7 +268,8 @@ async def running(
         conditions.watch(readiness, index, blobs, cluster, has_room)
         pages = _pages(metrics, readiness)
         api = _api(context, pages, metrics, settings)
-        http = await _listen_http(stack, api, settings.http)
+        http = await _listen_http(stack, api, settings.http, shares)
+        metrics.watch_connections(lambda: _connection_figures(http, shares))
         readiness.meet("running")
         yield Node(
             cluster,
@@ -297,6 +305,15 @@ def _store_figures(
         blobs_set_aside=files.set_aside,
         blobs_hidden=files.hidden,
         disk_failures=files.disk_failures,
+    )
+
+
+def _connection_figures(http: HttpListener, shares: Descriptors) -> ConnectionFigures:
+    return ConnectionFigures(
+        connections_open=http.server.connections_open,
+        connections_closed=http.server.closed,
+        connections_refused=http.server.refused,
+        descriptors=shares.limit,
     )
 
 
@@ -391,9 +408,22 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
     )
 
 
-def _upload_config(settings: Settings) -> UploadConfig:
+def _descriptors(settings: Settings) -> Descriptors:
+    """Divide what this process may open; says so where that is less than what the settings ask."""
+    shares = Descriptors.divide(raise_limit(), settings.uploads_max, settings.connections_max)
+    if (shares.uploads, shares.connections) != (settings.uploads_max, settings.connections_max):
+        logs.get_logger("node").warning(
+            "limit on open files is low",
+            limit=shares.limit,
+            uploads_max=shares.uploads,
+            connections_max=shares.connections,
+        )
+    return shares
+
+
+def _upload_config(settings: Settings, shares: Descriptors) -> UploadConfig:
     return UploadConfig(
-        open_max=settings.uploads_max,
+        open_max=shares.uploads,
         expiry_s=settings.upload_expiry_s,
         blob_max_bytes=settings.upload_max_bytes,
     )
@@ -438,8 +468,10 @@ async def _listen_rpc(server: PeerServer, address: Address) -> None:
         raise StartupError(f"cannot listen on {address} (rpc): {_reason(exc)}") from exc
 
 
-async def _listen_http(stack: AsyncExitStack, api: Api, address: Address) -> HttpListener:
-    listener = HttpListener(api)
+async def _listen_http(
+    stack: AsyncExitStack, api: Api, address: Address, shares: Descriptors
+) -> HttpListener:
+    listener = HttpListener(api, shares.connections)
     stack.push_async_callback(listener.cut, 0.0)
     try:
         await listener.open(address.host, address.port)

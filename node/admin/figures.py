@@ -27,6 +27,16 @@ class StoreFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFigures:
+    """The connections of clients, and the process's limit on open files."""
+
+    connections_open: int
+    connections_closed: int
+    connections_refused: int
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFigures:
     """How this node stands with its peers."""
 

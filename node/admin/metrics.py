@@ -5,8 +5,8 @@ Counters of what passes through are kept here; figures of what exists are read f
 `statistics()` when somebody scrapes, so that keeping them costs nothing in between.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,6 +22,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from node.admin.statistics import (
+    ClusterStatistics,
+    ConnectionStatistics,
+    Health,
+    StoreStatistics,
+)
+
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _SECONDS_BUCKETS: Final = (
@@ -29,169 +36,6 @@ _SECONDS_BUCKETS: Final = (
     *(1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0),
 )
 """From a manifest out of memory to a large layer over a poor link."""
-
-
-class StoreStatistics(Protocol):
-    """What is stored on this node. Sizes in bytes."""
-
-    @property
-    def uploads_open(self) -> int: ...
-
-    @property
-    def blobs(self) -> int: ...
-
-    @property
-    def blob_bytes(self) -> int: ...
-
-    @property
-    def manifests(self) -> int: ...
-
-    @property
-    def quarantined(self) -> int:
-        """Events that made no sense here and are kept aside."""
-        ...
-
-    @property
-    def index_paused(self) -> int:
-        """1 while the index takes no writes and tries again by itself, else 0."""
-        ...
-
-    @property
-    def index_failed(self) -> int:
-        """1 when the index takes no writes until a person helps, else 0."""
-        ...
-
-    @property
-    def index_recoveries(self) -> int: ...
-
-    @property
-    def blobs_checked(self) -> int:
-        """Files hashed since the start, to see whether they are right."""
-        ...
-
-    @property
-    def blobs_damaged(self) -> int:
-        """Copies found damaged since the start."""
-        ...
-
-    @property
-    def blobs_restored(self) -> int: ...
-
-    @property
-    def blobs_not_restored(self) -> int: ...
-
-    @property
-    def blobs_set_aside(self) -> int:
-        """Files in the quarantine."""
-        ...
-
-    @property
-    def blobs_hidden(self) -> int: ...
-
-    @property
-    def disk_failures(self) -> int: ...
-
-
-class ClusterStatistics(Protocol):
-    """How this node stands with its peers."""
-
-    @property
-    def members_known(self) -> int:
-        """Members of the cluster that this node has heard of, itself included."""
-        ...
-
-    @property
-    def peers_connected(self) -> int: ...
-
-    @property
-    def events_unpushed(self) -> int:
-        """Own events that the slowest connected peer does not have yet."""
-        ...
-
-    @property
-    def blobs_fetching(self) -> int:
-        """Blobs that are arriving from peers now."""
-        ...
-
-    @property
-    def durability_degraded(self) -> int:
-        """Acknowledgements since the start on fewer nodes than `copies`."""
-        ...
-
-    @property
-    def copies_repaired(self) -> int:
-        """Copies made in the background of blobs that had fewer than `copies`."""
-        ...
-
-    @property
-    def health(self) -> int:
-        """Local health score of the failure detector; 0 is good."""
-        ...
-
-    @property
-    def suspicions(self) -> int: ...
-
-    @property
-    def refutations(self) -> int: ...
-
-    @property
-    def deaths(self) -> int: ...
-
-    @property
-    def stalls(self) -> int: ...
-
-    @property
-    def restore_rows_left(self) -> int:
-        """Rows of a peer's checkpoint that this node still has to take over; 0 without one."""
-        ...
-
-    @property
-    def restores(self) -> int: ...
-
-    @property
-    def checkpoint_rows_served(self) -> int: ...
-
-    @property
-    def events_trimmed(self) -> int: ...
-
-    @property
-    def index_damaged(self) -> int:
-        """1 while rows of the index are not what was written, else 0."""
-        ...
-
-    @property
-    def index_differing(self) -> int:
-        """Members with the same events and other rows, when they were last compared."""
-        ...
-
-    @property
-    def comparisons(self) -> int: ...
-
-    @property
-    def differences(self) -> int: ...
-
-    @property
-    def rows_checks(self) -> int: ...
-
-    @property
-    def settings_differing(self) -> int:
-        """Members with other settings, of those that have to be the same."""
-        ...
-
-    @property
-    def member_statuses(self) -> Sequence[tuple[str, str, str]]:
-        """Node, region and status of every other member."""
-        ...
-
-
-class Health(Protocol):
-    """Whether this node may take traffic; and writes, too."""
-
-    @property
-    def ready(self) -> bool: ...
-
-    @property
-    def writable(self) -> bool: ...
 
 
 class _Figure(NamedTuple):
@@ -352,6 +196,24 @@ _HEALTH: Final = (
 )
 
 
+_CONNECTIONS: Final = (
+    _Figure("atoll_connections_open", "Connections of clients.", "connections_open"),
+    _Figure(
+        "atoll_connections_closed",
+        "Connections closed to make room for others.",
+        "connections_closed",
+        total=True,
+    ),
+    _Figure(
+        "atoll_connections_refused",
+        "Connections answered with 503, as all others were in use.",
+        "connections_refused",
+        total=True,
+    ),
+    _Figure("atoll_descriptors_max", "Files and sockets the node may have open.", "descriptors"),
+)
+
+
 class _Snapshot(Collector):
     """Turns a `statistics()` snapshot into metrics at each scrape."""
 
@@ -471,6 +333,10 @@ class Metrics:
     def watch_store(self, statistics: Callable[[], StoreStatistics]) -> None:
         """Report what is stored. *statistics* is called at each scrape and must not block."""
         self._registry.register(_Snapshot(_STORE, statistics))
+
+    def watch_connections(self, statistics: Callable[[], ConnectionStatistics]) -> None:
+        """Report the connections of clients, likewise."""
+        self._registry.register(_Snapshot(_CONNECTIONS, statistics))
 
     def watch_cluster(self, statistics: Callable[[], ClusterStatistics]) -> None:
         """Report how the node stands with its peers, likewise."""

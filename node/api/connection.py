@@ -253,6 +253,41 @@ class Connection(RequestHandler):
 
     # --- the end -----------------------------------------------------------------------------
 
+    @property
+    def address(self) -> str:
+        """Where the client connects from."""
+        return self.peername[0] if isinstance(self.peername, tuple) else ""
+
+    @property
+    def waits_since(self) -> float | None:
+        """
+        When it began to wait for a request, as far as one can tell; None when it does not.
+
+        One that was answered, and is read away, waits for longer than any.
+        """
+        if self._silence is not None or (self._body is self._answered and not self._body.is_eof()):
+            return 0.0
+        if self._force_close or self._request_in_progress or self._messages:
+            return None
+        if self._request_count and self._waiter is None:
+            return None
+        return self._next_keepalive_close_time - KEEPALIVE_S
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request has come on it."""
+        return self._request_count > 0
+
+    @property
+    def receives(self) -> bool:
+        """Whether a body is under way."""
+        return self._body is not self._answered and not self._body.is_eof()
+
+    def turn_away(self, error: RegistryError) -> None:
+        """Answer *error* to a client that is one too many, without waiting for its request."""
+        self._ended = True  # nothing is read away: there is no room to linger
+        self._refuse(error)
+
     def close_if_idle(self) -> None:
         """Close the connection if no request is running on it. One that is reads on to its end."""
         # `close` alone would be deaf to the rest of a body that is on its way.

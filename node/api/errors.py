@@ -47,6 +47,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.BodyStalled: (408, "SIZE_INVALID"),
     domain.TooManyTags: (414, "UNSUPPORTED"),
     domain.TooManyBodies: (429, "TOOMANYREQUESTS"),
+    domain.TooManyConnections: (503, "UNAVAILABLE"),
     domain.TooManyUploads: (429, "TOOMANYREQUESTS"),
     domain.ProjectUnknown: (404, "NAME_UNKNOWN"),
     domain.EventInvalid: (400, "UNSUPPORTED"),

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from node.api.app import Api
-from node.api.server import make_server
+from node.api.server import Server, make_server
 
 _BACKLOG: Final = 1024
 _LOOK_S: Final = 0.02
@@ -16,10 +16,15 @@ _LOOK_S: Final = 0.02
 class HttpListener:
     """The HTTP server of a node. To be made on the event loop that will run it."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, connections_max: int) -> None:
         self._api = api
-        self._server = make_server(api)
+        self._server = make_server(api, connections_max)
         self._runner = web.ServerRunner(self._server)
+
+    @property
+    def server(self) -> Server:
+        """What counts the connections."""
+        return self._server
 
     async def open(self, host: str, port: int) -> None:
         """

@@ -232,6 +232,16 @@ class Settings:
             unit="sessions",
         ),
     )
+    connections_max: int = field(
+        default=10_000,
+        metadata=_about(
+            Whole(16, 1_000_000),
+            "Client connections at once; above, idle ones are closed, and if none is, 503.",
+            why="A thousand machines keep a few each open. Fewer where the limit on open files is "
+            "low: 512 are kept back, and each open upload needs one and each connection four.",
+            unit="connections",
+        ),
+    )
     upload_max_bytes: int = field(
         default=0,
         metadata=_about(

@@ -21,7 +21,7 @@ from node.api.app import Api
 from node.api.context import ApiLimits, Context
 from node.api.cors import Cors
 from node.api.forwarding import ForwardConfig, Forwarder
-from node.api.server import make_server
+from node.api.server import Server, make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.index.opening import Index, open_index
@@ -111,6 +111,7 @@ class Registry:
     view: SoloView
     parts: AsyncExitStack
     context: Context
+    server: Server
     refusals: list[Exception]
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
     hidden: set[str]
@@ -206,6 +207,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             neighbours: AddressBook | None = None,
             forwarding: ForwardConfig | None = None,
             origins: Sequence[str] = (),
+            connections_max: int = 1000,
             log_reads: bool = False,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
@@ -267,7 +269,9 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,
             )
-            runner = web.ServerRunner(make_server(Api(context, {}, observed, log_reads=log_reads)))
+            api = Api(context, {}, observed, log_reads=log_reads)
+            server = make_server(api, connections_max)
+            runner = web.ServerRunner(server)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -288,6 +292,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 view,
                 stack,
                 context,
+                server,
                 refusals,
                 hidden,
             )

@@ -1,0 +1,47 @@
+"""
+Who may use how many of the process's file descriptors.
+
+Without a division, connections of strangers take them all, and the index and the blob store fail
+at the next file that they open.
+"""
+
+import resource
+from dataclasses import dataclass
+from typing import Final
+
+_OWN: Final = 512
+"""For the index (256 tables and its logs), the event loop, other nodes, and blobs that are copied
+between nodes."""
+
+_PER_CONNECTION: Final = 4
+"""A connection's socket; and while a blob is sent on it, the blob's file, and copies of both."""
+
+_LIMIT_MAX: Final = 1 << 20
+"""More are never needed, and "unlimited" is a number too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptors:
+    """How the descriptors of this process are divided."""
+
+    limit: int
+    uploads: int
+    """Open uploads: each has a file."""
+    connections: int
+    """Client connections."""
+
+    @classmethod
+    def divide(cls, limit: int, uploads_max: int, connections_max: int) -> "Descriptors":
+        """Divide *limit*; nobody gets more than is asked for."""
+        free = max(limit - _OWN, 2 * _PER_CONNECTION)
+        uploads = min(uploads_max, free // 4)
+        connections = min(connections_max, (free - uploads) // _PER_CONNECTION)
+        return cls(limit=limit, uploads=uploads, connections=connections)
+
+
+def raise_limit() -> int:
+    """Raise the soft limit on open files to the hard one, and return what it is now."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = _LIMIT_MAX if hard == resource.RLIM_INFINITY else min(hard, _LIMIT_MAX)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit

@@ -1,0 +1,42 @@
+"""Dividing the process's file descriptors."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from node.descriptors import Descriptors, raise_limit
+
+
+@pytest.mark.parametrize("limit", [600, 1024, 4096, 20_000, 65_536, 1 << 20])
+@pytest.mark.parametrize("uploads_max", [1, 1024, 1_000_000])
+def test_all_together_fit_below_the_limit(limit: int, uploads_max: int):
+    """Broken: strangers use up what the index needs, and every write fails."""
+    shares = Descriptors.divide(limit, uploads_max, 10_000)
+    assert 512 + shares.uploads + 4 * shares.connections <= limit
+    assert 0 < shares.uploads <= uploads_max
+    assert 0 < shares.connections <= 10_000
+
+
+@pytest.mark.parametrize("limit", [1, 64, 512])
+def test_there_is_always_something(limit: int):
+    shares = Descriptors.divide(limit, 1024, 10_000)
+    assert (shares.uploads, shares.connections) == (2, 1)
+
+
+def test_enough_is_what_was_asked_for():
+    shares = Descriptors.divide(1 << 20, 1024, 10_000)
+    assert (shares.uploads, shares.connections) == (1024, 10_000)
+
+
+def test_the_soft_limit_becomes_the_hard_one():
+    """Broken: a shell's 1,024 caps a node on a machine that allows a million."""
+    program = (
+        "import resource; from node.descriptors import raise_limit;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 700)); print(raise_limit());"
+        "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["700", "700", "700"]
+    assert raise_limit() <= resource.getrlimit(resource.RLIMIT_NOFILE)[1]
