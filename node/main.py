@@ -87,14 +87,18 @@ async def _serve(settings: Settings, name: NodeId, rejoin: bool, repair: Repair)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.ask)
+    # Raised behind the block: what is raised in it, Python before 3.11.4 puts into a group again.
+    refused: Exception | None = None
     try:
         async with running(settings, name, repair, rejoin=rejoin) as node:
             log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
     except* JoinRefused as refusals:
-        raise StartupError(str(refusals.exceptions[0])) from None
+        refused = StartupError(str(refusals.exceptions[0]))
     except* StartupError as failures:
-        raise failures.exceptions[0] from None
+        refused = failures.exceptions[0]
+    if refused is not None:
+        raise refused from None
     log.info("stopped")
     return 0
 
