@@ -42,7 +42,8 @@ Call = Callable[..., Awaitable[Any]]
 class Expected:
     """An answer: *headers* are patterns of the whole value; *body* is compared when given."""
 
-    status: int
+    status: int | tuple[int, ...]
+    """Several, where that depends on the Go that the reference registry is built with."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
 
@@ -148,7 +149,7 @@ ROWS: Final = (
         _BLOB,
         "bytes=" + ",".join(["0-0"] * 1025),
         _BAD,
-        _MULTIPART,
+        Expected((200, 206)),
         why="1,024 ranges are the most; 400 has partial pulls ask again with fewer",
     ),
     ranged(
@@ -280,7 +281,8 @@ async def check(call: Call, row: Row, expected: Expected) -> None:
         path = _under(upload, path.removeprefix("{upload}"))
     fields = {"Accept": MANIFEST_TYPE, **row.headers}
     answer = await call(row.method, _named(path), data=row.data, headers=fields)
-    assert answer.status == expected.status, answer.body
+    either = expected.status if isinstance(expected.status, tuple) else (expected.status,)
+    assert answer.status in either, answer.body
     for name, pattern in expected.headers.items():
         value = answer.headers[name]
         found = _path(value) if name == "Location" else value

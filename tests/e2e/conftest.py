@@ -65,6 +65,8 @@ def hosts(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     before = len(proxy.passed())
     yield [proxy.http] * 3
     passed = proxy.passed()[before:]
+    if not passed:  # the client is not installed, and its test was skipped: who passes, has asked
+        return
     assert {request.node for request in passed} == set(proxy.nodes), "not every node took part"
     assert [request for request in passed if request.failed] == []
 
