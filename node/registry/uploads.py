@@ -182,9 +182,6 @@ class Uploads:
             finally:
                 if session.record.offset != before:
                     self._index.put_upload(session.record)
-                if session.staged is not None:
-                    # Its client may never come back, and others need the descriptor.
-                    await asyncio.shield(session.staged.rest())
             return session.record.offset
 
     async def finish(
@@ -323,10 +320,15 @@ class Uploads:
         try:
             yield session
         finally:
-            session.busy = False
-            session.touched_at = self._now()
-            if session.evicted:
-                await asyncio.shield(self._forget(session))
+            try:
+                if session.staged is not None and session.record.id in self._sessions:
+                    # Its client may never come back, and others need the descriptor.
+                    await asyncio.shield(session.staged.rest())
+            finally:
+                session.busy = False
+                session.touched_at = self._now()
+                if session.evicted:
+                    await asyncio.shield(self._forget(session))
 
     async def _append(self, session: _Session, chunk: Chunk, *, keeps_cut: bool) -> None:
         offset = session.record.offset

@@ -1,6 +1,7 @@
 """Uploads whose connection breaks: what arrived is kept, and the client goes on from there."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 
 import pytest
@@ -139,6 +140,18 @@ async def test_a_closing_put_that_is_cut_adds_nothing(registry: Registry, length
     await ended(registry, 3)
     assert (await registry.call("GET", location)).headers["Range"] == "0-3"
     assert (await registry.call("PUT", path, data=DATA[4:])).status == 201
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+async def test_uploads_that_were_cut_hold_no_descriptors(registry: Registry, method: str):
+    """Broken: whoever hangs up a thousand times takes every file that the process may open."""
+    paths = [await registry.start_upload("lib/app") for _ in range(20)]
+    before = len(os.listdir("/proc/self/fd"))
+    for path in paths:
+        request = head(method, f"{path}?digest={DIGEST}", f"Content-Length: {len(DATA)}")
+        await send_and_hang_up(registry, request + DATA[:SENT])
+    await ended(registry, 40)
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
 
 
 async def test_an_upload_that_was_cut_goes_on_after_a_restart(start_registry: StartRegistry):
