@@ -175,6 +175,15 @@ async def many_tokens(stranger: Stranger) -> int:
     return await _put_more(stranger, b'"x":[' + fill * (room // len(fill)) + b"0]")
 
 
+async def as_costly_as_is_taken(stranger: Stranger) -> int:
+    """Just within the bounds on size and tokens: the node has to read all of it, and to keep it."""
+    room = _MANIFEST_BYTES_MAX - len(stranger.target.manifest) - 100
+    number = stranger.rng.randrange(8)  # few, as each that is new is kept by every node
+    units = ",".join(f'"k{number}{i}":{{"a":[{i}]}}' for i in range(8_900))
+    padding = " " * (room - len(units))
+    return await _put_more(stranger, (units + padding).encode())
+
+
 async def many_keys(stranger: Stranger) -> int:
     keys = ",".join(f'"k{i}":{i}' for i in range(250_000))
     return await _put_more(stranger, keys.encode())
@@ -332,6 +341,7 @@ ATTACKS: Final = (
     Attack(huge_manifest, 15, _TOO_LARGE),
     Attack(many_tokens, 20, _TOO_LARGE | {201}),
     Attack(many_keys, 10, _TOO_LARGE | {201}),
+    Attack(as_costly_as_is_taken, 10, frozenset({201, 429, 503})),
     Attack(deep_nesting, 15, _TOO_LARGE),
     Attack(huge_number, 15, _TOO_LARGE),
     Attack(huge_index, 10, _TOO_LARGE | {404}),

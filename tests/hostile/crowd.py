@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.hostile.attacks import ATTACKS, Attack
+from tests.hostile.attacks import ATTACKS, Attack, as_costly_as_is_taken
 from tests.hostile.stranger import CLOSED, SILENT, Stranger, Target, connected
 
 ADDRESSES: Final = tuple(f"127.0.66.{number}" for number in range(1, 9))
@@ -38,6 +38,17 @@ async def strangers(targets: Sequence[Target], count: int, at_once: int, seed: i
     shares = [attack.share for attack in ATTACKS]
     chosen = rng.choices(ATTACKS, shares, k=count)
     return await _all(targets, chosen, at_once, rng)
+
+
+async def large_pushes(targets: Sequence[Target], count: int, at_once: int, seed: int) -> Told:
+    """
+    The largest manifests there are, from people who mean well.
+
+    What is pushed lies in the index's memory until it is written out, whoever pushed it. With this
+    it is as full before the strangers come as it ever gets.
+    """
+    pushed = Attack(as_costly_as_is_taken, 0, frozenset({201}))
+    return await _all(targets, [pushed] * count, min(at_once, 2), random.Random(seed))
 
 
 async def neighbours(targets: Sequence[Target], count: int, at_once: int, seed: int) -> Told:

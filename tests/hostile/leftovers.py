@@ -4,7 +4,8 @@ import os
 import re
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ class Held(NamedTuple):
 
     memory_bytes: int
     descriptors: int
+    """But for files of the index, which come and go with what is stored."""
 
 
 def held(pid: int) -> Held:
@@ -26,7 +28,14 @@ def held(pid: int) -> Held:
     status = Path(f"/proc/{pid}/status").read_text()
     match = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert match is not None, f"process {pid} has no memory"
-    return Held(int(match[1]) << 10, len(os.listdir(f"/proc/{pid}/fd")))
+    return Held(int(match[1]) << 10, sum("/index/" not in name for name in _open_files(pid)))
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    directory = f"/proc/{pid}/fd"
+    for number in os.listdir(directory):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            yield os.readlink(f"{directory}/{number}")
 
 
 def alarms(http: str) -> float:

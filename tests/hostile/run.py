@@ -22,6 +22,8 @@ _REPOSITORY: Final = "public/app"
 _TAG: Final = "latest"
 _BLOB_BYTES: Final = 8 << 20
 _WARM_UP_REQUESTS: Final = 500
+_LARGE_PUSHES: Final = 60
+"""Of 4 MiB each: more than the index keeps in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class Run:
         with ServeCluster(directory=self.directory, regions=("eu",)) as cluster:
             nodes = cluster.nodes
             targets = asyncio.run(self._publish(nodes))
+            self._beside(nodes, partial(crowd.large_pushes, targets, _LARGE_PUSHES))
             self._beside(nodes, partial(crowd.neighbours, targets, _WARM_UP_REQUESTS))
             calm, neighbours = self._beside(
                 nodes, partial(crowd.neighbours, targets, self.requests)

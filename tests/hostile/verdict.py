@@ -16,8 +16,8 @@ MEMORY_MORE_MAX: Final = 0.15
 MEMORY_MORE_BYTES: Final = 32 << 20
 """Resident memory that may stay: an allocator does not give back every page that it was given."""
 
-DESCRIPTORS_MORE_MAX: Final = 8
-"""Open files of the index come and go by themselves."""
+DESCRIPTORS_MORE_MAX: Final = 4
+"""A link between nodes may be made anew at any time."""
 
 
 @dataclass(frozen=True, kw_only=True)
