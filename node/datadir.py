@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.model import NODE_ID
+from node.durable import sync_directory, write_durably
 from node.startup import HasLeft, StartupError
 
 _NODE: Final = "NODE"
@@ -87,7 +88,7 @@ def forget_left(data_dir: Path) -> bool:
     """Take back `mark_left`, durably; returns whether there was anything to take back."""
     try:
         (data_dir / _LEFT).unlink(missing_ok=False)
-        _sync(data_dir)
+        sync_directory(data_dir)
     except FileNotFoundError:
         return False
     except OSError as exc:
@@ -105,25 +106,10 @@ def _read(path: Path) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, and durably."""
-    unfinished = path.with_name(f"{path.name}.new")
     try:
-        with unfinished.open("w") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _sync(path.parent)
+        write_durably(path, f"{text}\n".encode())
     except OSError as exc:
         raise StartupError(f"cannot write {path}: {exc.strerror}") from exc
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

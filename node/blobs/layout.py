@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cluster.model import Digest
+from node.durable import sync_directory
 
 _ALGORITHMS: Final = ("sha256", "sha512")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,199}")
@@ -91,12 +92,3 @@ class BlobLayout:
         fan_out = tuple(f"{n:02x}" for n in range(256))
         for algorithm in _ALGORITHMS:
             yield os.path.join(self._blobs, algorithm), fan_out
-
-
-def sync_directory(path: str) -> None:
-    """Make the names in a directory durable. Blocks."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

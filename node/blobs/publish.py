@@ -8,9 +8,10 @@ from enum import Enum, auto
 from typing import Final
 
 from cluster.model import Digest
-from node.blobs.layout import BlobLayout, sync_directory
+from node.blobs.layout import BlobLayout
 from node.blobs.quarantine import Quarantine
 from node.blobs.verified import VerifiedFiles
+from node.durable import sync_directory
 
 _STRIPES: Final = 64
 

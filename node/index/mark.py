@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from node.durable import write_durably
 from node.errors import IndexDamaged
 
 _NEW: Final = b"new\n"
@@ -79,11 +80,7 @@ class IndexMark:
     def begin(self) -> None:
         """Note, durably, that an index is going to be made here. There must be none."""
         self._note.unlink(missing_ok=True)
-        with self._path.open("wb") as file:
-            file.write(_NEW)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_directory(self._path.parent)
+        write_durably(self._path, _NEW)
 
     def check(self) -> None:
         """
@@ -171,11 +168,3 @@ def _checksum(path: Path, start: int, stop: int | None, crc: int = 0) -> tuple[i
     except FileNotFoundError:
         raise IndexDamaged(f"{path} is gone") from None
     return start + len(data), zlib.crc32(data, crc)
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

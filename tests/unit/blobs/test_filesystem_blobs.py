@@ -15,7 +15,7 @@ from node.blobs import publish
 from node.blobs.config import BlobStoreConfig
 from node.blobs.errors import BlobDamaged
 from node.blobs.filesystem import FilesystemBlobs
-from node.blobs.layout import sync_directory
+from node.durable import sync_directory
 
 DATA = b"some layer" * 5000
 DIGEST = Digest.of(DATA)
