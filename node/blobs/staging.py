@@ -20,14 +20,13 @@ from node.blobs.disk import (
     write_fully,
 )
 from node.blobs.errors import StagingGone
+from node.blobs.hashing import hash_file
 from node.blobs.layout import BlobLayout
 from node.blobs.publish import Publisher
 from node.room import check_room
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-_REHASH_CHUNK_BYTES: Final = 1024 * 1024
 
 _WRITEBACK_BYTES: Final = 8 << 20
 """Bytes after which the kernel is told to begin writing. Fewer make small writes out of large
@@ -200,7 +199,7 @@ class FileIngest:
         if digest.algorithm == "sha256" and self._running is not None:
             encoded = self._running.hexdigest()
         else:
-            encoded = _hash_file(fd, digest.algorithm)
+            encoded, _ = hash_file(fd, digest.algorithm)
         if encoded != digest.encoded:
             raise DigestMismatch(digest, f"{digest.algorithm}:{encoded}")
 
@@ -208,13 +207,3 @@ class FileIngest:
         self._state = _State.DISCARDED
         with suppress(FileNotFoundError):
             os.unlink(self._path)
-
-
-def _hash_file(fd: int, algorithm: str) -> str:
-    running = hashlib.new(algorithm)
-    buffer = memoryview(bytearray(_REHASH_CHUNK_BYTES))
-    offset = 0
-    while got := os.preadv(fd, [buffer], offset):
-        running.update(buffer[:got])
-        offset += got
-    return running.hexdigest()

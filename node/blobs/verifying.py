@@ -14,7 +14,6 @@ the disk may get well, and then it is shown again, if it hashes to its name.
 
 import asyncio
 import errno
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -23,7 +22,7 @@ from typing import Final, NamedTuple
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import Disk, OpenFile
-from node.blobs.errors import BlobDamaged
+from node.blobs.hashing import hash_file
 from node.blobs.layout import BlobLayout
 from node.blobs.publish import Publisher, Withdrawn
 from node.blobs.verified import RunningCheck, VerifiedFiles
@@ -31,8 +30,6 @@ from node.blobs.verified import RunningCheck, VerifiedFiles
 BACKGROUND_MAX: Final = 2
 """Files hashed in the background at once, for readers of parts. A further one is left unverified
 until its next reader comes; more would leave too few threads to those who write."""
-
-_READ_BYTES: Final = 1 << 20
 
 _OF_THE_FILE: Final = frozenset(
     {errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.ENXIO, errno.EACCES, errno.EPERM}
@@ -173,31 +170,29 @@ class Verifier:
     # What follows runs in a thread.
 
     def _hash(self, digest: Digest, fd: int, stat: os.stat_result) -> bool:
-        hasher, buffer, offset = hashlib.new(digest.algorithm), bytearray(_READ_BYTES), 0
-        view = memoryview(buffer)
         try:
-            while got := os.preadv(fd, [view], offset):
-                if self._closing:
-                    raise OSError(errno.ECANCELED, "the node is stopping")
-                hasher.update(view[:got])
-                offset += got
+            encoded, size = hash_file(fd, digest.algorithm, self._stop_if_closing)
         except OSError as exc:
             if self._failed(digest, stat, exc):
                 return False
             raise
-        if hasher.hexdigest() == digest.encoded:
+        if encoded == digest.encoded:
             self._verified.note(digest, stat)
             return True
-        self._failed(digest, stat, f"{offset} bytes that do not hash to its digest")
+        self._failed(digest, stat, f"{size} bytes that do not hash to its digest")
         return False
 
+    def _stop_if_closing(self, _: int) -> None:
+        if self._closing:
+            raise OSError(errno.ECANCELED, "the node is stopping")
+
     def _failed(self, digest: Digest, stat: os.stat_result | None, error: OSError | str) -> bool:
-        unreadable = isinstance(error, OSError) and not isinstance(error, BlobDamaged)
-        if isinstance(error, OSError) and unreadable:
+        unreadable, reason = isinstance(error, OSError), str(error)
+        if isinstance(error, OSError):
             self._disk.health.note(error)
             if error.errno not in _OF_THE_FILE:
                 return False
-        reason = str(error) if not unreadable else f"cannot be read: {_why(error)}"
+            reason = f"cannot be read: {error.strerror or error}"
         if stat is None:
             try:
                 stat = os.stat(self._layout.blob(digest))
@@ -218,7 +213,3 @@ _TOLD: Final = {
     Withdrawn.HIDDEN: "hidden where it lies",
     Withdrawn.KEPT: "too many are hidden: its reads fail",
 }
-
-
-def _why(error: OSError | str) -> str:
-    return error if isinstance(error, str) else error.strerror or str(error)

@@ -1,17 +1,14 @@
 """Checking the blob files: each hashes to its name, and none that the index names is missing."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 from cluster.model import Digest
+from node.blobs.hashing import hash_file
 from node.blobs.layout import BlobLayout
 from node.blobs.quarantine import digest_of
 from node.fsck.report import Report
-
-_READ_BYTES: Final = 1 << 20
 
 
 class BlobCheck:
@@ -85,18 +82,13 @@ class BlobCheck:
 
     def _check_file(self, path: Path, digest: Digest, size: int | None) -> None:
         where = f"blob {digest}"
-        hasher = hashlib.new(digest.algorithm)
-        found = 0
         try:
-            with path.open("rb") as file:
-                while chunk := file.read(_READ_BYTES):
-                    hasher.update(chunk)
-                    found += len(chunk)
-                    self._advance(len(chunk))
+            with path.open("rb", buffering=0) as file:
+                encoded, found = hash_file(file.fileno(), digest.algorithm, self._advance)
         except OSError as exc:
             self._report.problem(where, f"cannot be read: {exc.strerror}")
             return
         if size is not None and found != size:
             self._report.problem(where, f"has {found} bytes in its file, {size} in the index")
-        elif hasher.hexdigest() != digest.encoded:
+        elif encoded != digest.encoded:
             self._report.problem(where, "does not hash to its digest")
