@@ -358,4 +358,4 @@ class Greeting(msgspec.Struct, frozen=True):
     """The sender is about to leave for good: its copies do not count for another one that would."""
 
     settings: dict[str, str] = {}
-    """The sender's settings that have to be the same on every node (`membership.agreement`)."""
+    """The sender's settings that have to be the same on every node (`driver.agreeing`)."""

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from typing import Final, Protocol
 
 from cluster.model import NodeId
+from node import stopping
 from node.admin.health import Readiness
 from node.errors import CopiesAtStake
 from node.stakes import Stakes
@@ -113,7 +113,5 @@ class Departure:
     async def run(self, stop: asyncio.Event) -> None:
         """Set *stop* once the node was asked to leave and has drained."""
         await self._begun.wait()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._drain_s):
-                await stop.wait()
+        await stopping.wait(self._drain_s, stop)
         stop.set()

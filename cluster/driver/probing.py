@@ -145,12 +145,9 @@ class Probing:
             for member in self._links.members.connected():
                 _ = group.create_task(self._call(member, _PAUSE_LIMIT_S, (), ending=epoch))
 
-    def remove(self, node: NodeId) -> bool:
-        """Count a dead member as one that left; returns whether it was dead."""
-        if self._links.members.status(node) is not Status.DEAD:
-            return False
+    def remove(self, node: NodeId) -> None:
+        """Count a dead member as one that left."""
         self._feed(Remove(node))
-        return True
 
     def _feed(self, event: Event) -> None:
         for effect in self._detector.on_event(event, self._env.clock.now_s()):

@@ -62,13 +62,13 @@ class Readiness:
         """
         self._watched.setdefault(condition, []).append(check)
 
-    def remark(self, name: str, check: Check) -> None:
-        """Show what *check* has to say, if anything; it stops nothing."""
-        self._remarks.setdefault(name, []).append(check)
-
     def watch_writes(self, condition: str, check: Check) -> None:
         """The same for a condition without which the node serves reads and takes no writes."""
         self._watched_writes.setdefault(condition, []).append(check)
+
+    def remark(self, name: str, check: Check) -> None:
+        """Show what *check* has to say, if anything; it stops nothing."""
+        self._remarks.setdefault(name, []).append(check)
 
     @property
     def ready(self) -> bool:

@@ -42,9 +42,9 @@ BODY_MAX_S: Final = 24 * 3600.0
 """The same for a chunk of a blob: as long as an upload lives by default."""
 
 _PARAMETERS_MAX: Final = 128
+"""Query parameters in one request."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-"""Query parameters in one request."""
 
 
 class Query:
