@@ -80,7 +80,7 @@ HOMES = {
     "grpc": ("cluster.rpc",),
     "protos": ("cluster.rpc",),
     "rocksdict": ("node.index.rocks",),
-    "aiohttp": ("node.api", "node.main"),
+    "aiohttp": ("node.api",),
     "prometheus_client": ("node.admin",),
     "structlog": ("node.logs",),
     "typer": ("node.cli",),
