@@ -26,7 +26,7 @@ class Descriptors:
 
     limit: int
     uploads: int
-    """Open uploads: each has a file."""
+    """Open uploads: each has a file while something of it is written."""
     connections: int
     """Client connections."""
 

@@ -1,0 +1,95 @@
+"""What a started node does in the background, and in which order it stops."""
+
+import asyncio
+
+from cluster.agent import Cluster
+from node import datadir, logs, stopping
+from node.admin.conditionlog import ConditionLog
+from node.admin.health import Readiness
+from node.api.listener import HttpListener
+from node.ballast import Ballast
+from node.holdings import Holdings
+from node.leaving import Departure
+from node.mending import Mending
+from node.registry.uploads import Uploads
+from node.registry.withdrawals import Withdrawals
+from node.settings import Settings
+from node.startup import StartupError
+from node.stopping import Stop
+
+
+class Node:
+    """A started node: it answers HTTP and RPC as soon as it exists."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        uploads: Uploads,
+        withdrawals: Withdrawals,
+        holdings: Holdings,
+        ballast: Ballast,
+        mending: Mending,
+        http: HttpListener,
+        readiness: Readiness,
+        departure: Departure,
+        settings: Settings,
+    ) -> None:
+        self._cluster = cluster
+        self._uploads = uploads
+        self._withdrawals = withdrawals
+        self._holdings = holdings
+        self._ballast = ballast
+        self._mending = mending
+        self._http = http
+        self._readiness = readiness
+        self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
+        self._departure = departure
+        self._settings = settings
+
+    async def run_until(self, stop: Stop) -> None:
+        """Do the node's background work until told to *stop*, or to leave the cluster."""
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(self._cluster.run(), name="cluster"),
+                tasks.create_task(self._uploads.run(), name="uploads"),
+                tasks.create_task(self._withdrawals.run(), name="withdrawals"),
+                tasks.create_task(self._holdings.run(), name="holdings"),
+                tasks.create_task(self._ballast.run(), name="ballast"),
+                tasks.create_task(self._mending.run(), name="mending"),
+                tasks.create_task(self._become_ready(), name="readiness"),
+                tasks.create_task(self._condition_log.run(), name="condition log"),
+                tasks.create_task(self._departure.run(stop.asked), name="departure"),
+            ]
+            await stop.asked.wait()
+            await self._end_service(stop)
+            if self._departure.begun:
+                self._mark_left()
+                await self._cluster.leave()
+            else:
+                await self._cluster.pause()
+            for task in work:
+                task.cancel()
+
+    async def _end_service(self, stop: Stop) -> None:
+        """Send clients elsewhere, then let the requests that are running end."""
+        was_ready = self._readiness.ready
+        self._http.drain()
+        if not self._departure.begun:
+            self._readiness.require("running", "stopping")
+            if was_ready:
+                await stopping.wait(self._settings.drain_s, stop.hurried)
+        # The cluster comes later, as pushes in flight still need the peers to be acknowledged.
+        await stopping.close(self._http, self._settings.shutdown_grace_s, stop.hurried)
+
+    def _mark_left(self) -> None:
+        try:
+            datadir.mark_left(self._settings.data_dir)
+        except StartupError as exc:
+            # On a full disk, say. It leaves all the same.
+            log = logs.get_logger("node")
+            log.error("the data directory does not say that it left", reason=str(exc))
+
+    async def _become_ready(self) -> None:
+        await self._cluster.wait_joined()
+        await self._holdings.renew()
+        self._readiness.meet("cluster")
