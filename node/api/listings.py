@@ -15,7 +15,7 @@ from node.api.request import Query
 from node.api.routes import Target
 from node.errors import PaginationInvalid
 from node.registry.listing import PAGE_MAX
-from node.registry.manifests import OCI_INDEX
+from node.registry.media_types import OCI_INDEX
 from node.registry.names import parse_digest
 from node.registry.ports import Page
 

@@ -10,7 +10,13 @@ from node.api import headers
 from node.api.context import Context
 from node.api.request import Query, read_manifest
 from node.api.routes import Target
-from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, is_index
+from node.registry.media_types import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    is_index,
+)
 from node.registry.names import Tag, parse_reference
 from node.registry.pull import FoundManifest
 

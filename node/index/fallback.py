@@ -21,7 +21,7 @@ from cluster.model import Digest, Dot, Key
 from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
-from node.registry.manifests import OCI_INDEX, served_type
+from node.registry.media_types import OCI_INDEX, served_type
 from node.registry.ports import RenewedList
 from node.registry.structure import is_within_bounds
 

@@ -16,14 +16,8 @@ from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.manifests import (
-    Need,
-    check_named,
-    is_image,
-    parse_manifest,
-    referrer_descriptor,
-    served_type,
-)
+from node.registry.manifests import Need, check_named, parse_manifest, referrer_descriptor
+from node.registry.media_types import is_image, served_type
 from node.registry.ports import (
     DeletionStep,
     KeptManifest,

@@ -24,7 +24,8 @@ from node.index.rows import (
     QuarantineRow,
     RepositoryRow,
 )
-from node.registry.manifests import is_media_type, parse_manifest, referrer_descriptor
+from node.registry.manifests import parse_manifest, referrer_descriptor
+from node.registry.media_types import is_media_type
 from node.registry.names import REPOSITORY_MAX, RepositoryName, Tag, parse_digest
 
 MANIFEST = "manifest"

@@ -13,7 +13,7 @@ from cluster.model import Digest, Dot, NodeId
 from node.index import keys, rows
 from node.index.registers import END, RegisterQueries
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
-from node.registry.manifests import served_type
+from node.registry.media_types import served_type
 from node.registry.ports import ManifestRecord, Page, Tagged, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20

@@ -4,13 +4,9 @@ What a manifest says: parsing and the rules that need nothing but its bytes.
 Known documents are OCI image manifests and indexes (image-spec 1.1) and Docker schema 2
 manifests and lists. Unknown media types are stored too; if they look like one of the above, the
 content that they name is required all the same.
-
-The media type is a function of the bytes: what somebody says beside them, in a header or in an
-event of a peer, is compared with it or left aside.
 """
 
 import operator
-import re
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
@@ -19,21 +15,16 @@ import msgspec
 from cluster.model import Digest, plain
 from node.errors import ManifestInvalid
 from node.registry.children import platform_name
+from node.registry.media_types import (
+    IMAGES,
+    INDEXES,
+    MEDIA_TYPE_MAX,
+    SCHEMA_1,
+    is_media_type,
+    type_by_shape,
+)
 from node.registry.structure import TooMuch, check_bounds
 
-OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
-OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
-DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
-DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
-
-_IMAGES: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
-_INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
-_SCHEMA_1: Final = frozenset(
-    {
-        "application/vnd.docker.distribution.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.v1+prettyjws",
-    }
-)
 _FOREIGN: Final = (
     "application/vnd.oci.image.layer.nondistributable.",
     "application/vnd.docker.image.rootfs.foreign.",
@@ -54,12 +45,6 @@ lock while it writes."""
 
 NAMED_MAX_BYTES: Final = 16 * 1024 * 1024
 """The same, of their bytes together."""
-
-_MEDIA_TYPE_MAX: Final = 255
-"""Longest media type, in characters (RFC 6838 allows 127 on each side of the slash)."""
-
-_MEDIA_TYPE: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+/[\w!#$%&'*+.^`|~-]+", re.ASCII)
-"""Two tokens of RFC 9110: it is served as a header."""
 
 _SIZE_MAX: Final = 2**63 - 1
 """image-spec, descriptor.md: an int64."""
@@ -107,23 +92,10 @@ _FOLDED_KEYS: Final = frozenset(key.casefold() for key in _FIELDS)
 _TOP: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=operator.call)
 
 
-class _Outline(msgspec.Struct, rename="camel"):
-    """What the type of a manifest depends on."""
-
-    schema_version: int | None = None
-    media_type: str | None = None
-    config: msgspec.Raw = msgspec.Raw()
-    layers: msgspec.Raw = msgspec.Raw()
-    manifests: msgspec.Raw = msgspec.Raw()
-
-
 class _Listing(msgspec.Struct):
     manifests: list[_Descriptor] | None = None
 
 
-_ABSENT: Final = msgspec.Raw()
-_NULL: Final = msgspec.Raw(b"null")
-_OUTLINE: Final = msgspec.json.Decoder(_Outline)
 _LISTING: Final = msgspec.json.Decoder(_Listing)
 
 
@@ -184,7 +156,7 @@ def parse_manifest(digest: Digest, body: bytes) -> Manifest:
 def _parse(stored: _Stored) -> Manifest:
     fields = _split(stored.body)
     document = _decode(fields)
-    media_type = document.media_type or _shape(
+    media_type = document.media_type or type_by_shape(
         document.schema_version,
         config=document.config is not None,
         layers=document.layers is not None,
@@ -225,34 +197,10 @@ def check_type(manifest: Manifest, content_type: str | None, known_as: str | Non
     # CVE-2021-41190: two parties that read the type from two places see two documents.
     if stated.lower() not in _UNTELLING and stated.lower() != media_type.lower():
         raise ManifestInvalid(
-            f"the Content-Type is {stated[:_MEDIA_TYPE_MAX]!r}, but by its mediaType or its "
+            f"the Content-Type is {stated[:MEDIA_TYPE_MAX]!r}, but by its mediaType or its "
             f"fields the manifest is {media_type!r}"
         )
     return media_type
-
-
-def served_type(body: bytes, pushed_as: str) -> str:
-    """
-    The media type of a stored manifest.
-
-    Args:
-        pushed_as: what whoever pushed it said it was; earlier versions took their word for it. It
-            counts only where the bytes do not say.
-    """
-    try:
-        outline = _OUTLINE.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return pushed_as  # an earlier version stored it, within other bounds
-    return (
-        outline.media_type
-        or _shape(
-            outline.schema_version,
-            config=_is_given(outline.config),
-            layers=_is_given(outline.layers),
-            lists=outline.manifests != _ABSENT,
-        )
-        or pushed_as
-    )
 
 
 def referrer_descriptor(manifest: Manifest, pushed_as: str, digest: Digest, size: int) -> bytes:
@@ -296,20 +244,6 @@ def check_named(count: int, size: int) -> None:
         raise ManifestInvalid(
             f"the manifests that an index names may have {NAMED_MAX_BYTES} bytes together"
         )
-
-
-def is_media_type(text: str) -> bool:
-    return len(text) <= _MEDIA_TYPE_MAX and _MEDIA_TYPE.fullmatch(text) is not None
-
-
-def is_image(media_type: str) -> bool:
-    """Whether a manifest of this type names no other manifests; of an unknown type it may."""
-    return media_type.lower() in _IMAGES
-
-
-def is_index(media_type: str) -> bool:
-    """Whether a manifest of this type lists other manifests."""
-    return media_type.lower() in _INDEXES
 
 
 def _split(body: bytes) -> dict[str, msgspec.Raw]:
@@ -359,39 +293,20 @@ def _decode(fields: dict[str, msgspec.Raw]) -> _Document:
     return _Document(**values)  # type: ignore[arg-type]
 
 
-def _shape(version: int | None, *, config: bool, layers: bool, lists: bool) -> str | None:
-    """
-    The type that a document without a mediaType has by its fields; None if by them it has none.
-
-    Args:
-        config, layers: whether the field has a value.
-        lists: whether there is a field `manifests`, be it null.
-    """
-    if version != 2:
-        return None
-    if config:
-        return OCI_MANIFEST
-    return OCI_INDEX if lists and not layers else None
-
-
-def _is_given(value: msgspec.Raw) -> bool:
-    return value not in (_ABSENT, _NULL)
-
-
 def _check_shape(media_type: str | None, document: _Document) -> None:
     known = (media_type or "").lower()
     if media_type is not None and not is_media_type(media_type):
-        raise ManifestInvalid(f"{media_type[:_MEDIA_TYPE_MAX]!r} is not a media type")
-    if known in _SCHEMA_1 or document.schema_version == 1:
+        raise ManifestInvalid(f"{media_type[:MEDIA_TYPE_MAX]!r} is not a media type")
+    if known in SCHEMA_1 or document.schema_version == 1:
         raise ManifestInvalid(
             "Docker schema 1 manifests are not supported; push with Docker 1.10 or later"
         )
     image_like = document.layers is not None or document.config is not None
     if image_like and document.manifests is not None:
         raise ManifestInvalid("a manifest has layers and config, an index has manifests; not both")
-    if known in _IMAGES | _INDEXES and document.schema_version != 2:
+    if known in IMAGES | INDEXES and document.schema_version != 2:
         raise ManifestInvalid("schemaVersion must be 2")
-    if known in _IMAGES and document.config is None:
+    if known in IMAGES and document.config is None:
         raise ManifestInvalid("an image manifest needs a config")
 
 
@@ -416,7 +331,7 @@ def _needs(document: _Document) -> tuple[Need, ...]:
 
 
 def _listed_for(field: str, descriptor: _Descriptor) -> tuple[str, ...] | None:
-    is_child = field == "manifests" and (descriptor.media_type or "").lower() in _IMAGES | _INDEXES
+    is_child = field == "manifests" and (descriptor.media_type or "").lower() in IMAGES | INDEXES
     if not is_child:
         return None
     platform = descriptor.platform

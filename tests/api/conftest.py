@@ -29,7 +29,7 @@ from node.index.rocks import RocksStore
 from node.logs import get_logger
 from node.registry.links import Links
 from node.registry.listing import Listing
-from node.registry.manifests import OCI_MANIFEST
+from node.registry.media_types import OCI_MANIFEST
 from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push

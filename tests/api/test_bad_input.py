@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from cluster.model import Digest
-from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
+from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, image
 
 HEX = "a" * 64

@@ -6,7 +6,7 @@ import pytest
 
 from cluster.model import Digest
 from node.fsck.check import check_data_dir
-from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
+from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.test_fsck import SILENT
 

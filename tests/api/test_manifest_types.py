@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, image
 
 CONFIG = b"{}"

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.model import Digest
 from node.registry import listing
-from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, image
 
 BLOB = bytes(range(256)) * 20

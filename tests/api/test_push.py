@@ -17,7 +17,7 @@ from node.api.context import ApiLimits
 from node.index import rows
 from node.index.metadata import UNTAGGED_TOGETHER
 from node.registry import links
-from node.registry.manifests import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
+from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cluster.errors import BlobUnavailable, ClusterError
 from cluster.model import Consistency, Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
-from node.registry.manifests import OCI_MANIFEST
+from node.registry.media_types import OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
 from node.registry.projects import ProjectPolicy
 from node.registry.uploads import Chunk

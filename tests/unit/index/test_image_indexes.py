@@ -8,7 +8,8 @@ import pytest
 from cluster.model import Digest
 from node.errors import ManifestInvalid
 from node.registry import manifests
-from node.registry.manifests import NAMED_MAX, NAMED_MAX_BYTES, OCI_INDEX, OCI_MANIFEST
+from node.registry.manifests import NAMED_MAX, NAMED_MAX_BYTES
+from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.test_metadata import CONFIG, manifest, push

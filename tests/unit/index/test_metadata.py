@@ -21,7 +21,7 @@ from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.writer import TRIES_MAX
 from node.registry import structure
-from node.registry.manifests import OCI_INDEX, OCI_MANIFEST
+from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord, UploadRecord
 from tests.unit.index.conftest import OpenIndex, StepClock
 

@@ -14,7 +14,7 @@ from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.index.store import END
-from node.registry.manifests import DOCKER_MANIFEST, OCI_MANIFEST
+from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from tests.unit.index.orders import HandClock, Place, replay
 
 SUBJECT = Digest.of(b"subject")

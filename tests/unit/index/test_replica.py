@@ -15,7 +15,7 @@ from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
 from node.index.store import FAMILIES, LOCAL_FAMILIES, Mutation
-from node.registry.manifests import DOCKER_MANIFEST, OCI_MANIFEST
+from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from node.registry.ports import ManifestRecord
 from node.startup import StartupError
 from tests.unit.index.conftest import OpenIndex, StepClock

@@ -13,8 +13,8 @@ from node.registry.manifests import (
     parse_manifest,
     platform_manifest,
     referrer_descriptor,
-    served_type,
 )
+from node.registry.media_types import served_type
 
 CONFIG = Digest.of(b"config")
 LAYER = Digest.of(b"layer")
