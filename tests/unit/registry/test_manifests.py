@@ -6,7 +6,7 @@ import pytest
 
 from cluster.model import Digest
 from node.errors import ManifestInvalid
-from node.registry import manifests
+from node.registry import media_types
 from node.registry.manifests import (
     Manifest,
     check_type,
@@ -19,13 +19,13 @@ from node.registry.media_types import served_type
 CONFIG = Digest.of(b"config")
 LAYER = Digest.of(b"layer")
 CHILD = Digest.of(b"child", "sha512")
-DOCKER = manifests.DOCKER_MANIFEST
+DOCKER = media_types.DOCKER_MANIFEST
 
 
 def image(**changes: object) -> dict[str, object]:
     document: dict[str, object] = {
         "schemaVersion": 2,
-        "mediaType": manifests.OCI_MANIFEST,
+        "mediaType": media_types.OCI_MANIFEST,
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": CONFIG,
                    "size": 6},
         "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": LAYER,
@@ -38,8 +38,8 @@ def image(**changes: object) -> dict[str, object]:
 def index(**changes: object) -> dict[str, object]:
     document: dict[str, object] = {
         "schemaVersion": 2,
-        "mediaType": manifests.OCI_INDEX,
-        "manifests": [{"mediaType": manifests.OCI_MANIFEST, "digest": CHILD, "size": 7}],
+        "mediaType": media_types.OCI_INDEX,
+        "manifests": [{"mediaType": media_types.OCI_MANIFEST, "digest": CHILD, "size": 7}],
     }
     document.update(changes)
     return {key: value for key, value in document.items() if value is not None}
@@ -86,7 +86,7 @@ def test_layers_that_live_elsewhere_are_not_needed(media_type: str):
 
 
 def test_a_subject_is_not_needed_but_known():
-    subject = {"mediaType": manifests.OCI_MANIFEST, "digest": CHILD, "size": 3}
+    subject = {"mediaType": media_types.OCI_MANIFEST, "digest": CHILD, "size": 3}
     parsed = check(image(subject=subject))
     assert parsed.subject == CHILD
     assert CHILD not in [need.digest for need in parsed.needs]
@@ -99,8 +99,8 @@ def test_the_artifact_type_is_the_documents_or_its_configs():
 
 
 def test_content_type_parameters_are_ignored():
-    media_type = type_of(image(), manifests.OCI_MANIFEST + "; charset=utf-8")
-    assert media_type == manifests.OCI_MANIFEST
+    media_type = type_of(image(), media_types.OCI_MANIFEST + "; charset=utf-8")
+    assert media_type == media_types.OCI_MANIFEST
 
 
 @pytest.mark.parametrize(
@@ -108,22 +108,22 @@ def test_content_type_parameters_are_ignored():
     [None, "", "application/json", "application/octet-stream", "text/plain; charset=utf-8"],
 )
 def test_without_a_telling_content_type_the_document_decides(content_type: str | None):
-    assert type_of(image(), content_type) == manifests.OCI_MANIFEST
-    assert type_of(image(mediaType=None), content_type) == manifests.OCI_MANIFEST
-    assert type_of(index(mediaType=None), content_type) == manifests.OCI_INDEX
+    assert type_of(image(), content_type) == media_types.OCI_MANIFEST
+    assert type_of(image(mediaType=None), content_type) == media_types.OCI_MANIFEST
+    assert type_of(index(mediaType=None), content_type) == media_types.OCI_INDEX
     assert type_of(image(mediaType=DOCKER), content_type) == DOCKER
 
 
 @pytest.mark.parametrize(
     ("document", "content_type"),
     [
-        (image(), manifests.OCI_INDEX),
+        (image(), media_types.OCI_INDEX),
         (image(), DOCKER),
         (image(mediaType=None), DOCKER),
-        (image(mediaType=None), manifests.OCI_INDEX),
+        (image(mediaType=None), media_types.OCI_INDEX),
         (image(mediaType=None), "application/vnd.acme+json"),
-        (index(mediaType=None), manifests.DOCKER_LIST),
-        (image(mediaType=DOCKER), manifests.OCI_MANIFEST),
+        (index(mediaType=None), media_types.DOCKER_LIST),
+        (image(mediaType=DOCKER), media_types.OCI_MANIFEST),
         (image(), "application/x-www-form-urlencoded"),
         (image(), "no-slash"),
     ],
@@ -146,9 +146,9 @@ def test_a_document_that_does_not_say_what_it_is_is_refused(document: object):
 
 def test_a_media_type_keeps_its_case():
     odd = "Application/Vnd.OCI.Image.Manifest.v1+JSON"
-    for content_type in (odd, manifests.OCI_MANIFEST, odd.upper(), None):
+    for content_type in (odd, media_types.OCI_MANIFEST, odd.upper(), None):
         assert type_of(image(mediaType=odd), content_type) == odd
-    assert type_of(image(), odd) == manifests.OCI_MANIFEST
+    assert type_of(image(), odd) == media_types.OCI_MANIFEST
     with pytest.raises(ManifestInvalid, match="config"):
         check(image(mediaType=odd, config=None))
 
@@ -237,7 +237,7 @@ def test_a_referrers_entry_carries_type_and_annotations():
     parsed = parse(body)
     entry = json.loads(referrer_descriptor(parsed, "text/plain", Digest.of(body), len(body)))
     assert entry == {
-        "mediaType": manifests.OCI_MANIFEST,
+        "mediaType": media_types.OCI_MANIFEST,
         "digest": Digest.of(body),
         "size": len(body),
         "artifactType": "a/b",
@@ -246,7 +246,7 @@ def test_a_referrers_entry_carries_type_and_annotations():
 
 
 def test_the_manifest_of_a_platform_is_found_in_an_index():
-    entry = {"mediaType": manifests.OCI_MANIFEST, "digest": CHILD, "size": 7,
+    entry = {"mediaType": media_types.OCI_MANIFEST, "digest": CHILD, "size": 7,
              "platform": {"os": "linux", "architecture": "arm64"}}  # fmt: skip
     body = json.dumps(index(manifests=[entry])).encode()
     assert platform_manifest(body, os="linux", architecture="arm64") == CHILD
