@@ -16,7 +16,13 @@ from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.manifests import Need, check_named, parse_manifest, referrer_descriptor
+from node.registry.manifests import (
+    Need,
+    check_named,
+    parse_manifest,
+    referrer_descriptor,
+    stored_subject,
+)
 from node.registry.media_types import is_image, served_type
 from node.registry.ports import (
     DeletionStep,
@@ -314,7 +320,7 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     if body is None or state.latest is None:
         return None
-    return parse_manifest(digest, body).subject
+    return stored_subject(digest, body)
 
 
 def _check_needs(

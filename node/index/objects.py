@@ -5,6 +5,7 @@ Local and remote events take the same path. Whatever comes from a peer is checke
 names, digests and the bytes under them (P6).
 """
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from cluster.events import Add, Hold, Remove, Withdraw, Write, decode_body, enco
 from cluster.gossip import merge
 from cluster.gossip.merge import Live, Presence, Register, Version, Written
 from cluster.model import Digest, Event, Key
-from node.errors import RegistryError
+from node.errors import ManifestInvalid, RegistryError
 from node.index import history, keys, rows
 from node.index.journal import Transaction
 from node.index.rows import (
@@ -24,7 +25,7 @@ from node.index.rows import (
     QuarantineRow,
     RepositoryRow,
 )
-from node.registry.manifests import parse_manifest, referrer_descriptor
+from node.registry.manifests import parse_manifest, referrer_descriptor, stored_subject
 from node.registry.media_types import is_media_type
 from node.registry.names import REPOSITORY_MAX, RepositoryName, Tag, parse_digest
 
@@ -142,14 +143,17 @@ def _list_referrer(
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     assert named is not None
     assert body is not None, "a present manifest has its bytes"
-    manifest = parse_manifest(digest, body)
-    if manifest.subject is None:
+    subject = stored_subject(digest, body)
+    if subject is None:
         return
-    key = keys.join(repository, manifest.subject, digest)
+    key = keys.join(repository, subject, digest)
     if after is None:
         txn.delete("referrers", key)
         txn.delete("referrer_types", key)
-    else:
+        return
+    # One that would not be taken any more keeps the entry that it has.
+    with suppress(ManifestInvalid):
+        manifest = parse_manifest(digest, body)
         descriptor = referrer_descriptor(manifest, after.note, digest, len(body))
         txn.put("referrers", key, descriptor)
         txn.put("referrer_types", key, (manifest.artifact_type or "").encode())

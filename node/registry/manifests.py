@@ -7,6 +7,7 @@ content that they name is required all the same.
 """
 
 import operator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Annotated, Any, Final
 
@@ -96,7 +97,12 @@ class _Listing(msgspec.Struct):
     manifests: list[_Descriptor] | None = None
 
 
+class _Referring(msgspec.Struct):
+    subject: _Descriptor | None = None
+
+
 _LISTING: Final = msgspec.json.Decoder(_Listing)
+_REFERRING: Final = msgspec.json.Decoder(_Referring)
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -201,6 +207,20 @@ def check_type(manifest: Manifest, content_type: str | None, known_as: str | Non
             f"fields the manifest is {media_type!r}"
         )
     return media_type
+
+
+def stored_subject(digest: Digest, body: bytes) -> Digest | None:
+    """
+    The subject of a stored manifest, be it one that would not be taken any more: whatever is
+    stored can be deleted.
+    """
+    with suppress(ManifestInvalid):
+        return parse_manifest(digest, body).subject
+    try:
+        subject = _REFERRING.decode(body).subject
+        return None if subject is None else Digest.parse(subject.digest)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 def referrer_descriptor(manifest: Manifest, pushed_as: str, digest: Digest, size: int) -> bytes:

@@ -1,8 +1,12 @@
 """Deleting a manifest that more tags name than one change should touch."""
 
+import pytest
+
+from node.errors import ManifestInvalid
 from node.index.metadata import UNTAGGED_TOGETHER
+from node.registry import manifests, structure
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import push
+from tests.unit.index.test_metadata import CONFIG, manifest, push
 from tests.unit.index.test_registers import REPO, digest_of, exchange, store
 
 
@@ -41,3 +45,25 @@ async def test_tags_on_which_it_lost_go_in_steps_too(open_node: OpenIndex):
     for node in (one, other):
         assert {node.metadata.tag(REPO, tag) for tag in tags} == {winner}
         assert not any(node.metadata.tag_register(REPO, tag).conflict for tag in tags)
+
+
+async def test_what_an_earlier_version_took_can_be_deleted(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: the manifest that a bound was made for stays for ever, on every node."""
+    one, other = open_node("a"), open_node("b")
+    digest = await push(one, REPO, "x", "tag", subject=CONFIG)
+    await exchange(one, other)
+    monkeypatch.setattr(structure, "TOKENS_MAX", 10)
+    manifests._parse.cache_clear()
+    with pytest.raises(ManifestInvalid):
+        manifests.parse_manifest(digest, manifest("x", CONFIG)[1].body)
+    step = await one.metadata.delete_manifest(REPO, digest)
+    assert step is not None
+    assert step.done
+    await exchange(one, other)
+    for node in (one, other):
+        assert node.metadata.manifest(REPO, digest) is None
+        assert node.metadata.tag(REPO, "tag") is None
+        assert node.metadata.referrers(REPO, CONFIG, frozenset(), "", 10)[0] == []
+    assert one.replica.quarantined() == other.replica.quarantined() == 0
