@@ -22,7 +22,7 @@ from node.errors import (
     QueryInvalid,
     SizeInvalid,
 )
-from node.registry.uploads import Chunk
+from node.registry.receiving import Chunk
 
 _CONTENT_RANGE: Final = re.compile(
     r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d{1,18}|\*))?", re.ASCII

@@ -15,17 +15,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import uuid4
 
 from cluster.model import Digest, Dot
 from cluster.ports import Log
 from node.errors import (
-    BlobTooLarge,
-    BodyIncomplete,
-    BodyStalled,
-    RegistryError,
-    SizeInvalid,
     StorageFailure,
     TooManyUploads,
     UploadBusy,
@@ -41,6 +36,7 @@ from node.registry.ports import (
     UploadRecord,
 )
 from node.registry.projects import policy_of
+from node.registry.receiving import CUT, Chunk, pour, take_whole
 
 _APPEND_BYTES: Final = 1 << 20
 """Bytes gathered before they go to the disk thread: one hand-over per MiB, two MiB per upload."""
@@ -51,9 +47,6 @@ _GATHER_MIN_BYTES: Final = 64 << 10
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
-
-_CUT: Final = (BodyIncomplete, BodyStalled, asyncio.CancelledError)
-"""A body that ended before its end: the client is gone, stalls, or this node is stopping."""
 
 _SWEEP_INTERVAL_S: Final = 60.0
 
@@ -75,21 +68,6 @@ class UploadConfig:
 
     blob_max_bytes: int = 0
     """Largest blob, 0 for no limit."""
-
-
-class Chunk(NamedTuple):
-    """
-    The body of one request.
-
-    *start* is where the client says it belongs, *length* how many bytes it says there are; None
-    where it does not say.
-    """
-
-    body: AsyncIterator[bytes]
-    start: int | None = None
-    length: int | None = None
-    give_up: Callable[[RegistryError], None] | None = None
-    """Has *body* raise this error instead of going on."""
 
 
 @dataclass(slots=True)
@@ -337,9 +315,10 @@ class Uploads:
         staged = await self._staged(session)
         try:
             with session.receives(chunk):
-                await self._pour(staged, chunk)
+                limit = self._config.blob_max_bytes
+                await pour(staged, chunk, limit, self._gather_bytes)
         except BaseException as exc:
-            kept = staged.offset if keeps_cut and isinstance(exc, _CUT) else offset
+            kept = staged.offset if keeps_cut and isinstance(exc, CUT) else offset
             # Also when all is kept: a write may still be on its way, and must not go behind this.
             await asyncio.shield(staged.rollback(kept))
             session.record = session.record._replace(offset=kept)
@@ -358,53 +337,10 @@ class Uploads:
                 session.staged = await self._blobs.stage(record.id)
         return session.staged
 
-    async def _pour(self, staged: StagedUpload, chunk: Chunk) -> None:
-        """
-        Write the body while the next piece of it is being received.
-
-        Raises:
-            BodyIncomplete, BodyStalled, CancelledError: what came before is written.
-        """
-        before = staged.offset
-        received = 0
-        gathered: list[bytes] = []
-        gathered_bytes = 0
-        writing: asyncio.Task[None] | None = None
-        cut: BaseException | None = None
-        try:
-            async for piece in chunk.body:
-                received += len(piece)
-                self._check_size(before + received, received, chunk.length)
-                gathered.append(piece)
-                gathered_bytes += len(piece)
-                if gathered_bytes >= self._gather_bytes():
-                    if writing is not None:
-                        await writing
-                    writing = asyncio.create_task(staged.append(b"".join(gathered)))
-                    gathered, gathered_bytes = [], 0
-        except _CUT as exc:
-            cut = exc
-        finally:
-            if writing is not None:
-                await asyncio.shield(writing)
-        if cut is None and chunk.length is not None and received != chunk.length:
-            raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
-        if gathered:
-            await staged.append(b"".join(gathered))
-        if cut is not None:
-            raise cut
-
     def _gather_bytes(self) -> int:
         """How much an upload may gather: all of them together no more than `_GATHERED_BYTES`."""
         share = _GATHERED_BYTES // max(1, len(self._sessions))
         return max(_GATHER_MIN_BYTES, min(_APPEND_BYTES, share))
-
-    def _check_size(self, total: int, received: int, announced: int | None) -> None:
-        if announced is not None and received > announced:
-            raise SizeInvalid(f"more than the announced {announced} bytes came")
-        limit = self._config.blob_max_bytes
-        if limit and total > limit:
-            raise BlobTooLarge(limit)
 
     async def _take_small(self, session: _Session, chunk: Chunk) -> bytes | None:
         """The whole blob, if it comes in this one request and is small; None otherwise."""
@@ -414,16 +350,8 @@ class Uploads:
             return None
         if chunk.start:
             raise UploadRangeInvalid(0)
-        pieces: list[bytes] = []
-        received = 0
         with session.receives(chunk):
-            async for piece in chunk.body:
-                received += len(piece)
-                self._check_size(received, received, chunk.length)
-                pieces.append(piece)
-        if received != chunk.length:
-            raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
-        return b"".join(pieces)
+            return await take_whole(chunk, self._config.blob_max_bytes)
 
     async def _commit(self, session: _Session, digest: Digest, small: bytes | None) -> int:
         if small is not None:

@@ -11,7 +11,7 @@ from node.errors import ManifestUnknown, NameUnknown, RegistryError
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
 from node.registry.projects import ProjectPolicy
-from node.registry.uploads import Chunk
+from node.registry.receiving import Chunk
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
 from tests.sim.machine import ASKED, Machine, Running
