@@ -227,9 +227,12 @@ class RequestMalformed(RegistryError):
 
 
 class HeadersTooLarge(RegistryError):
-    def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"the header fields of a request may have {limit_bytes} bytes, 128 fields")
+    def __init__(self, limit_bytes: int, limit_fields: int) -> None:
+        super().__init__(
+            f"a request may have {limit_fields} header fields, {limit_bytes} bytes together"
+        )
         self.limit_bytes = limit_bytes
+        self.limit_fields = limit_fields
 
 
 class UriTooLong(RegistryError):

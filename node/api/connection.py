@@ -150,7 +150,7 @@ class Connection(RequestHandler):
         if not in_body and rest:
             self._head_bytes += len(rest)
             if self._head_bytes > HEAD_MAX_BYTES:
-                self._refuse(HeadersTooLarge(HEAD_MAX_BYTES))
+                self._refuse(HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX))
 
     def _enqueue(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
         self._request_count += 1
@@ -174,7 +174,7 @@ class Connection(RequestHandler):
         if self._head_bytes or segment_bytes > HEAD_MAX_BYTES:
             fields = sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
             if fields > HEAD_MAX_BYTES:
-                return HeadersTooLarge(HEAD_MAX_BYTES)
+                return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
         return None
 
     def _refuse(self, error: RegistryError) -> None:
@@ -354,10 +354,10 @@ def _error_of(error: HttpProcessingError) -> RegistryError:
         case LineTooLong() if error.args[1] == LINE_MAX_BYTES:
             return UriTooLong(LINE_MAX_BYTES)
         case LineTooLong():
-            return HeadersTooLarge(HEAD_MAX_BYTES)
+            return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
         case BadStatusLine() if _BAD_VERSION in str(error):
             return HttpVersionUnknown()
         case _ if error.message == _TOO_MANY:
-            return HeadersTooLarge(HEAD_MAX_BYTES)
+            return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
         case _:
             return RequestMalformed()

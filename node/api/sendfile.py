@@ -26,12 +26,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from fcntl import ioctl
-from typing import Final, Protocol
+from typing import Final
 
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, StreamResponse
 
 from node.api.ranges import Part
+from node.registry.ports import ContentCheck
 
 INLINE_MAX_BYTES: Final = 256 * 1024
 """Up to here a range is read and written by the event loop itself. Higher saves the hop to a
@@ -74,18 +75,6 @@ _READERS: Final = ThreadPoolExecutor(2, thread_name_prefix="atoll-fileread")
 _LOCAL: Final = threading.local()
 
 
-class Check(Protocol):
-    """A judgement of the bytes while they are sent."""
-
-    def update(self, data: bytes | bytearray | memoryview) -> None:
-        """The next bytes were sent."""
-        ...
-
-    def completes(self, last: bytes | bytearray | memoryview) -> bool:
-        """Whether all is right if *last* is the rest."""
-        ...
-
-
 class SourceFailed(OSError):
     """The file cannot be read, is shorter than promised, or holds other bytes than it should."""
 
@@ -107,7 +96,7 @@ async def send_file(
     fd: int,
     parts: Sequence[Part],
     tail: bytes = b"",
-    check: Check | None = None,
+    check: ContentCheck | None = None,
     on_failed: Callable[[OSError | str], Awaitable[None]] | None = None,
 ) -> None:
     """
@@ -160,7 +149,7 @@ async def send_file(
     await response.write_eof()
 
 
-async def _begin(fd: int, part: Part, check: Check | None) -> bytearray:
+async def _begin(fd: int, part: Part, check: ContentCheck | None) -> bytearray:
     """
     Read what is needed before the headers are out: a failure can still become an error response
     (P9). Returns what to send first.
@@ -197,7 +186,7 @@ class _Transmission:
         fd: int,
         offset: int,
         count: int,
-        check: Check | None = None,
+        check: ContentCheck | None = None,
     ) -> None:
         self._position = offset
         self._end = offset + count
@@ -317,7 +306,7 @@ def _thread_buffer() -> memoryview:
 
 
 async def _transmit(
-    transport: asyncio.Transport, fd: int, offset: int, count: int, check: Check | None
+    transport: asyncio.Transport, fd: int, offset: int, count: int, check: ContentCheck | None
 ) -> None:
     sending = _Transmission(transport.get_extra_info("socket"), fd, offset, count, check)
     turn = _THREADS.submit(sending.take_turn)
@@ -338,7 +327,7 @@ async def _send_large(
     transport: asyncio.Transport,
     fd: int,
     part: Part,
-    check: Check | None,
+    check: ContentCheck | None,
 ) -> None:
     if _is_encrypted(transport):
         await _write_through(response, fd, part.offset, part.length, check)
@@ -349,7 +338,7 @@ async def _send_large(
 
 
 async def _write_through(
-    response: StreamResponse, fd: int, offset: int, count: int, check: Check | None
+    response: StreamResponse, fd: int, offset: int, count: int, check: ContentCheck | None
 ) -> None:
     """Send by way of the framework: the connection is encrypted, the bytes must pass through."""
     end = offset + count

@@ -10,6 +10,7 @@ from aiohttp.web_protocol import RequestHandler
 from node.api.app import Api
 from node.api.connection import Connection
 from node.errors import TooManyConnections
+from node.fairness import heaviest
 from node.logs import get_logger
 
 _ROOM: Final = 16
@@ -99,10 +100,9 @@ def _heaviest(
     receiving: list[Connection], counts: Counter[str], newcomer: Connection
 ) -> Connection | None:
     """The oldest of *receiving* whose address has the most, if that is unfair to *newcomer*."""
-    most = max((counts[each.address] for each in receiving), default=0)
-    if most <= counts[newcomer.address] + 1:
-        return None
-    return next(each for each in receiving if counts[each.address] == most)
+    theirs = {each.address: counts[each.address] for each in receiving}
+    address = heaviest(theirs, counts[newcomer.address])
+    return next((each for each in receiving if each.address == address), None)
 
 
 def make_server(api: Api, connections_max: int) -> Server:

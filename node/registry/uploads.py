@@ -27,6 +27,7 @@ from node.errors import (
     UploadRangeInvalid,
     UploadUnknown,
 )
+from node.fairness import heaviest
 from node.registry.names import RepositoryName
 from node.registry.ports import (
     BlobStore,
@@ -262,10 +263,10 @@ class Uploads:
             await self._forget(oldest)
             return
         counts = Counter(session.client for session in self._sessions.values())
-        heaviest, most = counts.most_common(1)[0]
-        if most > counts[newcomer] + 1:
+        client = heaviest(counts, counts[newcomer])
+        if client is not None:
             for session in reversed(self._sessions.values()):  # the newest first
-                if session.client == heaviest and await self._take_away(session):
+                if session.client == client and await self._take_away(session):
                     return
         raise TooManyUploads(self._config.open_max)
 
