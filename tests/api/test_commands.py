@@ -300,7 +300,7 @@ async def test_who_types_the_command_is_asked(registry: Registry, said: bool):
         ask_to_leave, f"127.0.0.1:{registry.port}", None, 1.0, confirm=confirm
     )
     if said:
-        assert "solo is leaving" in await asking
+        assert "solo is leaving" in (await asking).text
     else:
         with pytest.raises(CommandError, match="nothing was done"):
             await asking

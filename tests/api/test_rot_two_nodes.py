@@ -178,9 +178,7 @@ async def test_a_node_that_sends_rot_to_another_learns_of_it(
     await both_have(a, b, digest)
 
 
-async def test_the_log_says_what_happened(
-    pair: tuple[RunningNode, RunningNode], capsys: pytest.CaptureFixture[str]
-):
+async def test_the_log_says_what_happened(lines: io.BytesIO, pair: tuple[RunningNode, RunningNode]):
     """Broken: an operator learns of rot from clients."""
     a, b = pair
     digest = await a.push(b"some layer")
@@ -188,7 +186,7 @@ async def test_the_log_says_what_happened(
     flip(blob_file(a.data_dir, digest))
     await a.pull(digest)
     await both_have(a, b, digest)
-    text = capsys.readouterr().out
+    text = lines.getvalue().decode()
     [line] = [line for line in text.splitlines() if "damaged blob taken out of service" in line]
     assert digest in line
     assert "do not hash to its digest" in line
