@@ -10,6 +10,7 @@ SIM_SEEDS ?= 0:200
 SIM_ARGS ?=
 MUTANT_SEEDS ?= 1000
 HOSTILE_ARGS ?=
+FRESH ?= run test
 RUNS ?= 1
 SCENARIO ?= all
 SECONDS ?= 60
@@ -33,8 +34,6 @@ run: $(VENV)/.installed ## Start three nodes in three regions on this machine (U
 # What a test starts is there before it: the order of what follows a colon is the order of work.
 test: tools unit ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)
 	$(BIN)/pytest -m "e2e and not conformance and not faults" $(PYTEST_ARGS)
-
-FRESH ?= run test
 
 fresh: ## Run the README's commands in an empty Debian (FRESH='run test'); root
 	.ci/fresh $(FRESH)

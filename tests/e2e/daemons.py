@@ -2,20 +2,14 @@
 
 import json
 import subprocess
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
-
-import pytest
+from typing import Self
 
 from tests.e2e.clients import COMMAND_TIMEOUT_S, require, require_root, run
-from tests.e2e.processes import log_tail, stop_process
-
-_DAEMON_TIMEOUT_S: Final = 60.0
-_POLL_INTERVAL_S: Final = 0.1
+from tests.e2e.processes import stop_process, wait_until_up
 
 
 @dataclass(kw_only=True)
@@ -52,7 +46,7 @@ class Daemon(ABC):
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            self._wait_answering(self._process)
+            wait_until_up(self._process, self.log, self._answers, self.command[0])
         except BaseException:
             self.__exit__()
             raise
@@ -62,13 +56,9 @@ class Daemon(ABC):
         if self._process is not None:
             stop_process(self._process, self.log)
 
-    def _wait_answering(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _DAEMON_TIMEOUT_S
+    def _answers(self) -> bool:
         command = [*self.client, *self.probe]
-        while subprocess.run(command, capture_output=True, check=False).returncode != 0:
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"{self.command[0]} did not start\n{log_tail(self.log)}")
-            time.sleep(_POLL_INTERVAL_S)
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @dataclass(kw_only=True)

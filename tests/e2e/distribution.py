@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,14 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.ports import free_port
-from tests.e2e.processes import ProcessFailed, log_tail, stop_process
+from tests.e2e.processes import stop_process, wait_until_up
 
 VERSION_3: Final = "registry"
 """The program of version 3, which `.ci/tools` builds."""
 
 _TOOLS: Final = Path(__file__).parents[2] / ".tools" / "bin"
-_START_TIMEOUT_S: Final = 30.0
-_POLL_INTERVAL_S: Final = 0.05
 
 # What the project's own example configuration has: a file system, an in-memory descriptor
 # cache. Logs as quiet as ours.
@@ -67,19 +64,15 @@ def distribution(executable: str, directory: Path) -> Iterator[str]:
             env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
         )
     try:
-        _wait_answering(address, process, log)
+        wait_until_up(process, log, lambda: _answers(address), executable)
         yield address
     finally:
         stop_process(process, log)
 
 
-def _wait_answering(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while True:
-        try:
-            urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
-            return
-        except urllib.error.URLError as failure:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise ProcessFailed(f"{address} does not answer\n{log_tail(log)}") from failure
-        time.sleep(_POLL_INTERVAL_S)
+def _answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
+    except urllib.error.URLError:
+        return False
+    return True

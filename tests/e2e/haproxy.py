@@ -16,9 +16,8 @@ import pytest
 
 from tests.e2e.clients import require
 from tests.e2e.ports import free_port
-from tests.e2e.processes import is_ready, log_tail, stop_process
+from tests.e2e.processes import is_ready, log_tail, stop_process, wait_until_up
 
-_START_TIMEOUT_S: Final = 30.0
 _NOTICE_TIMEOUT_S: Final = 30.0
 _POLL_INTERVAL_S: Final = 0.02
 _ANSWER_BYTES: Final = 1 << 20
@@ -87,7 +86,7 @@ class Haproxy:
                 [self._program, "-db", "-f", config], stdout=log, stderr=log
             )
         try:
-            self._wait_serving(self._process)
+            wait_until_up(self._process, self.log, lambda: is_ready(self.http), "haproxy")
         except BaseException:
             self.__exit__()
             raise
@@ -96,13 +95,6 @@ class Haproxy:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             stop_process(self._process, self.log)
-
-    def _wait_serving(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while not is_ready(self.http):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"haproxy does not serve\n{log_tail(self.log)}")
-            time.sleep(_POLL_INTERVAL_S)
 
     def passed(self) -> list[Passed]:
         """Return every request of clients that has ended, in the order of their ends."""

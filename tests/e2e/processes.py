@@ -3,8 +3,10 @@
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +18,7 @@ LOG_TAIL_BYTES: Final = 4000
 """How much of a log goes into an error message."""
 
 _STOP_TIMEOUT_S: Final = 30.0
+_POLL_INTERVAL_S: Final = 0.02
 
 
 class ProcessFailed(Exception):
@@ -49,6 +52,28 @@ def is_ready(http: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def wait_until_up(
+    process: subprocess.Popen[bytes],
+    log: Path,
+    is_up: Callable[[], bool],
+    name: str,
+    timeout_s: float = READY_TIMEOUT_S,
+) -> None:
+    """
+    Wait until *is_up* says that *process*, the program *name*, serves.
+
+    Raises:
+        ProcessFailed: it exited, or does not serve after *timeout_s*.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not is_up():
+        if process.poll() is not None:
+            raise ProcessFailed(f"{name} exited while starting\n{log_tail(log)}")
+        if time.monotonic() > deadline:
+            raise ProcessFailed(f"{name} is not ready after {timeout_s:g} s\n{log_tail(log)}")
+        time.sleep(_POLL_INTERVAL_S)
 
 
 def stop_process(process: subprocess.Popen[bytes], log: Path) -> None:

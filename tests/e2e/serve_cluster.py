@@ -1,13 +1,12 @@
 """Nodes under `atoll serve`, which a test may kill, check offline and start again."""
 
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from tests.e2e.ports import RPC_OFFSET, free_base_port
+from tests.e2e.ports import RPC_OFFSET, free_base_port, free_port
 from tests.e2e.processes import (
     LOG_TAIL_BYTES,
     READY_TIMEOUT_S,
@@ -17,12 +16,12 @@ from tests.e2e.processes import (
     is_ready,
     log_tail,
     stop_process,
+    wait_until_up,
 )
 
 REGIONS: Final = ("eu", "us", "ap")
 
 _FSCK_TIMEOUT_S: Final = 60.0
-_POLL_INTERVAL_S: Final = 0.02
 
 
 @dataclass(kw_only=True)
@@ -38,6 +37,22 @@ class ServeProcess:
     options: Sequence[str] = ()
     command: Sequence[str] = field(default_factory=atoll_command)
     _process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def alone(
+        cls, data_dir: Path, *, options: Sequence[str] = (), command: Sequence[str] = ()
+    ) -> Self:
+        """A node of no cluster, on free ports."""
+        port = free_port()
+        return cls(
+            name="eu-1",
+            region="eu",
+            http=f"127.0.0.1:{port}",
+            rpc=f"127.0.0.1:{port + RPC_OFFSET}",
+            data_dir=data_dir,
+            options=options,
+            command=command or atoll_command(),
+        )
 
     @property
     def log(self) -> Path:
@@ -83,13 +98,8 @@ class ServeProcess:
         Raises:
             ProcessFailed: it exited, or is not ready after `READY_TIMEOUT_S`.
         """
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        while not is_ready(self.http):
-            if not self.is_running:
-                raise ProcessFailed(f"{self.name} exited while starting\n{log_tail(self.log)}")
-            if time.monotonic() > deadline:
-                raise ProcessFailed(f"{self.name} is not ready\n{log_tail(self.log)}")
-            time.sleep(_POLL_INTERVAL_S)
+        assert self._process is not None, f"{self.name} was not started"
+        wait_until_up(self._process, self.log, lambda: is_ready(self.http), self.name)
 
     def kill(self) -> None:
         """Kill the process at once (SIGKILL) and collect it."""

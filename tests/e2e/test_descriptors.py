@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.oci_layout import CONFIG_TYPE, MANIFEST_TYPE
-from tests.e2e.ports import free_port
 from tests.e2e.processes import READY_TIMEOUT_S, atoll_command, is_ready
 from tests.e2e.serve_cluster import ServeProcess
 
@@ -31,13 +30,8 @@ CONFIG_DIGEST = f"sha256:{hashlib.sha256(CONFIG).hexdigest()}"
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[ServeProcess]:
-    port = free_port()
-    started = ServeProcess(
-        name="eu-1",
-        region="eu",
-        http=f"127.0.0.1:{port}",
-        rpc=f"127.0.0.1:{port + 1000}",
-        data_dir=tmp_path / "node",
+    started = ServeProcess.alone(
+        tmp_path / "node",
         command=("prlimit", f"--nofile={_DESCRIPTORS}:{_DESCRIPTORS}", *atoll_command()),
     )
     started.start()

@@ -13,7 +13,6 @@ from node.ballast import BYTES
 from node.errors import IndexFull
 from node.index.rocks import RocksStore
 from node.index.store import Mutation
-from tests.e2e.ports import free_port
 from tests.e2e.processes import is_ready
 from tests.e2e.registry_client import Image, Refused, RegistryClient, make_image, registry_clients
 from tests.e2e.serve_cluster import ServeProcess
@@ -38,14 +37,8 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 def node_on(disk: SmallDisk, reserve_bytes: int) -> ServeProcess:
-    port = free_port()
-    return ServeProcess(
-        name="eu-1",
-        region="eu",
-        http=f"127.0.0.1:{port}",
-        rpc=f"127.0.0.1:{port + 1000}",
-        data_dir=disk.path / "node",
-        options=("--disk-reserve-bytes", str(reserve_bytes)),
+    return ServeProcess.alone(
+        disk.path / "node", options=("--disk-reserve-bytes", str(reserve_bytes))
     )
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.ports import free_port
 from tests.e2e.serve_cluster import ServeProcess
 
 pytestmark = [
@@ -17,14 +16,7 @@ pytestmark = [
 
 def test_a_read_only_directory_is_checked(tmp_path: Path):
     """Broken: the only copy of the data has to be made writable before it can be looked at."""
-    port = free_port()
-    node = ServeProcess(
-        name="eu-1",
-        region="eu",
-        http=f"127.0.0.1:{port}",
-        rpc=f"127.0.0.1:{port + 1000}",
-        data_dir=tmp_path / "node",
-    )
+    node = ServeProcess.alone(tmp_path / "node")
     node.start()
     node.wait_ready()
     node.stop()

@@ -55,14 +55,7 @@ def addresses() -> list[str]:
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[ServeProcess]:
     """A node that takes traffic."""
-    port = free_port()
-    node = ServeProcess(
-        name="eu-1",
-        region="eu",
-        http=f"127.0.0.1:{port}",
-        rpc=f"127.0.0.1:{port + 1000}",
-        data_dir=tmp_path / "running",
-    )
+    node = ServeProcess.alone(tmp_path / "running")
     node.start()
     try:
         node.wait_ready()

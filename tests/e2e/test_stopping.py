@@ -31,15 +31,7 @@ _FOR_EVER = "600"
 
 @contextmanager
 def serving(tmp_path: Path, *options: str) -> Iterator[ServeProcess]:
-    port = free_port()
-    node = ServeProcess(
-        name="eu-1",
-        region="eu",
-        http=f"127.0.0.1:{port}",
-        rpc=f"127.0.0.1:{port + 1000}",
-        data_dir=tmp_path / "eu-1",
-        options=options,
-    )
+    node = ServeProcess.alone(tmp_path / "eu-1", options=options)
     node.start()
     try:
         node.wait_ready()
