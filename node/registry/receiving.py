@@ -10,6 +10,13 @@ from node.registry.ports import StagedUpload
 CUT: Final = (BodyIncomplete, BodyStalled, asyncio.CancelledError)
 """A body that ended before its end: the client is gone, stalls, or this node is stopping."""
 
+_APPEND_BYTES: Final = 1 << 20
+"""Bytes gathered before they go to the disk thread: one hand-over per MiB, two MiB per upload."""
+
+_GATHERED_BYTES: Final = 64 << 20
+_GATHER_MIN_BYTES: Final = 64 << 10
+"""With many uploads open each gathers less: they may all be slow, and hold what they gather."""
+
 
 class Chunk(NamedTuple):
     """
@@ -26,15 +33,21 @@ class Chunk(NamedTuple):
     """Has *body* raise this error instead of going on."""
 
 
+def gather_bytes(uploads_open: int) -> int:
+    """How much each may gather: all of them together no more than `_GATHERED_BYTES`."""
+    share = _GATHERED_BYTES // max(1, uploads_open)
+    return max(_GATHER_MIN_BYTES, min(_APPEND_BYTES, share))
+
+
 async def pour(
-    staged: StagedUpload, chunk: Chunk, blob_max_bytes: int, gather_bytes: Callable[[], int]
+    staged: StagedUpload, chunk: Chunk, blob_max_bytes: int, to_gather: Callable[[], int]
 ) -> None:
     """
     Write the body while the next piece of it is being received.
 
     Args:
         blob_max_bytes: how much *staged* may have then; 0 for no limit.
-        gather_bytes: tells how much to gather before it is written.
+        to_gather: tells how much to gather before it is written.
 
     Raises:
         SizeInvalid, BlobTooLarge: it has not the announced length, or too much of it.
@@ -52,7 +65,7 @@ async def pour(
             _check_size(before + received, received, chunk.length, blob_max_bytes)
             gathered.append(piece)
             gathered_bytes += len(piece)
-            if gathered_bytes >= gather_bytes():
+            if gathered_bytes >= to_gather():
                 if writing is not None:
                     await writing
                 writing = asyncio.create_task(staged.append(b"".join(gathered)))

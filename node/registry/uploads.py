@@ -37,14 +37,7 @@ from node.registry.ports import (
     UploadRecord,
 )
 from node.registry.projects import policy_of
-from node.registry.receiving import CUT, Chunk, pour, take_whole
-
-_APPEND_BYTES: Final = 1 << 20
-"""Bytes gathered before they go to the disk thread: one hand-over per MiB, two MiB per upload."""
-
-_GATHERED_BYTES: Final = 64 << 20
-_GATHER_MIN_BYTES: Final = 64 << 10
-"""With many uploads open each gathers less: they may all be slow, and hold what they gather."""
+from node.registry.receiving import CUT, Chunk, gather_bytes, pour, take_whole
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
@@ -339,9 +332,7 @@ class Uploads:
         return session.staged
 
     def _gather_bytes(self) -> int:
-        """How much an upload may gather: all of them together no more than `_GATHERED_BYTES`."""
-        share = _GATHERED_BYTES // max(1, len(self._sessions))
-        return max(_GATHER_MIN_BYTES, min(_APPEND_BYTES, share))
+        return gather_bytes(len(self._sessions))
 
     async def _take_small(self, session: _Session, chunk: Chunk) -> bytes | None:
         """The whole blob, if it comes in this one request and is small; None otherwise."""
