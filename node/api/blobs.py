@@ -10,9 +10,11 @@ from cluster.errors import BlobUnavailable
 from cluster.model import Digest
 from node.api import headers, ranges
 from node.api.context import Context
+from node.api.filesource import SourceFailed
 from node.api.ranges import Selection
 from node.api.routes import Target
-from node.api.sendfile import STALL_TIMEOUT_S, SourceFailed, send_file
+from node.api.sendfile import send_file
+from node.api.transmission import STALL_TIMEOUT_S
 from node.registry.names import parse_digest
 from node.registry.ports import BlobReader, FileBacked, RemoteBlob
 

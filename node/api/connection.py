@@ -24,7 +24,7 @@ from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
 from node.api.app import Api
-from node.api.sendfile import STALL_TIMEOUT_S
+from node.api.transmission import STALL_TIMEOUT_S
 from node.errors import (
     HeadersTooLarge,
     HttpVersionUnknown,

@@ -10,7 +10,7 @@ import pytest
 
 from cluster.errors import StorageFull
 from cluster.model import Digest
-from node.api import connection, sendfile
+from node.api import connection, transmission
 from node.errors import IndexFull, StorageFailure
 from tests.api.conftest import Registry, image
 
@@ -227,7 +227,7 @@ async def test_a_client_that_does_not_read_is_dropped(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     """Each would keep its answer, and its connection, for ever."""
-    monkeypatch.setattr(sendfile, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(transmission, "STALL_TIMEOUT_S", 0.05)
     size = 20_000_000
     blob = await registry.push_blob("lib/app", b"y" * size)
     client = socket.create_connection(("127.0.0.1", registry.port))

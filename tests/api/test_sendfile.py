@@ -20,9 +20,10 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from node.api import sendfile
+from node.api import sendfile, transmission
 from node.api.ranges import Part
-from node.api.sendfile import INLINE_MAX_BYTES, LOOKS, SENDER_THREADS, send_file
+from node.api.sendfile import INLINE_MAX_BYTES, send_file
+from node.api.transmission import LOOKS, SENDER_THREADS
 
 BIG = 24 * 1024 * 1024
 """More than both socket buffers hold, so that a client which does not read blocks the sender."""
@@ -298,7 +299,7 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(run, fd, read_first):
 
 def test_a_client_that_takes_nothing_is_dropped(run, fd, monkeypatch):
     """Broken: dead peers behind a firewall keep their transfers for ever."""
-    monkeypatch.setattr(sendfile, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(transmission, "STALL_TIMEOUT_S", 0.05)
 
     async def scenario() -> None:
         async with serving(fd) as server, Client.connected(server.port) as client:
@@ -331,21 +332,21 @@ def test_a_client_that_takes_a_little_is_kept(run, fd, monkeypatch, queued, drop
     async def becomes_writable(*_: object) -> bool:
         return next(ready)
 
-    monkeypatch.setattr(sendfile._Transmission, "_queued_bytes", lambda _: next(readings))
-    monkeypatch.setattr(sendfile._Transmission, "_becomes_writable", becomes_writable)
+    monkeypatch.setattr(transmission.Transmission, "_queued_bytes", lambda _: next(readings))
+    monkeypatch.setattr(transmission.Transmission, "_becomes_writable", becomes_writable)
 
     async def scenario() -> bool:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            transmission = sendfile._Transmission(ours, fd, 0, 10)
+            sending = transmission.Transmission(ours, fd, 0, 10)
             try:
-                await transmission.wait_writable()
+                await sending.wait_writable()
             except ConnectionResetError:
                 return True
             finally:
                 no_turn: Future[object] = Future()
                 no_turn.cancel()
-                transmission.stop(no_turn)
+                sending.stop(no_turn)
         return False
 
     assert run(scenario()) is dropped
@@ -445,7 +446,7 @@ async def until_quiet() -> None:
     """Let the sender threads end their turns and the loop close what it has to."""
     # Each thread has to come here, also the one that is still in its turn.
     together = threading.Barrier(SENDER_THREADS)
-    arriving = [sendfile._THREADS.submit(together.wait, 30) for _ in range(SENDER_THREADS)]
+    arriving = [transmission._THREADS.submit(together.wait, 30) for _ in range(SENDER_THREADS)]
     await asyncio.gather(*(asyncio.wrap_future(arrival) for arrival in arriving))
     for _ in range(5):
         await asyncio.sleep(0)
