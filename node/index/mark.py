@@ -20,14 +20,12 @@ from typing import Final, NamedTuple
 
 from node.durable import write_durably
 from node.errors import IndexDamaged
+from node.index.files import WRITTEN_BY_READERS
 
 _NEW: Final = b"new\n"
 """The mark of an index that is being made: it may be missing, or half there."""
 
 _CURRENT: Final = "CURRENT"
-
-_FOREIGN: Final = frozenset({"rocksdict-config.json"})
-"""What lies in the directory of an index without being one: reading it leaves this."""
 
 
 class _State(NamedTuple):
@@ -150,7 +148,7 @@ class IndexMark:
 def has_files(index: Path) -> bool:
     """Whether anything of an index is in directory *index*."""
     try:
-        return any(name not in _FOREIGN for name in os.listdir(index))
+        return any(name != WRITTEN_BY_READERS for name in os.listdir(index))
     except FileNotFoundError:
         return False
 

@@ -1,9 +1,7 @@
 """The `OrderedStore` on disk: one RocksDB, one column family per family. The only rocksdict."""
 
 import math
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,12 +12,18 @@ from weakref import WeakSet
 
 from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch
 
-from cluster.errors import StorageFull
 from node.errors import IndexDamaged, IndexFull, IndexPaused
 from node.index.faults import failure_of
+from node.index.files import (
+    WRITTEN_BY_READERS,
+    check_descriptors,
+    has_room,
+    linked,
+    log_bytes,
+    sync_logs,
+)
 from node.index.mark import IndexMark
 from node.index.store import FAMILIES, Change, Mutation
-from node.room import check_room
 
 _LOCKED: Final = re.compile(r"lock hold by current process|While lock file", re.IGNORECASE)
 
@@ -36,9 +40,6 @@ the 512 descriptors that connections leave alone, the blob store and the peers h
 _RECOVERY_BYTES: Final = 16 << 20
 """Room for a recovery beside a copy of the write-ahead log: its new log, options and manifest."""
 
-_RECOVERY_DESCRIPTORS: Final = 64
-"""Descriptors that have to be free before the index is closed to be opened again."""
-
 _RECOVERY_PAUSE_S: Final = 1.0
 """Between two attempts to go on after a failure that does not end with room on the disk."""
 
@@ -47,8 +48,6 @@ READ_FAILURE_S: Final = 60.0
 
 _RELEASE_TRIES: Final = 100
 _RELEASE_PAUSE_S: Final = 0.01
-
-_WRITTEN_BY_READERS: Final = "rocksdict-config.json"
 
 _OPTIONS_FILE: Final = """\
 [Version]
@@ -77,7 +76,7 @@ def _options(*, create: bool = False, keep_log: bool = False) -> Options:
     with TemporaryDirectory(prefix="atoll-options-") as directory:
         text = _OPTIONS_FILE.format(keep_log=str(keep_log).lower())
         Path(directory, "OPTIONS-000001").write_text(text)
-        Path(directory, _WRITTEN_BY_READERS).write_text('{"raw_mode":true,"prefix_extractors":{}}')
+        Path(directory, WRITTEN_BY_READERS).write_text('{"raw_mode":true,"prefix_extractors":{}}')
         options, _ = Options.load_latest(directory)
     options.create_if_missing(create)
     # Of an older format; what the mark says of an index is checked before.
@@ -116,7 +115,7 @@ class RocksStore:
         self._failure: OSError | None = None
         self._damage: IndexDamaged | None = None
         self._unread: tuple[float, OSError] | None = None
-        self._scratch: TemporaryDirectory[str] | None = None
+        self._links: TemporaryDirectory[str] | None = None
         self._mark = IndexMark(path)
         self._open(accept_lost_changes=accept_lost_changes)
 
@@ -158,18 +157,21 @@ class RocksStore:
         self._failure = None
 
     def _open_database(self, new: bool) -> None:
-        path = self._window() if self._read_only else self._path
+        path = self._path
+        if self._read_only:
+            self._links = linked(path)
+            path = Path(self._links.name)
         access = AccessType.read_only() if self._read_only else AccessType.read_write()
-        keep_log = not (self._read_only or self._has_room(self._log_bytes()))
+        keep_log = not (self._read_only or has_room(path, log_bytes(path)))
         try:
             if keep_log:
-                self._sync_logs()
+                sync_logs(path)
             options = _options(create=new, keep_log=keep_log)
             names = _present(path) if self._read_only else FAMILIES
             families = {name: Options(raw_mode=True) for name in names}
             self._db: Any = Rdict(str(path), options, families, access)
         except Exception as exc:
-            self._close_window()
+            self._drop_links()
             raise self._unopened(exc, new) from exc
         self._families: dict[str, Any] = {name: self._db.get_column_family(name) for name in names}
         self._handles: dict[str, Any] = {
@@ -185,22 +187,6 @@ class RocksStore:
         if isinstance(failure, IndexPaused) or (isinstance(failure, IndexDamaged) and not new):
             return failure
         return OSError(f"cannot open the index in {self._path}: {exc}")
-
-    def _window(self) -> Path:
-        """
-        A directory of links to the database's files.
-
-        Even to read, rocksdict writes a file beside them, which a read-only disk does not take
-        and a check should not do.
-        """
-        self._scratch = TemporaryDirectory(prefix="atoll-index-")
-        window = Path(self._scratch.name)
-        for file in self._path.iterdir():
-            if file.name == _WRITTEN_BY_READERS:
-                shutil.copyfile(file, window / file.name)
-            else:
-                (window / file.name).symlink_to(file.absolute())
-        return window
 
     def get(self, family: str, key: bytes) -> bytes | None:
         if self._is_missing(family):
@@ -294,8 +280,8 @@ class RocksStore:
         Raises:
             IndexPaused: it lacks what it needs, or was tried a moment ago.
         """
-        _check_descriptors()  # first, as looking at the files takes one
-        if not self._has_room(self._log_bytes() + _RECOVERY_BYTES):
+        check_descriptors()  # first, as looking at the files takes one
+        if not has_room(self._path, log_bytes(self._path) + _RECOVERY_BYTES):
             raise IndexFull
         if isinstance(self._failure, IndexFull):
             return
@@ -303,24 +289,6 @@ class RocksStore:
         if now_s < self._recovered_s + _RECOVERY_PAUSE_S:
             raise IndexPaused
         self._recovered_s = now_s
-
-    def _has_room(self, size: int) -> bool:
-        try:
-            check_room(self._path, size, 0)
-        except FileNotFoundError:  # it is new
-            return True
-        except StorageFull:
-            return False
-        return True
-
-    def _log_bytes(self) -> int:
-        return sum(log.stat().st_size for log in self._path.glob("*.log"))
-
-    def _sync_logs(self) -> None:
-        """Sync what an earlier process may have left unsynced; RocksDB syncs new logs only."""
-        for log in self._path.glob("*.log"):
-            with log.open("rb") as file:
-                os.fsync(file.fileno())
 
     def _failed(self, exc: Exception, *, writing: bool = False) -> OSError:
         """What to raise for *exc*; remembered if nothing can be written any more."""
@@ -361,11 +329,11 @@ class RocksStore:
         with suppress(Exception):
             self._db.close()
         self._mark.close()
-        self._close_window()
+        self._drop_links()
 
-    def _close_window(self) -> None:
-        if self._scratch is not None:
-            self._scratch.cleanup()
+    def _drop_links(self) -> None:
+        if self._links is not None:
+            self._links.cleanup()
 
 
 class RocksSnapshot:
@@ -401,21 +369,3 @@ def _present(path: Path) -> tuple[str, ...]:
     """The families that the database has: a database that is only read gets no new ones."""
     there = set(Rdict.list_cf(str(path), _options()))
     return tuple(name for name in FAMILIES if name in there)
-
-
-def _check_descriptors() -> None:
-    """
-    Return if the process may open some files more.
-
-    Raises:
-        IndexPaused: it may not.
-    """
-    held: list[int] = []
-    try:
-        for _ in range(_RECOVERY_DESCRIPTORS):
-            held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as exc:
-        raise failure_of(exc) from exc
-    finally:
-        for descriptor in held:
-            os.close(descriptor)
