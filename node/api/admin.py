@@ -85,8 +85,8 @@ async def projects(context: Context, request: web.BaseRequest, target: Target) -
     limit, last = page_limit(query), query.one("last") or ""
     page = await context.projects.list(last, limit)
     response = _json({"projects": page.items})
-    if page.more and page.items:
-        _add_link(response, "/atoll/v1/projects", {"last": page.items[-1], "n": str(limit)})
+    if page.next_after is not None:
+        _add_link(response, "/atoll/v1/projects", {"last": page.next_after, "n": str(limit)})
     return response
 
 

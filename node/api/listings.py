@@ -90,8 +90,8 @@ def page_limit(query: Query) -> int:
 
 def _page(path: str, body: dict[str, object], page: Page, limit: int) -> web.Response:
     response = _json(body)
-    if page.more and page.items:
-        response.headers["Link"] = _link(path, [("n", str(limit)), ("last", page.items[-1])])
+    if page.next_after is not None:
+        response.headers["Link"] = _link(path, [("n", str(limit)), ("last", page.next_after)])
     return response
 
 

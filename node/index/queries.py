@@ -23,6 +23,11 @@ REFERRERS_SCAN_MAX: Final = 10_000
 """Referrers looked at for one page of those of one type; a Link leads on from there."""
 
 
+REPOSITORIES_SCAN_MAX: Final = 10_000
+"""Repositories looked at for one page of those that have a manifest: some 10 ms. Whoever may push
+may make any number of those that have none."""
+
+
 class Queries(RegisterQueries):
     """Every read of the registry. Safe from any thread; all raise `StorageFailure`."""
 
@@ -77,20 +82,24 @@ class Queries(RegisterQueries):
             if not self.has_manifest(repository, Digest(winner.value)):
                 continue
             if len(found) == limit:
-                return Page(found, more=True)
+                return Page(found, found[-1] if found else None)
             found.append(keys.split(key)[1])
-        return Page(found, more=False)
+        return Page(found, None)
 
     def repositories(self, last: str, limit: int) -> Page:
         start = keys.after(keys.join(last)) if last else b""
         found: list[str] = []
-        for key, row in self._scan("repositories", start, END):
-            if not rows.decode(RepositoryRow, row).manifests:
-                continue
-            if len(found) == limit:
-                return Page(found, more=True)
-            found.append(keys.split(key)[0])
-        return Page(found, more=False)
+        shown = last
+        for looked_at, (key, row) in enumerate(self._scan("repositories", start, END)):
+            if looked_at == REPOSITORIES_SCAN_MAX:
+                return Page(found, shown)
+            listed = rows.decode(RepositoryRow, row).manifests > 0
+            if listed and len(found) == limit:
+                return Page(found, found[-1] if found else None)
+            shown = keys.split(key)[0]
+            if listed:
+                found.append(shown)
+        return Page(found, None)
 
     def referrers(
         self,

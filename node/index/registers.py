@@ -58,9 +58,9 @@ class RegisterQueries:
             if rows.decode(Register, row).winner is None:
                 continue
             if len(found) == limit:
-                return Page(found, more=True)
+                return Page(found, found[-1] if found else None)
             found.append(keys.split(key)[1])
-        return Page(found, more=False)
+        return Page(found, None)
 
     def _register(self, family: str, *name: str) -> Register:
         row = self._get(family, keys.join(*name))

@@ -129,10 +129,10 @@ class UploadRecord(NamedTuple):
 
 
 class Page(NamedTuple):
-    """One page of a listing, and whether more follows."""
+    """One page of a listing, and the name behind which it goes on; None at its end."""
 
     items: list[str]
-    more: bool
+    next_after: str | None
 
 
 class Tagged(NamedTuple):

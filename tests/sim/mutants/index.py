@@ -53,7 +53,7 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
             repo, tag = keys.split(key)
             if self.has_manifest(repo, Digest(winner.value)):
                 found.append(tag)
-    return Page(found, more=False)
+    return Page(found, None)
 
 
 _list_referrer = objects._list_referrer

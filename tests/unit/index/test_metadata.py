@@ -133,9 +133,9 @@ async def test_pages_of_tags_are_in_byte_order_and_complete(index: Index):
     while True:
         page = index.metadata.tags("lib/app", last, 2)
         seen += page.items
-        if not page.more:
+        if page.next_after is None:
             break
-        last = page.items[-1]
+        last = page.next_after
     assert seen == sorted(names)
 
 
@@ -144,13 +144,28 @@ async def test_an_empty_page_is_empty(index: Index):
     assert index.metadata.tags("lib/app", "", 0).items == []
 
 
+async def test_a_page_of_the_catalog_is_bounded_by_what_is_looked_at(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: repositories that hold a blob and no manifest stop the node for whoever lists."""
+    monkeypatch.setattr(queries, "REPOSITORIES_SCAN_MAX", 2)
+    await push(index, "a", "x")
+    for name in ("b", "c", "d", "e"):
+        await index.metadata.link_blob(name, CONFIG, 6, held=True, upload_id=None)
+    await push(index, "f", "y")
+    assert index.metadata.repositories("", 10) == (["a"], "b")
+    assert index.metadata.repositories("b", 10) == ([], "d")
+    assert index.metadata.repositories("d", 0) == ([], None)
+    assert index.metadata.repositories("d", 10) == (["f"], None)
+
+
 async def test_the_catalog_lists_repositories_with_manifests(index: Index):
     digest = await push(index, "b", "x")
     await push(index, "a/z", "y")
     await index.metadata.link_blob("blobs-only", CONFIG, 6, held=True, upload_id=None)
-    assert index.metadata.repositories("", 10) == (["a/z", "b"], False)
-    assert index.metadata.repositories("", 1) == (["a/z"], True)
-    assert index.metadata.repositories("a/z", 1) == (["b"], False)
+    assert index.metadata.repositories("", 10) == (["a/z", "b"], None)
+    assert index.metadata.repositories("", 1) == (["a/z"], "a/z")
+    assert index.metadata.repositories("a/z", 1) == (["b"], None)
     await index.metadata.delete_manifest("b", digest)
     assert index.metadata.repositories("", 10).items == ["a/z"]
     assert index.metadata.repository_exists("b"), "its blob is still there"
