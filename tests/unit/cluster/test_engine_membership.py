@@ -6,6 +6,7 @@ from errno import ENOSPC
 
 import pytest
 
+from cluster.driver import probing
 from cluster.errors import (
     MemberNotDead,
     MemberUnknown,
@@ -388,6 +389,16 @@ async def test_a_member_that_says_it_is_back_soon_is_neither_suspected_nor_compl
             assert len(each.log.named("member stops for a moment")) == 1
             totals = each.cluster.statistics().totals
             assert (totals.suspicions, totals.deaths) == (0, 0)
+
+
+async def test_a_node_that_stops_does_not_wait_for_a_silent_member(monkeypatch):
+    """Broken: one member that hangs keeps all others from being restarted."""
+    monkeypatch.setattr(probing, "_PAUSE_LIMIT_S", 0.05)
+    async with fleet() as ships:
+        _, b, c = await ships.trio()
+        ships.network.block(b.address, "probe")
+        async with asyncio.timeout(PATIENCE_S):
+            await c.cluster.pause()
 
 
 async def test_who_is_not_back_in_time_is_found_as_anybody_else():
