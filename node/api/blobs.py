@@ -1,6 +1,5 @@
 """Blob endpoints: end-2 and end-10 of the distribution-spec."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -14,7 +13,6 @@ from node.api.filesource import SourceFailed
 from node.api.ranges import Selection
 from node.api.routes import Target
 from node.api.sendfile import send_file
-from node.api.transmission import STALL_TIMEOUT_S
 from node.registry.names import parse_digest
 from node.registry.ports import BlobReader, FileBacked, RemoteBlob
 
@@ -93,9 +91,9 @@ async def _send(
     first = await anext(pieces, b"")
     await response.prepare(request)
     try:
-        await _write(response, first)
+        await response.write(first)
         async for piece in pieces:
-            await _write(response, piece)
+            await response.write(piece)
     except (BlobUnavailable, EOFError, OSError, TimeoutError) as exc:
         # The status is out already. A connection that breaks off is the only honest way left
         # to say that these are not all the bytes.
@@ -103,11 +101,6 @@ async def _send(
             request.transport.abort()
         raise ConnectionAbortedError("the blob's source failed") from exc
     await response.write_eof()
-
-
-async def _write(response: web.StreamResponse, piece: bytes) -> None:
-    async with asyncio.timeout(STALL_TIMEOUT_S):
-        await response.write(piece)
 
 
 async def _body(blob: BlobReader | RemoteBlob, selection: Selection) -> AsyncIterator[bytes]:

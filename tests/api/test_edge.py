@@ -4,7 +4,8 @@ import asyncio
 import io
 import json
 import socket
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -12,7 +13,9 @@ from cluster.errors import StorageFull
 from cluster.model import Digest
 from node.api import connection, transmission
 from node.errors import IndexFull, StorageFailure
+from node.registry.ports import RemoteBlob
 from tests.api.conftest import Registry, image
+from tests.fakes.rot import blob_file
 
 MISSING = "/v2/lib/app/manifests/v1"
 
@@ -238,6 +241,41 @@ async def test_a_client_that_does_not_read_is_dropped(
     received = await asyncio.to_thread(read_to_the_end, client)
     assert received < size
     assert (await registry.call("GET", "/v2/")).status == 200
+
+
+class Elsewhere:
+    """A `RemoteBlob` of zeros."""
+
+    size = 20_000_000
+
+    async def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
+        while length:
+            piece = min(length, 1 << 20)
+            yield bytes(piece)
+            length -= piece
+
+
+async def test_a_client_that_does_not_read_what_comes_from_a_peer_is_dropped(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: it keeps the transfer from the other node, too."""
+
+    @asynccontextmanager
+    async def fetch(digest: Digest, size: int) -> AsyncIterator[RemoteBlob]:
+        yield Elsewhere()
+
+    monkeypatch.setattr(connection, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(registry.replicator, "fetch", fetch)
+    blob = await registry.push_blob("lib/app", b"y" * Elsewhere.size)
+    blob_file(registry.data_dir, blob).unlink()
+    client = socket.create_connection(("127.0.0.1", registry.port))
+    served = len(registry.observed.requests)
+    client.sendall(f"GET /v2/lib/app/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    async with asyncio.timeout(30):
+        while len(registry.observed.requests) == served:
+            await asyncio.sleep(0.01)
+    received = await asyncio.to_thread(read_to_the_end, client)
+    assert 100_000 < received < Elsewhere.size
 
 
 async def test_requests_on_one_connection_do_not_mix(registry: Registry):
