@@ -14,7 +14,8 @@ _OWN: Final = 512
 between nodes."""
 
 _PER_CONNECTION: Final = 4
-"""A connection's socket; and while a blob is sent on it, the blob's file, and copies of both."""
+"""A connection's socket; and while a blob is sent on it, the blob's file, and copies of both. An
+upload has its file open for as long as a request writes to it, so it needs none besides."""
 
 _LIMIT_MAX: Final = 1 << 20
 """More are never needed, and "unlimited" is a number too."""
@@ -25,18 +26,14 @@ class Descriptors:
     """How the descriptors of this process are divided."""
 
     limit: int
-    uploads: int
-    """Open uploads: each has a file while something of it is written."""
     connections: int
     """Client connections."""
 
     @classmethod
-    def divide(cls, limit: int, uploads_max: int, connections_max: int) -> "Descriptors":
-        """Divide *limit*; nobody gets more than is asked for."""
-        free = max(limit - _OWN, 2 * _PER_CONNECTION)
-        uploads = min(uploads_max, free // 4)
-        connections = min(connections_max, (free - uploads) // _PER_CONNECTION)
-        return cls(limit=limit, uploads=uploads, connections=connections)
+    def divide(cls, limit: int, connections_max: int) -> "Descriptors":
+        """Divide *limit*; connections get no more than is asked for."""
+        free = max(limit - _OWN, _PER_CONNECTION)
+        return cls(limit=limit, connections=min(connections_max, free // _PER_CONNECTION))
 
 
 def raise_limit() -> int:

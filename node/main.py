@@ -153,7 +153,7 @@ async def running(
             metadata,
             store,
             replicator,
-            _upload_config(settings, shares),
+            _upload_config(settings),
             logs.get_logger("uploads"),
             _now,
         )
@@ -337,20 +337,19 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
 
 def _descriptors(settings: Settings) -> Descriptors:
     """Divide what this process may open; says so where that is less than what the settings ask."""
-    shares = Descriptors.divide(raise_limit(), settings.uploads_max, settings.connections_max)
-    if (shares.uploads, shares.connections) != (settings.uploads_max, settings.connections_max):
+    shares = Descriptors.divide(raise_limit(), settings.connections_max)
+    if shares.connections != settings.connections_max:
         logs.get_logger("node").warning(
             "limit on open files is low",
             limit=shares.limit,
-            uploads_max=shares.uploads,
             connections_max=shares.connections,
         )
     return shares
 
 
-def _upload_config(settings: Settings, shares: Descriptors) -> UploadConfig:
+def _upload_config(settings: Settings) -> UploadConfig:
     return UploadConfig(
-        open_max=shares.uploads,
+        open_max=settings.uploads_max,
         expiry_s=settings.upload_expiry_s,
         blob_max_bytes=settings.upload_max_bytes,
     )

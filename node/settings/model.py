@@ -238,7 +238,7 @@ class Settings:
             Whole(16, 1_000_000),
             "Client connections at once; above, idle ones are closed, and if none is, 503.",
             why="A thousand machines keep a few each open. Fewer where the limit on open files is "
-            "low: 512 are kept back, and each open upload needs one and each connection four.",
+            "low: 512 are kept back, and each connection needs four.",
             unit="connections",
         ),
     )

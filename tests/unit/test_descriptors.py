@@ -10,24 +10,20 @@ from node.descriptors import Descriptors, raise_limit
 
 
 @pytest.mark.parametrize("limit", [600, 1024, 4096, 20_000, 65_536, 1 << 20])
-@pytest.mark.parametrize("uploads_max", [1, 1024, 1_000_000])
-def test_all_together_fit_below_the_limit(limit: int, uploads_max: int):
+def test_all_together_fit_below_the_limit(limit: int):
     """Broken: strangers use up what the index needs, and every write fails."""
-    shares = Descriptors.divide(limit, uploads_max, 10_000)
-    assert 512 + shares.uploads + 4 * shares.connections <= limit
-    assert 0 < shares.uploads <= uploads_max
+    shares = Descriptors.divide(limit, 10_000)
+    assert 512 + 4 * shares.connections <= limit
     assert 0 < shares.connections <= 10_000
 
 
 @pytest.mark.parametrize("limit", [1, 64, 512])
 def test_there_is_always_something(limit: int):
-    shares = Descriptors.divide(limit, 1024, 10_000)
-    assert (shares.uploads, shares.connections) == (2, 1)
+    assert Descriptors.divide(limit, 10_000).connections == 1
 
 
 def test_enough_is_what_was_asked_for():
-    shares = Descriptors.divide(1 << 20, 1024, 10_000)
-    assert (shares.uploads, shares.connections) == (1024, 10_000)
+    assert Descriptors.divide(1 << 20, 10_000).connections == 10_000
 
 
 def test_the_soft_limit_becomes_the_hard_one():
