@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from tests.hostile.stranger import CLOSED, Stranger
@@ -165,28 +166,22 @@ async def huge_request_line(stranger: Stranger) -> int:
 
 
 async def huge_manifest(stranger: Stranger) -> int:
-    return await _put(stranger, b" " * (_MANIFEST_BYTES_MAX + 1))
+    return await _put(stranger, _spaces(_MANIFEST_BYTES_MAX + 1))
 
 
 async def many_tokens(stranger: Stranger) -> int:
-    rng = stranger.rng
-    fill = rng.choice((b"[],", b"1,", b'"\\u0041",', b'{"a":{}},', b"null,", b"-1e-9,"))
-    room = _MANIFEST_BYTES_MAX - len(stranger.target.manifest) - 20
-    return await _put_more(stranger, b'"x":[' + fill * (room // len(fill)) + b"0]")
+    fill = stranger.rng.choice((b"[],", b"1,", b'"\\u0041",', b'{"a":{}},', b"null,", b"-1e-9,"))
+    return await _put_more(stranger, _array(fill, _room(stranger)))
 
 
 async def as_costly_as_is_taken(stranger: Stranger) -> int:
     """Just within the bounds on size and tokens: the node has to read all of it, and to keep it."""
-    room = _MANIFEST_BYTES_MAX - len(stranger.target.manifest) - 100
-    number = stranger.rng.randrange(8)  # few, as each that is new is kept by every node
-    units = ",".join(f'"k{number}{i}":{{"a":[{i}]}}' for i in range(8_900))
-    padding = " " * (room - len(units))
-    return await _put_more(stranger, (units + padding).encode())
+    # Few, as each that is new is kept by every node.
+    return await _put_more(stranger, _costly(stranger.rng.randrange(8), _room(stranger)))
 
 
 async def many_keys(stranger: Stranger) -> int:
-    keys = ",".join(f'"k{i}":{i}' for i in range(250_000))
-    return await _put_more(stranger, keys.encode())
+    return await _put_more(stranger, _keys(250_000))
 
 
 async def deep_nesting(stranger: Stranger) -> int:
@@ -199,18 +194,48 @@ async def huge_number(stranger: Stranger) -> int:
 
 
 async def huge_index(stranger: Stranger) -> int:
+    return await _put(stranger, _index(5_000), "application/vnd.oci.image.index.v1+json")
+
+
+# Bodies are made once: a stranger that is busy with them does less harm.
+
+
+@cache
+def _spaces(count: int) -> bytes:
+    return b" " * count
+
+
+@cache
+def _array(fill: bytes, room: int) -> bytes:
+    return b'"x":[' + fill * (room // len(fill)) + b"0]"
+
+
+@cache
+def _costly(number: int, room: int) -> bytes:
+    units = ",".join(f'"k{number}{i}":{{"a":[{i}]}}' for i in range(8_900))
+    return (units + " " * (room - len(units))).encode()
+
+
+@cache
+def _keys(count: int) -> bytes:
+    return ",".join(f'"k{i}":{i}' for i in range(count)).encode()
+
+
+@cache
+def _index(count: int) -> bytes:
     children = [
         {
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
             "digest": f"sha256:{i:064x}",
             "size": 2,
         }
-        for i in range(5_000)
+        for i in range(count)
     ]
-    index = {"schemaVersion": 2, "manifests": children}
-    return await _put(
-        stranger, json.dumps(index).encode(), "application/vnd.oci.image.index.v1+json"
-    )
+    return json.dumps({"schemaVersion": 2, "manifests": children}).encode()
+
+
+def _room(stranger: Stranger) -> int:
+    return _MANIFEST_BYTES_MAX - len(stranger.target.manifest) - 100
 
 
 # --- half-closed and broken off ----------------------------------------------------------------
@@ -272,7 +297,7 @@ async def dripping_manifest(stranger: Stranger) -> int:
 async def heavy_dripping_manifest(stranger: Stranger) -> int:
     """Nearly all of it comes at once, and has to be kept until the rest does."""
     size = _MANIFEST_BYTES_MAX - 100
-    await stranger.ask("PUT", _manifest(stranger), body=b" " * size, length=size + 50)
+    await stranger.ask("PUT", _manifest(stranger), body=_spaces(size), length=size + 50)
     await stranger.drip(b" ", 0.5, 12)
     return CLOSED
 
