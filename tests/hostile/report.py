@@ -7,7 +7,7 @@ from typing import Final
 from bench.machine import describe_atoll, describe_machine
 from tests.hostile.run import Run
 from tests.hostile.stranger import CLOSED, SILENT
-from tests.hostile.verdict import Evidence, faults, percentile, slower_s
+from tests.hostile.verdict import Evidence, delays, faults, percentile, slower_s
 
 _BEGIN: Final = "<!-- figures: written by make hostile -->"
 _END: Final = "<!-- end of figures -->"
@@ -45,7 +45,7 @@ def text(run: Run, evidence: Evidence) -> str:
         told[name].append(f"{count} x {_WORDS.get(status, status)}")
     lines += [f"| {name} | {', '.join(answers)} |" for name, answers in told.items()]
     lines += ["", f"p99.9 is {slower_s(evidence) * 1000:+.0f} ms beside strangers.", ""]
-    lines += [f"- {fault}" for fault in faults(evidence)] or [
+    lines += [f"- {fault}" for fault in (*faults(evidence), *delays(evidence))] or [
         "No healthy request failed; no fault was found."
     ]
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from tests.hostile.load import Observed
 from tests.hostile.verdict import (
     DESCRIPTORS_MORE_MAX,
     Evidence,
+    delays,
     faults,
     has_settled,
     memory_max,
@@ -49,7 +50,6 @@ def test_a_clean_run_has_no_fault():
         ({"neighbours": Told(wrong=Counter({("well behaved", 503): 2}))}, "got 503"),
         ({"after": (Held(int(memory_max(NODE)) + (1 << 20), 50),)}, "MiB"),
         ({"after": (Held(100 << 20, 51 + DESCRIPTORS_MORE_MAX),)}, "descriptors"),
-        ({"alarms": 1.0}, "suspected"),
         ({"tracebacks": 1}, "tracebacks"),
         ({"fsck": ("row without a blob",)}, "row without a blob"),
     ],
@@ -59,6 +59,21 @@ def test_every_kind_of_harm_is_a_fault(changes, word):
     found = faults(seen(**changes))
     assert len(found) == 1
     assert word in found[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"harassed": Observed(seconds=[0.4])}, "p99.9"),
+        ({"alarms": 1.0}, "suspected"),
+    ],
+)
+def test_every_delay_is_told(changes, word):
+    """Broken: strangers slow everybody down, and the run is called clean."""
+    assert delays(seen()) == []
+    assert faults(seen(**changes)) == []
+    [found] = delays(seen(**changes))
+    assert word in found
 
 
 def test_settled_means_that_every_node_gave_back_memory_and_descriptors():

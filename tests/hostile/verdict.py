@@ -52,8 +52,18 @@ def slower_s(evidence: Evidence) -> float:
     return percentile(harassed, 0.999) - percentile(calm, 0.999)
 
 
+def delays(evidence: Evidence) -> list[str]:
+    """What took longer than it may. A machine with other things to do brings these about, too."""
+    found = []
+    if slower_s(evidence) > SLOWER_MAX_S:
+        found.append(f"p99.9 is more than {SLOWER_MAX_S * 1000:g} ms above that beside neighbours")
+    if evidence.alarms:
+        found.append(f"{evidence.alarms:g} members were suspected or given up")
+    return found
+
+
 def faults(evidence: Evidence) -> list[str]:
-    """Everything that must not be, but for speed."""
+    """Everything that must not be, however slow the machine is."""
     found = [
         *(f"beside neighbours: {n} x {what}" for what, n in evidence.calm.failures.items()),
         *(f"beside strangers: {n} x {what}" for what, n in evidence.harassed.failures.items()),
@@ -67,8 +77,6 @@ def faults(evidence: Evidence) -> list[str]:
         ),
         *evidence.fsck,
     ]
-    if evidence.alarms:
-        found.append(f"{evidence.alarms:g} members were suspected or given up")
     if evidence.tracebacks:
         found.append(f"{evidence.tracebacks} tracebacks in the logs")
     for number, (before, after) in enumerate(zip(evidence.before, evidence.after, strict=True)):
