@@ -9,7 +9,6 @@ from typing import Final, assert_never
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.gossip.merge import Version
 from cluster.model import Dot, Event, Kind, plain
 
 
@@ -40,17 +39,6 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
     value: str | None
 
 
-class Withdraw(msgspec.Struct, frozen=True, array_like=True):
-    """
-    The event's node takes back writes of its own that it could not acknowledge.
-
-    *restores* are the writes that they had replaced.
-    """
-
-    dots: tuple[Dot, ...]
-    restores: tuple[Version, ...]
-
-
 class Hold(msgspec.Struct, frozen=True, array_like=True):
     """
     The event's node holds (or no longer holds) the blob named by the key.
@@ -62,13 +50,12 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     size: int
 
 
-Body = Add | Remove | Write | Withdraw | Hold
+Body = Add | Remove | Write | Hold
 
 _KINDS: Final[dict[type[Body], Kind]] = {
     Add: Kind.ADD,
     Remove: Kind.REMOVE,
     Write: Kind.WRITE,
-    Withdraw: Kind.WITHDRAW,
     Hold: Kind.HOLD,
 }
 _DECODERS: Final[dict[str, msgspec.msgpack.Decoder[Body]]] = {
@@ -85,7 +72,7 @@ def kind_of(body: Body) -> str:
 
 def builds_on(body: Body) -> tuple[Dot, ...]:
     """
-    The events whose outcome *body* takes for known: what it replaces, removes, withdraws or needs.
+    The events whose outcome *body* takes for known: what it replaces, removes or needs.
 
     Applied before one of the former, it would uncover what that one had hidden: a deletion of the
     latest write, say, lets the one before it be seen. And who has a push has to have all that it
@@ -96,7 +83,7 @@ def builds_on(body: Body) -> tuple[Dot, ...]:
             return (*replaces, *needs)
         case Write(replaces, _):
             return replaces
-        case Remove(dots) | Withdraw(dots, _):
+        case Remove(dots):
             return dots
         case Hold():
             return ()

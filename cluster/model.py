@@ -161,7 +161,6 @@ class Kind(StrEnum):
     ADD = "add"
     REMOVE = "remove"
     WRITE = "write"
-    WITHDRAW = "withdraw"
     HOLD = "hold"
 
 

@@ -43,6 +43,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── DocumentInvalid         a JSON body that is not what the endpoint takes
     ├── DocumentTooLarge        over the cap
     ├── TooManyWaits            the cap on requests that wait for an event
+    ├── OutcomeUnknown          a write is logged, and could not be acknowledged
     ├── WaitTimedOut            an event is not everywhere yet
     ├── CopiesAtStake           a node would go with copies that nobody else has, or too few
     └── StorageFailure          the disk or the index failed: never "not found" (P9)
@@ -329,6 +330,21 @@ class DocumentTooLarge(RegistryError):
 class TooManyWaits(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} requests may wait for events at once")
+
+
+class OutcomeUnknown(RegistryError):
+    """
+    A write is in this node's log, and could not be acknowledged. It is not undone: it may have
+    taken effect, and may yet do so.
+    """
+
+    def __init__(self, event: Dot, reason: str) -> None:
+        super().__init__(f"the write may or may not take effect, so repeat it: {reason}")
+        self.event = event
+
+    @property
+    def detail(self) -> object:
+        return {"event": str(self.event), "outcome": "unknown"}
 
 
 class WaitTimedOut(RegistryError):

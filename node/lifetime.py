@@ -12,7 +12,6 @@ from node.holdings import Holdings
 from node.leaving import Departure
 from node.mending import Mending
 from node.registry.uploads import Uploads
-from node.registry.withdrawals import Withdrawals
 from node.settings import Settings
 from node.startup import StartupError
 from node.stopping import Stop
@@ -25,7 +24,6 @@ class Node:
         self,
         cluster: Cluster,
         uploads: Uploads,
-        withdrawals: Withdrawals,
         holdings: Holdings,
         ballast: Ballast,
         mending: Mending,
@@ -36,7 +34,6 @@ class Node:
     ) -> None:
         self._cluster = cluster
         self._uploads = uploads
-        self._withdrawals = withdrawals
         self._holdings = holdings
         self._ballast = ballast
         self._mending = mending
@@ -52,7 +49,6 @@ class Node:
             work = [
                 tasks.create_task(self._cluster.run(), name="cluster"),
                 tasks.create_task(self._uploads.run(), name="uploads"),
-                tasks.create_task(self._withdrawals.run(), name="withdrawals"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._ballast.run(), name="ballast"),
                 tasks.create_task(self._mending.run(), name="mending"),

@@ -52,7 +52,6 @@ from node.registry.push import Push
 from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.waiting import Waits
-from node.registry.withdrawals import Withdrawals
 from node.repair import NO_REPAIR, Repair, open_store
 from node.room import check_room
 from node.settings import Address, Settings
@@ -163,8 +162,7 @@ async def running(
         metrics.watch_health(lambda: readiness)
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
-        withdrawals = Withdrawals(metadata, logs.get_logger("withdrawals"))
-        push = Push(metadata, replicator, withdrawals)
+        push = Push(metadata, replicator)
         departure = Departure(
             name, settings.copies, readiness, cluster, _count_stakes(index, cluster, settings)
         )
@@ -201,7 +199,6 @@ async def running(
         yield Node(
             cluster,
             uploads,
-            withdrawals,
             holdings,
             ballast,
             mending,

@@ -9,18 +9,13 @@ different values are a conflict, and the head with the largest (stamp, dot) is s
 register replaces the heads that the deleter saw and leaves none: a write that it had not seen
 survives here too.
 
-A write that could not be acknowledged is *withdrawn*: as if it had never been, whatever it hid
-stands again, unless somebody else replaced that as well (`standing`). That takes a history. One
-that is trimmed leaves behind the heads of what is gone from it (`trimmed`), and what is left and
-what is kept together say the same as the whole.
-
 Neither keeps tombstones. The caller tells, through *seen*, which events this node has already
 applied (its version vector does); only a dot that is replaced or removed *before* its own event
 arrived is remembered, as *awaited*, until that event comes (the ORSWOT optimisation, Bieniusa et
 al., 2012). Each event must be applied exactly once, which the gap-free log gives.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -93,29 +88,6 @@ class Written(NamedTuple):
 
     version: Version
     replaces: tuple[Dot, ...] = ()
-    withdraws: tuple[Dot, ...] = ()
-    """Not a write, but the end of these."""
-
-    restores: tuple[Version, ...] = ()
-    """What the withdrawn writes had replaced; the history may no longer have them themselves."""
-
-
-class Left(msgspec.Struct, frozen=True, array_like=True):
-    """A version that is gone from a history, and that nothing else which is gone replaced."""
-
-    version: Version
-    also: tuple[Dot, ...] = ()
-    """
-    Withdrawn writes, gone too, that had hidden it: who replaces one of them replaces it. Only those
-    that the history still names.
-    """
-
-    doubtful: bool = False
-    """Whether there was any such write. A later one that nobody here knows may name it."""
-
-    @property
-    def dots(self) -> tuple[Dot, ...]:
-        return (self.version.dot, *self.also)
 
 
 def add(state: Presence, push: Live, replaces: Iterable[Dot], seen: Seen) -> Presence:
@@ -147,93 +119,6 @@ def write(state: Register, version: Version, replaces: Iterable[Dot], seen: Seen
     if version.value is None:
         return Register(heads, awaited)
     return Register(tuple(sorted((*heads, version), key=_dot)), awaited)
-
-
-def standing(history: Sequence[Written], left: Iterable[Left] = ()) -> tuple[Version, ...]:
-    """
-    The heads of a register, from its history and what trimming has *left* of it.
-
-    A function of what happened, not of the order in which it was heard of. Whoever replaced a
-    withdrawn write meant to replace what that one hid, too.
-    """
-    hidden = _hidden(history)
-    covered = set[Dot]()
-    for entry in history:
-        if entry.version.dot not in hidden:
-            covered |= _covered(entry.replaces, hidden)
-    known = [item.version for item in left if covered.isdisjoint(item.dots)]
-    known += [entry.version for entry in history if entry.version.dot not in covered]
-    heads = [item for item in known if item.dot not in hidden and item.value is not None]
-    return tuple(sorted(heads, key=_dot))
-
-
-def trimmed(history: Sequence[Written], left: Iterable[Left], count: int) -> tuple[Left, ...]:
-    """
-    What is left when the oldest *count* writes of a history go; it is in order.
-
-    Whatever replaces a write is younger, and must have been heard of later (decision 14).
-    """
-    hidden = _hidden(history)
-    after = {item.version.dot: item for item in left}
-    for entry in history[:count]:
-        version = entry.version
-        if entry.withdraws:
-            restored = _covered(entry.withdraws, hidden)
-            for dot, item in list(after.items()):
-                if dot in entry.withdraws:
-                    del after[dot]
-                elif not restored.isdisjoint(item.dots):
-                    after[dot] = Left(item.version, (*item.also, *entry.withdraws), doubtful=True)
-        elif version.dot not in hidden:
-            covered = _covered(entry.replaces, hidden)
-            after = {d: item for d, item in after.items() if covered.isdisjoint(item.dots)}
-            if version.value is not None:
-                after[version.dot] = Left(version)
-    named = {dot for entry in history[count:] for dot in _named(entry)}
-    return tuple(
-        Left(item.version, tuple(sorted(named.intersection(item.also))), item.doubtful)
-        for _, item in sorted(after.items())
-    )
-
-
-def certain(history: Sequence[Written], left: Sequence[Left], entry: Written) -> tuple[Left, ...]:
-    """
-    What is left for sure once *entry* is known, which is in the history already.
-
-    It may name a write that nothing tells of any more: one that was replaced, or a withdrawn one.
-    What that one had hidden is replaced as well, so nothing it may have hidden stays.
-    """
-    sure = tuple(item for item in left if not item.doubtful)
-    if len(sure) == len(left):
-        return sure
-    known = {written.version.dot for written in history} | _hidden(history).keys()
-    known.update(dot for item in left for dot in item.dots)
-    return tuple(left) if known.issuperset(entry.replaces) else sure
-
-
-def _hidden(history: Iterable[Written]) -> dict[Dot, tuple[Dot, ...]]:
-    """The withdrawn writes, each with what it had replaced."""
-    return {dot: _dots(entry.restores) for entry in history for dot in entry.withdraws}
-
-
-def _covered(replaced: Iterable[Dot], hidden: Mapping[Dot, Sequence[Dot]]) -> set[Dot]:
-    """What a write replaces, and through withdrawn writes what those had replaced."""
-    covered = set[Dot]()
-    ahead = list(replaced)
-    while ahead:
-        dot = ahead.pop()
-        if dot not in covered:
-            covered.add(dot)
-            ahead.extend(hidden.get(dot, ()))
-    return covered
-
-
-def _named(entry: Written) -> tuple[Dot, ...]:
-    return (*entry.replaces, *_dots(entry.restores))
-
-
-def _dots(versions: Iterable[Version]) -> tuple[Dot, ...]:
-    return tuple(version.dot for version in versions)
 
 
 def _dot(item: Live | Version) -> Dot:

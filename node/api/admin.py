@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from cluster.clock import stamp_ms
-from cluster.gossip.merge import Version
+from cluster.gossip.merge import Version, Written
 from cluster.model import Digest, Dot, NodeId
 from node.api import headers
 from node.api.context import Context
@@ -23,7 +23,7 @@ from node.leaving import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.registry.names import RepositoryName, Tag, parse_digest
 from node.registry.ports import TagName
 from node.registry.projects import Project, ProjectPolicy, parse_project
-from node.registry.tags import PastWrite, TagView
+from node.registry.tags import TagView
 from node.registry.writing import Receipt
 
 DOCUMENT_MAX_BYTES: Final = 16 << 10
@@ -175,14 +175,11 @@ def _version(version: Version) -> dict[str, object]:
     }
 
 
-def _past(entry: PastWrite) -> dict[str, object]:
-    written = entry.written
-    action = "write" if written.version.value is not None else "delete"
+def _past(entry: Written) -> dict[str, object]:
     return {
-        **_version(written.version),
-        "action": "withdraw" if written.withdraws else action,
-        "replaces": [str(dot) for dot in written.replaces or written.withdraws],
-        "withdrawn": entry.withdrawn,
+        **_version(entry.version),
+        "action": "write" if entry.version.value is not None else "delete",
+        "replaces": [str(dot) for dot in entry.replaces],
     }
 
 

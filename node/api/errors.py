@@ -56,6 +56,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.DocumentInvalid: (400, "UNSUPPORTED"),
     domain.DocumentTooLarge: (413, "SIZE_INVALID"),
     domain.TooManyWaits: (429, "TOOMANYREQUESTS"),
+    domain.OutcomeUnknown: (503, "UNAVAILABLE"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),
     domain.CopiesAtStake: (409, "UNSUPPORTED"),
     domain.StorageFailure: (500, "UNKNOWN"),
@@ -71,7 +72,6 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.MemberNotDead: (409, "UNSUPPORTED"),
     cluster.UnknownRegion: (400, "UNSUPPORTED"),
     cluster.NotCaughtUp: (503, "UNAVAILABLE"),
-    cluster.NotDurable: (503, "UNAVAILABLE"),
 }
 """Domain error -> (status, code). An error that is not here is a bug and answered with 500."""
 

@@ -22,8 +22,7 @@ def history(text: str) -> Outcome:
     for entry in view["history"]:
         mark = "*" if entry["event"] == view["event"] else "+" if entry["event"] in heads else " "
         what = entry["digest"] or "-"
-        action = "withdrawn" if entry["withdrawn"] else entry["action"]
-        lines.append(f"{mark} {entry['time']}  {action:<9}  {entry['event']}  {what}")
+        lines.append(f"{mark} {entry['time']}  {entry['action']:<6}  {entry['event']}  {what}")
     if view["conflict"]:
         lines.append("conflict: the writes marked * and + disagree; * is served")
     return Outcome("\n".join(lines), view)

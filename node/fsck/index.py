@@ -15,7 +15,6 @@ from node.index import keys, rows
 from node.index.journal import RESTORING, TOTALS
 from node.index.merkle import Sums
 from node.index.objects import SETTING
-from node.index.opening import needs_sums
 from node.index.rows import HolderRow, RepositoryRow, TotalsRow, UploadRow
 from node.index.store import OrderedStore
 from node.registry.manifests import Manifest, parse_manifest, referrer_descriptor
@@ -251,8 +250,6 @@ class IndexCheck:
             self._report.problem("totals", f"say {totals}, but {expected} are there")
 
     def _check_sums(self) -> None:
-        if needs_sums(self._store):
-            return  # of format 1, which had none; they are made when a node opens it
         if Sums.load(self._store) != Sums.recompute(self._store):
             self._report.problem("sums", "do not agree with the rows that they are of")
 

@@ -1,16 +1,14 @@
 """Checking registers: the heads of tags against their histories, and settings."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
 import msgspec
 
-from cluster.gossip import merge
-from cluster.gossip.merge import Register
+from cluster.gossip.merge import Register, Version, Written
 from node.fsck.report import Report
 from node.index import history, keys, rows
-from node.index.rows import TrimmedTotalsRow
 from node.index.store import OrderedStore
 
 _END: Final = b"\xff\xff"
@@ -46,28 +44,19 @@ class RegisterCheck:
             self._report.problem(where, f"does not decode: {exc}")
             return
         self._report.checked["tag writes"] += len(entries)
-        totals = history.totals_of(found[0][0], entries, self._left(name))
+        totals = history.totals_of(found[0][0], entries)
         if not history.is_trimmed(totals):
             self._report.problem(where, "is longer than it may be")
-        if self._store.get("histories", name) != history.encode(totals):
+        if self._store.get("histories", name) != rows.encode(totals):
             self._report.problem(where, "has other totals than rows")
-        oldest = entries[0].version
-        if any(item.version.stamp > oldest.stamp for item in totals.left):
-            self._report.problem(where, "is older than what it says is left of it")
         heads = self._heads(name)
         if heads is not None:
-            standing = merge.standing(entries, history.left_of(totals, heads))
-            if standing != heads:
+            oldest = entries[0].version
+            kept = [head for head in heads if (head.stamp, head.dot) >= (oldest.stamp, oldest.dot)]
+            if kept != _heads_among(entries):
                 self._report.problem(where, "does not agree with the heads of the tag")
 
-    def _left(self, name: bytes) -> tuple[merge.Left, ...]:
-        row = self._store.get("histories", name)
-        try:
-            return () if row is None else rows.decode(TrimmedTotalsRow, row).left
-        except msgspec.MsgspecError:
-            return ()  # told where the totals are compared
-
-    def _heads(self, name: bytes) -> tuple[merge.Version, ...] | None:
+    def _heads(self, name: bytes) -> tuple[Version, ...] | None:
         row = self._store.get("tags", name)
         try:
             return () if row is None else rows.decode(Register, row).heads
@@ -87,6 +76,14 @@ class RegisterCheck:
         for row in self._store.scan(family, b"", _END):
             self._advance(1)
             yield row
+
+
+def _heads_among(entries: Sequence[Written]) -> list[Version]:
+    """Who replaces a write is younger: of one that is kept, all who do are kept as well."""
+    gone = {dot for entry in entries for dot in entry.replaces}
+    versions = (entry.version for entry in entries)
+    heads = (item for item in versions if item.value is not None and item.dot not in gone)
+    return sorted(heads, key=lambda head: head.dot)
 
 
 def _name_of(row: Row) -> bytes:

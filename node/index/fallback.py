@@ -6,23 +6,19 @@ under a tag made of the subject's digest (distribution-spec, "Referrers Tag Sche
 such a tag here; but where one was pushed, other old clients may read it, so it changes in the
 same batch as the referrers do.
 
-The list that was there before stays, under its digest: the push that writes a new one may yet be
-taken back, and what a client pushed is for a client to delete.
+The list that was there before stays, under its digest: what a client pushed is for a client to
+delete.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from cluster.events import Add
-from cluster.gossip.merge import Presence
 from cluster.model import Digest, Dot, Key
 from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.registry.media_types import OCI_INDEX, served_type
-from node.registry.ports import RenewedList
 from node.registry.structure import is_within_bounds
 
 BODY_MAX_BYTES: Final = 4 << 20
@@ -40,20 +36,18 @@ def refresh(
     txn: Transaction,
     repository: str,
     subject: Digest,
-    replaceable: Callable[[Presence], tuple[Dot, ...]],
     *,
     added: bytes | None = None,
     removed: Digest | None = None,
-) -> RenewedList | None:
+) -> Dot | None:
     """
     Bring the fallback index of *subject*, if there is one, up to date.
 
     Args:
-        replaceable: the pushes of a list for which a new push of it may stand.
         added: the descriptor, as JSON, of a referrer that this transaction adds.
         removed: the digest of one that it removes.
 
-    Returns what was written, or None when nothing had to change.
+    Returns the last event that was written, or None when nothing had to change.
     """
     tag = fallback_tag(subject)
     winner = objects.register(txn, "tags", repository, tag).winner
@@ -76,11 +70,9 @@ def refresh(
     if len(body) > BODY_MAX_BYTES or not is_within_bounds(body):
         return None
     new = Digest.of(body)
-    live = objects.presence(txn, "manifests", repository, new)
-    after = max((push.stamp for push in live.live), default=0)
-    add = Add(replaceable(live), rows.encode(ManifestPayload(OCI_INDEX, body)))
-    pushed = local.emit(txn, Key(objects.MANIFEST, repository, new), add, after)
-    return RenewedList(new, pushed, local.push_tag(txn, repository, tag, new))
+    payload = rows.encode(ManifestPayload(OCI_INDEX, body))
+    local.push(txn, Key(objects.MANIFEST, repository, new), payload)
+    return local.write_tag(txn, repository, tag, new)
 
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:

@@ -1,14 +1,16 @@
 """The events that this node writes itself, each merged as it is made."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from cluster.events import Body, Hold, Remove, Withdraw, Write
+from cluster.events import Add, Body, Hold, Remove, Write
 from cluster.gossip.merge import Presence, Version
 from cluster.model import Digest, Dot, Key, Stamp
 from node.index import keys, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import HolderRow
-from node.registry.ports import TagWrite
+
+_PRESENT_IN: Final = {objects.MANIFEST: "manifests", objects.BLOB: "blobs"}
 
 
 def emit(txn: Transaction, key: Key, body: Body, after: int = 0) -> Dot:
@@ -19,33 +21,24 @@ def emit(txn: Transaction, key: Key, body: Body, after: int = 0) -> Dot:
     return event.dot
 
 
+def push(txn: Transaction, key: Key, payload: bytes, needs: tuple[Dot, ...] = ()) -> Dot:
+    """Make an object present; the push stands for those of it that are known here."""
+    live = objects.presence(txn, _PRESENT_IN[key.collection], key.repository, key.name)
+    after = max((earlier.stamp for earlier in live.live), default=0)
+    return emit(txn, key, Add(live.dots, payload, needs), after)
+
+
 def write_tag(txn: Transaction, repository: str, tag: str, value: Digest | None) -> Dot:
     """Point a tag at *value*, or delete it, in the place of every head there is."""
     heads = objects.register(txn, "tags", repository, tag).heads
     return _write(txn, Key(objects.TAG, repository, tag), heads, value)
 
 
-def push_tag(txn: Transaction, repository: str, tag: str, value: Digest) -> TagWrite:
-    """Point a tag at *value*, by a push that may yet be taken back."""
-    heads = objects.register(txn, "tags", repository, tag).heads
-    return TagWrite(tag, write_tag(txn, repository, tag, value), heads)
-
-
 def untag(txn: Transaction, repository: str, tag: str, digest: Digest) -> Dot:
     """Take *digest* off a tag. What others pointed it to at the same time stays."""
     heads = objects.register(txn, "tags", repository, tag).heads
-    return drop(txn, repository, tag, [head for head in heads if head.value == digest])
-
-
-def drop(txn: Transaction, repository: str, tag: str, heads: Sequence[Version]) -> Dot:
-    """Delete these *heads* of a tag, and no others."""
-    return _write(txn, Key(objects.TAG, repository, tag), heads, None)
-
-
-def withdraw_tag(txn: Transaction, repository: str, write: TagWrite) -> Dot:
-    """Take back a write of this node; what it had replaced stands again."""
-    body = Withdraw((write.event,), write.replaced)
-    return emit(txn, Key(objects.TAG, repository, write.tag), body)
+    mine = [head for head in heads if head.value == digest]
+    return _write(txn, Key(objects.TAG, repository, tag), mine, None)
 
 
 def write_setting(txn: Transaction, kind: str, name: str, value: str | None) -> Dot:
@@ -62,14 +55,6 @@ def _write(txn: Transaction, key: Key, heads: Sequence[Version], value: str | No
 def remove(txn: Transaction, key: Key, state: Presence) -> Dot:
     """Delete an object that is present."""
     return emit(txn, key, Remove(state.dots), max(push.stamp for push in state.live))
-
-
-def withdraw_push(txn: Transaction, repository: str, digest: Digest, pushed: Dot) -> None:
-    """Take back a push of this node, unless somebody has deleted it since."""
-    live = objects.presence(txn, "manifests", repository, digest).live
-    mine = tuple(push for push in live if push.dot == pushed)
-    if mine:
-        remove(txn, Key(objects.MANIFEST, repository, digest), Presence(mine))
 
 
 def hold(txn: Transaction, digest: Digest, size: int) -> None:

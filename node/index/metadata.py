@@ -1,12 +1,10 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Final, TypeVar
 
-from cluster.events import Add
-from cluster.gossip.merge import Presence, Register
+from cluster.gossip.merge import Presence
 from cluster.model import Digest, Dot, Key, Origin
 from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
 from node.index import fallback, keys, local, objects, rows
@@ -18,18 +16,13 @@ from node.index.store import Mutation
 from node.index.writer import IndexWriter
 from node.registry.manifests import (
     Need,
-    check_named,
     parse_manifest,
     referrer_descriptor,
     stored_subject,
 )
-from node.registry.media_types import is_image, served_type
 from node.registry.ports import (
     DeletionStep,
-    KeptManifest,
     ManifestRecord,
-    StoredManifest,
-    TagWrite,
     UploadRecord,
 )
 
@@ -47,8 +40,6 @@ class Metadata(Queries):
         super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
-        self._open: dict[Dot, StoredManifest] = {}
-        """Pushes of this run that may still be withdrawn, by their events."""
 
     async def put_manifest(
         self,
@@ -57,130 +48,22 @@ class Metadata(Queries):
         record: ManifestRecord,
         tags: Sequence[str],
         may_lack: Collection[Digest] = (),
-    ) -> StoredManifest:
+    ) -> Dot:
         manifest = parse_manifest(digest, record.body)
         payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
-        def change(txn: Transaction) -> StoredManifest:
+        def change(txn: Transaction) -> Dot:
             needs = _check_needs(txn, repository, manifest.needs, may_lack)
-            kept = self._keep_named(txn, repository, manifest.needs)
-            live = objects.presence(txn, "manifests", repository, digest)
-            after = max((push.stamp for push in live.live), default=0)
-            body = Add(self._replaceable(live), payload, needs)
-            dot = pushed = local.emit(txn, Key(MANIFEST, repository, digest), body, after)
-            writes: list[TagWrite] = []
+            dot = local.push(txn, Key(MANIFEST, repository, digest), payload, needs)
             for tag in dict.fromkeys(tags):
-                writes.append(local.push_tag(txn, repository, tag, digest))
-                dot = writes[-1].event
+                dot = local.write_tag(txn, repository, tag, digest)
             renewed = None
             if manifest.subject is not None:
                 entry = referrer_descriptor(manifest, record.media_type, digest, len(record.body))
-                renewed = fallback.refresh(
-                    txn, repository, manifest.subject, self._replaceable, added=entry
-                )
-            if renewed is not None:
-                dot = renewed.tag.event
-            return StoredManifest(dot, pushed, tuple(writes), renewed, kept)
+                renewed = fallback.refresh(txn, repository, manifest.subject, added=entry)
+            return dot if renewed is None else renewed
 
-        opened: list[StoredManifest] = []
-        given_up = False
-
-        def note_open(stored: StoredManifest) -> None:
-            if not given_up:
-                self._open.update(dict.fromkeys(_pushes(stored), stored))
-                opened.append(stored)
-
-        try:
-            return await self._change(change, note_open)
-        except BaseException:
-            # Nobody will withdraw it, whether it could not be made durable or is yet to come.
-            given_up = True
-            for stored in opened:
-                self.settle(stored)
-            raise
-
-    def _keep_named(
-        self, txn: Transaction, repository: str, needs: Sequence[Need]
-    ) -> tuple[KeptManifest, ...]:
-        """
-        Push the manifests that an index names once more, and what those name, unless this run has
-        done so for good.
-
-        Whoever pushed them may yet take that back, which would leave a hole in the index. So may an
-        earlier run have, of which only those know who heard of it then.
-
-        Raises:
-            ManifestInvalid: they are too many, or too large together; or one of them, which an
-                earlier version took, could not be pushed any more.
-        """
-        adds: list[tuple[Digest, Add, int]] = []
-        ahead, met, size = deque(needs), set[Digest](), 0
-        while ahead:
-            need = ahead.popleft()
-            if not need.may_be_manifest or need.digest in met:
-                continue
-            live = objects.presence(txn, "manifests", repository, need.digest)
-            if live.latest is None:
-                continue
-            met.add(need.digest)
-            size += need.size
-            check_named(len(met), size)
-            stands = txn.origin in {dot.origin for dot in self._for_good(live)}
-            body = txn.get("manifest_bytes", keys.join(repository, need.digest))
-            assert body is not None, "a present manifest has its bytes"
-            media_type = served_type(body, live.latest.note)
-            if not (stands and is_image(media_type)):
-                # Of one that stands, too: what it names may have been pushed by others since.
-                ahead.extend(parse_manifest(need.digest, body).needs)
-            if not stands:
-                payload = rows.encode(ManifestPayload(media_type, body))
-                add = Add((), payload, _foreign(txn, live.dots))
-                adds.append((need.digest, add, live.latest.stamp))
-        return tuple(
-            KeptManifest(name, local.emit(txn, Key(MANIFEST, repository, name), add, after))
-            for name, add, after in reversed(adds)
-        )
-
-    def _for_good(self, live: Presence) -> set[Dot]:
-        """The pushes of this node that it will not take back."""
-        node, opened = self._journal.origin.node, self._open
-        return {dot for dot in live.dots if dot.node == node and dot not in opened}
-
-    def _replaceable(self, live: Presence) -> tuple[Dot, ...]:
-        """
-        The pushes that a new one may replace: this node's own, but for one that stands for good.
-
-        Whoever pushed the rest may still withdraw it, as this node may the new one. What is left
-        then has to keep the manifest there, if any of its pushes was acknowledged.
-        """
-        own = self._for_good(live)
-        standing = max((dot for dot in own if dot.origin == self._journal.origin), default=None)
-        return () if standing is None else tuple(sorted(own - {standing}))
-
-    def settle(self, stored: StoredManifest) -> None:
-        for dot in _pushes(stored):
-            # The dot of an event that failed is that of a later one.
-            if self._open.get(dot) is stored:
-                del self._open[dot]
-
-    async def withdraw_manifest(
-        self, repository: str, digest: Digest, stored: StoredManifest
-    ) -> None:
-        pushes, writes = [(digest, stored.pushed), *stored.kept], list(stored.tags)
-        if stored.renewed is not None:
-            pushes.append((stored.renewed.digest, stored.renewed.pushed))
-            writes.append(stored.renewed.tag)
-
-        def change(txn: Transaction) -> None:
-            before = [objects.register(txn, "tags", repository, write.tag) for write in writes]
-            for write in writes:
-                local.withdraw_tag(txn, repository, write)
-            for name, pushed in pushes:
-                local.withdraw_push(txn, repository, name, pushed)
-            for write, register in zip(writes, before, strict=True):
-                _drop_deleted(txn, repository, write.tag, register)
-
-        await self._change(change)
+        return await self._change(change)
 
     async def delete_manifest(self, repository: str, digest: Digest) -> DeletionStep | None:
         def change(txn: Transaction) -> DeletionStep | None:
@@ -195,7 +78,7 @@ class Metadata(Queries):
                 return DeletionStep(untagged[-1], done=False)
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
-                fallback.refresh(txn, repository, subject, self._replaceable, removed=digest)
+                fallback.refresh(txn, repository, subject, removed=digest)
             dot = local.remove(txn, Key(MANIFEST, repository, digest), live)
             return DeletionStep(dot, done=True)
 
@@ -239,9 +122,7 @@ class Metadata(Queries):
             if held:
                 # First, so that whoever sees the link knows a holder too.
                 local.hold(txn, digest, size)
-            live = objects.presence(txn, "blobs", repository, digest)
-            after = max((push.stamp for push in live.live), default=0)
-            dot = local.emit(txn, Key(BLOB, repository, digest), Add(live.dots, payload), after)
+            dot = local.push(txn, Key(BLOB, repository, digest), payload)
             if upload_id is not None:
                 txn.delete("uploads", keys.join(upload_id))
             return dot
@@ -263,17 +144,11 @@ class Metadata(Queries):
 
         return await self._change(change)
 
-    async def _change(
-        self, change: Callable[[Transaction], T], committed: Callable[[T], None] | None = None
-    ) -> T:
-        """*committed* sees the result before any later change is carried out."""
-
+    async def _change(self, change: Callable[[Transaction], T]) -> T:
         def run() -> T:
             txn = self._journal.begin()
             result = change(txn)
             txn.commit()
-            if committed is not None:
-                committed(result)
             return result
 
         return await self._writer.submit(run)
@@ -292,28 +167,6 @@ class Metadata(Queries):
             raise
         except OSError as exc:
             raise StorageFailure from exc
-
-
-def _drop_deleted(txn: Transaction, repository: str, tag: str, before: Register) -> None:
-    """
-    Take off a tag what stands there again, and points to a manifest that is gone.
-
-    Who deleted it did not see it under this tag: the push that is withdrawn had hidden it.
-    """
-    gone = [
-        head
-        for head in objects.register(txn, "tags", repository, tag).heads
-        if head.dot not in before.dots
-        and head.value is not None
-        and not objects.presence(txn, "manifests", repository, head.value).present
-    ]
-    if gone:
-        local.drop(txn, repository, tag, gone)
-
-
-def _pushes(stored: StoredManifest) -> tuple[Dot, ...]:
-    renewed = () if stored.renewed is None else (stored.renewed.pushed,)
-    return (stored.pushed, *renewed, *(kept.pushed for kept in stored.kept))
 
 
 def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence) -> Digest | None:

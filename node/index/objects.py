@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Hold, Remove, Withdraw, Write, decode_body, encode_event
+from cluster.events import Add, Hold, Remove, Write, decode_body, encode_event
 from cluster.gossip import merge
 from cluster.gossip.merge import Live, Presence, Register, Version, Written
 from cluster.model import Digest, Event, Key
@@ -90,7 +90,7 @@ def _merge(txn: Transaction, event: Event) -> None:
             _merge_manifest(txn, event, body)
         case ("blob", Add() | Remove()):
             _merge_blob(txn, event, body)
-        case ("tag", Write() | Withdraw()):
+        case ("tag", Write()):
             _merge_tag(txn, event, body)
         case ("setting", Write()):
             _merge_setting(txn, event, body)
@@ -199,14 +199,13 @@ def _count(txn: Transaction, repository: str, *, manifests: int = 0, blobs: int 
         txn.put("repositories", key, rows.encode(after))
 
 
-def _merge_tag(txn: Transaction, event: Event, body: Write | Withdraw) -> None:
+def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
     repository, tag = RepositoryName.parse(event.key.repository), Tag.parse(event.key.name)
-    entry = _written(event, body)
+    value = None if body.value is None else parse_digest(body.value)
+    version = Version(event.dot, event.stamp, value)
     before = register(txn, "tags", repository, tag)
-    after = merge.write(before, entry.version, entry.replaces or entry.withdraws, txn.seen)
-    heads = history.enter(txn, repository, tag, entry, before.heads)
-    if heads is not None:
-        after = Register(heads, after.awaited)
+    after = merge.write(before, version, body.replaces, txn.seen)
+    history.enter(txn, repository, tag, Written(version, body.replaces))
     _put_register(txn, "tags", event.key, after)
     _retag(txn, repository, tag, before, after)
     if after.conflict and not before.conflict:
@@ -214,18 +213,6 @@ def _merge_tag(txn: Transaction, event: Event, body: Write | Withdraw) -> None:
         txn.conflict(event.key)
     elif before.conflict and not after.conflict:
         txn.delete("conflicts", keys.join(repository, tag))
-
-
-def _written(event: Event, body: Write | Withdraw) -> Written:
-    if isinstance(body, Withdraw):
-        for version in body.restores:
-            parse_digest(version.value or "")
-        if any(dot[:2] != event.origin for dot in body.dots):
-            raise _Unusable("a node can withdraw its own writes only")
-        version = Version(event.dot, event.stamp, None)
-        return Written(version, (), body.dots, body.restores)
-    value = None if body.value is None else parse_digest(body.value)
-    return Written(Version(event.dot, event.stamp, value), body.replaces)
 
 
 def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:

@@ -10,27 +10,24 @@ from cluster.ports import Chance
 from node.index import keys
 from node.index.journal import Journal
 from node.index.members import IndexMembers
-from node.index.merkle import Sums
 from node.index.metadata import Metadata
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
 from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """
-Version of the key layout and the rows. A newer one on disk is refused, never guessed at; an older
-one is brought up to this one when it is opened.
+Version of the key layout, the rows and the events. Another one on disk is refused, never guessed
+at; docs/upgrading.md says how to bring images over.
 
-    1  the first
-    2  `merkle`: sums over the shared rows; `floor`: logs may begin later than at 1
+    1, 2  before a refused write was an unknown outcome: pushes could be withdrawn
+    3     heads of tags are a function of the events
 """
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
 _FORMAT: Final = keys.join("format")
-
-_SUMS_SINCE: Final = 2
 
 _RANDOM_BITS: Final = 16
 """Of an epoch; the rest is milliseconds since the Unix epoch, and at least one more than before."""
@@ -64,7 +61,7 @@ def open_index(
     Open the index in *store* for *node*, on the running event loop.
 
     Raises:
-        StartupError: it belongs to another node or to a newer version of Atoll.
+        StartupError: it belongs to another node or has another format.
         OSError: the storage failed.
     """
     journal = Journal(store, identify(store, node, wall, rng), clock)
@@ -92,11 +89,9 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) ->
     found = owner(store)
     if found is not None and found != node:
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
-    upgrade = _upgrade(store)
     epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
     store.write(
         [
-            *upgrade,
             Mutation("meta", _FORMAT, keys.u64(FORMAT)),
             Mutation("meta", _NODE, node.encode()),
             Mutation("meta", _EPOCH, keys.u64(epoch)),
@@ -104,17 +99,6 @@ def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) ->
     )
     store.sync()
     return Origin(node, epoch)
-
-
-def _upgrade(store: OrderedStore) -> list[Mutation]:
-    """What a store of an older format lacks."""
-    return Sums.recompute(store).stored() if needs_sums(store) else []
-
-
-def needs_sums(store: OrderedStore) -> bool:
-    """Whether the store was written before there were sums."""
-    found = store.get("meta", _FORMAT)
-    return found is not None and keys.read_u64(found) < _SUMS_SINCE
 
 
 def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:
@@ -131,16 +115,22 @@ def owner(store: OrderedStore) -> NodeId | None:
 
 def check_format(store: OrderedStore) -> None:
     """
-    Refuse what a newer Atoll wrote.
+    Refuse what another version of Atoll wrote, unless it is of the same format.
 
     Raises:
-        StartupError: with both versions.
+        StartupError: with both formats, and what to do.
     """
-    found = store.get("meta", _FORMAT)
-    if found is not None and keys.read_u64(found) > FORMAT:
+    row = store.get("meta", _FORMAT)
+    found = FORMAT if row is None else keys.read_u64(row)
+    if found > FORMAT:
         raise StartupError(
-            f"the data directory has format {keys.read_u64(found)}, "
-            f"this version of Atoll knows {FORMAT} at most: use the newer version"
+            f"the data directory has format {found}, this version of Atoll knows {FORMAT}: "
+            "use the newer version"
+        )
+    if found < FORMAT:
+        raise StartupError(
+            f"the data directory has format {found}, this version of Atoll needs {FORMAT}: copy "
+            "its images into a new one, as docs/upgrading.md shows"
         )
 
 

@@ -4,7 +4,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cluster.gossip.merge import Left, Presence, Register, Version
+from cluster.gossip.merge import Presence, Register
 from cluster.model import Dot, Rumour, plain
 
 
@@ -35,27 +35,17 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
 
     value: str | None
     replaces: tuple[Dot, ...]
-    withdraws: tuple[Dot, ...] = ()
-    restores: tuple[Version, ...] = ()
 
 
 class HistoryTotalsRow(msgspec.Struct, frozen=True, array_like=True):
-    """What is in a tag's history: writes, withdrawals among them, its ends."""
+    """What is in a tag's history: how many writes, and its ends."""
 
     writes: int
-    withdrawals: int
     newest: int
     """A stamp."""
 
     oldest: bytes
     """A key of `history`."""
-
-
-class TrimmedTotalsRow(HistoryTotalsRow, frozen=True, array_like=True):
-    """The totals of a history of which something is gone."""
-
-    # Rows without it stand: nothing is left, or an older version wrote them.
-    left: tuple[Left, ...] = ()
 
 
 class HolderRow(msgspec.Struct, frozen=True, array_like=True):
@@ -64,9 +54,8 @@ class HolderRow(msgspec.Struct, frozen=True, array_like=True):
     held: bool
     size: int
     stamp: int
-    epoch: int = 0
-    # Rows of format 1 end before this one. They stand: 0 is in every log.
-    seq: int = 0
+    epoch: int
+    seq: int
 
 
 class UploadRow(msgspec.Struct, frozen=True, array_like=True):
@@ -103,7 +92,6 @@ _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     TotalsRow,
     HistoryRow,
     HistoryTotalsRow,
-    TrimmedTotalsRow,
     HolderRow,
     UploadRow,
     QuarantineRow,

@@ -38,15 +38,6 @@ _UNTELLING: Final = frozenset({"", "application/json", "application/octet-stream
 _REMEMBERED: Final = 4
 """Manifests, 4 MiB each at most; more than changes go on at once is not needed."""
 
-NAMED_MAX: Final = 4000
-"""Manifests that an index may name, and those that they name: who takes the push of the index may
-have to push them all with it, in one change. As many as fit into `TOKENS_MAX` with a platform each.
-4,000 take the writer 0.3 s, and with `NAMED_MAX_BYTES` the store 50 ms, which keeps the interpreter
-lock while it writes."""
-
-NAMED_MAX_BYTES: Final = 16 * 1024 * 1024
-"""The same, of their bytes together."""
-
 _SIZE_MAX: Final = 2**63 - 1
 """image-spec, descriptor.md: an int64."""
 
@@ -249,21 +240,6 @@ def platform_manifest(index: bytes, *, os: str, architecture: str) -> Digest | N
         if platform is not None and (platform.os, platform.architecture) == (os, architecture):
             return Digest.parse(entry.digest)
     return None
-
-
-def check_named(count: int, size: int) -> None:
-    """
-    Check that an index may name *count* manifests that have *size* bytes together.
-
-    Raises:
-        ManifestInvalid: they are too many, or too large.
-    """
-    if count > NAMED_MAX:
-        raise ManifestInvalid(f"an index may name at most {NAMED_MAX} manifests")
-    if size > NAMED_MAX_BYTES:
-        raise ManifestInvalid(
-            f"the manifests that an index names may have {NAMED_MAX_BYTES} bytes together"
-        )
 
 
 def _split(body: bytes) -> dict[str, msgspec.Raw]:

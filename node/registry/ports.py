@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from cluster.gossip.merge import Register, Version, Written
+from cluster.gossip.merge import Register, Written
 from cluster.gossip.spread import Spread
 from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
 from cluster.ports import BlobIngest, BlobReader, BlobReplica
@@ -147,41 +147,6 @@ class TagName(NamedTuple):
     tag: str
 
 
-class TagWrite(NamedTuple):
-    """One tag of a push, and the heads that it had before."""
-
-    tag: str
-    event: Dot
-    replaced: tuple[Version, ...]
-
-
-class RenewedList(NamedTuple):
-    """The list under a referrers tag that a push wrote anew."""
-
-    digest: Digest
-    pushed: Dot
-    tag: TagWrite
-
-
-class KeptManifest(NamedTuple):
-    """A manifest that an index names, pushed again with it."""
-
-    digest: Digest
-    pushed: Dot
-
-
-class StoredManifest(NamedTuple):
-    """What a push wrote: what is needed to take it back."""
-
-    event: Dot
-    """The last of its events: who has that one has all of them."""
-
-    pushed: Dot
-    tags: tuple[TagWrite, ...]
-    renewed: RenewedList | None = None
-    kept: tuple[KeptManifest, ...] = ()
-
-
 class DeletionStep(NamedTuple):
     """What was done of a deletion: the last event of it, and whether that was all."""
 
@@ -276,31 +241,15 @@ class MetadataIndex(Registers, Protocol):
         record: ManifestRecord,
         tags: Sequence[str],
         may_lack: Collection[Digest] = (),
-    ) -> StoredManifest:
+    ) -> Dot:
         """
-        Store a manifest and point *tags* at it. What it names has to be there, but for *may_lack*.
+        Store a manifest and point *tags* at it; returns the last event of the change. What it names
+        has to be there, but for *may_lack*.
 
         Raises:
             ManifestBlobUnknown: content it names is not in the repository. Checked in the same
                 change that stores it.
             ManifestInvalid: a descriptor's size is not the stored one.
-        """
-        ...
-
-    def settle(self, stored: StoredManifest) -> None:
-        """Take note that a push will not be withdrawn any more; call it after each one."""
-        ...
-
-    async def withdraw_manifest(
-        self, repository: str, digest: Digest, stored: StoredManifest
-    ) -> None:
-        """
-        Take back a push that could not be acknowledged, on every node that has heard of it.
-
-        Each tag is what it would be without the push: what the push replaced stands again, unless
-        somebody replaced or deleted that too; a later write of the tag stays. The same holds for
-        a referrers tag whose list the push renewed. The manifest stays if somebody else pushed it.
-        Links of blobs stay.
         """
         ...
 
@@ -475,13 +424,10 @@ __all__ = [
     "Page",
     "Registers",
     "RemoteBlob",
-    "RenewedList",
     "Replicator",
     "ServedBlob",
     "StagedUpload",
-    "StoredManifest",
     "TagName",
-    "TagWrite",
     "Tagged",
     "UploadRecord",
 ]

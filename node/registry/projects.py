@@ -143,7 +143,7 @@ class Projects:
         Set the whole policy of a project; acknowledged as a push of its present policy is.
 
         Raises:
-            NotDurable: too few nodes confirmed it. It stands, and may be set again.
+            OutcomeUnknown: too few nodes confirmed it. It stands here, and may be set again.
         """
         consistency = await prepare_write(self._index, self._replicator, name)
         event = await self._index.put_setting(KIND, name, msgspec.json.encode(policy).decode())

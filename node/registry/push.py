@@ -4,13 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from cluster.errors import (
-    BlobUnavailable,
-    NotCaughtUp,
-    NotDurable,
-    NotEnoughNodes,
-    StorageFull,
-)
 from cluster.model import Consistency, Digest
 from node.errors import (
     ManifestBlobUnknown,
@@ -24,8 +17,7 @@ from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import DeletionStep, ManifestRecord, MetadataIndex, Replicator
 from node.registry.projects import policy_of, prepare_write
-from node.registry.withdrawals import Withdrawals
-from node.registry.writing import Receipt, acknowledge
+from node.registry.writing import Receipt, acknowledge, logged
 
 _AT_ONCE: Final = 256
 """Look-ups between two turns of the event loop: some milliseconds."""
@@ -44,12 +36,9 @@ class PushedManifest(NamedTuple):
 class Push:
     """The write side of manifests, and deleting."""
 
-    def __init__(
-        self, index: MetadataIndex, replicator: Replicator, withdrawals: Withdrawals
-    ) -> None:
+    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
         self._index = index
         self._replicator = replicator
-        self._withdrawals = withdrawals
 
     def check_writable(self, repository: RepositoryName) -> None:
         """
@@ -77,8 +66,9 @@ class Push:
             ManifestBlobUnknown: it names content that the repository does not have.
             NotCaughtUp, ClockOff, NotEnoughNodes: see `prepare_write`.
             BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
-            NotDurable: too few nodes confirmed it in time. What fails from there on is taken back.
-            StorageFailure: it could not be written; or not be taken back, which is tried again.
+            StorageFailure: it could not be written.
+            OutcomeUnknown: it was written, and too few nodes confirmed it in time. It stands here,
+                and the others may get it yet.
         """
         consistency = await prepare_write(self._index, self._replicator, repository)
         if isinstance(reference, Tag):
@@ -92,25 +82,18 @@ class Push:
         may_lack = self._may_lack(repository, manifest)
         named = await self._named_blobs(repository, manifest, may_lack)
         copies = await self._replicator.ensure_copies(named, consistency)
-        stored = await self._index.put_manifest(
+        event = await self._index.put_manifest(
             repository, digest, ManifestRecord(media_type, body), tags, may_lack
         )
-        try:
-            receipt = await acknowledge(self._replicator, stored.event, consistency)
-            # Who counted as dead when the blobs were copied may live now, and has the event. While
-            # it gets the blobs another one may come, that has neither.
-            while consistency is Consistency.GLOBAL and await self._replicator.lacks_copies(
-                named, consistency
-            ):
+        receipt = await acknowledge(self._replicator, event, consistency)
+        # Who counted as dead when the blobs were copied may live now, and has the event. While it
+        # gets the blobs another one may come, that has neither.
+        while consistency is Consistency.GLOBAL and await self._replicator.lacks_copies(
+            named, consistency
+        ):
+            with logged(event):
                 copies = await self._replicator.ensure_copies(named, consistency)
-                receipt = await acknowledge(self._replicator, stored.event, consistency)
-        except (NotDurable, NotCaughtUp, NotEnoughNodes, BlobUnavailable, StorageFull):
-            await self._withdrawals.withdraw(repository, digest, stored)
-            raise
-        except BaseException:
-            self._index.settle(stored)
-            raise
-        self._index.settle(stored)
+            receipt = await acknowledge(self._replicator, event, consistency)
         if copies is not None and copies < receipt.acknowledged.nodes:
             receipt = Receipt(receipt.event, receipt.acknowledged._replace(nodes=copies))
         return PushedManifest(digest, manifest.subject, tuple(tags), receipt)
@@ -124,9 +107,8 @@ class Push:
 
         Raises:
             NameUnknown, ManifestUnknown: there is no such thing.
-            NotDurable: too few nodes confirmed it in time. What was deleted stays so, and will
-                reach them: taking it back could bring back what somebody else deleted meanwhile.
-                Whoever repeats the request has the rest deleted.
+            OutcomeUnknown: too few nodes confirmed it in time. What was deleted stays so, and will
+                reach them. Whoever repeats the request has the rest deleted.
         """
         consistency = await prepare_write(self._index, self._replicator, repository)
         step = await self._delete_known(repository, reference)

@@ -17,14 +17,6 @@ CONFLICTS_PAGE_MAX: Final = 1000
 _DAY: Final = 86_400_000 << COUNTER_BITS
 
 
-class PastWrite(NamedTuple):
-    """One entry of a tag's history."""
-
-    written: Written
-    withdrawn: bool
-    """Whether it could not be acknowledged, and was taken back."""
-
-
 class TagView(NamedTuple):
     """A tag as a register. *history* begins with the newest."""
 
@@ -33,7 +25,7 @@ class TagView(NamedTuple):
     winner: Version | None
     heads: tuple[Version, ...]
     conflict: bool
-    history: Sequence[PastWrite] = ()
+    history: Sequence[Written] = ()
 
 
 class Tags:
@@ -72,7 +64,7 @@ class Tags:
         Raises:
             ManifestUnknown: there never was such a tag, as far as the connected nodes know.
             EventUnknown: its history does not show that event.
-            RollbackInvalid: the event deleted the tag, or was withdrawn.
+            RollbackInvalid: the event deleted the tag.
             ManifestUnknown: the manifest is not there any more.
         """
         if isinstance(to, Digest):
@@ -114,25 +106,20 @@ class Tags:
         return self._state(repository, tag)._replace(history=history)
 
 
-def shown(history: Sequence[Written], policy: ProjectPolicy) -> list[PastWrite]:
+def shown(history: Sequence[Written], policy: ProjectPolicy) -> list[Written]:
     """What a project's policy shows of a tag's history, newest first."""
-    withdrawn = {dot for entry in history for dot in entry.withdraws}
     kept = history[-policy.history_max :]
     horizon = kept[-1].version.stamp - policy.history_days * _DAY if kept else 0
-    return [
-        PastWrite(entry, entry.version.dot in withdrawn)
-        for entry in reversed(kept)
-        if entry.version.stamp >= horizon
-    ]
+    return [entry for entry in reversed(kept) if entry.version.stamp >= horizon]
 
 
 def _value_of(view: TagView, event: Dot) -> Digest:
     for head in view.heads:
         if head.dot == event and head.value is not None:
             return Digest(head.value)
-    for written, withdrawn in view.history:
+    for written in view.history:
         if written.version.dot == event:
-            if withdrawn or written.version.value is None:
+            if written.version.value is None:
                 raise RollbackInvalid(f"event {event} does not point the tag at anything")
             return Digest(written.version.value)
     raise EventUnknown(view.repository, view.tag, event)

@@ -1,8 +1,12 @@
-"""What a client learns of a write besides that it was done."""
+"""What a client learns of a write: that it was done and how far, or that nobody knows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from cluster.errors import ClusterError
 from cluster.model import Acknowledged, Consistency, Dot
+from node.errors import OutcomeUnknown
 from node.registry.ports import Replicator
 
 
@@ -18,6 +22,24 @@ async def acknowledge(replicator: Replicator, event: Dot, consistency: Consisten
     Return once *event* may be acknowledged.
 
     Raises:
-        NotDurable: too few nodes confirmed it in time.
+        OutcomeUnknown: too few nodes confirmed it in time.
     """
-    return Receipt(event, await replicator.wait_durable(event, consistency))
+    with logged(event):
+        return Receipt(event, await replicator.wait_durable(event, consistency))
+
+
+@contextmanager
+def logged(event: Dot) -> Iterator[None]:
+    """
+    The part of a write behind its log: whatever the cluster refuses in here, *event* stands.
+
+    Before it every refusal means that nothing has changed. From here on nothing is undone, so
+    nothing but "unknown" may be said.
+
+    Raises:
+        OutcomeUnknown: in the place of every `ClusterError`.
+    """
+    try:
+        yield
+    except ClusterError as exc:
+        raise OutcomeUnknown(event, str(exc)) from exc

@@ -36,7 +36,6 @@ from node.registry.push import Push
 from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.waiting import Waits
-from node.registry.withdrawals import Withdrawals
 from tests.fakes.replicator import SoloReplicator, SoloView
 
 
@@ -249,8 +248,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 get_logger("forwarding"),
                 body_idle_s=limits.body_idle_s,
             )
-            withdrawals = Withdrawals(index.metadata, get_logger("withdrawals"))
-            push = Push(index.metadata, replicator, withdrawals)
+            push = Push(index.metadata, replicator)
             view = SoloView()
             context = Context(
                 pull=Pull(index.metadata, blobs, replicator),

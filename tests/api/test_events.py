@@ -7,7 +7,7 @@ import pytest
 from cluster.errors import NotEnoughNodes
 from cluster.model import Acknowledged, Consistency, Digest, Dot
 from node.registry.projects import ProjectPolicy
-from tests.api.conftest import Registry, image
+from tests.api.conftest import Answer, Registry, image
 
 EVENT = "Atoll-Event"
 
@@ -71,20 +71,55 @@ async def test_too_few_copies_of_a_blob_count_too(registry: Registry):
     assert pushed.headers["Atoll-Degraded"] == "1", "the fake has one copy of each blob"
 
 
-async def test_a_push_that_is_not_acknowledged_leaves_nothing(registry: Registry):
-    old, _ = await push(registry, "v1", "old")
+def outcome(answer: Answer) -> str | None:
+    """What an error says of the write that it refuses."""
+    [error] = answer.json["errors"]
+    detail: dict[str, str] = error.get("detail", {})
+    return detail.get("outcome")
+
+
+async def test_a_push_that_is_not_acknowledged_is_an_unknown_outcome(registry: Registry):
+    """Broken: a client takes a 503 for "nothing has changed", and it has."""
+    await push(registry, "v1", "old")
     registry.replicator.not_durable = True
     new, refused = await push(registry, "v1", "new")
     assert refused.status == 503
     assert refused.codes == ["UNAVAILABLE"]
     assert refused.headers["Retry-After"] == "1"
     assert EVENT not in refused.headers
+    assert outcome(refused) == "unknown"
+    [error] = refused.json["errors"]
     read = await registry.call("GET", "/v2/lib/app/manifests/v1")
-    assert read.headers["Docker-Content-Digest"] == old
-    assert (await registry.call("GET", f"/v2/lib/app/manifests/{new}")).status == 404
+    assert read.headers["Docker-Content-Digest"] == new, "nothing undoes it"
+    assert read.headers[EVENT] == error["detail"]["event"]
     registry.replicator.not_durable = False
     _, again = await push(registry, "v1", "new")
     assert again.status == 201, "the client tries again"
+    assert again.headers[EVENT] != error["detail"]["event"], "by an event of its own"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/v2/lib/app/manifests/v1", None),
+        ("DELETE", "/v2/lib/app/manifests/{digest}", None),
+        ("DELETE", "/v2/lib/app/blobs/{blob}", None),
+        ("PUT", "/atoll/v1/projects/lib", b"{}"),
+        ("DELETE", "/atoll/v1/projects/lib", None),
+        ("POST", "/atoll/v1/repositories/lib/app/tags/v1/rollback", b'{"digest": "{digest}"}'),
+    ],
+)
+async def test_every_write_that_is_logged_and_not_acknowledged_says_so(
+    registry: Registry, method: str, path: str, body: bytes | None
+):
+    digest, _ = await push(registry, "v1")
+    blob = await registry.push_blob("lib/app", b"z")
+    await registry.call("PUT", "/atoll/v1/projects/lib", data=b'{"history_max": 3}')
+    registry.replicator.not_durable = True
+    body = None if body is None else body.replace(b"{digest}", digest.encode())
+    answer = await registry.call(method, path.format(digest=digest, blob=blob), data=body)
+    assert answer.status == 503
+    assert outcome(answer) == "unknown"
 
 
 async def test_a_delete_that_is_not_acknowledged_stands(registry: Registry):
@@ -114,6 +149,7 @@ async def test_with_too_few_nodes_nothing_is_written(registry: Registry):
         assert answer.status == 503
         assert answer.codes == ["UNAVAILABLE"]
         assert "1 of the 2 nodes" in answer.json["errors"][0]["message"]
+        assert outcome(answer) is None, "it says that nothing has changed"
         assert answer.headers["Retry-After"] == "1"
     assert registry.index.replica.vector() == before
     assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).status == 200

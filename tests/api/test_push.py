@@ -277,7 +277,7 @@ async def test_manifests_by_digest_with_tags(registry: Registry):
     assert answer.status == 414
 
 
-async def test_pushing_a_manifest_again_leaves_one_push_more_than_the_first(registry: Registry):
+async def test_pushing_a_manifest_again_leaves_one_push(registry: Registry):
     """Broken: what is pushed all the time grows by a row that is read and written at each push."""
     await registry.push_image("lib/app", "v1")
     body = (await registry.call("GET", "/v2/lib/app/manifests/v1")).body
@@ -285,7 +285,7 @@ async def test_pushing_a_manifest_again_leaves_one_push_more_than_the_first(regi
     for _ in range(4):
         assert (await registry.put_manifest("lib/app", "v1", body)).status == 201
     [row] = [rows.decode(Presence, row) for _, row in store.scan("manifests", b"", b"\xff")]
-    assert len(row.live) == 2
+    assert len(row.live) == 1
     assert row.latest.dot == registry.index.metadata.manifest_event("lib/app", digest)
 
 
@@ -446,13 +446,12 @@ async def test_who_comes_to_life_during_a_push_gets_blobs_and_event(
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_push_without_the_blobs_of_who_came_to_life_is_taken_back(
+async def test_a_push_without_the_blobs_of_who_came_to_life_is_an_unknown_outcome(
     registry: Registry, error: ClusterError
 ):
-    """Broken: a client is told 503, and what it pushed stays."""
+    """Broken: a client is told that nothing has changed, and what it pushed stays."""
     await registry.call("PUT", "/atoll/v1/projects/lib", json={"consistency": "global"})
     await registry.push_image("lib/app", "v1")
-    before = await registry.call("GET", "/v2/lib/app/manifests/v1")
     config, layer = (
         await registry.push_blob("lib/app", b"c"),
         await registry.push_blob("lib/app", b"l"),
@@ -461,8 +460,8 @@ async def test_a_push_without_the_blobs_of_who_came_to_life_is_taken_back(
     body = image((config, 1), (layer, 1))
     answer = await registry.call("PUT", "/v2/lib/app/manifests/v1", data=body)
     assert answer.status == 503
-    assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).body == before.body
-    assert (await registry.call("GET", f"/v2/lib/app/manifests/{Digest.of(body)}")).status == 404
+    assert answer.json["errors"][0]["detail"]["outcome"] == "unknown"
+    assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).body == body
 
 
 async def test_a_delete_that_ends_halfway_is_true_and_goes_on_when_it_is_repeated(
@@ -473,9 +472,7 @@ async def test_a_delete_that_ends_halfway_is_true_and_goes_on_when_it_is_repeate
     record = registry.index.metadata.manifest("lib/app", digest)
     assert record is not None
     tags = [f"t{number:04}" for number in range(2 * UNTAGGED_TOGETHER)]
-    registry.index.metadata.settle(
-        await registry.index.metadata.put_manifest("lib/app", digest, record, tags)
-    )
+    await registry.index.metadata.put_manifest("lib/app", digest, record, tags)
     path = f"/v2/lib/app/manifests/{digest}"
     registry.replicator.not_durable = True
     assert (await registry.call("DELETE", path)).status == 503

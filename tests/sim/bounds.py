@@ -29,8 +29,6 @@ EMPTY_WHEN_QUIET: Final = frozenset(
         "cluster._fetcher._transfers",
         "cluster._fetcher.jobs._jobs",
         "cluster._links._intake._parked",
-        "index.metadata._open",
-        "withdrawals._due",
     }
 )
 """Paths of `sizes`: what belongs to work that is under way."""

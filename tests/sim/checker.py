@@ -1,7 +1,7 @@
 """The invariants, checked on the history of the clients and on the disks at the end."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError
@@ -21,16 +21,12 @@ from tests.sim.machine import Machine
 from tests.sim.model import Model
 from tests.sim.order import UNNOTICED_S, before, on_tag, writes_of
 from tests.sim.reads import reads
-from tests.sim.watch import Tags
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
 OWN_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
 """What a node keeps for itself; everything else is the same everywhere."""
-
-TAG_FAMILIES = frozenset({"tags", "tagged", "conflicts", "history", "histories", "merkle"})
-"""In which rows are about one tag each, and the sums of those."""
 
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
@@ -42,28 +38,13 @@ LINKED_S = 10.0
 """In which every link is up again: the longest back-off, and a dial."""
 
 
-def differences(one: Disk, other: Disk, late: Tags = frozenset()) -> list[str]:
-    """The families in which two indexes differ, what they say of the tags in *late* aside."""
+def differences(one: Disk, other: Disk) -> list[str]:
+    """The families in which two indexes differ."""
     return [
         family
         for family in FAMILIES
-        if family not in OWN_FAMILIES and _rows(one, family, late) != _rows(other, family, late)
+        if family not in OWN_FAMILIES and one.families[family] != other.families[family]
     ]
-
-
-def _rows(disk: Disk, family: str, late: Tags) -> Mapping[bytes, bytes]:
-    found: Mapping[bytes, bytes] = disk.families[family]
-    if not late or family not in TAG_FAMILIES:
-        return found
-    if family == "merkle":
-        return {}
-    place = 2 if family == "tagged" else 1
-    split = ((key, key.split(b"\0", place + 1)) for key in found)
-    return {
-        key: found[key]
-        for key, parts in split
-        if (parts[0].decode(), parts[place].decode()) not in late
-    }
 
 
 async def check(world: "World") -> list[str]:
@@ -96,7 +77,7 @@ def unlike(world: "World") -> Iterable[str]:
         yield f"not answered after heal: {op}"
     first = world.machines[0]
     for machine in world.machines:
-        families = differences(first.disk, machine.disk, world.observer.late)
+        families = differences(first.disk, machine.disk)
         if not machine.ready or families:
             why = f"; {machine.stopped_by}" if machine.stopped_by else ""
             state = f"{machine.address} ready={machine.ready} {families}{why}"
@@ -159,7 +140,7 @@ def _in_history(world: "World", op: Op) -> Iterable[str]:
         return
     assert op.dot is not None
     event = world.observer.events.get(op.dot)
-    if event is None or event.key.collection != "tag" or (op.repo, op.tag) in world.observer.late:
+    if event is None or event.key.collection != "tag":
         return
     key = keys.history(op.repo, op.tag, event.stamp, op.dot)
     lacking = [
@@ -199,15 +180,12 @@ def _against_model(world: "World") -> Iterable[str]:
         for kind, name in sorted(present ^ model.present):
             verb = "is there" if (kind, name) in present else "is gone"
             yield f"model: {kind} {name[0]} {name[1][:15]} {verb} {here}"
-        served, late = _served(machine), world.observer.late
-        for name in sorted((served.keys() | model.tags.keys()) - late):
+        served = _served(machine)
+        for name in sorted(served.keys() | model.tags.keys()):
             if served.get(name) != model.tags.get(name):
                 yield f"model: tag {name} is {served.get(name)}, not {model.tags.get(name)} {here}"
-        if {it for it in _history_values(machine) if it[0] not in late} != {
-            (name, stamp, value)
-            for name, ws in model.history.items()
-            for stamp, _, value in ws
-            if name not in late
+        if _history_values(machine) != {
+            (name, stamp, value) for name, ws in model.history.items() for stamp, _, value in ws
         }:
             yield f"model: the tag history differs {here}"
 
@@ -255,7 +233,7 @@ def _final_manifests(world: "World") -> Iterable[str]:
 def _final_tags(world: "World") -> Iterable[str]:
     writes = writes_of(world)
     served = [(machine, _served(machine)) for machine in world.machines]
-    for repo, tag in {(w.repo, w.tag) for w in writes} - world.observer.late:
+    for repo, tag in {(w.repo, w.tag) for w in writes}:
         of_tag = on_tag(writes, repo, tag)
         standing = _standing(world, repo, tag, writes)
         for machine, tags in served:

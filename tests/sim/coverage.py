@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.sim.plan import FAULTS, OPERATIONS
 from tests.sim.world import Result
 
-COUNTED = ("operations", "acknowledged", "missing", "failed", "late", "handles")
+COUNTED = ("operations", "acknowledged", "missing", "failed", "handles")
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Totals:
 
     seeds: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    """Of operations by outcome, of late tags, and of the event loop's steps."""
+    """Of operations by outcome, and of the event loop's steps."""
 
     simulated_s: float = 0.0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -24,7 +24,6 @@ from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.uploads import UploadConfig, Uploads
-from node.registry.withdrawals import Withdrawals
 from tests.sim.calls import SimTransport
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
@@ -111,7 +110,6 @@ class Running:
     cluster: Cluster
     uploads: Uploads
     push: Push
-    withdrawals: Withdrawals
     pull: Pull
     links: Links
     listing: Listing
@@ -191,7 +189,7 @@ class Machine:
         self.network.listen(self.address, self.region, running.process, service)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (running.cluster, running.uploads, running.withdrawals, holdings):
+                for work in (running.cluster, running.uploads, holdings):
                     tasks.create_task(work.run(), name=type(work).__name__)
                 await running.cluster.wait_joined()
                 await holdings.renew()
@@ -290,7 +288,6 @@ def assemble(machine: Machine, process: Process) -> Running:
     uploads = Uploads(
         index.metadata, blobs, replicator, UploadConfig(), log, lambda: wall.now_ms() / 1000
     )
-    withdrawals = Withdrawals(index.metadata, log)
     return Running(
         process=process,
         store=store,
@@ -299,8 +296,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         writer=writers[0],
         cluster=cluster,
         uploads=uploads,
-        push=Push(index.metadata, replicator, withdrawals),
-        withdrawals=withdrawals,
+        push=Push(index.metadata, replicator),
         pull=Pull(index.metadata, blobs, replicator),
         links=Links(index.metadata, replicator),
         listing=Listing(index.metadata, replicator),

@@ -2,15 +2,14 @@
 The reference: what a registry says after a set of events, whatever their order.
 
 No merging and no state: an object is there if a push of it is named by no other event; a tag is
-the largest of the writes that no other event names. What a withdrawn write names counts for those
-that name it.
+the largest of the writes that no other event names.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Remove, Withdraw, Write, decode_body
+from cluster.events import Add, Remove, Write, decode_body
 from cluster.model import Dot, Event
 
 Name = tuple[str, str]
@@ -23,8 +22,6 @@ class Model:
         pushes: dict[tuple[str, Name], set[Dot]] = defaultdict(set)
         writes: dict[Name, dict[Dot, tuple[int, Dot, str | None]]] = defaultdict(dict)
         gone: set[tuple[str, Name, Dot]] = set()
-        named: dict[Dot, tuple[Dot, ...]] = {}
-        withdrawn: set[Dot] = set()
         self.history: dict[Name, set[tuple[int, Dot, str | None]]] = defaultdict(set)
         for event in events:
             try:
@@ -42,15 +39,9 @@ class Model:
                     entry = (event.stamp, event.dot, value)
                     writes[name][event.dot] = entry
                     self.history[name].add(entry)
-                    named[event.dot] = replaces
-                case Withdraw(dots, _):
-                    self.history[name].add((event.stamp, event.dot, None))
-                    withdrawn |= set(dots)
+                    gone |= {("tag", name, dot) for dot in replaces}
         for name, history in self.history.items():
             self.history[name] = set(sorted(history, key=_age)[-history_max:])
-        for name, entries in writes.items():
-            for dot in entries.keys() - withdrawn:
-                gone |= {("tag", name, replaced) for replaced in _reach(dot, named, withdrawn)}
         self.present = {
             (kind, name)
             for (kind, name), dots in pushes.items()
@@ -61,7 +52,7 @@ class Model:
             heads = [
                 entry
                 for dot, entry in entries.items()
-                if ("tag", name, dot) not in gone and dot not in withdrawn and entry[2] is not None
+                if ("tag", name, dot) not in gone and entry[2] is not None
             ]
             value = max(heads, default=(0, None, None))[2]
             if value is not None and ("manifest", (name[0], value)) in self.present:
@@ -70,12 +61,3 @@ class Model:
 
 def _age(entry: tuple[int, Dot, str | None]) -> tuple[int, Dot]:
     return entry[:2]
-
-
-def _reach(dot: Dot, named: dict[Dot, tuple[Dot, ...]], withdrawn: set[Dot]) -> set[Dot]:
-    reached: set[Dot] = set()
-    for replaced in named[dot]:
-        reached.add(replaced)
-        if replaced in withdrawn:
-            reached |= _reach(replaced, named, withdrawn)
-    return reached

@@ -56,7 +56,7 @@ FORGETFUL: Final = 0.2
 SHORT_HISTORY: Final = 8
 
 IMPATIENT: Final = 0.2
-"""Share of the plans in which a write that lacks its copies is withdrawn after a second or so."""
+"""Share of the plans in which a write that lacks its copies gets 503 after a second or so."""
 
 WORK_S: Final = 25.0
 _WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6, 8)

@@ -5,28 +5,25 @@ from typing import TYPE_CHECKING
 
 from tests.sim.history import Op
 from tests.sim.order import before, may_undo, must_be_seen, on_tag, writes_of
-from tests.sim.watch import Tags
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
 
 def reads(world: "World") -> Iterable[str]:
-    writes, late = writes_of(world), world.observer.late
+    writes = writes_of(world)
     for read in world.clients.history:
         if read.outcome == "missing" and read.io_errors:
             yield f"an IO error became 'not found': {read}"
-        if (read.repo, read.tag) in late and read.kind in ("pull_tag", "delete_tag"):
-            continue
         if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
             yield from _missing_tag(read, read.tag, writes)
         elif read.outcome == "missing" and read.kind in ("pull_digest", "delete_manifest"):
             yield from _missing_manifest(read, writes)
         elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
-            written = {w.tag for w in writes if w.repo == read.repo and (w.repo, w.tag) not in late}
+            written = {w.tag for w in writes if w.repo == read.repo}
             for tag in sorted(written - set(read.listed)):
                 yield from _missing_tag(read, tag, writes)
-            yield from _listed(read, writes, late)
+            yield from _listed(read, writes)
         elif read.outcome == "ok" and read.kind == "referrers":
             yield from _referrers(read, writes)
         elif read.outcome == "ok" and read.kind == "pull_tag":
@@ -59,7 +56,7 @@ def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
             return
 
 
-def _listed(read: Op, writes: list[Op], late: Tags) -> Iterable[str]:
+def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
     """What is listed was written in this repository, once, and is not known to be deleted."""
     if len(set(read.listed)) != len(read.listed):
         yield f"listed twice: {read} {read.listed}"
@@ -69,7 +66,7 @@ def _listed(read: Op, writes: list[Op], late: Tags) -> Iterable[str]:
         if not sources:
             yield f"listed, and nobody wrote it: {tag} in {read}"
         for delete in of_tag:
-            if delete.kind != "delete_tag" or (read.repo, tag) in late:
+            if delete.kind != "delete_tag":
                 continue
             if not must_be_seen(read, delete, in_region=True):
                 continue

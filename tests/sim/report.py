@@ -34,7 +34,6 @@ def report(seeds: str, totals: Totals, wall_s: float, jobs: int) -> list[str]:
         f"| acknowledged | {counts['acknowledged']:,} |",
         f'| answered "not found" | {counts["missing"]:,} |',
         f"| failed or without an answer | {counts['failed']:,} |",
-        f"| tags not judged, for decision 6 lets them differ | {counts['late']:,} |",
         f"| steps of the event loop | {counts['handles']:,} |",
         f"| all indexes alike after the faults | p50 {p50:.2f} s, p99 {p99:.2f} s |",
         f"| wall time | {wall_s:,.0f} s with {jobs} jobs, {wall_s / totals.seeds:.2f} s a seed |",

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.model import Digest
+from cluster.replication.jobs import BlobJobs
 from tests.sim.endurance import endure
 from tests.sim.mutants import by_name, mutated
 from tests.sim.plan import Plan
@@ -42,11 +44,17 @@ def test_what_grows_with_the_work_is_found(monkeypatch: pytest.MonkeyPatch):
     assert {path.partition(": ")[2] for path in grown} == {"cluster._links.acknowledgements.every"}
 
 
-def test_what_is_left_of_a_request_is_told():
+def test_what_is_left_of_a_request_is_told(monkeypatch: pytest.MonkeyPatch):
     """Broken: every push leaves a little something."""
-    with mutated(by_name("push-never-settled")):
-        found = {text.partition(" at ")[0] for text in simulate(short_plan()).violations}
-    assert found == {"left over"}
+    end = BlobJobs._end
+
+    def end_and_keep(self: BlobJobs, digest: Any, job: Any, error: Any) -> None:
+        end(self, digest, job, error)
+        self._jobs[Digest.of(b"kept")] = job
+
+    monkeypatch.setattr(BlobJobs, "_end", end_and_keep)
+    found = {text.partition(" at ")[0] for text in simulate(short_plan()).violations}
+    assert "left over" in found
 
 
 def test_what_is_beyond_its_bound_is_told():
@@ -62,7 +70,7 @@ def test_what_is_beyond_its_bound_is_told():
 def test_sizes_tell_where_things_are():
     part: Any = SimpleNamespace()
     node: Any = SimpleNamespace(
-        cluster=None, index=None, uploads=None, push=None, withdrawals=None, pull=None,
+        cluster=None, index=None, uploads=None, push=None, pull=None,
         links=None, listing=[{"a": [1, 2]}, {"b": [3]}, part],
     )  # fmt: skip
     assert sizes(node) == {"listing": 3, "listing[]": 2, "listing[][]": 3}

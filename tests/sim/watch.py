@@ -2,30 +2,25 @@
 What the simulator sees of every node that no client sees: its log, its leases, what it forgets.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cluster.clock import MAX_OFFSET_MS, stamp_ms
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Remove, Withdraw, Write, decode_body, decode_event
-from cluster.model import Dot, Event, Greeting, Key, Origin, Vector
-from node.index import keys, objects, rows
-from node.index.rows import TrimmedTotalsRow
+from cluster.events import Add, Remove, Write, decode_body, decode_event
+from cluster.model import Dot, Event, Greeting, Origin, Vector
+from node.index import keys
 
 if TYPE_CHECKING:
     from tests.sim.machine import Machine
 
 
-Tags = Set[tuple[str, str]]
-"""Tags, with their repositories."""
-
-
 def named_by(event: Event) -> Sequence[Dot]:
-    """The events that *event* replaces, removes or withdraws."""
+    """The events that *event* replaces or removes."""
     with suppress(EventUndecodable):
         match decode_body(event):
-            case Add(dots, _) | Remove(dots) | Write(dots, _) | Withdraw(dots, _):
+            case Add(dots, _) | Remove(dots) | Write(dots, _):
                 return dots
     return ()
 
@@ -38,11 +33,6 @@ class Observer:
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
         self.lacking = lacking
-        self.late: set[tuple[str, str]] = set()
-        """
-        Of which some node dropped a write before it heard of what names that: nodes may differ in
-        these (decision 6).
-        """
         self.told: dict[Origin, int] = {}
         """Up to where clients were told that a log is safe."""
         self.counted_dead: Callable[[str, str, int], None] = lambda by, node, incarnation: None
@@ -171,39 +161,11 @@ class Watch:
                 if event is None:
                     self._complain(f"order: {self._machine.name} has no {origin} {seq}")
                     continue
-                named = named_by(event)
-                self._note_late(event, named)
-                for dot in named:
+                for dot in named_by(event):
                     if dot.seq > applied.get(dot.origin, 0):
                         self._complain(
                             f"order: {self._machine.name} applied {event.dot} without {dot}"
                         )
-
-    def _note_late(self, event: Event, named: Sequence[Dot]) -> None:
-        """
-        Note the tag if a write that *event* has *named* is dropped here (decision 6).
-
-        It may have been dropped for this very event, which then is in time.
-        """
-        collection, repository, tag = event.key
-        if collection != objects.TAG:
-            return
-        dropped = [dot for dot in named if not self._is_kept(event.key, dot)]
-        if not dropped:
-            return
-        if event.kind != "withdraw":
-            row = self._machine.disk.families["histories"].get(keys.join(repository, tag))
-            left = () if row is None else rows.decode(TrimmedTotalsRow, row).left
-            if {dot for item in left for dot in item.dots}.issuperset(dropped):
-                return
-        self._observer.late.add((repository, tag))
-
-    def _is_kept(self, key: Key, dot: Dot) -> bool:
-        written = self._observer.events.get(dot)
-        if written is None:
-            return True
-        row = keys.history(key.repository, key.name, written.stamp, dot)
-        return row in self._machine.disk.families["history"]
 
     def _check_floor(self) -> None:
         """A log is kept for whoever lacks it, for as long as it says."""

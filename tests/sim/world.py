@@ -62,8 +62,6 @@ class Result:
     failed: int = 0
     converged_s: float | None = None
     simulated_s: float = 0.0
-    late: int = 0
-    """Tags of `Observer.late`: nodes may differ in them (decision 6)."""
 
     handles: int = 0
     trace: int = 0
@@ -202,8 +200,7 @@ class World:
         if not all(m.ready for m in self.machines):
             return False
         first, *others = self.machines
-        late = self.observer.late
-        return all(not checker.differences(first.disk, m.disk, late) for m in others)
+        return all(not checker.differences(first.disk, m.disk) for m in others)
 
     # --- what clients and faults ask -------------------------------------------------------------
 
@@ -428,7 +425,6 @@ def _fill(result: Result, world: World) -> None:
     result.alone = sum(len(op.holders) < world.plan.copies for op in ops if op.holders)
     result.converged_s = world.converged_s
     result.simulated_s = world.loop.time()
-    result.late = len(world.observer.late)
     result.handles = world.loop.handles_run
     result.trace = world.network.crc
     result.met = +world.met_pairs

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.gossip import merge
-from cluster.gossip.merge import Left, Live, Presence, Register, Version, Written
+from cluster.gossip.merge import Live, Presence, Register, Version
 from cluster.model import Dot
 
 A1, A2, B1, B2 = Dot("a", 1, 1), Dot("a", 1, 2), Dot("b", 1, 1), Dot("b", 1, 2)
@@ -102,68 +101,6 @@ def test_two_pushes_of_one_digest_are_no_conflict():
     assert not state.conflict
 
 
-P, W, X, D = Version(A1, 10, "p"), Version(A2, 11, "w"), Version(B1, 12, "x"), Version(B1, 12, None)
-TAKEN_BACK = Written(Version(Dot("a", 1, 3), 13, None), (), (A2,), (P,))
-
-
-@pytest.mark.parametrize(
-    ("others", "expected"),
-    [
-        ([], (P,)),
-        ([Written(X, (A1,))], (X,)),
-        ([Written(X, (A2,))], (X,)),
-        ([Written(D, (A1,))], ()),
-        ([Written(D, (A2,))], ()),
-        ([Written(X, ())], (P, X)),
-    ],
-    ids=["alone", "replaced", "replaced-after", "deleted", "deleted-after", "conflict"],
-)
-def test_a_withdrawn_write_was_never_there(others: list[Written], expected: tuple[Version, ...]):
-    """What it hid would be lost, or what others deleted meanwhile would come back."""
-    history = [Written(P), Written(W, (A1,)), *others, TAKEN_BACK]
-    assert merge.standing(history) == expected
-
-
-def test_what_a_withdrawn_write_had_replaced_may_be_gone_from_the_history():
-    assert merge.standing([Written(W, (A1,)), TAKEN_BACK], [Left(P)]) == (P,)
-    assert merge.standing([TAKEN_BACK], [Left(P)]) == (P,)
-
-
-def test_what_is_replaced_does_not_come_back_when_that_is_gone_from_the_history():
-    """The withdrawal says what it restores, and no row that is kept says otherwise."""
-    history = [Written(P), Written(W, (A1,)), Written(X, (A1,)), TAKEN_BACK]
-    left = merge.trimmed(history, (), 3)
-    assert left == (Left(X),)
-    assert merge.standing([TAKEN_BACK], left) == (X,)
-
-
-def test_who_names_a_withdrawn_write_is_understood_when_that_is_gone_from_the_history():
-    after = Written(Version(B1, 14, "x"), (A2,))
-    history = [Written(P), Written(W, (A1,)), TAKEN_BACK, after]
-    left = merge.trimmed(history, (), 3)
-    assert left == (Left(P, (A2,), doubtful=True),)
-    assert merge.standing([after], left) == (after.version,)
-    assert merge.trimmed([after], left, 1) == (Left(after.version),)
-
-
-def test_what_a_write_may_have_meant_that_names_what_nobody_knows_is_not_left():
-    """A deletion names a withdrawn write; here all is gone that tells what that one had hidden."""
-    later = Written(Version(Dot("b", 1, 9), 20, "y"), (A1,))
-    left = merge.trimmed([Written(P), Written(W, (A1,)), TAKEN_BACK, later], (), 3)
-    assert left == (Left(P, (), doubtful=True),)
-    deletion = Written(D, (A2,))
-    assert merge.certain([deletion, later], left, deletion) == ()
-    assert merge.certain([deletion, later], left, later) == left
-
-
-def test_two_withdrawn_writes_restore_what_both_hid():
-    other = Written(X, (A1,))
-    back = Written(Version(Dot("b", 1, 2), 14, None), (), (B1,), (P,))
-    history = [Written(P), Written(W, (A1,)), other, TAKEN_BACK]
-    assert merge.standing(history) == (X,)
-    assert merge.standing([*history, back]) == (P,)
-
-
 class _Replica:
     """Applies operations as a node does: each origin's in order, each exactly once."""
 
@@ -171,13 +108,13 @@ class _Replica:
         self.vector: dict[str, int] = {}
         self.presence = Presence()
         self.register = Register()
-        self.history: list[Written] = []
+        self.writes: list[tuple[Version, tuple[Dot, ...]]] = []
 
     def seen(self, dot: Dot) -> bool:
         return dot.seq <= self.vector.get(dot.node, 0)
 
     def apply(self, operation: "Operation") -> None:
-        dot, stamp, kind, replaces, restores = operation
+        dot, stamp, kind, replaces = operation
         assert dot.seq == self.vector.get(dot.node, 0) + 1
         self.vector[dot.node] = dot.seq
         if kind == "add":
@@ -188,22 +125,10 @@ class _Replica:
             value = str(dot) if kind == "write" else None
             version = Version(dot, stamp, value)
             self.register = merge.write(self.register, version, replaces, self.seen)
-            if kind == "withdraw":
-                self.history.append(Written(version, (), replaces, restores))
-            else:
-                self.history.append(Written(version, replaces))
-            self.history.sort(key=lambda entry: (entry.version.stamp, entry.version.dot))
-            if any(entry.withdraws for entry in self.history):
-                heads = merge.standing(self.history)
-                self.register = Register(heads, self.register.awaited)
-
-    def hidden_by(self, dot: Dot) -> tuple[Version, ...]:
-        """What a write had replaced, as whoever takes it back knows."""
-        hidden = next(w.replaces for w in self.history if w.version.dot == dot)
-        return tuple(w.version for w in self.history if w.version.dot in hidden)
+            self.writes.append((version, replaces))
 
 
-Operation = tuple[Dot, int, str, tuple[Dot, ...], tuple[Version, ...]]
+Operation = tuple[Dot, int, str, tuple[Dot, ...]]
 
 
 @st.composite
@@ -217,26 +142,11 @@ def histories(draw: st.DrawFn) -> tuple[list[Operation], list[str]]:
         node = nodes[name]
         for other in draw(st.lists(st.sampled_from("abc"), max_size=2)):
             _hear(node, made, {other: nodes[other].vector.get(other, 0)})
-        kind = draw(st.sampled_from(["add", "remove", "write", "untag", "withdraw"]))
+        kind = draw(st.sampled_from(["add", "remove", "write", "untag"]))
         replaces = node.presence.dots if kind in ("add", "remove") else node.register.dots
-        restores: tuple[Version, ...] = ()
-        if kind == "withdraw":
-            # A node takes back its own writes only, each once, whatever happened to it since.
-            gone = {dot for entry in node.history for dot in entry.withdraws}
-            own = [
-                entry.version.dot
-                for entry in node.history
-                if entry.version.dot.node == name
-                and entry.version.value is not None
-                and entry.version.dot not in gone
-            ]
-            if not own:
-                continue
-            replaces = (draw(st.sampled_from(own)),)
-            restores = node.hidden_by(replaces[0])
         stamp += draw(st.integers(0, 2))
         dot = Dot(name, 1, node.vector.get(name, 0) + 1)
-        operation = (dot, stamp, kind, replaces, restores)
+        operation = (dot, stamp, kind, replaces)
         node.apply(operation)
         made.append(operation)
     orders = draw(st.permutations([operation[0].node for operation in made]))
@@ -264,5 +174,6 @@ def test_every_interleaving_of_the_logs_ends_in_the_same_state(
     assert one.presence == other.presence
     assert one.register == other.register
     assert one.presence.awaited == one.register.awaited == (), "nothing is awaited at the end"
-    standing = merge.standing(one.history)
-    assert one.register.heads == standing, "the heads are a function of the history"
+    replaced = {dot for _, dots in one.writes for dot in dots}
+    expected = {v for v, _ in one.writes if v.value is not None and v.dot not in replaced}
+    assert set(one.register.heads) == expected, "the heads are a function of the writes"

@@ -14,7 +14,6 @@ from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.memory import MemorySnapshot
 from node.index.merkle import Sums
-from node.index.metadata import Metadata
 from node.index.queries import Queries
 from node.index.replica import IndexReplica
 from node.index.store import Mutation
@@ -236,11 +235,6 @@ MUTANTS: Final = [
         "write-forgets-replaced",
         "a tag write does not name what it replaces",
         [(local, "write_tag", _write_tag_blindly)],
-    ),
-    Mutant(
-        "push-never-settled",
-        "a push that was answered is remembered as one that may be withdrawn",
-        [(Metadata, "settle", lambda *_: None)],
     ),
     Mutant(
         "io-error-is-absence",

@@ -81,9 +81,7 @@ async def fill(index: Index) -> Digest:
     await push(index, "lib/other", "z", "c")
     await index.metadata.delete_tag("lib/app", "a")
     await index.metadata.put_setting("project", "lib", '{"history_max":9}')
-    digest, record = manifest("w")
-    stored = await index.metadata.put_manifest("lib/app", digest, record, ["b"])
-    await index.metadata.withdraw_manifest("lib/app", digest, stored)
+    await push(index, "lib/app", "w", "b")
     return one
 
 
@@ -198,7 +196,7 @@ async def test_no_read_and_no_write_during_a_restore(open_node: OpenIndex):
 
 
 async def test_histories_settings_and_conflicts_come_along(open_node: OpenIndex):
-    """A node that took a checkpoint would trim, show and withdraw by what it does not know."""
+    """A node that took a checkpoint would trim and show by what it does not know."""
     one, two, other = open_node("a"), open_node("b"), open_node("c")
     await fill(one)
     await push(two, "lib/app", "elsewhere", "b")
@@ -212,7 +210,7 @@ async def test_histories_settings_and_conflicts_come_along(open_node: OpenIndex)
     ):
         assert read(other) == read(one)
     assert other.metadata.setting("project", "lib") is not None
-    assert len(other.metadata.tag_history("lib/app", "b")) == 5
+    assert len(other.metadata.tag_history("lib/app", "b")) == 4
     await replicate(one, two)
     await push(one, "lib/app", "later", "b")
     await replicate(one, two)
@@ -364,13 +362,7 @@ async def test_trims_and_checkpoints_end_like_plain_replication(open_node: OpenI
                 value = rng.choice(["{}", '{"history_max":9}', None])
                 await node.metadata.put_setting("project", rng.choice("xyz"), value)
             case 9:
-                await node.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-                digest, record = manifest(str(rng.randrange(6)))
-                tags = [rng.choice("xyz")]
-                stored = await node.metadata.put_manifest("lib/app", digest, record, tags)
-                if rng.random() < 0.5:
-                    await replicate(node, rng.choice([each for each in nodes if each is not node]))
-                await node.metadata.withdraw_manifest("lib/app", digest, stored)
+                await node.metadata.delete_blob("lib/app", CONFIG)
             case 0 | 1 | 2:
                 await push(node, "lib/app", str(rng.randrange(6)), rng.choice("xyz"))
             case 3:

@@ -7,12 +7,11 @@ import pytest
 
 from cluster.model import Digest
 from node.errors import IndexFull
-from node.index.memory import MemoryStore
 from node.index.merkle import RowChange, RowCheck, Sums
 from node.index.opening import Index
 from node.index.store import END, FAMILIES, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import CONFIG, FullStore, manifest, push
+from tests.unit.index.test_metadata import CONFIG, FullStore, push
 from tests.unit.index.test_replica import log_of, poison
 
 
@@ -38,9 +37,7 @@ async def use(index: Index) -> None:
     await index.metadata.put_setting("project", "gone", "{}")
     await index.metadata.put_setting("project", "gone", None)
     await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-    digest, record = manifest("w")
-    stored = await index.metadata.put_manifest("lib/app", digest, record, ["b", "w"])
-    await index.metadata.withdraw_manifest("lib/app", digest, stored)
+    await push(index, "lib/app", "w", "b", "w")
 
 
 async def test_sums_kept_up_are_the_sums_of_the_rows(open_node: OpenIndex):
@@ -144,23 +141,6 @@ def test_what_is_a_node_s_own_does_not_count(family: str):
     assert Sums().after([added(family, b"k", b"v")]) == (Sums(), [])
 
 
-async def test_an_old_directory_gets_its_sums(open_node: OpenIndex):
-    """Without them a node that was upgraded would differ from every other one."""
-    from node.index import keys
-
-    store = MemoryStore()
-    old = open_node(store=store)
-    await use(old)
-    old.writer.close()
-    store.write([Mutation("meta", keys.join("format"), keys.u64(1))])
-    store.write([Mutation("merkle", bytes([n]), None) for n in range(256)])
-    assert Sums.load(store) == Sums()
-    again = open_node(store=store)
-    assert agree(again)
-    assert again.journal.sums.rows > 0
-    assert store.get("meta", keys.join("format")) == keys.u64(2)
-
-
 async def test_random_changes_never_drift(open_node: OpenIndex):
     rng = random.Random(5)
     index = open_node()
@@ -180,11 +160,7 @@ async def test_random_changes_never_drift(open_node: OpenIndex):
                 value = rng.choice(["{}", '{"history_max":9}', None])
                 await index.metadata.put_setting("project", rng.choice("abc"), value)
             case 6:
-                await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-                digest, record = manifest(text)
-                tags = [rng.choice("abc")]
-                stored = await index.metadata.put_manifest("lib/app", digest, record, tags)
-                await index.metadata.withdraw_manifest("lib/app", digest, stored)
+                await index.metadata.delete_blob("lib/app", CONFIG)
     assert agree(index)
 
 

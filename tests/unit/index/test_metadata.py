@@ -51,7 +51,7 @@ def manifest(text: str = "", subject: Digest | None = None) -> tuple[Digest, Man
 async def push(index: Index, repository: str, text: str, *tags: str, **extra: Digest) -> Digest:
     await index.metadata.link_blob(repository, CONFIG, 6, held=True, upload_id=None)
     digest, record = manifest(text, **extra)
-    index.metadata.settle(await index.metadata.put_manifest(repository, digest, record, tags))
+    await index.metadata.put_manifest(repository, digest, record, tags)
     return digest
 
 

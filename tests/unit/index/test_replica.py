@@ -3,14 +3,13 @@
 import json
 from collections.abc import Sequence
 
-import msgspec
 import pytest
 
 from cluster.errors import ClockAhead, EventAhead, EventGap
 from cluster.events import Add, Body, Hold, Remove, Write, decode_body, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Origin
 from node.errors import IndexFull, StorageFailure
-from node.index import keys, objects
+from node.index import keys, objects, opening
 from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
@@ -346,23 +345,16 @@ async def test_a_store_belongs_to_one_node(open_node: OpenIndex):
         open_node("b", store)
 
 
-async def test_a_newer_format_is_refused(open_node: OpenIndex):
-    from node.index import keys, opening
-
+@pytest.mark.parametrize(("step", "says"), [(1, "newer version"), (-1, "docs/upgrading.md")])
+async def test_another_format_is_refused(open_node: OpenIndex, step: int, says: str):
+    """Broken: rows are taken for what they are not, and nodes differ for ever."""
     store = MemoryStore()
-    newer = keys.u64(opening.FORMAT + 1)
-    store.write([Mutation("meta", keys.join("format"), newer)])
-    with pytest.raises(StartupError, match="newer version"):
+    other = keys.u64(opening.FORMAT + step)
+    store.write([Mutation("meta", keys.join("format"), other)])
+    before = store.get("meta", keys.join("format"))
+    with pytest.raises(StartupError, match=says):
         open_node("a", store)
-
-
-async def test_holder_rows_of_the_first_format_stand(open_node: OpenIndex):
-    """Broken: after an update no node can say who holds a blob, and every pull fails."""
-    index = open_node("a")
-    digest = Digest.of(b"data")
-    row = msgspec.msgpack.encode([True, 4, 1 << 60, 99])
-    index.journal.store.write([Mutation("holders", keys.join(digest, "a"), row)])
-    assert [held[:3] for held in index.replica.held_here()] == [(digest, 4, True)]
+    assert store.get("meta", keys.join("format")) == before
 
 
 async def test_what_builds_on_an_event_from_the_future_is_from_there_too(
