@@ -52,9 +52,16 @@ class IndexWriter(Protocol):
 class Task(Generic[T]):
     """One change and who waits for it."""
 
-    def __init__(self, change: Callable[[], T], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        change: Callable[[], T],
+        loop: asyncio.AbstractEventLoop,
+        on_settled: Callable[[], object] = lambda: None,
+    ) -> None:
+        """*on_settled* runs on *loop* when the change is over, whether anybody waits or not."""
         self.change = change
         self.loop = loop
+        self._on_settled = on_settled
         self.future: asyncio.Future[T] = loop.create_future()
         self.outcome: T | BaseException | None = None
 
@@ -69,6 +76,7 @@ class Task(Generic[T]):
         self.loop.call_soon_threadsafe(self._resolve, outcome)
 
     def _resolve(self, outcome: T | BaseException | None) -> None:
+        self._on_settled()
         if self.future.done():
             return  # cancelled; the change itself stands
         if isinstance(outcome, StorageFailure):
@@ -168,7 +176,8 @@ class Writer(GroupCommit):
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
         self._queue: queue.SimpleQueue[Task[object] | None] = queue.SimpleQueue()
-        self._room = threading.BoundedSemaphore(PENDING_MAX)
+        self._room = asyncio.Semaphore(PENDING_MAX)
+        """Belongs to the event loop, where a wait that is cancelled takes nothing."""
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
         self._thread.start()
@@ -183,17 +192,24 @@ class Writer(GroupCommit):
             StorageFailure: the storage failed; nothing of *change* may be acknowledged. What
                 *change* raises otherwise.
         """
+        self._check_open()
+        await self._room.acquire()
+        try:
+            # Once more: it may have been closed, or have failed, during the wait.
+            self._check_open()
+        except BaseException:
+            self._room.release()
+            raise
+        task = Task(change, asyncio.get_running_loop(), self._room.release)
+        self._queue.put(task)  # type: ignore[arg-type]
+        return await task.future
+
+    def _check_open(self) -> None:
         if isinstance(self.failed, StorageFailure):
             # Without the frames that raised it before: each time would add some.
             raise self.failed.with_traceback(None)
         if self.failed is not None or self._closed:
             raise StorageFailure from self.failed
-        loop = asyncio.get_running_loop()
-        if not self._room.acquire(blocking=False):
-            await loop.run_in_executor(None, self._room.acquire)
-        task = Task(change, loop)
-        self._queue.put(task)  # type: ignore[arg-type]
-        return await task.future
 
     def close(self) -> None:
         """Finish what was submitted and stop. Blocks until then."""
@@ -209,7 +225,6 @@ class Writer(GroupCommit):
                 failure = self.run_changes(group) or self.seal()
             for task in group:
                 task.settle(failure)
-                self._room.release()
             if last:
                 return
 

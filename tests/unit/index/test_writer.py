@@ -1,0 +1,82 @@
+"""How many changes may wait for the writer, and what becomes of those who wait for room."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from node.errors import StorageFailure
+from node.index import writer as module
+from node.index.opening import Index
+from tests.unit.index.conftest import OpenIndex
+
+ROOM = 4
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(module, "PENDING_MAX", ROOM)
+    return
+
+
+def submit(index: Index, change: object = lambda: None) -> "asyncio.Task[object]":
+    return asyncio.create_task(index.writer.submit(change))
+
+
+async def turns() -> None:
+    """Let every task go on as far as it can without the writer."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_who_gives_up_waiting_for_room_takes_none(room: None, open_node: OpenIndex):
+    """Broken: each client that goes away while the disk is slow takes a place for ever."""
+    index, gate, done = open_node(), threading.Event(), []
+    full = [submit(index, gate.wait) for _ in range(ROOM)]
+    await turns()
+    waiting = [submit(index) for _ in range(3 * ROOM)]
+    await turns()
+    for task in (*full, *waiting):
+        task.cancel()
+    await asyncio.gather(*full, *waiting, return_exceptions=True)
+    gate.set()
+    async with asyncio.timeout(20):
+        for _ in range(2 * ROOM):
+            await asyncio.gather(*(submit(index, lambda: done.append(1)) for _ in range(ROOM)))
+    assert len(done) == 2 * ROOM * ROOM
+
+
+async def test_a_change_whose_client_is_gone_keeps_its_place_until_it_is_over(
+    room: None, open_node: OpenIndex
+):
+    """Broken: more changes wait than may, each holding its memory."""
+    index, gate, done = open_node(), threading.Event(), []
+    full = [submit(index, gate.wait) for _ in range(ROOM)]
+    await turns()
+    for task in full:
+        task.cancel()
+    later = submit(index, lambda: done.append(1))
+    await turns()
+    assert index.writer._queue.qsize() < ROOM, "it waits for room"
+    gate.set()
+    async with asyncio.timeout(20):
+        await later
+    assert done == [1]
+
+
+async def test_who_waits_for_room_when_the_index_is_closed_is_told(
+    room: None, open_node: OpenIndex
+):
+    """Broken: a request waits for ever, and with it the end of the node."""
+    index, gate = open_node(), threading.Event()
+    full = [submit(index, gate.wait) for _ in range(ROOM)]
+    await turns()
+    waiting = submit(index)
+    await turns()
+    gate.set()
+    index.writer.close()
+    async with asyncio.timeout(20):
+        with pytest.raises(StorageFailure):
+            await waiting
+        await asyncio.gather(*full)
