@@ -36,7 +36,9 @@ def enter(txn: Transaction, repository: str, tag: str, entry: Written) -> None:
     """
     name = keys.join(repository, tag)
     key = keys.history(repository, tag, entry.version.stamp, entry.version.dot)
-    after = _with(totals(txn, repository, tag), key, entry.version.stamp)
+    row = txn.get("histories", name)
+    before = None if row is None else rows.decode(HistoryTotalsRow, row)
+    after = _with(before, key, entry.version.stamp)
     txn.put("history", key, rows.encode(HistoryRow(entry.version.value, entry.replaces)))
     while not is_trimmed(after):
         after = _drop_oldest(txn, name, after)
@@ -48,12 +50,6 @@ def _with(before: HistoryTotalsRow | None, key: bytes, stamp: int) -> HistoryTot
     if before is None:
         return HistoryTotalsRow(1, stamp, key)
     return HistoryTotalsRow(before.writes + 1, max(before.newest, stamp), min(before.oldest, key))
-
-
-def totals(txn: Transaction, repository: str, tag: str) -> HistoryTotalsRow | None:
-    """What is in the history of a tag; None before the first write."""
-    row = txn.get("histories", keys.join(repository, tag))
-    return None if row is None else rows.decode(HistoryTotalsRow, row)
 
 
 def read(key: bytes, value: bytes) -> Written:

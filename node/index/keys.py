@@ -15,7 +15,7 @@ cannot, by their grammar.
     linked           digest 0 repo 0                        (empty): blobs, the other way round
     tags             repo 0 tag 0                           Register, value = digest
     history          repo 0 tag 0 stamp(8) dot              HistoryRow: every write of the tag
-    histories        repo 0 tag 0                           TrimmedTotalsRow: what is in it, or was
+    histories        repo 0 tag 0                           HistoryTotalsRow: what is in it
     conflicts        repo 0 tag 0                           (empty): tags with several values
     tagged           repo 0 digest 0 tag 0                  (empty): tags served, by digest
     referrers        repo 0 subject 0 digest 0              the descriptor, as JSON

@@ -57,11 +57,10 @@ class Metadata(Queries):
             dot = local.push(txn, Key(MANIFEST, repository, digest), payload, needs)
             for tag in dict.fromkeys(tags):
                 dot = local.write_tag(txn, repository, tag, digest)
-            renewed = None
             if manifest.subject is not None:
                 entry = referrer_descriptor(manifest, record.media_type, digest, len(record.body))
-                renewed = fallback.refresh(txn, repository, manifest.subject, added=entry)
-            return dot if renewed is None else renewed
+                dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
+            return dot
 
         return await self._change(change)
 

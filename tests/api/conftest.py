@@ -93,6 +93,13 @@ class Answer:
     def codes(self) -> list[str]:
         return [error["code"] for error in self.json["errors"]]
 
+    @property
+    def outcome(self) -> str | None:
+        """What the one error says of the write that it refuses; None: nothing has changed."""
+        [error] = self.json["errors"]
+        outcome: str | None = error.get("detail", {}).get("outcome")
+        return outcome
+
 
 @dataclass
 class Registry:

@@ -7,7 +7,7 @@ import pytest
 from cluster.errors import NotEnoughNodes
 from cluster.model import Acknowledged, Consistency, Digest, Dot
 from node.registry.projects import ProjectPolicy
-from tests.api.conftest import Answer, Registry, image
+from tests.api.conftest import Registry, image
 
 EVENT = "Atoll-Event"
 
@@ -71,13 +71,6 @@ async def test_too_few_copies_of_a_blob_count_too(registry: Registry):
     assert pushed.headers["Atoll-Degraded"] == "1", "the fake has one copy of each blob"
 
 
-def outcome(answer: Answer) -> str | None:
-    """What an error says of the write that it refuses."""
-    [error] = answer.json["errors"]
-    detail: dict[str, str] = error.get("detail", {})
-    return detail.get("outcome")
-
-
 async def test_a_push_that_is_not_acknowledged_is_an_unknown_outcome(registry: Registry):
     """Broken: a client takes a 503 for "nothing has changed", and it has."""
     await push(registry, "v1", "old")
@@ -87,7 +80,7 @@ async def test_a_push_that_is_not_acknowledged_is_an_unknown_outcome(registry: R
     assert refused.codes == ["UNAVAILABLE"]
     assert refused.headers["Retry-After"] == "1"
     assert EVENT not in refused.headers
-    assert outcome(refused) == "unknown"
+    assert refused.outcome == "unknown"
     [error] = refused.json["errors"]
     read = await registry.call("GET", "/v2/lib/app/manifests/v1")
     assert read.headers["Docker-Content-Digest"] == new, "nothing undoes it"
@@ -119,7 +112,7 @@ async def test_every_write_that_is_logged_and_not_acknowledged_says_so(
     body = None if body is None else body.replace(b"{digest}", digest.encode())
     answer = await registry.call(method, path.format(digest=digest, blob=blob), data=body)
     assert answer.status == 503
-    assert outcome(answer) == "unknown"
+    assert answer.outcome == "unknown"
 
 
 async def test_a_delete_that_is_not_acknowledged_stands(registry: Registry):
@@ -149,7 +142,7 @@ async def test_with_too_few_nodes_nothing_is_written(registry: Registry):
         assert answer.status == 503
         assert answer.codes == ["UNAVAILABLE"]
         assert "1 of the 2 nodes" in answer.json["errors"][0]["message"]
-        assert outcome(answer) is None, "it says that nothing has changed"
+        assert answer.outcome is None, "it says that nothing has changed"
         assert answer.headers["Retry-After"] == "1"
     assert registry.index.replica.vector() == before
     assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).status == 200

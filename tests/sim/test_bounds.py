@@ -54,7 +54,7 @@ def test_what_is_left_of_a_request_is_told(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(BlobJobs, "_end", end_and_keep)
     found = {text.partition(" at ")[0] for text in simulate(short_plan()).violations}
-    assert "left over" in found
+    assert found == {"left over"}
 
 
 def test_what_is_beyond_its_bound_is_told():

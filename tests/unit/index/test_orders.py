@@ -50,13 +50,13 @@ def listed_as(place: Place) -> list[str]:
 
 
 def test_a_referrer_is_listed_as_what_its_bytes_say(subtests: pytest.Subtests):
-    """Broken: who heard of the push that was taken back lists its type for ever, others do not."""
+    """Broken: who heard of the push that was removed lists its type for ever, others do not."""
     wall = HandClock()
     one, other = Place("a", wall), Place("b", wall)
     push(one, OCI_MANIFEST)
     wall.ms += 1
-    taken_back = push(other, DOCKER_MANIFEST)
-    emit(other, Remove((taken_back,)))
+    removed = push(other, DOCKER_MANIFEST)
+    emit(other, Remove((removed,)))
     events = [*one.heard, *other.heard]
     for order in permutations(events):
         if order.index(events[1]) < order.index(events[2]):

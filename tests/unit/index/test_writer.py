@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,9 +14,8 @@ ROOM = 4
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PENDING_MAX", ROOM)
-    return
 
 
 def submit(index: Index, change: object = lambda: None) -> "asyncio.Task[object]":
