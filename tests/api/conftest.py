@@ -3,7 +3,7 @@
 import io
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -311,9 +311,8 @@ async def registry(start_registry: StartRegistry) -> Registry:
 
 
 @pytest.fixture
-def lines() -> Iterator[io.BytesIO]:
+def lines(process_logs: None) -> io.BytesIO:
     """What the node logs, one JSON object a line."""
     stream = io.BytesIO()
     logs.configure(form="json", stream=stream)
-    yield stream
-    logs.configure()
+    return stream

@@ -8,7 +8,6 @@ import re
 import warnings
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,21 +16,15 @@ from node import logs
 
 
 @pytest.fixture
-def log_to():
-    """Configure logging into a buffer; the process's own set-up comes back afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def log_to(process_logs):
+    """Configure logging into a buffer."""
 
     def start(form="json", level="debug"):
         stream = io.BytesIO()
         logs.configure(level=level, form=form, node="eu-1", region="eu", stream=stream)
         return stream
 
-    yield start
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return start
 
 
 def only_line(stream):
