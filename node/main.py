@@ -22,7 +22,7 @@ from cluster.errors import JoinRefused
 from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import conditions, datadir, logs, stakes
+from node import assembly, conditions, datadir, logs, stakes
 from node.admin import health
 from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
 from node.admin.health import Readiness
@@ -43,15 +43,8 @@ from node.index.opening import Index, open_index
 from node.leaving import Count, Departure
 from node.lifetime import Node
 from node.mending import Mending
-from node.registry.links import Links
-from node.registry.listing import Listing
-from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
-from node.registry.projects import Projects
-from node.registry.pull import Pull
-from node.registry.push import Push
-from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
-from node.registry.waiting import Waits
+from node.registry.usecases import UseCases
 from node.repair import NO_REPAIR, Repair, open_store
 from node.room import check_room
 from node.settings import Address, Settings
@@ -130,62 +123,48 @@ async def running(
         blobs = await _enter_blobs(stack, settings, index)
         metrics, readiness = Metrics(), Readiness("running", "cluster")
         me = _member(settings, name, index)
-        cluster = Cluster(
+        cluster, holdings = assembly.join(
             me,
             _cluster_config(settings),
-            records=index.replica,
-            blobs=blobs,
-            transport=GrpcTransport(me.node, logs.request_id),
-            clock=SystemClock(),
-            rng=random.Random(),
-            log=logs.get_logger("cluster"),
-            members=index.members,
+            index,
+            blobs,
+            GrpcTransport(me.node, logs.request_id),
+            SystemClock(),
+            clock,
+            random.Random(),
+            logs.get_logger,
         )
-        clock.heed(cluster.clock_off_at)
-        # Annotated so that mypy proves the fit of each part to its port.
-        metadata: MetadataIndex = index.metadata
-        store: BlobStore = blobs
-        replicator: Replicator = cluster
-        neighbours: Neighbours = cluster
         shares = _descriptors(settings)
-        uploads = Uploads(
-            metadata,
-            store,
-            replicator,
-            _upload_config(settings),
-            logs.get_logger("uploads"),
-            _now,
-        )
         index.journal.on_conflict = partial(_note_conflict, metrics)
         mending = Mending(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
-        metrics.watch_store(lambda: _store_figures(index, uploads, blobs, mending))
+        registry = UseCases.over(
+            index.metadata,
+            blobs,
+            cluster,
+            cluster,
+            _now,
+            logs.get_logger,
+            uploads=_upload_config(settings),
+            on_missing=mending.missed,
+        )
+        metrics.watch_store(lambda: _store_figures(index, registry.uploads, blobs, mending))
         metrics.watch_health(lambda: readiness)
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
-        push = Push(metadata, replicator)
         departure = Departure(
             name, settings.copies, readiness, cluster, _count_stakes(index, cluster, settings)
         )
-        view: ClusterView = cluster
-        forwarder = await stack.enter_async_context(_forwarder(settings, name, neighbours))
+        forwarder = await stack.enter_async_context(_forwarder(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         context = Context(
-            pull=Pull(metadata, store, replicator, mending.missed),
-            push=push,
-            uploads=uploads,
-            links=Links(metadata, replicator),
-            listing=Listing(metadata, replicator),
-            tags=Tags(metadata, replicator, push),
-            projects=Projects(metadata, replicator),
-            waits=Waits(view),
-            cluster=view,
+            registry=registry,
+            cluster=cluster,
             forwarder=forwarder,
             limits=_limits(settings),
             cors=Cors(settings.cors_origins),
             departures=departure,
             check_room=has_room,
         )
-        holdings = Holdings(index.replica, blobs, logs.get_logger("holdings"))
         await _verify(holdings)
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
@@ -198,7 +177,7 @@ async def running(
         readiness.meet("running")
         yield Node(
             cluster,
-            uploads,
+            registry.uploads,
             holdings,
             ballast,
             mending,

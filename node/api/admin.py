@@ -41,7 +41,7 @@ class Rollback(msgspec.Struct, forbid_unknown_fields=True):
 
 async def tag(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET of a tag with its heads and its history."""
-    view = await context.tags.view(target.repository, Tag.parse(target.variable))
+    view = await context.registry.tags.view(target.repository, Tag.parse(target.variable))
     history = [_past(entry) for entry in view.history]
     return _json({**_state(view), "history": history}, headers.event_of(_event(view)))
 
@@ -55,7 +55,7 @@ async def rollback(context: Context, request: web.BaseRequest, target: Target) -
     to: Dot | Digest = (
         parse_event(body.event) if body.event is not None else parse_digest(body.digest or "")
     )
-    pushed = await context.tags.rollback(target.repository, name, to, create=body.create)
+    pushed = await context.registry.tags.rollback(target.repository, name, to, create=body.create)
     document = {"repository": target.repository, "tag": name, "digest": pushed.digest}
     response = _json(
         {**document, "event": str(pushed.receipt.event)}, headers.receipt(pushed.receipt)
@@ -70,7 +70,7 @@ async def conflicts(context: Context, request: web.BaseRequest, target: Target) 
     limit = page_limit(query)
     given = query.one("repository")
     repository = None if given is None else RepositoryName.parse(given)
-    views, more = await context.tags.conflicts(repository, _last_tag(query), limit)
+    views, more = await context.registry.tags.conflicts(repository, _last_tag(query), limit)
     response = _json({"conflicts": [_state(view) for view in views]})
     if more and views:
         last = {"last": f"{views[-1].repository}:{views[-1].tag}", "n": str(limit)}
@@ -83,7 +83,7 @@ async def projects(context: Context, request: web.BaseRequest, target: Target) -
     """GET of the projects that have a policy of their own."""
     query = Query(request.rel_url.raw_query_string)
     limit, last = page_limit(query), query.one("last") or ""
-    page = await context.projects.list(last, limit)
+    page = await context.registry.projects.list(last, limit)
     response = _json({"projects": page.items})
     if page.next_after is not None:
         _add_link(response, "/atoll/v1/projects", {"last": page.next_after, "n": str(limit)})
@@ -92,7 +92,7 @@ async def projects(context: Context, request: web.BaseRequest, target: Target) -
 
 async def project(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET of a project's policy: its own, or the defaults."""
-    found = await context.projects.get(parse_project(target.variable))
+    found = await context.registry.projects.get(parse_project(target.variable))
     return _project(found, headers.event_of(found.event))
 
 
@@ -102,7 +102,7 @@ async def set_project(context: Context, request: web.BaseRequest, target: Target
     policy = await read_document(
         request, ProjectPolicy, DOCUMENT_MAX_BYTES, context.limits.body_idle_s
     )
-    receipt = await context.projects.put(name, policy)
+    receipt = await context.registry.projects.put(name, policy)
     return _project(Project(name, policy, receipt.event), headers.receipt(receipt))
 
 
@@ -110,7 +110,7 @@ async def delete_project(
     context: Context, request: web.BaseRequest, target: Target
 ) -> web.Response:
     """DELETE of a project's policy; the defaults hold from then on."""
-    receipt: Receipt = await context.projects.delete(parse_project(target.variable))
+    receipt: Receipt = await context.registry.projects.delete(parse_project(target.variable))
     fields = {**headers.API_VERSION, **headers.receipt(receipt)}
     return web.Response(status=202, headers=fields)
 

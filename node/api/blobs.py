@@ -23,7 +23,7 @@ _READ_BYTES: Final = 1 << 20
 async def read(context: Context, request: web.BaseRequest, target: Target) -> web.StreamResponse:
     """GET and HEAD of a blob, whole or in byte ranges."""
     digest = parse_digest(target.variable)
-    size = await context.pull.blob_size(target.repository, digest)
+    size = await context.registry.pull.blob_size(target.repository, digest)
     fields = headers.content(digest, "application/octet-stream", immutable=True)
     fields["Accept-Ranges"] = "bytes"
     fields.update(context.cors.fields(request))  # it is sent from here, not by who called
@@ -38,20 +38,20 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
     response = web.StreamResponse(status=selection.status, headers=fields)
     whole = _is_whole(selection, size)
     try:
-        async with context.pull.open_blob(digest, size, whole=whole) as blob:
+        async with context.registry.pull.open_blob(digest, size, whole=whole) as blob:
             await _send(request, response, blob, selection)
     except SourceFailed as exc:
         if response.prepared:
             raise ConnectionAbortedError("the blob's file failed") from exc
         # Nothing is out yet, and the file that failed is out of service: a peer may have it.
-        async with context.pull.open_blob(digest, size, whole=whole) as blob:
+        async with context.registry.pull.open_blob(digest, size, whole=whole) as blob:
             await _send(request, response, blob, selection)
     return response
 
 
 async def delete(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """DELETE of a blob from a repository."""
-    receipt = await context.links.unlink(target.repository, parse_digest(target.variable))
+    receipt = await context.registry.links.unlink(target.repository, parse_digest(target.variable))
     fields = {**headers.API_VERSION, **headers.receipt(receipt)}
     return web.Response(status=202, headers=fields)
 

@@ -11,15 +11,8 @@ from node.api.cors import Cors
 from node.api.forwarding import Forwarder
 from node.api.gathering import Gathering
 from node.registry.access import UNRESTRICTED, Access
-from node.registry.links import Links
-from node.registry.listing import Listing
 from node.registry.ports import ClusterView
-from node.registry.projects import Projects
-from node.registry.pull import Pull
-from node.registry.push import Push
-from node.registry.tags import Tags
-from node.registry.uploads import Uploads
-from node.registry.waiting import Waits
+from node.registry.usecases import UseCases
 from node.stakes import Stakes
 
 
@@ -52,16 +45,9 @@ class Departures(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The registry's use cases, and the limits that the edge enforces."""
+    """The registry, what stands beside it, and the limits that the edge enforces."""
 
-    pull: Pull
-    push: Push
-    uploads: Uploads
-    links: Links
-    listing: Listing
-    tags: Tags
-    projects: Projects
-    waits: Waits
+    registry: UseCases
     cluster: ClusterView
     forwarder: Forwarder
     limits: ApiLimits

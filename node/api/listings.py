@@ -34,7 +34,7 @@ async def tags(context: Context, request: web.BaseRequest, target: Target) -> we
     query = Query(request.rel_url.raw_query_string)
     limit = page_limit(query)
     last = query.one("last") or ""
-    page = await context.listing.tags(target.repository, last, limit)
+    page = await context.registry.listing.tags(target.repository, last, limit)
     path = f"/v2/{target.repository}/tags/list"
     return _page(path, {"name": target.repository, "tags": page.items}, page, limit)
 
@@ -44,7 +44,7 @@ async def catalog(context: Context, request: web.BaseRequest, target: Target) ->
     query = Query(request.rel_url.raw_query_string)
     limit = page_limit(query)
     last = query.one("last") or ""
-    page = await context.listing.repositories(last, limit)
+    page = await context.registry.listing.repositories(last, limit)
     return _page("/v2/_catalog", {"repositories": page.items}, page, limit)
 
 
@@ -54,7 +54,9 @@ async def referrers(context: Context, request: web.BaseRequest, target: Target) 
     query = Query(request.rel_url.raw_query_string)
     artifact_types = frozenset(filter(None, query.all("artifactType")))
     last = query.one("last") or ""
-    page = await context.listing.referrers(target.repository, subject, artifact_types, last)
+    page = await context.registry.listing.referrers(
+        target.repository, subject, artifact_types, last
+    )
     body = encode_json(
         {
             "schemaVersion": 2,

@@ -27,13 +27,13 @@ _IMAGE_TYPES: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
 async def read(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """GET and HEAD of a manifest."""
     reference = parse_reference(target.variable)
-    found = await context.pull.manifest(target.repository, reference)
+    found = await context.registry.pull.manifest(target.repository, reference)
     by_tag = isinstance(reference, Tag)
     event = found.event
     if not by_tag and request.method == "HEAD":
-        event = context.pull.event_of(target.repository, found.digest)
+        event = context.registry.pull.event_of(target.repository, found.digest)
     if by_tag and is_index(found.media_type) and _wants_image(request):
-        found = context.pull.for_old_client(target.repository, found)
+        found = context.registry.pull.for_old_client(target.repository, found)
     fields = headers.content(found.digest, found.media_type, immutable=not by_tag)
     if event is not None:
         fields["Atoll-Event"] = str(event)
@@ -46,11 +46,11 @@ async def write(context: Context, request: web.BaseRequest, target: Target) -> w
     """PUT of a manifest, by tag or by digest with `tag` parameters."""
     reference = parse_reference(target.variable)
     tags = [Tag.parse(tag) for tag in Query(request.rel_url.raw_query_string).all("tag")]
-    context.push.check_writable(target.repository)
+    context.registry.push.check_writable(target.repository)
     body = await read_manifest(
         request, context.limits.manifest_bytes, context.limits.body_idle_s, context.gathering
     )
-    pushed = await context.push.put_manifest(
+    pushed = await context.registry.push.put_manifest(
         target.repository, reference, request.headers.get(hdrs.CONTENT_TYPE), body, tags
     )
     response = web.Response(
@@ -71,7 +71,9 @@ async def write(context: Context, request: web.BaseRequest, target: Target) -> w
 
 async def delete(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """DELETE of a tag, or of a manifest by digest."""
-    receipt = await context.push.delete(target.repository, parse_reference(target.variable))
+    receipt = await context.registry.push.delete(
+        target.repository, parse_reference(target.variable)
+    )
     fields = {**headers.API_VERSION, **headers.receipt(receipt)}
     return web.Response(status=202, headers=fields)
 

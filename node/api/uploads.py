@@ -45,7 +45,7 @@ async def start(context: Context, request: web.BaseRequest, target: Target) -> w
     if digest is not None:
         parsed = parse_digest(digest)
         chunk = read_chunk(request, context.limits.body_idle_s)
-        event = await context.uploads.put_whole(
+        event = await context.registry.uploads.put_whole(
             target.repository, parsed, chunk, request.remote or ""
         )
         return _created(target.repository, parsed, event)
@@ -57,7 +57,7 @@ async def status(
     context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
 ) -> web.Response:
     """GET and HEAD: how far the upload is."""
-    offset = context.uploads.offset(repository, upload.session)
+    offset = context.registry.uploads.offset(repository, upload.session)
     return _progress(204, repository, upload, offset)
 
 
@@ -67,7 +67,7 @@ async def append(
 ) -> web.Response:
     """PATCH: add a chunk."""
     chunk = read_chunk(request, context.limits.body_idle_s)
-    offset = await context.uploads.append(repository, upload.session, chunk)
+    offset = await context.registry.uploads.append(repository, upload.session, chunk)
     return _progress(202, repository, upload, offset)
 
 
@@ -81,7 +81,7 @@ async def finish(
         raise DigestInvalid("the closing PUT needs the digest parameter")
     parsed = parse_digest(digest)
     chunk = read_last_chunk(request, context.limits.body_idle_s)
-    event = await context.uploads.finish(repository, upload.session, parsed, chunk)
+    event = await context.registry.uploads.finish(repository, upload.session, parsed, chunk)
     return _created(repository, parsed, event)
 
 
@@ -90,7 +90,7 @@ async def cancel(
     context: Context, request: web.BaseRequest, repository: RepositoryName, upload: UploadId
 ) -> web.Response:
     """DELETE: end the upload and drop its bytes."""
-    await context.uploads.cancel(repository, upload.session)
+    await context.registry.uploads.cancel(repository, upload.session)
     return web.Response(status=204, headers=headers.API_VERSION)
 
 
@@ -101,7 +101,7 @@ async def _mount(
     try:
         digest, source = parse_digest(query.one("mount") or ""), query.one("from")
         origin = None if source is None else RepositoryName.parse(source)
-        event = await context.links.mount(target.repository, digest, origin, access)
+        event = await context.registry.links.mount(target.repository, digest, origin, access)
     except (BlobNotFound, DigestInvalid, NameInvalid, QueryInvalid):
         # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead. A
         # client that got anything else would fail where it could have pushed.
@@ -112,7 +112,7 @@ async def _mount(
 async def _session_opened(
     context: Context, request: web.BaseRequest, target: Target
 ) -> web.Response:
-    session = await context.uploads.start(target.repository, request.remote or "")
+    session = await context.registry.uploads.start(target.repository, request.remote or "")
     upload = UploadId(session, context.forwarder.me)
     response = _progress(202, target.repository, upload, 0)
     if context.limits.chunk_min_bytes:

@@ -26,7 +26,7 @@ async def wait(context: Context, request: web.BaseRequest, target: Target) -> we
     if given is None:
         raise EventInvalid("the event parameter is missing")
     event, regions, timeout_s = parse_event(given), _regions(query), _timeout(query)
-    found = await context.waits.wait(event, regions, timeout_s)
+    found = await context.registry.waits.wait(event, regions, timeout_s)
     body = {"event": str(event), "nodes": [state._asdict() for state in found.nodes]}
     return web.Response(
         body=encode_json(body),

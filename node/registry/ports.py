@@ -1,7 +1,7 @@
 """
 What the registry's use cases need from storage and from the cluster.
 
-The blob side extends the cluster's own ports; `node.main` joins implementations to them.
+The blob side extends the cluster's own ports; `UseCases.over` is given the implementations.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence

@@ -27,15 +27,9 @@ from node.blobs.filesystem import FilesystemBlobs
 from node.index.opening import Index, open_index
 from node.index.rocks import RocksStore
 from node.logs import get_logger
-from node.registry.links import Links
-from node.registry.listing import Listing
 from node.registry.media_types import OCI_MANIFEST
-from node.registry.projects import Projects
-from node.registry.pull import Pull
-from node.registry.push import Push
-from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
-from node.registry.waiting import Waits
+from node.registry.usecases import UseCases
 from tests.fakes.replicator import SoloReplicator, SoloView
 
 
@@ -231,13 +225,16 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             stack.callback(index.close)
             blobs = await stack.enter_async_context(FilesystemBlobs(data_dir, BlobStoreConfig()))
             replicator = SoloReplicator()
-            uploads = Uploads(
+            view = SoloView()
+            use_cases = UseCases.over(
                 index.metadata,
                 blobs,
                 replicator,
-                config or UploadConfig(),
-                get_logger("uploads"),
+                view,
                 lambda: wall.now_ms() / 1000,
+                get_logger,
+                uploads=config or UploadConfig(),
+                waits_max=2,
             )
             observed = Observed()
             refusals: list[Exception] = []
@@ -255,17 +252,8 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 get_logger("forwarding"),
                 body_idle_s=limits.body_idle_s,
             )
-            push = Push(index.metadata, replicator)
-            view = SoloView()
             context = Context(
-                pull=Pull(index.metadata, blobs, replicator),
-                push=push,
-                uploads=uploads,
-                links=Links(index.metadata, replicator),
-                listing=Listing(index.metadata, replicator),
-                tags=Tags(index.metadata, replicator, push),
-                projects=Projects(index.metadata, replicator),
-                waits=Waits(view, waits_max=2),
+                registry=use_cases,
                 cluster=view,
                 cors=Cors(origins),
                 access_of=lambda _: Hiding(hidden),
@@ -290,7 +278,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 session,
                 data_dir,
                 index,
-                uploads,
+                use_cases.uploads,
                 blobs,
                 replicator,
                 observed,

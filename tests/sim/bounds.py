@@ -43,7 +43,8 @@ def exceeded(node: Running, config: ClusterConfig) -> Iterator[tuple[str, str]]:
     counted["replications_queue_max"] = waiting, config.replications_queue_max + beside
     counted["pending"] = node.writer.waiting, PENDING_MAX
     counted["distrusted"] = len(node.cluster._fetcher._distrusted), DISTRUSTED_MAX
-    counted["uploads"] = len(node.uploads._sessions), node.uploads._config.open_max
+    uploads = node.registry.uploads
+    counted["uploads"] = len(uploads._sessions), uploads._config.open_max
     for name, (count, most) in counted.items():
         if count > most:
             yield name, f"{count}, more than {most}"

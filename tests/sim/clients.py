@@ -75,7 +75,7 @@ class Clients:
         policy = ProjectPolicy(consistency=Consistency(step["consistency"]))
 
         async def work(running: Running, op: Op) -> None:
-            await running.projects.put(step["project"], policy)
+            await running.registry.projects.put(step["project"], policy)
 
         part = Op(-1, "policy", machine.region, step["project"], "", machine.address, 0.0)
         await self._request(machine, part, work)
@@ -122,7 +122,9 @@ class Clients:
 
             async def work(running: Running, part: Op, digest=digest, data=data) -> None:
                 chunk = Chunk(_pieces(data), length=len(data))
-                await running.uploads.put_whole(RepositoryName(part.repo), Digest(digest), chunk)
+                await running.registry.uploads.put_whole(
+                    RepositoryName(part.repo), Digest(digest), chunk
+                )
 
             await self._request(machine, part, work)
 
@@ -210,35 +212,39 @@ def _manifest(op: Op) -> bytes:
 
 
 async def _put(running: Running, op: Op) -> None:
-    await running.push.put_manifest(RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body)
+    await running.registry.push.put_manifest(
+        RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body
+    )
 
 
 async def _delete_tag(running: Running, op: Op) -> None:
-    await running.push.delete(RepositoryName(op.repo), Tag(op.tag))
+    await running.registry.push.delete(RepositoryName(op.repo), Tag(op.tag))
 
 
 async def _delete_manifest(running: Running, op: Op) -> None:
-    await running.push.delete(RepositoryName(op.repo), Digest(op.digest))
+    await running.registry.push.delete(RepositoryName(op.repo), Digest(op.digest))
 
 
 async def _pull_tag(running: Running, op: Op) -> None:
-    found = await running.pull.manifest(RepositoryName(op.repo), Tag(op.tag))
+    found = await running.registry.pull.manifest(RepositoryName(op.repo), Tag(op.tag))
     op.digest = found.digest
     assert found.digest.matches(found.body), "served bytes do not match their digest"
 
 
 async def _pull_digest(running: Running, op: Op) -> None:
-    found = await running.pull.manifest(RepositoryName(op.repo), Digest(op.digest))
+    found = await running.registry.pull.manifest(RepositoryName(op.repo), Digest(op.digest))
     assert found.digest.matches(found.body), "served bytes do not match their digest"
 
 
 async def _list_tags(running: Running, op: Op) -> None:
-    op.listed = (await running.listing.tags(RepositoryName(op.repo), "", 1000)).items
+    op.listed = (await running.registry.listing.tags(RepositoryName(op.repo), "", 1000)).items
 
 
 async def _referrers(running: Running, op: Op) -> None:
     subject = Digest(op.subject)
-    page = await running.listing.referrers(RepositoryName(op.repo), subject, frozenset(), "")
+    page = await running.registry.listing.referrers(
+        RepositoryName(op.repo), subject, frozenset(), ""
+    )
     described = [json.loads(descriptor) for descriptor in page.descriptors]
     op.listed = [each["digest"] for each in described]
     assert all(each["artifactType"] == "x/signature" for each in described), described
@@ -246,8 +252,8 @@ async def _referrers(running: Running, op: Op) -> None:
 
 async def read_blob(running: Running, repo: str, digest: Digest) -> bytes:
     """The whole blob through this node, as a client gets it."""
-    size = await running.pull.blob_size(RepositoryName(repo), digest)
-    async with running.pull.open_blob(digest, size) as blob:
+    size = await running.registry.pull.blob_size(RepositoryName(repo), digest)
+    async with running.registry.pull.open_blob(digest, size) as blob:
         if hasattr(blob, "stream"):
             return b"".join([piece async for piece in blob.stream(0, size)])
         data = await blob.read(0, size)

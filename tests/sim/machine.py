@@ -16,14 +16,11 @@ from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
 from cluster.errors import JoinRefused
 from cluster.model import Consistency, Dot, Member, NodeId, Region
+from node import assembly
 from node.holdings import Holdings
 from node.index.opening import Index, open_index
-from node.registry.links import Links
-from node.registry.listing import Listing
-from node.registry.projects import Projects
-from node.registry.pull import Pull
-from node.registry.push import Push
-from node.registry.uploads import UploadConfig, Uploads
+from node.registry.uploads import UploadConfig
+from node.registry.usecases import UseCases
 from tests.sim.calls import SimTransport
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
@@ -108,12 +105,8 @@ class Running:
     index: Index
     writer: SimWriter
     cluster: Cluster
-    uploads: Uploads
-    push: Push
-    pull: Pull
-    links: Links
-    listing: Listing
-    projects: Projects
+    holdings: Holdings
+    registry: UseCases
     log: QuietLog
     ready: bool = False
     asked: set[Op] = field(default_factory=set)
@@ -178,7 +171,7 @@ class Machine:
 
     async def _run(self, running: Running) -> None:
         """What `node.main` does once the stores are open, without HTTP."""
-        holdings = Holdings(running.index.replica, running.blobs, running.log)
+        holdings = running.holdings
         try:
             await holdings.verify()
         except OSError as exc:
@@ -189,7 +182,7 @@ class Machine:
         self.network.listen(self.address, self.region, running.process, service)
         try:
             async with asyncio.TaskGroup() as tasks:
-                for work in (running.cluster, running.uploads, holdings):
+                for work in (running.cluster, running.registry.uploads, holdings):
                     tasks.create_task(work.run(), name=type(work).__name__)
                 await running.cluster.wait_joined()
                 await holdings.renew()
@@ -235,7 +228,7 @@ class Machine:
 
 def assemble(machine: Machine, process: Process) -> Running:
     """
-    Build a node from the real parts; the only place that knows how `node.main` does it.
+    Build a node of simulated stores and the real parts, joined as in a process (`node.assembly`).
 
     Runs in the process's context, on the loop.
     """
@@ -272,21 +265,26 @@ def assemble(machine: Machine, process: Process) -> Running:
     )
     records: Any = index.replica
     records.trim = watch.on_trim(records.trim)
-    cluster = Cluster(
+    cluster, holdings = assembly.join(
         me,
         machine.config,
-        records=records,
-        blobs=blobs,
-        transport=SimTransport(machine.network, me),
-        clock=wall,
-        rng=rng,
-        log=log,
-        members=index.members,
+        index,
+        blobs,
+        SimTransport(machine.network, me),
+        wall,
+        clock,
+        rng,
+        lambda _: log,
     )
-    clock.heed(cluster.clock_off_at)
     replicator: Any = Witnessed(cluster)
-    uploads = Uploads(
-        index.metadata, blobs, replicator, UploadConfig(), log, lambda: wall.now_ms() / 1000
+    registry = UseCases.over(
+        index.metadata,
+        blobs,
+        replicator,
+        cluster,
+        lambda: wall.now_ms() / 1000,
+        lambda _: log,
+        uploads=UploadConfig(),
     )
     return Running(
         process=process,
@@ -295,11 +293,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         index=index,
         writer=writers[0],
         cluster=cluster,
-        uploads=uploads,
-        push=Push(index.metadata, replicator),
-        pull=Pull(index.metadata, blobs, replicator),
-        links=Links(index.metadata, replicator),
-        listing=Listing(index.metadata, replicator),
-        projects=Projects(index.metadata, replicator),
+        holdings=holdings,
+        registry=registry,
         log=log,
     )

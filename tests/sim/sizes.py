@@ -9,7 +9,7 @@ from tests.sim.machine import Running
 _CONTAINERS: Final = (dict, OrderedDict, list, set, frozenset, deque, tuple)
 _LEAVES: Final = frozenset({str, bytes, int, float, bool, type(None)})
 _OURS: Final = ("cluster.", "node.")
-_PARTS: Final = ("cluster", "index", "uploads", "push", "pull", "listing")
+_PARTS: Final = ("cluster", "index", "holdings", "registry")
 
 
 def sizes(running: Running) -> Counter[str]:

@@ -70,7 +70,6 @@ def test_what_is_beyond_its_bound_is_told():
 def test_sizes_tell_where_things_are():
     part: Any = SimpleNamespace()
     node: Any = SimpleNamespace(
-        cluster=None, index=None, uploads=None, push=None, pull=None,
-        links=None, listing=[{"a": [1, 2]}, {"b": [3]}, part],
+        cluster=None, index=None, holdings=None, registry=[{"a": [1, 2]}, {"b": [3]}, part]
     )  # fmt: skip
-    assert sizes(node) == {"listing": 3, "listing[]": 2, "listing[][]": 3}
+    assert sizes(node) == {"registry": 3, "registry[]": 2, "registry[][]": 3}

@@ -1,0 +1,53 @@
+"""
+How the parts of a node are put together: the same in a process, in the simulator and in tests.
+
+`join` makes the engine over an open index and a blob store; `node.registry.usecases` makes the
+registry over the engine. What differs between a process and a test is handed in: clocks, chance,
+transport, stores, logs.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cluster.agent import Cluster
+from cluster.clock import HybridClock
+from cluster.config import ClusterConfig
+from cluster.model import Member
+from cluster.peering import Transport
+from cluster.ports import BlobReplica, Chance, Clock, Log
+from node.holdings import Holdings
+from node.index.opening import Index
+
+
+class Engine(NamedTuple):
+    """A node's part in the cluster. Its owner runs both."""
+
+    cluster: Cluster
+    holdings: Holdings
+
+
+def join(
+    me: Member,
+    config: ClusterConfig,
+    index: Index,
+    blobs: BlobReplica,
+    transport: Transport,
+    wall: Clock,
+    clock: HybridClock,
+    rng: Chance,
+    log_of: Callable[[str], Log],
+) -> Engine:
+    """Make the engine of the node *me*; *clock* is the one that its index stamps events by."""
+    cluster = Cluster(
+        me,
+        config,
+        records=index.replica,
+        blobs=blobs,
+        transport=transport,
+        clock=wall,
+        rng=rng,
+        log=log_of("cluster"),
+        members=index.members,
+    )
+    clock.heed(cluster.clock_off_at)
+    return Engine(cluster, Holdings(index.replica, blobs, log_of("holdings")))

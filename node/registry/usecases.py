@@ -1,0 +1,65 @@
+"""The registry's use cases, joined: what the edge, a test and the simulator work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from cluster.model import Digest
+from cluster.ports import Log
+from node.registry.links import Links
+from node.registry.listing import Listing
+from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
+from node.registry.projects import Projects
+from node.registry.pull import Pull
+from node.registry.push import Push
+from node.registry.tags import Tags
+from node.registry.uploads import UploadConfig, Uploads
+from node.registry.waiting import WAITS_MAX, Waits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """All that a client may ask of the registry. A new use case is added here, and nowhere else."""
+
+    pull: Pull
+    push: Push
+    uploads: Uploads
+    links: Links
+    listing: Listing
+    tags: Tags
+    projects: Projects
+    waits: Waits
+
+    @classmethod
+    def over(
+        cls,
+        metadata: MetadataIndex,
+        blobs: BlobStore,
+        replicator: Replicator,
+        view: ClusterView,
+        now: Callable[[], float],
+        log_of: Callable[[str], Log],
+        *,
+        uploads: UploadConfig,
+        on_missing: Callable[[Digest], None] = lambda _: None,
+        waits_max: int = WAITS_MAX,
+    ) -> Self:
+        """
+        Join the use cases over the ports.
+
+        Args:
+            now: seconds since the Unix epoch.
+            log_of: the log of a component.
+            on_missing: hears of each blob that a client wanted and that is not here.
+        """
+        push = Push(metadata, replicator)
+        return cls(
+            pull=Pull(metadata, blobs, replicator, on_missing),
+            push=push,
+            uploads=Uploads(metadata, blobs, replicator, uploads, log_of("uploads"), now),
+            links=Links(metadata, replicator),
+            listing=Listing(metadata, replicator),
+            tags=Tags(metadata, replicator, push),
+            projects=Projects(metadata, replicator),
+            waits=Waits(view, waits_max),
+        )
