@@ -93,7 +93,7 @@ mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs 
 bench: $(VENV)/.installed bench-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
-bench-cluster: $(VENV)/.installed ## Time joins, visibility, the cost of a copy; writes bench/CLUSTER.md
+bench-cluster: $(VENV)/.installed ## Measure joins, visibility, a copy, a heartbeat; writes bench/CLUSTER.md
 	$(BIN)/python -m bench.run_cluster
 
 tools:

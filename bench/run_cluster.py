@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from bench import join, put_cost, visibility
+from bench import heartbeat, join, put_cost, visibility
 from bench.machine import describe_atoll, describe_machine
 
 _QUESTIONS = {
     "How long does an empty node take to join?": join.run,
     "How long after a 201 do the other nodes answer the new tag?": visibility.run,
     "What does a second copy cost a manifest PUT?": put_cost.run,
+    "How many bytes does a heartbeat take?": heartbeat.run,
 }
 
 

@@ -1,0 +1,126 @@
+"""Two nodes of a large cluster that greet each other through the codec, which counts the bytes."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
+from cluster.peering import PeerService
+from cluster.rpc import codec
+from node.settings.model import Settings
+from protos import cluster_pb2 as pb
+from tests.fakes.fleet import CONFIG, Engine
+from tests.fakes.network import MemoryPeer, MemoryTransport, Network
+from tests.fakes.records import MemoryRecords
+
+_EPOCH: Final = 1_790_000_000_000
+_DAY_MS: Final = 86_400_000
+"""Each run is named by the time at which it began: here one a day."""
+
+_EVENTS: Final = 20_000
+"""Written in each run, about: how long a number is on the wire depends on its size."""
+
+_TIMEOUT_S: Final = 60.0
+
+
+class Shape(NamedTuple):
+    """A cluster whose members are spread evenly over its regions."""
+
+    members: int
+    regions: int
+    restarts: int = 100
+    """Of each member: so many logs it has written."""
+
+    def member(self, number: int) -> Member:
+        name, region = f"node-{number:03}", f"region-{number % self.regions:02}"
+        host = f"{name}.{region}.example.org"
+        return Member(
+            NodeId(name), Region(region), f"{host}:5443", f"{host}:5000", _epoch(self.restarts)
+        )
+
+    def vector(self) -> dict[Origin, int]:
+        return {
+            Origin(self.member(number).node, _epoch(run)): _EVENTS + 17 * number + run
+            for run in range(1, self.restarts + 1)
+            for number in range(self.members)
+        }
+
+
+class Beat(NamedTuple):
+    """The bytes of the two messages of one heartbeat."""
+
+    question: int
+    answer: int
+
+
+class Pair:
+    """Two members of a cluster in different regions, if it has several. Both know everybody."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self.logs: Vector = shape.vector()
+        self._written = 0
+        network = Network()
+        asking = self._engine(network, shape.member(0))
+        asked = self._engine(network, shape.member(1))
+        self._links = asking.cluster._links
+        transport = network.transport(asking.member)
+        self._peer = _CodecPeer(transport, asked.cluster.service)
+        everybody = tuple(shape.member(number) for number in range(shape.members))
+        for engine, other in ((asking, asked), (asked, asking)):
+            news = Greeting(CONFIG.cluster, other.member, everybody, {})
+            engine.cluster.service.on_hello(news)
+
+    def _engine(self, network: Network, member: Member) -> Engine:
+        config = replace(CONFIG, settings=Settings(data_dir=Path("/data")).shared)
+        engine = Engine(network, member, config, seed=0)
+        engine.records = _Records(self, member)
+        engine.renew()
+        return engine
+
+    def write(self, events: int) -> None:
+        """Bring *events* more to both nodes, of as many writers as there are."""
+        logs = dict(self.logs)
+        for number in range(self._written, self._written + events):
+            writer = self._shape.member(number % self._shape.members)
+            logs[Origin(writer.node, writer.epoch)] += 1
+        self._written += events
+        self.logs = logs
+
+    async def beat(self) -> Beat:
+        """Have the one greet the other."""
+        await self._links.greet(self._peer, _TIMEOUT_S)
+        return self._peer.last
+
+
+class _Records(MemoryRecords):
+    """Has what the pair's cluster has written, without the events."""
+
+    def __init__(self, pair: Pair, member: Member) -> None:
+        super().__init__(member.node, member.epoch)
+        self._pair = pair
+        own = {o: seq for o, seq in self.vector().items() if o.node == member.node}
+        self._began = {o: seq for o, seq in own.items() if o.epoch != member.epoch}
+
+    def vector(self) -> Vector:
+        return self._pair.logs
+
+
+class _CodecPeer(MemoryPeer):
+    """A peer whose greetings take the form that they have between real nodes."""
+
+    def __init__(self, transport: MemoryTransport, service: PeerService) -> None:
+        super().__init__(transport, "")
+        self._service = service
+        self.last = Beat(0, 0)
+
+    async def hello(self, greeting: Greeting) -> Greeting:
+        question = codec.write_greeting(greeting).SerializeToString()
+        heard = codec.read_greeting(pb.Greeting.FromString(question))
+        answer = codec.write_greeting(self._service.on_hello(heard)).SerializeToString()
+        self.last = Beat(len(question), len(answer))
+        return codec.read_greeting(pb.Greeting.FromString(answer))
+
+
+def _epoch(run: int) -> int:
+    return _EPOCH + run * _DAY_MS
