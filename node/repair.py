@@ -23,6 +23,7 @@ from node.errors import IndexDamaged
 from node.index.journal import RESTORING
 from node.index.mark import IndexMark
 from node.index.merkle import Sums
+from node.index.migrations import FORMATS
 from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END, FAMILIES
@@ -117,8 +118,8 @@ def _read_all(store: RocksStore) -> str | None:
     for family in FAMILIES:
         for _ in store.scan(family, b"", END):
             pass
-    if store.get("meta", RESTORING) is not None:
-        return None  # what a start completes by itself
+    if store.get("meta", RESTORING) is not None or not FORMATS.is_current(store):
+        return None  # what a start completes by itself, or refuses
     if Sums.load(store) != Sums.recompute(store):
         return "its rows are not those of its sums"
     return None

@@ -10,7 +10,8 @@ from node.fsck.blobs import BlobCheck
 from node.fsck.index import IndexCheck
 from node.fsck.report import Report
 from node.index.mark import IndexMark
-from node.index.opening import check_format, index_path, owner
+from node.index.migrations import FORMATS
+from node.index.opening import index_path, owner
 from node.index.rocks import RocksStore
 from node.repair import ASIDE, WAY_OUT, check_not_lost
 from node.startup import StartupError
@@ -73,7 +74,7 @@ def _check_index(data_dir: Path, report: Report, progress: Progress) -> _Held | 
         return None
     store = RocksStore(path, read_only=True)
     try:
-        check_format(store)
+        FORMATS.check_current(store)
         node = owner(store)
         if node is None and store.sequence:
             raise IndexDamaged("it does not say whose it is")

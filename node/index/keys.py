@@ -7,7 +7,7 @@ cannot, by their grammar.
 
     family           key                                    value (node.index.rows)
     ---------------  -------------------------------------  ---------------------------------
-    meta             name 0                                 format, node, epoch, totals
+    meta             name 0                                 format, migrating, node, epoch, totals
                      "member" 0 node 0                      Rumour: a member as last known
     manifests        repo 0 digest 0                        Presence, note = media type
     manifest_bytes   repo 0 digest 0                        the manifest, byte for byte

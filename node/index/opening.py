@@ -11,23 +11,14 @@ from node.index import keys
 from node.index.journal import Journal
 from node.index.members import IndexMembers
 from node.index.metadata import Metadata
+from node.index.migrations import FORMATS, Formats
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
 from node.index.writer import IndexWriter, Writer
 from node.startup import StartupError
 
-FORMAT: Final = 3
-"""
-Version of the key layout, the rows and the events. Another one on disk is refused, never guessed
-at; docs/upgrading.md says how to bring images over.
-
-    1, 2  before a refused write was an unknown outcome: pushes could be withdrawn
-    3     heads of tags are a function of the events
-"""
-
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
-_FORMAT: Final = keys.join("format")
 
 _RANDOM_BITS: Final = 16
 """Of an epoch; the rest is milliseconds since the Unix epoch, and at least one more than before."""
@@ -56,15 +47,16 @@ def open_index(
     rng: Chance,
     on_quarantine: QuarantineAlarm,
     make_writer: Callable[[Journal], IndexWriter] = Writer,
+    formats: Formats = FORMATS,
 ) -> Index:
     """
     Open the index in *store* for *node*, on the running event loop.
 
     Raises:
-        StartupError: it belongs to another node or has another format.
+        StartupError: it belongs to another node, or has a format that there is no way from.
         OSError: the storage failed.
     """
-    journal = Journal(store, identify(store, node, wall, rng), clock)
+    journal = Journal(store, identify(store, node, wall, rng, formats), clock)
     journal.resume_clock()
     writer = make_writer(journal)
     return Index(
@@ -76,23 +68,26 @@ def open_index(
     )
 
 
-def identify(store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance) -> Origin:
+def identify(
+    store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance, formats: Formats = FORMATS
+) -> Origin:
     """
-    Begin a new epoch in the store; returns the log that this run writes.
+    Begin a new epoch in the store, of the current format from now on; returns the log that this
+    run writes.
 
     Every run writes a log of its own. A directory that was restored from a backup, rolled back to
     a snapshot or copied to a second machine has forgotten events, or shares them; none of that can
     be told from the inside, and a sequence number used twice would never be noticed. The price is
     one entry of the version vector per start.
     """
-    check_format(store)
+    formats.check(store)
     found = owner(store)
     if found is not None and found != node:
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
+    formats.upgrade(store)
     epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
     store.write(
         [
-            Mutation("meta", _FORMAT, keys.u64(FORMAT)),
             Mutation("meta", _NODE, node.encode()),
             Mutation("meta", _EPOCH, keys.u64(epoch)),
         ]
@@ -111,27 +106,6 @@ def owner(store: OrderedStore) -> NodeId | None:
     """The node that the store belongs to; None when it is new."""
     name = store.get("meta", _NODE)
     return None if name is None else NodeId(name.decode())
-
-
-def check_format(store: OrderedStore) -> None:
-    """
-    Refuse what another version of Atoll wrote, unless it is of the same format.
-
-    Raises:
-        StartupError: with both formats, and what to do.
-    """
-    row = store.get("meta", _FORMAT)
-    found = FORMAT if row is None else keys.read_u64(row)
-    if found > FORMAT:
-        raise StartupError(
-            f"the data directory has format {found}, this version of Atoll knows {FORMAT}: "
-            "use the newer version"
-        )
-    if found < FORMAT:
-        raise StartupError(
-            f"the data directory has format {found}, this version of Atoll needs {FORMAT}: copy "
-            "its images into a new one, as docs/upgrading.md shows"
-        )
 
 
 def index_path(data_dir: Path) -> Path:

@@ -167,7 +167,7 @@ class RocksStore:
             if keep_log:
                 sync_logs(path)
             options = _options(create=new, keep_log=keep_log)
-            names = _present(path) if self._read_only else FAMILIES
+            names = _present(path) if self._read_only else _to_open(path, new)
             families = {name: Options(raw_mode=True) for name in names}
             self._db: Any = Rdict(str(path), options, families, access)
         except Exception as exc:
@@ -369,3 +369,12 @@ def _present(path: Path) -> tuple[str, ...]:
     """The families that the database has: a database that is only read gets no new ones."""
     there = set(Rdict.list_cf(str(path), _options()))
     return tuple(name for name in FAMILIES if name in there)
+
+
+def _to_open(path: Path, new: bool) -> Sequence[str]:
+    """
+    The families of this version, and those of a later one that are there: RocksDB opens all or
+    none, and by the format's number a start says what is the matter.
+    """
+    there = [] if new else Rdict.list_cf(str(path), _options())
+    return (*FAMILIES, *sorted({*there} - {*FAMILIES, "default"}))

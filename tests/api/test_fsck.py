@@ -12,8 +12,9 @@ from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.datadir import locked, shared
 from node.fsck.check import Progress, check_data_dir
 from node.fsck.report import Report
-from node.index import keys, opening, rows
+from node.index import keys, rows
 from node.index.journal import RESTORING, forget_log
+from node.index.migrations import FORMATS
 from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
@@ -230,7 +231,7 @@ async def test_unusable_directories_are_refused(data_dir: Path, tmp_path: Path):
     assert fsck(tmp_path / "empty") == UNUSABLE
     with locked(data_dir):
         assert fsck(data_dir) == UNUSABLE
-    rewrite(data_dir, Mutation("meta", keys.join("format"), keys.u64(opening.FORMAT + 1)))
+    rewrite(data_dir, Mutation("meta", keys.join("format"), keys.u64(FORMATS.current + 1)))
     assert fsck(data_dir) == UNUSABLE
     shutil.rmtree(index_path(data_dir))
     assert fsck(data_dir) == DAMAGED, "an index that is gone is not an empty one"
@@ -264,7 +265,7 @@ async def test_the_sums_are_of_registers_too(data_dir: Path, family: str):
 @pytest.mark.parametrize("step", [-1, 1])
 async def test_a_directory_of_another_format_is_not_checked(data_dir: Path, step: int):
     """Broken: rows that are right by another version are told as damage."""
-    rewrite(data_dir, Mutation("meta", keys.join("format"), keys.u64(opening.FORMAT + step)))
+    rewrite(data_dir, Mutation("meta", keys.join("format"), keys.u64(FORMATS.current + step)))
     assert fsck(data_dir) == UNUSABLE
 
 

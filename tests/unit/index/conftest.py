@@ -8,6 +8,7 @@ import pytest
 from cluster.clock import HybridClock
 from cluster.model import Event, NodeId
 from node.index.memory import MemoryStore
+from node.index.migrations import FORMATS, Formats
 from node.index.opening import Index, open_index
 
 
@@ -39,7 +40,10 @@ async def open_node(wall: StepClock, quarantined: list[tuple[Event, str]]) -> It
     opened: list[Index] = []
 
     def open_node(
-        name: str = "a", store: MemoryStore | None = None, rng: random.Random | None = None
+        name: str = "a",
+        store: MemoryStore | None = None,
+        rng: random.Random | None = None,
+        formats: Formats = FORMATS,
     ) -> Index:
         index = open_index(
             store or MemoryStore(),
@@ -48,6 +52,7 @@ async def open_node(wall: StepClock, quarantined: list[tuple[Event, str]]) -> It
             wall,
             rng or random.Random(name),
             lambda event, reason: quarantined.append((event, reason)),
+            formats=formats,
         )
         opened.append(index)
         return index

@@ -9,7 +9,7 @@ import pytest
 
 from node.errors import IndexFull, IndexPaused
 from node.index.rocks import RocksStore
-from node.index.store import Mutation
+from node.index.store import FAMILIES, Mutation
 
 
 def test_what_comes_during_a_recovery_is_refused_until_it_is_over(tmp_path, monkeypatch):
@@ -189,4 +189,27 @@ def test_a_read_that_failed_is_told_for_a_while(tmp_path, monkeypatch):
     monkeypatch.setattr("node.index.rocks.READ_FAILURE_S", -1.0)
     assert store.read_failure is None
     store._families["tags"] = rows["tags"]
+    store.close()
+
+
+def test_a_family_of_a_later_version_does_not_keep_an_index_closed(tmp_path, monkeypatch):
+    """
+    Broken: a node that was set back to an earlier version calls its index damaged, and has its
+    operator rebuild it, where the line about its format would have him start the right version.
+    """
+    path = tmp_path / "index"
+    with monkeypatch.context() as later:
+        later.setattr("node.index.rocks.FAMILIES", (*FAMILIES, "signatures"))
+        store = RocksStore(path)
+        store.write([Mutation("signatures", b"a\0", b"kept")])
+        store.sync()
+        store.close()
+    store = RocksStore(path)
+    store.write([Mutation("meta", b"a\0", b"")])
+    store.recover()
+    store.close()
+    RocksStore(path, read_only=True).close()
+    monkeypatch.setattr("node.index.rocks.FAMILIES", (*FAMILIES, "signatures"))
+    store = RocksStore(path)
+    assert store.get("signatures", b"a\0") == b"kept"
     store.close()
