@@ -48,6 +48,7 @@ from cluster.errors import (
     NotEnoughNodes,
 )
 from cluster.gossip import antientropy
+from cluster.gossip.progress import Progress
 from cluster.gossip.spread import Spread
 from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region, Status
 from cluster.peering import PeerService, Transport
@@ -90,9 +91,10 @@ class Cluster:
             rng=rng,
             log=log,
             counters=Counters(),
+            progress=Progress(),
         )
         intake = Intake(env)
-        self._links = Links(env, transport, intake, lambda node: self._durability.forget(node))
+        self._links = Links(env, transport, intake)
         self._remembering = Remembering(env, self._links, members)
         self._probing = Probing(env, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
@@ -422,6 +424,8 @@ class Cluster:
             stopped=self._links.pausing.is_excused(member.node),
             settings_differing=dict(self._links.agreeing.differing(member.node)),
             incarnation=standing.incarnation,
-            lag_events=max(0, own - self._links.acknowledgements.acked(member.node)),
-            ahead_events=0 if link is None else antientropy.behind(vector, link.have),
+            lag_events=max(
+                0, own - self._env.progress.reached(member.node, self._env.records.origin)
+            ),
+            ahead_events=antientropy.behind(vector, self._env.progress.of(member.node)),
         )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
+from cluster.gossip.progress import Progress
 from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
 from cluster.statistics import Counters
@@ -20,3 +21,4 @@ class Environment:
     rng: Chance
     log: Log
     counters: Counters
+    progress: Progress

@@ -87,7 +87,7 @@ class Bootstrap:
             and self._replacing is None
             and bool(connected)
             and not any(
-                antientropy.behind(records.vector(), self._peers.have(member.node))
+                antientropy.behind(records.vector(), self._env.progress.of(member.node))
                 for member in connected
             )
         )

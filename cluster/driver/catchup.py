@@ -114,7 +114,7 @@ class CatchUp:
             ahead = [
                 link
                 for link in self._links.live()
-                if antientropy.behind(vector, link.have)
+                if antientropy.behind(vector, self._env.progress.of(link.node))
                 or not self._links.leasing.has_asked(link.node)
             ]
             if ahead:

@@ -85,7 +85,7 @@ class Comparing:
     async def _compare(self) -> None:
         """Ask one member that has the same events."""
         mine = await self._env.records.summed()
-        haves = {link.node: link.have for link in self._links.live()}
+        haves = {link.node: self._env.progress.of(link.node) for link in self._links.live()}
         node = comparison.next_to_ask(mine.vector, haves, self._asked)
         if node is None:
             return

@@ -3,11 +3,10 @@
 from cluster.environment import Environment
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
-from cluster.gossip.last_said import LastSaid
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Greeting, Member, NodeId, Status, Vector
+from cluster.model import Greeting, Member, NodeId, Status
 
 
 class Leasing:
@@ -26,18 +25,15 @@ class Leasing:
         self._acknowledgements = acknowledgements
         self._grants = Grants(env.config.lease_s, env.clock.now_s())
         self._leases = Leases(env.config.lease_s)
-        self.last_said = LastSaid()
         self.departures = 0
         """How often neighbours have left in this run; a pull notes it as it begins."""
         self._asked: dict[NodeId, int] = {}
         """Who was pulled from, and after how many departures."""
         self._counting_the_left: set[NodeId] = set()
 
-    def hear(self, member: Member, have: Vector) -> None:
-        """Take note of how far *member* says it is."""
-        if not self.last_said.heard(member):
-            self._grants.become_known(self._env.clock.now_s())
-        self.last_said.note(member, have)
+    def become_known(self) -> None:
+        """Note that another run of a member has just heard of this node."""
+        self._grants.become_known(self._env.clock.now_s())
 
     def neighbours(self) -> list[NodeId]:
         """The other members of this region."""
@@ -115,7 +111,7 @@ class Leasing:
             # What an earlier run wrote may be with peers only: this may be a new disk.
             return False
         earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
-        lacks = antientropy.behind(self.last_said.by(member), earlier)
+        lacks = antientropy.behind(self._env.progress.of(member.node), earlier)
         return not lacks and self._acknowledgements.may_grant(member.node)
 
     def _has_asked_all(self, *, but: NodeId | None = None, since: int = 0) -> bool:

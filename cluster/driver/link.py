@@ -8,7 +8,6 @@ from cluster.driver.intake import Intake
 from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable
-from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
 from cluster.peering import Peer
 from cluster.replication import claims
@@ -78,7 +77,6 @@ class Link:
         peer: Peer,
         greeting: Greeting,
         intake: Intake,
-        acknowledgements: Acknowledgements,
         forwarding: Forwarding,
         changes: Pulse,
         first_pulls: asyncio.Semaphore,
@@ -89,8 +87,7 @@ class Link:
         self._epoch = greeting.member.epoch
         self._began = greeting.began
         self.leaving = greeting.leaving
-        self._pushing = Pushing(env, greeting.member, peer, forwarding, acknowledgements, changes)
-        self.note_have(greeting.have)
+        self._pushing = Pushing(env, greeting.member, peer, forwarding, changes)
         self._env = env
         self._owner = owner
         self._intake = intake
@@ -126,11 +123,6 @@ class Link:
         finally:
             # A part cancelled before its first step cannot do this itself.
             self._pulls.stop(Stopped())
-
-    def note_have(self, have: Vector) -> None:
-        """Note how far the peer said it was, in a greeting of either direction."""
-        self.have = have
-        self._pushing.note_have(have)
 
     def vouches(self, dot: Dot) -> bool:
         """Whether the holder row that the peer made with *dot* counts as a copy."""
@@ -174,7 +166,8 @@ class Link:
         self._owner.note_caught_up(self.node)
 
     async def _pull_once(self) -> bool:
-        if self._env.records.restoring or self._owner.is_too_far_behind(self.have):
+        have = self._env.progress.of(self.node)
+        if self._env.records.restoring or self._owner.is_too_far_behind(have):
             return False
         gapless, begun = True, self._owner.begin_pull()
         stream = self.peer.pull(self._env.records.vector())

@@ -1,7 +1,7 @@
 """All links of this node: who is known, who is connected, and the tasks that keep it so."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from contextvars import Context
 
@@ -44,21 +44,16 @@ class Links:
     that people wait for may have changed: the own log, acknowledgements, who is connected, joined.
     """
 
-    def __init__(
-        self,
-        env: Environment,
-        transport: Transport,
-        intake: Intake,
-        on_new_epoch: Callable[[NodeId], None],
-    ) -> None:
+    def __init__(self, env: Environment, transport: Transport, intake: Intake) -> None:
         self._env = env
         self._transport = transport
         self._intake = intake
-        self._on_new_epoch = on_new_epoch
         self._watchers: list[Watcher] = []
         self.members = Members(env.me, env.config.members_max)
         self.joining = Joining(env.config.seeds, empty=not env.records.vector())
-        self.acknowledgements = Acknowledgements(env.config.copies)
+        self.acknowledgements = Acknowledgements(
+            env.config.copies, env.records.origin, env.progress
+        )
         self.leasing = Leasing(env, self.members, self.joining, self.acknowledgements)
         self.absences = Absences()
         self.pausing = Pausing(env, self.members, self.absences)
@@ -157,10 +152,6 @@ class Links:
         link = self._live.get(node)
         return None if link is None else link.peer
 
-    def have(self, node: NodeId) -> Vector:
-        link = self._live.get(node)
-        return {} if link is None else link.have
-
     def has_caught_up(self, node: NodeId) -> bool:
         link = self._live.get(node)
         return link is not None and link.caught_up
@@ -189,16 +180,19 @@ class Links:
         Raises:
             PeerRefused: it cannot be a member (`Members.greet`).
         """
-        member, known, have = greeting.member, greeting.known, greeting.have
+        member, known = greeting.member, greeting.known
         before = self.members.get(member.node)
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member)
-        self.leasing.hear(member, have)
         self.agreeing.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
             self.absences.end_excuse(member.node)
             self._end_run_of(before)
+        if not self._env.progress.has_spoken(member):
+            self.leasing.become_known()
+        if self._env.progress.heard(member, greeting.have):
+            self.changes.beat()
         news = (member, *self.members.hear(known))
         for new in news:
             self._keep_linked(new.node)
@@ -207,18 +201,11 @@ class Links:
                 watcher.met(new)
         link = self._live.get(member.node)
         if link is not None:
-            changed = link.have != have
-            link.note_have(have)
             link.leaving = greeting.leaving
-            if changed:
-                self.changes.beat()
         elif member.node in self._kept and not self.pausing.is_excused(member.node):
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
         if (greeting.joined or greeting.began) and self.joining.vouch(member.node):
-            self.changes.beat()
-        own = have.get(self._env.records.origin, 0)
-        if self.acknowledgements.acknowledge(member.node, own):
             self.changes.beat()
 
     def greeting(self, *, current: bool = False) -> Greeting:
@@ -364,9 +351,8 @@ class Links:
 
     def _end_run_of(self, member: Member) -> None:
         """*member* has started anew: what its last run said of itself need not hold any more."""
-        self.acknowledgements.forget(member.node)
+        self._env.progress.end_run(member.node)
         self.report_unreachable(member.node, PeerUnreachable(f"{member.node} was restarted"))
-        self._on_new_epoch(member.node)
 
     def note_silence(self, node: NodeId) -> None:
         for watcher in self._watchers:
@@ -421,7 +407,6 @@ class Links:
                 peer,
                 greeting,
                 self._intake,
-                self.acknowledgements,
                 self.forwarding,
                 self.changes,
                 self._first_pulls,
@@ -458,8 +443,6 @@ class Links:
         self._kept[link.node].clear()
         self.members.connect(link.node)
         self.absences.end(link.node)
-        origin = self._env.records.origin
-        self.acknowledgements.connect(link.node, link.have.get(origin, 0))
         self.changes.beat()
         self._env.log.info("link up", peer=link.node, peer_region=link.region)
         for watcher in self._watchers:

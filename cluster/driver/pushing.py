@@ -9,7 +9,6 @@ from cluster.driver.forwarding import Duty, Forwarding
 from cluster.environment import Environment
 from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
-from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.window import Window
 from cluster.model import Event, Member, Origin, Vector
 from cluster.peering import Peer
@@ -22,6 +21,13 @@ class _Sent(NamedTuple):
 
     events: Sequence[Event]
     task: asyncio.Task[Vector]
+
+
+class _Pause(NamedTuple):
+    """A log that waits until a time, or until the peer has said that it is beyond *reached*."""
+
+    until: float
+    reached: int
 
 
 class Pushing:
@@ -44,28 +50,23 @@ class Pushing:
         member: Member,
         peer: Peer,
         forwarding: Forwarding,
-        acknowledgements: Acknowledgements,
         changes: Pulse,
     ) -> None:
         self._env = env
         self._member = member
         self._peer = peer
         self._forwarding = forwarding
-        self._acknowledgements = acknowledgements
         self._changes = changes
         self._window = Window(env.config.push_ahead_max, env.config.push_batch_bytes)
         self._under_way: deque[_Sent] = deque()
         self._news = Pulse()
-        self._reached: dict[Origin, int] = {}
         self._sent: dict[Origin, int] = {}
-        self._paused_until: dict[Origin, float] = {}
+        self._paused: dict[Origin, _Pause] = {}
 
-    def note_have(self, have: Vector) -> None:
-        """Take the peer's word, in a greeting or an answer, for how far it is. Forwards only."""
-        for origin, seq in have.items():
-            if seq > self._reached.get(origin, 0):
-                self._reached[origin] = seq
-                self._paused_until.pop(origin, None)
+    @property
+    def _have(self) -> Vector:
+        """How far the peer has each log, as far as is known."""
+        return self._env.progress.of(self._member.node)
 
     async def run(self) -> None:
         """Push for ever; raises what the peer or the local storage raises, perhaps in a group."""
@@ -148,17 +149,23 @@ class Pushing:
 
     def _due(self) -> Iterator[Duty]:
         """The logs of which the peer lacks something, as far as is known, and may be given more."""
-        now = self._env.clock.now_s()
+        have = self._have
         for duty in self._forwarding.duties(self._member.node, self._member.region):
             origin, upto = duty
             # The vectors one after the other: nearly always the first says all.
-            if upto <= self._reached.get(origin, 0) or upto <= self._sent.get(origin, 0):
+            if upto <= have.get(origin, 0) or upto <= self._sent.get(origin, 0):
                 continue
-            if self._paused_until.get(origin, 0.0) <= now:
+            if not self._is_paused(origin):
                 yield duty
 
+    def _is_paused(self, origin: Origin) -> bool:
+        pause = self._paused.get(origin)
+        if pause is None or self._have.get(origin, 0) > pause.reached:
+            return False
+        return pause.until > self._env.clock.now_s()
+
     def _handed_over(self, origin: Origin) -> int:
-        return max(self._reached.get(origin, 0), self._sent.get(origin, 0))
+        return max(self._have.get(origin, 0), self._sent.get(origin, 0))
 
     def _has_more(self) -> bool:
         return next(self._due(), None) is not None
@@ -169,7 +176,7 @@ class Pushing:
         complete = True
         vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
         # Who has nothing asks for the state, and would get the events beside it.
-        waits = antientropy.needs_state(self._reached, vector, events_min)
+        waits = antientropy.needs_state(self._have, vector, events_min)
         for origin, upto in self._due():
             if waits:
                 self._pause(origin)
@@ -191,42 +198,39 @@ class Pushing:
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
-        own = self._env.records.origin
+        if self._env.progress.pushed(self._member, answer):
+            self._changes.beat()
+        have, own = self._have, self._env.records.origin
         handed: dict[Origin, tuple[int, int]] = {}
         for event in events:
             before, _ = handed.get(event.origin, (event.dot.seq - 1, 0))
             handed[event.origin] = before, event.dot.seq
         for origin, (before, last) in handed.items():
             # A greeting may have overtaken the answer: what it told is progress of this push too.
-            reached = max(answer.get(origin, 0), self._reached.get(origin, 0))
+            reached = have.get(origin, 0)
             if reached < last and self._sent.pop(origin, None) is not None:
                 # What was sent behind it is of no use there either, and due again.
                 self._changes.beat()
             if reached <= before:
                 self._pause(origin)
-                continue
-            self._reached[origin] = reached
-            if origin == own:
+            elif origin == own:
                 self._env.counters.events_pushed += min(reached, last) - before
-                if self._acknowledgements.acknowledge(self._member.node, reached):
-                    self._changes.beat()
             else:
                 self._env.counters.events_relayed += min(reached, last) - before
 
     def _pause(self, origin: Origin) -> None:
-        pause_s = self._env.config.heartbeat_remote_interval_s
-        self._paused_until[origin] = self._env.clock.now_s() + pause_s
+        until = self._env.clock.now_s() + self._env.config.heartbeat_remote_interval_s
+        self._paused[origin] = _Pause(until, self._have.get(origin, 0))
         # Whoever waits for more to do has to know that time will bring some.
         self._changes.beat()
 
     async def _wait_for_more(self) -> None:
-        if not self._paused_until:
-            await self._changes.wait_until(lambda: bool(self._paused_until) or self._has_more())
+        if not self._paused:
+            await self._changes.wait_until(lambda: bool(self._paused) or self._has_more())
             return
-        pause_s = min(self._paused_until.values()) - self._env.clock.now_s()
-        await self._changes.wait_at_most(pause_s)
-        now = self._env.clock.now_s()
-        self._paused_until = {o: at for o, at in self._paused_until.items() if at > now}
+        until = min(pause.until for pause in self._paused.values())
+        await self._changes.wait_at_most(until - self._env.clock.now_s())
+        self._paused = {o: pause for o, pause in self._paused.items() if self._is_paused(o)}
 
 
 def _size(events: Sequence[Event]) -> int:

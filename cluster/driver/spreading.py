@@ -15,8 +15,8 @@ class Spreading:
     """
     Looks at what the members last said they have; holds no state.
 
-    They say it with every greeting, so an answer is at most a heartbeat late, and never early:
-    what a member reports is durable there.
+    They say it with every greeting and in answers to pushes, so an answer is at most a heartbeat
+    late, and never early: what a member reports is durable there.
     """
 
     def __init__(self, env: Environment, links: Links) -> None:
@@ -51,10 +51,7 @@ class Spreading:
         # One that is merely cut off from here serves its own region all the same.
         living = {member.node for member in self._links.living()}
         for member in self._links.known():
-            link = self._links.link(member.node)
-            has = 0 if link is None else link.have.get(origin, 0)
-            if link is not None and origin == self._env.records.origin:
-                has = max(has, self._links.acknowledgements.acked(member.node))
+            has = self._env.progress.reached(member.node, origin) >= dot.seq
             live = member.node in living
-            nodes.append(NodeState(member.node, member.region, live, has >= dot.seq))
+            nodes.append(NodeState(member.node, member.region, live, has))
         return spread(nodes, regions)

@@ -37,7 +37,7 @@ class Trimming:
         for candidate in floor.candidates(
             records.vector(),
             before,
-            self._links.leasing.last_said.by_each(known),
+            {member.node: self._env.progress.of(member.node) for member in known},
             [member.node for member in known],
             [member.node for member in self._links.connected()],
             settled_age_s=config.log_settled_s,

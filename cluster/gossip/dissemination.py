@@ -18,7 +18,8 @@ accepted and counted as degraded, and the peers pull it when they are back.
 from collections.abc import Collection
 from enum import Enum
 
-from cluster.model import Acknowledged, Consistency, NodeId
+from cluster.gossip.progress import Progress
+from cluster.model import Acknowledged, Consistency, NodeId, Origin
 
 
 class Verdict(Enum):
@@ -38,36 +39,19 @@ class Verdict(Enum):
 
 
 class Acknowledgements:
-    """
-    How far each member durably has this node's log, and what was acknowledged.
+    """What of this node's log was acknowledged, and what may be, by how far the members have it."""
 
-    A member that went away keeps its count: what it has synced survives its absence.
-    """
-
-    def __init__(self, copies: int) -> None:
+    def __init__(self, copies: int, origin: Origin, progress: Progress) -> None:
+        """*origin* is this node's log."""
         self._copies = copies
-        self._acked: dict[NodeId, int] = {}
+        self._origin = origin
+        self._progress = progress
         self._withheld: dict[NodeId, int] = {}
         self._acknowledged = 0
 
-    def connect(self, node: NodeId, acked: int) -> None:
-        """Note a peer and how far it has the log, by its word. A wiped disk may have less."""
-        self._acked[node] = acked
-
-    def forget(self, node: NodeId) -> None:
-        """Drop what is known of *node*: it came back, perhaps with another disk."""
-        self._acked.pop(node, None)
-
-    def acknowledge(self, node: NodeId, seq: int) -> bool:
-        """Note that *node* durably has the log up to *seq*; return whether that is news."""
-        if seq <= self.acked(node):
-            return False
-        self._acked[node] = seq
-        return True
-
     def acked(self, node: NodeId) -> int:
         """How far *node* has the log; 0 when nothing is known of it."""
-        return self._acked.get(node, 0)
+        return self._progress.reached(node, self._origin)
 
     def having(self, seq: int, members: Collection[NodeId]) -> int:
         """How many of *members* have the event *seq*. Not of all: who left takes its disk along."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
-from cluster.model import Consistency, Digest, Dot, Member, NodeId, Origin, Vector
+from cluster.model import Consistency, Digest, Dot, Member, NodeId, Vector
 from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
@@ -38,7 +38,7 @@ class Durability:
         self._env = env
         self._peers = peers
         self._fetcher = fetcher
-        self._confirmed: OrderedDict[Digest, dict[NodeId, int]] = OrderedDict()
+        self._confirmed: OrderedDict[Digest, dict[NodeId, Dot]] = OrderedDict()
         self.jobs = BlobJobs(env.config.replications_max)
 
     async def run(self) -> None:
@@ -123,11 +123,6 @@ class Durability:
         made = len(self.holding(digest)) - before
         self._env.counters.copies_repaired += max(0, made)
 
-    def forget(self, node: NodeId) -> None:
-        """Drop what *node* confirmed: it came back with another disk."""
-        for nodes in self._confirmed.values():
-            nodes.pop(node, None)
-
     async def _secure(self, digest: Digest, size: int, goal: Goal) -> None:
         """Wait for the job on this blob; one that began before this call may be tried again."""
         job = self.jobs.get(digest)
@@ -157,14 +152,15 @@ class Durability:
     def _has(self, digest: Digest, member: Member, row: Dot | None, vector: Vector) -> bool:
         if row is not None and self._peers.vouches(row):
             return True
-        seq = self._confirmed.get(digest, {}).get(member.node)
-        if seq is None:
+        answer = self._confirmed.get(digest, {}).get(member.node)
+        if answer is None or answer.epoch != member.epoch:
+            # Another run of it may have another disk.
             return False
         # Once its log is here up to its answer, it has taken back what its rows do not say. What
         # its earlier runs said of the blob comes with the first pull.
         if row is not None or not self._peers.has_caught_up(member.node):
             return True
-        if vector.get(Origin(member.node, member.epoch), 0) < seq:
+        if vector.get(answer.origin, 0) < answer.seq:
             return True
         # For good: the next link to it has not caught up at first.
         del self._confirmed[digest][member.node]
@@ -258,6 +254,7 @@ class Durability:
                 if node == self._env.me.node:
                     await self._fetcher.ensure(digest, size, sources)
                     return None
+                epochs = {member.node: member.epoch for member in self._peers.connected()}
                 peer = self._peers.peer(node)
                 if peer is None:
                     return PeerUnreachable(f"the link to {node} is down")
@@ -269,13 +266,13 @@ class Durability:
             return exc
         except (ClusterError, OSError) as exc:
             return exc
-        self._confirm(digest, node, seq)
+        self._confirm(digest, Dot(node, epochs[node], seq))
         self._env.counters.copies_made += 1
         return None
 
-    def _confirm(self, digest: Digest, node: NodeId, seq: int) -> None:
-        """Go by the answer until the holder's own record arrives, which its log has up to *seq*."""
-        self._confirmed.setdefault(digest, {})[node] = seq
+    def _confirm(self, digest: Digest, upto: Dot) -> None:
+        """Go by the answer until the holder's own record arrives, which its log has *upto* here."""
+        self._confirmed.setdefault(digest, {})[NodeId(upto.node)] = upto
         self._confirmed.move_to_end(digest)
         while len(self._confirmed) > self._env.config.confirmed_max:
             self._confirmed.popitem(last=False)

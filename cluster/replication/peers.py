@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from cluster.errors import PeerUnreachable
-from cluster.model import Dot, Member, NodeId, Vector
+from cluster.model import Dot, Member, NodeId
 from cluster.peering import Peer
 
 
@@ -25,10 +25,6 @@ class Peers(Protocol):
 
     def peer(self, node: NodeId) -> Peer | None:
         """The link to *node*; None when it is down."""
-        ...
-
-    def have(self, node: NodeId) -> Vector:
-        """How far *node* last said it was; nothing while its link is down."""
         ...
 
     def has_caught_up(self, node: NodeId) -> bool:

@@ -37,8 +37,8 @@ async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
         await _ensure_current(self)
 
 
-def _confirm_for_ever(self: Durability, digest: Any, node: Any, seq: int) -> None:
-    self._confirmed.setdefault(digest, {})[node] = seq
+def _confirm_for_ever(self: Durability, digest: Any, upto: Any) -> None:
+    self._confirmed.setdefault(digest, {})[upto.node] = upto
 
 
 async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
@@ -56,10 +56,11 @@ def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
 
 def _settle_by_the_present(self: Pushing, events: Any, answer: Any) -> None:
     origins = {event.origin for event in events}
-    late = [o for o in origins if answer.get(o, 0) <= self._reached.get(o, 0)]
+    have = self._env.progress.of(self._member.node)
+    late = [o for o in origins if answer.get(o, 0) <= have.get(o, 0)]
     _settle(self, events, answer)
     for origin in late:
-        self._paused_until[origin] = self._env.clock.now_s() + 1.0
+        self._pause(origin)
 
 
 def _dead_at_once(self: Detector, number: int, now: float, *, refused: bool = False) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable
 import pytest
 
 from cluster.errors import BlobUnavailable, NotDurable, NotEnoughNodes, UnknownRegion
-from cluster.gossip.dissemination import Acknowledgements, Verdict
+from cluster.gossip.dissemination import Verdict
 from cluster.gossip.spread import NodeState, Spread, spread
 from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region, Status
 from tests.fakes.fleet import FAST_DETECTOR, Engine, Fleet, fleet
+from tests.fakes.progress import judge, say
 
 EU, US = Region("eu"), Region("us")
 LOCAL, REGION, GLOBAL = Consistency
@@ -29,9 +30,9 @@ LOCAL, REGION, GLOBAL = Consistency
     ],
 )
 def test_who_is_awaited_must_have_it(awaited, acked, expected):
-    acks = Acknowledgements(2)
+    progress, acks = judge()
     for node, seq in acked.items():
-        acks.connect(NodeId(node), seq)
+        say(progress, node, seq)
     required = min(2, 1 + len(acked))
     members = [NodeId(node) for node in acked]
     assert acks.verdict(5, members, [], required, [NodeId(n) for n in awaited]) is expected
@@ -40,7 +41,7 @@ def test_who_is_awaited_must_have_it(awaited, acked, expected):
 def test_only_too_few_nodes_are_degraded():
     assert Acknowledged(1, 2).degraded
     assert not Acknowledged(2, 2).degraded
-    acks = Acknowledgements(2)
+    _, acks = judge()
     assert not acks.acknowledged(5, [], LOCAL).degraded, "one node is what local asks for"
     assert acks.acknowledged(5, [], REGION) == (1, 2)
 

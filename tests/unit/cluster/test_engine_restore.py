@@ -311,7 +311,7 @@ async def test_an_event_that_is_parked_does_not_keep_a_state_wanted():
         b.records.clock_limit = 10
         c.records.write("of the future", stamp=1 << 40)
         await ships.until(lambda: b.cluster._links._intake.parking)
-        await ships.until(lambda: bool(b.cluster._links.have(C)))
+        await ships.until(lambda: bool(b.cluster._env.progress.of(C)))
         b.cluster._links.note_below_floor(NodeId("a"))
         await ships.until(lambda: not b.cluster.is_restoring())
         assert b.cluster.statistics().totals.restores == 0

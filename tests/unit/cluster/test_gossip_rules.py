@@ -16,12 +16,13 @@ from cluster.gossip.antientropy import (
     needs_state,
     without_log,
 )
-from cluster.gossip.dissemination import Acknowledgements, Verdict
+from cluster.gossip.dissemination import Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
 from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
 from cluster.replication.enough import copies_required
 from cluster.replication.peers import Peers
+from tests.fakes.progress import judge, say
 
 origins = st.builds(Origin, st.sampled_from("abc"), st.integers(1, 3))
 vectors = st.dictionaries(origins, st.integers(0, 20))
@@ -123,9 +124,9 @@ WAIT, LEASED, DURABLE, DEGRADED = Verdict
     ],
 )
 def test_verdicts(copies, connected, gone, expected):
-    acks = Acknowledgements(copies)
+    progress, acks = judge(copies)
     for node, (_, acked) in {**connected, **gone}.items():
-        acks.connect(NodeId(node), acked)
+        say(progress, node, acked)
     leased = [NodeId(node) for node, (region, _) in connected.items() if region == EU]
     members = [NodeId(node) for node in {**connected, **gone}]
     assert acks.verdict(5, members, leased, min(copies, 1 + len(connected))) is expected
@@ -180,30 +181,21 @@ def test_one_more_acknowledgement_never_takes_durability_away(peers, copies):
     order = [WAIT, LEASED]
     leased = [NodeId(node) for node, (region, _) in peers.items() if region == EU]
     members = [NodeId(node) for node in peers]
-    acks = Acknowledgements(copies)
+    progress, acks = judge(copies)
     for node, (_, has) in peers.items():
-        acks.connect(NodeId(node), 5 if has else 0)
+        say(progress, node, 5 if has else 0)
     for node in members:
         before = acks.verdict(5, members, leased, copies)
-        acks.acknowledge(node, 5)
+        say(progress, node, 5)
         after = acks.verdict(5, members, leased, copies)
         if before not in order:
             assert after not in order
 
 
-def test_acknowledgements_only_rise_until_a_new_connection():
-    acks = Acknowledgements(2)
-    assert acks.acknowledge(NodeId("b"), 5)
-    assert not acks.acknowledge(NodeId("b"), 3)
-    assert acks.acked(NodeId("b")) == 5
-    acks.connect(NodeId("b"), 2)
-    assert acks.acked(NodeId("b")) == 2
-
-
 def test_a_lease_from_a_node_that_is_gone_holds_up_the_acknowledgement():
     """If this fails, a node that was cut off a moment ago serves the tag as it was."""
-    acks = Acknowledgements(2)
-    acks.connect(NodeId("c"), 5)
+    progress, acks = judge()
+    say(progress, "c", 5)
     members = [NodeId("b"), NodeId("c")]
     assert acks.verdict(5, members, [NodeId("b")], 2) is LEASED
     assert acks.verdict(5, members, [], 2) is DURABLE
@@ -211,31 +203,31 @@ def test_a_lease_from_a_node_that_is_gone_holds_up_the_acknowledgement():
 
 def test_who_has_left_is_no_copy():
     """It takes its disk along, though it may have the event and even say so."""
-    acks = Acknowledgements(2)
-    acks.connect(NodeId("c"), 5)
+    progress, acks = judge()
+    say(progress, "c", 5)
     assert acks.verdict(5, [NodeId("b")], [], 2) is WAIT
     assert acks.acknowledged(5, [NodeId("b")], Consistency.REGION) == (1, 2)
 
 
 def test_who_lacks_something_acknowledged_may_not_read():
-    acks = Acknowledgements(2)
-    acks.connect(B, 4)
+    progress, acks = judge()
+    say(progress, B, 4)
     assert acks.may_grant(B)
     acks.note_acknowledged(5)
     assert not acks.may_grant(B)
-    acks.acknowledge(B, 5)
+    say(progress, B, 5)
     assert acks.may_grant(B)
 
 
 def test_a_lease_is_withheld_until_the_wait_for_it_is_over():
     """If this fails, a slow disk renews its lease for ever, and no write ends."""
-    acks = Acknowledgements(2)
-    acks.connect(B, 4)
+    progress, acks = judge()
+    say(progress, B, 4)
     assert acks.withhold(B, 6)
     assert not acks.withhold(B, 5)
-    acks.acknowledge(B, 5)
+    say(progress, B, 5)
     assert not acks.may_grant(B)
-    acks.acknowledge(B, 6)
+    say(progress, B, 6)
     assert acks.may_grant(B)
 
 

@@ -1,0 +1,20 @@
+"""What members say they have, for tests of the rules that go by it."""
+
+from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.progress import Progress
+from cluster.model import Member, NodeId, Origin, Region
+
+OWN = Origin("a", 1)
+"""The log that is to be acknowledged."""
+
+
+def judge(copies: int = 2) -> tuple[Progress, Acknowledgements]:
+    """The acknowledgements of `OWN`, and what they go by."""
+    progress = Progress()
+    return progress, Acknowledgements(copies, OWN, progress)
+
+
+def say(progress: Progress, node: str, acked: int) -> None:
+    """*node* greets, and has `OWN` up to *acked*."""
+    member = Member(NodeId(node), Region("eu"), f"{node}:1", f"{node}:2", 1)
+    progress.heard(member, {OWN: acked})
