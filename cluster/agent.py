@@ -234,7 +234,7 @@ class Cluster:
         Have a blob here, durably and recorded, on return; see `Fetcher.ensure`.
 
         Raises:
-            BlobUnavailable, StorageFull, OSError: it could not be brought or stored.
+            BlobUnavailable, StorageFull, StorageFailure: it could not be brought or stored.
         """
         await self._fetcher.ensure(digest, size, ())
 
@@ -256,7 +256,7 @@ class Cluster:
         `durable_timeout_s` at most, so does this.
 
         Raises:
-            NotCaughtUp, OSError: see `CatchUp.catch_up`; or the state is being taken over.
+            NotCaughtUp, StorageFailure: see `CatchUp.catch_up`; or the state is being taken over.
             ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
                 this node's clock, which is wrong.
         """

@@ -25,6 +25,7 @@ Errors of the replication engine.
     ├── UnknownRegion        no member is in that region
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
     └── NotDurable           too few nodes confirmed an event: do not acknowledge it
+    StorageFailure           this node's disk failed: say so, it is never "not there" (P9)
 """
 
 from collections.abc import Sequence
@@ -61,6 +62,16 @@ class DigestMismatch(ClusterError):
 
 class StorageFull(ClusterError):
     """The disk or the quota is exhausted."""
+
+
+class StorageFailure(Exception):
+    """
+    The disk of this node, or what keeps rows on it, failed. Who works on the disk raises this and
+    nothing else for it, so that it can be told from other failures:
+
+    - An OSError may be anything: a deadline that passed is a `TimeoutError`, and that is one.
+    - A `ClusterError` may be the peer's fault, and then the peer is passed over.
+    """
 
 
 class EventUndecodable(ClusterError):

@@ -97,7 +97,7 @@ class BlobReader(Protocol):
     def size(self) -> int: ...
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Up to *length* bytes from *offset*; fewer only at the end. OSError on IO errors."""
+        """Up to *length* bytes from *offset*; fewer only at the end. Raises `StorageFailure`."""
         ...
 
 
@@ -109,7 +109,7 @@ class BlobReplica(Protocol):
         Size in bytes of the complete, verified local copy; None when there is none.
 
         Raises:
-            OSError: the disk could not say. Never turned into None (P9).
+            StorageFailure: the disk could not say. Never turned into None (P9).
         """
         ...
 
@@ -131,7 +131,7 @@ class RecordReplica(Protocol):
     """
     The local metadata index and event log, as replication sees them.
 
-    Belongs to the event loop. Every method raises OSError when the storage fails: the engine
+    Belongs to the event loop. Every method raises `StorageFailure` if the storage fails: the engine
     then drops the link that needed it and tries again, it never takes it for "nothing there".
     """
 
@@ -150,7 +150,7 @@ class RecordReplica(Protocol):
         Return if events can still be applied.
 
         Raises:
-            OSError: the storage has failed for good.
+            StorageFailure: the storage has failed for good.
         """
         ...
 
@@ -278,7 +278,7 @@ class MemberStore(Protocol):
     """
     The members as this node knew them, so that one seed is needed once in a node's life.
 
-    Belongs to the event loop. Raises OSError when the storage fails.
+    Belongs to the event loop. Raises `StorageFailure` when the storage fails.
     """
 
     def load(self) -> Sequence[Rumour]:

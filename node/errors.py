@@ -45,16 +45,17 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TooManyWaits            the cap on requests that wait for an event
     ├── OutcomeUnknown          a write is logged, and could not be acknowledged
     ├── WaitTimedOut            an event is not everywhere yet
-    ├── CopiesAtStake           a node would go with copies that nobody else has, or too few
-    └── StorageFailure          the disk or the index failed: never "not found" (P9)
-        ├── IndexPaused         the index takes nothing now, and is tried again: nothing is broken
-        │   └── IndexFull       no room for it on the disk
-        └── IndexDamaged        files of the index are gone, or not what was written
+    └── CopiesAtStake           a node would go with copies that nobody else has, or too few
+    StorageFailure              as `cluster.errors` has it
+    ├── IndexPaused             the index takes nothing now, and is tried again: nothing is broken
+    │   └── IndexFull           no room for it on the disk
+    └── IndexDamaged            files of the index are gone, or not what was written
 """
 
 from collections.abc import Sequence
 from typing import Final
 
+from cluster.errors import StorageFailure
 from cluster.gossip.spread import NodeState
 from cluster.model import Digest, Dot
 from node.stakes import Stakes
@@ -384,13 +385,6 @@ class CopiesAtStake(RegistryError):
 
 def _blobs(count: int, size_bytes: int) -> str:
     return f"{count} blob{'' if count == 1 else 's'} ({size_bytes} bytes)"
-
-
-class StorageFailure(RegistryError, OSError):
-    """An OSError too: to the replication engine it is one, and it never ends a loop."""
-
-    def __init__(self, message: str = "this node could not read or write its storage") -> None:
-        super().__init__(message)
 
 
 class IndexPaused(StorageFailure):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Final
 
-from cluster.errors import NotCaughtUp
+from cluster.errors import NotCaughtUp, StorageFailure
 from cluster.ports import BlobReplica, Log
 from node.index.replica import Held, IndexReplica
 
@@ -41,7 +41,7 @@ class Holdings:
         Once before any peer is greeted: what the log says from its beginning is counted then.
 
         Raises:
-            OSError: a disk could not tell, which changes nothing.
+            StorageFailure: a disk could not tell, which changes nothing.
         """
         # While the index is being replaced by a checkpoint, the rows are half there.
         self._unverified = self._replica.restoring
@@ -72,5 +72,5 @@ class Holdings:
     async def _quietly(self, check: Awaitable[None]) -> None:
         try:
             await check
-        except (OSError, NotCaughtUp) as exc:
+        except (StorageFailure, NotCaughtUp) as exc:
             self._log.warning("holder rows not checked", reason=str(exc))

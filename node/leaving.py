@@ -76,7 +76,7 @@ class Departure:
         Raises:
             CopiesAtStake: some blobs would have no copy left on a node that is there, and it is not
                 to go by *force*; or fewer than `copies`, and nobody said *fewer_copies*.
-            NotCaughtUp, OSError: that cannot be told.
+            NotCaughtUp, StorageFailure: that cannot be told.
         """
         async with self._asking:
             if self.begun:
@@ -101,7 +101,7 @@ class Departure:
         Raises:
             MemberUnknown, MemberNotDead: there is nothing to remove.
             CopiesAtStake: nobody who is there has some of its blobs, and there is no *force*.
-            NotCaughtUp, OSError: that cannot be told.
+            NotCaughtUp, StorageFailure: that cannot be told.
         """
         self._members.check_removable(node)
         stakes = Stakes() if force else await self._count(node, None)

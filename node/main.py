@@ -18,7 +18,7 @@ import uvloop
 from cluster.agent import Cluster
 from cluster.clock import HybridClock, SystemClock
 from cluster.config import ClusterConfig
-from cluster.errors import JoinRefused
+from cluster.errors import JoinRefused, StorageFailure, StorageFull
 from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
@@ -255,11 +255,11 @@ def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridC
 
     try:
         store = open_store(settings.data_dir, repair, has_peers=bool(settings.seeds), log=log)
-    except OSError as exc:
+    except (StorageFailure, OSError) as exc:
         raise StartupError(str(exc)) from exc
     try:
         return open_index(store, name, clock, SystemClock(), random.Random(), on_quarantine)
-    except OSError as exc:
+    except StorageFailure as exc:
         store.close()
         raise StartupError(f"cannot use the index: {exc}") from exc
     except StartupError:
@@ -276,7 +276,7 @@ async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) 
     try:
         blobs = await stack.enter_async_context(FilesystemBlobs(settings.data_dir, config))
         removed = await blobs.recover({upload.id for upload in index.metadata.uploads()})
-    except OSError as exc:
+    except (StorageFailure, StorageFull) as exc:
         raise StartupError(f"cannot use the blob store: {exc}") from exc
     if removed:
         logs.get_logger("blobs").info("removed unfinished files", count=removed)
@@ -286,7 +286,7 @@ async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) 
 async def _verify(holdings: Holdings) -> None:
     try:
         await holdings.verify()
-    except OSError as exc:
+    except StorageFailure as exc:
         raise StartupError(f"cannot hold the index against the blobs: {exc}") from exc
 
 

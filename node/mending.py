@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Digest
 from cluster.ports import Log
 from node.blobs.filesystem import FilesystemBlobs
@@ -56,7 +56,7 @@ class Mending:
         """Somebody wanted a blob that is not here: look at it if this node says that it is."""
         try:
             held = self._replica.held_size(digest)
-        except (ClusterError, OSError):
+        except (ClusterError, StorageFailure):
             return  # Who asked for the blob meets the same error, and says so.
         if held is not None:
             self.look_at(digest)
@@ -89,7 +89,7 @@ class Mending:
             self._known.discard(digest)
             try:
                 await self._mend(digest)
-            except (ClusterError, OSError) as exc:
+            except (ClusterError, StorageFailure) as exc:
                 self._log.warning("blob not looked after", digest=digest, reason=str(exc))
 
     async def _mend(self, digest: Digest) -> None:
@@ -102,7 +102,7 @@ class Mending:
         try:
             # A reader may have brought it meanwhile; then this only says so.
             await self._bring(digest, claimed)
-        except (ClusterError, OSError) as exc:
+        except (ClusterError, StorageFailure) as exc:
             self.lost += 1
             self._log.error("no copy of this blob could be fetched", digest=digest, reason=str(exc))
             return

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from cluster.errors import StorageFailure
 from cluster.ports import Log
 from node.datadir import name_in
 from node.errors import IndexDamaged
@@ -67,7 +68,7 @@ def open_store(data_dir: Path, repair: Repair, *, has_peers: bool, log: Log) -> 
 
     Raises:
         StartupError: it is not whole, and may not be rebuilt. `str()` says what to do.
-        OSError: it cannot be opened for another reason.
+        StorageFailure, OSError: it cannot be opened for another reason.
     """
     path = index_path(data_dir)
     if repair.rebuild:
@@ -94,7 +95,7 @@ def find_damage(data_dir: Path) -> str | None:
     Read the whole index; returns what is wrong with it, if anything is.
 
     Raises:
-        OSError: it cannot be read for a reason that says nothing of its files.
+        StorageFailure, OSError: it cannot be read for a reason that says nothing of its files.
     """
     try:
         check_not_lost(data_dir)
@@ -108,7 +109,7 @@ def find_damage(data_dir: Path) -> str | None:
             store.close()
     except IndexDamaged as exc:
         return exc.reason
-    except OSError as exc:
+    except (StorageFailure, OSError) as exc:
         if _UNREADABLE not in str(exc):
             raise
         return str(exc)

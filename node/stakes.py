@@ -69,7 +69,7 @@ async def count(
     no repository has any more are nobody's loss.
 
     Raises:
-        NotCaughtUp, OSError: the index does not say, or the disk.
+        NotCaughtUp, StorageFailure: the index does not say, or the disk.
     """
     after: Digest | None = None
     last, short = (0, 0), (0, 0)

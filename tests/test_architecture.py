@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from cluster import errors as cluster_errors
+from cluster.errors import StorageFailure
 from node import errors as node_errors
 from node.api.errors import WIRE
 
@@ -146,6 +147,7 @@ def domain_errors(module: object, base: type[Exception]) -> set[type[Exception]]
 
 def test_every_domain_error_has_its_place_on_the_wire():
     missing = domain_errors(node_errors, node_errors.RegistryError) - set(WIRE)
+    missing |= domain_errors(node_errors, StorageFailure) - set(WIRE)
     assert not missing, f"no status and code for {missing}"
     known = domain_errors(cluster_errors, cluster_errors.ClusterError)
     assert {error for error in WIRE if within(error.__module__, "cluster")} <= known
@@ -171,6 +173,7 @@ def test_error_trees_are_drawn_in_full():
     """The drawing at the top of each errors.py is the first thing a reader trusts."""
     for module, base in (
         (node_errors, node_errors.RegistryError),
+        (node_errors, StorageFailure),
         (cluster_errors, cluster_errors.ClusterError),
     ):
         assert module.__doc__ is not None
@@ -180,6 +183,31 @@ def test_error_trees_are_drawn_in_full():
             if f" {error.__name__} " not in module.__doc__
         }
         assert not missing, f"{module.__name__} does not draw {missing}"
+
+
+SYSTEM_CALLERS = (
+    "cluster.rpc.server", "node.api.filesource", "node.api.sendfile",
+    "node.api.transmission", "node.ballast", "node.blobs", "node.cli", "node.datadir",
+    "node.fsck", "node.index.faults", "node.index.files", "node.logs", "node.main", "node.repair",
+    "node.settings", "node.registry.ports",
+)  # fmt: skip
+"""Who calls the system, or takes from a caller what the system said; and ports that pass it on."""
+
+
+def test_only_who_calls_the_system_knows_its_errors():
+    """
+    What the engine and the use cases mean by an OSError is a failing disk, and a `TimeoutError` is
+    an OSError too. So the stores turn it into `StorageFailure`, and nobody behind them names it.
+    """
+    assert not issubclass(StorageFailure, OSError | cluster_errors.ClusterError)
+    knowing = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for found in ast.walk(ast.parse(path.read_text()))
+        if isinstance(found, ast.Name) and found.id in ("OSError", "IOError", "EnvironmentError")
+    }
+    assert {name for name in knowing if not within(name, *SYSTEM_CALLERS)} == set()
 
 
 def test_modules_stay_small():

@@ -6,7 +6,13 @@ from contextlib import aclosing, suppress
 
 from cluster.driver.link import Link
 from cluster.environment import Environment
-from cluster.errors import CheckpointUnavailable, ClusterError, PeerError, PeerUnreachable
+from cluster.errors import (
+    CheckpointUnavailable,
+    ClusterError,
+    PeerError,
+    PeerUnreachable,
+    StorageFailure,
+)
 from cluster.gossip import antientropy
 from cluster.membership.backoff import Backoff
 from cluster.model import CheckpointPiece, NodeId
@@ -108,7 +114,7 @@ class Bootstrap:
         # Twice, as who refused the first time may have all that is still missing after it.
         for _ in range(2):
             async with task_group() as group:
-                pulls = [group.create_task(_pull(link)) for link in lacking]
+                pulls = [group.create_task(pull_all(link)) for link in lacking]
             lacking = [link for link, pull in zip(lacking, pulls, strict=True) if not pull.result()]
         return bool(self._peers.connected()) and not lacking
 
@@ -129,7 +135,7 @@ class Bootstrap:
         for node in self._sources():
             try:
                 await self._take_over(node)
-            except (ClusterError, OSError) as exc:
+            except (ClusterError, StorageFailure) as exc:
                 self._env.log.warning("no checkpoint", peer=node, reason=str(exc))
             else:
                 self._env.counters.restores += 1
@@ -196,11 +202,11 @@ class Bootstrap:
         self._env.log.info("restoring", peer=node, rows=piece.head.rows)
 
 
-async def _pull(link: Link) -> bool:
+async def pull_all(link: Link) -> bool:
     """Whether everything that a member has is here; True too if it is gone."""
     try:
         return await link.pull()
     except ClusterError:
         return True
-    except OSError:
+    except StorageFailure:
         return False

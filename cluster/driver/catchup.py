@@ -7,7 +7,7 @@ from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable
+from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
 from cluster.waiting.groups import task_group
 from cluster.waiting.rounds import Rounds, Stopped
@@ -47,7 +47,7 @@ class CatchUp:
                 node has not joined yet.
             ClockOff: events were left at their senders, and it may be this node's clock that is
                 wrong: then they are what everybody else has.
-            OSError: the local storage failed, so nothing new can be here (P9).
+            StorageFailure: the local storage failed, so nothing new can be here (P9).
         """
         until = self._env.clock.now_s() + patience_s
         while (problem := await self._try()) is not None:
@@ -98,7 +98,7 @@ class CatchUp:
         except ClusterError as exc:
             self._links.report_unreachable(link.node, PeerUnreachable(str(exc)))
             return True
-        except OSError:
+        except StorageFailure:
             # The link logs it. A failing local disk is not the peer's absence: what the peer had
             # is not here.
             return False
@@ -121,5 +121,5 @@ class CatchUp:
                 link = ahead[int(self._env.rng.random() * len(ahead))]
                 try:
                     await link.pull()
-                except (ClusterError, OSError) as exc:
+                except (ClusterError, StorageFailure) as exc:
                     self._env.log.debug("repair failed", peer=link.node, reason=str(exc))

@@ -4,7 +4,7 @@ import asyncio
 
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, StorageFailure
 from cluster.gossip import comparison
 from cluster.model import CompareReply, CompareRequest, NodeId, Summed
 from cluster.routing import choose
@@ -63,7 +63,7 @@ class Comparing:
                     await self._replace()
                 elif not self._links.bootstrap.wanted:
                     await self._compare()
-            except (ClusterError, OSError) as exc:
+            except (ClusterError, StorageFailure) as exc:
                 self._env.log.debug("not compared", reason=str(exc))
 
     async def _check_always(self) -> None:
@@ -141,7 +141,7 @@ class Comparing:
         begun_s = self._env.clock.now_s()
         try:
             sound = await self._env.records.check_rows()
-        except (ClusterError, OSError) as exc:
+        except (ClusterError, StorageFailure) as exc:
             self._env.log.warning("rows not checked", reason=str(exc))
             return
         self._env.counters.rows_checks += 1

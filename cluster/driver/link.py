@@ -7,7 +7,7 @@ from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
-from cluster.errors import BelowFloor, ClusterError, PeerUnreachable
+from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
 from cluster.peering import Peer
 from cluster.replication import claims
@@ -103,7 +103,7 @@ class Link:
 
         Raises:
             ClusterError: why the link is lost. Whatever a peer answers, it ends the link at most.
-            OSError: the local storage failed.
+            StorageFailure: the local storage failed.
         """
         try:
             async with task_group() as group:
@@ -116,7 +116,7 @@ class Link:
                 ):
                     group.create_task(part, name=f"link {self.node}")
         except BaseExceptionGroup as failures:
-            bugs = failures.split((ClusterError, OSError))[1]
+            bugs = failures.split((ClusterError, StorageFailure))[1]
             if bugs is not None:
                 raise
             raise first_of(failures) from failures

@@ -7,7 +7,7 @@ from contextvars import Context
 
 from cluster.clock import MAX_OFFSET_MS
 from cluster.driver.agreeing import Agreeing
-from cluster.driver.bootstrap import Bootstrap
+from cluster.driver.bootstrap import Bootstrap, pull_all
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
@@ -22,6 +22,7 @@ from cluster.errors import (
     JoinRefused,
     PeerRefused,
     PeerUnreachable,
+    StorageFailure,
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
@@ -322,10 +323,10 @@ class Links:
             self.leasing.note_pulled(node, begun.departures)
 
     def _pull_from_all(self) -> None:
-        """Soon, so that reads need not wait for it."""
+        """Soon, so that reads need not wait for it. Where it fails, the next read tries again."""
         if self._group is not None:
             for link in self.live():
-                self._group.create_task(_pull(link), name=f"pull {link.node}", context=Context())
+                self._group.create_task(pull_all(link), name=f"pull {link.node}", context=Context())
 
     def is_too_far_behind(self, have: Vector) -> bool:
         events_min = self._env.config.checkpoint_events
@@ -375,7 +376,7 @@ class Links:
             kick.clear()
             try:
                 await self._session(node, backoff)
-            except (ClusterError, OSError) as exc:
+            except (ClusterError, StorageFailure) as exc:
                 # The peer or the local disk failed: both may be back at the next attempt.
                 if isinstance(exc, ClusterError):
                     self._hindered.discard(node)
@@ -414,7 +415,7 @@ class Links:
             self._bring_up(link)
             try:
                 await link.run()
-            except OSError:
+            except StorageFailure:
                 # Before the link counts as down: a reader must not take this for absence.
                 self._hindered.add(node)
                 raise
@@ -475,9 +476,3 @@ class Links:
         log = self._env.log.debug if reason == before else self._env.log.warning
         log("no link", reason=reason, **where)
         return reason
-
-
-async def _pull(link: Link) -> None:
-    # A link that failed is made anew and begins with a pull; else the next read tries again.
-    with suppress(ClusterError, OSError):
-        await link.pull()

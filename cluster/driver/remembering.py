@@ -4,6 +4,7 @@ import asyncio
 
 from cluster.driver.links import Links
 from cluster.environment import Environment
+from cluster.errors import StorageFailure
 from cluster.ports import MemberStore
 
 
@@ -37,7 +38,7 @@ class Remembering:
                 continue
             try:
                 await self._store.save(self._links.members.rumours())
-            except OSError as exc:
+            except StorageFailure as exc:
                 # Members are learnt anew at the next start. The index's own alarm tells of the
                 # disk; nothing acknowledged depends on this.
                 self._env.log.warning("members not saved", reason=str(exc))

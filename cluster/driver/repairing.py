@@ -7,7 +7,7 @@ from typing import Final
 from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Digest
 from cluster.replication.durability import Durability
 from cluster.waiting.groups import task_group
@@ -54,7 +54,7 @@ class Repairing:
             self._seen = self._present()
             try:
                 await self._walk()
-            except (ClusterError, OSError) as exc:
+            except (ClusterError, StorageFailure) as exc:
                 self._env.log.warning("copies not looked after", reason=str(exc))
 
     def _present(self) -> set[Link]:
@@ -81,7 +81,7 @@ class Repairing:
     async def _repair(self, digest: Digest, size: int) -> bool:
         try:
             await self._durability.repair(digest, size)
-        except (ClusterError, OSError) as exc:
+        except (ClusterError, StorageFailure) as exc:
             self._env.log.debug("copy not made", digest=digest, reason=str(exc))
             return False
         return True

@@ -5,7 +5,7 @@ import asyncio
 from cluster.clock import COUNTER_BITS, stamp_ms
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, StorageFailure
 from cluster.gossip import floor
 from cluster.model import Origin
 
@@ -23,7 +23,7 @@ class Trimming:
             await asyncio.sleep(self._env.config.trim_interval_s)
             try:
                 await self.trim()
-            except (ClusterError, OSError) as exc:
+            except (ClusterError, StorageFailure) as exc:
                 # The log only grows meanwhile, and the next round does all of it.
                 self._env.log.warning("log not trimmed", reason=str(exc))
 

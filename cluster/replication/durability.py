@@ -8,7 +8,13 @@ from functools import partial
 from typing import Final
 
 from cluster.environment import Environment
-from cluster.errors import BlobUnavailable, ClusterError, PeerUnreachable, StorageFull
+from cluster.errors import (
+    BlobUnavailable,
+    ClusterError,
+    PeerUnreachable,
+    StorageFailure,
+    StorageFull,
+)
 from cluster.model import Consistency, Digest, Dot, Member, NodeId, Vector
 from cluster.replication.enough import copies_required
 from cluster.replication.fetcher import Fetcher
@@ -71,7 +77,7 @@ class Durability:
 
         Raises:
             BlobUnavailable, StorageFull: connected nodes refused or failed, and no other is left.
-            OSError: the local disk failed.
+            StorageFailure: the local disk failed.
         """
         goal = partial(self.required, consistency)
         # Until none is short at one and the same time: while the last one got its copies, a member
@@ -116,7 +122,7 @@ class Durability:
         Make the copies that a blob lacks.
 
         Raises:
-            BlobUnavailable, StorageFull, OSError: see `ensure_copies`.
+            BlobUnavailable, StorageFull, StorageFailure: see `ensure_copies`.
         """
         before = len(self.holding(digest))
         await self._secure(digest, size, self._reachable)
@@ -127,7 +133,7 @@ class Durability:
         """Wait for the job on this blob; one that began before this call may be tried again."""
         job = self.jobs.get(digest)
         if job is not None:
-            with suppress(ClusterError, OSError):
+            with suppress(ClusterError, StorageFailure):
                 await asyncio.shield(job)
         # Again after a job of somebody else, who may have needed fewer copies.
         while self._wanted(digest, goal):
@@ -264,7 +270,7 @@ class Durability:
         except PeerUnreachable as exc:
             self._peers.report_unreachable(node, exc)
             return exc
-        except (ClusterError, OSError) as exc:
+        except (ClusterError, StorageFailure) as exc:
             return exc
         self._confirm(digest, Dot(node, epochs[node], seq))
         self._env.counters.copies_made += 1

@@ -54,7 +54,7 @@ class Fetcher:
 
         Raises:
             BlobUnavailable: no holder could deliver it (on entering).
-            OSError: the disk could not say whether it is here.
+            StorageFailure: the disk could not say whether it is here.
         """
         # A copy of another size is damaged; what is fetched takes its place (P6).
         if self.jobs.get(digest) is None and self._env.blobs.size(digest) == size:
@@ -73,7 +73,7 @@ class Fetcher:
         *sources* are said to hold it, beside those that the records name.
 
         Raises:
-            BlobUnavailable, StorageFull, OSError: it could not be brought or stored.
+            BlobUnavailable, StorageFull, StorageFailure: it could not be brought or stored.
         """
         if self._env.blobs.size(digest) == size:
             await self._env.records.hold(digest, size)
@@ -86,7 +86,7 @@ class Fetcher:
         Have a blob here whose bytes came along with the request, durably and recorded on return.
 
         Raises:
-            DigestMismatch, StorageFull, OSError: it is not stored.
+            DigestMismatch, StorageFull, StorageFailure: it is not stored.
         """
         if self._env.blobs.size(digest) != len(data):
             ingest = await self._stage()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from cluster.errors import BlobUnavailable, ClusterError
+from cluster.errors import BlobUnavailable, ClusterError, StorageFailure
 from cluster.model import Digest
 from cluster.waiting.groups import task_group
 
@@ -70,7 +70,7 @@ class BlobJobs:
                     await work()
                 finally:
                     self._running -= 1
-        except (ClusterError, OSError) as exc:
+        except (ClusterError, StorageFailure) as exc:
             # Operating errors belong to those who asked; anything else is a bug and ends `run`.
             self._end(digest, job, exc)
         else:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
-from cluster.errors import BlobUnavailable
+from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
 from cluster.ports import BlobIngest, BlobReader
 from cluster.waiting.pulse import Pulse
@@ -105,7 +105,7 @@ class Transfer:
         assert self.ingest is not None, "a user keeps it"
         try:
             data = await self.ingest.read(offset, length)
-        except OSError as exc:
+        except StorageFailure as exc:
             raise BlobUnavailable(self.digest, f"reading the staged copy: {exc}") from exc
         if not data:
             raise BlobUnavailable(self.digest, "the staged copy is shorter than it was")
@@ -130,7 +130,7 @@ class StoredBlob:
         while offset < end:
             try:
                 data = await self._reader.read(offset, min(end - offset, self._chunk_bytes))
-            except OSError as exc:
+            except StorageFailure as exc:
                 raise BlobUnavailable(self._digest, f"reading the local copy: {exc}") from exc
             if not data:
                 raise BlobUnavailable(self._digest, "the local copy is shorter than it was")

@@ -33,6 +33,7 @@ from cluster.errors import (
     PeerError,
     PeerRefused,
     PeerUnreachable,
+    StorageFailure,
     StorageFull,
     UnknownRegion,
     WrongCluster,
@@ -108,7 +109,7 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     NotCaughtUp: Wire(grpc.StatusCode.ABORTED, "not-caught-up", _refused),
     NotDurable: Wire(grpc.StatusCode.ABORTED, "not-durable", _refused),
     ValueError: Wire(grpc.StatusCode.INVALID_ARGUMENT, "malformed", _refused),
-    OSError: Wire(grpc.StatusCode.INTERNAL, "storage", _refused),
+    StorageFailure: Wire(grpc.StatusCode.INTERNAL, "storage", _refused),
 }
 """Error -> wire. A subclass travels as its nearest ancestor here; anything else is a bug."""
 

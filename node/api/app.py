@@ -19,7 +19,7 @@ from node.api.errors import WIRE, error_response
 from node.api.request import Query
 from node.api.requestlog import RequestLog
 from node.api.routes import Action, Target, resolve, tidy
-from node.errors import MethodNotAllowed, RegistryError, StorageFailure
+from node.errors import MethodNotAllowed, RegistryError
 from node.logs import get_logger, request_id
 
 Handler = Callable[[Context, web.BaseRequest, Target], Awaitable[web.StreamResponse]]
@@ -143,7 +143,9 @@ class Api:
             response = web.Response(status=400)
             response.force_close()
         except Exception as exc:  # noqa: BLE001 - the outermost edge: every failure is an answer
-            failure = self._told(request, exc)
+            failure = exc
+            if type(exc) not in WIRE:
+                self._log.error("request failed", path=request.rel_url.raw_path, exc_info=exc)
             response = error_response(failure, request.rel_url.raw_path)
             status = response.status
         finally:
@@ -208,13 +210,3 @@ class Api:
         return web.Response(
             status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type}
         )
-
-    def _told(self, request: web.BaseRequest, error: Exception) -> Exception:
-        """What the client is told of *error*; the log has all of it where it is our fault."""
-        if isinstance(error, OSError) and not isinstance(error, StorageFailure):
-            failure = StorageFailure()
-            failure.__cause__ = error
-            error = failure
-        if type(error) not in WIRE or type(error) is StorageFailure:
-            self._log.error("request failed", path=request.rel_url.raw_path, exc_info=error)
-        return error

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from cluster.errors import BlobUnavailable
+from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
 from node.api import headers, ranges
 from node.api.context import Context
@@ -94,7 +94,7 @@ async def _send(
         await response.write(first)
         async for piece in pieces:
             await response.write(piece)
-    except (BlobUnavailable, EOFError, OSError, TimeoutError) as exc:
+    except (BlobUnavailable, EOFError, StorageFailure, ConnectionError, TimeoutError) as exc:
         # The status is out already. A connection that breaks off is the only honest way left
         # to say that these are not all the bytes.
         if request.transport is not None:

@@ -59,7 +59,6 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.OutcomeUnknown: (503, "UNAVAILABLE"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),
     domain.CopiesAtStake: (409, "UNSUPPORTED"),
-    domain.StorageFailure: (500, "UNKNOWN"),
     domain.IndexPaused: (503, "UNAVAILABLE"),
     domain.IndexFull: (503, "UNAVAILABLE"),
     domain.IndexDamaged: (503, "UNAVAILABLE"),
@@ -73,7 +72,10 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.UnknownRegion: (400, "UNSUPPORTED"),
     cluster.NotCaughtUp: (503, "UNAVAILABLE"),
 }
-"""Domain error -> (status, code). An error that is not here is a bug and answered with 500."""
+"""
+Domain error -> (status, code). An error that is not here is a bug or a `StorageFailure`, and
+answered with 500: what a storage says of itself names files, and is for the log.
+"""
 
 _RETRY_AFTER_S: Final = {429: "5", 503: "1"}
 
@@ -110,7 +112,9 @@ def error_response(error: Exception, path: str) -> web.Response:
 
 def _entries(error: Exception, code: str) -> list[dict[str, object]]:
     if type(error) not in WIRE:
-        return [{"code": code, "message": "this node met an unexpected error; see its log"}]
+        failed = isinstance(error, cluster.StorageFailure)
+        met = "could not read or write its storage" if failed else "met an unexpected error"
+        return [{"code": code, "message": f"this node {met}; see its log"}]
     if isinstance(error, domain.ManifestBlobUnknown):
         return [
             {"code": code, "message": str(error), "detail": {"digest": digest}}

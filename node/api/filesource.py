@@ -6,6 +6,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from cluster.errors import StorageFailure
+
 _READERS: Final = ThreadPoolExecutor(2, thread_name_prefix="atoll-fileread")
 """Reads of uncached small ranges; apart, so that they never queue behind bulk transfers."""
 
@@ -13,14 +15,11 @@ _SHORTER: Final = "it has become shorter"
 OTHER_BYTES: Final = "its bytes do not hash to its digest"
 
 
-class SourceFailed(OSError):
+class SourceFailed(StorageFailure):
     """The file cannot be read, is shorter than promised, or holds other bytes than it should."""
 
     def __init__(self, error: OSError | str) -> None:
-        if isinstance(error, str):
-            super().__init__(errno.EIO, error)
-        else:
-            super().__init__(error.errno, error.strerror)
+        super().__init__(str(error))
         self.error = error
 
 

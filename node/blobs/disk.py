@@ -11,12 +11,13 @@ import ctypes
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from typing import Final, TypeVar, TypeVarTuple, cast
 
 from cluster.errors import StorageFull
+from node.blobs.errors import DiskFailure
 from node.blobs.health import DiskHealth
 
 T = TypeVar("T")
@@ -27,7 +28,8 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 class Disk:
     """
-    The only place where the blob store blocks.
+    The only place where the blob store blocks, and its edge: an OSError of the system leaves as
+    `StorageFull` or `DiskFailure` (P9).
 
     Used from one event loop. The queue in front of the threads holds at most one step per staging
     name plus what readers and `put` wait for, all of which their callers bound.
@@ -40,9 +42,7 @@ class Disk:
 
     def submit(self, call: Callable[[*Ts], T], *args: *Ts) -> Future[T]:
         """Run *call* in a thread."""
-        step = self._pool.submit(call, *args)
-        step.add_done_callback(self._note)
-        return step
+        return self._pool.submit(self._carry_out, partial(call, *args))
 
     async def run(self, call: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run *call* in a thread. On cancellation it runs to its end or not at all."""
@@ -73,9 +73,14 @@ class Disk:
         else:
             running.add_done_callback(lambda _: call())
 
-    def _note(self, step: Future[T]) -> None:
-        if not step.cancelled():
-            self.health.note(step.exception())
+    def _carry_out(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except OSError as exc:
+            self.health.note(exc)
+            if exc.errno in _FULL:
+                raise StorageFull(os.strerror(exc.errno)) from exc
+            raise DiskFailure(exc) from exc
 
     async def close(self) -> None:
         """Let every started step end, then stop the threads."""
@@ -110,7 +115,7 @@ async def read_file(disk: Disk, file: OpenFile, offset: int, length: int, inline
     Read up to *length* bytes; fewer only at the end of the file.
 
     Raises:
-        OSError: the disk failed (P9: an error is never taken for the end).
+        DiskFailure: an error is never taken for the end (P9).
     """
     if length <= inline_max:
         try:
@@ -119,7 +124,7 @@ async def read_file(disk: Disk, file: OpenFile, offset: int, length: int, inline
         except OSError as exc:
             # EAGAIN: not in the page cache; EOPNOTSUPP: this filesystem cannot tell.
             if exc.errno not in (errno.EAGAIN, errno.EOPNOTSUPP):
-                raise
+                raise DiskFailure(exc) from exc
         else:
             if got == length:
                 return bytes(buffer)
@@ -172,14 +177,3 @@ def start_writeback(fd: int, offset: int, length: int) -> None:
     """
     if _SYNC_FILE_RANGE is not None:
         _SYNC_FILE_RANGE(fd, offset, length, _SYNC_FILE_RANGE_WRITE)
-
-
-@contextmanager
-def full_disk_as_storage_full() -> Iterator[None]:
-    """Turn "no space" and "over quota" into `StorageFull`; every other OSError stays (P9)."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise StorageFull(os.strerror(exc.errno)) from exc
-        raise

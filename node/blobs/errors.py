@@ -1,5 +1,6 @@
 """Errors that the blob store adds to those of its ports."""
 
+from cluster.errors import StorageFailure
 from cluster.model import Digest
 
 
@@ -10,10 +11,18 @@ class StagingGone(RuntimeError):
         super().__init__(f"staging {name!r} cannot be used any more")
 
 
-class BlobDamaged(OSError):
+class DiskFailure(StorageFailure):
+    """The system refused a call; *error* is what it said."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class BlobDamaged(StorageFailure):
     """
-    The local copy is not what its name says. An OSError without a number: to whoever reads, the
-    disk has failed; to `DiskHealth` it has not, as a disk that rots takes writes all the same.
+    The local copy is not what its name says. To whoever reads, the disk has failed; to `DiskHealth`
+    it has not, as a disk that rots takes writes all the same.
     """
 
     def __init__(self, digest: Digest, reason: str) -> None:

@@ -11,7 +11,8 @@ from typing import Final, Self
 from cluster.errors import BlobUnknown, DigestMismatch
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
-from node.blobs.disk import Disk, OpenFile, full_disk_as_storage_full, write_fully
+from node.blobs.disk import Disk, OpenFile, write_fully
+from node.blobs.errors import DiskFailure
 from node.blobs.health import DiskHealth
 from node.blobs.layout import BlobLayout
 from node.blobs.publish import Publisher
@@ -112,7 +113,7 @@ class FilesystemBlobs:
             return None
         except OSError as exc:
             self.health.note(exc)
-            raise
+            raise DiskFailure(exc) from exc
         # Asked after the look: before it, the thread that publishes may not have begun.
         return size if self._publisher.is_sure(digest) else None
 
@@ -152,7 +153,7 @@ class FilesystemBlobs:
         except OSError as exc:
             if await self.verifier.failed(digest, None, exc):
                 raise BlobUnknown(digest) from exc
-            raise
+            raise DiskFailure(exc) from exc
         if not self._publisher.is_sure(digest):
             file.close()
             raise BlobUnknown(digest)
@@ -196,15 +197,14 @@ class FilesystemBlobs:
             raise DigestMismatch(digest, Digest.of(data, digest.algorithm))
         path = self._layout.staged_put(number)
         try:
-            with full_disk_as_storage_full():
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-                try:
-                    check_room(fd, len(data), self._config.reserve_bytes)
-                    write_fully(fd, data, 0)
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
-                self._publisher.publish(path, digest)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            try:
+                check_room(fd, len(data), self._config.reserve_bytes)
+                write_fully(fd, data, 0)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            self._publisher.publish(path, digest)
         except BaseException:
             _unlink(path)
             raise

@@ -49,9 +49,9 @@ class DiskHealth:
         self.failures = 0
         """Errors of the disk since the start."""
 
-    def note(self, error: BaseException | None) -> None:
-        """Look at how a step ended. From any thread."""
-        if not isinstance(error, OSError) or error.errno is None or error.errno in _ELSEWHERE:
+    def note(self, error: OSError) -> None:
+        """The disk refused a call. From any thread."""
+        if error.errno in _ELSEWHERE:
             return
         with self._lock:
             self.failures += 1

@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import Disk, OpenFile, read_file
-from node.blobs.errors import BlobDamaged
+from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.verified import RunningCheck
 from node.blobs.verifying import Verifier
 
@@ -82,8 +82,8 @@ class FileReader:
     async def _read(self, offset: int, length: int) -> bytes:
         try:
             data = await read_file(self._disk, self._file, offset, length, self._inline_max)
-        except OSError as exc:
-            await self.failed(exc)
+        except DiskFailure as exc:
+            await self.failed(exc.error)
             raise
         if len(data) < length:
             await self._is_damaged("it has become shorter")

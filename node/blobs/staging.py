@@ -14,7 +14,6 @@ from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import (
     Disk,
     OpenFile,
-    full_disk_as_storage_full,
     read_file,
     start_writeback,
     write_fully,
@@ -152,16 +151,15 @@ class FileIngest:
         return self._file.fd
 
     def _append(self, data: bytes) -> None:
-        with full_disk_as_storage_full():
-            fd = self._open()
-            check_room(fd, len(data), self._staging.reserve_bytes)
-            try:
-                write_fully(fd, data, self._offset)
-            except OSError:
-                # Give the space back; if even that fails, `_commit` cuts the rest off.
-                with suppress(OSError):
-                    os.ftruncate(fd, self._offset)
-                raise
+        fd = self._open()
+        check_room(fd, len(data), self._staging.reserve_bytes)
+        try:
+            write_fully(fd, data, self._offset)
+        except OSError:
+            # Give the space back; if even that fails, `_commit` cuts the rest off.
+            with suppress(OSError):
+                os.ftruncate(fd, self._offset)
+            raise
         if self._running is not None:
             self._running.update(data)
         self._offset += len(data)
@@ -180,13 +178,12 @@ class FileIngest:
 
     def _commit(self, digest: Digest, size: int | None) -> int:
         try:
-            with full_disk_as_storage_full():
-                fd = self._open()
-                if os.fstat(fd).st_size != self._offset:
-                    os.ftruncate(fd, self._offset)
-                self._verify(fd, digest, size)
-                os.fsync(fd)
-                self._staging.publisher.publish(self._path, digest)
+            fd = self._open()
+            if os.fstat(fd).st_size != self._offset:
+                os.ftruncate(fd, self._offset)
+            self._verify(fd, digest, size)
+            os.fsync(fd)
+            self._staging.publisher.publish(self._path, digest)
         except BaseException:
             self._discard()
             raise

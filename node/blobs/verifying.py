@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final, NamedTuple
 
+from cluster.errors import StorageFailure
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import Disk, OpenFile
@@ -99,7 +100,7 @@ class Verifier:
         has been taken out of service.
 
         Raises:
-            OSError: it could not be read, for no fault of its own.
+            DiskFailure: it could not be read, for no fault of its own.
         """
         if self._always or stat.st_size <= self._first_max_bytes:
             return await asyncio.shield(asyncio.wrap_future(self._verify(digest, file, stat)))
@@ -135,7 +136,7 @@ class Verifier:
         for digest in self._publisher.hidden():
             try:
                 await self.verify(digest)
-            except OSError:
+            except StorageFailure:
                 return  # For no fault of the file; there is a next time.
 
     async def failed(

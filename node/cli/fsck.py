@@ -8,6 +8,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from cluster.errors import StorageFailure
 from node.datadir import shared
 from node.fsck.check import Progress as CheckProgress
 from node.fsck.check import check_data_dir
@@ -28,7 +29,7 @@ def fsck(data_dir: Path, *, as_json: bool = False) -> int:
             if not held:
                 console.print("no lock file: make sure that no node uses this directory")
             report = _check(data_dir, console)
-    except (StartupError, OSError) as exc:
+    except (StartupError, StorageFailure, OSError) as exc:
         console.print(f"atoll: {exc}", markup=False, soft_wrap=True)
         return UNUSABLE
     if as_json:

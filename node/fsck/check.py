@@ -36,7 +36,7 @@ def check_data_dir(data_dir: Path, progress: Progress) -> Report:
 
     Raises:
         StartupError: there is nothing to check, or a newer Atoll wrote it.
-        OSError: the index cannot be opened or read, which says nothing of its files.
+        StorageFailure, OSError: the index cannot be opened or read: nothing is known of its files.
     """
     report = Report()
     for _ in data_dir.glob(f"{ASIDE}*"):

@@ -6,8 +6,11 @@ closed and opened again, however well the disk works by then.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from cluster.errors import StorageFailure
 from node.errors import IndexDamaged, IndexFull, IndexPaused
 
 _FULL: Final = re.compile("No space left|Disk quota exceeded|Max allowed space", re.IGNORECASE)
@@ -27,7 +30,7 @@ _EARLIER: Final = re.compile("previous error", re.IGNORECASE)
 """What a sync says after a write that failed, whatever that one said."""
 
 
-def failure_of(exc: Exception, before: OSError | None = None) -> OSError:
+def failure_of(exc: Exception, before: StorageFailure | None = None) -> StorageFailure:
     """What *exc* means; *before* is the failure that RocksDB is still in, if any."""
     text = str(exc)
     if before is not None and _EARLIER.search(text):
@@ -39,4 +42,13 @@ def failure_of(exc: Exception, before: OSError | None = None) -> OSError:
         return IndexPaused(f"the index of this node cannot be used now: {short.group().lower()}")
     if _DAMAGED.search(text):
         return IndexDamaged(text)
-    return OSError(f"index storage failed: {text}")
+    return StorageFailure(f"index storage failed: {text}")
+
+
+@contextmanager
+def storage_failures() -> Iterator[None]:
+    """Turn what the system says of the index's files into what it means. Decorates calls, too."""
+    try:
+        yield
+    except OSError as exc:
+        raise failure_of(exc) from exc

@@ -222,7 +222,7 @@ class Journal:
         acknowledged and no peer has seen them, so their sequence numbers may be given again.
 
         Raises:
-            OSError: it still fails; see `OrderedStore.recover`.
+            StorageFailure: it still fails; see `OrderedStore.recover`.
         """
         self.store.recover()
         self.recoveries += 1

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 
 from sortedcontainers import SortedDict
 
+from cluster.errors import StorageFailure
 from node.index.store import FAMILIES, Change, Mutation, RangeDeletion
 
 
 class MemoryStore:
     """Rows in sorted dictionaries; `crash` goes back to the last `sync`."""
 
-    trouble: OSError | None = None
-    read_failure: OSError | None = None
+    trouble: StorageFailure | None = None
+    read_failure: StorageFailure | None = None
 
     def __init__(self) -> None:
         self._families: dict[str, SortedDict] = {name: SortedDict() for name in FAMILIES}

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from cluster.gossip.merge import Presence
 from cluster.model import Digest, Dot, Key, Origin
-from node.errors import ManifestBlobUnknown, ManifestInvalid, StorageFailure
+from node.errors import ManifestBlobUnknown, ManifestInvalid
 from node.index import fallback, keys, local, objects, rows
 from node.index.journal import Journal, Transaction
 from node.index.objects import BLOB, MANIFEST
@@ -160,12 +160,7 @@ class Metadata(Queries):
         self._put_unlogged("uploads", keys.join(upload_id), None)
 
     def _put_unlogged(self, family: str, key: bytes, value: bytes | None) -> None:
-        try:
-            self._store.write([Mutation(family, key, value)])
-        except StorageFailure:
-            raise
-        except OSError as exc:
-            raise StorageFailure from exc
+        self._store.write([Mutation(family, key, value)])
 
 
 def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence) -> Digest | None:

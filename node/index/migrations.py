@@ -80,7 +80,7 @@ class Formats(NamedTuple):
         durable.
 
         Raises:
-            OSError: the storage failed; the next attempt goes on.
+            StorageFailure: the storage failed; the next attempt goes on.
         """
         for number in range(self.check(store), self.current):
             store.write(

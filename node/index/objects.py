@@ -57,9 +57,6 @@ def apply(txn: Transaction, event: Event) -> str | None:
     txn.record(event)
     try:
         _merge(txn, event)
-    except OSError:
-        # A `StorageFailure` is a `RegistryError` too, but no fault of the event.
-        raise
     except (EventUndecodable, _Unusable, RegistryError, msgspec.MsgspecError) as exc:
         row = QuarantineRow(str(exc), encode_event(event))
         key = keys.join(*(_printable(part) for part in event.key)) + keys.dot(event.dot)

@@ -54,7 +54,7 @@ def open_index(
 
     Raises:
         StartupError: it belongs to another node, or has a format that there is no way from.
-        OSError: the storage failed.
+        StorageFailure: the storage failed.
     """
     journal = Journal(store, identify(store, node, wall, rng, formats), clock)
     journal.resume_clock()

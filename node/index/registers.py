@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 from cluster.gossip.merge import Register, Written
 from cluster.model import Dot
-from node.errors import StorageFailure
 from node.index import history, keys, rows
 from node.index.store import LOCAL_FAMILIES, OrderedStore
 from node.registry.ports import Page, TagName
@@ -67,25 +66,15 @@ class RegisterQueries:
         return _EMPTY if row is None else rows.decode(Register, row)
 
     def _get(self, family: str, key: bytes) -> bytes | None:
-        try:
-            found = self._store.get(family, key)
-        except StorageFailure:
-            raise
-        except OSError as exc:
-            raise StorageFailure from exc
+        found = self._store.get(family, key)
         self._check(family)
         return found
 
     def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        try:
-            for row in self._store.scan(family, start, stop):
-                self._check(family)
-                yield row
+        for row in self._store.scan(family, start, stop):
             self._check(family)
-        except StorageFailure:
-            raise
-        except OSError as exc:
-            raise StorageFailure from exc
+            yield row
+        self._check(family)
 
     def _check(self, family: str) -> None:
         # After reading: had the replacement begun before, it would show now.

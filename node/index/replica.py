@@ -13,6 +13,7 @@ from cluster.errors import (
     EventGap,
     EventUndecodable,
     NotCaughtUp,
+    StorageFailure,
 )
 from cluster.events import builds_on, decode_body
 from cluster.model import (
@@ -226,7 +227,7 @@ class IndexReplica:
         Who cannot read the index gets what it was last: the metrics are asked for most then.
         """
         found = self._journal.store.scan("quarantine", b"", END)
-        with suppress(OSError):
+        with suppress(StorageFailure):
             self._quarantined = sum(1 for _ in islice(found, _QUARANTINED_MAX))
         return self._quarantined
 

@@ -12,8 +12,9 @@ from weakref import WeakSet
 
 from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch
 
+from cluster.errors import StorageFailure
 from node.errors import IndexDamaged, IndexFull, IndexPaused
-from node.index.faults import failure_of
+from node.index.faults import failure_of, storage_failures
 from node.index.files import (
     WRITTEN_BY_READERS,
     check_descriptors,
@@ -62,7 +63,7 @@ _OPTIONS_FILE: Final = """\
 """What rocksdict has no setters for. A closed log that is gone or cut is an error, with these."""
 
 
-class StoreLocked(OSError):
+class StoreLocked(StorageFailure):
     """Another process has the index open."""
 
 
@@ -91,8 +92,8 @@ class RocksStore:
     """
     Rows in RocksDB.
 
-    rocksdict reports every failure as a bare Exception; here they become OSError, so that a
-    storage failure can never look like a missing row (P9).
+    rocksdict reports every failure as a bare Exception; here they become `StorageFailure`, so that
+    none can ever look like a missing row (P9).
     """
 
     def __init__(
@@ -106,25 +107,25 @@ class RocksStore:
         Raises:
             StoreLocked: another process has it open.
             IndexDamaged: a part of it is gone, or not what was written.
-            OSError: it cannot be opened.
+            StorageFailure: it cannot be opened.
         """
         self._path = path
         self._read_only = read_only
         self._recovering = False
         self._recovered_s = -math.inf
-        self._failure: OSError | None = None
+        self._failure: StorageFailure | None = None
         self._damage: IndexDamaged | None = None
-        self._unread: tuple[float, OSError] | None = None
+        self._unread: tuple[float, StorageFailure] | None = None
         self._links: TemporaryDirectory[str] | None = None
         self._mark = IndexMark(path)
         self._open(accept_lost_changes=accept_lost_changes)
 
     @property
-    def trouble(self) -> OSError | None:
+    def trouble(self) -> StorageFailure | None:
         return self._damage or self._failure
 
     @property
-    def read_failure(self) -> OSError | None:
+    def read_failure(self) -> StorageFailure | None:
         if self._unread is None or time.monotonic() > self._unread[0] + READ_FAILURE_S:
             return None
         return self._unread[1]
@@ -135,6 +136,7 @@ class RocksStore:
         found: int = self._db.latest_sequence_number()
         return found
 
+    @storage_failures()
     def _open(self, *, accept_lost_changes: bool = False) -> None:
         new = self._mark.is_new()
         if not new:
@@ -179,14 +181,14 @@ class RocksStore:
         }
         self._snapshots: WeakSet[RocksSnapshot] = WeakSet()
 
-    def _unopened(self, exc: Exception, new: bool) -> OSError:
+    def _unopened(self, exc: Exception, new: bool) -> StorageFailure:
         """Why the database could not be opened."""
         if _LOCKED.search(str(exc)):
             return StoreLocked(f"{self._path} is in use by another process")
         failure = failure_of(exc)
         if isinstance(failure, IndexPaused) or (isinstance(failure, IndexDamaged) and not new):
             return failure
-        return OSError(f"cannot open the index in {self._path}: {exc}")
+        return StorageFailure(f"cannot open the index in {self._path}: {exc}")
 
     def get(self, family: str, key: bytes) -> bytes | None:
         if self._is_missing(family):
@@ -238,6 +240,7 @@ class RocksStore:
         finally:
             handle = None  # see `recover`
 
+    @storage_failures()
     def sync(self) -> None:
         # Not a write with the option to sync: rocksdict holds the interpreter lock during writes,
         # and so the event loop would stand still for as long as the disk works.
@@ -273,6 +276,7 @@ class RocksStore:
                 return
         raise IndexPaused
 
+    @storage_failures()
     def _check_recoverable(self) -> None:
         """
         Return if opening the database again may succeed; until then reads go on.
@@ -290,7 +294,7 @@ class RocksStore:
             raise IndexPaused
         self._recovered_s = now_s
 
-    def _failed(self, exc: Exception, *, writing: bool = False) -> OSError:
+    def _failed(self, exc: Exception, *, writing: bool = False) -> StorageFailure:
         """What to raise for *exc*; remembered if nothing can be written any more."""
         if self._recovering:
             return IndexPaused()
@@ -304,6 +308,7 @@ class RocksStore:
             self._unread = time.monotonic(), failure_of(exc)
         return failure
 
+    @storage_failures()
     def _note_damage(self, damage: IndexDamaged) -> None:
         if self._damage is None and not self._read_only:
             self._damage = IndexDamaged(damage.reason)
@@ -343,7 +348,9 @@ class RocksSnapshot:
     Not rocksdict's own snapshot: the iterators of that one see later writes (0.3.29).
     """
 
-    def __init__(self, iterators: dict[str, Any], failed: Callable[[Exception], OSError]) -> None:
+    def __init__(
+        self, iterators: dict[str, Any], failed: Callable[[Exception], StorageFailure]
+    ) -> None:
         self._iterators = iterators
         self._failed = failed
 

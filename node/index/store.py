@@ -8,6 +8,8 @@ simulator, which can lose what was not synced.
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
+from cluster.errors import StorageFailure
+
 FAMILIES: Final = (
     "meta",
     "manifests",
@@ -81,18 +83,18 @@ class OrderedStore(Protocol):
     Rows of bytes in families, ordered by key.
 
     Safe to call from many threads at once.
-    Every method raises OSError when the storage fails: `IndexPaused` when all that it lacks is room
-    or another thing that comes back, and `IndexDamaged` when rows are not what was written. After
-    a write or a sync that failed nothing is written until `recover`.
+    Every method raises `StorageFailure` when the storage fails: `IndexPaused` when all that it
+    lacks is room or another thing that comes back, and `IndexDamaged` when rows are not what was
+    written. After a write or a sync that failed nothing is written until `recover`.
     """
 
     @property
-    def trouble(self) -> OSError | None:
+    def trouble(self) -> StorageFailure | None:
         """Why nothing is written until `recover`, or ever again; None when all is well."""
         ...
 
     @property
-    def read_failure(self) -> OSError | None:
+    def read_failure(self) -> StorageFailure | None:
         """Why a read failed lately; None if none did. Writing may go on all the same."""
         ...
 
@@ -123,7 +125,7 @@ class OrderedStore(Protocol):
 
         Raises:
             IndexPaused: what was missing still is, or the last attempt was a moment ago.
-            OSError: it failed again. `IndexDamaged`: it is of no use any more.
+            StorageFailure: it failed again. `IndexDamaged`: it is of no use any more.
         """
         ...
 

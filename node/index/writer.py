@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from node.errors import IndexDamaged, IndexPaused, StorageFailure
+from cluster.errors import StorageFailure
+from node.errors import IndexDamaged, IndexPaused
 from node.index.journal import Journal
 
 T = TypeVar("T")
@@ -31,12 +32,12 @@ class IndexWriter(Protocol):
     """Runs after each sync, before the answers."""
 
     @property
-    def failed(self) -> OSError | None:
+    def failed(self) -> StorageFailure | None:
         """The failure that stopped the writer, if any; see `GroupCommit.failed`."""
         ...
 
     @property
-    def trouble(self) -> OSError | None:
+    def trouble(self) -> StorageFailure | None:
         """Why changes fail now, if they do; some of them pass."""
         ...
 
@@ -71,7 +72,7 @@ class Task(Generic[T]):
         except Exception as exc:  # noqa: BLE001 - carried to the caller, who sees the traceback
             self.outcome = exc
 
-    def settle(self, failure: OSError | None) -> None:
+    def settle(self, failure: StorageFailure | None) -> None:
         outcome = self.outcome if failure is None else failure
         self.loop.call_soon_threadsafe(self._resolve, outcome)
 
@@ -79,13 +80,7 @@ class Task(Generic[T]):
         self._on_settled()
         if self.future.done():
             return  # cancelled; the change itself stands
-        if isinstance(outcome, StorageFailure):
-            self.future.set_exception(outcome)
-        elif isinstance(outcome, OSError):
-            error = StorageFailure()
-            error.__cause__ = outcome
-            self.future.set_exception(error)
-        elif isinstance(outcome, BaseException):
+        if isinstance(outcome, BaseException):
             self.future.set_exception(outcome)
         else:
             self.future.set_result(outcome)  # type: ignore[arg-type]
@@ -107,12 +102,12 @@ class GroupCommit:
         self._journal = journal
         self.on_durable: Callable[[], None] = lambda: None
         """Runs after each sync, before the answers."""
-        self._failed: OSError | None = None
-        self._paused: OSError | None = None
+        self._failed: StorageFailure | None = None
+        self._paused: StorageFailure | None = None
         self._tries = 0
 
     @property
-    def failed(self) -> OSError | None:
+    def failed(self) -> StorageFailure | None:
         """
         The failure that stopped the writer until a restart, if any.
 
@@ -123,11 +118,11 @@ class GroupCommit:
         return self._failed or (found if isinstance(found, IndexDamaged) else None)
 
     @property
-    def trouble(self) -> OSError | None:
+    def trouble(self) -> StorageFailure | None:
         """Why changes fail now, if they do."""
         return self._failed or self._journal.store.trouble or self._paused
 
-    def run_changes(self, group: Sequence[Task[Any]]) -> OSError | None:
+    def run_changes(self, group: Sequence[Task[Any]]) -> StorageFailure | None:
         """Carry out *group*, durable after `seal`; returns why nothing can be, if so."""
         if self._failed is not None:
             return self._failed
@@ -139,15 +134,15 @@ class GroupCommit:
                 self._paused = None
             for task in group:
                 task.run()
-        except OSError as exc:
+        except StorageFailure as exc:
             return self._note(exc)
         return None
 
-    def seal(self) -> OSError | None:
+    def seal(self) -> StorageFailure | None:
         """Sync what was carried out and tell of it; returns why that failed, if it did."""
         try:
             self._journal.store.sync()
-        except OSError as exc:
+        except StorageFailure as exc:
             return self._note(exc)
         trouble = self._journal.store.trouble
         if trouble is None:
@@ -159,7 +154,7 @@ class GroupCommit:
         self.on_durable()
         return None
 
-    def _note(self, exc: OSError) -> OSError:
+    def _note(self, exc: StorageFailure) -> StorageFailure:
         self._paused = exc
         if isinstance(exc, IndexDamaged):
             self._failed = exc
@@ -205,11 +200,11 @@ class Writer(GroupCommit):
         return await task.future
 
     def _check_open(self) -> None:
-        if isinstance(self.failed, StorageFailure):
+        if self.failed is not None:
             # Without the frames that raised it before: each time would add some.
             raise self.failed.with_traceback(None)
-        if self.failed is not None or self._closed:
-            raise StorageFailure from self.failed
+        if self._closed:
+            raise StorageFailure("the index of this node is closed")
 
     def close(self) -> None:
         """Finish what was submitted and stop. Blocks until then."""

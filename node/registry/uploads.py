@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
+from cluster.errors import StorageFailure, StorageFull
 from cluster.model import Digest, Dot
 from cluster.ports import Log
 from node.errors import (
-    StorageFailure,
     TooManyUploads,
     UploadBusy,
     UploadRangeInvalid,
@@ -167,7 +167,7 @@ class Uploads:
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
             BodyIncomplete, BodyStalled: nothing was added, the session stays as it was.
             DigestMismatch: the content is not what *digest* says. The session is gone.
-            StorageFull, StorageFailure, OSError: it could not be stored. The session may be gone.
+            StorageFull, StorageFailure: it could not be stored. The session may be gone.
             NotCaughtUp: this node has not joined its cluster. The session stays.
         """
         # What is stamped before by a clock that is wrong would hold up this node's log until the
@@ -220,7 +220,7 @@ class Uploads:
         while True:
             try:
                 dropped = await self.sweep()
-            except (OSError, StorageFailure) as exc:
+            except (StorageFull, StorageFailure) as exc:
                 # The disk may recover; requests meet the same failure and answer it themselves.
                 self._log.warning("expired uploads not dropped", reason=str(exc))
             else:

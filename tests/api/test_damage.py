@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.errors import StorageFailure
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.errors import IndexDamaged
 from node.index.opening import index_path
@@ -249,7 +250,7 @@ async def test_what_the_disk_cannot_read_is_damage_to_a_rebuild(
     """Broken: one bad sector, and the way out is refused by the very fault that asks for it."""
 
     def fail(*_: object) -> None:
-        raise OSError("index storage failed: IO error: While pread: Input/output error")
+        raise StorageFailure("index storage failed: IO error: While pread: Input/output error")
 
     monkeypatch.setattr(RocksStore, "scan", fail)
     assert "Input/output error" in str(find_damage(crashed))

@@ -12,6 +12,7 @@ import pytest
 from cluster.errors import StorageFull
 from cluster.model import Digest
 from node.api import connection, transmission
+from node.api.filesource import SourceFailed
 from node.errors import IndexFull, StorageFailure
 from node.registry.ports import RemoteBlob
 from tests.api.conftest import Registry, image
@@ -80,7 +81,9 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside(
     assert line["request_id"] == answer.headers["X-Request-Id"]
 
 
-@pytest.mark.parametrize("failure", [StorageFailure(), OSError(5, "Input/output error")])
+@pytest.mark.parametrize(
+    "failure", [StorageFailure("/secret/file"), SourceFailed(OSError(5, "/secret/file"))]
+)
 async def test_a_failing_disk_is_a_500_and_never_a_404(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ):

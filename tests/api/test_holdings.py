@@ -2,6 +2,7 @@
 
 import pytest
 
+from cluster.errors import StorageFailure
 from cluster.events import Hold, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Origin
 from node.holdings import Holdings
@@ -42,11 +43,11 @@ async def test_a_disk_that_cannot_tell_changes_nothing(registry: Registry, monke
     digest = await registry.push_blob("lib/app", b"data")
 
     def broken(asked: object) -> None:
-        raise OSError(5, "Input/output error")
+        raise StorageFailure("Input/output error")
 
     monkeypatch.setattr(registry.blobs, "size", broken)
     holdings = Holdings(registry.index.replica, registry.blobs, get_logger("holdings"))
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(StorageFailure, match="Input/output"):
         await holdings.verify()
     await holdings.renew()
     assert list(registry.index.replica.holders(digest)) == ["solo"]
@@ -59,7 +60,7 @@ async def test_an_index_that_cannot_be_read_ends_no_node_that_serves(
     digest = await registry.push_blob("lib/app", b"data")
 
     def broken(*asked: object) -> None:
-        raise OSError(5, "Input/output error")
+        raise StorageFailure("Input/output error")
 
     holdings = Holdings(registry.index.replica, registry.blobs, get_logger("holdings"))
     with monkeypatch.context() as failing:

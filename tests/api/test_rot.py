@@ -15,7 +15,7 @@ from cluster.model import Digest
 from node.api.sendfile import INLINE_MAX_BYTES
 from node.blobs import verified
 from node.blobs.config import BlobStoreConfig
-from node.blobs.errors import BlobDamaged
+from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.filesystem import FilesystemBlobs
 from node.registry.ports import RemoteBlob
 from tests.api.conftest import Registry, StartRegistry
@@ -359,7 +359,7 @@ async def test_a_store_that_stops_does_not_wait_for_what_it_hashes(
     digest = await registry.push_blob("lib/app", content(LARGE))
     os.utime(blob_file(registry.data_dir, digest))
     registry.blobs.verifier.close()
-    with pytest.raises(OSError, match="stopping"):
+    with pytest.raises(DiskFailure, match="stopping"):
         await registry.blobs.doubt(digest)
     assert registry.blobs.size(digest) == LARGE
     assert registry.blobs.health.failing is None

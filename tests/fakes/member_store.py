@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cluster.errors import StorageFailure
 from cluster.model import Rumour
 
 
@@ -10,7 +11,7 @@ class MemoryMembers:
 
     def __init__(self) -> None:
         self.saved: dict[str, Rumour] = {}
-        self.broken: OSError | None = None
+        self.broken: StorageFailure | None = None
 
     def load(self) -> Sequence[Rumour]:
         return list(self.saved.values())

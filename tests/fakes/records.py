@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from cluster.clock import COUNTER_BITS
-from cluster.errors import BelowFloor, CheckpointUnavailable, EventAhead, EventGap, NotCaughtUp
+from cluster.errors import (
+    BelowFloor,
+    CheckpointUnavailable,
+    EventAhead,
+    EventGap,
+    NotCaughtUp,
+    StorageFailure,
+)
 from cluster.events import Add, Hold, decode_body, encode_body, kind_of
 from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
 from cluster.model import (
@@ -66,8 +73,8 @@ class MemoryRecords:
         self.sizes: dict[Digest, int] = {}
         self.disk = asyncio.Event()
         self.disk.set()
-        self.broken: OSError | None = None
-        self.dead: OSError | None = None
+        self.broken: StorageFailure | None = None
+        self.dead: StorageFailure | None = None
         self.clock_limit: int | None = None
         self.applied: list[Event] = []
         self.floors: dict[Origin, int] = {}

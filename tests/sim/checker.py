@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, StorageFailure
 from cluster.gossip.merge import Presence
 from cluster.model import Consistency, Digest
 from node.errors import RegistryError
@@ -343,5 +343,5 @@ async def _read(running, repo, digest, data, done) -> None:
     try:
         same = await read_blob(running, repo, digest) == data
         done.set_result("" if same else "other bytes")
-    except (RegistryError, ClusterError, OSError) as exc:
+    except (RegistryError, ClusterError, StorageFailure) as exc:
         done.set_result(repr(exc))

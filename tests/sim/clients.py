@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from cluster.errors import BlobUnavailable, ClusterError
+from cluster.errors import BlobUnavailable, ClusterError, StorageFailure
 from cluster.model import Consistency, Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
 from node.registry.media_types import OCI_MANIFEST
@@ -153,7 +153,7 @@ class Clients:
                 await work(running, op)
             except (ManifestUnknown, NameUnknown) as exc:
                 outcome, error = "missing", type(exc).__name__
-            except (RegistryError, ClusterError, OSError) as exc:
+            except (RegistryError, ClusterError, StorageFailure) as exc:
                 outcome, error = "failed", f"{type(exc).__name__}: {exc}"[:90]
             finally:
                 running.asked.discard(op)

@@ -7,7 +7,6 @@ left of it can change nothing any more.
 """
 
 import asyncio
-import errno
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +15,10 @@ from typing import Any, TypeVar
 
 from sortedcontainers import SortedDict
 
-from cluster.errors import StorageFull
+from cluster.errors import StorageFailure, StorageFull
 from cluster.model import Digest, Vector
 from node.blobs.memory import MemoryBlobs, MemoryIngest
-from node.errors import IndexFull, StorageFailure
+from node.errors import IndexFull
 from node.index import keys
 from node.index.journal import Journal
 from node.index.memory import MemoryStore
@@ -96,7 +95,7 @@ class Disk:
             noted = IO_ERRORS.get()
             if noted is not None:
                 noted.append("EIO")
-            raise OSError(errno.EIO, "simulated IO error")
+            raise StorageFailure("simulated IO error")
 
 
 class SimStore(MemoryStore):
@@ -134,7 +133,7 @@ class SimStore(MemoryStore):
     def sync(self) -> None:
         self._check_writable()
         if self.disk.sync_fails:
-            raise OSError(errno.EIO, "simulated fsync failure")
+            raise StorageFailure("simulated fsync failure")
         self.disk.unsynced.clear()
 
     def recover(self) -> None:
@@ -147,7 +146,7 @@ class SimStore(MemoryStore):
 
     def _check_writable(self) -> None:
         if self.fenced:
-            raise OSError(errno.EBADF, "this process is dead")
+            raise StorageFailure("this process is dead")
         self.disk.check()
         if self.disk.full:
             raise IndexFull("simulated disk full")
@@ -182,7 +181,7 @@ class SimBlobs(MemoryBlobs):
 
     def _reserve(self, size: int) -> None:
         if self.fenced:
-            raise OSError(errno.EBADF, "this process is dead")
+            raise StorageFailure("this process is dead")
         self.disk.check()
         if self.disk.full:
             raise StorageFull("simulated disk full")
@@ -227,7 +226,7 @@ class SimWriter(GroupCommit):
 
     async def submit(self, change: Callable[[], T]) -> T:
         if self.failed is not None or self._closed:
-            raise StorageFailure from self.failed
+            raise self.failed or StorageFailure("this process is dead")
         task: Task[T] = Task(change, self._loop)
         self._waiting.append(task)
         if not self._busy:
@@ -245,7 +244,7 @@ class SimWriter(GroupCommit):
             self._on_group()
         self._loop.call_later(self._disk.sync_s(), self._finish, group, failure)
 
-    def _finish(self, group: list[Task[Any]], failure: OSError | None) -> None:
+    def _finish(self, group: list[Task[Any]], failure: StorageFailure | None) -> None:
         failure = failure or self.seal()
         if failure is None:
             self._on_sealed()

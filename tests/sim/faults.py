@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, Event, Key, Stamp
-from node.errors import StorageFailure
 from node.index import keys, objects
 from tests.sim.disk import Disk
 from tests.sim.machine import Machine, Running

@@ -15,6 +15,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
+from cluster.errors import StorageFailure
+
 PROCESS: ContextVar["Process | None"] = ContextVar("process", default=None)
 """The simulated process that the running code is part of; None for clients and the network."""
 
@@ -188,7 +190,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         future = self.create_future()
         try:
             future.set_result(func(*args))
-        except OSError as exc:
+        except StorageFailure as exc:
             future.set_exception(exc)
         return future
 

@@ -14,7 +14,7 @@ from typing import Any
 from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
-from cluster.errors import JoinRefused
+from cluster.errors import JoinRefused, StorageFailure
 from cluster.model import Consistency, Dot, Member, NodeId, Region
 from node import assembly
 from node.holdings import Holdings
@@ -163,7 +163,7 @@ class Machine:
             return
         try:
             self.running = running = assemble(self, process)
-        except OSError as exc:
+        except StorageFailure as exc:
             self.stopped_by = f"start: {exc}"
             return
         done = partial(self._ended, running)
@@ -174,7 +174,7 @@ class Machine:
         holdings = running.holdings
         try:
             await holdings.verify()
-        except OSError as exc:
+        except StorageFailure as exc:
             self.stopped_by = f"start: {exc}"
             self.kill()
             return

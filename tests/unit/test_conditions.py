@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from cluster.errors import StorageFailure
 from node import conditions
 from node.admin.health import Readiness
 from node.errors import IndexDamaged, IndexFull, IndexPaused
 
-BROKEN = OSError("index storage failed: Input/output error")
+BROKEN = StorageFailure("index storage failed: Input/output error")
 
 
 def readiness_with(trouble, failed=None, read_failure=None) -> Readiness:

@@ -10,7 +10,7 @@ from cluster.driver.catchup import CatchUp
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.pushing import Pushing
 from cluster.driver.service import Service
-from cluster.errors import NotCaughtUp
+from cluster.errors import NotCaughtUp, StorageFailure
 from cluster.gossip import floor
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.membership.detector import Detector
@@ -79,7 +79,7 @@ _catch_up = CatchUp.catch_up
 async def _catch_up_quietly(self: CatchUp, patience_s: float = 0.0) -> None:
     try:
         await _catch_up(self, patience_s)
-    except (NotCaughtUp, OSError):
+    except (NotCaughtUp, StorageFailure):
         return
 
 

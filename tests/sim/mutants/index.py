@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from cluster.errors import EventGap
+from cluster.errors import EventGap, StorageFailure
 from cluster.events import Remove, Write, decode_event, encode_event
 from cluster.gossip import merge
 from cluster.model import CheckpointHead, Digest, Key
@@ -97,7 +97,7 @@ def _write_tag_blindly(txn: Transaction, repository: str, tag: str, value: Any) 
 def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
     try:
         return self._store.get(family, key)
-    except OSError:
+    except StorageFailure:
         return None
 
 

@@ -13,7 +13,7 @@ from cluster.errors import BlobUnknown, StorageFull
 from cluster.model import Digest
 from node.blobs import publish
 from node.blobs.config import BlobStoreConfig
-from node.blobs.errors import BlobDamaged
+from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.filesystem import FilesystemBlobs
 from node.durable import sync_directory
 
@@ -184,19 +184,19 @@ class TestInputOutputErrors:
         with monkeypatch.context() as patch:
             patch.setattr(os, "stat", fail(number))
             patch.setattr(os, "open", fail(number))
-            with pytest.raises(OSError, match=os.strerror(number)) as from_size:
+            with pytest.raises(DiskFailure, match=os.strerror(number)) as from_size:
                 blobs.size(DIGEST)
-            with pytest.raises(OSError, match=os.strerror(number)) as from_open:
+            with pytest.raises(DiskFailure, match=os.strerror(number)) as from_open:
                 async with blobs.open(DIGEST):
                     raise AssertionError("opened")
-        assert from_size.value.errno == from_open.value.errno == number
+        assert from_size.value.error.errno == from_open.value.error.errno == number
 
     async def test_reads_pass_them_on(self, blobs, monkeypatch):
         await blobs.put(DIGEST, DATA)
         async with blobs.open(DIGEST) as reader:
             with monkeypatch.context() as patch:
                 patch.setattr(os, "preadv", fail(errno.EIO))
-                with pytest.raises(OSError, match="Input/output"):
+                with pytest.raises(DiskFailure, match="Input/output"):
                     await reader.read(0, 10)
 
     async def test_uncached_reads_are_done_in_a_thread(self, blobs, monkeypatch):
@@ -209,7 +209,7 @@ class TestInputOutputErrors:
     @pytest.mark.parametrize("call", ["pwrite", "fsync", "rename"])
     @pytest.mark.parametrize(
         ("number", "expected"),
-        [(errno.EIO, OSError), (errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull)],
+        [(errno.EIO, DiskFailure), (errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull)],
     )
     async def test_put_and_commit_fail_clean(
         self, blobs, monkeypatch, staged, call, number, expected
@@ -256,14 +256,14 @@ class TestInputOutputErrors:
             sync(fd)
 
         monkeypatch.setattr(os, "fsync", only_files)
-        with pytest.raises(OSError, match="Input/output"):
+        with pytest.raises(DiskFailure, match="Input/output"):
             await blobs.put(DIGEST, DATA)
         assert blobs.size(DIGEST) is None
         assert staged() == []
         monkeypatch.setattr(os, "fsync", sync)
         await blobs.put(DIGEST, DATA)
         monkeypatch.setattr(os, "fsync", only_files)
-        with pytest.raises(OSError, match="Input/output"):
+        with pytest.raises(DiskFailure, match="Input/output"):
             await blobs.put(DIGEST, DATA)
         assert blobs.size(DIGEST) == len(DATA), "the older copy was acknowledged: it must stay"
 
@@ -436,7 +436,7 @@ class TestPublishing:
             sync_directory(directory)
 
         monkeypatch.setattr(publish, "sync_directory", sync)
-        with pytest.raises(OSError, match="the disk failed") if fails else nullcontext():
+        with pytest.raises(DiskFailure, match="the disk failed") if fails else nullcontext():
             await blobs.put(digest, b"data")
         assert seen == [None]
         assert blobs.size(digest) == (None if fails else 4)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from cluster.errors import JoinRefused, NotCaughtUp, NotDurable
+from cluster.errors import JoinRefused, NotCaughtUp, NotDurable, StorageFailure
 from cluster.model import Member, NodeId, Region
 from tests.fakes.fleet import Engine, fleet
 
@@ -320,7 +320,7 @@ async def test_a_failing_disk_ends_the_link_and_not_the_engine():
     """P9: the local disk fails while a peer's events arrive; nothing is taken as known."""
     async with fleet() as ships:
         a, b, c = await ships.trio()
-        b.records.broken = OSError(5, "Input/output error")
+        b.records.broken = StorageFailure("Input/output error")
         dot = a.records.write("x")
         with pytest.raises(NotCaughtUp):
             await b.cluster.catch_up()
@@ -337,8 +337,8 @@ async def test_a_dead_disk_is_no_absence_even_without_peers():
         await ships.kill(a)
         await ships.kill(c)
         await b.cluster.catch_up()
-        b.records.dead = OSError(28, "No space left on device")
-        with pytest.raises(OSError, match="No space"):
+        b.records.dead = StorageFailure("No space left on device")
+        with pytest.raises(StorageFailure, match="No space"):
             await b.cluster.catch_up()
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from cluster.errors import ClockOff, NotCaughtUp
+from cluster.errors import ClockOff, NotCaughtUp, StorageFailure
 from cluster.model import Dot, Greeting, Member, NodeId, Region, Status
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
@@ -95,7 +95,7 @@ async def test_a_reader_whose_full_disk_ends_its_links_does_not_count_as_alone()
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         await until_all_lease(ships, a, b, c)
-        c.records.broken = OSError("no room")
+        c.records.broken = StorageFailure("no room")
         await a.cluster.wait_durable(a.records.write("new"))
         with pytest.raises(NotCaughtUp):
             await c.cluster.ensure_current()
@@ -114,7 +114,7 @@ async def test_a_peer_that_is_gone_does_not_hinder_a_reader_for_ever():
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         await until_all_lease(ships, a, b, c)
-        c.records.broken = OSError("no room")
+        c.records.broken = StorageFailure("no room")
         await a.cluster.wait_durable(a.records.write("new"))
         with pytest.raises(NotCaughtUp):
             await c.cluster.ensure_current()

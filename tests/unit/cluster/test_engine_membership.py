@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from errno import ENOSPC
 
 import pytest
 
@@ -12,6 +11,7 @@ from cluster.errors import (
     MemberUnknown,
     NotDurable,
     NotEnoughNodes,
+    StorageFailure,
     WrongCluster,
 )
 from cluster.model import (
@@ -192,7 +192,7 @@ async def test_nobody_waits_for_events_of_a_member_that_left():
     """
     async with fleet() as ships:
         a, b, c = await ships.trio(leave_timeout_s=0.5, **FAST_DETECTOR)
-        b.records.broken = OSError(ENOSPC, "no room")
+        b.records.broken = StorageFailure("no room")
         c.records.write("x")
         await ships.until(lambda: "c" in b.cluster._links.hindered())
         # Somebody does not answer, so it goes on answering greetings for a while.
@@ -318,7 +318,7 @@ async def test_a_member_that_was_dead_before_the_restart_gets_one_attempt():
 async def test_a_disk_that_refuses_members_stops_nothing():
     async with fleet() as ships:
         a, b, c = await ships.trio(**FAST_DETECTOR)
-        a.known.broken = OSError("no space left")
+        a.known.broken = StorageFailure("no space left")
         await ships.kill(c)
         await until_status(ships, "c", Status.DEAD, a, b)
         await ships.until(lambda: bool(a.log.named("members not saved")))

@@ -23,6 +23,7 @@ from cluster.errors import (
     PeerError,
     PeerRefused,
     PeerUnreachable,
+    StorageFailure,
     StorageFull,
     WrongCluster,
 )
@@ -237,7 +238,8 @@ async def test_domain_errors_arrive_as_themselves(error: ClusterError):
 
 
 @pytest.mark.parametrize(
-    ("error", "logged"), [(OSError(5, "Input/output error"), 0), (KeyError("bug"), 1)]
+    ("error", "logged"),
+    [(StorageFailure("Input/output error"), 0), (TimeoutError(), 1), (KeyError("bug"), 1)],
 )
 async def test_failures_inside_the_peer_are_refusals(error: Exception, logged: int):
     """P9: an IO error over there is not 'unknown' here; a bug there ends one call only."""
@@ -290,7 +292,7 @@ def test_an_error_travels_as_its_nearest_ancestor():
         pass
 
     assert to_wire(Special()) is WIRE[StorageFull]
-    assert to_wire(PermissionError()) is WIRE[OSError]
+    assert to_wire(PermissionError()) is None, "the disk's are StorageFailure"
     assert to_wire(KeyError()) is None
 
 

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from cluster.errors import PeerRefused, PeerUnreachable
+from cluster.errors import PeerRefused, PeerUnreachable, StorageFailure
 from cluster.model import Dot, Event, Key, NodeId, Vector
 from cluster.rpc.channel import RpcConfig
 from cluster.rpc.client import GrpcPeer, GrpcTransport
@@ -90,7 +90,7 @@ async def test_a_failed_push_does_not_fail_the_next_one():
     service = Service()
     async with connected(service) as (peer, _):
         await peer.push(EVENTS)
-        service.error = OSError(5, "Input/output error")
+        service.error = StorageFailure("Input/output error")
         with pytest.raises(PeerRefused):
             await peer.push(EVENTS)
         service.error = None

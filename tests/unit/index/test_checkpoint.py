@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.errors import CheckpointUnavailable, NotCaughtUp
+from cluster.errors import CheckpointUnavailable, NotCaughtUp, StorageFailure
 from cluster.gossip.antientropy import in_causal_order
 from cluster.model import (
     CheckpointPart,
@@ -281,7 +281,7 @@ class DyingStore(MemoryStore):
 
     def _step(self) -> None:
         if self.left == 0:
-            raise OSError(5, "power cut")
+            raise StorageFailure("power cut")
         self.left -= 1
 
     def write(self, batch: Sequence[Change]) -> None:
@@ -313,7 +313,7 @@ async def test_a_crash_at_any_step_leaves_all_or_a_node_that_begins_again(
         try:
             await restore(one, other)
             finished = True
-        except OSError:
+        except StorageFailure:
             pass
         store.left = -1
         other.writer.close()

@@ -375,12 +375,12 @@ class FailingStore(MemoryStore):
 
     def sync(self) -> None:
         if self.failing:
-            raise OSError(5, "Input/output error")
+            raise StorageFailure("Input/output error")
         super().sync()
 
     def get(self, family: str, key: bytes) -> bytes | None:
         if self.failing:
-            raise OSError(5, "Input/output error")
+            raise StorageFailure("Input/output error")
         return super().get(family, key)
 
 

@@ -1,5 +1,6 @@
 """RocksDB behind the port, where other threads meet a recovery."""
 
+import errno
 import os
 import resource
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from cluster.errors import StorageFailure
 from node.errors import IndexFull, IndexPaused
 from node.index.rocks import RocksStore
 from node.index.store import FAMILIES, Mutation
@@ -58,7 +60,7 @@ class BrokenDisk:
 def store_after_a_failed_write(path, monkeypatch, error: str) -> RocksStore:
     store = RocksStore(path)
     monkeypatch.setattr(store, "_db", BrokenDisk(error))
-    with pytest.raises(OSError, match=r"room|full|failed"):
+    with pytest.raises(StorageFailure, match=r"room|full|failed"):
         store.write([Mutation("uploads", b"a\0", b"")])
     return store
 
@@ -95,7 +97,7 @@ def test_a_scan_that_failed_does_not_keep_the_database_open(tmp_path, monkeypatc
     store.write([Mutation("uploads", b"a\0", b"")])
     rows = store.scan("uploads", b"", b"b")
     next(rows)
-    with pytest.raises(OSError, match="cannot be read") as kept:
+    with pytest.raises(StorageFailure, match="cannot be read") as kept:
         rows.throw(Exception("a file cannot be read"))
     store.recover()
     assert kept.tb is not None
@@ -105,7 +107,7 @@ def test_a_scan_that_failed_does_not_keep_the_database_open(tmp_path, monkeypatc
 def test_a_sync_after_a_write_that_failed_otherwise_is_a_failure(tmp_path, monkeypatch):
     """Broken: a broken disk is taken for a full one, and what it lost is given out again."""
     store = store_after_a_failed_write(tmp_path / "index", monkeypatch, "Input/output error")
-    with pytest.raises(OSError, match="failed") as raised:
+    with pytest.raises(StorageFailure, match="failed") as raised:
         store.sync()
     assert not isinstance(raised.value, IndexFull)
     monkeypatch.undo()
@@ -160,9 +162,9 @@ def test_a_lack_of_descriptors_is_survived_like_a_full_disk(tmp_path, monkeypatc
 def test_a_second_attempt_waits(tmp_path, monkeypatch):
     """Broken: under load a disk that fails is closed and opened a hundred times a second."""
     store = RocksStore(tmp_path / "index")
-    store._failure = OSError("index storage failed")
+    store._failure = StorageFailure("index storage failed")
     store.recover()
-    store._failure = OSError("index storage failed")
+    store._failure = StorageFailure("index storage failed")
     with pytest.raises(IndexPaused):
         store.recover()
     store._failure = IndexFull()
@@ -182,7 +184,7 @@ def test_a_read_that_failed_is_told_for_a_while(tmp_path, monkeypatch):
     store = RocksStore(tmp_path / "index")
     rows = dict(store._families)
     monkeypatch.setitem(store._families, "tags", Unreadable())
-    with pytest.raises(OSError, match="Input/output error"):
+    with pytest.raises(StorageFailure, match="Input/output error"):
         store.get("tags", b"a\0")
     assert store.read_failure is not None
     assert store.trouble is None, "writing goes on"
@@ -212,4 +214,24 @@ def test_a_family_of_a_later_version_does_not_keep_an_index_closed(tmp_path, mon
     monkeypatch.setattr("node.index.rocks.FAMILIES", (*FAMILIES, "signatures"))
     store = RocksStore(path)
     assert store.get("signatures", b"a\0") == b"kept"
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.EIO, StorageFailure), (errno.ENOSPC, IndexFull)]
+)
+def test_what_the_system_says_of_other_files_of_the_index_means_the_same(
+    tmp_path, monkeypatch, number, kind
+):
+    """Broken: the mark cannot be written, and the writer takes that for a fault of the change."""
+    store = RocksStore(tmp_path / "index")
+
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(store._mark, "synced", fail)
+        with pytest.raises(StorageFailure) as raised:
+            store.sync()
+    assert type(raised.value) is kind
     store.close()
