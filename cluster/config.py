@@ -252,7 +252,7 @@ class ClusterConfig:
     repair_interval_s: float = 600.0
     """Time between walks over the blobs held here, in search of those with too few copies; one
     more follows when a member has come. Lower repairs sooner what failed before; each reads the
-    holder rows of the whole cluster."""
+    holder rows of all blobs that are here."""
 
     repair_pause_s: float = 10.0
     """Time from the coming of a member to such a walk. Lower makes its copies sooner; a link that

@@ -234,6 +234,14 @@ class CheckpointPiece(NamedTuple):
     part: CheckpointPart
 
 
+class Held(NamedTuple):
+    """A blob that a node says it holds; size in bytes. Without *stands* it counts for nobody."""
+
+    digest: Digest
+    size: int
+    stands: bool
+
+
 class Summed(NamedTuple):
     """The sums over a replica's shared rows (`gossip.comparison`), and the events they come of."""
 

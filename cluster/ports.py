@@ -14,6 +14,7 @@ from cluster.model import (
     Digest,
     Dot,
     Event,
+    Held,
     NodeId,
     Origin,
     Rumour,
@@ -254,14 +255,12 @@ class RecordReplica(Protocol):
         """
         ...
 
-    def held_after(
-        self, after: Digest | None, looked_at_max: int
-    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
+    def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         """
-        Blobs that this node said it holds, with their sizes in bytes, by digest.
+        The next blobs behind *after* that this node says it holds, by digest; none at the end.
 
-        Those of the next *looked_at_max* holder rows behind the blob *after*, whoever made them,
-        the last blob's rows all included; and the blob to go on after, None at the end.
+        Raises:
+            NotCaughtUp: this replica is restoring itself.
         """
         ...
 

@@ -1,16 +1,17 @@
 """What this node says it holds, held against what it has."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from cluster.errors import NotCaughtUp, StorageFailure
+from cluster.model import Held
 from cluster.ports import BlobReplica, Log
-from node.index.replica import Held, IndexReplica
+from node.index.replica import IndexReplica
 
 _INTERVAL_S: Final = 600.0
-_PAUSE_EVERY: Final = 256
-"""Files looked for between two turns of the event loop: about a millisecond."""
+_ROWS: Final = 256
+"""Blobs looked at between two turns of the event loop: some milliseconds."""
 
 
 class Holdings:
@@ -46,26 +47,26 @@ class Holdings:
         # While the index is being replaced by a checkpoint, the rows are half there.
         self._unverified = self._replica.restoring
         if not self._unverified:
-            await self._check(self._replica.held_here())
+            await self._check(lambda held: True)
 
     async def renew(self) -> None:
         """The same for rows that came back from peers. A failing disk changes nothing."""
         await self._quietly(self._check_returned())
 
     async def _check_returned(self) -> None:
-        rows = self._replica.held_here()
-        await self._check([held for held in rows if self._unverified or not held.stands])
+        await self._check(lambda held: self._unverified or not held.stands)
 
-    async def _check(self, rows: Sequence[Held]) -> None:
-        gone = 0
-        for number, held in enumerate(rows):
-            if self._blobs.size(held.digest) != held.size:
-                await self._replica.release(held.digest)
-                gone += 1
-            elif not held.stands:
-                await self._replica.hold(held.digest, held.size)
-            if number % _PAUSE_EVERY == 0:
-                await asyncio.sleep(0)
+    async def _check(self, wanted: Callable[[Held], bool]) -> None:
+        gone, after = 0, None
+        while page := self._replica.held_here(after, _ROWS):
+            after = page[-1].digest
+            for held in filter(wanted, page):
+                if self._blobs.size(held.digest) != held.size:
+                    await self._replica.release(held.digest)
+                    gone += 1
+                elif not held.stands:
+                    await self._replica.hold(held.digest, held.size)
+            await asyncio.sleep(0)
         if gone:
             self._log.warning("blobs missing on disk: holder rows taken back", count=gone)
 

@@ -13,7 +13,7 @@ from cluster.replication.durability import Durability
 from cluster.waiting.groups import task_group
 
 _ROWS: Final = 128
-"""Holder rows looked at between two turns of the event loop: some milliseconds."""
+"""Blobs looked at between two turns of the event loop: some milliseconds."""
 
 _PAUSE_S: Final = 0.02
 """The rest in between."""
@@ -64,15 +64,16 @@ class Repairing:
         repaired, failures = self._env.counters.copies_repaired, 0
         after: Digest | None = None
         while failures < _FAILURES_MAX and self._seen:
-            held, after = self._env.records.held_after(after, _ROWS)
-            short = [each for each in held if self._durability.is_short(each[0])]
+            held = self._env.records.held_here(after, _ROWS)
+            if not held:
+                break
+            after = held[-1].digest
+            short = [blob for blob in held if self._durability.is_short(blob.digest)]
             for start in range(0, len(short), _AT_ONCE):
                 few = short[start : start + _AT_ONCE]
                 async with task_group() as group:
-                    tried = [group.create_task(self._repair(*each)) for each in few]
+                    tried = [group.create_task(self._repair(b.digest, b.size)) for b in few]
                 failures += sum(not task.result() for task in tried)
-            if after is None:
-                break
             await asyncio.sleep(_PAUSE_S)
         made = self._env.counters.copies_repaired - repaired
         if made or failures:

@@ -50,6 +50,7 @@ class IndexCheck:
                 "referrers",
                 "referrer_types",
                 "repositories",
+                "own",
             )
         }
         self._trimmed = False
@@ -65,6 +66,7 @@ class IndexCheck:
             return
         removed = self._check_logs()
         self._check_blobs()
+        self._check_holders()
         self._check_manifests(removed)
         self._check_tags(removed)
         RegisterCheck(self._store, self._report, self._advance).run()
@@ -75,12 +77,7 @@ class IndexCheck:
 
     def held_by(self, node: str) -> dict[Digest, int]:
         """The blobs that *node* says it holds, with their sizes in bytes."""
-        held: dict[Digest, int] = {}
-        for key, row in self._rows("holders", HolderRow):
-            digest, holder = keys.split(key)
-            if holder == node and row.held:
-                held[Digest(digest)] = row.size
-        return held
+        return {digest: row.size for digest, row in self._said_by(node)}
 
     def uploads(self) -> dict[str, int]:
         """The open uploads, and the bytes that each has."""
@@ -140,6 +137,10 @@ class IndexCheck:
                 self._report.problem(where, "has no holder")
             self._derived["linked"][keys.join(digest, repository)] = b""
             self._count(repository, blobs=1)
+
+    def _check_holders(self) -> None:
+        for digest, row in self._said_by(self._node):
+            self._derived["own"][keys.join(digest)] = rows.encode(row)
 
     def _check_manifests(self, removed: Removed) -> None:
         with_bytes = {key for key, _ in self._store.scan("manifest_bytes", b"", _END)}
@@ -266,6 +267,13 @@ class IndexCheck:
                 yield key, rows.decode(row_type, value)
             except msgspec.MsgspecError as exc:
                 self._report.problem(f"{family} {key!r}", f"does not decode: {exc}")
+
+    def _said_by(self, node: str) -> Iterator[tuple[Digest, HolderRow]]:
+        """The blobs that *node* says it holds, and what it says of each."""
+        for key, row in self._rows("holders", HolderRow):
+            digest, holder = keys.split(key)
+            if holder == node and row.held:
+                yield Digest(digest), row
 
     def _latest(self, family: str, key: bytes) -> str | None:
         row = self._store.get(family, key)

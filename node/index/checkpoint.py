@@ -115,7 +115,8 @@ class Restore:
         journal.mark_durable()
         self._have: Vector = dict(journal.durable)
         journal.restoring = True
-        journal.store.write([RangeDeletion(family, b"", END) for family in (*_SENT, "merkle")])
+        given_up = (*_SENT, "own", "merkle")
+        journal.store.write([RangeDeletion(family, b"", END) for family in given_up])
 
     def load(self, part: CheckpointPart) -> None:
         """
@@ -129,23 +130,27 @@ class Restore:
             found = _ROWS.decode(part.data)
         except msgspec.MsgspecError as exc:
             raise CheckpointUnavailable(f"a part cannot be read: {exc}") from exc
-        for family, key, value in found:
+        for family, _, _ in found:
             if family not in _SENT:
                 raise CheckpointUnavailable(f"it has rows of {family[:40]!r}")
-            if family == "holders":
-                self._count_held(key, value)
         self._sums, _ = self._sums.after(RowChange(f, key, None, value) for f, key, value in found)
-        self._journal.store.write([Mutation(*row) for row in found])
+        batch = [Mutation(*row) for row in found]
+        for family, key, value in found:
+            if family == "holders":
+                batch += self._own(key, value)
+        self._journal.store.write(batch)
 
     def _check_nothing_lost(self) -> None:
         # The part that met a full disk is not there, though the sums here have counted it.
         if self._journal.recoveries != self._recoveries:
             raise CheckpointUnavailable("the disk was full meanwhile, and a part of it is gone")
 
-    def _count_held(self, key: bytes, value: bytes) -> None:
-        if keys.split(key)[1] == self._journal.origin.node:
-            row = rows.decode(HolderRow, value)
-            self._totals = self._totals.plus(TotalsRow(0, int(row.held), row.size))
+    def _own(self, key: bytes, value: bytes) -> Iterator[Mutation]:
+        """What follows from a holder row, if it is one of this node; counts it, too."""
+        digest, node = keys.split(key)
+        if node == self._journal.origin.node and (row := rows.decode(HolderRow, value)).held:
+            self._totals = self._totals.plus(TotalsRow(0, 1, row.size))
+            yield Mutation("own", keys.join(digest), value)
 
     def finish(self) -> None:
         """

@@ -23,6 +23,7 @@ cannot, by their grammar.
     repositories     repo 0                                 RepositoryRow: what is in it
     settings         type 0 name 0                          Register, value = JSON object
     holders          digest 0 node 0                        HolderRow
+    own              digest 0                               those of this node that hold
     log              node 0 epoch(8) seq(8)                 the event, as it came
     vector           node 0 epoch(8)                        seq(8): last applied, gap-free
     floor            node 0 epoch(8)                        seq(8): gone up to here from the log

@@ -6,6 +6,7 @@ another thread by a factor of twenty.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from cluster.gossip.merge import Presence, Register
@@ -134,23 +135,23 @@ class Queries(RegisterQueries):
         row = self._get("manifests", keys.join(repository, digest))
         return row is not None and rows.decode(Presence, row).present
 
-    def held_by(self, node: str) -> Iterator[tuple[Digest, HolderRow]]:
-        """The blobs that *node* says it holds, and what it says of each."""
-        for key, row in self._scan("holders", b"", END):
-            digest, holder = keys.split(key)
-            holding = rows.decode(HolderRow, row) if holder == node else None
-            if holding is not None and holding.held:
-                yield Digest(digest), holding
-
-    def holding(self, node: str, digest: Digest) -> HolderRow | None:
-        """What *node* last said of a blob."""
-        row = self._get("holders", keys.join(digest, node))
+    def own(self, digest: Digest) -> HolderRow | None:
+        """What this node says of a blob that it holds; None when it does not say so."""
+        row = self._get("own", keys.join(digest))
         return None if row is None else rows.decode(HolderRow, row)
 
-    def held_after(
+    def own_after(self, after: Digest | None, limit: int) -> list[tuple[Digest, HolderRow]]:
+        """The next blobs behind *after* that this node says it holds, *limit* at most."""
+        start = b"" if after is None else keys.after(keys.join(after))
+        return [
+            (Digest(keys.split(key)[0]), rows.decode(HolderRow, row))
+            for key, row in islice(self._scan("own", start, END), limit)
+        ]
+
+    def held_by_after(
         self, node: str, after: Digest | None, looked_at_max: int
     ) -> tuple[list[tuple[Digest, int]], Digest | None]:
-        """See `RecordReplica.held_after`."""
+        """See `node.stakes.Rows`."""
         start = b"" if after is None else keys.after(keys.join(after))
         found: list[tuple[Digest, int]] = []
         last: str | None = None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from cluster.errors import (
     ClockAhead,
@@ -12,7 +12,6 @@ from cluster.errors import (
     EventAhead,
     EventGap,
     EventUndecodable,
-    NotCaughtUp,
     StorageFailure,
 )
 from cluster.events import builds_on, decode_body
@@ -22,6 +21,7 @@ from cluster.model import (
     Digest,
     Dot,
     Event,
+    Held,
     NodeId,
     Origin,
     Stamp,
@@ -49,14 +49,6 @@ _CHECK_PAUSE_S: Final = 0.01
 """The rest in between, so that a check takes a tenth of the loop's time."""
 
 QuarantineAlarm = Callable[[Event, str], None]
-
-
-class Held(NamedTuple):
-    """One holder row of this node; size in bytes. Without *stands* it counts for nobody."""
-
-    digest: Digest
-    size: int
-    stands: bool
 
 
 class IndexReplica:
@@ -192,25 +184,23 @@ class IndexReplica:
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return self._queries.holders(digest)
 
-    def held_after(
-        self, after: Digest | None, looked_at_max: int
-    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
-        if self._journal.restoring:
-            return (), None
-        return self._queries.held_after(self._journal.origin.node, after, looked_at_max)
+    def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
+        self._journal.check_serving()
+        stands = self._journal.stands
+        return [
+            Held(digest, row.size, stands(row.epoch, row.seq))
+            for digest, row in self._queries.own_after(after, limit)
+        ]
 
     def held_by_after(
         self, node: NodeId, after: Digest | None, looked_at_max: int
     ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
         """
-        As `held_after`, of the blobs that *node* said it holds.
-
-        Raises:
-            NotCaughtUp: the index is being replaced: it does not say who holds what.
+        See `node.stakes.Rows`: those of the next *looked_at_max* holder rows, whoever made them,
+        the last blob's rows all included.
         """
-        if self._journal.restoring:
-            raise NotCaughtUp("the index of this node is being taken over from another one")
-        return self._queries.held_after(node, after, looked_at_max)
+        self._journal.check_serving()
+        return self._queries.held_by_after(node, after, looked_at_max)
 
     async def hold(self, digest: Digest, size: int) -> None:
         def change() -> None:
@@ -231,17 +221,10 @@ class IndexReplica:
             self._quarantined = sum(1 for _ in islice(found, _QUARANTINED_MAX))
         return self._quarantined
 
-    def held_here(self) -> Sequence[Held]:
-        """The blobs that the index says this node holds."""
-        return [
-            Held(digest, row.size, self._journal.stands(row.epoch, row.seq))
-            for digest, row in self._queries.held_by(self._journal.origin.node)
-        ]
-
     def held_size(self, digest: Digest) -> int | None:
         """The size of a blob that this node says it holds; None when it does not say so."""
-        row = self._queries.holding(self._journal.origin.node, digest)
-        return row.size if row is not None and row.held else None
+        row = self._queries.own(digest)
+        return None if row is None else row.size
 
     async def release(self, digest: Digest) -> None:
         """Record, durably, that this node does not hold the blob."""

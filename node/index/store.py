@@ -26,6 +26,7 @@ FAMILIES: Final = (
     "repositories",
     "settings",
     "holders",
+    "own",
     "log",
     "vector",
     "floor",
@@ -36,7 +37,7 @@ FAMILIES: Final = (
 """Every column family, by what it holds (`node.index.keys` draws the keys)."""
 
 LOCAL_FAMILIES: Final = frozenset(
-    {"meta", "log", "vector", "floor", "merkle", "quarantine", "uploads"}
+    {"meta", "own", "log", "vector", "floor", "merkle", "quarantine", "uploads"}
 )
 """What may differ between two nodes that have applied the same events. Every other family is the
 same on both, byte for byte: those are summed up, compared and sent in checkpoints."""

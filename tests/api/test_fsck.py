@@ -169,6 +169,8 @@ GHOST = keys.join("lib/app", Digest.of(b"ghost"))
         (add_a_row("tagged", GHOST + b"v9\0"), "does not agree"),
         (add_a_row("manifest_bytes", GHOST, b"{}"), "belong to no manifest"),
         (lose_a_row("holders"), "has no holder"),
+        (lose_a_row("own"), "does not agree"),
+        (add_a_row("own", keys.join(f"sha256:{'0' * 64}")), "does not agree"),
         (lose_a_row("log"), "follows a gap"),
         (garble_a_row("log"), "does not decode"),
         (lose_a_row("vector"), "marked as applied"),

@@ -81,11 +81,11 @@ async def test_rows_that_came_back_from_peers_are_looked_after(registry: Registr
     body = Hold(held=True, size=len(b"brought over"))
     lost = Event(Dot(*origin, 1), 1, kind_of(body), Key("holder", "", digest), encode_body(body))
     await index.replica.apply([lost])
-    stands = {held.digest: held.stands for held in index.replica.held_here()}
+    stands = {held.digest: held.stands for held in index.replica.held_here(None, 100)}
     assert stands == {before: True, digest: False}
     await Holdings(index.replica, registry.blobs, get_logger("holdings")).renew()
-    assert all(held.stands for held in index.replica.held_here())
-    assert (digest in {held.digest for held in index.replica.held_here()}) == is_here
+    assert all(held.stands for held in index.replica.held_here(None, 100))
+    assert (digest in {held.digest for held in index.replica.held_here(None, 100)}) == is_here
 
 
 async def test_rows_that_are_being_replaced_are_checked_afterwards(registry: Registry):
@@ -97,6 +97,6 @@ async def test_rows_that_are_being_replaced_are_checked_afterwards(registry: Reg
     holdings = Holdings(registry.index.replica, registry.blobs, get_logger("holdings"))
     await holdings.verify()
     registry.index.journal.restoring = False
-    assert {held.digest for held in registry.index.replica.held_here()} == {lost}
+    assert {held.digest for held in registry.index.replica.held_here(None, 100)} == {lost}
     await holdings.renew()
-    assert not registry.index.replica.held_here()
+    assert not registry.index.replica.held_here(None, 100)

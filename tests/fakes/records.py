@@ -21,6 +21,7 @@ from cluster.model import (
     Digest,
     Dot,
     Event,
+    Held,
     Key,
     Kind,
     NodeId,
@@ -187,19 +188,14 @@ class MemoryRecords:
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return dict(self.holding.get(digest, {}))
 
-    def held_after(
-        self, after: Digest | None, looked_at_max: int
-    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
-        mine = NodeId(self._origin.node)
-        rest = sorted(digest for digest in self.holding if after is None or digest > after)
-        page, looked_at = list[tuple[Digest, int]](), 0
-        for number, digest in enumerate(rest):
-            if looked_at >= looked_at_max:
-                return page, rest[number - 1]
-            looked_at += len(self.holding[digest])
-            if mine in self.holding[digest]:
-                page.append((digest, self.sizes[digest]))
-        return page, None
+    def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
+        self._check_serving()
+        me, epoch = NodeId(self._origin.node), self._origin.epoch
+        return [
+            Held(digest, self.sizes[digest], claims.stands(nodes[me], epoch, self._began))
+            for digest, nodes in sorted(self.holding.items())
+            if me in nodes and (after is None or digest > after)
+        ][:limit]
 
     async def hold(self, digest: Digest, size: int) -> None:
         if self.broken is not None:

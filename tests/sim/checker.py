@@ -11,8 +11,9 @@ from node.errors import RegistryError
 from node.index import keys, rows
 from node.index.memory import MemoryStore
 from node.index.merkle import Sums
-from node.index.rows import HistoryRow
-from node.index.store import FAMILIES
+from node.index.opening import owner
+from node.index.rows import HistoryRow, HolderRow
+from node.index.store import END, FAMILIES
 from tests.sim.bounds import left_over
 from tests.sim.clients import read_blob
 from tests.sim.disk import Disk
@@ -25,7 +26,7 @@ from tests.sim.reads import reads
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-OWN_FAMILIES = frozenset({"meta", "log", "floor", "uploads"})
+OWN_FAMILIES = frozenset({"meta", "own", "log", "floor", "uploads"})
 """What a node keeps for itself; everything else is the same everywhere."""
 
 TASKS_PER_LINK = 16
@@ -57,6 +58,7 @@ async def check(world: "World") -> list[str]:
     found += _final_tags(world)
     found += _final_referrers(world)
     found += _sums(world)
+    found += _own_rows(world)
     found += world.slow
     found += await _contents(world)
     await world.until(lambda: not any(_bounds(world)), QUIET_S)
@@ -291,6 +293,20 @@ def _sums(world: "World") -> Iterable[str]:
         store._families = machine.disk.families
         if machine.ready and Sums.load(store) != Sums.recompute(store):
             yield f"sums: those kept at {machine.address} are not those of its rows"
+
+
+def _own_rows(world: "World") -> Iterable[str]:
+    """What each node keeps for itself of its blobs is what it has told everybody."""
+    for machine in world.machines:
+        store = MemoryStore()
+        store._families = machine.disk.families
+        told = {}
+        for key, row in store.scan("holders", b"", END):
+            digest, node = keys.split(key)
+            if node == owner(store) and rows.decode(HolderRow, row).held:
+                told[keys.join(digest)] = row
+        if machine.ready and dict(store.scan("own", b"", END)) != told:
+            yield f"own rows: those at {machine.address} are not those that it told"
 
 
 def _bounds(world: "World") -> Iterable[str]:

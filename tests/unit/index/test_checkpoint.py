@@ -28,7 +28,7 @@ from node.index.merkle import Sums
 from node.index.opening import Index
 from node.index.store import Change
 from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_metadata import CONFIG, FullStore, manifest, push
+from tests.unit.index.test_metadata import CONFIG, LAYER, FullStore, manifest, push
 from tests.unit.index.test_replica import rows_of
 
 MAX = 1 << 30
@@ -94,6 +94,23 @@ async def test_an_empty_node_takes_over_everything(open_node: OpenIndex):
     assert other.journal.totals.manifests == one.journal.totals.manifests
     assert other.journal.totals.blobs == 0, "the blobs are on the other one"
     assert other.replica.vector() == one.replica.vector()
+
+
+async def test_what_a_node_holds_itself_is_taken_over_with_its_rows(open_node: OpenIndex):
+    """Broken: a node that took over an index knows no more which blobs it holds, or others' too."""
+    one, other = open_node("a"), open_node("b")
+    await other.replica.hold(LAYER, 5)
+    await other.replica.hold(CONFIG, 6)
+    await replicate(other, one)
+    await one.replica.hold(Digest.of(b"one's"), 7)
+    await other.replica.release(LAYER)
+    await replicate(other, one)
+    await other.replica.hold(LAYER, 5)
+    before = other.replica.held_here(None, 100)
+    await restore(one, other)
+    assert other.replica.held_here(None, 100) == before
+    assert {held.digest for held in before} == {LAYER, CONFIG}
+    assert other.journal.totals.blobs == 2
 
 
 async def test_parts_are_bounded_and_can_be_read_again_from_any_place(open_node: OpenIndex):

@@ -1,13 +1,13 @@
 """The index as replication sees it: logs, gaps, order, poison."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from cluster.errors import ClockAhead, EventAhead, EventGap
 from cluster.events import Add, Body, Hold, Remove, Write, decode_body, encode_body, kind_of
-from cluster.model import Digest, Dot, Event, Key, Origin
+from cluster.model import Digest, Dot, Event, Held, Key, Origin
 from node.errors import IndexFull, StorageFailure
 from node.index import objects
 from node.index.memory import MemoryStore
@@ -298,8 +298,31 @@ async def test_subscribers_hear_of_own_events(open_node: OpenIndex):
     assert heard[-1] == 2
 
 
+async def test_what_a_node_holds_is_found_without_the_rows_of_others(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: one look at its own blobs costs a node seconds where others hold millions."""
+    one, other, read = open_node("a"), open_node("b"), list[str]()
+    for number in range(300):
+        await other.replica.hold(Digest.of(b"%d" % number), 5)
+    await one.replica.hold(CONFIG, 6)
+    await one.replica.apply(log_of(other))
+    store = one.journal.store
+    scan = store.scan
+
+    def counting(family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for row in scan(family, start, stop):
+            read.append(family)
+            yield row
+
+    monkeypatch.setattr(store, "scan", counting)
+    assert one.replica.held_here(None, 10) == [Held(CONFIG, 6, stands=True)]
+    assert one.replica.held_here(CONFIG, 10) == []
+    assert read == ["own"]
+
+
 def standing(index: Index) -> dict[Digest, bool]:
-    return {held.digest: held.stands for held in index.replica.held_here()}
+    return {held.digest: held.stands for held in index.replica.held_here(None, 100)}
 
 
 async def test_rows_that_a_disk_set_back_has_lost_do_not_count_when_they_are_pulled(
