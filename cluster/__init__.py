@@ -4,4 +4,43 @@ The replication engine: clock, events, membership, dissemination, transfer, repa
 Owns what nodes say to each other and when a write may be acknowledged. Knows digests, events and
 peers; never HTTP, manifests or databases. Storage, time and chance come in through
 `cluster.ports`, the network through `cluster.peering`. Start reading at `cluster.agent`.
+
+What it offers: here, the engine and its clocks; `cluster.model`, the words; `cluster.objects`, the
+rules by which events become objects; `cluster.ports`, what it needs; `cluster.errors`. Everything
+else is its own business. gRPC is in `cluster.rpc` alone, which only the composition root names.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from cluster.agent import Cluster
+    from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
+    from cluster.config import ClusterConfig
+    from cluster.peering import Transport
+    from cluster.statistics import ClusterStatistics
+
+__all__ = [
+    "COUNTER_BITS",
+    "Cluster",
+    "ClusterConfig",
+    "ClusterStatistics",
+    "HybridClock",
+    "SystemClock",
+    "Transport",
+    "stamp_ms",
+]
+
+_HOMES: Final = {  # Everything else is of `cluster.clock`.
+    "Cluster": "agent",
+    "ClusterConfig": "config",
+    "ClusterStatistics": "statistics",
+    "Transport": "peering",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the engine when somebody names it: a command that needs a digest starts without."""
+    if name not in __all__:
+        raise AttributeError(f"module 'cluster' has no attribute {name!r}")
+    return getattr(import_module(f"cluster.{_HOMES.get(name, 'clock')}"), name)

@@ -49,8 +49,17 @@ from cluster.errors import (
 )
 from cluster.gossip import antientropy
 from cluster.gossip.progress import Progress
-from cluster.gossip.spread import Spread
-from cluster.model import Acknowledged, Consistency, Digest, Dot, Member, NodeId, Region, Status
+from cluster.model import (
+    Acknowledged,
+    Consistency,
+    Digest,
+    Dot,
+    Member,
+    NodeId,
+    Region,
+    Spread,
+    Status,
+)
 from cluster.peering import PeerService, Transport
 from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordReplica
 from cluster.replication.durability import Durability

@@ -6,7 +6,7 @@ Frozen values only. This module imports nothing of ours.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple, NewType, Self
 
@@ -156,7 +156,7 @@ class Acknowledged(NamedTuple):
 
 
 class Kind(StrEnum):
-    """What an event does to the object under its key (bodies in `cluster.events`)."""
+    """What an event does to the object under its key (bodies in `cluster.objects.events`)."""
 
     ADD = "add"
     REMOVE = "remove"
@@ -356,7 +356,7 @@ class Greeting(msgspec.Struct, frozen=True):
 
     began: dict[Origin, int] = {}
     """How far the sender's disk had the sender's own logs when its present run began, and what
-    they say of blobs had been held against its files (`cluster.replication.claims`)."""
+    they say of blobs had been held against its files (`cluster.objects.claims`)."""
 
     joined: bool = False
     """The sender serves: what it has not heard of may be denied (`cluster.membership.joining`)."""
@@ -366,3 +366,43 @@ class Greeting(msgspec.Struct, frozen=True):
 
     settings: dict[str, str] = {}
     """The sender's settings that have to be the same on every node (`driver.agreeing`)."""
+
+
+class NodeState(NamedTuple):
+    """One node, as far as it is known here. *has* is about the event that was asked for."""
+
+    node: NodeId
+    region: Region
+    live: bool
+    has: bool
+
+
+class Spread(NamedTuple):
+    """Where an event is by now: the nodes of the regions that were asked about."""
+
+    nodes: tuple[NodeState, ...]
+
+    @classmethod
+    def of(cls, nodes: Iterable[NodeState], regions: Iterable[Region] | None) -> Self:
+        """The part of *nodes* that is in *regions*; None is all of them."""
+        wanted = None if regions is None else set(regions)
+        return cls(tuple(s for s in nodes if wanted is None or s.region in wanted))
+
+    @property
+    def complete(self) -> bool:
+        """
+        Whether every live node has the event, and in every region at least one.
+
+        A region without a live node does not have it, whatever its nodes said before they went.
+        """
+        return not self.missing
+
+    @property
+    def missing(self) -> tuple[NodeState, ...]:
+        """The nodes that the wait is for."""
+        having = {state.region for state in self.nodes if state.live and state.has}
+        return tuple(
+            state
+            for state in self.nodes
+            if (state.live and not state.has) or (not state.live and state.region not in having)
+        )

@@ -251,7 +251,7 @@ class RecordReplica(Protocol):
         """
         Nodes that said they hold the blob, this one included, and the event by which they did.
 
-        Whether such a row still counts is for `cluster.replication.claims`.
+        Whether such a row still counts is for `cluster.objects.claims`.
         """
         ...
 

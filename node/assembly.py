@@ -9,11 +9,8 @@ transport, stores, logs.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from cluster.agent import Cluster
-from cluster.clock import HybridClock
-from cluster.config import ClusterConfig
+from cluster import Cluster, ClusterConfig, HybridClock, Transport
 from cluster.model import Member
-from cluster.peering import Transport
 from cluster.ports import BlobReplica, Chance, Clock, Log
 from node.holdings import Holdings
 from node.index.opening import Index

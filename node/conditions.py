@@ -7,7 +7,7 @@ remember to tell.
 
 from collections.abc import Callable
 
-from cluster.agent import Cluster
+from cluster import Cluster
 from cluster.errors import StorageFull
 from node.admin.health import Readiness
 from node.blobs.filesystem import FilesystemBlobs

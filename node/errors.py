@@ -56,8 +56,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cluster.errors import StorageFailure
-from cluster.gossip.spread import NodeState
-from cluster.model import Digest, Dot
+from cluster.model import Digest, Dot, NodeState
 from node.stakes import Stakes
 
 

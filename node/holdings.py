@@ -19,7 +19,7 @@ class Holdings:
     Takes back holder rows whose blob is not here, and renews those that count for nobody.
 
     A node whose disk was replaced or set back gets its lost log, and so its lost holder rows, back
-    from its peers. Nobody counts those (`cluster.replication.claims`); what was brought over with
+    from its peers. Nobody counts those (`cluster.objects.claims`); what was brought over with
     the files counts again once it is said anew.
     """
 

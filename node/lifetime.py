@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cluster.agent import Cluster
+from cluster import Cluster
 from node import datadir, logs, stopping
 from node.admin.conditionlog import ConditionLog
 from node.admin.health import Readiness

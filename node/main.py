@@ -15,9 +15,7 @@ from functools import partial
 
 import uvloop
 
-from cluster.agent import Cluster
-from cluster.clock import HybridClock, SystemClock
-from cluster.config import ClusterConfig
+from cluster import Cluster, ClusterConfig, HybridClock, SystemClock
 from cluster.errors import JoinRefused, StorageFailure, StorageFull
 from cluster.model import Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+import cluster
 from cluster import errors as cluster_errors
 from cluster.errors import StorageFailure
 from node import errors as node_errors
@@ -56,7 +57,8 @@ FORBIDDEN = [
     (("cluster",), ("node",), "the engine runs without a registry, and in a simulator"),
     (("cluster",), ("aiohttp", "rocksdict", "structlog"), "the engine has no HTTP and no database"),
     (
-        ("cluster.membership", "cluster.gossip", "cluster.replication", "cluster.routing"),
+        ("cluster.objects", "cluster.membership", "cluster.gossip", "cluster.replication",
+         "cluster.routing"),
         ("cluster.rpc", "grpc", "protos", "socket", "time", "random"),
         "rules do no I/O, know no wire and are given their time and chance",
     ),
@@ -115,6 +117,48 @@ def test_libraries_stay_at_home(library: str):
         if not within(edge.importer, *HOMES[library])
     ]
     assert not wrong, f"only {HOMES[library]} may import {library}: {wrong}"
+
+
+FACES = {
+    "cluster": "the engine, its configuration and its clocks",
+    "cluster.model": "the words",
+    "cluster.objects": "the rules by which events become objects",
+    "cluster.ports": "what the engine needs from outside",
+    "cluster.errors": "what may go wrong",
+}
+"""What `node` sees of `cluster`; the composition root joins it to the network, too."""
+
+
+def test_node_sees_the_faces_of_the_engine_only():
+    """Broken: a room of the engine cannot be rebuilt, as somebody in `node` lives in it."""
+    wrong = []
+    for edge in imports():
+        module, _, name = edge.imported.rpartition(".")
+        if not within(edge.importer, "node") or not within(edge.imported, "cluster"):
+            continue
+        if edge.importer == "node.main" and within(edge.imported, "cluster.rpc"):
+            continue
+        offered = getattr(importlib.import_module(module), "__all__", None) if module else None
+        is_face = edge.imported in FACES or (
+            module in FACES and (offered is None or name in offered)
+        )
+        if not is_face:
+            wrong.append(f"{edge.importer}:{edge.line} imports {edge.imported}")
+    assert not wrong, f"not offered by {', '.join(FACES)}: {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("asked", "unloaded"), [("cluster.model", "cluster.agent"), ("cluster.agent", "grpc")]
+)
+def test_faces_load_no_more_than_they_show(asked: str, unloaded: str):
+    """Broken: a command that needs a digest waits for the engine to load, or for gRPC."""
+    script = f"import sys, {asked}; sys.exit({unloaded!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_that_the_engine_offers_is_there():
+    assert all(getattr(cluster, name) for name in cluster.__all__)
 
 
 def test_nothing_imports_main():

@@ -5,8 +5,8 @@ import asyncio
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
-from cluster.gossip import comparison
 from cluster.model import CompareReply, CompareRequest, NodeId, Summed
+from cluster.objects import comparison
 from cluster.routing import choose
 from cluster.waiting.groups import task_group
 

@@ -9,8 +9,8 @@ from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
+from cluster.objects import claims
 from cluster.peering import Peer
-from cluster.replication import claims
 from cluster.waiting.groups import first_of, task_group
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped

@@ -11,6 +11,7 @@ from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
 from cluster.gossip.window import Window
 from cluster.model import Event, Member, Origin, Vector
+from cluster.objects.events import in_causal_order
 from cluster.peering import Peer
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
@@ -194,7 +195,7 @@ class Pushing:
             batch.append(events)
             complete &= bool(events) and events[-1].dot.seq >= upto
             room -= _size(events)
-        return list(antientropy.in_causal_order(batch)), complete
+        return list(in_causal_order(batch)), complete
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))

@@ -24,6 +24,7 @@ from cluster.model import (
     ProbeRequest,
     Vector,
 )
+from cluster.objects.events import in_causal_order
 from cluster.replication.fetcher import Fetcher
 
 _READ_BYTES: Final = 64 << 10
@@ -81,7 +82,7 @@ class Service:
         """
         gone: list[BelowFloor] = []
         missing = antientropy.missing(have, self._env.records.vector())
-        events = antientropy.in_causal_order(self._read(part, gone) for part in missing)
+        events = in_causal_order(self._read(part, gone) for part in missing)
         for batch in antientropy.batches(events, self._env.config.push_batch_bytes):
             yield batch
         if gone:

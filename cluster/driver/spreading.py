@@ -7,8 +7,7 @@ from contextlib import suppress
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
-from cluster.gossip.spread import NodeState, Spread, spread
-from cluster.model import Dot, Region
+from cluster.model import Dot, NodeState, Region, Spread
 
 
 class Spreading:
@@ -54,4 +53,4 @@ class Spreading:
             has = self._env.progress.reached(member.node, origin) >= dot.seq
             live = member.node in living
             nodes.append(NodeState(member.node, member.region, live, has))
-        return spread(nodes, regions)
+        return Spread.of(nodes, regions)

@@ -1,6 +1,5 @@
 """Which events one node has and another lacks, from their version vectors. Pure."""
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -50,16 +49,6 @@ def without_log(events: Sequence[Event], stopped: Dot) -> list[Event]:
     """The events after *stopped* that are of other logs than it."""
     after = next(at for at, event in enumerate(events, 1) if event.dot == stopped)
     return [event for event in events[after:] if event.origin != stopped.origin]
-
-
-def in_causal_order(logs: Iterable[Iterable[Event]]) -> Iterator[Event]:
-    """
-    The events of several logs, each behind those that it builds on, as far as those are among them.
-
-    Who writes an event has observed the stamps of what it builds on, so its own is larger
-    (Kulkarni et al., "Logical Physical Clocks", 2014): by stamp is an order that will do.
-    """
-    return heapq.merge(*logs, key=lambda event: (event.stamp, event.dot))
 
 
 def batches(events: Iterable[Event], size_max: int) -> Iterator[list[Event]]:

@@ -8,7 +8,6 @@ Every reader raises ValueError on what cannot be one of ours.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from cluster.gossip.comparison import PARTITIONS, SUMS_BYTES
 from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.model import (
     NODE_ID,
@@ -34,6 +33,7 @@ from cluster.model import (
     Status,
     Vector,
 )
+from cluster.objects.comparison import PARTITIONS, SUMS_BYTES
 from protos import cluster_pb2 as pb
 
 _SETTINGS_MAX: Final = 64

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cluster.statistics import ClusterStatistics
+from cluster import ClusterStatistics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

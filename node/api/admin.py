@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from cluster.clock import stamp_ms
-from cluster.gossip.merge import Version, Written
+from cluster import stamp_ms
 from cluster.model import Digest, Dot, NodeId
+from cluster.objects import Version, Written
 from node.api import headers
 from node.api.context import Context
 from node.api.json import encode_json

@@ -5,9 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
-from cluster.events import decode_event
-from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, Kind
+from cluster.objects import Presence, Register, decode_event
 from node.errors import ManifestInvalid
 from node.fsck.registers import RegisterCheck
 from node.fsck.report import Report

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from cluster.gossip.merge import Register, Version, Written
+from cluster.objects import Register, Version, Written
 from node.fsck.report import Report
 from node.index import history, keys, rows
 from node.index.store import OrderedStore

@@ -12,9 +12,8 @@ from typing import Final
 import msgspec
 
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
-from cluster.events import decode_event
-from cluster.gossip.antientropy import in_causal_order
 from cluster.model import CheckpointHead, CheckpointPart, Event, Origin, Stamp, Vector
+from cluster.objects import decode_event, in_causal_order
 from node.index import keys, objects, rows
 from node.index.journal import RESTORING, TOTALS, Journal, Transaction, forget_log
 from node.index.merkle import RowChange, Sums

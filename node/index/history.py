@@ -12,8 +12,8 @@ Nothing is decided by it: the heads of a tag are a function of the events alone.
 from collections.abc import Sequence
 from typing import Final
 
-from cluster.clock import COUNTER_BITS
-from cluster.gossip.merge import Version, Written
+from cluster import COUNTER_BITS
+from cluster.objects import Version, Written
 from node.index import keys, rows
 from node.index.journal import Transaction
 from node.index.rows import HistoryRow, HistoryTotalsRow

@@ -11,9 +11,8 @@ from itertools import islice
 from typing import Final, Protocol
 
 from cluster.errors import BelowFloor, NotCaughtUp
-from cluster.events import Body, decode_event, encode_body, encode_event, kind_of
 from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
-from cluster.replication import claims
+from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
 from node.index.rows import TotalsRow

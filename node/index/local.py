@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from cluster.events import Add, Body, Hold, Remove, Write
-from cluster.gossip.merge import Presence, Version
 from cluster.model import Digest, Dot, Key, Stamp
+from cluster.objects import Add, Body, Hold, Presence, Remove, Version, Write
 from node.index import keys, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import HolderRow

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, PARTITIONS
+from cluster.objects import COUNT_BYTES, HASH_BYTES, PARTITIONS
 from node.index.store import (
     END,
     LOCAL_FAMILIES,

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import Final, TypeVar
 
-from cluster.gossip.merge import Presence
 from cluster.model import Digest, Dot, Key, Origin
+from cluster.objects import Presence
 from node.errors import ManifestBlobUnknown, ManifestInvalid
 from node.index import fallback, keys, local, objects, rows
 from node.index.journal import Journal, Transaction

@@ -11,10 +11,21 @@ from typing import Final
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Hold, Remove, Write, decode_body, encode_event
-from cluster.gossip import merge
-from cluster.gossip.merge import Live, Presence, Register, Version, Written
 from cluster.model import Digest, Event, Key
+from cluster.objects import (
+    Add,
+    Hold,
+    Live,
+    Presence,
+    Register,
+    Remove,
+    Version,
+    Write,
+    Written,
+    decode_body,
+    encode_event,
+    merge,
+)
 from node.errors import ManifestInvalid, RegistryError
 from node.index import history, keys, rows
 from node.index.journal import Transaction

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cluster.clock import HybridClock, WallClock
+from cluster import HybridClock
 from cluster.model import NodeId, Origin
-from cluster.ports import Chance
+from cluster.ports import Chance, WallClock
 from node.index import keys
 from node.index.journal import Journal
 from node.index.members import IndexMembers

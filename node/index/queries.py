@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from cluster.gossip.merge import Presence, Register
 from cluster.model import Digest, Dot, NodeId
+from cluster.objects import Presence, Register
 from node.index import keys, rows
 from node.index.registers import END, RegisterQueries
 from node.index.rows import HolderRow, RepositoryRow, UploadRow

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from cluster.gossip.merge import Register, Written
 from cluster.model import Dot
+from cluster.objects import Register, Written
 from node.index import history, keys, rows
 from node.index.store import LOCAL_FAMILIES, OrderedStore
 from node.registry.ports import Page, TagName

@@ -14,7 +14,6 @@ from cluster.errors import (
     EventUndecodable,
     StorageFailure,
 )
-from cluster.events import builds_on, decode_body
 from cluster.model import (
     CheckpointHead,
     CheckpointPart,
@@ -28,6 +27,7 @@ from cluster.model import (
     Summed,
     Vector,
 )
+from cluster.objects import builds_on, decode_body
 from cluster.ports import Checkpoint
 from node.index import local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore

@@ -4,8 +4,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from cluster.gossip.merge import Presence, Register
 from cluster.model import Dot, Rumour, plain
+from cluster.objects import Presence, Register
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from cluster.gossip.merge import Register, Written
-from cluster.gossip.spread import Spread
-from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
+from cluster import ClusterStatistics
+from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region, Spread
+from cluster.objects import Register, Written
 from cluster.ports import BlobIngest, BlobReader, BlobReplica
-from cluster.statistics import ClusterStatistics
 
 
 class ContentCheck(Protocol):

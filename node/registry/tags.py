@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from cluster.clock import COUNTER_BITS
-from cluster.gossip.merge import Version, Written
+from cluster import COUNTER_BITS
 from cluster.model import Digest, Dot
+from cluster.objects import Version, Written
 from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
 from node.registry.names import RepositoryName, Tag
 from node.registry.ports import MetadataIndex, Replicator, TagName

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from cluster.gossip.spread import Spread
-from cluster.model import Dot, Region
+from cluster.model import Dot, Region, Spread
 from node.errors import TooManyWaits, WaitTimedOut
 from node.registry.ports import ClusterView
 

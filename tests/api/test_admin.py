@@ -6,9 +6,8 @@ import json
 import pytest
 
 from cluster.errors import ClusterError, MemberNotDead, MemberUnknown
-from cluster.events import Write, encode_body
-from cluster.gossip.spread import NodeState
-from cluster.model import Digest, Dot, Event, Key, NodeId, Region
+from cluster.model import Digest, Dot, Event, Key, NodeId, NodeState, Region
+from cluster.objects.events import Write, encode_body
 from node.stakes import Stakes
 from tests.api.conftest import Registry
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from cluster.errors import MemberNotDead
-from cluster.gossip.spread import NodeState
-from cluster.model import NodeId, Region, Status
+from cluster.model import NodeId, NodeState, Region, Status
 from cluster.statistics import MemberStatistics
 from node.cli.errors import CommandError
 from node.cli.leave import leave as ask_to_leave

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.gossip.merge import Register, Version
 from cluster.model import Digest, Dot
+from cluster.objects.merge import Register, Version
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.datadir import locked, shared
 from node.fsck.check import Progress, check_data_dir

@@ -3,8 +3,8 @@
 import pytest
 
 from cluster.errors import StorageFailure
-from cluster.events import Hold, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Key, Origin
+from cluster.objects.events import Hold, encode_body, kind_of
 from node.holdings import Holdings
 from node.logs import get_logger
 from tests.api.conftest import Registry

@@ -11,8 +11,8 @@ from cluster.errors import (
     NotEnoughNodes,
     StorageFull,
 )
-from cluster.gossip.merge import Presence
 from cluster.model import Consistency, Digest
+from cluster.objects.merge import Presence
 from node.api.context import ApiLimits
 from node.index import rows
 from node.index.metadata import UNTAGGED_TOGETHER

@@ -11,8 +11,8 @@ import pytest
 
 from cluster.clock import HybridClock
 from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventGap, NotCaughtUp
-from cluster.gossip.comparison import SUMS_BYTES
 from cluster.model import Digest, Event, NodeId, Origin
+from cluster.objects.comparison import SUMS_BYTES
 from cluster.ports import RecordReplica
 from node.index.memory import MemoryStore
 from node.index.opening import open_index

@@ -13,8 +13,6 @@ from cluster.errors import (
     NotCaughtUp,
     StorageFailure,
 )
-from cluster.events import Add, Hold, decode_body, encode_body, kind_of
-from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
 from cluster.model import (
     CheckpointHead,
     CheckpointPart,
@@ -29,7 +27,9 @@ from cluster.model import (
     Summed,
     Vector,
 )
-from cluster.replication import claims
+from cluster.objects import claims
+from cluster.objects.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
+from cluster.objects.events import Add, Hold, decode_body, encode_body, kind_of
 
 
 class MemoryCheckpoint:

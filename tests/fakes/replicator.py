@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from cluster.errors import BlobUnavailable, ClusterError, NotCaughtUp, NotDurable, UnknownRegion
-from cluster.gossip.spread import NodeState, Spread, spread
-from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region
+from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, NodeState, Region, Spread
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from node.errors import CopiesAtStake
 from node.registry.ports import RemoteBlob
@@ -128,4 +127,4 @@ class SoloView:
         for region in regions or ():
             if region not in {state.region for state in self.nodes}:
                 raise UnknownRegion(region)
-        return spread(self.nodes, regions)
+        return Spread.of(self.nodes, regions)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError, StorageFailure
-from cluster.gossip.merge import Presence
 from cluster.model import Consistency, Digest
+from cluster.objects.merge import Presence
 from node.errors import RegistryError
 from node.index import keys, rows
 from node.index.memory import MemoryStore

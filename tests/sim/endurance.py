@@ -14,7 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
-from cluster.gossip.comparison import PARTITIONS
+from cluster.objects.comparison import PARTITIONS
 from tests.sim import faults
 from tests.sim.plan import Plan, Step
 from tests.sim.repeatable import with_fixed_hashes

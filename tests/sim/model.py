@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Remove, Write, decode_body
 from cluster.model import Dot, Event
+from cluster.objects.events import Add, Remove, Write, decode_body
 
 Name = tuple[str, str]
 """Repository, and digest or tag."""

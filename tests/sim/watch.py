@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.clock import MAX_OFFSET_MS, stamp_ms
 from cluster.errors import EventUndecodable
-from cluster.events import Add, Remove, Write, decode_body, decode_event
 from cluster.model import Dot, Event, Greeting, Origin, Vector
+from cluster.objects.events import Add, Remove, Write, decode_body, decode_event
 from node.index import keys
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.gossip import merge
-from cluster.gossip.merge import Live, Presence, Register, Version
 from cluster.model import Dot
+from cluster.objects import merge
+from cluster.objects.merge import Live, Presence, Register, Version
 
 A1, A2, B1, B2 = Dot("a", 1, 1), Dot("a", 1, 2), Dot("b", 1, 1), Dot("b", 1, 2)
 

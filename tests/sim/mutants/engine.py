@@ -15,7 +15,7 @@ from cluster.gossip import floor
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.membership.detector import Detector
 from cluster.model import Status
-from cluster.replication import claims
+from cluster.objects import claims
 from cluster.replication.durability import Durability
 from node.holdings import Holdings
 from tests.sim.mutants.mutant import Mutant

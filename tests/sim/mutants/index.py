@@ -6,9 +6,9 @@ import msgspec
 from msgspec.structs import replace
 
 from cluster.errors import EventGap, StorageFailure
-from cluster.events import Remove, Write, decode_event, encode_event
-from cluster.gossip import merge
 from cluster.model import CheckpointHead, Digest, Key
+from cluster.objects import merge
+from cluster.objects.events import Remove, Write, decode_event, encode_event
 from node.index import history, keys, local, objects, opening, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction

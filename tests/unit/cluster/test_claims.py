@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.model import Dot, Origin
-from cluster.replication.claims import stands
+from cluster.objects.claims import stands
 
 BEGAN = {Origin("a", 1): 5, Origin("a", 3): 2}
 """A disk set back into its first run, started a second time since, now in its fourth."""

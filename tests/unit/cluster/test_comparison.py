@@ -1,8 +1,8 @@
 """Which nodes are compared, and what a comparison says."""
 
-from cluster.gossip import comparison
-from cluster.gossip.comparison import COUNT_BYTES, HASH_BYTES, PARTITIONS, SUMS_BYTES
 from cluster.model import CompareRequest, Difference, NodeId, Origin, Summed
+from cluster.objects import comparison
+from cluster.objects.comparison import COUNT_BYTES, HASH_BYTES, PARTITIONS, SUMS_BYTES
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 ONE, OTHER = Origin("a", 1), Origin("b", 1)

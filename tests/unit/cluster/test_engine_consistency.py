@@ -7,8 +7,7 @@ import pytest
 
 from cluster.errors import BlobUnavailable, NotDurable, NotEnoughNodes, UnknownRegion
 from cluster.gossip.dissemination import Verdict
-from cluster.gossip.spread import NodeState, Spread, spread
-from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region, Status
+from cluster.model import Acknowledged, Consistency, Dot, NodeId, NodeState, Region, Spread, Status
 from tests.fakes.fleet import FAST_DETECTOR, Engine, Fleet, fleet
 from tests.fakes.progress import judge, say
 
@@ -62,16 +61,16 @@ def state(node: str, region: Region, *, live: bool = True, has: bool = True) -> 
     ids=["there", "lacking", "dead, others have it", "a region without nodes", "one is enough"],
 )
 def test_an_event_is_there_when_every_live_node_has_it(nodes, missing):
-    found = spread(nodes, None)
+    found = Spread.of(nodes, None)
     assert [s.node for s in found.missing] == missing
     assert found.complete == (not missing)
 
 
 def test_other_regions_do_not_count():
     nodes = [state("a", EU), state("b", US, has=False)]
-    assert spread(nodes, [EU]).complete
-    assert not spread(nodes, [EU, US]).complete
-    assert spread(nodes, [EU]) == Spread((nodes[0],))
+    assert Spread.of(nodes, [EU]).complete
+    assert not Spread.of(nodes, [EU, US]).complete
+    assert Spread.of(nodes, [EU]) == Spread((nodes[0],))
 
 
 @pytest.mark.parametrize(

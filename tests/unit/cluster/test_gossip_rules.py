@@ -11,7 +11,6 @@ from cluster.gossip.antientropy import (
     Missing,
     batches,
     behind,
-    in_causal_order,
     missing,
     needs_state,
     without_log,
@@ -20,6 +19,7 @@ from cluster.gossip.dissemination import Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
 from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
+from cluster.objects.events import in_causal_order
 from cluster.replication.enough import copies_required
 from cluster.replication.peers import Peers
 from tests.fakes.progress import judge, say

@@ -27,7 +27,6 @@ from cluster.errors import (
     StorageFull,
     WrongCluster,
 )
-from cluster.gossip.comparison import SUMS_BYTES
 from cluster.model import (
     CompareReply,
     CompareRequest,
@@ -48,6 +47,7 @@ from cluster.model import (
     Status,
     Vector,
 )
+from cluster.objects.comparison import SUMS_BYTES
 from cluster.rpc import codec
 from cluster.rpc.channel import MESSAGE_MAX, RpcConfig
 from cluster.rpc.client import GrpcPeer, GrpcTransport

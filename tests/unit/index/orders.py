@@ -4,8 +4,8 @@ import random
 from collections.abc import Callable, Sequence
 
 from cluster.clock import HybridClock
-from cluster.events import builds_on, decode_body, decode_event
 from cluster.model import Dot, Event, Origin, Stamp
+from cluster.objects.events import builds_on, decode_body, decode_event
 from node.index import keys, objects
 from node.index.journal import Journal, Transaction
 from node.index.memory import MemoryStore

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import pytest
 
 from cluster.errors import CheckpointUnavailable, NotCaughtUp, StorageFailure
-from cluster.gossip.antientropy import in_causal_order
 from cluster.model import (
     CheckpointPart,
     Digest,
@@ -20,6 +19,7 @@ from cluster.model import (
     Standing,
     Status,
 )
+from cluster.objects.events import in_causal_order
 from node.errors import IndexFull
 from node.index import checkpoint as checkpoints
 from node.index import history

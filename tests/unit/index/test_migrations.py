@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from cluster.gossip.merge import Register
+from cluster.objects.merge import Register
 from node.index import keys, rows
 from node.index.memory import MemoryStore
 from node.index.merkle import Sums

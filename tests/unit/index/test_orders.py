@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.events import Add, Body, Remove
 from cluster.model import Digest, Dot, Key
+from cluster.objects.events import Add, Body, Remove
 from node.index import keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload

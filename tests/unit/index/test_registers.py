@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.events import Write, encode_body
 from cluster.model import Digest, Dot, Event, Key, Kind
+from cluster.objects.events import Write, encode_body
 from node.index import history
 from node.index.opening import Index
 from node.registry.ports import TagName
@@ -166,7 +166,7 @@ async def test_a_push_that_names_a_tag_twice_writes_it_once(open_node: OpenIndex
 
 
 def test_a_policy_narrows_what_is_shown():
-    from cluster.gossip.merge import Version, Written
+    from cluster.objects.merge import Version, Written
 
     day = 86_400_000 << 16
     past = [Written(Version(Dot("a", 1, n + 1), n * day, "v")) for n in range(200)]

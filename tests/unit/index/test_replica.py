@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from cluster.errors import ClockAhead, EventAhead, EventGap
-from cluster.events import Add, Body, Hold, Remove, Write, decode_body, encode_body, kind_of
 from cluster.model import Digest, Dot, Event, Held, Key, Origin
+from cluster.objects.events import Add, Body, Hold, Remove, Write, decode_body, encode_body, kind_of
 from node.errors import IndexFull, StorageFailure
 from node.index import objects
 from node.index.memory import MemoryStore

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.events import decode_body
-from cluster.gossip.merge import Version
 from cluster.model import Digest, Dot, Event
+from cluster.objects.events import decode_body
+from cluster.objects.merge import Version
 from node.index import history, keys, local, objects
 from tests.unit.index.orders import DAY_MS, HandClock, Place
 
