@@ -252,7 +252,13 @@ def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridC
         log.error("event quarantined", dot=str(event.dot), key=list(event.key), reason=reason)
 
     try:
-        store = open_store(settings.data_dir, repair, has_peers=bool(settings.seeds), log=log)
+        store = open_store(
+            settings.data_dir,
+            repair,
+            has_peers=bool(settings.seeds),
+            log=log,
+            memory_bytes=settings.index_memory_bytes,
+        )
     except (StorageFailure, OSError) as exc:
         raise StartupError(str(exc)) from exc
     try:

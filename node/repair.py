@@ -27,6 +27,7 @@ from node.index.merkle import Sums
 from node.index.migrations import FORMATS
 from node.index.opening import index_path
 from node.index.rocks import RocksStore
+from node.index.rocks_options import MEMORY_BYTES
 from node.index.store import END, FAMILIES
 from node.startup import StartupError
 
@@ -62,7 +63,14 @@ _UNREADABLE: Final = os.strerror(errno.EIO)
 NO_REPAIR: Final = Repair()
 
 
-def open_store(data_dir: Path, repair: Repair, *, has_peers: bool, log: Log) -> RocksStore:
+def open_store(
+    data_dir: Path,
+    repair: Repair,
+    *,
+    has_peers: bool,
+    log: Log,
+    memory_bytes: int = MEMORY_BYTES,
+) -> RocksStore:
     """
     Open the index of *data_dir*, or make it where there never was one.
 
@@ -82,7 +90,8 @@ def open_store(data_dir: Path, repair: Repair, *, has_peers: bool, log: Log) -> 
     try:
         if not repair.rebuild:
             check_not_lost(data_dir)
-        store = RocksStore(path, accept_lost_changes=repair.accept_data_loss)
+        lossy = repair.accept_data_loss
+        store = RocksStore(path, accept_lost_changes=lossy, memory_bytes=memory_bytes)
     except IndexDamaged as exc:
         raise StartupError(f"the index in {path} is damaged: {exc.reason}; {WAY_OUT}") from exc
     if store.lost_changes:

@@ -84,7 +84,7 @@ FORBIDDEN = [
 HOMES = {
     "grpc": ("cluster.rpc",),
     "protos": ("cluster.rpc",),
-    "rocksdict": ("node.index.rocks",),
+    "rocksdict": ("node.index.rocks", "node.index.rocks_options"),
     "aiohttp": ("node.api",),
     "prometheus_client": ("node.admin",),
     "structlog": ("node.logs",),

@@ -1,4 +1,4 @@
-"""The `OrderedStore` on disk: one RocksDB, one column family per family. The only rocksdict."""
+"""The `OrderedStore` on disk: one RocksDB, one column family per family. See `rocks_options`."""
 
 import math
 import re
@@ -10,13 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from weakref import WeakSet
 
-from rocksdict import AccessType, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import AccessType, Rdict, ReadOptions, WriteBatch
 
 from cluster.errors import StorageFailure
 from node.errors import IndexDamaged, IndexFull, IndexPaused
 from node.index.faults import failure_of, storage_failures
 from node.index.files import (
-    WRITTEN_BY_READERS,
     check_descriptors,
     has_room,
     linked,
@@ -24,19 +23,13 @@ from node.index.files import (
     sync_logs,
 )
 from node.index.mark import IndexMark
+from node.index.rocks_options import MEMORY_BYTES, database_options, share_memory
 from node.index.store import FAMILIES, Change, Mutation
 
 _LOCKED: Final = re.compile(r"lock hold by current process|While lock file", re.IGNORECASE)
 
 _DENIED: Final = re.compile("Permission denied|Read-only file system|Operation not permitted", re.I)
 """What says nothing of the files, only of who asks for them."""
-
-_WAL_BYTES_MAX: Final = 256 << 20
-"""Column families are flushed when the write-ahead log reaches this; bounds start-up replay."""
-
-OPEN_FILES_MAX: Final = 256
-"""Tables that RocksDB keeps open; its logs and what it writes at the time come on top, some 20. Of
-the 512 descriptors that connections leave alone, the blob store and the peers have the rest."""
 
 _RECOVERY_BYTES: Final = 16 << 20
 """Room for a recovery beside a copy of the write-ahead log: its new log, options and manifest."""
@@ -50,42 +43,9 @@ READ_FAILURE_S: Final = 60.0
 _RELEASE_TRIES: Final = 100
 _RELEASE_PAUSE_S: Final = 0.01
 
-_OPTIONS_FILE: Final = """\
-[Version]
-  rocksdb_version=9.8.4
-  options_file_version=1.1
-[DBOptions]
-  track_and_verify_wals_in_manifest=true
-  avoid_flush_during_recovery={keep_log}
-[CFOptions "default"]
-[TableOptions/BlockBasedTable "default"]
-"""
-"""What rocksdict has no setters for. A closed log that is gone or cut is an error, with these."""
-
 
 class StoreLocked(StorageFailure):
     """Another process has the index open."""
-
-
-def _options(*, create: bool = False, keep_log: bool = False) -> Options:
-    """
-    How to open a database; *create* it if need be.
-
-    With *keep_log* the rows of the write-ahead log stay in it, so that opening takes little room;
-    otherwise they are written out, and the log is gone.
-    """
-    with TemporaryDirectory(prefix="atoll-options-") as directory:
-        text = _OPTIONS_FILE.format(keep_log=str(keep_log).lower())
-        Path(directory, "OPTIONS-000001").write_text(text)
-        Path(directory, WRITTEN_BY_READERS).write_text('{"raw_mode":true,"prefix_extractors":{}}')
-        options, _ = Options.load_latest(directory)
-    options.create_if_missing(create)
-    # Of an older format; what the mark says of an index is checked before.
-    options.create_missing_column_families(True)
-    options.set_max_total_wal_size(_WAL_BYTES_MAX)
-    options.set_keep_log_file_num(4)
-    options.set_max_open_files(OPEN_FILES_MAX)
-    return options
 
 
 class RocksStore:
@@ -97,12 +57,18 @@ class RocksStore:
     """
 
     def __init__(
-        self, path: Path, *, read_only: bool = False, accept_lost_changes: bool = False
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        accept_lost_changes: bool = False,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         """
         Open the database in directory *path*, or create it where there never was one.
 
-        With *accept_lost_changes* it may lack what was synced last.
+        With *accept_lost_changes* it may lack what was synced last. *memory_bytes*: see
+        `rocks_options`.
 
         Raises:
             StoreLocked: another process has it open.
@@ -111,6 +77,7 @@ class RocksStore:
         """
         self._path = path
         self._read_only = read_only
+        self._memory_bytes = memory_bytes
         self._recovering = False
         self._recovered_s = -math.inf
         self._failure: StorageFailure | None = None
@@ -168,9 +135,9 @@ class RocksStore:
         try:
             if keep_log:
                 sync_logs(path)
-            options = _options(create=new, keep_log=keep_log)
+            options = database_options(create=new, keep_log=keep_log)
             names = _present(path) if self._read_only else _to_open(path, new)
-            families = {name: Options(raw_mode=True) for name in names}
+            families = share_memory(options, names, self._memory_bytes)
             self._db: Any = Rdict(str(path), options, families, access)
         except Exception as exc:
             self._drop_links()
@@ -374,7 +341,7 @@ class RocksSnapshot:
 
 def _present(path: Path) -> tuple[str, ...]:
     """The families that the database has: a database that is only read gets no new ones."""
-    there = set(Rdict.list_cf(str(path), _options()))
+    there = set(Rdict.list_cf(str(path), database_options()))
     return tuple(name for name in FAMILIES if name in there)
 
 
@@ -383,5 +350,5 @@ def _to_open(path: Path, new: bool) -> Sequence[str]:
     The families of this version, and those of a later one that are there: RocksDB opens all or
     none, and by the format's number a start says what is the matter.
     """
-    there = [] if new else Rdict.list_cf(str(path), _options())
+    there = [] if new else Rdict.list_cf(str(path), database_options())
     return (*FAMILIES, *sorted({*there} - {*FAMILIES, "default"}))

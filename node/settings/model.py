@@ -270,6 +270,16 @@ class Settings:
             unit="bytes",
         ),
     )
+    index_memory_bytes: int = field(
+        default=256 << 20,
+        metadata=_about(
+            Whole(64 << 20, 1 << 40),
+            "Memory that the index may use: what it has read, and what it has not yet written out.",
+            why="More saves reads of the disk where manifests are many; the process needs some "
+            "hundred MiB beside it. A quarter is for what is not yet written out.",
+            unit="bytes",
+        ),
+    )
     join_timeout_s: float = field(
         default=10.0,
         metadata=_about(
