@@ -155,17 +155,18 @@ class Bootstrap:
         while True:
             place = number, after
             try:
-                async for piece in self._pieces(node, number, after):
-                    if not number:
-                        await self._begin(node, piece)
-                    number = piece.number
-                    await self._env.records.restore(piece.part)
-                    self._rows_done += piece.part.rows
-                    after = piece.part.next
-                    if not after:
-                        await self._env.records.end_restore()
-                        self._env.log.info("restored", peer=node, rows=self._rows_done)
-                        return
+                async with aclosing(self._pieces(node, number, after)) as pieces:
+                    async for piece in pieces:
+                        if not number:
+                            await self._begin(node, piece)
+                        number = piece.number
+                        await self._env.records.restore(piece.part)
+                        self._rows_done += piece.part.rows
+                        after = piece.part.next
+                        if not after:
+                            await self._env.records.end_restore()
+                            self._env.log.info("restored", peer=node, rows=self._rows_done)
+                            return
                 raise PeerUnreachable("the checkpoint ended early")
             except PeerError as exc:
                 if place == (number, after):
@@ -174,17 +175,14 @@ class Bootstrap:
                 self._env.log.warning("checkpoint broke off", peer=node, reason=str(exc))
             await self._peers.wait_for_any({node}, self._env.config.checkpoint_keep_s)
 
-    async def _pieces(
+    def _pieces(
         self, node: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
         peer = self._peers.peer(node)
         if peer is None:
             raise PeerUnreachable(f"the link to {node} is down")
         asked = peer.checkpoint(self._env.me.node, number, after)
-        stream = watched(asked, self._env.config.stall_timeout_s)
-        async with aclosing(stream) as pieces:
-            async for piece in pieces:
-                yield piece
+        return watched(asked, self._env.config.stall_timeout_s)
 
     async def _begin(self, node: NodeId, piece: CheckpointPiece) -> None:
         """

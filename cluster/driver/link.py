@@ -1,6 +1,7 @@
 """One link: what this node does with one connected peer, from its greeting to its loss."""
 
 import asyncio
+from contextlib import aclosing
 from typing import NamedTuple, Protocol
 
 from cluster.driver.forwarding import Forwarding
@@ -172,9 +173,10 @@ class Link:
         gapless, begun = True, self._owner.begin_pull()
         stream = self.peer.pull(self._env.records.vector())
         try:
-            async for batch in watched(stream, self._env.config.stall_timeout_s):
-                gapless &= await self._intake.take(batch)
-                self._changes.beat()
+            async with aclosing(watched(stream, self._env.config.stall_timeout_s)) as batches:
+                async for batch in batches:
+                    gapless &= await self._intake.take(batch)
+                    self._changes.beat()
         except BelowFloor:
             self._owner.note_below_floor(self.node)
             return False

@@ -1,6 +1,8 @@
 """Blob endpoints: end-2 and end-10 of the distribution-spec."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from functools import partial
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -87,37 +89,35 @@ async def _send(
         await send_file(request, response, file, parts, selection.tail, check, blob.failed)
         return
     # The first piece before the headers: a blob that cannot be had is still a clean 503.
-    pieces = _body(blob, selection)
-    first = await anext(pieces, b"")
-    await response.prepare(request)
-    try:
-        await response.write(first)
-        async for piece in pieces:
-            await response.write(piece)
-    except (BlobUnavailable, EOFError, StorageFailure, ConnectionError, TimeoutError) as exc:
-        # The status is out already. A connection that breaks off is the only honest way left
-        # to say that these are not all the bytes.
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionAbortedError("the blob's source failed") from exc
-    await response.write_eof()
+    async with aclosing(_body(blob, selection)) as pieces:
+        first = await anext(pieces, b"")
+        await response.prepare(request)
+        try:
+            await response.write(first)
+            async for piece in pieces:
+                await response.write(piece)
+        except (BlobUnavailable, EOFError, StorageFailure, ConnectionError, TimeoutError) as exc:
+            # The status is out already. A connection that breaks off is the only honest way left
+            # to say that these are not all the bytes.
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionAbortedError("the blob's source failed") from exc
+        await response.write_eof()
 
 
-async def _body(blob: BlobReader | RemoteBlob, selection: Selection) -> AsyncIterator[bytes]:
+async def _body(blob: BlobReader | RemoteBlob, selection: Selection) -> AsyncGenerator[bytes, None]:
+    stream = blob.stream if isinstance(blob, RemoteBlob) else partial(_pieces, blob)
     for part in selection.parts:
         head = part.head
-        async for piece in _pieces(blob, part.offset, part.length):
-            yield head + piece
-            head = b""
+        async with aclosing(stream(part.offset, part.length)) as pieces:
+            async for piece in pieces:
+                yield head + piece
+                head = b""
     if selection.tail:
         yield selection.tail
 
 
-async def _pieces(blob: BlobReader | RemoteBlob, offset: int, length: int) -> AsyncIterator[bytes]:
-    if isinstance(blob, RemoteBlob):
-        async for piece in blob.stream(offset, length):
-            yield piece
-        return
+async def _pieces(blob: BlobReader, offset: int, length: int) -> AsyncGenerator[bytes, None]:
     end = offset + length
     while offset < end:
         piece = await blob.read(offset, min(_READ_BYTES, end - offset))

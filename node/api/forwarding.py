@@ -8,6 +8,7 @@ goes through as it comes, in both directions; nothing is stored here and nothing
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -179,7 +180,7 @@ class Forwarder:
 
     async def _returned(self, answer: aiohttp.ClientResponse) -> web.Response:
         body = bytearray()
-        async for piece in answer.content.iter_any():
+        while piece := await answer.content.readany():
             body += piece
             if len(body) > self._config.answer_max_bytes:
                 raise aiohttp.ClientPayloadError("the answer is too large")
@@ -209,10 +210,11 @@ class _Body:
     async def pieces(self) -> AsyncIterator[bytes]:
         try:
             self._wait_for_client()
-            async for piece in read_body(self._request, self._idle_s):
-                self._wait_for_owner()
-                yield piece
-                self._wait_for_client()
+            async with aclosing(read_body(self._request, self._idle_s)) as pieces:
+                async for piece in pieces:
+                    self._wait_for_owner()
+                    yield piece
+                    self._wait_for_client()
             self._wait_for_owner()
         except RegistryError as exc:
             self.failure = exc

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -107,7 +108,7 @@ class Query:
 
 async def read_body(
     request: web.BaseRequest, timeout_s: float, most_s: float = BODY_MAX_S
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """
     The body as it arrives.
 
@@ -153,11 +154,12 @@ async def read_manifest(
         raise ManifestTooLarge(limit)
     with gathering.gather(request) as body:
         received = 0
-        async for piece in read_body(request, timeout_s, MANIFEST_MAX_S):
-            received += len(piece)
-            if received > limit:
-                raise ManifestTooLarge(limit)
-            gathering.add(body, piece)
+        async with aclosing(read_body(request, timeout_s, MANIFEST_MAX_S)) as pieces:
+            async for piece in pieces:
+                received += len(piece)
+                if received > limit:
+                    raise ManifestTooLarge(limit)
+                gathering.add(body, piece)
         return b"".join(body.pieces)
 
 
@@ -170,15 +172,14 @@ async def read_document(
     Raises:
         DocumentTooLarge, DocumentInvalid, BodyIncomplete, BodyStalled: it could not be had.
     """
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in read_body(request, timeout_s, MANIFEST_MAX_S):
-        size += len(piece)
-        if size > limit:
-            raise DocumentTooLarge(limit)
-        pieces.append(piece)
+    document = bytearray()
+    async with aclosing(read_body(request, timeout_s, MANIFEST_MAX_S)) as pieces:
+        async for piece in pieces:
+            document += piece
+            if len(document) > limit:
+                raise DocumentTooLarge(limit)
     try:
-        return msgspec.json.decode(b"".join(pieces), type=document_type)
+        return msgspec.json.decode(document, type=document_type)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise DocumentInvalid(explain(exc, document_type)) from exc
 

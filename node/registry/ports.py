@@ -4,7 +4,7 @@ What the registry's use cases need from storage and from the cluster.
 The blob side extends the cluster's own ports; `UseCases.over` is given the implementations.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -294,7 +294,7 @@ class RemoteBlob(Protocol):
     @property
     def size(self) -> int: ...
 
-    def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
+    def stream(self, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         """
         The bytes of that range as they arrive. The last one of the blob is given out only once
         the whole content is verified.

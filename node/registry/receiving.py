@@ -1,7 +1,8 @@
 """The body of one request of an upload: from the client to the staging, within its bounds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from node.errors import BlobTooLarge, BodyIncomplete, BodyStalled, RegistryError, SizeInvalid
@@ -26,7 +27,7 @@ class Chunk(NamedTuple):
     where it does not say.
     """
 
-    body: AsyncIterator[bytes]
+    body: AsyncGenerator[bytes, None]
     start: int | None = None
     length: int | None = None
     give_up: Callable[[RegistryError], None] | None = None
@@ -60,16 +61,17 @@ async def pour(
     writing: asyncio.Task[None] | None = None
     cut: BaseException | None = None
     try:
-        async for piece in chunk.body:
-            received += len(piece)
-            _check_size(before + received, received, chunk.length, blob_max_bytes)
-            gathered.append(piece)
-            gathered_bytes += len(piece)
-            if gathered_bytes >= to_gather():
-                if writing is not None:
-                    await writing
-                writing = asyncio.create_task(staged.append(b"".join(gathered)))
-                gathered, gathered_bytes = [], 0
+        async with aclosing(chunk.body) as body:
+            async for piece in body:
+                received += len(piece)
+                _check_size(before + received, received, chunk.length, blob_max_bytes)
+                gathered.append(piece)
+                gathered_bytes += len(piece)
+                if gathered_bytes >= to_gather():
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(staged.append(b"".join(gathered)))
+                    gathered, gathered_bytes = [], 0
     except CUT as exc:
         cut = exc
     finally:
@@ -92,10 +94,11 @@ async def take_whole(chunk: Chunk, blob_max_bytes: int) -> bytes:
     """
     pieces: list[bytes] = []
     received = 0
-    async for piece in chunk.body:
-        received += len(piece)
-        _check_size(received, received, chunk.length, blob_max_bytes)
-        pieces.append(piece)
+    async with aclosing(chunk.body) as body:
+        async for piece in body:
+            received += len(piece)
+            _check_size(received, received, chunk.length, blob_max_bytes)
+            pieces.append(piece)
     _check_complete(received, chunk.length)
     return b"".join(pieces)
 
