@@ -293,6 +293,10 @@ class Cluster:
         """Why a write would have to wait now, or be refused; None while enough are connected."""
         return self._attendance.shortage()
 
+    def uses(self, feature: str) -> bool:
+        """Whether every member has *feature* (`membership.versions`), so that it may be used."""
+        return self.is_joined() and self._links.members.uses(feature)
+
     def is_restoring(self) -> bool:
         """Whether this node lacks events that are gone everywhere, and takes over a state."""
         return self._links.bootstrap.wanted

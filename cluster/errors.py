@@ -17,7 +17,8 @@ Errors of the replication engine.
     │   └── PeerRefused      an answer, and it was no (wrong cluster, duplicate name)
     │       └── JoinRefused    this node cannot be a member: it has to go
     │           ├── DuplicateNode  two running nodes bear one name: the later one goes
-    │           └── WrongCluster   the peer belongs to another cluster
+    │           ├── WrongCluster   the peer belongs to another cluster
+    │           └── WrongProtocol  the peer's version of Atoll is too far from this one
     ├── ClockOff             this node's own clock is wrong: write nothing
     ├── NotEnoughNodes       too few nodes are connected: write nothing
     ├── MemberUnknown        no member has that name
@@ -132,6 +133,10 @@ class JoinRefused(PeerRefused):
 
 class WrongCluster(JoinRefused):
     """Two nodes belong to differently named clusters."""
+
+
+class WrongProtocol(JoinRefused):
+    """The versions of two nodes have no protocol in common."""
 
 
 class DuplicateNode(JoinRefused):

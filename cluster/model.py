@@ -21,6 +21,14 @@ Region = NewType("Region", str)
 Stamp = NewType("Stamp", int)
 """A hybrid-logical-clock reading: wall milliseconds << 16 | counter."""
 
+PROTOCOL: Final = 1
+"""Version of what nodes say to each other (`membership.versions`); a greeting without one is of a
+version before there was this number."""
+
+FEATURES: Final[tuple[str, ...]] = ()
+"""What this version can do and one that it works with cannot, in order (`membership.versions`). A
+name goes from here once every version that is spoken with has it."""
+
 NODE_ID: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 """Valid node and region names: a DNS label or a few of them, at most 63 characters."""
 
@@ -202,6 +210,8 @@ class Member(msgspec.Struct, frozen=True):
     rpc: str
     http: str
     epoch: int
+    features: tuple[str, ...] = ()
+    """What it can do in this run that not every version can (`membership.versions`)."""
 
 
 class CheckpointHead(NamedTuple):
@@ -366,6 +376,9 @@ class Greeting(msgspec.Struct, frozen=True):
 
     settings: dict[str, str] = {}
     """The sender's settings that have to be the same on every node (`driver.agreeing`)."""
+
+    protocol: int = PROTOCOL
+    """What the sender speaks."""
 
 
 class NodeState(NamedTuple):

@@ -17,7 +17,7 @@ import uvloop
 
 from cluster import Cluster, ClusterConfig, HybridClock, SystemClock
 from cluster.errors import JoinRefused, StorageFailure, StorageFull
-from cluster.model import Event, Key, Member, NodeId, Region
+from cluster.model import FEATURES, Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
 from node import assembly, conditions, datadir, logs, stakes
@@ -301,6 +301,7 @@ def _member(settings: Settings, name: NodeId, index: Index) -> Member:
         rpc=str(settings.rpc_advertised),
         http=str(settings.http_advertised),
         epoch=index.replica.origin.epoch,
+        features=FEATURES,
     )
 
 

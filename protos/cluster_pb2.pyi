@@ -52,6 +52,7 @@ class Member(_message.Message):
     RPC_FIELD_NUMBER: _builtins.int
     HTTP_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """unique in the cluster"""
     region: _builtins.str
@@ -61,6 +62,10 @@ class Member(_message.Message):
     """host:port where the Distribution API answers"""
     epoch: _builtins.int
     """new at every start of the process"""
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """what it can do and not every version can, in order"""
+
     def __init__(
         self,
         *,
@@ -69,10 +74,11 @@ class Member(_message.Message):
         rpc: _builtins.str = ...,
         http: _builtins.str = ...,
         epoch: _builtins.int = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "features", b"features", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -139,6 +145,7 @@ class Greeting(_message.Message):
     JOINED_FIELD_NUMBER: _builtins.int
     LEAVING_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
@@ -151,6 +158,10 @@ class Greeting(_message.Message):
     """The sender serves: it does not wait for anybody who may have an index."""
     leaving: _builtins.bool
     """The sender is about to leave for good: its copies do not count for another one that would."""
+    protocol: _builtins.int
+    """The version of this contract that the sender speaks (cluster/membership/versions.py). A node
+    speaks with those of the version before and of the next one; 0 was before the first number.
+    """
     @_builtins.property
     def self(self) -> Global___Member: ...
     @_builtins.property
@@ -178,10 +189,11 @@ class Greeting(_message.Message):
         joined: _builtins.bool = ...,
         leaving: _builtins.bool = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        protocol: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "joined", b"joined", "known", b"known", "leaving", b"leaving", "self", b"self", "settings", b"settings", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "joined", b"joined", "known", b"known", "leaving", b"leaving", "protocol", b"protocol", "self", b"self", "settings", b"settings", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -185,7 +185,7 @@ class Links:
         before = self.members.get(member.node)
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
-        self.members.greet(member)
+        self.members.greet(member, greeting.protocol)
         self.agreeing.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
             self.absences.end_excuse(member.node)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cluster.driver.link import Link
 from cluster.environment import Environment
-from cluster.errors import ClusterError, JoinRefused, WrongCluster
+from cluster.errors import ClusterError, JoinRefused, WrongCluster, WrongProtocol
 from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
@@ -58,7 +58,8 @@ class Seeking:
         Return once this node has joined and every seed has answered.
 
         Raises:
-            JoinRefused: every seed that answered belongs to another cluster.
+            JoinRefused: every seed that answered belongs to another cluster, or is of a version
+                that is too far from this one.
             DuplicateNode: while joining, a seed knew another running node of this name.
         """
         async with task_group() as group:
@@ -102,7 +103,7 @@ class Seeking:
             except ClusterError as exc:
                 reason = self._links.note_failure(exc, reason, seed=seed)
                 self._joining.unanswered(seed, str(exc))
-                if isinstance(exc, WrongCluster) and not self._joining.joined:
+                if isinstance(exc, WrongCluster | WrongProtocol) and not self._joining.joined:
                     self._joining.refused(seed, str(exc))
                     self._check_rejection(final=False)
             else:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership import precedence
-from cluster.model import Member, NodeId, Rumour, Standing, Status
+from cluster.membership.versions import check_protocol, common_features
+from cluster.model import PROTOCOL, Member, NodeId, Rumour, Standing, Status
 
 
 class Members:
@@ -31,19 +32,22 @@ class Members:
         self._living: tuple[Member, ...] | None = None
         """`others()` and `connected()` as they are until the next change: all are asked often."""
         self._linked: tuple[Member, ...] | None = None
+        self._features: frozenset[str] | None = None
 
     def is_me(self, member: Member) -> bool:
         """Whether *member* is this very process's node, met through one of its own addresses."""
         return member.node == self.me.node and member == self.me
 
-    def greet(self, member: Member) -> None:
+    def greet(self, member: Member, protocol: int = PROTOCOL) -> None:
         """
-        Take over what *member* says of itself.
+        Take over what *member*, which speaks *protocol*, says of itself.
 
         Raises:
+            WrongProtocol: it and this node do not understand each other.
             DuplicateNode: its name is this node's, or that of a connected node elsewhere.
             PeerRefused: the table is full.
         """
+        check_protocol(self.me.node, member.node, protocol)
         if member.node == self.me.node:
             raise DuplicateNode.between(self.me, member)
         known = self._others.get(member.node)
@@ -77,6 +81,15 @@ class Members:
             if self.status(member.node) is Status.LEFT
             and self._others[member.node].epoch < member.epoch
         ]
+
+    def uses(self, feature: str) -> bool:
+        """
+        Whether *feature* may be used in the cluster now: every member has it, the dead included,
+        as they may come back as they were. One that left does not count until it is back.
+        """
+        if self._features is None:
+            self._features = common_features(self.me, self.others())
+        return feature in self._features
 
     def connect(self, node: NodeId) -> None:
         """Note that the link to a known member is up."""
@@ -199,4 +212,4 @@ class Members:
         self._note_change()
 
     def _note_change(self) -> None:
-        self._present = self._living = self._linked = None
+        self._present = self._living = self._linked = self._features = None

@@ -22,7 +22,7 @@ ACCUSERS_MAX: Final = 4
 
 _BADNESS: Final = {Status.ALIVE: 0, Status.SUSPECT: 1, Status.DEAD: 2, Status.LEFT: 3}
 
-_Key = tuple[int, int, tuple[int, str, str, str]]
+_Key = tuple[int, int, tuple[int, str, str, str, tuple[str, ...]]]
 
 
 def first_word(member: Member) -> Rumour:
@@ -61,5 +61,5 @@ def _key(rumour: Rumour) -> _Key:
     must not happen; should it, everyone still has to decide alike.
     """
     member, standing = rumour.member, rumour.standing
-    run = (member.epoch, member.rpc, member.http, member.region)
+    run = (member.epoch, member.rpc, member.http, member.region, member.features)
     return standing.incarnation, _BADNESS[standing.status], run

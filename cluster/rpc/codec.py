@@ -5,7 +5,7 @@ Reading is where foreign bytes become `Digest`, `Member` and so on; behind it no
 Every reader raises ValueError on what cannot be one of ours.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from cluster.membership.precedence import ACCUSERS_MAX
@@ -36,6 +36,9 @@ from cluster.model import (
 from cluster.objects.comparison import PARTITIONS, SUMS_BYTES
 from protos import cluster_pb2 as pb
 
+FEATURES_MAX: Final = 32
+"""Of one member; each a name as nodes have, of 63 characters at most."""
+
 _SETTINGS_MAX: Final = 64
 _SETTING_TEXT_MAX: Final = 256
 
@@ -50,6 +53,7 @@ def write_member(member: Member) -> pb.Member:
         rpc=member.rpc,
         http=member.http,
         epoch=member.epoch,
+        features=member.features,
     )
 
 
@@ -60,7 +64,14 @@ def read_member(message: pb.Member) -> Member:
         rpc=_address(message.rpc),
         http=_address(message.http),
         epoch=message.epoch,
+        features=_read_features(message.features),
     )
+
+
+def _read_features(names: Collection[str]) -> tuple[str, ...]:
+    if len(names) > FEATURES_MAX or any(NODE_ID.fullmatch(name) is None for name in names):
+        raise ValueError("more features than any version has, or one that is no name")
+    return tuple(sorted({*names}))
 
 
 def read_members(messages: Iterable[pb.Member]) -> list[Member]:
@@ -165,6 +176,7 @@ def write_greeting(greeting: Greeting) -> pb.Greeting:
         joined=greeting.joined,
         leaving=greeting.leaving,
         settings=greeting.settings,
+        protocol=greeting.protocol,
     )
 
 
@@ -181,6 +193,7 @@ def read_greeting(message: pb.Greeting) -> Greeting:
         joined=message.joined,
         leaving=message.leaving,
         settings=_read_settings(message.settings),
+        protocol=message.protocol,
     )
 
 

@@ -37,6 +37,7 @@ from cluster.errors import (
     StorageFull,
     UnknownRegion,
     WrongCluster,
+    WrongProtocol,
 )
 from cluster.model import Digest
 
@@ -88,6 +89,9 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     ),
     WrongCluster: Wire(
         grpc.StatusCode.PERMISSION_DENIED, "wrong-cluster", lambda m, _: WrongCluster(m)
+    ),
+    WrongProtocol: Wire(
+        grpc.StatusCode.PERMISSION_DENIED, "wrong-protocol", lambda m, _: WrongProtocol(m)
     ),
     JoinRefused: Wire(
         grpc.StatusCode.PERMISSION_DENIED, "join-refused", lambda m, _: JoinRefused(m)

@@ -15,7 +15,7 @@ from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
 from cluster.errors import JoinRefused, StorageFailure
-from cluster.model import Consistency, Dot, Member, NodeId, Region
+from cluster.model import FEATURES, Consistency, Dot, Member, NodeId, Region
 from node import assembly
 from node.holdings import Holdings
 from node.index.opening import Index, open_index
@@ -148,6 +148,8 @@ class Machine:
         self.stranger_until = -math.inf
         """Until when others may not count it, for it has left or has just come."""
         self.incarnations = 0
+        self.features = FEATURES
+        """Of the version that the next process is of."""
         self.stopped_by: str = ""
         """Why the last process ended by itself, if it did."""
 
@@ -262,6 +264,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         rpc=machine.address,
         http=machine.address,
         epoch=index.replica.origin.epoch,
+        features=machine.features,
     )
     records: Any = index.replica
     records.trim = watch.on_trim(records.trim)

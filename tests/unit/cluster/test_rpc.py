@@ -26,8 +26,10 @@ from cluster.errors import (
     StorageFailure,
     StorageFull,
     WrongCluster,
+    WrongProtocol,
 )
 from cluster.model import (
+    PROTOCOL,
     CompareReply,
     CompareRequest,
     Difference,
@@ -60,7 +62,7 @@ from tests.fakes.log import MemoryLog
 
 ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 1 << 62)
 BOB = Member(NodeId("bob"), Region("us"), "bob:1", "bob:2", 12)
-CAROL = Member(NodeId("carol"), Region("ap"), "[::1]:1", "carol:2", 13)
+CAROL = Member(NodeId("carol"), Region("ap"), "[::1]:1", "carol:2", 13, ("one", "other"))
 HAVE = {Origin("alice", 11): 3, Origin("bob", 12): 1 << 40}
 EVENTS = [
     Event(Dot("alice", 11, n), n << 20, "add", Key("manifests", "lib/app", "tag"), bytes([n]))
@@ -76,6 +78,7 @@ ANSWER = Greeting(
     current=True,
     began={Origin("bob", 3): 9},
     joined=True,
+    protocol=PROTOCOL + 1,
 )
 DIGEST = Digest.of(b"content")
 SHA512 = Digest.of(b"content", "sha512")
@@ -221,6 +224,7 @@ async def test_the_request_id_travels_with_every_call():
         PeerRefused("another cluster"),
         DuplicateNode("name taken"),
         WrongCluster("this is another one"),
+        WrongProtocol("it is too old"),
     ],
     ids=lambda error: type(error).__name__,
 )
