@@ -6,16 +6,22 @@ under a tag made of the subject's digest (distribution-spec, "Referrers Tag Sche
 such a tag here; but where one was pushed, other old clients may read it, so it changes in the
 same batch as the referrers do.
 
-The list that was there before stays, under its digest: what a client pushed is for a client to
-delete.
+A list that this node wrote itself is pushed as a type that no client can push (`LIST_TYPE`), which
+tells it from a client's. It goes when two others have come after it, or when its tag is deleted. So
+the one before the current one stays: a client may just have read the tag and ask for its digest, or
+have put a list of its own in its place and delete it, as some do. What a client pushed is for a
+client to delete.
 """
 
+import re
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
 
 from cluster.model import Digest, Dot, Key
-from node.index import keys, local, objects, rows
+from cluster.objects import Presence
+from node.index import history, keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.registry.media_types import OCI_INDEX, served_type
@@ -25,6 +31,11 @@ BODY_MAX_BYTES: Final = 4 << 20
 """Longest list kept: what clients accept as a manifest. A longer one stays as it was, as does one
 that has more JSON than a manifest may; the API has the rest in pages. Without a bound one event
 could outgrow what a message between nodes holds."""
+
+LIST_TYPE: Final = "application/vnd.atoll.referrers-list"
+"""As what a list is pushed that a node wrote. Never served: its bytes say that it is an index."""
+
+_TAG: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}")
 
 
 def fallback_tag(subject: Digest) -> str:
@@ -65,14 +76,50 @@ def refresh(
     entries.pop(removed, None)
     if list(entries.values()) == listed:
         return None
-    document["manifests"] = list(entries.values())
+    document |= {"mediaType": OCI_INDEX, "manifests": list(entries.values())}
     body = msgspec.json.encode(document)
     if len(body) > BODY_MAX_BYTES or not is_within_bounds(body):
         return None
     new = Digest.of(body)
-    payload = rows.encode(ManifestPayload(OCI_INDEX, body))
-    local.push(txn, Key(objects.MANIFEST, repository, new), payload)
+    drop_lists(txn, repository, tag, keep={new, winner.value})
+    # The same bytes may be a client's: then they stay so.
+    known = objects.presence(txn, "manifests", repository, new)
+    payload = ManifestPayload(LIST_TYPE if _is_written_here(known) else OCI_INDEX, body)
+    local.push(txn, Key(objects.MANIFEST, repository, new), rows.encode(payload))
     return local.write_tag(txn, repository, tag, new)
+
+
+def drop_lists(
+    txn: Transaction, repository: str, tag: str, keep: Collection[str] = frozenset()
+) -> None:
+    """
+    Remove the lists that nodes wrote under *tag*, if it is a referrers tag, but those to *keep* and
+    those that another tag names. Other nodes' pushes of the same bytes stay, if unknown here.
+    """
+    if _TAG.fullmatch(tag) is None:
+        return
+    prefix = keys.join(repository, tag)
+    written = (history.read(*row).version.value for row in txn.scan("history", prefix))
+    for digest in sorted({value for value in written if value is not None} - {*keep}):
+        known = objects.presence(txn, "manifests", repository, digest)
+        if known.present and _is_written_here(known) and not _tags(txn, repository, digest) - {tag}:
+            local.remove(txn, Key(objects.MANIFEST, repository, digest), known)
+
+
+def _is_written_here(known: Presence) -> bool:
+    """Whether no client has pushed a list that is known as *known*."""
+    return all(push.note == LIST_TYPE for push in known.live)
+
+
+def _tags(txn: Transaction, repository: str, digest: str) -> set[str]:
+    """The tags of which *digest* is a head."""
+    served = {keys.split(key)[2] for key, _ in txn.scan("tagged", keys.join(repository, digest))}
+    for key, _ in txn.scan("conflicts", keys.join(repository)):
+        tag = keys.split(key)[1]
+        heads = objects.register(txn, "tags", repository, tag).heads
+        if digest in {head.value for head in heads}:
+            served.add(tag)
+    return served
 
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:

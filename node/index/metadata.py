@@ -75,6 +75,8 @@ class Metadata(Queries):
             ]
             if len(tags) > UNTAGGED_TOGETHER:
                 return DeletionStep(untagged[-1], done=False)
+            for tag in tags:
+                fallback.drop_lists(txn, repository, tag, keep={digest})
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
                 fallback.refresh(txn, repository, subject, removed=digest)
@@ -108,6 +110,7 @@ class Metadata(Queries):
         def change(txn: Transaction) -> Dot | None:
             if not objects.register(txn, "tags", repository, tag).heads:
                 return None
+            fallback.drop_lists(txn, repository, tag)
             return local.write_tag(txn, repository, tag, None)
 
         return await self._change(change)
