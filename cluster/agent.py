@@ -321,7 +321,7 @@ class Cluster:
         Two that would leave at the same time may not count on each other. Each says so before it
         looks, so at least one of them sees the other.
         """
-        self._links.leaving = leaving
+        self._links.greetings.leaving = leaving
         links = self._links.live()
         async with task_group() as group:
             greetings = [group.create_task(self._says_it_stays(link)) for link in links]
@@ -329,7 +329,7 @@ class Cluster:
 
     async def _says_it_stays(self, link: Link) -> bool:
         try:
-            greeting = await self._links.greet(link.peer, self._env.config.heartbeat_timeout_s)
+            greeting = await self._links.greet(link, self._env.config.heartbeat_timeout_s)
         except (TimeoutError, ClusterError):
             return False
         return not greeting.leaving

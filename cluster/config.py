@@ -94,8 +94,8 @@ class ClusterConfig:
 
     heartbeat_interval_s: float = 0.25
     """Time between greetings on a link in the region. Each renews a lease, so several must fit
-    into `lease_s`; lower notices death and lag sooner. Each beat costs a round trip and the
-    encoding of both vectors."""
+    into `lease_s`; lower notices death and lag sooner. Each beat costs a round trip and a
+    look through this node's vector, if that has grown."""
 
     heartbeat_remote_interval_s: float = 1.0
     """The same on a link to another region, where there are no leases."""

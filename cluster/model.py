@@ -348,13 +348,27 @@ class ProbeReply(msgspec.Struct, frozen=True):
     rumours: tuple[Rumour, ...] = ()
 
 
+class Heard(NamedTuple):
+    """How much a node has heard of another one's vector (`gossip.differences`)."""
+
+    epoch: int
+    """The run that said it."""
+
+    version: int
+    """The latest version in which nothing is missing; 0: none."""
+
+
 class Greeting(msgspec.Struct, frozen=True):
     """What two nodes tell each other when a link opens, and at every heartbeat."""
 
     cluster: str
     member: Member
     known: tuple[Member, ...]
+    """Whom the sender counts as members: only in an answer, and only where `members` of question
+    and answer differ."""
+
     have: dict[Origin, int]
+    """How far the logs are that grew after the version `since`."""
 
     wall_ms: int = 0
     """The sender's wall clock when it sent this, in milliseconds since the Unix epoch."""
@@ -379,6 +393,22 @@ class Greeting(msgspec.Struct, frozen=True):
 
     protocol: int = PROTOCOL
     """What the sender speaks."""
+
+    brief: bool = False
+    """Not the first greeting of its link: what holds for the run (`began`, `settings`) is left
+    out."""
+
+    members: int = 0
+    """A sum over the names of those that the sender counts as members, itself included."""
+
+    since: int = 0
+    """The version of the sender's vector from which `have` tells on; 0 is the beginning."""
+
+    version: int = 0
+    """The version that the sender's vector has now."""
+
+    heard: Heard = Heard(0, 0)
+    """What the sender has heard of the receiver."""
 
 
 class NodeState(NamedTuple):

@@ -156,7 +156,10 @@ class RecordReplica(Protocol):
         ...
 
     def vector(self) -> Vector:
-        """How far every log is durably known here."""
+        """
+        How far every log is durably known here: another mapping for each state, none of which
+        changes. Within a run the logs only grow.
+        """
         ...
 
     def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:

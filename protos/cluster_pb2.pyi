@@ -113,6 +113,10 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class Greeting(_message.Message):
+    """The first greeting of a link and its answer tell everything. Those behind it are brief: `began` and
+    `settings`, which hold for the run, are left out, and `have` has what the receiver has not heard.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     @_typing.final
@@ -146,6 +150,11 @@ class Greeting(_message.Message):
     LEAVING_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     PROTOCOL_FIELD_NUMBER: _builtins.int
+    BRIEF_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    HEARD_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
@@ -162,12 +171,25 @@ class Greeting(_message.Message):
     """The version of this contract that the sender speaks (cluster/membership/versions.py). A node
     speaks with those of the version before and of the next one; 0 was before the first number.
     """
+    brief: _builtins.bool
+    members: _builtins.int
+    """a sum over the names of those whom the sender counts as members"""
+    since: _builtins.int
+    """Versions of the sender's vector, which begin anew with each run (cluster/gossip/differences.py).
+    `have` tells on from here; 0 is the beginning
+    """
+    version: _builtins.int
+    """what it has now"""
     @_builtins.property
     def self(self) -> Global___Member: ...
     @_builtins.property
-    def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]: ...
+    def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
+        """Whom the sender counts as members: only in an answer, and only where `members` of both differ."""
+
     @_builtins.property
-    def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
+    def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+        """how far the logs are that grew after the version `since`"""
+
     @_builtins.property
     def began(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
         """How far the sender's disk had the sender's own logs when its present run began."""
@@ -175,6 +197,10 @@ class Greeting(_message.Message):
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The sender's settings that have to be the same on every node, by name, as text."""
+
+    @_builtins.property
+    def heard(self) -> Global___Heard:
+        """what the sender has heard of the receiver"""
 
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
@@ -190,14 +216,43 @@ class Greeting(_message.Message):
         leaving: _builtins.bool = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         protocol: _builtins.int = ...,
+        brief: _builtins.bool = ...,
+        members: _builtins.int = ...,
+        since: _builtins.int = ...,
+        version: _builtins.int = ...,
+        heard: Global___Heard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["self", b"self"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heard", b"heard", "self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "cluster", b"cluster", "current", b"current", "have", b"have", "joined", b"joined", "known", b"known", "leaving", b"leaving", "protocol", b"protocol", "self", b"self", "settings", b"settings", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "current", b"current", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "leaving", b"leaving", "members", b"members", "protocol", b"protocol", "self", b"self", "settings", b"settings", "since", b"since", "version", b"version", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Greeting: _TypeAlias = Greeting  # noqa: Y015
+
+@_typing.final
+class Heard(_message.Message):
+    """The latest version of a vector up to which nothing is missing, and the run whose vector it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heard: _TypeAlias = Heard  # noqa: Y015
 
 @_typing.final
 class Rumour(_message.Message):

@@ -1,12 +1,14 @@
 """Who of this region may answer reads from its own index: asking for leases, and granting them."""
 
+from collections.abc import Iterable
+
 from cluster.environment import Environment
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
-from cluster.model import Greeting, Member, NodeId, Status
+from cluster.model import Member, NodeId, Status
 
 
 class Leasing:
@@ -48,15 +50,15 @@ class Leasing:
         self._grants.grant(member.node, self._env.clock.now_s())
         return True
 
-    def counts_the_left(self, greeting: Greeting) -> bool:
+    def counts_the_left(self, sender: NodeId, members: Iterable[Member]) -> bool:
         """
-        Whether the sender counts a neighbour as a member that has left, as far as is known here.
+        Whether one of the *members* that *sender* counts is a neighbour that has left, as far as is
+        known here.
 
         That one may live, and asks nobody here for a lease: by the sender's this node would read
         what it has replaced. What it does until the sender has heard, the sender may have.
         """
-        sender = greeting.member.node
-        if any(self._has_left(other) for other in greeting.known):
+        if any(self._has_left(other) for other in members):
             self._counting_the_left.add(sender)
             return True
         if sender in self._counting_the_left:

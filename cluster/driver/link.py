@@ -31,7 +31,7 @@ class PullBegun(NamedTuple):
 class LinkOwner(Protocol):
     """What a link needs of the table that it is in."""
 
-    async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
+    async def greet(self, link: "Link", timeout_s: float) -> Greeting:
         """Exchange greetings and take note; raises TimeoutError and `ClusterError`."""
         ...
 
@@ -88,6 +88,8 @@ class Link:
         self._epoch = greeting.member.epoch
         self._began = greeting.began
         self.leaving = greeting.leaving
+        self.heard = greeting.heard
+        """What the peer has said that it heard of this node."""
         self._pushing = Pushing(env, greeting.member, peer, forwarding, changes)
         self._env = env
         self._owner = owner
@@ -193,7 +195,7 @@ class Link:
         while True:
             await asyncio.sleep(interval_s)
             try:
-                greeting = await self._owner.greet(self.peer, config.heartbeat_timeout_s)
+                greeting = await self._owner.greet(self, config.heartbeat_timeout_s)
             except TimeoutError as exc:
                 misses += 1
                 self._owner.note_silence(self.node)

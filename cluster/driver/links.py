@@ -9,6 +9,7 @@ from cluster.clock import MAX_OFFSET_MS
 from cluster.driver.agreeing import Agreeing
 from cluster.driver.bootstrap import Bootstrap, pull_all
 from cluster.driver.forwarding import Forwarding
+from cluster.driver.greetings import Greetings
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link, PullBegun
@@ -55,6 +56,7 @@ class Links:
         self.acknowledgements = Acknowledgements(
             env.config.copies, env.records.origin, env.progress
         )
+        self.greetings = Greetings(env, self.members, self.joining)
         self.leasing = Leasing(env, self.members, self.joining, self.acknowledgements)
         self.absences = Absences()
         self.pausing = Pausing(env, self.members, self.absences)
@@ -70,8 +72,6 @@ class Links:
         self._first_pulls = asyncio.Semaphore(1)
         self._group: asyncio.TaskGroup | None = None
         self._stopping = False
-        self.leaving = False
-        """Whether this node says that it is about to leave for good."""
 
     async def run(self) -> None:
         """
@@ -186,13 +186,16 @@ class Links:
         if before is not None and before.epoch > member.epoch and member.node in self._live:
             raise PeerRefused(f"a later run of {member.node} is connected")
         self.members.greet(member, greeting.protocol)
-        self.agreeing.note(member.node, greeting.settings)
+        if not greeting.brief:
+            self.agreeing.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
             self.absences.end_excuse(member.node)
             self._end_run_of(before)
         if not self._env.progress.has_spoken(member):
             self.leasing.become_known()
-        if self._env.progress.heard(member, greeting.have):
+        if self._env.progress.heard(
+            member, greeting.have, since=greeting.since, version=greeting.version
+        ):
             self.changes.beat()
         news = (member, *self.members.hear(known))
         for new in news:
@@ -203,64 +206,58 @@ class Links:
         link = self._live.get(member.node)
         if link is not None:
             link.leaving = greeting.leaving
+            if greeting.brief:
+                link.heard = greeting.heard
         elif member.node in self._kept and not self.pausing.is_excused(member.node):
             # It lives: no reason to wait for the end of a pause.
             self._kept[member.node].set()
         if (greeting.joined or greeting.began) and self.joining.vouch(member.node):
             self.changes.beat()
 
-    def greeting(self, *, current: bool = False) -> Greeting:
-        """What this node says of itself now."""
-        return Greeting(
-            cluster=self._env.config.cluster,
-            member=self._env.me,
-            known=self.members.others(),
-            have=dict(self._env.records.vector()),
-            wall_ms=self._env.clock.now_ms(),
-            current=current,
-            began=dict(self._env.records.began),
-            joined=self.joining.joined,
-            leaving=self.leaving,
-            settings=dict(self._env.config.settings),
-        )
+    async def greet(self, link: Link, timeout_s: float) -> Greeting:
+        question = self.greetings.brief(link.node, link.heard)
+        return await self.exchange(link.peer, question, timeout_s)
 
-    async def greet(self, peer: Peer, timeout_s: float) -> Greeting:
-        asked_at = self._env.clock.now_s()
+    async def exchange(self, peer: Peer, question: Greeting, timeout_s: float) -> Greeting:
+        """Greet with *question* and take note of the answer."""
+        asked_at, known = self._env.clock.now_s(), self.members.others()
         async with asyncio.timeout(timeout_s):
-            greeting = await peer.hello(self.greeting())
-        member = greeting.member
+            answer = await peer.hello(question)
+        member = answer.member
         if self.members.is_me(member):
-            return greeting
+            return answer
         answered_at = self._env.clock.now_s()
         mine_ms = self._env.clock.now_ms()
         try:
-            self._meet(greeting)
+            self._meet(answer)
         except DuplicateNode as exc:
             if member.node == self._env.me.node:
                 raise
             # Two others share a name. That is not this node's end, but no link either.
             raise PeerRefused(str(exc)) from exc
         if self.members.status(member.node) is not Status.LEFT:
-            self.clocks.note(member.node, greeting.wall_ms, asked_at, answered_at, mine_ms)
+            self.clocks.note(member.node, answer.wall_ms, asked_at, answered_at, mine_ms)
         departures = self.leasing.departures
-        if not self.leasing.counts_the_left(greeting) and greeting.current:
+        # An answer leaves them out where they are those that this node counted when it asked.
+        counted = known if answer.members == question.members else answer.known
+        if not self.leasing.counts_the_left(member.node, counted) and answer.current:
             self.leasing.take(member.node, asked_at)
         if self.leasing.departures > departures:
             self._pull_from_all()
-        return greeting
+        return answer
 
-    def answer(self, greeting: Greeting) -> Greeting:
+    def answer(self, question: Greeting) -> Greeting:
         """
         Take note of a greeting and answer it, with a lease if the sender may have one.
 
         Raises:
             PeerRefused: the sender cannot be a member.
         """
-        sender = greeting.member
+        sender = question.member
         if self.members.is_me(sender):
-            return self.greeting()
-        self._meet(greeting)
-        return self.greeting(current=self.leasing.grant(sender))
+            return self.greetings.answer(question)
+        self._meet(question)
+        return self.greetings.answer(question, current=self.leasing.grant(sender))
 
     def is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
@@ -434,7 +431,9 @@ class Links:
 
     async def first_greeting(self, peer: Peer) -> Greeting:
         try:
-            return await self.greet(peer, self._env.config.dial_timeout_s)
+            return await self.exchange(
+                peer, self.greetings.first(), self._env.config.dial_timeout_s
+            )
         except TimeoutError as exc:
             raise PeerUnreachable("no answer to the first greeting") from exc
 

@@ -1,15 +1,19 @@
 """How far each member has each log. Pure."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-from cluster.model import Member, NodeId, Origin, Vector
+from cluster.gossip.differences import NOTHING
+from cluster.model import Heard, Member, NodeId, Origin, Vector
 
 
-class _Run(NamedTuple):
+@dataclass(slots=True)
+class _Run:
     """One run of a member, and what it said it has."""
 
     epoch: int
-    have: dict[Origin, int]
+    have: dict[Origin, int] = field(default_factory=dict)
+    version: int = 0
+    """Up to here its greetings have told of every change."""
 
 
 class Progress:
@@ -26,11 +30,25 @@ class Progress:
     def __init__(self) -> None:
         self._runs: dict[NodeId, _Run] = {}
 
-    def heard(self, member: Member, have: Vector) -> bool:
-        """Note what *member* says in a greeting; returns whether that is news."""
+    def heard(self, member: Member, have: Vector, *, since: int = 0, version: int = 0) -> bool:
+        """
+        Note what *member* says in a greeting: how far its logs are that grew after the version
+        *since* of its vector, up to *version*. Returns whether that is news.
+
+        A greeting that tells on from a version which did not come here is as true as any, and does
+        not tell everything: the member is told so (`heard_of`), and tells it again.
+        """
         if not self.has_spoken(member):
-            self._runs[member.node] = _Run(member.epoch, {})
+            self._runs[member.node] = _Run(member.epoch)
+        run = self._runs[member.node]
+        if since <= run.version:
+            run.version = max(run.version, version)
         return self.pushed(member, have)
+
+    def heard_of(self, node: NodeId) -> Heard:
+        """How much of its vector *node* has told here."""
+        run = self._runs.get(node)
+        return NOTHING if run is None else Heard(run.epoch, run.version)
 
     def pushed(self, member: Member, answer: Vector) -> bool:
         """

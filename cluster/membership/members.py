@@ -1,5 +1,6 @@
 """The member table: who belongs to the cluster, as this node has heard. Pure."""
 
+import hashlib
 from collections.abc import Iterable
 
 from cluster.errors import DuplicateNode, PeerRefused
@@ -33,6 +34,7 @@ class Members:
         """`others()` and `connected()` as they are until the next change: all are asked often."""
         self._linked: tuple[Member, ...] | None = None
         self._features: frozenset[str] | None = None
+        self._sum: int | None = None
 
     def is_me(self, member: Member) -> bool:
         """Whether *member* is this very process's node, met through one of its own addresses."""
@@ -115,6 +117,15 @@ class Members:
                 m for m in self._others.values() if self.status(m.node) is not Status.LEFT
             )
         return self._present
+
+    @property
+    def sum(self) -> int:
+        """A sum over the names of all members, this node included: 64 bits of a hash."""
+        if self._sum is None:
+            names = sorted([self.me.node, *(member.node for member in self.others())])
+            hashed = hashlib.blake2b(" ".join(names).encode(), digest_size=8)
+            self._sum = int.from_bytes(hashed.digest())
+        return self._sum
 
     def connected(self) -> tuple[Member, ...]:
         """The members whose link is up."""
@@ -212,4 +223,4 @@ class Members:
         self._note_change()
 
     def _note_change(self) -> None:
-        self._present = self._living = self._linked = self._features = None
+        self._present = self._living = self._linked = self._features = self._sum = None

@@ -21,6 +21,7 @@ from cluster.model import (
     Dot,
     Event,
     Greeting,
+    Heard,
     Key,
     Member,
     NodeId,
@@ -177,6 +178,11 @@ def write_greeting(greeting: Greeting) -> pb.Greeting:
         leaving=greeting.leaving,
         settings=greeting.settings,
         protocol=greeting.protocol,
+        brief=greeting.brief,
+        members=greeting.members,
+        since=greeting.since,
+        version=greeting.version,
+        heard=pb.Heard(epoch=greeting.heard.epoch, version=greeting.heard.version),
     )
 
 
@@ -194,6 +200,11 @@ def read_greeting(message: pb.Greeting) -> Greeting:
         leaving=message.leaving,
         settings=_read_settings(message.settings),
         protocol=message.protocol,
+        brief=message.brief,
+        members=message.members,
+        since=message.since,
+        version=message.version,
+        heard=Heard(message.heard.epoch, message.heard.version),
     )
 
 

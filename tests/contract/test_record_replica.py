@@ -88,6 +88,15 @@ async def test_own_events_are_numbered_from_one_without_gaps(kind: Kind):
     assert dict(replica.vector()) == {replica.origin: len(BLOBS)}
 
 
+async def test_a_vector_that_was_read_stays_as_it_is(kind: Kind):
+    """Broken: members are not told what has grown since (`gossip.differences`)."""
+    replica = kind.make("a")
+    await replica.hold(BLOBS[0], 1)
+    before = replica.vector()
+    await replica.hold(BLOBS[1], 1)
+    assert (before[replica.origin], replica.vector()[replica.origin]) == (1, 2)
+
+
 async def test_holding_again_says_nothing_new(kind: Kind):
     replica = kind.make("a")
     assert len(await hold_all(replica, [BLOBS[0], BLOBS[0], BLOBS[0]])) == 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
+from cluster.model import Greeting, Heard, Member, NodeId, Origin, Region, Vector
 from cluster.peering import PeerService
 from cluster.rpc import codec
 from node.settings.model import Settings
@@ -60,16 +60,16 @@ class Pair:
         self._shape = shape
         self.logs: Vector = shape.vector()
         self._written = 0
+        self.heard: Heard | None = None
+        """What the one has said that it heard of the other; None before they have met."""
         network = Network()
-        asking = self._engine(network, shape.member(0))
-        asked = self._engine(network, shape.member(1))
-        self._links = asking.cluster._links
-        transport = network.transport(asking.member)
-        self._peer = _CodecPeer(transport, asked.cluster.service)
+        self.asking = self._engine(network, shape.member(0))
+        self.answering = self._engine(network, shape.member(1))
+        transport = network.transport(self.asking.member)
+        self._peer = _CodecPeer(transport, self.answering.cluster.service)
         everybody = tuple(shape.member(number) for number in range(shape.members))
-        for engine, other in ((asking, asked), (asked, asking)):
-            news = Greeting(CONFIG.cluster, other.member, everybody, {})
-            engine.cluster.service.on_hello(news)
+        for engine in (self.asking, self.answering):
+            engine.cluster._links.members.hear(everybody)
 
     def _engine(self, network: Network, member: Member) -> Engine:
         config = replace(CONFIG, settings=Settings(data_dir=Path("/data")).shared)
@@ -87,10 +87,27 @@ class Pair:
         self._written += events
         self.logs = logs
 
+    async def greet(self) -> Greeting:
+        """Have the one greet the other, on the same link each time; returns the answer."""
+        links, node = self.asking.cluster._links, self.answering.member.node
+        first = self.heard is None
+        question = links.greetings.first() if first else links.greetings.brief(node, self.heard)
+        answer = await links.exchange(self._peer, question, _TIMEOUT_S)
+        self.heard = answer.heard
+        return answer
+
     async def beat(self) -> Beat:
-        """Have the one greet the other."""
-        await self._links.greet(self._peer, _TIMEOUT_S)
+        """Have the one greet the other; returns what that took."""
+        await self.greet()
         return self._peer.last
+
+    def heard_by_both(self) -> tuple[Vector, Vector]:
+        """What each of them has been told that the other one has."""
+        asking, answering = self.asking, self.answering
+        return (
+            asking.cluster._env.progress.of(answering.member.node),
+            answering.cluster._env.progress.of(asking.member.node),
+        )
 
 
 class _Records(MemoryRecords):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.clock import MAX_OFFSET_MS, stamp_ms
 from cluster.errors import EventUndecodable
-from cluster.model import Dot, Event, Greeting, Origin, Vector
+from cluster.model import Dot, Event, Greeting, NodeId, Origin, Vector
 from cluster.objects.events import Add, Remove, Write, decode_body, decode_event
 from node.index import keys
 
@@ -69,15 +69,19 @@ class Overheard:
         self._service = service
         self._node = node
         self._observer = observer
+        self._told: dict[tuple[NodeId, int], dict[Origin, int]] = {}
+        """How far each run of a member has ever said here that it is."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._service, name)
 
     def on_hello(self, greeting: Greeting) -> Greeting:
+        reader = greeting.member
+        have = self._told.setdefault((reader.node, reader.epoch), {})
+        have.update((o, seq) for o, seq in greeting.have.items() if seq > have.get(o, 0))
         answer: Greeting = self._service.on_hello(greeting)
         if not answer.current:
             return answer
-        reader, have = greeting.member, greeting.have
         for origin, told in self._observer.told.items():
             if origin.node != self._node or told <= have.get(origin, 0):
                 continue

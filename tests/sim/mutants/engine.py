@@ -12,7 +12,9 @@ from cluster.driver.pushing import Pushing
 from cluster.driver.service import Service
 from cluster.errors import NotCaughtUp, StorageFailure
 from cluster.gossip import floor
+from cluster.gossip.differences import Differences
 from cluster.gossip.dissemination import Acknowledgements
+from cluster.gossip.progress import Progress
 from cluster.membership.detector import Detector
 from cluster.model import Status
 from cluster.objects import claims
@@ -92,6 +94,14 @@ def _candidates_of_the_present(
     return _candidates(own, begin, haves, connected, connected, **ages)
 
 
+def _has_ever_spoken(self: Progress, member: Any) -> bool:
+    return member.node in self._runs
+
+
+def _what_was_told_was_heard(self: Differences, heard: Any) -> int:
+    return self.version if heard.version else 0
+
+
 MUTANTS: Final = [
     Mutant(
         "wall-clock-stamps",
@@ -135,6 +145,16 @@ MUTANTS: Final = [
         "catch-up-swallows-errors",
         "a round that failed counts as having brought everything",
         [(CatchUp, "catch_up", _catch_up_quietly)],
+    ),
+    Mutant(
+        "word-of-an-earlier-run",
+        "what a member said in an earlier run counts for the present one",
+        [(Progress, "has_spoken", _has_ever_spoken), (Progress, "end_run", lambda *_: None)],
+    ),
+    Mutant(
+        "told-is-heard",
+        "a greeting leaves out what was told before, whether it was heard or not",
+        [(Differences, "base", _what_was_told_was_heard)],
     ),
     Mutant(
         "lease-unchecked",

@@ -1,0 +1,74 @@
+"""What this node says of itself: everything in the first greeting of a link, then what changes."""
+
+from msgspec.structs import replace
+
+from cluster.environment import Environment
+from cluster.gossip.differences import NOTHING, Differences
+from cluster.membership.joining import Joining
+from cluster.membership.members import Members
+from cluster.model import Greeting, Heard, NodeId
+
+
+class Greetings:
+    """
+    Makes the greetings of this node.
+
+    The first one of a link tells everything, and so does its answer. The ones behind it are
+    *brief*: they leave out what holds for the run, and tell of the vector what the other side has
+    not heard.
+
+    Members are made known by SWIM's rumours (`membership.rumours`). An answer names them only where
+    the two sides differ in whom they count. It has to: the same answer may grant a lease, and who
+    reads by that without knowing a member that the other one knows would miss what that member
+    acknowledges (`gossip.leases.Grants.become_known`).
+    """
+
+    def __init__(self, env: Environment, members: Members, joining: Joining) -> None:
+        self._env = env
+        self._members = members
+        self._joining = joining
+        self._differences = Differences(env.me.epoch)
+        self.leaving = False
+        """Whether this node says that it is about to leave for good."""
+
+    def first(self) -> Greeting:
+        """The question that begins a link."""
+        return self._whole(NOTHING)
+
+    def brief(self, to: NodeId, heard: Heard) -> Greeting:
+        """A later question to *to*, which has said that it *heard* so much of this node."""
+        return self._brief(self._env.progress.heard_of(to), heard)
+
+    def answer(self, question: Greeting, *, current: bool = False) -> Greeting:
+        """The answer to *question*; *current*: with a lease."""
+        of_sender = self._env.progress.heard_of(question.member.node)
+        brief = question.brief
+        answer = self._brief(of_sender, question.heard) if brief else self._whole(of_sender)
+        known = () if question.members == answer.members else self._members.others()
+        return replace(answer, current=current, known=known)
+
+    def _whole(self, heard_of_peer: Heard) -> Greeting:
+        return replace(
+            self._brief(heard_of_peer, NOTHING),
+            brief=False,
+            began=dict(self._env.records.began),
+            settings=dict(self._env.config.settings),
+        )
+
+    def _brief(self, heard_of_peer: Heard, heard_by_peer: Heard) -> Greeting:
+        self._differences.note(self._env.records.vector())
+        since = self._differences.base(heard_by_peer)
+        return Greeting(
+            cluster=self._env.config.cluster,
+            member=self._env.me,
+            known=(),
+            have=self._differences.since(since),
+            wall_ms=self._env.clock.now_ms(),
+            joined=self._joining.joined,
+            leaving=self.leaving,
+            brief=True,
+            members=self._members.sum,
+            since=since,
+            version=self._differences.version,
+            heard=heard_of_peer,
+        )
