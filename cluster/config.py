@@ -245,6 +245,14 @@ class ClusterConfig:
     """Blobs fetched at the same time. When full, further ones wait. More fill a long link better;
     each costs a staging file and a chunk of memory per reader."""
 
+    fetch_patience_s: float = 60.0
+    """How long a fetch waits for one of `fetches_max` places, and a reader for a byte from any
+    source. Longer finds more before giving up; shorter tells the client sooner to try again."""
+
+    copies_timeout_s: float = 300.0
+    """How long one blob waits for one of `replications_max` places. Longer gives a large push
+    over a slow link its time; shorter tells its client sooner to try again."""
+
     replications_max: int = 16
     """Blobs being brought to other holders at the same time. When full, further ones wait. More
     hide round trips; each may read a whole blob from disk."""

@@ -9,6 +9,7 @@ from cluster.driver.intake import Intake
 from cluster.driver.pushing import Pushing
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
+from cluster.gossip import antientropy
 from cluster.model import Dot, Greeting, NodeId, Region, Vector
 from cluster.objects import claims
 from cluster.peering import Peer
@@ -173,9 +174,10 @@ class Link:
         if self._env.records.restoring or self._owner.is_too_far_behind(have):
             return False
         gapless, begun = True, self._owner.begin_pull()
-        stream = self.peer.pull(self._env.records.vector())
+        stall_s = self._env.config.stall_timeout_s
+        stream = watched(self.peer.pull(self._env.records.vector()), stall_s, antientropy.size_of)
         try:
-            async with aclosing(watched(stream, self._env.config.stall_timeout_s)) as batches:
+            async with aclosing(stream) as batches:
                 async for batch in batches:
                     gapless &= await self._intake.take(batch)
                     self._changes.beat()

@@ -51,6 +51,11 @@ def without_log(events: Sequence[Event], stopped: Dot) -> list[Event]:
     return [event for event in events[after:] if event.origin != stopped.origin]
 
 
+def size_of(batch: Sequence[Event]) -> int:
+    """Bytes of *batch* on the wire, about."""
+    return sum(len(event.body) + _EVENT_BYTES for event in batch)
+
+
 def batches(events: Iterable[Event], size_max: int) -> Iterator[list[Event]]:
     """Cut *events* into batches whose bodies are about *size_max* bytes; one event at least."""
     batch: list[Event] = []

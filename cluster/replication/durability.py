@@ -45,7 +45,7 @@ class Durability:
         self._peers = peers
         self._fetcher = fetcher
         self._confirmed: OrderedDict[Digest, dict[NodeId, Dot]] = OrderedDict()
-        self.jobs = BlobJobs(env.config.replications_max)
+        self.jobs = BlobJobs(env.config.replications_max, env.config.copies_timeout_s)
 
     async def run(self) -> None:
         """Own the replications until cancelled."""

@@ -38,7 +38,7 @@ class Fetcher:
         self._peers = peers
         self._transfers: dict[Digest, Transfer] = {}
         self._distrusted: OrderedDict[tuple[Digest, NodeId], None] = OrderedDict()
-        self.jobs = BlobJobs(env.config.fetches_max)
+        self.jobs = BlobJobs(env.config.fetches_max, env.config.fetch_patience_s)
 
     async def run(self) -> None:
         """Own the transfers until cancelled."""
@@ -104,7 +104,8 @@ class Fetcher:
         """The transfer of this blob that runs already, or a new one."""
         transfer, job = self._transfers.get(digest), self.jobs.get(digest)
         if transfer is None or job is None:
-            transfer = Transfer(digest, size, self._env.config.chunk_bytes)
+            config = self._env.config
+            transfer = Transfer(digest, size, config.chunk_bytes, config.fetch_patience_s)
             job = self._start(transfer, sources)
         elif transfer.size != size:
             raise BlobUnavailable(digest, f"is it {size} or {transfer.size} bytes long?")
@@ -189,7 +190,7 @@ class Fetcher:
         if peer is None:
             raise PeerUnreachable(f"the link to {node} is down")
         stream = watched(
-            peer.fetch(transfer.digest, ingest.offset), self._env.config.stall_timeout_s
+            peer.fetch(transfer.digest, ingest.offset), self._env.config.stall_timeout_s, len
         )
         async with aclosing(stream) as chunks:
             async for chunk in chunks:

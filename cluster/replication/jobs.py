@@ -12,11 +12,14 @@ class BlobJobs:
     """
     Owns the tasks that work on blobs, at most one for a digest and *running_max* in all.
 
-    When full, further jobs wait for a place. A job outlives the callers that wait for it: work
-    half done is worth finishing, for somebody asked for that blob and will again.
+    When full, further jobs wait for a place, each *patience_s* at most. A job outlives the callers
+    that wait for it: work half done is worth finishing, for somebody asked for that blob and will
+    again.
     """
 
-    def __init__(self, running_max: int) -> None:
+    def __init__(self, running_max: int, patience_s: float) -> None:
+        self._running_max = running_max
+        self._patience_s = patience_s
         self._places = asyncio.Semaphore(running_max)
         self._jobs: dict[Digest, asyncio.Future[None]] = {}
         self._running = 0
@@ -64,17 +67,26 @@ class BlobJobs:
     async def _carry_out(self, digest: Digest, work: Callable[[], Awaitable[None]]) -> None:
         job = self._jobs[digest]
         try:
-            async with self._places:
-                self._running += 1
-                try:
-                    await work()
-                finally:
-                    self._running -= 1
+            await self._take_place(digest)
+            self._running += 1
+            try:
+                await work()
+            finally:
+                self._running -= 1
+                self._places.release()
         except (ClusterError, StorageFailure) as exc:
             # Operating errors belong to those who asked; anything else is a bug and ends `run`.
             self._end(digest, job, exc)
         else:
             self._end(digest, job, None)
+
+    async def _take_place(self, digest: Digest) -> None:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._places.acquire()
+        except TimeoutError as exc:
+            waited = f"{self._running_max} others were before it for {self._patience_s:g} s"
+            raise BlobUnavailable(digest, waited) from exc
 
     def _end(self, digest: Digest, job: asyncio.Future[None], error: Exception | None) -> None:
         if job.done():

@@ -1,5 +1,6 @@
 """A blob while it arrives: what the task that receives it shares with its readers."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
@@ -17,13 +18,15 @@ class Transfer:
     the right thing. While `cautious`, nothing is open before that.
     """
 
-    def __init__(self, digest: Digest, size: int, chunk_bytes: int) -> None:
+    def __init__(self, digest: Digest, size: int, chunk_bytes: int, patience_s: float) -> None:
+        """*patience_s* is how long a reader waits without a byte from any source."""
         self.digest = digest
         self.size = size
         self.ingest: BlobIngest | None = None
         self.cautious = False
         self.handed_out = False
         self._chunk_bytes = chunk_bytes
+        self._patience_s = patience_s
         self._verified = False
         self._error: BaseException | None = None
         self._users = 0
@@ -92,9 +95,14 @@ class Transfer:
             offset += len(data)
 
     async def _wait_for(self, readable: int) -> None:
-        await self._pulse.wait_until(
-            lambda: (self._verified or self._error is not None) or self.readable >= readable
-        )
+        while not (self._verified or self._error is not None or self.readable >= readable):
+            # Bytes that may not be read yet are a sign of life as well.
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    await self._pulse.wait()
+            except TimeoutError as exc:
+                silence = f"no source brought anything for {self._patience_s:g} s"
+                raise BlobUnavailable(self.digest, silence) from exc
         if self._verified or self._error is None:
             return
         if isinstance(self._error, BlobUnavailable):

@@ -34,6 +34,10 @@ class RpcConfig:
     """Calls served at the same time; further ones are refused, and the caller tries later. Each
     may hold one batch or one chunk in memory."""
 
+    write_timeout_s: float = 60.0
+    """How long a caller may leave a message of a stream unread. It answers pings all the same, and
+    keeps a place of `calls_max` and an open file; longer is patient with a disk that hiccups."""
+
     stop_grace_s: float = 1.0
     """How long running calls may take when the server stops. Peers repeat what is cut off."""
 

@@ -1,5 +1,6 @@
 """What peers call, over gRPC."""
 
+import asyncio
 import errno
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
@@ -9,6 +10,7 @@ from typing import TypeVar
 import grpc
 import grpc.aio
 
+from cluster.errors import PeerUnreachable
 from cluster.peering import PeerService
 from cluster.ports import Log
 from cluster.rpc import codec
@@ -33,7 +35,7 @@ class PeerServer:
     ) -> None:
         """*request_id* is set to the caller's while a call is handled."""
         self._config = config or RpcConfig()
-        self._servicer = _Servicer(service, request_id, log)
+        self._servicer = _Servicer(service, request_id, log, self._config.write_timeout_s)
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str) -> int:
@@ -67,10 +69,17 @@ class PeerServer:
 class _Servicer(ClusterServicer):
     """Translates; decides nothing."""
 
-    def __init__(self, service: PeerService, request_id: ContextVar[str], log: Log) -> None:
+    def __init__(
+        self,
+        service: PeerService,
+        request_id: ContextVar[str],
+        log: Log,
+        write_timeout_s: float,
+    ) -> None:
         self._service = service
         self._request_id = request_id
         self._log = log
+        self._write_timeout_s = write_timeout_s
         self._pushers = Idlers()
 
     def end_pushes(self) -> None:
@@ -174,18 +183,26 @@ class _Servicer(ClusterServicer):
         self, context: grpc.aio.ServicerContext, answer: AsyncGenerator[object, None]
     ) -> None:
         """
-        Send each message as it comes; waits while the caller does not read.
+        Send each message as it comes; waits for a caller that does not read, but not for ever.
 
         Not a generator on purpose: the library leaves a generator whose call was cancelled to
         the garbage collector, and with it the files and transactions that it holds open.
         """
         self._adopt_request_id(context)
-        async with aclosing(answer):
-            try:
+        try:
+            async with aclosing(answer):
                 async for message in answer:
-                    await context.write(message)
-            except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
-                await self._abort(context, exc)
+                    await self._write(context, message)
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
+            # Behind a message that nobody reads this waits as well, but keeps nothing open.
+            await self._abort(context, exc)
+
+    async def _write(self, context: grpc.aio.ServicerContext, message: object) -> None:
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
+                await context.write(message)
+        except TimeoutError as exc:
+            raise PeerUnreachable(f"nothing was read for {self._write_timeout_s:g} s") from exc
 
     def _adopt_request_id(self, context: grpc.aio.ServicerContext) -> None:
         # Each call is handled in a task of its own, so there is nothing to set back.

@@ -10,10 +10,12 @@ from cluster.config import ClusterConfig
 from cluster.errors import BlobUnavailable, PeerUnreachable
 from cluster.model import Digest
 from cluster.replication.jobs import BlobJobs
+from cluster.replication.transfer import Transfer
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
+from tests.sim.loop import SimLoop
 
 D1, D2, D3 = (Digest.of(bytes([n])) for n in range(3))
 
@@ -177,7 +179,7 @@ async def test_stopped_rounds_leave_nobody_hanging():
 
 
 async def test_jobs_run_once_per_blob_and_within_the_bound():
-    jobs, gate, running = BlobJobs(2), asyncio.Event(), 0
+    jobs, gate, running = BlobJobs(2, 60.0), asyncio.Event(), 0
 
     async def work() -> None:
         nonlocal running
@@ -200,7 +202,7 @@ async def test_jobs_run_once_per_blob_and_within_the_bound():
 
 
 async def test_a_failed_job_concerns_only_those_who_wait_for_it():
-    jobs = BlobJobs(2)
+    jobs = BlobJobs(2, 60.0)
 
     async def fail() -> None:
         raise BlobUnavailable(D1, "gone")
@@ -221,7 +223,7 @@ async def test_a_failed_job_concerns_only_those_who_wait_for_it():
 
 async def test_jobs_end_with_their_owner():
     """Those who wait are told, even for a job that never took its first step."""
-    jobs = BlobJobs(1)
+    jobs = BlobJobs(1, 60.0)
 
     async def for_ever() -> None:
         await asyncio.Event().wait()
@@ -253,7 +255,7 @@ async def test_a_silent_stream_is_given_up_and_closed():
         finally:
             closed = True
 
-    items = watched(stream(), 0.01)
+    items = watched(stream(), 0.01, int)
     assert await anext(items) == 1
     with pytest.raises(PeerUnreachable):
         await anext(items)
@@ -271,9 +273,80 @@ async def test_a_stream_left_early_is_closed():
         finally:
             closed = True
 
-    async with aclosing(watched(stream(), 10)) as items:
+    async with aclosing(watched(stream(), 10, int)) as items:
         assert await anext(items) == 0
     assert closed
+
+
+def test_a_stream_that_drips_is_as_good_as_silent():
+    """Broken: a source that sends a byte now and then keeps a pull, and all behind it, for ever."""
+
+    async def drip():
+        while True:
+            await asyncio.sleep(9.9)
+            yield b"x"
+
+    async def read() -> float:
+        async with aclosing(watched(drip(), 10.0, len)) as items:
+            with pytest.raises(PeerUnreachable, match="too little"):
+                async for _ in items:
+                    pass
+        return asyncio.get_running_loop().time()
+
+    assert 10 <= SimLoop().run(read()) < 10.1
+
+
+def test_a_slow_stream_of_whole_messages_is_patient_with():
+    """Broken: no large blob comes over a link of 20 KiB/s."""
+
+    async def slow():
+        for _ in range(100):
+            await asyncio.sleep(9.9)
+            yield bytes(198 << 10)
+
+    async def read() -> int:
+        async with aclosing(watched(slow(), 10.0, len)) as items:
+            return sum([len(item) async for item in items])
+
+    assert SimLoop().run(read()) == 100 * (198 << 10)
+
+
+def test_a_job_waits_for_its_place_as_long_as_is_stated():
+    """Broken: a pull behind slow ones waits for hours, and what waits grows without bound."""
+
+    async def wait() -> float:
+        jobs, gate = BlobJobs(1, 60.0), asyncio.Event()
+        running = asyncio.create_task(jobs.run())
+        await asyncio.sleep(0)
+        first = jobs.start(D1, gate.wait)
+        await asyncio.sleep(10)
+        with pytest.raises(BlobUnavailable, match="for 60 s"):
+            await jobs.start(D2, gate.wait)
+        waited_s = asyncio.get_running_loop().time() - 10
+        assert (jobs.running, jobs.waiting) == (1, 0)
+        gate.set()
+        await first
+        await jobs.start(D2, gate.wait)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        return waited_s
+
+    assert SimLoop().run(wait()) == 60
+
+
+def test_a_reader_waits_for_a_byte_as_long_as_is_stated():
+    """Broken: a client hangs on a blob whose disk hangs. What arrives unseen is a sign of life."""
+
+    async def wait() -> float:
+        transfer = Transfer(D1, 100, 10, 60.0)
+        loop = asyncio.get_running_loop()
+        for at_s in (50, 100):
+            loop.call_at(at_s, transfer.grown)
+        with pytest.raises(BlobUnavailable, match="for 60 s"):
+            await transfer.wait_until_readable()
+        return loop.time()
+
+    assert SimLoop().run(wait()) == 160
 
 
 @pytest.mark.parametrize(
