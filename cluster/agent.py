@@ -2,6 +2,10 @@
 The engine of one node: the parts joined together, and their tasks.
 
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
+            ├─ Seeking ────── finds the cluster by its seeds
+            ├─ Roster         greetings, and what follows from them
+            ├─ Leasing        who of the region may read here and there
+            ├─ WallClock      is this node's clock right
             ├─ Probing ────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Attendance     are enough nodes connected for a write
@@ -24,19 +28,28 @@ from dataclasses import replace
 
 from cluster.config import ClusterConfig
 from cluster.driver.acknowledging import Acknowledging
+from cluster.driver.agreeing import Agreeing
 from cluster.driver.attendance import Attendance
+from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparing import Comparing
+from cluster.driver.forwarding import Forwarding
+from cluster.driver.greetings import Greetings
 from cluster.driver.intake import Intake
-from cluster.driver.link import Link
+from cluster.driver.leasing import Leasing
+from cluster.driver.link import Link, Parts
 from cluster.driver.links import Links
+from cluster.driver.pausing import Pausing
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
 from cluster.driver.repairing import Repairing
+from cluster.driver.roster import Roster
+from cluster.driver.seeking import Seeking
 from cluster.driver.service import Service
 from cluster.driver.spreading import Spreading
 from cluster.driver.trimming import Trimming
+from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import (
     ClockOff,
@@ -48,7 +61,11 @@ from cluster.errors import (
     NotEnoughNodes,
 )
 from cluster.gossip import antientropy
+from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.progress import Progress
+from cluster.membership.absences import Absences
+from cluster.membership.joining import Joining
+from cluster.membership.members import Members
 from cluster.model import (
     Acknowledged,
     Consistency,
@@ -65,8 +82,10 @@ from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordRe
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
+from cluster.state import NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
-from cluster.waiting.groups import task_group
+from cluster.waiting.groups import first_of, task_group
+from cluster.waiting.pulse import Pulse
 
 
 class Cluster:
@@ -101,31 +120,52 @@ class Cluster:
             log=log,
             counters=Counters(),
             progress=Progress(),
+            members=Members(me, config.members_max),
+            state=NodeState(),
+            changes=Pulse(),
         )
-        intake = Intake(env)
-        self._links = Links(env, transport, intake)
-        self._remembering = Remembering(env, self._links, members)
-        self._probing = Probing(env, self._links, transport, self._remembering)
+        intake, forwarding = Intake(env), Forwarding(env)
+        self._joining = joining = Joining(config.seeds, empty=not records.vector())
+        self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
+        self._leasing = leasing = Leasing(env, joining, self._acknowledgements)
+        self._wall_clock = wall_clock = WallClock(env, joining, intake)
+        absences, self._agreeing = Absences(), Agreeing(env)
+        self._pausing = pausing = Pausing(env, absences)
+        self._greetings = Greetings(env, joining)
+        self._roster = Roster(
+            env, self._greetings, joining, leasing, wall_clock, pausing, self._agreeing
+        )
+        parts = Parts(self._roster, leasing, wall_clock, intake, forwarding)
+        self._links = Links(env, transport, joining, absences, pausing, parts)
+        self._roster.watch(self._links)
+        self._seeking = Seeking(env, transport, joining, self._roster, self._links)
+        self._bootstrap = Bootstrap(env, self._links)
+        self._remembering = Remembering(env, joining, members)
+        self._probing = Probing(
+            env, self._roster, self._links, transport, absences, self._remembering
+        )
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
-        self._attendance = Attendance(env, self._links, self._durability.required)
-        self._catch_up = CatchUp(env, self._links, intake)
-        self._acknowledging = Acknowledging(env, self._links)
-        self._spreading = Spreading(env, self._links)
-        self._checkpoints = Checkpoints(env, self._links)
-        self._trimming = Trimming(env, self._links)
-        self._comparing = Comparing(env, self._links)
+        self._attendance = Attendance(env, absences, self._durability.required)
+        self._catch_up = CatchUp(env, self._links, joining, leasing, wall_clock)
+        self._acknowledging = Acknowledging(env, self._acknowledgements, leasing)
+        self._spreading = Spreading(env)
+        self._checkpoints = Checkpoints(env)
+        self._trimming = Trimming(env)
+        self._comparing = Comparing(env, self._links, self._bootstrap)
         self._repairing = Repairing(env, self._links, self._durability)
         self.service: PeerService = Service(
             env,
+            self._roster,
             self._links,
             intake,
+            forwarding,
             self._fetcher,
             self._probing,
             self._checkpoints,
             self._comparing,
         )
-        records.subscribe(self._links.changes.beat)
+        records.subscribe(self._env.changes.beat)
 
     async def run(self) -> None:
         """
@@ -138,7 +178,8 @@ class Cluster:
             async with task_group() as group:
                 for part in (
                     self._links,
-                    self._links.bootstrap,
+                    self._seeking,
+                    self._bootstrap,
                     self._probing,
                     self._remembering,
                     self._catch_up,
@@ -154,22 +195,22 @@ class Cluster:
             refused, others = failures.split(JoinRefused)
             if refused is None or others is not None:
                 raise
-            raise JoinRefused(str(refused.exceptions[0])) from failures
+            raise JoinRefused(str(first_of(refused))) from failures
 
     def is_joined(self) -> bool:
         """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
-        return self._links.joining.joined
+        return self._joining.joined
 
     async def wait_joined(self) -> None:
         """Return once `is_joined`."""
-        await self._links.changes.wait_until(self.is_joined)
+        await self._env.changes.wait_until(self.is_joined)
 
     async def wait_until(self, condition: Callable[[ClusterStatistics], bool]) -> None:
         """
         Return once *condition* holds, which is looked at when a link, an acknowledgement or this
         node's log changes.
         """
-        await self._links.changes.wait_until(lambda: condition(self.statistics()))
+        await self._env.changes.wait_until(lambda: condition(self.statistics()))
 
     async def ensure_joined(self) -> None:
         """
@@ -252,7 +293,7 @@ class Cluster:
         Where a member's registry API is, as `host:port`; None when there is no such member, or it
         is dead or has left.
         """
-        member, status = self._links.members.get(node), self._links.members.status(node)
+        member, status = self._env.members.get(node), self._env.members.status(node)
         return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
 
     async def ensure_current(self, *, patient: bool = False) -> None:
@@ -269,7 +310,7 @@ class Cluster:
             ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
                 this node's clock, which is wrong.
         """
-        if self.is_joined() and self._links.is_current():
+        if self.is_joined() and self._is_current():
             return
         self.check_writable(Consistency.LOCAL)
         await self._catch_up.catch_up(self._env.config.durable_timeout_s if patient else 0.0)
@@ -295,11 +336,15 @@ class Cluster:
 
     def uses(self, feature: str) -> bool:
         """Whether every member has *feature* (`membership.versions`), so that it may be used."""
-        return self.is_joined() and self._links.members.uses(feature)
+        return self.is_joined() and self._env.members.uses(feature)
+
+    def _is_current(self) -> bool:
+        """Whether this node has everything that any member of its region has acknowledged."""
+        return State.RESTORING not in self._env.state and self._leasing.is_covered()
 
     def is_restoring(self) -> bool:
         """Whether this node lacks events that are gone everywhere, and takes over a state."""
-        return self._links.bootstrap.wanted
+        return State.RESTORING in self._env.state
 
     def is_damaged(self) -> bool:
         """Whether rows of the index here are not what was written; see `Comparing`."""
@@ -307,11 +352,11 @@ class Cluster:
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
-        return self._links.clock_off_ms()
+        return self._wall_clock.off_ms()
 
     def clock_off_at(self, wall_ms: int) -> float | None:
         """The same for a reading *wall_ms* of now, for `HybridClock.heed`."""
-        return self._links.clock_off_at(wall_ms)
+        return self._wall_clock.off_at(wall_ms)
 
     async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
         """
@@ -321,7 +366,7 @@ class Cluster:
         Two that would leave at the same time may not count on each other. Each says so before it
         looks, so at least one of them sees the other.
         """
-        self._links.greetings.leaving = leaving
+        self._greetings.leaving = leaving
         links = self._links.live()
         async with task_group() as group:
             greetings = [group.create_task(self._says_it_stays(link)) for link in links]
@@ -329,7 +374,8 @@ class Cluster:
 
     async def _says_it_stays(self, link: Link) -> bool:
         try:
-            greeting = await self._links.greet(link, self._env.config.heartbeat_timeout_s)
+            timeout_s = self._env.config.heartbeat_timeout_s
+            greeting = await self._roster.greet(link.node, link.peer, timeout_s)
         except (TimeoutError, ClusterError):
             return False
         return not greeting.leaving
@@ -347,11 +393,11 @@ class Cluster:
 
     def why_not_joined(self) -> str | None:
         """What joining still waits for, a line for people; None once `is_joined`."""
-        return None if self.is_joined() else self._links.joining.waits_for
+        return None if self.is_joined() else self._joining.waits_for
 
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""
-        return self._links.joining.seeds_missing
+        return self._joining.seeds_missing
 
     async def leave(self) -> Sequence[NodeId]:
         """
@@ -363,13 +409,13 @@ class Cluster:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.leave_timeout_s):
-                await self._links.changes.wait_until(self._is_handed_over)
+                await self._env.changes.wait_until(self._is_handed_over)
         return await self._probing.leave()
 
     def _is_handed_over(self) -> bool:
         own = self._env.records.vector().get(self._env.records.origin, 0)
-        connected = [member.node for member in self._links.connected()]
-        return not self._links.acknowledgements.lacking(own, connected)
+        connected = [member.node for member in self._env.members.connected()]
+        return not self._acknowledgements.lacking(own, connected)
 
     def remove(self, node: NodeId) -> None:
         """
@@ -389,7 +435,7 @@ class Cluster:
         Raises:
             MemberUnknown, MemberNotDead: it is not.
         """
-        status = self._links.members.status(node)
+        status = self._env.members.status(node)
         if node == self._env.me.node:
             status = Status.ALIVE
         if status in (None, Status.LEFT):
@@ -407,12 +453,12 @@ class Cluster:
             settings=dict(env.config.settings),
             joined=self.is_joined(),
             seeds_missing=dict(self.seeds_missing()),
-            current=self._links.is_current(),
+            current=self._is_current(),
             clock_off_ms=self.clock_off_ms(),
-            restoring=self._links.bootstrap.statistics(),
+            restoring=self._bootstrap.statistics(),
             damaged=self.is_damaged(),
             differing=self._comparing.differing,
-            members=tuple(self._member_statistics(member) for member in self._links.known()),
+            members=tuple(self._member_statistics(member) for member in self._env.members.others()),
             health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,
@@ -424,18 +470,17 @@ class Cluster:
     def _member_statistics(self, member: Member) -> MemberStatistics:
         vector = self._env.records.vector()
         own = vector.get(self._env.records.origin, 0)
-        link = self._links.link(member.node)
-        standing = self._links.members.standing(member.node)
+        standing = self._env.members.standing(member.node)
         assert standing is not None, "only members are asked about"
         return MemberStatistics(
             node=member.node,
             region=member.region,
             rpc=member.rpc,
             http=member.http,
-            connected=link is not None,
+            connected=self._env.members.is_connected(member.node),
             status=standing.status,
-            stopped=self._links.pausing.is_excused(member.node),
-            settings_differing=dict(self._links.agreeing.differing(member.node)),
+            stopped=self._pausing.is_excused(member.node),
+            settings_differing=dict(self._agreeing.differing(member.node)),
             incarnation=standing.incarnation,
             lag_events=max(
                 0, own - self._env.progress.reached(member.node, self._env.records.origin)

@@ -4,14 +4,20 @@ from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
 from cluster.gossip.progress import Progress
+from cluster.membership.members import Members
 from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
+from cluster.state import NodeState
 from cluster.statistics import Counters
+from cluster.waiting.pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The node's identity, its tuning and its surroundings. Shared, never replaced."""
+    """
+    The node's identity, its tuning, its surroundings, and what it knows of the members. Shared,
+    never replaced.
+    """
 
     me: Member
     config: ClusterConfig
@@ -22,3 +28,8 @@ class Environment:
     log: Log
     counters: Counters
     progress: Progress
+    members: Members
+    state: NodeState
+    changes: Pulse
+    """Beats whenever something that people wait for may have changed: a log, how far members are,
+    who is connected, what this node may do."""

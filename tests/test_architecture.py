@@ -313,3 +313,16 @@ def unclosed(node: ast.AST, closed: frozenset[str]) -> Iterator[ast.expr]:
         yield node.iter
     for child in ast.iter_child_nodes(node):
         yield from unclosed(child, closed)
+
+
+@pytest.mark.parametrize("path", ["cluster/driver/links.py", "cluster/driver/link.py"])
+def test_nobody_reaches_through_a_link_for_another_part(path: str):
+    """Broken: links hold what belongs to somebody else, and everybody goes there for it."""
+    shown = {
+        target.attr
+        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Attribute) and not target.attr.startswith("_")
+    }
+    assert shown <= {"peer", "node", "region", "caught_up"}

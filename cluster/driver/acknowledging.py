@@ -1,9 +1,9 @@
 """Waiting until an event of this node may be acknowledged."""
 
-from cluster.driver.links import Links
+from cluster.driver.leasing import Leasing
 from cluster.environment import Environment
 from cluster.errors import NotDurable
-from cluster.gossip.dissemination import Verdict
+from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.model import Acknowledged, Consistency, Dot, NodeId
 from cluster.replication.enough import copies_required
 
@@ -11,9 +11,12 @@ from cluster.replication.enough import copies_required
 class Acknowledging:
     """The clock around `gossip.dissemination`: it judges, this waits. Holds no state."""
 
-    def __init__(self, env: Environment, links: Links) -> None:
+    def __init__(
+        self, env: Environment, acknowledgements: Acknowledgements, leasing: Leasing
+    ) -> None:
         self._env = env
-        self._links = links
+        self._acknowledgements = acknowledgements
+        self._leasing = leasing
 
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION
@@ -28,13 +31,13 @@ class Acknowledging:
         assert dot.origin == self._env.records.origin, f"{dot} is not of this log"
         if consistency is Consistency.LOCAL:
             return self._acknowledged(dot, consistency)
-        acknowledgements, now = self._links.acknowledgements, self._env.clock.now_s
+        acknowledgements, now = self._acknowledgements, self._env.clock.now_s
         patient_until = now() + self._env.config.laggard_s
         until = now() + self._env.config.durable_timeout_s
         while True:
-            leased = self._links.leasing.granted()
-            required = copies_required(self._env.config, self._links)
-            living = self._links.living() if consistency is Consistency.GLOBAL else ()
+            leased = self._leasing.granted()
+            required = copies_required(self._env.config, self._env.members)
+            living = self._env.members.living() if consistency is Consistency.GLOBAL else ()
             awaited = [member.node for member in living]
             verdict = acknowledgements.verdict(dot.seq, self._members(), leased, required, awaited)
             wake_at = until
@@ -51,26 +54,25 @@ class Acknowledging:
                 wake_at = min(until, ends_at if now() >= patient_until else patient_until)
                 if now() >= patient_until:
                     self._withhold(lacking, dot)
-            await self._links.changes.wait_at_most(wake_at - now())
+            await self._env.changes.wait_at_most(wake_at - now())
 
     def _members(self) -> list[NodeId]:
-        return [member.node for member in self._links.known()]
+        return [member.node for member in self._env.members.others()]
 
     def _acknowledged(self, dot: Dot, consistency: Consistency) -> Acknowledged:
-        acknowledgements = self._links.acknowledgements
-        return acknowledgements.acknowledged(dot.seq, self._members(), consistency)
+        return self._acknowledgements.acknowledged(dot.seq, self._members(), consistency)
 
     def _withhold(self, nodes: list[NodeId], dot: Dot) -> None:
         for node in nodes:
-            if self._links.acknowledgements.withhold(node, dot.seq):
+            if self._acknowledgements.withhold(node, dot.seq):
                 self._env.counters.laggards += 1
                 self._env.log.info("waiting for a lease to end", peer=node, dot=str(dot))
 
     def _note_degraded(self, dot: Dot) -> None:
-        if self._links.known() or self._env.config.seeds:
+        if self._env.members.others() or self._env.config.seeds:
             self._env.counters.degraded += 1
             self._env.log.warning(
                 "acknowledged with too few copies",
                 dot=str(dot),
-                connected=len(self._links.connected()),
+                connected=len(self._env.members.connected()),
             )

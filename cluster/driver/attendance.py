@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import NotEnoughNodes
+from cluster.membership.absences import Absences
 from cluster.model import Consistency, Member
 
 
@@ -18,16 +18,16 @@ class Attendance:
     """
 
     def __init__(
-        self, env: Environment, links: Links, required: Callable[[Consistency], int]
+        self, env: Environment, absences: Absences, required: Callable[[Consistency], int]
     ) -> None:
         """*required* tells how many nodes a write needs, this one included."""
         self._env = env
-        self._links = links
+        self._absences = absences
         self._required = required
 
     def shortage(self, consistency: Consistency = Consistency.REGION) -> NotEnoughNodes | None:
         """What a write would be refused with if nobody came; None while enough are connected."""
-        connected, required = self._links.connected(), self._required(consistency)
+        connected, required = self._env.members.connected(), self._required(consistency)
         if 1 + len(connected) >= required:
             return None
         missing = sorted(member.node for member in self._away())
@@ -59,18 +59,18 @@ class Attendance:
         while (shortage := self.shortage(consistency)) is not None:
             if now() >= until or self._is_hopeless(shortage):
                 raise shortage
-            await self._links.changes.wait_at_most(min(until, self._next_hopeless(until)) - now())
+            await self._env.changes.wait_at_most(min(until, self._next_hopeless(until)) - now())
 
     def _away(self) -> list[Member]:
-        return [m for m in self._links.known() if self._links.peer(m.node) is None]
+        return [m for m in self._env.members.others() if not self._env.members.is_connected(m.node)]
 
     def _is_hopeless(self, shortage: NotEnoughNodes) -> bool:
         now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
-        recent = self._links.absences.recent(self._away(), wait_s, now)
+        recent = self._absences.recent(self._away(), wait_s, now)
         return shortage.connected + len(recent) < shortage.wanted
 
     def _next_hopeless(self, default: float) -> float:
         """When the next member will have been away for too long."""
         now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
-        ends = (self._links.absences.since(m.node, now) + wait_s for m in self._away())
+        ends = (self._absences.since(m.node, now) + wait_s for m in self._away())
         return min((end for end in ends if end > now), default=default)

@@ -1,10 +1,11 @@
 """Taking over the state of a peer, when the events that lead there are gone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 
 from cluster.driver.link import Link
+from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import (
     CheckpointUnavailable,
@@ -18,9 +19,9 @@ from cluster.membership.backoff import Backoff
 from cluster.model import CheckpointPiece, NodeId
 from cluster.replication.peers import Peers
 from cluster.routing import choose
+from cluster.state import State
 from cluster.statistics import RestoreStatistics
 from cluster.waiting.groups import task_group
-from cluster.waiting.pulse import Pulse
 from cluster.waiting.stall import watched
 
 
@@ -33,27 +34,14 @@ class Bootstrap:
     peer: another one has another state.
     """
 
-    def __init__(
-        self, env: Environment, peers: Peers, live: Callable[[], Sequence[Link]], changes: Pulse
-    ) -> None:
+    def __init__(self, env: Environment, links: Links) -> None:
         self._env = env
-        self._peers = peers
-        self._live = live
-        self._changes = changes
-        self._wanted = env.records.restoring
+        self._peers: Peers = links
+        self._live = links.live
         self._replacing: NodeId | None = None
         self._rows = self._rows_done = 0
-
-    @property
-    def wanted(self) -> bool:
-        """Whether this node lacks events that it cannot get, or gives up its state."""
-        return self._wanted or self._replacing is not None or self._env.records.restoring
-
-    def want(self) -> None:
-        """Take note that a peer no longer has the events that are missing here."""
-        if not self._wanted:
-            self._wanted = True
-            self._changes.beat()
+        if env.records.restoring:
+            env.state.enter(State.RESTORING)
 
     def replace(self, node: NodeId) -> None:
         """
@@ -62,19 +50,21 @@ class Bootstrap:
         Tried once: as long as nothing was given up, this node goes on with what it has.
         """
         self._replacing = node
-        self._changes.beat()
+        self._env.state.enter(State.RESTORING)
+        self._env.changes.beat()
 
     async def run(self) -> None:
         """Restore whenever it is wanted, until cancelled."""
         config = self._env.config
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
-            await self._changes.wait_until(lambda: self.wanted)
+            await self._env.changes.wait_until(lambda: State.RESTORING in self._env.state)
             # Should events be missing after all, the next pull says so again.
             done = await self._comes_as_events() or await self._try_each()
-            self._replacing = None
-            self._wanted = self.wanted and not done and not self._is_needless()
-            self._changes.beat()
+            once, self._replacing = self._replacing is not None, None
+            if done or self._is_needless() or (once and not self._env.records.restoring):
+                self._env.state.leave(State.RESTORING)
+            self._env.changes.beat()
             if done:
                 backoff.reset()
             else:
@@ -87,7 +77,7 @@ class Bootstrap:
         Who went on asking would keep from others the few checkpoints that a member has open. Should
         events be missing after all, the next pull says so again.
         """
-        records, connected = self._env.records, self._peers.connected()
+        records, connected = self._env.records, self._env.members.connected()
         return (
             not records.restoring
             and self._replacing is None
@@ -116,14 +106,14 @@ class Bootstrap:
             async with task_group() as group:
                 pulls = [group.create_task(pull_all(link)) for link in lacking]
             lacking = [link for link, pull in zip(lacking, pulls, strict=True) if not pull.result()]
-        return bool(self._peers.connected()) and not lacking
+        return bool(self._env.members.connected()) and not lacking
 
     async def _wait_for_the_living(self) -> None:
         """Wait for the links to all members that are there: the first ones are up long before."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.dial_timeout_s):
-                await self._changes.wait_until(
-                    lambda: len(self._peers.connected()) >= len(self._peers.living())
+                await self._env.changes.wait_until(
+                    lambda: len(self._env.members.connected()) >= len(self._env.members.living())
                 )
 
     def statistics(self) -> RestoreStatistics | None:
@@ -145,9 +135,9 @@ class Bootstrap:
         return False
 
     def _sources(self) -> Sequence[NodeId]:
-        if self._replacing is not None and not (self._wanted or self._env.records.restoring):
+        if self._replacing is not None and not self._env.records.restoring:
             return [self._replacing]
-        connected = self._peers.connected()
+        connected = self._env.members.connected()
         return choose.order((), connected, self._env.me.region, self._env.rng)
 
     async def _take_over(self, node: NodeId) -> None:

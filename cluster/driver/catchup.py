@@ -1,14 +1,18 @@
 """Learning what every connected peer knows, before answering "not found" (P2)."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
-from cluster.driver.intake import Intake
+from cluster.driver.bootstrap import pull_all
+from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link
 from cluster.driver.links import Links
+from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
+from cluster.membership.joining import Joining
 from cluster.waiting.groups import task_group
 from cluster.waiting.rounds import Rounds, Stopped
 
@@ -23,10 +27,19 @@ class CatchUp:
     Callers share rounds: however many look-ups miss at once, each peer answers at most two pulls.
     """
 
-    def __init__(self, env: Environment, links: Links, intake: Intake) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        links: Links,
+        joining: Joining,
+        leasing: Leasing,
+        wall_clock: WallClock,
+    ) -> None:
         self._env = env
         self._links = links
-        self._intake = intake
+        self._joining = joining
+        self._leasing = leasing
+        self._wall_clock = wall_clock
         self._rounds = Rounds(self._pull_from_all)
 
     async def run(self) -> None:
@@ -34,6 +47,7 @@ class CatchUp:
         async with task_group() as group:
             group.create_task(self._rounds.run(), name="catch-up")
             group.create_task(self._repair(), name="anti-entropy")
+            await self._pull_after_departures(group)
 
     async def catch_up(self, patience_s: float = 0.0) -> None:
         """
@@ -62,8 +76,8 @@ class CatchUp:
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
-                await self._links.changes.wait_until(lambda: self._links.joining.joined)
-                lag_ms = self._links.clock_lag_ms()
+                await self._env.changes.wait_until(lambda: self._joining.joined)
+                lag_ms = self._wall_clock.lag_ms()
                 behind = await self._rounds.join()
         except TimeoutError:
             return "peers did not answer in time"
@@ -77,8 +91,8 @@ class CatchUp:
 
     def _check_clock(self, lag_ms: float) -> None:
         """Raise `ClockOff` if events are parked here though their writers' clocks may be right."""
-        if self._links.parks_wrongly(lag_ms):
-            raise ClockOff(-max(lag_ms, self._links.clock_lag_ms()))
+        if self._wall_clock.parks_wrongly(lag_ms):
+            raise ClockOff(-max(lag_ms, self._wall_clock.lag_ms()))
 
     async def _pull_from_all(self) -> list[str]:
         """One round; returns the peers that still have more, or may have."""
@@ -103,6 +117,20 @@ class CatchUp:
             # is not here.
             return False
 
+    async def _pull_after_departures(self, group: asyncio.TaskGroup) -> None:
+        """
+        Pull from all as soon as a neighbour has left, so that reads need not wait for it. Where
+        that fails, the next read tries again.
+        """
+        while True:
+            departures = self._leasing.departures
+            await self._env.changes.wait_until(partial(self._has_left_since, departures))
+            for link in self._links.live():
+                group.create_task(pull_all(link), name=f"pull {link.node}")
+
+    def _has_left_since(self, departures: int) -> bool:
+        return self._leasing.departures > departures
+
     async def _repair(self) -> None:
         """
         Pull from a random member that has more: what a push missed comes this way. Or from one that
@@ -115,7 +143,7 @@ class CatchUp:
                 link
                 for link in self._links.live()
                 if antientropy.behind(vector, self._env.progress.of(link.node))
-                or not self._links.leasing.has_asked(link.node)
+                or not self._leasing.has_asked(link.node)
             ]
             if ahead:
                 link = ahead[int(self._env.rng.random() * len(ahead))]

@@ -8,7 +8,6 @@ from cluster.environment import Environment
 from cluster.errors import CheckpointUnavailable
 from cluster.model import CheckpointPiece, NodeId
 from cluster.ports import Checkpoint
-from cluster.replication.peers import Peers
 
 _LEFT_S: Final = 2.0
 """Who is connected and has not read for so long is done: who was cut off goes on at once."""
@@ -34,9 +33,8 @@ class Checkpoints:
     keep all others out, where it cannot take over a state, its disk being full.
     """
 
-    def __init__(self, env: Environment, peers: Peers) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._peers = peers
         self._open: dict[int, _Open] = {}
         self._making = 0
 
@@ -106,7 +104,7 @@ class Checkpoints:
     def _close_abandoned(self, by: NodeId | None = None) -> None:
         """Close what was left or is too old, and what the member *by* has, which begins again."""
         now, config = self._env.clock.now_s(), self._env.config
-        connected = {member.node for member in self._peers.connected()}
+        connected = {member.node for member in self._env.members.connected()}
         for number, each in list(self._open.items()):
             keep_s = _LEFT_S if each.reader in connected else config.checkpoint_keep_s
             unread = not each.readers and now - each.left_s >= keep_s

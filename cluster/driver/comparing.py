@@ -2,12 +2,14 @@
 
 import asyncio
 
+from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.model import CompareReply, CompareRequest, NodeId, Summed
 from cluster.objects import comparison
 from cluster.routing import choose
+from cluster.state import State
 from cluster.waiting.groups import task_group
 
 
@@ -21,9 +23,10 @@ class Comparing:
     only a person can tell who is right: the alarm stays until a comparison finds them equal.
     """
 
-    def __init__(self, env: Environment, links: Links) -> None:
+    def __init__(self, env: Environment, links: Links, bootstrap: Bootstrap) -> None:
         self._env = env
         self._links = links
+        self._bootstrap = bootstrap
         self._round = 0
         self._asked: dict[NodeId, int] = {}
         self._differing: set[NodeId] = set()
@@ -35,7 +38,7 @@ class Comparing:
     @property
     def differing(self) -> tuple[NodeId, ...]:
         """Members with the same events and other rows, when they were last compared."""
-        known = {member.node for member in self._links.known()}
+        known = {member.node for member in self._env.members.others()}
         return tuple(sorted(self._differing & known))
 
     async def run(self) -> None:
@@ -51,7 +54,7 @@ class Comparing:
         if request.damaged:
             # It will take over these rows, if they are found to be sound.
             self._doubt.set()
-        elif self._links.members.get(request.sender) is not None:
+        elif self._env.members.get(request.sender) is not None:
             self._note(request.sender, mine, reply)
         return reply
 
@@ -61,7 +64,7 @@ class Comparing:
             try:
                 if self.damaged:
                     await self._replace()
-                elif not self._links.bootstrap.wanted:
+                elif State.RESTORING not in self._env.state:
                     await self._compare()
             except (ClusterError, StorageFailure) as exc:
                 self._env.log.debug("not compared", reason=str(exc))
@@ -115,7 +118,7 @@ class Comparing:
         self._env.counters.comparisons += 1
         if not reply.differences:
             self._differing.discard(node)
-            self._links.changes.beat()
+            self._env.changes.beat()
             return
         self._env.counters.differences += 1
         # Once aloud; while it stays so, the alarm is in the statistics.
@@ -128,7 +131,7 @@ class Comparing:
         )
         self._differing.add(node)
         self._doubt.set()
-        self._links.changes.beat()
+        self._env.changes.beat()
 
     def _is_sound(self) -> bool:
         """Whether the rows were lately found to be those of the sums."""
@@ -153,16 +156,15 @@ class Comparing:
 
     async def _replace(self) -> None:
         """Have the rows replaced by those of a sound member, if there is one."""
-        bootstrap = self._links.bootstrap
-        if not bootstrap.wanted:
+        if State.RESTORING not in self._env.state:
             mine = await self._env.records.summed()
-            connected = self._links.connected()
+            connected = self._env.members.connected()
             for node in choose.order((), connected, self._env.me.region, self._env.rng):
                 reply = await self._ask(node, mine)
                 if reply is not None and reply.sound:
-                    bootstrap.replace(node)
+                    self._bootstrap.replace(node)
                     break
             else:
                 return
-        await self._links.changes.wait_until(lambda: not bootstrap.wanted)
+        await self._env.changes.wait_until(lambda: State.RESTORING not in self._env.state)
         await self._check()

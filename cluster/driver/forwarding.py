@@ -1,7 +1,7 @@
 """Which logs this node hands to which peer."""
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cluster.environment import Environment
 from cluster.gossip.relays import relays
@@ -15,12 +15,6 @@ class Duty(NamedTuple):
     upto: int
 
 
-class Neighbourhood(Protocol):
-    """Who can be reached right now."""
-
-    def connected(self) -> Collection[Member]: ...
-
-
 class Forwarding:
     """
     The own log goes to everybody in the region and to a few relays in each other one. What came
@@ -29,9 +23,8 @@ class Forwarding:
     Nothing of this is kept: what a node that stops had yet to hand on is found by gossip.
     """
 
-    def __init__(self, env: Environment, neighbourhood: Neighbourhood) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._neighbourhood = neighbourhood
         self._relayed: dict[Origin, int] = {}
         self._drawn_among: Collection[Member] = ()
         self._drawn: dict[Region, frozenset[NodeId]] = {}
@@ -61,7 +54,7 @@ class Forwarding:
                     yield Duty(origin, upto)
 
     def _relays(self, region: Region) -> frozenset[NodeId]:
-        connected = self._neighbourhood.connected()
+        connected = self._env.members.connected()
         if connected != self._drawn_among:
             self._drawn_among, self._drawn = connected, {}
         if region not in self._drawn:

@@ -5,7 +5,6 @@ from msgspec.structs import replace
 from cluster.environment import Environment
 from cluster.gossip.differences import NOTHING, Differences
 from cluster.membership.joining import Joining
-from cluster.membership.members import Members
 from cluster.model import Greeting, Heard, NodeId
 
 
@@ -23,11 +22,12 @@ class Greetings:
     acknowledges (`gossip.leases.Grants.become_known`).
     """
 
-    def __init__(self, env: Environment, members: Members, joining: Joining) -> None:
+    def __init__(self, env: Environment, joining: Joining) -> None:
         self._env = env
-        self._members = members
         self._joining = joining
         self._differences = Differences(env.me.epoch)
+        self._heard_by: dict[NodeId, Heard] = {}
+        """What the other side of each link has said that it heard of this node."""
         self.leaving = False
         """Whether this node says that it is about to leave for good."""
 
@@ -35,16 +35,20 @@ class Greetings:
         """The question that begins a link."""
         return self._whole(NOTHING)
 
-    def brief(self, to: NodeId, heard: Heard) -> Greeting:
-        """A later question to *to*, which has said that it *heard* so much of this node."""
-        return self._brief(self._env.progress.heard_of(to), heard)
+    def brief(self, to: NodeId) -> Greeting:
+        """A later question to *to*, which has answered the first one."""
+        return self._brief(self._env.progress.heard_of(to), self._heard_by.get(to, NOTHING))
+
+    def note(self, greeting: Greeting) -> None:
+        """Note what the sender of *greeting* has heard of this node."""
+        self._heard_by[greeting.member.node] = greeting.heard
 
     def answer(self, question: Greeting, *, current: bool = False) -> Greeting:
         """The answer to *question*; *current*: with a lease."""
         of_sender = self._env.progress.heard_of(question.member.node)
         brief = question.brief
         answer = self._brief(of_sender, question.heard) if brief else self._whole(of_sender)
-        known = () if question.members == answer.members else self._members.others()
+        known = () if question.members == answer.members else self._env.members.others()
         return replace(answer, current=current, known=known)
 
     def _whole(self, heard_of_peer: Heard) -> Greeting:
@@ -67,7 +71,7 @@ class Greetings:
             joined=self._joining.joined,
             leaving=self.leaving,
             brief=True,
-            members=self._members.sum,
+            members=self._env.members.sum,
             since=since,
             version=self._differences.version,
             heard=heard_of_peer,

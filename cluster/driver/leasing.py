@@ -7,7 +7,6 @@ from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.joining import Joining
-from cluster.membership.members import Members
 from cluster.model import Member, NodeId, Status
 
 
@@ -17,12 +16,10 @@ class Leasing:
     def __init__(
         self,
         env: Environment,
-        members: Members,
         joining: Joining,
         acknowledgements: Acknowledgements,
     ) -> None:
         self._env = env
-        self._members = members
         self._joining = joining
         self._acknowledgements = acknowledgements
         self._grants = Grants(env.config.lease_s, env.clock.now_s())
@@ -39,7 +36,7 @@ class Leasing:
 
     def neighbours(self) -> list[NodeId]:
         """The other members of this region."""
-        return [m.node for m in self._members.others() if m.region == self._env.me.region]
+        return [m.node for m in self._env.members.others() if m.region == self._env.me.region]
 
     def grant(self, member: Member) -> bool:
         """Grant *member*, which has just been heard, a lease if it may have one."""
@@ -67,7 +64,7 @@ class Leasing:
         return False
 
     def _has_left(self, member: Member) -> bool:
-        left = self._members.status(member.node) is Status.LEFT
+        left = self._env.members.status(member.node) is Status.LEFT
         return left and member.region == self._env.me.region
 
     def note_departure(self) -> None:
@@ -76,6 +73,7 @@ class Leasing:
         anybody may have that.
         """
         self.departures += 1
+        self._env.changes.beat()
 
     def note_pulled(self, node: NodeId, departures: int) -> None:
         """All that *node* had is here, by a pull that began after so many *departures*."""
@@ -123,5 +121,5 @@ class Leasing:
 
         What the one that reads has it need not be told: *but*.
         """
-        there = self._members.living()
+        there = self._env.members.living()
         return all(self._asked.get(m.node, -1) >= since for m in there if m.node != but)

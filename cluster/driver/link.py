@@ -6,62 +6,41 @@ from typing import NamedTuple, Protocol
 
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
+from cluster.driver.leasing import Leasing
 from cluster.driver.pushing import Pushing
+from cluster.driver.roster import Roster
+from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
-from cluster.model import Dot, Greeting, NodeId, Region, Vector
+from cluster.model import Dot, Greeting, NodeId, Region
 from cluster.objects import claims
 from cluster.peering import Peer
+from cluster.state import State
 from cluster.waiting.groups import first_of, task_group
-from cluster.waiting.pulse import Pulse
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
 
 
-class PullBegun(NamedTuple):
-    """When a pull began."""
+class Parts(NamedTuple):
+    """What all links work with."""
 
-    departures: int
-    """How often neighbours had left (`Leasing.departures`)."""
-
-    clock_lag_ms: float
-    """How far this node's wall clock was behind its members'."""
+    roster: Roster
+    leasing: Leasing
+    wall_clock: WallClock
+    intake: Intake
+    forwarding: Forwarding
 
 
 class LinkOwner(Protocol):
-    """What a link needs of the table that it is in."""
-
-    async def greet(self, link: "Link", timeout_s: float) -> Greeting:
-        """Exchange greetings and take note; raises TimeoutError and `ClusterError`."""
-        ...
+    """What a link tells the table that it is in."""
 
     def note_caught_up(self, node: NodeId) -> None:
         """Everything that *node* had when the link came up is here now."""
         ...
 
-    def begin_pull(self) -> PullBegun:
-        """What has to be known of the time at which a pull begins."""
-        ...
-
-    def note_pulled(self, node: NodeId, begun: PullBegun) -> None:
-        """A pull from *node* is over, without a gap."""
-        ...
-
     def note_silence(self, node: NodeId) -> None:
         """A greeting was not answered in time."""
-        ...
-
-    def is_too_far_behind(self, have: Vector) -> bool:
-        """Whether this node had better take over a state than the events up to *have*."""
-        ...
-
-    def note_below_floor(self, node: NodeId) -> None:
-        """*node* no longer has events that are missing here."""
-        ...
-
-    async def wait_before_pull(self) -> None:
-        """Return when another pull may bring what the last one did not."""
         ...
 
 
@@ -78,9 +57,7 @@ class Link:
         owner: LinkOwner,
         peer: Peer,
         greeting: Greeting,
-        intake: Intake,
-        forwarding: Forwarding,
-        changes: Pulse,
+        parts: Parts,
         first_pulls: asyncio.Semaphore,
     ) -> None:
         self.peer = peer
@@ -88,14 +65,10 @@ class Link:
         self.region: Region = greeting.member.region
         self._epoch = greeting.member.epoch
         self._began = greeting.began
-        self.leaving = greeting.leaving
-        self.heard = greeting.heard
-        """What the peer has said that it heard of this node."""
-        self._pushing = Pushing(env, greeting.member, peer, forwarding, changes)
+        self._pushing = Pushing(env, greeting.member, peer, parts.forwarding)
         self._env = env
         self._owner = owner
-        self._intake = intake
-        self._changes = changes
+        self._parts = parts
         self._first_pulls = first_pulls
         self._pulls = Rounds(self._pull_once)
         self._lost: PeerUnreachable | None = None
@@ -150,10 +123,10 @@ class Link:
     def lose(self, error: PeerUnreachable) -> None:
         """End the link: somebody found out that the peer is gone."""
         self._lost = error
-        self._changes.beat()
+        self._env.changes.beat()
 
     async def _watch(self) -> None:
-        await self._changes.wait_until(lambda: self._lost is not None)
+        await self._env.changes.wait_until(lambda: self._lost is not None)
         assert self._lost is not None
         raise self._lost
 
@@ -165,28 +138,48 @@ class Link:
             async with self._first_pulls:
                 if await self.pull():
                     break
-            await self._owner.wait_before_pull()
+            await self._wait_before_pull()
         self.caught_up = True
         self._owner.note_caught_up(self.node)
 
     async def _pull_once(self) -> bool:
-        have = self._env.progress.of(self.node)
-        if self._env.records.restoring or self._owner.is_too_far_behind(have):
+        if self._env.records.restoring or self._is_too_far_behind():
             return False
-        gapless, begun = True, self._owner.begin_pull()
+        leasing, wall_clock = self._parts.leasing, self._parts.wall_clock
+        gapless, departures, lag_ms = True, leasing.departures, wall_clock.lag_ms()
         stall_s = self._env.config.stall_timeout_s
         stream = watched(self.peer.pull(self._env.records.vector()), stall_s, antientropy.size_of)
         try:
             async with aclosing(stream) as batches:
                 async for batch in batches:
-                    gapless &= await self._intake.take(batch)
-                    self._changes.beat()
+                    gapless &= await self._parts.intake.take(batch)
+                    self._env.changes.beat()
         except BelowFloor:
-            self._owner.note_below_floor(self.node)
+            self._env.log.info("events are gone at the peer", peer=self.node)
+            self._want_state()
             return False
-        if gapless:
-            self._owner.note_pulled(self.node, begun)
+        if gapless and not wall_clock.parks_wrongly(lag_ms):
+            leasing.note_pulled(self.node, departures)
         return gapless
+
+    def _is_too_far_behind(self) -> bool:
+        """Whether this node had better take over a state than the events that the peer has."""
+        have, config = self._env.progress.of(self.node), self._env.config
+        if not antientropy.needs_state(self._env.records.vector(), have, config.checkpoint_events):
+            return False
+        self._want_state()
+        return True
+
+    def _want_state(self) -> None:
+        self._env.state.enter(State.RESTORING)
+        self._env.changes.beat()
+
+    async def _wait_before_pull(self) -> None:
+        """Return when another pull may bring what the last one did not."""
+        if State.RESTORING in self._env.state:
+            await self._env.changes.wait_until(lambda: State.RESTORING not in self._env.state)
+        else:
+            await asyncio.sleep(self._env.config.antientropy_interval_s)
 
     async def _beat(self) -> None:
         """Greet at every interval; several unanswered greetings in a row lose the link."""
@@ -197,7 +190,8 @@ class Link:
         while True:
             await asyncio.sleep(interval_s)
             try:
-                greeting = await self._owner.greet(self, config.heartbeat_timeout_s)
+                timeout_s = config.heartbeat_timeout_s
+                greeting = await self._parts.roster.greet(self.node, self.peer, timeout_s)
             except TimeoutError as exc:
                 misses += 1
                 self._owner.note_silence(self.node)

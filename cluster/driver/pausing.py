@@ -4,7 +4,6 @@ from typing import Final
 
 from cluster.environment import Environment
 from cluster.membership.absences import Absences
-from cluster.membership.members import Members
 from cluster.model import NodeId
 
 _ENDING_S: Final = 2.0
@@ -14,9 +13,8 @@ _ENDING_S: Final = 2.0
 class Pausing:
     """The clock and the log around `membership.absences`, which says until when who is excused."""
 
-    def __init__(self, env: Environment, members: Members, absences: Absences) -> None:
+    def __init__(self, env: Environment, absences: Absences) -> None:
         self._env = env
-        self._members = members
         self._absences = absences
 
     def begin(self, node: NodeId, epoch: int) -> bool:
@@ -25,13 +23,17 @@ class Pausing:
 
         A word of an earlier run came late, and means nothing.
         """
-        member = self._members.get(node)
+        member = self._env.members.get(node)
         if member is None or member.epoch != epoch:
             return False
         back_soon_s = self._env.config.back_soon_s
         self._absences.excuse(node, self._env.clock.now_s() + back_soon_s)
         self._env.log.info("member stops for a moment", peer=node, expected_in_s=back_soon_s)
         return True
+
+    def end(self, node: NodeId) -> None:
+        """Note that *node* is back, in another run."""
+        self._absences.end_excuse(node)
 
     def is_excused(self, node: NodeId) -> bool:
         """Whether *node* said that it would be away, and is not overdue."""

@@ -9,8 +9,11 @@ from typing import Any, Final, assert_never
 
 from cluster.driver.links import Links
 from cluster.driver.remembering import Remembering
+from cluster.driver.roster import Roster
+from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import ClusterError, WrongCluster
+from cluster.membership.absences import Absences
 from cluster.membership.detector import Detector
 from cluster.membership.signals import (
     Changed,
@@ -41,27 +44,35 @@ _PAUSE_LIMIT_S: Final = 1.0
 """How long a node that stops waits for its members to take note."""
 
 
-class Probing:
+class Probing(Watcher):
     """
-    Carries out what `membership.detector` decides. Implements `watcher.Watcher`.
+    Carries out what `membership.detector` decides. Is told of members by the roster and the links.
 
     Calls run side by side and are bounded by the members: one probe and its helpers, one message
     of news and one exchange of tables for each at a time.
     """
 
     def __init__(
-        self, env: Environment, links: Links, transport: Transport, remembering: Remembering
+        self,
+        env: Environment,
+        roster: Roster,
+        links: Links,
+        transport: Transport,
+        absences: Absences,
+        remembering: Remembering,
     ) -> None:
         self._env = env
+        self._roster = roster
         self._links = links
         self._transport = transport
         self._remembering = remembering
-        self._detector = Detector(links.members, env.config, env.rng, env.counters, links.absences)
+        self._detector = Detector(env.members, env.config, env.rng, env.counters, absences)
         self._busy: set[tuple[str, NodeId]] = set()
         self._contested: set[int] = set()
         self._earlier = asyncio.Event()
         self._asleep_until = math.inf
         self._group: asyncio.TaskGroup | None = None
+        roster.watch(self)
         links.watch(self)
 
     @property
@@ -110,7 +121,7 @@ class Probing:
         if request.cluster != cluster:
             raise WrongCluster(f"this is cluster {cluster!r}, not {request.cluster!r}")
         if request.ending:
-            self._links.note_ending(request.sender, request.ending)
+            self._roster.note_ending(request.sender, request.ending)
         self._feed(Heard(request.rumours))
         reached = True
         if request.target is not None and request.target != self._env.me.node:
@@ -126,7 +137,7 @@ class Probing:
         counts as dead.
         """
         self._feed(Leave())
-        members, own = self._links.members.connected(), (self._detector.own,)
+        members, own = self._env.members.connected(), (self._detector.own,)
         limit_s = self._env.config.leave_timeout_s
         async with task_group() as group:
             calls = [group.create_task(self._call(member, limit_s, own)) for member in members]
@@ -142,7 +153,7 @@ class Probing:
         """
         epoch = self._env.me.epoch
         async with task_group() as group:
-            for member in self._links.members.connected():
+            for member in self._env.members.connected():
                 _ = group.create_task(self._call(member, _PAUSE_LIMIT_S, (), ending=epoch))
 
     def remove(self, node: NodeId) -> None:
@@ -194,7 +205,7 @@ class Probing:
                     self._env.log.warning("member dead", **fields)
                 case status:
                     self._env.log.info(f"member {status.value}", **fields)
-        self._links.note_standing(before, after)
+        self._roster.note_standing(before, after)
         self._remembering.note_change()
 
     def _note_contest(self, other: Member) -> None:
@@ -244,7 +255,7 @@ class Probing:
 
     async def _try(self, target: NodeId) -> bool:
         """Whether *target* answers this node, within what the one that asked can wait."""
-        known = self._links.members.rumour(target)
+        known = self._env.members.rumour(target)
         if known is None:
             return False
         limit_s = self._detector.tuning(known.member).helper_timeout_s

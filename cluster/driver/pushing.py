@@ -51,13 +51,11 @@ class Pushing:
         member: Member,
         peer: Peer,
         forwarding: Forwarding,
-        changes: Pulse,
     ) -> None:
         self._env = env
         self._member = member
         self._peer = peer
         self._forwarding = forwarding
-        self._changes = changes
         self._window = Window(env.config.push_ahead_max, env.config.push_batch_bytes)
         self._under_way: deque[_Sent] = deque()
         self._news = Pulse()
@@ -200,7 +198,7 @@ class Pushing:
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
         if self._env.progress.pushed(self._member, answer):
-            self._changes.beat()
+            self._env.changes.beat()
         have, own = self._have, self._env.records.origin
         handed: dict[Origin, tuple[int, int]] = {}
         for event in events:
@@ -211,7 +209,7 @@ class Pushing:
             reached = have.get(origin, 0)
             if reached < last and self._sent.pop(origin, None) is not None:
                 # What was sent behind it is of no use there either, and due again.
-                self._changes.beat()
+                self._env.changes.beat()
             if reached <= before:
                 self._pause(origin)
             elif origin == own:
@@ -223,14 +221,14 @@ class Pushing:
         until = self._env.clock.now_s() + self._env.config.heartbeat_remote_interval_s
         self._paused[origin] = _Pause(until, self._have.get(origin, 0))
         # Whoever waits for more to do has to know that time will bring some.
-        self._changes.beat()
+        self._env.changes.beat()
 
     async def _wait_for_more(self) -> None:
         if not self._paused:
-            await self._changes.wait_until(lambda: bool(self._paused) or self._has_more())
+            await self._env.changes.wait_until(lambda: bool(self._paused) or self._has_more())
             return
         until = min(pause.until for pause in self._paused.values())
-        await self._changes.wait_at_most(until - self._env.clock.now_s())
+        await self._env.changes.wait_at_most(until - self._env.clock.now_s())
         self._paused = {o: pause for o, pause in self._paused.items() if self._is_paused(o)}
 
 

@@ -1,23 +1,33 @@
 """Keeping the member table over a restart."""
 
 import asyncio
+from collections.abc import Sequence
 
-from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import StorageFailure
+from cluster.membership.joining import Joining
+from cluster.model import Rumour, Status
 from cluster.ports import MemberStore
 
 
 class Remembering:
-    """Gives the links what was known at the last run, and saves what changes."""
+    """Knows again what was known at the last run, and saves what changes."""
 
-    def __init__(self, env: Environment, links: Links, store: MemberStore | None) -> None:
+    def __init__(self, env: Environment, joining: Joining, store: MemberStore | None) -> None:
         self._env = env
-        self._links = links
+        self._joining = joining
         self._store = store
         self._changed = asyncio.Event()
         if store is not None:
-            links.restore(store.load())
+            self._restore(store.load())
+
+    def _restore(self, rumours: Sequence[Rumour]) -> None:
+        """Know again who was a member before the restart, and wait for those when joining."""
+        for rumour in rumours:
+            self._env.members.restore(rumour)
+        for member in self._env.members.others():
+            dead = self._env.members.status(member.node) is Status.DEAD
+            self._joining.remember(member.node, dead=dead)
 
     def note_change(self) -> None:
         """Save soon. Changes while a save runs are saved together by the next."""
@@ -28,8 +38,8 @@ class Remembering:
         # A node that is empty waits for somebody who is not (`membership.joining`). Started again
         # meanwhile it must not pass for one that was a member before; nor for a cluster of one, if
         # it has something then.
-        await self._links.changes.wait_until(
-            lambda: self._links.joining.joined or bool(self._env.records.vector())
+        await self._env.changes.wait_until(
+            lambda: self._joining.joined or bool(self._env.records.vector())
         )
         while True:
             await self._changed.wait()
@@ -37,7 +47,7 @@ class Remembering:
             if self._store is None:
                 continue
             try:
-                await self._store.save(self._links.members.rumours())
+                await self._store.save(self._env.members.rumours())
             except StorageFailure as exc:
                 # Members are learnt anew at the next start. The index's own alarm tells of the
                 # disk; nothing acknowledged depends on this.

@@ -44,11 +44,11 @@ class Repairing:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(config.repair_interval_s):
-                    await self._links.changes.wait_until(lambda: bool(self._present() - self._seen))
+                    await self._env.changes.wait_until(lambda: bool(self._present() - self._seen))
             # One that has come may first say anew what it holds (`node.holdings`).
             await asyncio.sleep(config.repair_pause_s)
             # Members whose rows have not come yet would count as having nothing.
-            await self._links.changes.wait_until(
+            await self._env.changes.wait_until(
                 lambda: all(link.caught_up for link in self._links.live())
             )
             self._seen = self._present()

@@ -2,36 +2,15 @@
 
 import asyncio
 from contextlib import suppress
-from typing import Protocol
 
-from cluster.driver.link import Link
+from cluster.driver.links import Links
+from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import ClusterError, JoinRefused, WrongCluster, WrongProtocol
 from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
-from cluster.membership.members import Members
-from cluster.model import Greeting
-from cluster.peering import Peer, Transport
+from cluster.peering import Transport
 from cluster.waiting.groups import task_group
-from cluster.waiting.pulse import Pulse
-
-
-class Greeter(Protocol):
-    """What seeking needs of the links."""
-
-    async def first_greeting(self, peer: Peer) -> Greeting:
-        """Exchange greetings and take note; raises `ClusterError`, also where nobody answers."""
-        ...
-
-    def note_failure(self, error: Exception, before: str, **where: object) -> str:
-        """Log *error* unless it is what was logged *before*; returns it as text."""
-        ...
-
-    def backoff(self) -> Backoff: ...
-
-    def live(self) -> list[Link]:
-        """The links that are up."""
-        ...
 
 
 class Seeking:
@@ -41,17 +20,15 @@ class Seeking:
         self,
         env: Environment,
         transport: Transport,
-        members: Members,
         joining: Joining,
-        links: Greeter,
-        changes: Pulse,
+        roster: Roster,
+        links: Links,
     ) -> None:
         self._env = env
         self._transport = transport
-        self._members = members
         self._joining = joining
+        self._roster = roster
         self._links = links
-        self._changes = changes
 
     async def run(self) -> None:
         """
@@ -70,7 +47,7 @@ class Seeking:
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
-                await self._changes.wait_until(lambda: self._joining.joined)
+                await self._env.changes.wait_until(lambda: self._joining.joined)
         if not self._joining.joined:
             self._check_rejection(final=True)
             if self._joining.knows_nothing:
@@ -79,7 +56,7 @@ class Seeking:
                 )
             # Whoever answers and still has more is waited for: without it this node would say
             # that it is ready, and "try again" to everything that it is asked.
-            await self._changes.wait_until(
+            await self._env.changes.wait_until(
                 lambda: (
                     self._joining.joined
                     or (
@@ -91,26 +68,27 @@ class Seeking:
         if not self._joining.joined:
             self._env.log.warning("joined without all seeds", missing=self._joining.missing)
             self._joining.give_up()
-            self._changes.beat()
+            self._env.changes.beat()
 
     async def _greet_seed(self, seed: str) -> None:
         """Find out who answers at *seed*; the member's own link does the rest."""
-        backoff, reason = self._links.backoff(), ""
+        config, reason = self._env.config, ""
+        backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
             peer = self._transport.connect(seed)
             try:
-                greeting = await self._links.first_greeting(peer)
+                greeting = await self._roster.first_greeting(peer)
             except ClusterError as exc:
-                reason = self._links.note_failure(exc, reason, seed=seed)
+                reason = self._roster.note_failure(exc, reason, seed=seed)
                 self._joining.unanswered(seed, str(exc))
                 if isinstance(exc, WrongCluster | WrongProtocol) and not self._joining.joined:
                     self._joining.refused(seed, str(exc))
                     self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
-                me = self._members.is_me(greeting.member)
+                me = self._env.members.is_me(greeting.member)
                 self._joining.greeted(seed, None if me else greeting.member.node)
-                self._changes.beat()
+                self._env.changes.beat()
                 return
             finally:
                 await peer.close()

@@ -6,9 +6,11 @@ from typing import Final
 
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparing import Comparing
+from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
 from cluster.driver.probing import Probing
+from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
@@ -37,16 +39,20 @@ class Service:
     def __init__(
         self,
         env: Environment,
+        roster: Roster,
         links: Links,
         intake: Intake,
+        forwarding: Forwarding,
         fetcher: Fetcher,
         probing: Probing,
         checkpoints: Checkpoints,
         comparing: Comparing,
     ) -> None:
         self._env = env
+        self._roster = roster
         self._links = links
         self._intake = intake
+        self._forwarding = forwarding
         self._fetcher = fetcher
         self._probing = probing
         self._checkpoints = checkpoints
@@ -56,7 +62,7 @@ class Service:
         cluster = self._env.config.cluster
         if greeting.cluster != cluster:
             raise WrongCluster(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
-        return self._links.answer(greeting)
+        return self._roster.answer(greeting)
 
     async def on_probe(self, request: ProbeRequest) -> ProbeReply:
         return await self._probing.on_probe(request)
@@ -68,7 +74,11 @@ class Service:
             with suppress(ClusterError):
                 await link.pull()
         origins = {event.origin for event in events}
-        self._links.note_received(sender, origins)
+        member = self._env.members.get(sender)
+        if member is not None:
+            # They may be for others too.
+            self._forwarding.note_received(member.region, origins)
+            self._env.changes.beat()
         vector = self._env.records.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
 from cluster.model import Dot, NodeState, Region, Spread
@@ -18,9 +17,8 @@ class Spreading:
     late, and never early: what a member reports is durable there.
     """
 
-    def __init__(self, env: Environment, links: Links) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._links = links
 
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
@@ -33,13 +31,13 @@ class Spreading:
         Raises:
             UnknownRegion: no member is in one of *regions*.
         """
-        known = {self._env.me.region, *(member.region for member in self._links.known())}
+        known = {self._env.me.region, *(member.region for member in self._env.members.others())}
         for region in regions or ():
             if region not in known:
                 raise UnknownRegion(region)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._links.changes.wait_until(lambda: self.where(dot, regions).complete)
+                await self._env.changes.wait_until(lambda: self.where(dot, regions).complete)
         return self.where(dot, regions)
 
     def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:
@@ -48,8 +46,8 @@ class Spreading:
         own = self._env.records.vector().get(origin, 0)
         nodes = [NodeState(me.node, me.region, True, own >= dot.seq)]
         # One that is merely cut off from here serves its own region all the same.
-        living = {member.node for member in self._links.living()}
-        for member in self._links.known():
+        living = {member.node for member in self._env.members.living()}
+        for member in self._env.members.others():
             has = self._env.progress.reached(member.node, origin) >= dot.seq
             live = member.node in living
             nodes.append(NodeState(member.node, member.region, live, has))

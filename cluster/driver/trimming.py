@@ -3,7 +3,6 @@
 import asyncio
 
 from cluster.clock import COUNTER_BITS, stamp_ms
-from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.gossip import floor
@@ -13,9 +12,8 @@ from cluster.model import Origin
 class Trimming:
     """The clock around `gossip.floor`: it says what is not needed, this looks how old that is."""
 
-    def __init__(self, env: Environment, links: Links) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._links = links
 
     async def run(self) -> None:
         """Trim at every interval, until cancelled."""
@@ -32,14 +30,14 @@ class Trimming:
         records, config = self._env.records, self._env.config
         if records.restoring:
             return
-        before, known = records.floor(), self._links.known()
+        before, known = records.floor(), self._env.members.others()
         upto: dict[Origin, int] = {}
         for candidate in floor.candidates(
             records.vector(),
             before,
             {member.node: self._env.progress.of(member.node) for member in known},
             [member.node for member in known],
-            [member.node for member in self._links.connected()],
+            [member.node for member in self._env.members.connected()],
             settled_age_s=config.log_settled_s,
             away_age_s=config.log_away_s,
         ):

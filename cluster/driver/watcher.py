@@ -1,19 +1,21 @@
-"""Who wants to know what the links find out about members (`driver.probing`)."""
-
-from typing import Protocol
+"""Who wants to know what this node finds out about members."""
 
 from cluster.model import Member, NodeId
 
 
-class Watcher(Protocol):
-    """Told by `driver.links`."""
+class Watcher:
+    """Told by `driver.roster` and `driver.links`; overrides what it wants to know."""
+
+    def heard_of(self, node: NodeId, *, lives: bool) -> None:
+        """*node* is a member; *lives* where there is no reason to wait before it is called."""
 
     def met(self, member: Member) -> None:
-        """*member* spoke for itself, or was heard of for the first time."""
-        ...
+        """*member* spoke for itself, or was heard of for the first time, or after it had left."""
+
+    def ended(self, node: NodeId, reason: str) -> None:
+        """The run of *node* that was known is over."""
 
     def link_up(self, node: NodeId) -> None: ...
 
     def doubted(self, node: NodeId) -> None:
         """The link is lost, or a greeting on it was not answered in time."""
-        ...

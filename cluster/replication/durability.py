@@ -110,11 +110,11 @@ class Durability:
         """
         if self._env.blobs.size(digest) is None:
             return False
-        rows, connected = self._env.records.holders(digest), self._peers.connected()
+        rows, connected = self._env.records.holders(digest), self._env.members.connected()
         present = {member.node for member in connected}
         holding = set(self.holding(digest))
-        away = [m for m in self._peers.known() if m.node not in present and m.node in rows]
-        wanted = min(self._env.config.copies, 1 + len(self._peers.known()))
+        away = [m for m in self._env.members.others() if m.node not in present and m.node in rows]
+        wanted = min(self._env.config.copies, 1 + len(self._env.members.others()))
         return len(holding) + len(away) < wanted and not present <= holding
 
     async def repair(self, digest: Digest, size: int) -> None:
@@ -150,7 +150,7 @@ class Durability:
         vector, rows = self._env.records.vector(), self._env.records.holders(digest)
         others = [
             member.node
-            for member in self._peers.connected()
+            for member in self._env.members.connected()
             if self._has(digest, member, rows.get(member.node), vector)
         ]
         return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
@@ -176,14 +176,14 @@ class Durability:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""
         if consistency is Consistency.LOCAL:
             return 1
-        required = copies_required(self._env.config, self._peers)
+        required = copies_required(self._env.config, self._env.members)
         if consistency is Consistency.GLOBAL:
-            return max(required, 1 + len(self._peers.living()))
+            return max(required, 1 + len(self._env.members.living()))
         return required
 
     def _reachable(self) -> int:
         """How many can have it now, for work that nobody waits for."""
-        return min(self._env.config.copies, 1 + len(self._peers.connected()))
+        return min(self._env.config.copies, 1 + len(self._env.members.connected()))
 
     async def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
         """Those that have too few copies, with their sizes."""
@@ -233,7 +233,7 @@ class Durability:
 
     def _candidates(self, digest: Digest, excluded: Collection[NodeId]) -> list[NodeId]:
         me = self._env.me
-        connected = [Candidate(m.node, m.region) for m in self._peers.connected()]
+        connected = [Candidate(m.node, m.region) for m in self._env.members.connected()]
         return [n for n in place(digest, me.node, me.region, connected) if n not in excluded]
 
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
@@ -260,7 +260,7 @@ class Durability:
                 if node == self._env.me.node:
                     await self._fetcher.ensure(digest, size, sources)
                     return None
-                epochs = {member.node: member.epoch for member in self._peers.connected()}
+                epochs = {member.node: member.epoch for member in self._env.members.connected()}
                 peer = self._peers.peer(node)
                 if peer is None:
                     return PeerUnreachable(f"the link to {node} is down")
@@ -284,7 +284,7 @@ class Durability:
             self._confirmed.popitem(last=False)
 
     def _note_degraded(self, copies: Mapping[Digest, int]) -> None:
-        target = min(self._env.config.copies, 1 + len(self._peers.known()))
+        target = min(self._env.config.copies, 1 + len(self._env.members.others()))
         short = [digest for digest, count in copies.items() if count < target]
         if short:
             self._env.counters.degraded += 1
@@ -292,7 +292,7 @@ class Durability:
                 "accepted with too few copies",
                 blobs=len(short),
                 digest=short[0],
-                connected=len(self._peers.connected()),
+                connected=len(self._env.members.connected()),
             )
 
 

@@ -1,10 +1,10 @@
 """How many nodes must have a write before it is acknowledged (P1). Pure."""
 
 from cluster.config import ClusterConfig
-from cluster.replication.peers import Peers
+from cluster.membership.members import Members
 
 
-def copies_required(config: ClusterConfig, peers: Peers) -> int:
+def copies_required(config: ClusterConfig, members: Members) -> int:
     """
     Nodes, this one included, that must durably have what is written with consistency `region`.
 
@@ -12,7 +12,6 @@ def copies_required(config: ClusterConfig, peers: Peers) -> int:
     But a cluster of no more members than that would take no write with one of them away; there
     what is connected is enough, and counted as degraded, unless `refuse_degraded` says otherwise.
     """
-    members = 1 + len(peers.known())
-    if config.refuse_degraded or members > config.copies:
+    if config.refuse_degraded or 1 + len(members.others()) > config.copies:
         return config.copies
-    return min(config.copies, 1 + len(peers.connected()))
+    return min(config.copies, 1 + len(members.connected()))

@@ -144,7 +144,7 @@ class Fetcher:
             # that was restarted serves before its new link is up.
             await self._peers.wait_for_any(holders, self._env.config.dial_timeout_s)
         candidates = choose.order(
-            holders, self._peers.connected(), self._env.me.region, self._env.rng
+            holders, self._env.members.connected(), self._env.me.region, self._env.rng
         )[:SOURCES_MAX]
         suspects = [node for node in candidates if (digest, node) in self._distrusted]
         trusted = [node for node in candidates if node not in suspects]

@@ -1,27 +1,15 @@
 """Who can be asked right now, as replication sees it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Protocol
 
 from cluster.errors import PeerUnreachable
-from cluster.model import Dot, Member, NodeId
+from cluster.model import Dot, NodeId
 from cluster.peering import Peer
 
 
 class Peers(Protocol):
     """The links of this node. The answers hold until the next await."""
-
-    def known(self) -> Sequence[Member]:
-        """Every member but this node, connected or not."""
-        ...
-
-    def living(self) -> Sequence[Member]:
-        """The members that are there, connected or not: their clients may be reading."""
-        ...
-
-    def connected(self) -> Sequence[Member]:
-        """The members whose link is up."""
-        ...
 
     def peer(self, node: NodeId) -> Peer | None:
         """The link to *node*; None when it is down."""

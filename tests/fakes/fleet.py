@@ -116,7 +116,7 @@ class Engine:
 
     def leased_by(self, node: str) -> bool:
         """Whether *node* has granted this one a lease that is not over."""
-        leases = self.cluster._links.leasing._leases
+        leases = self.cluster._leasing._leases
         return leases.cover([NodeId(node)], self.clock.now_s())
 
     async def put(self, data: bytes) -> Digest:

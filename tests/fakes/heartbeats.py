@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cluster.model import Greeting, Heard, Member, NodeId, Origin, Region, Vector
+from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
 from cluster.peering import PeerService
 from cluster.rpc import codec
 from node.settings.model import Settings
@@ -60,8 +60,7 @@ class Pair:
         self._shape = shape
         self.logs: Vector = shape.vector()
         self._written = 0
-        self.heard: Heard | None = None
-        """What the one has said that it heard of the other; None before they have met."""
+        self._linked = False
         network = Network()
         self.asking = self._engine(network, shape.member(0))
         self.answering = self._engine(network, shape.member(1))
@@ -69,7 +68,7 @@ class Pair:
         self._peer = _CodecPeer(transport, self.answering.cluster.service)
         everybody = tuple(shape.member(number) for number in range(shape.members))
         for engine in (self.asking, self.answering):
-            engine.cluster._links.members.hear(everybody)
+            engine.cluster._env.members.hear(everybody)
 
     def _engine(self, network: Network, member: Member) -> Engine:
         config = replace(CONFIG, settings=Settings(data_dir=Path("/data")).shared)
@@ -89,12 +88,11 @@ class Pair:
 
     async def greet(self) -> Greeting:
         """Have the one greet the other, on the same link each time; returns the answer."""
-        links, node = self.asking.cluster._links, self.answering.member.node
-        first = self.heard is None
-        question = links.greetings.first() if first else links.greetings.brief(node, self.heard)
-        answer = await links.exchange(self._peer, question, _TIMEOUT_S)
-        self.heard = answer.heard
-        return answer
+        roster, node = self.asking.cluster._roster, self.answering.member.node
+        if not self._linked:
+            self._linked = True
+            return await roster.first_greeting(self._peer)
+        return await roster.greet(node, self._peer, _TIMEOUT_S)
 
     async def beat(self) -> Beat:
         """Have the one greet the other; returns what that took."""

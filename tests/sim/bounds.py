@@ -10,7 +10,7 @@ from tests.sim.machine import Running
 from tests.sim.sizes import sizes
 
 BOUNDED: Final[dict[str, Callable[[Running], int]]] = {
-    "members_max": lambda node: len(node.cluster._links.members._others),
+    "members_max": lambda node: len(node.cluster._env.members._others),
     "rumours_max": lambda node: len(node.cluster._probing._detector._queue._entries),
     "health_max": lambda node: node.cluster._probing.health,
     "fetches_max": lambda node: node.cluster._fetcher.jobs.running,
@@ -28,7 +28,7 @@ EMPTY_WHEN_QUIET: Final = frozenset(
         "cluster._durability.jobs._jobs",
         "cluster._fetcher._transfers",
         "cluster._fetcher.jobs._jobs",
-        "cluster._links._intake._parked",
+        "cluster._links._parts.intake._parked",
     }
 )
 """Paths of `sizes`: what belongs to work that is under way."""

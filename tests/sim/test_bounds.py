@@ -41,7 +41,7 @@ def test_what_grows_with_the_work_is_found(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(Acknowledgements, "note_acknowledged", note_for_ever)
     _, grown = endure(MINUTES)
-    assert {path.partition(": ")[2] for path in grown} == {"cluster._links.acknowledgements.every"}
+    assert {path.partition(": ")[2] for path in grown} == {"cluster._acknowledgements.every"}
 
 
 def test_what_is_left_of_a_request_is_told(monkeypatch: pytest.MonkeyPatch):

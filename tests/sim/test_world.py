@@ -133,7 +133,7 @@ def test_nodes_come_and_go(
         seen["departed"] = " ".join(m.name for m in world.departed)
         running = world.machines[0].running
         assert running is not None
-        seen["left"] = running.cluster._links.members.status(NodeId("n3")) is Status.LEFT
+        seen["left"] = running.cluster._env.members.status(NodeId("n3")) is Status.LEFT
         return []
 
     monkeypatch.setattr(checker, "bugs", look)

@@ -142,7 +142,7 @@ class Watch:
         async def noting(upto: Vector) -> None:
             running = self._machine.running
             assert running is not None, "what does not run forgets nothing"
-            self._known = {str(m.node): m.rpc for m in running.cluster._links.known()}
+            self._known = {str(m.node): m.rpc for m in running.cluster._env.members.others()}
             await trim(upto)
 
         return noting

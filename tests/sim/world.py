@@ -277,7 +277,7 @@ class World:
         """
         running = machine.running
         assert running is not None, "who does not run is asked nothing"
-        members = {m.node: m.rpc for m in running.cluster._links.known()}
+        members = {m.node: m.rpc for m in running.cluster._env.members.others()}
         live = running.cluster._links.live()
         links = {members[link.node]: link for link in live if link.node in members}
         return {machine.address: Link(running, running.process)} | {
@@ -288,7 +288,7 @@ class World:
 
     def living(self, running: Running) -> set[str]:
         """Whom this node takes for a member that lives, by address."""
-        return {member.rpc for member in running.cluster._links.living()}
+        return {member.rpc for member in running.cluster._env.members.living()}
 
     def members(self) -> int:
         """How many nodes belong to the cluster, by what everybody knows."""

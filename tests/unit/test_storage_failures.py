@@ -82,13 +82,12 @@ async def saving_members(error: Exception) -> None:
     async def at_once(_: object) -> None:
         return
 
-    links = SimpleNamespace(
-        changes=SimpleNamespace(wait_until=at_once), members=SimpleNamespace(rumours=list)
-    )
+    parts = {
+        "changes": SimpleNamespace(wait_until=at_once),
+        "members": SimpleNamespace(rumours=list),
+    }
     store = SimpleNamespace(save=failing(error))
-    remembering = bare(
-        Remembering, _env=env(), _links=links, _store=store, _changed=asyncio.Event()
-    )
+    remembering = bare(Remembering, _env=env(**parts), _store=store, _changed=asyncio.Event())
     remembering.note_change()
     await until_it_waits_or_ends(remembering.run())
 

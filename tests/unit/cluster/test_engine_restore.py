@@ -137,6 +137,7 @@ async def test_an_interrupted_restore_begins_again_after_a_restart():
         a, _ = await trimmed_pair(ships)
         c = ships.add("c", seeds=("a:1", "b:1"))
         c.records.restoring = True
+        c.renew()
         ships.start(c)
         await c.cluster.wait_joined()
         assert c.records.vector() == a.records.vector()
@@ -310,9 +311,9 @@ async def test_an_event_that_is_parked_does_not_keep_a_state_wanted():
         _, b, c = await ships.trio()
         b.records.clock_limit = 10
         c.records.write("of the future", stamp=1 << 40)
-        await ships.until(lambda: b.cluster._links._intake.parking)
+        await ships.until(lambda: b.cluster._links._parts.intake.parking)
         await ships.until(lambda: bool(b.cluster._env.progress.of(C)))
-        b.cluster._links.note_below_floor(NodeId("a"))
+        b.cluster._links.link(NodeId("a"))._want_state()
         await ships.until(lambda: not b.cluster.is_restoring())
         assert b.cluster.statistics().totals.restores == 0
 
@@ -323,7 +324,7 @@ async def test_a_state_is_no_longer_wanted_once_the_events_have_come():
         _, b = await trimmed_pair(ships)
         await b.cluster.wait_joined()
         # A peer said "below the floor", and the events came from another one just then.
-        b.cluster._links.note_below_floor(NodeId("a"))
+        b.cluster._links.link(NodeId("a"))._want_state()
         assert b.cluster.is_restoring()
         await ships.until(lambda: not b.cluster.is_restoring())
         assert ships.network.count("checkpoint", "a:1") == 0

@@ -1,7 +1,5 @@
 """Vector differences, and when an event is durable enough."""
 
-from typing import cast
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,10 +16,10 @@ from cluster.gossip.antientropy import (
 from cluster.gossip.dissemination import Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
+from cluster.membership.members import Members
 from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
 from cluster.objects.events import in_causal_order
 from cluster.replication.enough import copies_required
-from cluster.replication.peers import Peers
 from tests.fakes.progress import judge, say
 
 origins = st.builds(Origin, st.sampled_from("abc"), st.integers(1, 3))
@@ -161,16 +159,12 @@ def test_verdicts(copies, connected, gone, expected):
 )
 def test_how_many_must_have_a_write(copies, members, connected, refuse, expected):
     others = [Member(NodeId(f"m{n}"), EU, f"m{n}:1", f"m{n}:2", 1) for n in range(members - 1)]
-
-    class Table:
-        def known(self) -> list[Member]:
-            return others
-
-        def connected(self) -> list[Member]:
-            return others[: connected - 1]
-
+    table = Members(Member(NodeId("me"), EU, "me:1", "me:2", 1), 9)
+    table.hear(others)
+    for member in others[: connected - 1]:
+        table.connect(member.node)
     config = ClusterConfig(copies=copies, refuse_degraded=refuse)
-    assert copies_required(config, cast("Peers", Table())) == expected
+    assert copies_required(config, table) == expected
 
 
 @given(

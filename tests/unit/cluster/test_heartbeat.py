@@ -42,9 +42,9 @@ async def test_a_member_that_one_side_lacks_comes_with_the_next_answer():
     pair = Pair(Shape(3, 1, restarts=1))
     await pair.beat()
     stranger = Member(NodeId("stranger"), Region("region-00"), "s:1", "s:2", 7)
-    pair.answering.cluster._links.members.hear([stranger])
+    pair.answering.cluster._env.members.hear([stranger])
     await pair.beat()
-    assert pair.asking.cluster._links.members.get(stranger.node) == stranger
+    assert pair.asking.cluster._env.members.get(stranger.node) == stranger
 
 
 async def test_what_holds_for_the_run_is_told_once_a_link():
@@ -85,8 +85,7 @@ async def test_a_lease_needs_what_was_said_in_this_run():
     """If this fails, a disk that was set back reads by a lease that its last run was good for."""
     pair = Pair(Shape(2, 1, restarts=1))
     await pair.greet()
-    asking = pair.asking.cluster._links
-    question = asking.greetings.brief(pair.answering.member.node, pair.heard)
+    question = pair.asking.cluster._greetings.brief(pair.answering.member.node)
     again = msgspec.structs.replace(pair.asking.member, epoch=pair.asking.member.epoch + 1)
     pair.answering.cluster.service.on_hello(
         msgspec.structs.replace(question, member=again, have={})

@@ -1,0 +1,191 @@
+"""What this node and the members tell each other of themselves, and what follows from it."""
+
+import asyncio
+
+from cluster.driver.agreeing import Agreeing
+from cluster.driver.greetings import Greetings
+from cluster.driver.leasing import Leasing
+from cluster.driver.pausing import Pausing
+from cluster.driver.wallclock import WallClock
+from cluster.driver.watcher import Watcher
+from cluster.environment import Environment
+from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable
+from cluster.membership.joining import Joining
+from cluster.model import Greeting, Member, NodeId, Rumour, Status
+from cluster.peering import Peer
+
+
+class Roster:
+    """
+    Exchanges greetings, and takes note of them and of what the failure detector finds.
+
+    Each thing that a greeting tells has an owner of its own; this hands it to them, and tells the
+    watchers who is there.
+    """
+
+    def __init__(
+        self,
+        env: Environment,
+        greetings: Greetings,
+        joining: Joining,
+        leasing: Leasing,
+        wall_clock: WallClock,
+        pausing: Pausing,
+        agreeing: Agreeing,
+    ) -> None:
+        self._env = env
+        self._greetings = greetings
+        self._joining = joining
+        self._leasing = leasing
+        self._wall_clock = wall_clock
+        self._pausing = pausing
+        self._agreeing = agreeing
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell *watcher* from now on."""
+        self._watchers.append(watcher)
+
+    async def first_greeting(self, peer: Peer) -> Greeting:
+        """
+        Greet somebody to whom there is no link.
+
+        Raises:
+            ClusterError: nobody answers, or it is no member.
+        """
+        try:
+            return await self._exchange(
+                peer, self._greetings.first(), self._env.config.dial_timeout_s
+            )
+        except TimeoutError as exc:
+            raise PeerUnreachable("no answer to the first greeting") from exc
+
+    async def greet(self, node: NodeId, peer: Peer, timeout_s: float) -> Greeting:
+        """
+        Greet the member at the other end of a link.
+
+        Raises:
+            TimeoutError, ClusterError: it did not answer, or is no member any more.
+        """
+        return await self._exchange(peer, self._greetings.brief(node), timeout_s)
+
+    async def _exchange(self, peer: Peer, question: Greeting, timeout_s: float) -> Greeting:
+        """Greet with *question* and take note of the answer."""
+        asked_at, known = self._env.clock.now_s(), self._env.members.others()
+        async with asyncio.timeout(timeout_s):
+            answer = await peer.hello(question)
+        member = answer.member
+        if self._env.members.is_me(member):
+            return answer
+        try:
+            self._note(answer)
+        except DuplicateNode as exc:
+            if member.node == self._env.me.node:
+                raise
+            # Two others share a name. That is not this node's end, but no link either.
+            raise PeerRefused(str(exc)) from exc
+        self._greetings.note(answer)
+        if self._env.members.status(member.node) is not Status.LEFT:
+            self._wall_clock.note(answer, asked_at)
+        # An answer leaves them out where they are those that this node counted when it asked.
+        counted = known if answer.members == question.members else answer.known
+        if not self._leasing.counts_the_left(member.node, counted) and answer.current:
+            self._leasing.take(member.node, asked_at)
+        return answer
+
+    def answer(self, question: Greeting) -> Greeting:
+        """
+        Take note of a greeting and answer it, with a lease if the sender may have one.
+
+        Raises:
+            PeerRefused: the sender cannot be a member.
+        """
+        sender = question.member
+        if self._env.members.is_me(sender):
+            return self._greetings.answer(question)
+        self._note(question)
+        if question.brief:
+            self._greetings.note(question)
+        return self._greetings.answer(question, current=self._leasing.grant(sender))
+
+    def _note(self, greeting: Greeting) -> None:
+        """
+        Take note of what a peer said in a greeting, whoever began it.
+
+        Raises:
+            PeerRefused: it cannot be a member (`Members.greet`).
+        """
+        member, members = greeting.member, self._env.members
+        before = members.get(member.node)
+        is_later = before is not None and before.epoch > member.epoch
+        if is_later and members.is_connected(member.node):
+            raise PeerRefused(f"a later run of {member.node} is connected")
+        members.greet(member, greeting.protocol)
+        if not greeting.brief:
+            self._agreeing.note(member.node, greeting.settings)
+        if before is not None and before.epoch != member.epoch:
+            self._pausing.end(member.node)
+            self._end_run_of(before)
+        if not self._env.progress.has_spoken(member):
+            self._leasing.become_known()
+        since, version = greeting.since, greeting.version
+        if self._env.progress.heard(member, greeting.have, since=since, version=version):
+            self._env.changes.beat()
+        news = members.hear(greeting.known)
+        # It lives: no reason to wait for the end of a pause.
+        self._tell_of(member.node, lives=not self._pausing.is_excused(member.node))
+        for new in news:
+            self._tell_of(new.node, lives=False)
+        for new in (member, *news, *members.returned(greeting.known)):
+            for watcher in self._watchers:
+                watcher.met(new)
+        if (greeting.joined or greeting.began) and self._joining.vouch(member.node):
+            self._env.changes.beat()
+
+    def note_standing(self, before: Rumour | None, after: Rumour) -> None:
+        """What is known of a member has changed: who is linked to and waited for may change too."""
+        node, status = after.member.node, after.standing.status
+        if before is not None and before.member.epoch != after.member.epoch:
+            self._end_run_of(before.member)
+        if status is Status.LEFT:
+            self._joining.excuse(node)
+            self._agreeing.forget(node)
+            self._wall_clock.forget(node)
+            news = before is None or before.standing.status is not Status.LEFT
+            if news and after.member.region == self._env.me.region:
+                self._leasing.note_departure()
+        else:
+            self._tell_of(node, lives=status is Status.ALIVE)
+        self._env.changes.beat()
+
+    def note_ending(self, node: NodeId, epoch: int) -> None:
+        """*node* ends the run *epoch*, and means to be back soon."""
+        if self._pausing.begin(node, epoch):
+            for watcher in self._watchers:
+                watcher.ended(node, f"{node} stopped, to be back soon")
+
+    def note_failure(self, error: Exception, before: str, **where: object) -> str:
+        """
+        Log why somebody was not greeted, aloud when it is not what it was *before*; returns the
+        reason.
+
+        Raises:
+            DuplicateNode: that was it, while joining. A node that has joined stays: the
+                newcomer has to go.
+        """
+        if isinstance(error, DuplicateNode) and not self._joining.joined:
+            raise error
+        reason = f"{type(error).__name__}: {error}"
+        log = self._env.log.debug if reason == before else self._env.log.warning
+        log("no link", reason=reason, **where)
+        return reason
+
+    def _end_run_of(self, member: Member) -> None:
+        """*member* has started anew: what its last run said of itself need not hold any more."""
+        self._env.progress.end_run(member.node)
+        for watcher in self._watchers:
+            watcher.ended(member.node, f"{member.node} was restarted")
+
+    def _tell_of(self, node: NodeId, *, lives: bool) -> None:
+        for watcher in self._watchers:
+            watcher.heard_of(node, lives=lives)

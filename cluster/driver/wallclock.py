@@ -1,0 +1,57 @@
+"""This node's wall clock, held against its members'."""
+
+from cluster.clock import MAX_OFFSET_MS
+from cluster.driver.intake import Intake
+from cluster.environment import Environment
+from cluster.membership.clocks import ClockWatch
+from cluster.membership.joining import Joining
+from cluster.model import Greeting, NodeId
+
+
+class WallClock:
+    """The clocks around `membership.clocks`: it compares, this reads them."""
+
+    def __init__(self, env: Environment, joining: Joining, intake: Intake) -> None:
+        self._env = env
+        self._joining = joining
+        self._intake = intake
+        self._watch = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
+
+    def note(self, answer: Greeting, asked_at: float) -> None:
+        """Note what a member's clock said in its *answer* to a greeting of *asked_at*."""
+        clock = self._env.clock
+        self._watch.note(
+            answer.member.node, answer.wall_ms, asked_at, clock.now_s(), clock.now_ms()
+        )
+
+    def forget(self, node: NodeId) -> None:
+        """Heed *node* no more: it is no member now."""
+        self._watch.forget(node)
+
+    def off_ms(self) -> float:
+        """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
+        return self._watch.off_ms(self._env.clock.now_ms(), self._env.clock.now_s())
+
+    def off_at(self, wall_ms: int) -> float | None:
+        """
+        The same for a reading *wall_ms* of now; None as long as no member can have told. Any
+        thread may ask.
+        """
+        if not self._joining.joined:
+            return None
+        return self._watch.off_ms(wall_ms, self._env.clock.now_s())
+
+    def lag_ms(self) -> float:
+        """How far this node's wall clock may be behind its members'; negative if it is ahead."""
+        return self._watch.lag_ms(self._env.clock.now_ms(), self._env.clock.now_s())
+
+    def parks_wrongly(self, lag_ms: float) -> bool:
+        """
+        Whether events are parked here though their writers' clocks may be right, this node's having
+        been behind by *lag_ms* when they were pulled.
+        """
+        # A clock that is right is at most `clock_off_max_ms` ahead of the median. What it stamps
+        # is parked only where the clock is behind by the rest of what a stamp may be ahead.
+        rest_ms = MAX_OFFSET_MS - self._env.config.clock_off_max_ms
+        # The clock may have been set right meanwhile; what it parked before is not here yet.
+        return max(lag_ms, self.lag_ms()) > rest_ms and self._intake.parking
