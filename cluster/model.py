@@ -257,6 +257,9 @@ class Summed(NamedTuple):
 
     vector: Vector
     sums: bytes
+    quarantined: Mapping[int, int] = {}
+    """The partitions with events that the replica could not apply, each with a mark of them. Two
+    replicas have the same rows in a partition only where they have the same mark."""
 
 
 class CompareRequest(msgspec.Struct, frozen=True):
@@ -265,6 +268,7 @@ class CompareRequest(msgspec.Struct, frozen=True):
     sender: NodeId
     vector: dict[Origin, int]
     sums: bytes
+    quarantined: dict[int, int] = {}
     damaged: bool = False
     """The sender's rows are not those of its sums: it wants to take over those of a member."""
 

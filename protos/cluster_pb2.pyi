@@ -358,7 +358,10 @@ Global___ProbeReply: _TypeAlias = ProbeReply  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
-    """One change of one object. `body` is MessagePack, by `kind` (cluster/events.py)."""
+    """One change of one object. `body` is MessagePack, by `kind` (cluster/objects/events.py). What is new
+    goes there, under a new kind: a node keeps what it cannot read and passes it on, but not fields that
+    this message does not have.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -686,10 +689,31 @@ Global___CheckpointHead: _TypeAlias = CheckpointHead  # noqa: Y015
 class CompareRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class QuarantinedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SENDER_FIELD_NUMBER: _builtins.int
     HAVE_FIELD_NUMBER: _builtins.int
     SUMS_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
     sender: _builtins.str
     sums: _builtins.bytes
     """256 times 16 bytes of sum and 8 of row count, big-endian"""
@@ -699,6 +723,12 @@ class CompareRequest(_message.Message):
     def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
         """the events whose outcome the rows are"""
 
+    @_builtins.property
+    def quarantined(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """By partition, a mark of the events there that the sender could not apply: only partitions with
+        the same mark on both sides can be compared.
+        """
+
     def __init__(
         self,
         *,
@@ -706,10 +736,11 @@ class CompareRequest(_message.Message):
         have: _abc.Iterable[Global___Progress] | None = ...,
         sums: _builtins.bytes = ...,
         damaged: _builtins.bool = ...,
+        quarantined: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "have", b"have", "sender", b"sender", "sums", b"sums"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "have", b"have", "quarantined", b"quarantined", "sender", b"sender", "sums", b"sums"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -103,7 +103,9 @@ class Comparing:
         peer = self._links.peer(node)
         if peer is None:
             return None
-        request = CompareRequest(self._env.me.node, dict(mine.vector), mine.sums, self.damaged)
+        request = CompareRequest(
+            self._env.me.node, dict(mine.vector), mine.sums, dict(mine.quarantined), self.damaged
+        )
         try:
             async with asyncio.timeout(self._env.config.stall_timeout_s):
                 return await peer.compare(request)

@@ -38,17 +38,22 @@ def answer(mine: Summed, asked: CompareRequest, *, sound: bool) -> CompareReply:
     """What the node with *mine* answers to one that *asked*."""
     if not same_events(mine.vector, asked.vector):
         return CompareReply(same_vector=False, sound=sound)
-    return CompareReply(True, sound, tuple(differences(mine.sums, asked.sums)))
+    return CompareReply(True, sound, tuple(differences(mine, asked)))
 
 
-def differences(mine: bytes, other: bytes) -> list[Difference]:
-    """The partitions whose sums differ, with the number of rows in *mine*."""
+def differences(mine: Summed, other: CompareRequest) -> list[Difference]:
+    """
+    The partitions whose sums differ, with the number of rows in *mine*.
+
+    Where the two keep different events in quarantine, one has applied what the other has not.
+    """
     width = HASH_BYTES + COUNT_BYTES
     return [
-        Difference(number, rows(mine, number))
+        Difference(number, rows(mine.sums, number))
         for number in range(PARTITIONS)
-        if mine[number * width : (number + 1) * width]
-        != other[number * width : (number + 1) * width]
+        if mine.quarantined.get(number) == other.quarantined.get(number)
+        and mine.sums[number * width : (number + 1) * width]
+        != other.sums[number * width : (number + 1) * width]
     ]
 
 

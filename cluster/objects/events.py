@@ -1,7 +1,8 @@
 """
 Event bodies and their encoding (MessagePack).
 
-A body names the dots it replaces or removes, so that merging needs no clock to be right.
+A body names the dots it replaces or removes, so that merging needs no clock to be right. One with
+more fields than this version knows is unreadable, not half read.
 """
 
 import heapq
@@ -14,7 +15,7 @@ from cluster.errors import EventUndecodable
 from cluster.model import Dot, Event, Kind, plain
 
 
-class Add(msgspec.Struct, frozen=True, array_like=True):
+class Add(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """
     A push: the object is present under this event's dot, which stands for *replaces* too.
 
@@ -28,20 +29,20 @@ class Add(msgspec.Struct, frozen=True, array_like=True):
     needs: tuple[Dot, ...] = ()
 
 
-class Remove(msgspec.Struct, frozen=True, array_like=True):
+class Remove(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A delete: these dots are gone. A push that the deleter had not seen survives (add wins)."""
 
     dots: tuple[Dot, ...]
 
 
-class Write(msgspec.Struct, frozen=True, array_like=True):
+class Write(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A register write: *value* (None deletes) takes the place of the writes in *replaces*."""
 
     replaces: tuple[Dot, ...]
     value: str | None
 
 
-class Hold(msgspec.Struct, frozen=True, array_like=True):
+class Hold(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """
     The event's node holds (or no longer holds) the blob named by the key.
 

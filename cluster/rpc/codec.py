@@ -299,14 +299,21 @@ def write_comparison(request: CompareRequest) -> pb.CompareRequest:
         have=write_vector(request.vector),
         sums=request.sums,
         damaged=request.damaged,
+        quarantined=request.quarantined,
     )
 
 
 def read_comparison(message: pb.CompareRequest) -> CompareRequest:
     if len(message.sums) != SUMS_BYTES:
         raise ValueError(f"{len(message.sums)} bytes are not the sums of all partitions")
+    if any(partition >= PARTITIONS for partition in message.quarantined):
+        raise ValueError("there is no such partition")
     return CompareRequest(
-        read_node(message.sender), read_vector(message.have), message.sums, message.damaged
+        sender=read_node(message.sender),
+        vector=read_vector(message.have),
+        sums=message.sums,
+        quarantined=dict(message.quarantined),
+        damaged=message.damaged,
     )
 
 

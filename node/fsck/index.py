@@ -254,8 +254,10 @@ class IndexCheck:
             self._report.problem("sums", "do not agree with the rows that they are of")
 
     def _check_quarantine(self) -> None:
-        for key, row in self._rows("quarantine", rows.QuarantineRow):
-            self._report.problem(f"event of {key!r}", f"is in quarantine: {row.reason}")
+        for _, row in self._rows("quarantine", rows.QuarantineRow):
+            event = decode_event(row.event)
+            where = f"event {event.dot} of {'/'.join(event.key)!r}"
+            self._report.problem(where, f"is in quarantine: {row.reason}")
 
     # --- rows --------------------------------------------------------------------------------
 

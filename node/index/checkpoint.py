@@ -17,6 +17,8 @@ from cluster.objects import decode_event, in_causal_order
 from node.index import keys, objects, rows
 from node.index.journal import RESTORING, TOTALS, Journal, Transaction, forget_log
 from node.index.merkle import RowChange, Sums
+from node.index.quarantine import FAMILY as QUARANTINE
+from node.index.quarantine import Quarantine
 from node.index.rows import HolderRow, TotalsRow
 from node.index.store import (
     END,
@@ -31,7 +33,7 @@ _PART_BYTES: Final = 256 << 10
 """Rows in one part; one row at least. A part is read between two turns of the event loop, and this
 much takes 2 to 3 ms."""
 
-_SENT: Final = (*SHARED_FAMILIES, "quarantine")
+_SENT: Final = (*SHARED_FAMILIES, QUARANTINE)
 
 _Row = tuple[str, bytes, bytes]
 _ROWS: Final = msgspec.msgpack.Decoder(list[_Row])
@@ -165,7 +167,9 @@ class Restore:
         store.write(self._closing_rows())
         journal.applied = dict(self._vector)
         journal.sums, journal.totals = self._sums, self._totals
+        journal.quarantine = Quarantine.load(store)
         self._apply_beyond()
+        objects.retry(journal)
         journal.clock.resume(Stamp(self._seal.stamp))
         store.write([*journal.remember_stamp(self._seal.stamp), Mutation("meta", RESTORING, None)])
         journal.restoring = False

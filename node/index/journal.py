@@ -15,6 +15,8 @@ from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
 from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
+from node.index.quarantine import FAMILY as QUARANTINE
+from node.index.quarantine import Quarantine
 from node.index.rows import TotalsRow
 from node.index.store import END, LOCAL_FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
 
@@ -115,8 +117,13 @@ class Transaction:
         progress = self._progress.get(origin)
         return self._journal.applied.get(origin, 0) if progress is None else progress
 
-    def seen(self, dot: Dot) -> bool:
+    def has(self, dot: Dot) -> bool:
+        """Whether the event is here, applied or in quarantine."""
         return dot.seq <= self.known(dot.origin)
+
+    def seen(self, dot: Dot) -> bool:
+        """Whether the event is applied."""
+        return self.has(dot) and self.get(QUARANTINE, keys.dot(dot)) is None
 
     def new_event(self, key: Key, body: Body, after: Stamp) -> Event:
         """The next event of this node's own log. Not yet recorded."""
@@ -150,8 +157,15 @@ class Transaction:
             self.put("meta", TOTALS, rows.encode(totals))
         sums, summed = self._journal.sums.after(self._changes())
         batch = [Mutation(family, key, value) for (family, key), value in self._rows.items()]
+        quarantined = [
+            (self._before(family, key), value)
+            for family, key, value in batch
+            if family == QUARANTINE
+        ]
         self._journal.store.write([*batch, *summed])
         self._journal.sums = sums
+        for before, after in quarantined:
+            self._journal.quarantine.follow(before, after)
         self._journal.applied.update(self._progress)
         self._journal.totals = totals
         for key in self._conflicts:
@@ -191,6 +205,7 @@ class Journal:
         self.recoveries = 0
         """How often the store was recovered: what was not synced before may be gone since."""
         self.sums = Sums()
+        self.quarantine = Quarantine()
         self.totals = TotalsRow()
         self._load()
         self.durable: Vector = dict(self.applied)
@@ -204,6 +219,7 @@ class Journal:
         if self.restoring:
             self.applied.update(self._log_ends())
         self.sums = Sums.load(self.store)
+        self.quarantine = Quarantine.load(self.store)
         row = self.store.get("meta", TOTALS)
         self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
 

@@ -28,7 +28,7 @@ cannot, by their grammar.
     vector           node 0 epoch(8)                        seq(8): last applied, gap-free
     floor            node 0 epoch(8)                        seq(8): gone up to here from the log
     merkle           partition(1)                           sum(16) rows(8), see node.index.merkle
-    quarantine       collection 0 repo 0 name 0 dot         QuarantineRow
+    quarantine       dot                                    QuarantineRow
     uploads          id 0                                   UploadRow
 
 Numbers are big-endian, so that bytes sort as numbers do.

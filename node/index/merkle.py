@@ -1,7 +1,8 @@
 """
 Sums over the shared rows, by which two nodes find out whether they have the same ones.
 
-Every row falls into one of 256 partitions by its family and key. A partition's sum is the XOR of
+Every row falls into one of 256 partitions by what it is about: the repository, the type of the
+setting, the digest of the blob that somebody holds. A partition's sum is the XOR of
 the hashes of its rows, so it can be kept up row by row, in the batch that changes them; two nodes
 with equal vectors must have equal sums. The hash finds mistakes, not forgeries: peers are trusted.
 """
@@ -22,6 +23,9 @@ from node.index.store import (
 )
 
 _PERSON: Final = b"atoll-merkle-1"
+_NAMED_LAST: Final = "linked"
+"""Every other family's keys begin with what the row is about."""
+
 _BY_KEY_ONLY: Final = "manifest_bytes"
 """The key has the digest, and nothing is stored before it is hashed: no need to do it twice."""
 
@@ -151,8 +155,15 @@ class RowCheck:
         self._snapshot.close()
 
 
+def partition_of(name: bytes) -> int:
+    """The partition of all rows that are about *name*."""
+    return crc32(name) & (PARTITIONS - 1)
+
+
 def _partition_of(family: str, key: bytes) -> int:
-    return crc32(key, crc32(family.encode())) & (PARTITIONS - 1)
+    if family == _NAMED_LAST:
+        return partition_of(key[:-1].rpartition(b"\0")[2])
+    return partition_of(key.partition(b"\0")[0])
 
 
 def _hash(family: str, key: bytes, value: bytes) -> int:

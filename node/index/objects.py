@@ -23,17 +23,15 @@ from cluster.objects import (
     Write,
     Written,
     decode_body,
-    encode_event,
     merge,
 )
 from node.errors import ManifestInvalid, RegistryError
-from node.index import history, keys, rows
-from node.index.journal import Transaction
+from node.index import history, keys, quarantine, rows
+from node.index.journal import Journal, Transaction
 from node.index.rows import (
     BlobPayload,
     HolderRow,
     ManifestPayload,
-    QuarantineRow,
     RepositoryRow,
 )
 from node.registry.manifests import parse_manifest, referrer_descriptor, stored_subject
@@ -62,16 +60,30 @@ def apply(txn: Transaction, event: Event) -> str | None:
     """
     Record *event* in the log and merge it into its object.
 
-    Returns why it was quarantined instead, or None. A quarantined event still counts as
-    applied: it stays in the log and travels on, and the loop goes on with the next.
+    Returns why it was quarantined instead, or None. A quarantined event stays in the log and
+    travels on, and the loop goes on with the next; it is not `seen` until it is applied.
     """
     txn.record(event)
+    reason = _merge_if_usable(txn, event)
+    if reason is not None:
+        txn.put(quarantine.FAMILY, keys.dot(event.dot), quarantine.row_of(event, reason))
+    return reason
+
+
+def retry(journal: Journal) -> None:
+    """Apply what is in quarantine and can be applied by now; the rest stays there."""
+    for event in quarantine.kept(journal.store):
+        txn = Transaction(journal)
+        txn.delete(quarantine.FAMILY, keys.dot(event.dot))
+        if _merge_if_usable(txn, event) is None:
+            txn.commit()
+
+
+def _merge_if_usable(txn: Transaction, event: Event) -> str | None:
+    """Merge *event* into its object; returns why that cannot be."""
     try:
         _merge(txn, event)
     except (EventUndecodable, _Unusable, RegistryError, msgspec.MsgspecError) as exc:
-        row = QuarantineRow(str(exc), encode_event(event))
-        key = keys.join(*(_printable(part) for part in event.key)) + keys.dot(event.dot)
-        txn.put("quarantine", key, rows.encode(row))
         return str(exc)
     return None
 
@@ -85,10 +97,6 @@ def register(txn: Transaction, family: str, *name: str) -> Register:
     """The register in *family* ("tags", "settings") under the parts of its *name*."""
     row = txn.get(family, keys.join(*name))
     return _EMPTY_REGISTER if row is None else rows.decode(Register, row)
-
-
-def _printable(part: str) -> str:
-    return part.replace("\0", "\ufffd")[:512]
 
 
 def _merge(txn: Transaction, event: Event) -> None:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from cluster import HybridClock
 from cluster.model import NodeId, Origin
 from cluster.ports import Chance, WallClock
-from node.index import keys
+from node.index import keys, objects
 from node.index.journal import Journal
 from node.index.members import IndexMembers
 from node.index.metadata import Metadata
@@ -58,6 +58,8 @@ def open_index(
     """
     journal = Journal(store, identify(store, node, wall, rng, formats), clock)
     journal.resume_clock()
+    if not journal.restoring:
+        objects.retry(journal)
     writer = make_writer(journal)
     return Index(
         Metadata(journal, writer),

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from itertools import islice
 from typing import Final
 
 from cluster.errors import (
@@ -12,7 +10,6 @@ from cluster.errors import (
     EventAhead,
     EventGap,
     EventUndecodable,
-    StorageFailure,
 )
 from cluster.model import (
     CheckpointHead,
@@ -34,10 +31,8 @@ from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.merkle import RowCheck
 from node.index.queries import Queries
-from node.index.store import END, SHARED_FAMILIES
+from node.index.store import SHARED_FAMILIES
 from node.index.writer import IndexWriter
-
-_QUARANTINED_MAX: Final = 1_000
 
 _TOGETHER: Final = 32
 """Events of one write to the store. A scan looks at all that its transaction has changed."""
@@ -64,7 +59,6 @@ class IndexReplica:
         self._loop = asyncio.get_running_loop()
         self._restore: Restore | None = None
         self._subscribers: list[Callable[[], None]] = []
-        self._quarantined = 0
         self._own_durable = journal.durable.get(journal.origin, 0)
         writer.on_durable = self._after_sync
 
@@ -118,7 +112,11 @@ class IndexReplica:
 
     def _summed(self) -> Summed:
         self._journal.check_serving()
-        return Summed(dict(self._journal.applied), self._journal.sums.encode())
+        return Summed(
+            dict(self._journal.applied),
+            self._journal.sums.encode(),
+            dict(self._journal.quarantine.marks),
+        )
 
     async def check_rows(self) -> bool:
         check = await self._writer.submit(self._begin_check)
@@ -177,7 +175,7 @@ class IndexReplica:
             self._journal.clock.observe(Stamp(event.stamp))
         except ClockAhead as exc:
             return EventAhead(event.dot, exc.ahead_ms)
-        if not all(txn.seen(dot) for dot in _builds_on(event)):
+        if not all(txn.has(dot) for dot in _builds_on(event)):
             return EventGap(event.dot, known)
         return None
 
@@ -211,15 +209,8 @@ class IndexReplica:
         await self._writer.submit(change)
 
     def quarantined(self) -> int:
-        """
-        Events kept aside as they make no sense here; counted up to 1,000.
-
-        Who cannot read the index gets what it was last: the metrics are asked for most then.
-        """
-        found = self._journal.store.scan("quarantine", b"", END)
-        with suppress(StorageFailure):
-            self._quarantined = sum(1 for _ in islice(found, _QUARANTINED_MAX))
-        return self._quarantined
+        """Events kept aside as they cannot be applied here."""
+        return self._journal.quarantine.events
 
     def held_size(self, digest: Digest) -> int | None:
         """The size of a blob that this node says it holds; None when it does not say so."""

@@ -71,14 +71,14 @@ class QuarantineRow(msgspec.Struct, frozen=True, array_like=True):
     event: bytes
 
 
-class ManifestPayload(msgspec.Struct, frozen=True, array_like=True):
+class ManifestPayload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The payload of a manifest's `Add` event."""
 
     media_type: str
     body: bytes
 
 
-class BlobPayload(msgspec.Struct, frozen=True, array_like=True):
+class BlobPayload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The payload of a blob's `Add` event."""
 
     size: int

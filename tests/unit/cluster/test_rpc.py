@@ -92,7 +92,8 @@ PROBES = [
     ProbeRequest("atoll", ALICE.node),
     ProbeRequest("atoll", ALICE.node, BOB.node, RUMOURS, whole=True),
 ]
-COMPARED = CompareRequest(ALICE.node, HAVE, bytes(range(256)) * (SUMS_BYTES // 256), damaged=True)
+SUMS = bytes(range(256)) * (SUMS_BYTES // 256)
+COMPARED = CompareRequest(ALICE.node, HAVE, SUMS, {0: 1, 255: 1 << 63}, damaged=True)
 FOUND = CompareReply(True, True, (Difference(0, 7), Difference(255, 1 << 40)))
 REPLY = ProbeReply(BOB.node, True, RUMOURS)
 
@@ -417,6 +418,7 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour(incarnation=1 << 63)])),
         ("Compare", pb.CompareRequest(sender="a", sums=bytes(SUMS_BYTES - 1))),
         ("Compare", pb.CompareRequest(sums=bytes(SUMS_BYTES))),
+        ("Compare", pb.CompareRequest(sender="a", sums=SUMS, quarantined={256: 1})),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
         ("HoldBlob", pb.HoldBlobRequest(digest=DIGEST, sources=["a\x00b"])),

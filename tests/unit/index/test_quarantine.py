@@ -1,0 +1,256 @@
+"""
+What a node of an earlier version does with the events of a later one, and after its upgrade.
+
+The earlier version is this one with something taken away: it decodes less. Each story is told once
+as the engine is, and once with each of the bugs that it is there for.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import msgspec
+import pytest
+
+from cluster.model import CompareRequest, Difference, Digest, Dot, Event, Key, Kind, NodeId, Summed
+from cluster.objects import Write, comparison, encode_body, events
+from node.index import checkpoint, keys, objects
+from node.index.journal import Journal, Transaction
+from node.index.merkle import Sums
+from node.index.opening import Index
+from node.index.quarantine import Quarantine, partition_of_object
+from node.index.rows import BlobPayload, encode
+from node.index.store import END, SHARED_FAMILIES, Mutation, RangeDeletion
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.test_checkpoint import replicate, restore
+from tests.unit.index.test_metadata import CONFIG, push
+from tests.unit.index.test_replica import MAX, log_of
+
+REPOSITORY = "lib/app"
+
+
+@contextmanager
+def an_earlier_version(*unknown: Kind) -> Iterator[None]:
+    """In here nobody has heard of those kinds of events."""
+    known = {kind: body for kind, body in events._DECODERS.items() if kind not in unknown}
+    with patch.object(events, "_DECODERS", known):
+        yield
+
+
+def restart(index: Index, open_node: OpenIndex) -> Index:
+    """A new process on the same disk: of today's version, unless it is an earlier one in here."""
+    index.writer.close()
+    return open_node(index.journal.origin.node, index.journal.store)
+
+
+def shared_rows(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
+    store = index.journal.store
+    return {family: list(store.scan(family, b"", END)) for family in SHARED_FAMILIES}
+
+
+async def differences(one: Index, other: Index) -> Sequence[Difference]:
+    """What *one* answers to the other's question whether they have the same rows."""
+    mine, theirs = await one.replica.summed(), await other.replica.summed()
+    asked = CompareRequest(NodeId("x"), dict(theirs.vector), theirs.sums, dict(theirs.quarantined))
+    reply = comparison.answer(mine, asked, sound=True)
+    assert reply.same_vector
+    return reply.differences
+
+
+Story = Callable[[OpenIndex], Awaitable[None]]
+
+
+async def what_was_deleted_stays_deleted(open_node: OpenIndex) -> None:
+    """The node can read the deletion and not the push that it names."""
+    writer, deleter, old = (open_node(name) for name in "abc")
+    digest = await push(writer, REPOSITORY, "x", "v1")
+    await replicate(writer, deleter)
+    await deleter.metadata.delete_manifest(REPOSITORY, digest)
+    with an_earlier_version(Kind.ADD):
+        await replicate(deleter, old)
+        assert old.replica.quarantined() == 2, "the manifest, and its config's link"
+        assert old.replica.vector() == deleter.replica.vector(), "it keeps up all the same"
+        assert not old.metadata.repository_exists(REPOSITORY)
+    upgraded = restart(old, open_node)
+    assert upgraded.replica.quarantined() == 0
+    assert upgraded.metadata.manifest(REPOSITORY, digest) is None
+    assert shared_rows(upgraded) == shared_rows(deleter)
+
+
+async def it_outlives_the_log(open_node: OpenIndex) -> None:
+    writer, old = open_node("a"), open_node("b")
+    digest = await push(writer, REPOSITORY, "x", "v1")
+    with an_earlier_version(Kind.ADD, Kind.WRITE):
+        await replicate(writer, old)
+        await old.replica.trim(old.replica.vector())
+        assert old.replica.floor() == old.replica.vector()
+        old = restart(old, open_node)
+        assert old.replica.quarantined() == 3
+    upgraded = restart(old, open_node)
+    assert upgraded.metadata.tag(REPOSITORY, "v1") == digest
+    assert shared_rows(upgraded) == shared_rows(writer)
+
+
+async def it_goes_along_in_checkpoints(open_node: OpenIndex) -> None:
+    """To one that can read no more than its source, and to one that can."""
+    writer, old, as_old, new = (open_node(name) for name in "abcd")
+    digest = await push(writer, REPOSITORY, "x", "v1")
+    with an_earlier_version(Kind.WRITE):
+        await replicate(writer, old)
+        await restore(old, as_old)
+        assert as_old.replica.quarantined() == old.replica.quarantined() == 1
+        assert as_old.metadata.tag(REPOSITORY, "v1") is None
+    await restore(old, new)
+    for index in (new, restart(as_old, open_node)):
+        assert index.replica.quarantined() == 0
+        assert index.metadata.tag(REPOSITORY, "v1") == digest
+        assert shared_rows(index) == shared_rows(writer)
+        assert index.journal.sums == Sums.recompute(index.journal.store)
+
+
+async def it_is_no_damage(open_node: OpenIndex) -> None:
+    """
+    Two versions with the same events have other rows; what is none of that is compared as ever.
+
+    Broken: a rolling upgrade has every node say that its index, or its neighbour's, is damaged.
+    """
+    writer, old, as_old = (open_node(name) for name in "abc")
+    await push(writer, REPOSITORY, "x", "v1")
+    await writer.metadata.put_setting("project", "lib", "{}")
+    with an_earlier_version(Kind.ADD):
+        await replicate(writer, old)
+        await replicate(writer, as_old)
+    assert shared_rows(old) != shared_rows(writer)
+    assert await differences(old, writer) == await differences(writer, old) == ()
+    spoil(as_old, "settings", keys.join("project", "lib"))
+    setting = partition_of_object(Key("setting", "project", "lib"))
+    assert await differences(writer, as_old) == (Difference(setting, 1),)
+    spoil(as_old, "tags", keys.join(REPOSITORY, "v1"))
+    assert len(await differences(old, as_old)) == 2, "as they keep the same, they have the same"
+    assert len(await differences(writer, as_old)) == 1
+    assert await differences(restart(old, open_node), writer) == ()
+
+
+def spoil(index: Index, family: str, key: bytes) -> None:
+    """A row that something else than an event has changed, in sums and all."""
+    index.journal.store.write([Mutation(family, key, b"\x92\x90\x90")])
+    index.journal.sums = Sums.recompute(index.journal.store)
+
+
+STORIES = (
+    what_was_deleted_stays_deleted,
+    it_outlives_the_log,
+    it_goes_along_in_checkpoints,
+    it_is_no_damage,
+)
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_an_event_that_cannot_be_read_is_as_good_as_one_that_comes_late(
+    open_node: OpenIndex, story: Story
+):
+    await story(open_node)
+
+
+_trim, _differences = Journal.trim, comparison.differences
+
+
+def _trim_quarantine(journal: Journal, upto: object) -> None:
+    _trim(journal, upto)
+    journal.store.write([RangeDeletion("quarantine", b"", END)])
+
+
+def _compare_all(mine: Summed, other: CompareRequest) -> list[Difference]:
+    return _differences(
+        mine._replace(quarantined={}), msgspec.structs.replace(other, quarantined={})
+    )
+
+
+MUTANTS = {
+    "seen though in quarantine": (
+        patch.object(Transaction, "seen", Transaction.has), what_was_deleted_stays_deleted,
+    ),
+    "trimmed with the log": (patch.object(Journal, "trim", _trim_quarantine), it_outlives_the_log),
+    "not in checkpoints": (
+        patch.object(checkpoint, "_SENT", SHARED_FAMILIES), it_goes_along_in_checkpoints,
+    ),
+    "not tried again after a checkpoint, nor at a start": (
+        patch.object(objects, "retry", lambda journal: None), it_goes_along_in_checkpoints,
+    ),
+    "its key in the sums": (
+        patch.object(comparison, "differences", _compare_all), it_is_no_damage,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bug", MUTANTS)
+async def test_each_of_these_bugs_is_noticed(open_node: OpenIndex, bug: str):
+    mutant, story = MUTANTS[bug]
+    with mutant, pytest.raises(AssertionError):
+        await story(open_node)
+
+
+async def test_a_body_with_more_than_this_version_knows_is_not_half_read(open_node: OpenIndex):
+    """Broken: a later version's event means something else here, and nobody ever notices."""
+    one, other = open_node("a"), open_node("b")
+    body = [[], "a value", "what the next version adds"]
+    payload = [6, "and here"]
+    link = [[], msgspec.msgpack.encode(payload), []]
+    for seq, (key, kind, fields) in enumerate(
+        [
+            (Key("setting", "project", "lib"), Kind.WRITE, body),
+            (Key("blob", REPOSITORY, CONFIG), Kind.ADD, link),
+        ],
+        start=1,
+    ):
+        event = Event(Dot("z", 7, seq), 0, kind, key, msgspec.msgpack.encode(fields))
+        await one.replica.apply([event])
+        assert one.replica.quarantined() == seq
+    await replicate(one, other)
+    assert other.replica.quarantined() == 2
+    assert log_of_z(other) == log_of_z(one), "it is passed on byte for byte"
+    assert encode(BlobPayload(6)) == msgspec.msgpack.encode(payload[:1])
+
+
+def log_of_z(index: Index) -> Sequence[Event]:
+    [origin] = [origin for origin in index.replica.vector() if origin.node == "z"]
+    return index.replica.events_after(origin, 0, max_bytes=MAX)
+
+
+async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
+    """Broken: what one node keeps in quarantine makes other partitions differ too."""
+    writer, reader = open_node("a"), open_node("b")
+    digest = await push(writer, REPOSITORY, "x", "v1", "v2")
+    await push(writer, REPOSITORY, "y", "v1", subject=digest)
+    await writer.metadata.put_setting("project", "lib", "{}")
+    await writer.replica.hold(CONFIG, 6)
+    await writer.metadata.delete_tag(REPOSITORY, "v1")
+    await writer.metadata.delete_manifest(REPOSITORY, digest)
+    await writer.replica.release(CONFIG)
+    for event in log_of(writer):
+        before = reader.journal.sums
+        await reader.replica.apply([event])
+        changed = {
+            number
+            for number, (old, new) in enumerate(
+                zip(before._partitions, reader.journal.sums._partitions, strict=True)
+            )
+            if old != new
+        }
+        assert changed <= {partition_of_object(event.key)}, event
+    assert shared_rows(reader) == shared_rows(writer)
+
+
+async def test_the_marks_are_those_of_what_is_kept(open_node: OpenIndex):
+    """Broken: after a failure of the disk, or a restart, a node compares what differs."""
+    index = open_node("a")
+    for seq in range(1, 4):
+        key = Key("tag", REPOSITORY, f"v{seq}")
+        body = encode_body(Write((), str(Digest.of(b"x"))))
+        await index.replica.apply([Event(Dot("z", 7, seq), 0, "from tomorrow", key, body)])
+        found = Quarantine.load(index.journal.store)
+        assert found.events == index.replica.quarantined() == seq
+        assert found.marks == index.journal.quarantine.marks
+        assert list(found.marks) == [partition_of_object(key)]
+    index.journal.recover()
+    assert index.journal.quarantine.marks == found.marks
