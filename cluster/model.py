@@ -261,6 +261,9 @@ class Summed(NamedTuple):
     """The partitions with events that the replica could not apply, each with a mark of them. Two
     replicas have the same rows in a partition only where they have the same mark."""
 
+    form: int = 0
+    """The number of the canonical form that the sums are taken over."""
+
 
 class CompareRequest(msgspec.Struct, frozen=True):
     """What the sender's rows add up to."""
@@ -269,6 +272,7 @@ class CompareRequest(msgspec.Struct, frozen=True):
     vector: dict[Origin, int]
     sums: bytes
     quarantined: dict[int, int] = {}
+    form: int = 0
     damaged: bool = False
     """The sender's rows are not those of its sums: it wants to take over those of a member."""
 

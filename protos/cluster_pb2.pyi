@@ -714,11 +714,14 @@ class CompareRequest(_message.Message):
     SUMS_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
     QUARANTINED_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     sender: _builtins.str
     sums: _builtins.bytes
     """256 times 16 bytes of sum and 8 of row count, big-endian"""
     damaged: _builtins.bool
     """the sender's rows are not those of its sums"""
+    form: _builtins.int
+    """the number of the form that the sums are taken over"""
     @_builtins.property
     def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
         """the events whose outcome the rows are"""
@@ -737,10 +740,11 @@ class CompareRequest(_message.Message):
         sums: _builtins.bytes = ...,
         damaged: _builtins.bool = ...,
         quarantined: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        form: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "have", b"have", "quarantined", b"quarantined", "sender", b"sender", "sums", b"sums"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "form", b"form", "have", b"have", "quarantined", b"quarantined", "sender", b"sender", "sums", b"sums"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -754,7 +758,7 @@ class CompareReply(_message.Message):
     SOUND_FIELD_NUMBER: _builtins.int
     DIFFERENCES_FIELD_NUMBER: _builtins.int
     same_vector: _builtins.bool
-    """false: the sums cannot be compared now"""
+    """false: the sums cannot be compared now, or are of other forms"""
     sound: _builtins.bool
     """the receiver's rows were lately found to be those of its sums"""
     @_builtins.property

@@ -104,7 +104,12 @@ class Comparing:
         if peer is None:
             return None
         request = CompareRequest(
-            self._env.me.node, dict(mine.vector), mine.sums, dict(mine.quarantined), self.damaged
+            self._env.me.node,
+            dict(mine.vector),
+            mine.sums,
+            dict(mine.quarantined),
+            mine.form,
+            self.damaged,
         )
         try:
             async with asyncio.timeout(self._env.config.stall_timeout_s):

@@ -36,7 +36,7 @@ def next_to_ask(
 
 def answer(mine: Summed, asked: CompareRequest, *, sound: bool) -> CompareReply:
     """What the node with *mine* answers to one that *asked*."""
-    if not same_events(mine.vector, asked.vector):
+    if mine.form != asked.form or not same_events(mine.vector, asked.vector):
         return CompareReply(same_vector=False, sound=sound)
     return CompareReply(True, sound, tuple(differences(mine, asked)))
 

@@ -300,6 +300,7 @@ def write_comparison(request: CompareRequest) -> pb.CompareRequest:
         sums=request.sums,
         damaged=request.damaged,
         quarantined=request.quarantined,
+        form=request.form,
     )
 
 
@@ -313,6 +314,7 @@ def read_comparison(message: pb.CompareRequest) -> CompareRequest:
         vector=read_vector(message.have),
         sums=message.sums,
         quarantined=dict(message.quarantined),
+        form=message.form,
         damaged=message.damaged,
     )
 

@@ -2,9 +2,10 @@
 Sums over the shared rows, by which two nodes find out whether they have the same ones.
 
 Every row falls into one of 256 partitions by what it is about: the repository, the type of the
-setting, the digest of the blob that somebody holds. A partition's sum is the XOR of
-the hashes of its rows, so it can be kept up row by row, in the batch that changes them; two nodes
-with equal vectors must have equal sums. The hash finds mistakes, not forgeries: peers are trusted.
+setting, the digest of the blob that somebody holds. A partition's sum is the XOR of the hashes of
+its rows in their canonical form, so it can be kept up row by row, in the batch that changes them;
+two nodes with equal vectors must have equal sums. The hash finds mistakes, not forgeries: peers are
+trusted.
 """
 
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from cluster.objects import COUNT_BYTES, HASH_BYTES, PARTITIONS
+from node.index import canonical
 from node.index.store import (
     END,
     LOCAL_FAMILIES,
@@ -22,12 +24,10 @@ from node.index.store import (
     StoreSnapshot,
 )
 
-_PERSON: Final = b"atoll-merkle-1"
+_PERSON: Final = b"atoll-rows-%d" % canonical.FORM
+
 _NAMED_LAST: Final = "linked"
 """Every other family's keys begin with what the row is about."""
-
-_BY_KEY_ONLY: Final = "manifest_bytes"
-"""The key has the digest, and nothing is stored before it is hashed: no need to do it twice."""
 
 
 class Partition(NamedTuple):
@@ -167,10 +167,8 @@ def _partition_of(family: str, key: bytes) -> int:
 
 
 def _hash(family: str, key: bytes, value: bytes) -> int:
-    head = b"%s\0%d\0" % (family.encode(), len(key))
-    if family == _BY_KEY_ONLY:
-        value = b""
-    digest = blake2b(head + key + value, digest_size=HASH_BYTES, person=_PERSON).digest()
+    row = b"%s\0%d\0%s%s" % (family.encode(), len(key), key, canonical.form(family, value))
+    digest = blake2b(row, digest_size=HASH_BYTES, person=_PERSON).digest()
     return int.from_bytes(digest, "big")
 
 

@@ -26,7 +26,7 @@ from cluster.model import (
 )
 from cluster.objects import builds_on, decode_body
 from cluster.ports import Checkpoint
-from node.index import local, objects
+from node.index import canonical, local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.merkle import RowCheck
@@ -116,6 +116,7 @@ class IndexReplica:
             dict(self._journal.applied),
             self._journal.sums.encode(),
             dict(self._journal.quarantine.marks),
+            canonical.FORM,
         )
 
     async def check_rows(self) -> bool:

@@ -93,7 +93,7 @@ PROBES = [
     ProbeRequest("atoll", ALICE.node, BOB.node, RUMOURS, whole=True),
 ]
 SUMS = bytes(range(256)) * (SUMS_BYTES // 256)
-COMPARED = CompareRequest(ALICE.node, HAVE, SUMS, {0: 1, 255: 1 << 63}, damaged=True)
+COMPARED = CompareRequest(ALICE.node, HAVE, SUMS, {0: 1, 255: 1 << 63}, 7, damaged=True)
 FOUND = CompareReply(True, True, (Difference(0, 7), Difference(255, 1 << 40)))
 REPLY = ProbeReply(BOB.node, True, RUMOURS)
 

@@ -51,7 +51,9 @@ def shared_rows(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
 async def differences(one: Index, other: Index) -> Sequence[Difference]:
     """What *one* answers to the other's question whether they have the same rows."""
     mine, theirs = await one.replica.summed(), await other.replica.summed()
-    asked = CompareRequest(NodeId("x"), dict(theirs.vector), theirs.sums, dict(theirs.quarantined))
+    asked = CompareRequest(
+        NodeId("x"), dict(theirs.vector), theirs.sums, dict(theirs.quarantined), theirs.form
+    )
     reply = comparison.answer(mine, asked, sound=True)
     assert reply.same_vector
     return reply.differences
