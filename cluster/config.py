@@ -250,8 +250,9 @@ class ClusterConfig:
     source. Longer finds more before giving up; shorter tells the client sooner to try again."""
 
     copies_timeout_s: float = 300.0
-    """How long one blob waits for one of `replications_max` places. Longer gives a large push
-    over a slow link its time; shorter tells its client sooner to try again."""
+    """How long a manifest waits for the copies of its blobs, and one of these for one of
+    `replications_max` places. Longer gives a large push over a slow link its time; shorter tells
+    its client sooner to try again, which finds what was copied meanwhile."""
 
     replications_max: int = 16
     """Blobs being brought to other holders at the same time. When full, further ones wait. More

@@ -20,6 +20,7 @@ Errors of the replication engine.
     │           ├── WrongCluster   the peer belongs to another cluster
     │           └── WrongProtocol  the peer's version of Atoll is too far from this one
     ├── ClockOff             this node's own clock is wrong: write nothing
+    ├── CopiesUnfinished     blobs are still on their way to other nodes: try again later
     ├── NotEnoughNodes       too few nodes are connected: write nothing
     ├── MemberUnknown        no member has that name
     ├── MemberNotDead        a member that may still answer cannot be removed
@@ -172,6 +173,15 @@ class NotEnoughNodes(ClusterError):
         self.connected = connected
         self.wanted = wanted
         self.missing = tuple(missing)
+
+
+class CopiesUnfinished(ClusterError):
+    """Copies that a write needs take longer than it may wait. They are made all the same."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            f"not every blob was on enough nodes within {timeout_s:g} s; copies go on being made"
+        )
 
 
 class UnknownRegion(ClusterError):

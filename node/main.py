@@ -313,6 +313,7 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
         copies=settings.copies,
         refuse_degraded=settings.degraded_writes == "refuse",
         join_timeout_s=settings.join_timeout_s,
+        copies_timeout_s=settings.copies_timeout_s,
     )
 
 

@@ -11,6 +11,7 @@ from cluster.environment import Environment
 from cluster.errors import (
     BlobUnavailable,
     ClusterError,
+    CopiesUnfinished,
     PeerUnreachable,
     StorageFailure,
     StorageFull,
@@ -77,9 +78,21 @@ class Durability:
 
         Raises:
             BlobUnavailable, StorageFull: connected nodes refused or failed, and no other is left.
+            CopiesUnfinished: not so within `copies_timeout_s`.
             StorageFailure: the local disk failed.
         """
-        goal = partial(self.required, consistency)
+        timeout_s = self._env.config.copies_timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._make_copies(blobs, partial(self.required, consistency))
+        except TimeoutError as exc:
+            raise CopiesUnfinished(timeout_s) from exc
+        copies = await self._copies(blobs)
+        if consistency is not Consistency.LOCAL:
+            self._note_degraded(copies)
+        return min(copies.values(), default=None)
+
+    async def _make_copies(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> None:
         # Until none is short at one and the same time: while the last one got its copies, a member
         # that holds the first may have gone.
         while lacking := await self._lacking(blobs, goal):
@@ -89,10 +102,6 @@ class Durability:
                     _ = self._start(digest, size, goal)
             for digest, size in lacking.items():
                 await self._secure(digest, size, goal)
-        copies = await self._copies(blobs)
-        if consistency is not Consistency.LOCAL:
-            self._note_degraded(copies)
-        return min(copies.values(), default=None)
 
     async def lacks_copies(
         self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency

@@ -67,6 +67,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.BlobUnavailable: (503, "UNAVAILABLE"),
     cluster.ClockOff: (503, "UNAVAILABLE"),
     cluster.NotEnoughNodes: (503, "UNAVAILABLE"),
+    cluster.CopiesUnfinished: (503, "UNAVAILABLE"),
     cluster.MemberUnknown: (404, "UNSUPPORTED"),
     cluster.MemberNotDead: (409, "UNSUPPORTED"),
     cluster.UnknownRegion: (400, "UNSUPPORTED"),
@@ -124,7 +125,11 @@ def _entries(error: Exception, code: str) -> list[dict[str, object]]:
     if isinstance(error, cluster.NotEnoughNodes):
         counts = {"connected": error.connected, "wanted": error.wanted}
         detail = {**counts, "missing": error.missing}
-    entry: dict[str, object] = {"code": code, "message": str(error)}
+    message = str(error)
+    if isinstance(error, cluster.CopiesUnfinished):
+        # Behind its log no refusal of the cluster gets here (`node.registry.writing.logged`).
+        message, detail = f"{message}; nothing has changed", {"outcome": "unchanged"}
+    entry: dict[str, object] = {"code": code, "message": message}
     if detail is not None:
         entry["detail"] = detail
     return [entry]

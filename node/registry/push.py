@@ -65,7 +65,8 @@ class Push:
             ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
             ManifestBlobUnknown: it names content that the repository does not have.
             NotCaughtUp, ClockOff, NotEnoughNodes: see `prepare_write`.
-            BlobUnavailable, StorageFull: its blobs could not be brought to enough nodes.
+            BlobUnavailable, StorageFull, CopiesUnfinished: its blobs could not be brought to enough
+                nodes, or not in time.
             StorageFailure: it could not be written.
             OutcomeUnknown: it was written, and too few nodes confirmed it in time. It stands here,
                 and the others may get it yet.

@@ -291,6 +291,17 @@ class Settings:
             unit="seconds",
         ),
     )
+    copies_timeout_s: float = field(
+        default=300.0,
+        metadata=_about(
+            Seconds(1, _DAY_S),
+            "Longest wait of a pushed manifest for the copies of its blobs on other nodes.",
+            why="Copies begin with each blob, so most are there before the manifest comes. Beyond "
+            "it the answer is 503 and nothing has changed; copies go on being made, and the same "
+            "push again goes on from there. More is for large images over slow links.",
+            unit="seconds",
+        ),
+    )
     body_timeout_s: float = field(
         default=60.0,
         metadata=_about(

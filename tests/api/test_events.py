@@ -1,10 +1,11 @@
 """The event of each write, degraded writes, and what is left of one that is not acknowledged."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 
-from cluster.errors import NotEnoughNodes
+from cluster.errors import CopiesUnfinished, NotEnoughNodes
 from cluster.model import Acknowledged, Consistency, Digest, Dot
 from node.registry.projects import ProjectPolicy
 from tests.api.conftest import Registry, image
@@ -69,6 +70,25 @@ async def test_too_few_copies_of_a_blob_count_too(registry: Registry):
     registry.replicator.acknowledged = Acknowledged(2, 2)
     _, pushed = await push(registry, "v1")
     assert pushed.headers["Atoll-Degraded"] == "1", "the fake has one copy of each blob"
+
+
+async def test_a_push_whose_copies_take_too_long_has_changed_nothing(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a client waits for hours, or gets 503 and cannot tell whether its tag has moved."""
+    before = await registry.push_image("lib/app", "v1")
+    config = await registry.push_blob("lib/app", b"another")
+    ensure = AsyncMock(side_effect=CopiesUnfinished(300))
+    monkeypatch.setattr(registry.replicator, "ensure_copies", ensure)
+    body = image((config, 7))
+    answer = await registry.call("PUT", "/v2/lib/app/manifests/v1", data=body)
+    assert answer.status == 503
+    assert answer.outcome == "unchanged"
+    assert "nothing has changed" in answer.body.decode()
+    assert registry.index.metadata.tag("lib/app", "v1") == before
+    assert registry.index.metadata.manifest("lib/app", Digest.of(body)) is None
+    monkeypatch.undo()
+    assert (await registry.call("PUT", "/v2/lib/app/manifests/v1", data=body)).status == 201
 
 
 async def test_a_push_that_is_not_acknowledged_is_an_unknown_outcome(registry: Registry):

@@ -7,6 +7,7 @@ import pytest
 from cluster.errors import (
     BlobUnavailable,
     ClusterError,
+    CopiesUnfinished,
     NotCaughtUp,
     NotEnoughNodes,
     StorageFull,
@@ -443,6 +444,7 @@ async def test_who_comes_to_life_during_a_push_gets_blobs_and_event(
         StorageFull("it is full"),
         NotEnoughNodes(2, 1),
         NotCaughtUp("this node is stopping"),
+        CopiesUnfinished(300),
     ],
     ids=lambda error: type(error).__name__,
 )
