@@ -102,7 +102,7 @@ async def trimming(error: Exception) -> None:
 
 
 async def working_on_a_blob(error: Exception) -> None:
-    jobs = BlobJobs(1)
+    jobs = BlobJobs(1, 60.0)
     running = asyncio.create_task(jobs.run())
     await asyncio.sleep(0)
     job = jobs.start(DIGEST, failing(error))
@@ -124,7 +124,7 @@ async def waiting_for_the_job_of_another(error: Exception) -> None:
 
 
 async def reading_a_staged_blob(error: Exception) -> None:
-    transfer = Transfer(DIGEST, 6, 4)
+    transfer = Transfer(DIGEST, 6, 4, 60.0)
     transfer.ingest = SimpleNamespace(offset=6, read=failing(error))
     await gives_up(transfer.stream(0, 6))
 
