@@ -73,7 +73,7 @@ class BlobIngest(Protocol):
         """
         Make the blob durable under *digest* and return its size in bytes.
 
-        On return the file and its directory entry are synced and `BlobReplica.size` sees it.
+        On return the file and its directory entry are synced and `BlobReplica.measure` sees it.
         On any exception nothing is visible and the staged bytes are gone.
 
         Raises:
@@ -105,9 +105,12 @@ class BlobReader(Protocol):
 class BlobReplica(Protocol):
     """The local blobs, as replication sees them. Safe to call from many tasks at once."""
 
-    def size(self, digest: Digest) -> int | None:
+    async def measure(self, digests: Sequence[Digest]) -> Sequence[int | None]:
         """
-        Size in bytes of the complete, verified local copy; None when there is none.
+        The size in bytes of each complete, verified local copy; None where there is none.
+
+        Asks the disk, on a thread. What this node says that it holds is answered from memory
+        (`RecordReplica.held_size`).
 
         Raises:
             StorageFailure: the disk could not say. Never turned into None (P9).
@@ -255,6 +258,14 @@ class RecordReplica(Protocol):
         Nodes that said they hold the blob, this one included, and the event by which they did.
 
         Whether such a row still counts is for `cluster.objects.claims`.
+        """
+        ...
+
+    def held_size(self, digest: Digest) -> int | None:
+        """
+        Size in bytes of a blob that this node holds, as it says itself; None when it does not.
+
+        Answered from memory, where a row counts once it speaks of this disk (`held_here`).
         """
         ...
 

@@ -11,7 +11,7 @@ from node.index.replica import IndexReplica
 
 _INTERVAL_S: Final = 600.0
 _ROWS: Final = 256
-"""Blobs looked at between two turns of the event loop: some milliseconds."""
+"""Blobs looked at in one step: their rows are read between two turns of the event loop."""
 
 
 class Holdings:
@@ -60,13 +60,14 @@ class Holdings:
         gone, after = 0, None
         while page := self._replica.held_here(after, _ROWS):
             after = page[-1].digest
-            for held in filter(wanted, page):
-                if self._blobs.size(held.digest) != held.size:
+            asked = [held for held in page if wanted(held)]
+            sizes = await self._blobs.measure([held.digest for held in asked])
+            for held, size in zip(asked, sizes, strict=True):
+                if size != held.size:
                     await self._replica.release(held.digest)
                     gone += 1
                 elif not held.stands:
                     await self._replica.hold(held.digest, held.size)
-            await asyncio.sleep(0)
         if gone:
             self._log.warning("blobs missing on disk: holder rows taken back", count=gone)
 

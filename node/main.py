@@ -189,11 +189,11 @@ async def running(
 def _store_figures(
     index: Index, uploads: Uploads, blobs: FilesystemBlobs, mending: Mending
 ) -> StoreFigures:
-    totals, files = index.journal.totals, blobs.statistics()
+    totals, own, files = index.journal.totals, index.journal.own, blobs.statistics()
     return StoreFigures(
         uploads_open=uploads.open_count,
-        blobs=totals.blobs,
-        blob_bytes=totals.blob_bytes,
+        blobs=len(own),
+        blob_bytes=own.bytes,
         manifests=totals.manifests,
         quarantined=index.replica.quarantined(),
         index_paused=int(index.writer.failed is None and index.writer.trouble is not None),

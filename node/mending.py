@@ -54,11 +54,7 @@ class Mending:
 
     def missed(self, digest: Digest) -> None:
         """Somebody wanted a blob that is not here: look at it if this node says that it is."""
-        try:
-            held = self._replica.held_size(digest)
-        except (ClusterError, StorageFailure):
-            return  # Who asked for the blob meets the same error, and says so.
-        if held is not None:
+        if self._replica.held_size(digest) is not None:
             self.look_at(digest)
 
     async def run(self) -> None:
@@ -93,7 +89,8 @@ class Mending:
                 self._log.warning("blob not looked after", digest=digest, reason=str(exc))
 
     async def _mend(self, digest: Digest) -> None:
-        claimed, size = self._replica.held_size(digest), self._blobs.size(digest)
+        [size] = await self._blobs.measure([digest])
+        claimed = self._replica.held_size(digest)
         if claimed is None or claimed == size:
             if size is not None:
                 await self._replica.hold(digest, size)

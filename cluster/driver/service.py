@@ -12,7 +12,7 @@ from cluster.driver.links import Links
 from cluster.driver.probing import Probing
 from cluster.driver.roster import Roster
 from cluster.environment import Environment
-from cluster.errors import BelowFloor, ClusterError, DigestMismatch, WrongCluster
+from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
 from cluster.model import (
     CheckpointPiece,
@@ -116,6 +116,11 @@ class Service:
     async def on_fetch(
         self, digest: Digest, offset: int
     ) -> AsyncGenerator[tuple[int, bytes], None]:
+        # What the rows do not speak of yet is asked of the disk: it may be all that is left.
+        if self._env.records.held_size(digest) is None:
+            [found] = await self._env.blobs.measure([digest])
+            if found is None:
+                raise BlobUnknown(digest)
         async with self._env.blobs.open(digest) as blob:
             size = blob.size
             # One message at least: it tells the size, also of an empty blob.

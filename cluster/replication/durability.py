@@ -10,6 +10,7 @@ from typing import Final
 from cluster.environment import Environment
 from cluster.errors import (
     BlobUnavailable,
+    BlobUnknown,
     ClusterError,
     CopiesUnfinished,
     PeerUnreachable,
@@ -117,7 +118,7 @@ class Durability:
         A member that is away counts as it said: it may be back in a moment, and if not, what it
         had is here. What it never had is what is looked for.
         """
-        if self._env.blobs.size(digest) is None:
+        if self._env.records.held_size(digest) is None:
             return False
         rows, connected = self._env.records.holders(digest), self._env.members.connected()
         present = {member.node for member in connected}
@@ -162,7 +163,8 @@ class Durability:
             for member in self._env.members.connected()
             if self._has(digest, member, rows.get(member.node), vector)
         ]
-        return others if self._env.blobs.size(digest) is None else [self._env.me.node, *others]
+        mine = self._env.records.held_size(digest)
+        return others if mine is None else [self._env.me.node, *others]
 
     def _has(self, digest: Digest, member: Member, row: Dot | None, vector: Vector) -> bool:
         if row is not None and self._peers.vouches(row):
@@ -247,10 +249,13 @@ class Durability:
 
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
         """The bytes to send along, when they are few and here."""
-        if size > self._env.config.hold_inline_max_bytes or self._env.blobs.size(digest) is None:
+        small = size <= self._env.config.hold_inline_max_bytes
+        if not small or self._env.records.held_size(digest) is None:
             return None
-        async with self._env.blobs.open(digest) as reader:
-            data = await reader.read(0, size)
+        data = b""
+        with suppress(BlobUnknown):  # its file is gone: the holder finds another source
+            async with self._env.blobs.open(digest) as reader:
+                data = await reader.read(0, size)
         return data if len(data) == size else None
 
     async def _ask(

@@ -57,7 +57,7 @@ class Fetcher:
             StorageFailure: the disk could not say whether it is here.
         """
         # A copy of another size is damaged; what is fetched takes its place (P6).
-        if self.jobs.get(digest) is None and self._env.blobs.size(digest) == size:
+        if self.jobs.get(digest) is None and await self._is_here(digest, size):
             async with self._env.blobs.open(digest) as reader:
                 yield StoredBlob(digest, reader, self._env.config.chunk_bytes)
                 return
@@ -75,7 +75,7 @@ class Fetcher:
         Raises:
             BlobUnavailable, StorageFull, StorageFailure: it could not be brought or stored.
         """
-        if self._env.blobs.size(digest) == size:
+        if await self._is_here(digest, size):
             await self._env.records.hold(digest, size)
             return
         _, job = self._join(digest, size, sources)
@@ -88,7 +88,7 @@ class Fetcher:
         Raises:
             DigestMismatch, StorageFull, StorageFailure: it is not stored.
         """
-        if self._env.blobs.size(digest) != len(data):
+        if not await self._is_here(digest, len(data)):
             ingest = await self._stage()
             try:
                 await ingest.append(data)
@@ -97,6 +97,11 @@ class Fetcher:
                 await ingest.discard()
                 ingest.release()
         await self._env.records.hold(digest, len(data))
+
+    async def _is_here(self, digest: Digest, size: int) -> bool:
+        """Whether the whole file is here: asked of the disk, before the same is done again."""
+        [found] = await self._env.blobs.measure([digest])
+        return found == size
 
     def _join(
         self, digest: Digest, size: int, sources: Sequence[NodeId]

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Self
@@ -106,7 +106,7 @@ class FilesystemBlobs:
         return await self._disk.run(self._recover, keep)
 
     def size(self, digest: Digest) -> int | None:
-        # A stat in the event loop: microseconds, and a thread would cost a hundred.
+        """The answer to `measure` for one blob. Blocks."""
         try:
             size = os.stat(self._layout.blob(digest)).st_size
         except FileNotFoundError:
@@ -116,6 +116,9 @@ class FilesystemBlobs:
             raise DiskFailure(exc) from exc
         # Asked after the look: before it, the thread that publishes may not have begun.
         return size if self._publisher.is_sure(digest) else None
+
+    async def measure(self, digests: Sequence[Digest]) -> Sequence[int | None]:
+        return await self._disk.run(lambda: [self.size(digest) for digest in digests])
 
     @asynccontextmanager
     async def open(self, digest: Digest) -> AsyncIterator[FileReader]:
@@ -144,8 +147,8 @@ class FilesystemBlobs:
         return await self.verifier.verify(digest)
 
     async def _open(self, digest: Digest) -> FileReader:
-        # In the event loop like `size`, which callers ask first, so that the kernel has the inode
-        # at hand by now.
+        # In the event loop: microseconds, and a thread would cost a hundred. Callers know that it
+        # is here, or have asked a thread.
         try:
             file = OpenFile(os.open(self._layout.blob(digest), os.O_RDONLY))
         except FileNotFoundError:

@@ -1,6 +1,6 @@
 """The blob store in memory, for tests and the simulator. Same port, same promises, no disk."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -30,6 +30,9 @@ class MemoryBlobs:
     def size(self, digest: Digest) -> int | None:
         data = self._blobs.get(digest)
         return None if data is None else len(data)
+
+    async def measure(self, digests: Sequence[Digest]) -> Sequence[int | None]:
+        return [self.size(digest) for digest in digests]
 
     @asynccontextmanager
     async def open(self, digest: Digest) -> AsyncIterator["MemoryReader"]:

@@ -107,7 +107,6 @@ class Restore:
             self._seal = msgspec.msgpack.decode(head.seal, type=_Seal)
         except msgspec.MsgspecError as exc:
             raise CheckpointUnavailable(f"its seal cannot be read: {exc}") from exc
-        self._totals = TotalsRow(manifests=self._seal.manifests)
         self._sums = Sums()
         self._recoveries = journal.recoveries
         journal.store.write([Mutation("meta", RESTORING, b"")])
@@ -135,23 +134,25 @@ class Restore:
             if family not in _SENT:
                 raise CheckpointUnavailable(f"it has rows of {family[:40]!r}")
         self._sums, _ = self._sums.after(RowChange(f, key, None, value) for f, key, value in found)
-        batch = [Mutation(*row) for row in found]
-        for family, key, value in found:
-            if family == "holders":
-                batch += self._own(key, value)
-        self._journal.store.write(batch)
+        own = [row for row in found if row[0] == "holders" and self._is_own(row)]
+        self._journal.store.write(
+            [
+                *(Mutation(*row) for row in found),
+                *(Mutation("own", keys.join(keys.split(key)[0]), value) for _, key, value in own),
+            ]
+        )
 
     def _check_nothing_lost(self) -> None:
         # The part that met a full disk is not there, though the sums here have counted it.
         if self._journal.recoveries != self._recoveries:
             raise CheckpointUnavailable("the disk was full meanwhile, and a part of it is gone")
 
-    def _own(self, key: bytes, value: bytes) -> Iterator[Mutation]:
-        """What follows from a holder row, if it is one of this node; counts it, too."""
-        digest, node = keys.split(key)
-        if node == self._journal.origin.node and (row := rows.decode(HolderRow, value)).held:
-            self._totals = self._totals.plus(TotalsRow(0, 1, row.size))
-            yield Mutation("own", keys.join(digest), value)
+    def _is_own(self, row: _Row) -> bool:
+        """Whether the holder row is one of this node, which says that it holds the blob."""
+        _, key, value = row
+        return (
+            keys.split(key)[1] == self._journal.origin.node and rows.decode(HolderRow, value).held
+        )
 
     def finish(self) -> None:
         """
@@ -166,8 +167,9 @@ class Restore:
         journal, store = self._journal, self._journal.store
         store.write(self._closing_rows())
         journal.applied = dict(self._vector)
-        journal.sums, journal.totals = self._sums, self._totals
+        journal.sums, journal.totals = self._sums, TotalsRow(self._seal.manifests)
         journal.quarantine = Quarantine.load(store)
+        journal.load_own()
         self._apply_beyond()
         objects.retry(journal)
         journal.clock.resume(Stamp(self._seal.stamp))
@@ -185,7 +187,7 @@ class Restore:
                 batch += forget_log(origin, seq)
                 floor[origin] = seq
         self._journal.floor = floor
-        batch.append(Mutation("meta", TOTALS, rows.encode(self._totals)))
+        batch.append(Mutation("meta", TOTALS, rows.encode(TotalsRow(self._seal.manifests))))
         return [*batch, *self._sums.stored()]
 
     def _apply_beyond(self) -> None:

@@ -11,13 +11,14 @@ from itertools import islice
 from typing import Final, Protocol
 
 from cluster.errors import BelowFloor, NotCaughtUp
-from cluster.model import Dot, Event, Key, Origin, Stamp, Vector
+from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
 from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
+from node.index.own import OwnBlobs
 from node.index.quarantine import FAMILY as QUARANTINE
 from node.index.quarantine import Quarantine
-from node.index.rows import TotalsRow
+from node.index.rows import HolderRow, TotalsRow
 from node.index.store import END, LOCAL_FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
 
 RESTORING: Final = keys.join("restoring")
@@ -64,7 +65,8 @@ class Transaction:
         self._rows: dict[tuple[str, bytes], bytes | None] = {}
         self._read: dict[tuple[str, bytes], bytes | None] = {}
         self._progress: dict[Origin, int] = {}
-        self._counted = TotalsRow()
+        self._manifests = 0
+        self._said: dict[Digest, HolderRow] = {}
         self._conflicts: list[Key] = []
 
     def get(self, family: str, key: bytes) -> bytes | None:
@@ -97,7 +99,8 @@ class Transaction:
             if written == family and start <= key < stop
         }
 
-    def put(self, family: str, key: bytes, value: bytes) -> None:
+    def put(self, family: str, key: bytes, value: bytes | None) -> None:
+        """Set a row, or delete it with None."""
         self._rows[family, key] = value
 
     def delete(self, family: str, key: bytes) -> None:
@@ -140,9 +143,14 @@ class Transaction:
         self.put("log", keys.log(origin, seq), encode_event(event))
         self.put("vector", keys.origin(origin), keys.u64(seq))
 
-    def count(self, *, manifests: int = 0, blobs: int = 0, blob_bytes: int = 0) -> None:
+    def count(self, *, manifests: int) -> None:
         """Add to the totals of what is stored."""
-        self._counted = self._counted.plus(TotalsRow(manifests, blobs, blob_bytes))
+        self._manifests += manifests
+
+    def put_own(self, digest: Digest, row: HolderRow) -> None:
+        """Note what this node says of a blob now."""
+        self.put("own", keys.join(digest), rows.encode(row) if row.held else None)
+        self._said[digest] = row
 
     def conflict(self, key: Key) -> None:
         """Note that the register under *key* has two values now."""
@@ -152,7 +160,7 @@ class Transaction:
         """Write everything in one batch."""
         if not self._rows:
             return
-        totals = self._journal.totals.plus(self._counted)
+        totals = TotalsRow(self._journal.totals.manifests + self._manifests)
         if totals != self._journal.totals:
             self.put("meta", TOTALS, rows.encode(totals))
         sums, summed = self._journal.sums.after(self._changes())
@@ -168,6 +176,8 @@ class Transaction:
             self._journal.quarantine.follow(before, after)
         self._journal.applied.update(self._progress)
         self._journal.totals = totals
+        for digest, row in self._said.items():
+            self._journal.own.note(digest, row, self.stands(row.epoch, row.seq))
         for key in self._conflicts:
             self._journal.on_conflict(key)
 
@@ -211,6 +221,8 @@ class Journal:
         self.durable: Vector = dict(self.applied)
         self.began: Vector = {o: seq for o, seq in self.durable.items() if o.node == origin.node}
         """How far this node's own logs were on this disk when the run began."""
+        self.own = OwnBlobs()
+        self.load_own()
 
     def _load(self) -> None:
         self.applied = self._origins("vector")
@@ -222,6 +234,14 @@ class Journal:
         self.quarantine = Quarantine.load(self.store)
         row = self.store.get("meta", TOTALS)
         self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
+
+    def load_own(self) -> None:
+        """Take what is in memory of this node's blobs from their rows."""
+        own = OwnBlobs()
+        for key, value in self.store.scan("own", b"", END):
+            row = rows.decode(HolderRow, value)
+            own.note(Digest(keys.split(key)[0]), row, self.stands(row.epoch, row.seq))
+        self.own = own
 
     def _origins(self, family: str) -> dict[Origin, int]:
         return {
@@ -242,6 +262,7 @@ class Journal:
         self.store.recover()
         self.recoveries += 1
         self._load()
+        self.load_own()
 
     def resume_clock(self) -> None:
         """

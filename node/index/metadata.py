@@ -115,6 +115,9 @@ class Metadata(Queries):
 
         return await self._change(change)
 
+    def held_size(self, digest: Digest) -> int | None:
+        return self._journal.own.size(digest)
+
     async def link_blob(
         self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
     ) -> Dot:

@@ -279,11 +279,6 @@ def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:
         return  # an older epoch of the same node, heard of late
     size = body.size if body.held else 0
     after = HolderRow(body.held, size, event.stamp, event.dot.epoch, event.dot.seq)
-    said = rows.encode(after)
-    txn.put("holders", key, said)
+    txn.put("holders", key, rows.encode(after))
     if event.dot.node == txn.origin.node:
-        if after.held:
-            txn.put("own", keys.join(digest), said)
-        else:
-            txn.delete("own", keys.join(digest))
-        txn.count(blobs=after.held - before.held, blob_bytes=after.size - before.size)
+        txn.put_own(digest, after)

@@ -135,11 +135,6 @@ class Queries(RegisterQueries):
         row = self._get("manifests", keys.join(repository, digest))
         return row is not None and rows.decode(Presence, row).present
 
-    def own(self, digest: Digest) -> HolderRow | None:
-        """What this node says of a blob that it holds; None when it does not say so."""
-        row = self._get("own", keys.join(digest))
-        return None if row is None else rows.decode(HolderRow, row)
-
     def own_after(self, after: Digest | None, limit: int) -> list[tuple[Digest, HolderRow]]:
         """The next blobs behind *after* that this node says it holds, *limit* at most."""
         start = b"" if after is None else keys.after(keys.join(after))

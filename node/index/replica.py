@@ -183,6 +183,9 @@ class IndexReplica:
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return self._queries.holders(digest)
 
+    def held_size(self, digest: Digest) -> int | None:
+        return self._journal.own.size(digest)
+
     def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         self._journal.check_serving()
         stands = self._journal.stands
@@ -212,11 +215,6 @@ class IndexReplica:
     def quarantined(self) -> int:
         """Events kept aside as they cannot be applied here."""
         return self._journal.quarantine.events
-
-    def held_size(self, digest: Digest) -> int | None:
-        """The size of a blob that this node says it holds; None when it does not say so."""
-        row = self._queries.own(digest)
-        return None if row is None else row.size
 
     async def release(self, digest: Digest) -> None:
         """Record, durably, that this node does not hold the blob."""

@@ -16,18 +16,9 @@ class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TotalsRow(msgspec.Struct, frozen=True, array_like=True):
-    """Manifests in the index, blobs that this node holds, and their bytes."""
+    """How many manifests are in the index."""
 
     manifests: int = 0
-    blobs: int = 0
-    blob_bytes: int = 0
-
-    def plus(self, other: "TotalsRow") -> "TotalsRow":
-        return TotalsRow(
-            self.manifests + other.manifests,
-            self.blobs + other.blobs,
-            self.blob_bytes + other.blob_bytes,
-        )
 
 
 class HistoryRow(msgspec.Struct, frozen=True, array_like=True):

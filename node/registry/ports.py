@@ -263,6 +263,10 @@ class MetadataIndex(Registers, Protocol):
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None: ...
 
+    def held_size(self, digest: Digest) -> int | None:
+        """Size in bytes of a blob that this node holds, as it says itself; from memory."""
+        ...
+
     async def link_blob(
         self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
     ) -> Dot:

@@ -117,14 +117,16 @@ class Pull:
             local.close()
 
     async def _open_here(self, digest: Digest, size: int, whole: bool) -> ServedBlob | None:
-        found = self._blobs.size(digest)
-        if found == size:
-            return await self._blobs.serve(digest, whole=whole)
+        if self._index.held_size(digest) is None:
+            return None
+        found = await self._blobs.serve(digest, whole=whole)
         if found is None:
             self._on_missing(digest)
-        else:
+        elif found.size != size:
+            found.close()
             await self._blobs.doubt(digest)
-        return None
+            return None
+        return found
 
     def _find_manifest(
         self, repository: RepositoryName, reference: Reference

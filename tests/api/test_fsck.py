@@ -174,7 +174,7 @@ GHOST = keys.join("lib/app", Digest.of(b"ghost"))
         (lose_a_row("log"), "follows a gap"),
         (garble_a_row("log"), "does not decode"),
         (lose_a_row("vector"), "marked as applied"),
-        (add_a_row("meta", keys.join("totals"), b"\x93\x01\x02\x03"), "say"),
+        (add_a_row("meta", keys.join("totals"), b"\x91\x09"), "say"),
         (garble_a_row("uploads"), "does not decode"),
         (lose_a_row("history"), "has no history"),
         (garble_a_row("history"), "does not decode"),

@@ -188,6 +188,11 @@ class MemoryRecords:
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         return dict(self.holding.get(digest, {}))
 
+    def held_size(self, digest: Digest) -> int | None:
+        row = self.holding.get(digest, {}).get(NodeId(self._origin.node))
+        stands = row is not None and claims.stands(row, self._origin.epoch, self._began)
+        return self.sizes[digest] if stands else None
+
     def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         self._check_serving()
         me, epoch = NodeId(self._origin.node), self._origin.epoch

@@ -9,7 +9,8 @@ left of it can change nothing any more.
 import asyncio
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from sortedcontainers import SortedDict
 
 from cluster.errors import StorageFailure, StorageFull
 from cluster.model import Digest, Vector
-from node.blobs.memory import MemoryBlobs, MemoryIngest
+from node.blobs.memory import MemoryBlobs, MemoryIngest, MemoryReader
 from node.errors import IndexFull
 from node.index import keys
 from node.index.journal import Journal
@@ -164,6 +165,16 @@ class SimBlobs(MemoryBlobs):
     def size(self, digest: Digest) -> int | None:
         self.disk.check()
         return super().size(digest)
+
+    @asynccontextmanager
+    async def open(self, digest: Digest) -> AsyncIterator[MemoryReader]:
+        self.disk.check()
+        async with super().open(digest) as reader:
+            yield reader
+
+    async def serve(self, digest: Digest, *, whole: bool) -> MemoryReader | None:
+        self.disk.check()
+        return await super().serve(digest, whole=whole)
 
     async def put(self, digest: Digest, data: bytes) -> None:
         await self.settle()

@@ -383,7 +383,7 @@ async def test_a_confirmation_is_void_when_the_peer_comes_back_with_another_disk
         await a.cluster.ensure_copies([(digest, len(SMALL))])
         await ships.kill(b)
         await a.until_connected()
-        a.records.holding.clear()
+        a.records.holding[digest].pop(NodeId("b"), None)
         wiped = ships.adopt(replace(b.member, epoch=2), ("a:1",))
         ships.start(wiped)
         await a.until_connected("b")
