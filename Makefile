@@ -10,6 +10,7 @@ SIM_SEEDS ?= 0:200
 SIM_ARGS ?=
 MUTANT_SEEDS ?= 1000
 HOSTILE_ARGS ?=
+MIXED_ARGS ?=
 FRESH ?= run test
 RUNS ?= 1
 SCENARIO ?= all
@@ -18,7 +19,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults hostile sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults hostile mixed sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +84,9 @@ netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (
 
 hostile: $(VENV)/.installed ## Let 10,000 hostile requests loose on three nodes under load (HOSTILE_ARGS=...)
 	$(BIN)/python -m tests.hostile $(HOSTILE_ARGS)
+
+mixed: $(VENV)/.installed ## Run a cluster of an earlier commit and this one, and upgrade it (MIXED_ARGS=...)
+	$(BIN)/python -m tests.mixed $(MIXED_ARGS)
 
 sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEEDS=0:200)
 	$(BIN)/python -m tests.sim --seeds $(SIM_SEEDS) $(SIM_ARGS)

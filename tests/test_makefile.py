@@ -28,6 +28,7 @@ NEEDS = {
     "faults": [".ci/tools ip iptables faketime", VENV],
     "netfaults": [".ci/tools ip iptables faketime", VENV],
     "hostile": [VENV],
+    "mixed": [VENV],
 }
 
 
