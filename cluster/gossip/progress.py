@@ -29,6 +29,9 @@ class Progress:
 
     def __init__(self) -> None:
         self._runs: dict[NodeId, _Run] = {}
+        self._names: dict[Origin, Origin] = {}
+        """One object for each log's name, whoever names it: with 100 members that have 10,000 logs
+        the names would take three times as much as the rest."""
 
     def heard(self, member: Member, have: Vector, *, since: int = 0, version: int = 0) -> bool:
         """
@@ -59,7 +62,11 @@ class Progress:
         if not self.has_spoken(member):
             return False
         have = self._runs[member.node].have
-        news = {origin: seq for origin, seq in answer.items() if seq > have.get(origin, 0)}
+        news = {
+            self._names.setdefault(origin, origin): seq
+            for origin, seq in answer.items()
+            if seq > have.get(origin, 0)
+        }
         have.update(news)
         return bool(news)
 

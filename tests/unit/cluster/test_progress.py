@@ -31,6 +31,15 @@ def test_greetings_and_answers_say_the_same_thing():
     assert progress.of(B) == {LOG: 5, OTHER: 1}
 
 
+def test_members_that_name_the_same_log_share_its_name():
+    """Broken: a node of a cluster of 100 keeps 200 MB of names of logs."""
+    progress = Progress()
+    for node in (B, C):
+        progress.heard(run(1, node), {Origin(A, 1): 3})
+    (one,), (other,) = progress.of(B), progress.of(C)
+    assert one is other
+
+
 def test_an_older_word_of_the_same_run_takes_nothing_back():
     """Broken: what an acknowledged write counted on is counted no more, and is sent again."""
     progress = Progress()
