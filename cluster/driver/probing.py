@@ -13,6 +13,7 @@ from cluster.driver.roster import Roster
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import ClusterError, WrongCluster
+from cluster.membership import precedence
 from cluster.membership.absences import Absences
 from cluster.membership.detector import Detector
 from cluster.membership.signals import (
@@ -103,6 +104,10 @@ class Probing(Watcher):
 
     def met(self, member: Member) -> None:
         self._feed(Met(member))
+
+    def told(self, members: Sequence[Member]) -> None:
+        others = (member for member in members if member.node != self._env.me.node)
+        self._feed(Heard(tuple(map(precedence.first_word, others))))
 
     def link_up(self, node: NodeId) -> None:
         self._feed(LinkUp(node))

@@ -131,14 +131,11 @@ class Roster:
         since, version = greeting.since, greeting.version
         if self._env.progress.heard(member, greeting.have, since=since, version=version):
             self._env.changes.beat()
-        news = members.hear(greeting.known)
         # It lives: no reason to wait for the end of a pause.
         self._tell_of(member.node, lives=not self._pausing.is_excused(member.node))
-        for new in news:
-            self._tell_of(new.node, lives=False)
-        for new in (member, *news, *members.returned(greeting.known)):
-            for watcher in self._watchers:
-                watcher.met(new)
+        for watcher in self._watchers:
+            watcher.met(member)
+            watcher.told(greeting.known)
         if (greeting.joined or greeting.began) and self._joining.vouch(member.node):
             self._env.changes.beat()
 

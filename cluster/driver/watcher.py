@@ -1,5 +1,7 @@
 """Who wants to know what this node finds out about members."""
 
+from collections.abc import Sequence
+
 from cluster.model import Member, NodeId
 
 
@@ -10,7 +12,10 @@ class Watcher:
         """*node* is a member; *lives* where there is no reason to wait before it is called."""
 
     def met(self, member: Member) -> None:
-        """*member* spoke for itself, or was heard of for the first time, or after it had left."""
+        """*member* spoke for itself."""
+
+    def told(self, members: Sequence[Member]) -> None:
+        """Somebody counts *members*, who need not be known here."""
 
     def ended(self, node: NodeId, reason: str) -> None:
         """The run of *node* that was known is over."""

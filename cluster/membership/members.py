@@ -1,7 +1,6 @@
 """The member table: who belongs to the cluster, as this node has heard. Pure."""
 
 import hashlib
-from collections.abc import Iterable
 
 from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership import precedence
@@ -14,9 +13,8 @@ class Members:
     Every member but this node, how each stands, and which of them are connected.
 
     A member speaks for itself: what it says in a greeting replaces what is known of it, unless a
-    node of that name is connected at another address. The members that others name in a greeting
-    only add to the table: hearsay may be older than what is known. Rumours bear the number that
-    tells (`precedence`).
+    node of that name is connected at another address. What others say comes as rumours, which bear
+    the number that tells whether they are newer than what is known (`precedence`).
 
     Dead members stay members: copies, quorums and the log's floor count them, and links to them go
     on being tried. Those that left are kept for a while so that nobody brings them back by
@@ -60,29 +58,6 @@ class Members:
         if known != member:
             self._others[member.node] = member
             self._note_change()
-
-    def hear(self, hearsay: Iterable[Member]) -> list[Member]:
-        """Add members that somebody else knows; return the new ones."""
-        new = []
-        for member in hearsay:
-            if member.node == self.me.node or member.node in self._others:
-                continue
-            if len(self._others) >= self._members_max:
-                break
-            self._others[member.node] = member
-            new.append(member)
-        if new:
-            self._note_change()
-        return new
-
-    def returned(self, hearsay: Iterable[Member]) -> list[Member]:
-        """Those that have left, as far as is known here, and have started anew since."""
-        return [
-            member
-            for member in hearsay
-            if self.status(member.node) is Status.LEFT
-            and self._others[member.node].epoch < member.epoch
-        ]
 
     def uses(self, feature: str) -> bool:
         """

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cluster.membership.precedence import first_word
 from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
 from cluster.peering import PeerService
 from cluster.rpc import codec
@@ -66,9 +67,10 @@ class Pair:
         self.answering = self._engine(network, shape.member(1))
         transport = network.transport(self.asking.member)
         self._peer = _CodecPeer(transport, self.answering.cluster.service)
-        everybody = tuple(shape.member(number) for number in range(shape.members))
+        everybody = {shape.member(number) for number in range(shape.members)}
         for engine in (self.asking, self.answering):
-            engine.cluster._env.members.hear(everybody)
+            for member in everybody - {engine.member}:
+                engine.cluster._env.members.take(first_word(member))
 
     def _engine(self, network: Network, member: Member) -> Engine:
         config = replace(CONFIG, settings=Settings(data_dir=Path("/data")).shared)

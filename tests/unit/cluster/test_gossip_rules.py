@@ -17,6 +17,7 @@ from cluster.gossip.dissemination import Verdict
 from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
 from cluster.membership.members import Members
+from cluster.membership.precedence import first_word
 from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
 from cluster.objects.events import in_causal_order
 from cluster.replication.enough import copies_required
@@ -160,7 +161,8 @@ def test_verdicts(copies, connected, gone, expected):
 def test_how_many_must_have_a_write(copies, members, connected, refuse, expected):
     others = [Member(NodeId(f"m{n}"), EU, f"m{n}:1", f"m{n}:2", 1) for n in range(members - 1)]
     table = Members(Member(NodeId("me"), EU, "me:1", "me:2", 1), 9)
-    table.hear(others)
+    for other in others:
+        table.take(first_word(other))
     for member in others[: connected - 1]:
         table.connect(member.node)
     config = ClusterConfig(copies=copies, refuse_degraded=refuse)

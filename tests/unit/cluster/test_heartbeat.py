@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from cluster.membership.precedence import first_word
 from cluster.model import Member, NodeId, Region
 from tests.fakes.fleet import Engine, Fleet, fleet
 from tests.fakes.heartbeats import Pair, Shape
@@ -42,7 +43,7 @@ async def test_a_member_that_one_side_lacks_comes_with_the_next_answer():
     pair = Pair(Shape(3, 1, restarts=1))
     await pair.beat()
     stranger = Member(NodeId("stranger"), Region("region-00"), "s:1", "s:2", 7)
-    pair.answering.cluster._env.members.hear([stranger])
+    pair.answering.cluster._env.members.take(first_word(stranger))
     await pair.beat()
     assert pair.asking.cluster._env.members.get(stranger.node) == stranger
 

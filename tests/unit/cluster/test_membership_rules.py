@@ -10,6 +10,7 @@ from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
 from cluster.membership.members import Members
+from cluster.membership.precedence import first_word
 from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
 
 
@@ -61,19 +62,11 @@ def test_a_restored_node_comes_back_at_its_address():
     assert members.get(NodeId("b")) == member("b", epoch=2)
 
 
-def test_hearsay_adds_and_never_changes():
-    members = Members(ME, 10)
-    members.greet(member("b"))
-    new = members.hear([member("b", host="old"), member("c"), member("me", host="old")])
-    assert new == [member("c")]
-    assert members.others() == (member("b"), member("c"))
-    assert members.hear([member("c")]) == []
-
-
-def test_a_full_table_ignores_hearsay_and_refuses_strangers():
+def test_a_full_table_ignores_rumours_and_refuses_strangers():
     """A peer that invents names cannot fill the memory."""
     members = Members(ME, 2)
-    assert len(members.hear(member(f"n{n}") for n in range(100))) == 2
+    taken = [members.take(first_word(member(f"n{n}"))) for n in range(100)]
+    assert sum(rumour is not None for rumour in taken) == 2
     with pytest.raises(PeerRefused):
         members.greet(member("stranger"))
     members.greet(member("n0", epoch=2))
@@ -81,7 +74,8 @@ def test_a_full_table_ignores_hearsay_and_refuses_strangers():
 
 def test_connected_members():
     members = Members(ME, 10)
-    members.hear([member("b"), member("c")])
+    for name in ("b", "c"):
+        members.take(first_word(member(name)))
     members.connect(NodeId("c"))
     assert members.connected() == (member("c"),)
     assert members.is_connected(NodeId("c"))

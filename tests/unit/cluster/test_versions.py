@@ -61,7 +61,7 @@ def test_a_feature_is_used_once_every_member_has_it():
     members = Members(member("me", *NEW), 10)
     assert members.uses("signed"), "alone it is the whole cluster"
     members.greet(member("a", *NEW))
-    members.hear([member("b", "sparse")])
+    members.take(precedence.first_word(member("b", "sparse")))
     assert not members.uses("signed"), "b has not been met yet and is a member all the same"
     assert members.uses("sparse")
     members.greet(member("b", *NEW, epoch=2))
