@@ -124,7 +124,8 @@ class Cluster:
             state=NodeState(),
             changes=Pulse(),
         )
-        intake, forwarding = Intake(env), Forwarding(env)
+        self._intake = intake = Intake(env)
+        forwarding = Forwarding(env)
         self._joining = joining = Joining(config.seeds, empty=not records.vector())
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
         self._leasing = leasing = Leasing(env, joining, self._acknowledgements)
@@ -458,6 +459,7 @@ class Cluster:
             restoring=self._bootstrap.statistics(),
             damaged=self.is_damaged(),
             differing=self._comparing.differing,
+            logs_standing=len(self._intake.standing()),
             members=tuple(self._member_statistics(member) for member in self._env.members.others()),
             health=self._probing.health,
             fetches_running=self._fetcher.jobs.running,

@@ -208,6 +208,11 @@ class ClusterConfig:
     """How long a stream may bring nothing before its source counts as dead. Lower changes to
     another source sooner; higher is patient with a disk or a link that hiccups."""
 
+    gap_patience_s: float = 60.0
+    """How long an event that needs one which nobody sends keeps a peer from counting as caught up.
+    Shorter lets repair and newcomers go on sooner; below the time in which a peer that has it may
+    come, the alarm is a false one."""
+
     push_batch_bytes: int = 2 * MIB
     """Events per message. Larger saves round trips while catching up; the memory for one batch is
     spent per link, and one message must stay under the transport's 16 MiB."""

@@ -136,6 +136,9 @@ class ClusterStatistics:
     differing: tuple[NodeId, ...]
     """Members whose rows were not those of this node, though both had the same events."""
 
+    logs_standing: int = 0
+    """Logs whose next event needs one that nobody who can be reached has sent."""
+
     members: tuple[MemberStatistics, ...]
 
     health: int

@@ -1,11 +1,21 @@
 """Events on their way into the index: trouble with one log must not hold up the others."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from cluster.environment import Environment
 from cluster.errors import EventAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
-from cluster.model import Dot, Event, Origin
+from cluster.model import Dot, Event, NodeId, Origin
+
+
+class _Gap(NamedTuple):
+    """Where a log stands still: what comes next is here, and something that it needs is not."""
+
+    have: int
+    since_s: float
+    told: bool = False
 
 
 class Intake:
@@ -15,6 +25,7 @@ class Intake:
         self._env = env
         # Where each log waits for time to pass: one entry per log at most.
         self._parked: dict[Origin, int] = {}
+        self._gaps: dict[Origin, _Gap] = {}
 
     @property
     def parking(self) -> bool:
@@ -22,9 +33,31 @@ class Intake:
         vector = self._env.records.vector()
         return any(vector.get(origin, 0) < seq for origin, seq in self._parked.items())
 
-    async def take(self, events: Sequence[Event]) -> bool:
+    def lasting(self, origins: Collection[Origin]) -> bool:
         """
-        Apply *events*; on return what was applied is durable. Returns whether no gap was met.
+        Whether each of these logs has stood still at one and the same gap for `gap_patience_s`,
+        in which nobody who can be reached has filled it.
+        """
+        vector, patience_s = self._env.records.vector(), self._env.config.gap_patience_s
+        until_s = asyncio.get_running_loop().time() - patience_s
+        gaps = [self._gaps.get(origin) for origin in origins]
+        return all(
+            gap is not None and gap.since_s <= until_s and vector.get(origin, 0) <= gap.have
+            for origin, gap in zip(origins, gaps, strict=True)
+        )
+
+    def stands_still(self, node: NodeId) -> bool:
+        """Whether that holds of a log of *node*."""
+        return any(origin.node == node for origin in self.standing())
+
+    def standing(self) -> Sequence[Origin]:
+        """The logs of which it holds. What comes next there is known, and not here."""
+        return [origin for origin in self._gaps if self.lasting((origin,))]
+
+    async def take(self, events: Sequence[Event]) -> Collection[Origin]:
+        """
+        Apply *events*; on return what was applied is durable. Returns the logs that stopped at a
+        gap: if there are none, nothing is missing.
 
         A log stops where an event is missing, or where one is stamped too far ahead; the other
         logs go on. An event from the future is parked where it is, at its sender: it comes again
@@ -32,7 +65,7 @@ class Intake:
         clock is wrong, and "not caught up" would let that one clock make every look-up that
         misses fail everywhere. If it is this node's clock that is wrong, see `parking`.
         """
-        rest, gapless = list(events), True
+        rest, gaps = list(events), set[Origin]()
         running = {event.origin for event in events}
         while rest:
             try:
@@ -44,21 +77,33 @@ class Intake:
                 stopped, following = exc.dot, exc.have + 1
                 # Behind a parked event nothing is missing that anybody could send.
                 if stopped.seq == following or self._parked.get(stopped.origin) != following:
-                    gapless = False
-                    self._env.log.info("event gap", dot=str(stopped), have=exc.have)
+                    gaps.add(stopped.origin)
+                    self._note_gap(stopped, exc.have)
             except NotCaughtUp:
                 # The state is being taken over from a peer; what is sent now is asked for then.
-                return False
+                return running
             else:
                 break
             running.discard(stopped.origin)
             rest = antientropy.without_log(rest, stopped)
         vector = self._env.records.vector()
         self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
+        self._gaps = {o: gap for o, gap in self._gaps.items() if vector.get(o, 0) <= gap.have}
         received = sum(event.origin in running for event in events)
         self._env.counters.events_received += received
         self._env.log.debug("events received", events=received)
-        return gapless
+        return gaps
+
+    def _note_gap(self, dot: Dot, have: int) -> None:
+        origin, gap = dot.origin, self._gaps.get(dot.origin)
+        self._env.log.info("event gap", dot=str(dot), have=have)
+        if gap is None or gap.have != have:
+            self._gaps[origin] = _Gap(have, asyncio.get_running_loop().time())
+        elif not gap.told and self.lasting((origin,)):
+            self._gaps[origin] = gap._replace(told=True)
+            self._env.log.warning(
+                "a log stands still", peer=origin.node, epoch=origin.epoch, dot=str(dot), have=have
+            )
 
     def _park(self, dot: Dot, exc: EventAhead) -> None:
         origin = dot.origin

@@ -13,7 +13,7 @@ from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
-from cluster.model import Dot, Greeting, NodeId, Region
+from cluster.model import Dot, Greeting, NodeId, Origin, Region
 from cluster.objects import claims
 from cluster.peering import Peer
 from cluster.state import State
@@ -70,6 +70,8 @@ class Link:
         self._owner = owner
         self._parts = parts
         self._first_pulls = first_pulls
+        self._met_lasting = False
+        """Whether all that the last pull did not bring is behind gaps that last."""
         self._pulls = Rounds(self._pull_once)
         self._lost: PeerUnreachable | None = None
         self.caught_up = False
@@ -103,8 +105,11 @@ class Link:
 
     def vouches(self, dot: Dot) -> bool:
         """Whether the holder row that the peer made with *dot* counts as a copy."""
-        # What the peer took back at its start has come with the first pull.
-        return self.caught_up and claims.stands(dot, self._epoch, self._began)
+        # What the peer took back at its start has come with the first pull, unless that is behind a
+        # gap in a log of its own. Then it has to be asked: see `Durability`.
+        if not self.caught_up or self._parts.intake.stands_still(self.node):
+            return False
+        return claims.stands(dot, self._epoch, self._began)
 
     async def pull(self) -> bool:
         """
@@ -131,36 +136,45 @@ class Link:
         raise self._lost
 
     async def _catch_up_first(self) -> None:
-        """Pull everything once; after that pushes keep this node current."""
+        """
+        Pull everything once; after that pushes keep this node current.
+
+        What is behind a gap that lasts is not waited for: no newcomer would ever join, and nothing
+        be repaired. It stays missing: nobody counts it as had, so its writer cannot acknowledge
+        it, and this node says "not found" of nothing while somebody is connected who has it.
+        """
         # One link at a time: the peers know nearly the same, and with the second one most of it
         # is here already. Asking all at once would bring every event once per peer.
         while True:
             async with self._first_pulls:
-                if await self.pull():
+                if await self.pull() or self._met_lasting:
                     break
             await self._wait_before_pull()
         self.caught_up = True
         self._owner.note_caught_up(self.node)
 
     async def _pull_once(self) -> bool:
+        self._met_lasting = False
         if self._env.records.restoring or self._is_too_far_behind():
             return False
         leasing, wall_clock = self._parts.leasing, self._parts.wall_clock
-        gapless, departures, lag_ms = True, leasing.departures, wall_clock.lag_ms()
+        gaps, departures, lag_ms = set[Origin](), leasing.departures, wall_clock.lag_ms()
         stall_s = self._env.config.stall_timeout_s
         stream = watched(self.peer.pull(self._env.records.vector()), stall_s, antientropy.size_of)
         try:
             async with aclosing(stream) as batches:
                 async for batch in batches:
-                    gapless &= await self._parts.intake.take(batch)
+                    gaps.update(await self._parts.intake.take(batch))
                     self._env.changes.beat()
         except BelowFloor:
             self._env.log.info("events are gone at the peer", peer=self.node)
             self._want_state()
             return False
-        if gapless and not wall_clock.parks_wrongly(lag_ms):
+        if gaps:
+            self._met_lasting = self._parts.intake.lasting(gaps)
+        elif not wall_clock.parks_wrongly(lag_ms):
             leasing.note_pulled(self.node, departures)
-        return gapless
+        return not gaps
 
     def _is_too_far_behind(self) -> bool:
         """Whether this node had better take over a state than the events that the peer has."""

@@ -69,7 +69,8 @@ class Service:
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         link = self._links.link(sender)
-        if not await self._intake.take(events) and link is not None:
+        gaps = await self._intake.take(events)
+        if gaps and link is not None and not self._intake.lasting(gaps):
             # They build on events of other logs, which their sender has by necessity.
             with suppress(ClusterError):
                 await link.pull()

@@ -57,6 +57,7 @@ class ClusterFigures:
     events_trimmed: int
     index_damaged: int
     index_differing: int
+    logs_standing: int
     comparisons: int
     differences: int
     rows_checks: int
@@ -87,6 +88,7 @@ class ClusterFigures:
             events_trimmed=statistics.totals.events_trimmed,
             index_damaged=int(statistics.damaged),
             index_differing=len(statistics.differing),
+            logs_standing=statistics.logs_standing,
             comparisons=statistics.totals.comparisons,
             differences=statistics.totals.differences,
             rows_checks=statistics.totals.rows_checks,

@@ -179,6 +179,11 @@ _CLUSTER: Final = (
         "Members with the same events and other rows; anything above 0 is an alarm.",
         "index_differing",
     ),
+    _Figure(
+        "atoll_cluster_logs_standing",
+        "Logs whose next event needs one that nobody sends; anything above 0 is an alarm.",
+        "logs_standing",
+    ),
     _Figure("atoll_index_comparisons", "Comparisons of rows.", "comparisons", total=True),
     _Figure("atoll_index_differences", "Those that found some.", "differences", total=True),
     _Figure(

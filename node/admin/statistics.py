@@ -138,6 +138,11 @@ class ClusterStatistics(Protocol):
         ...
 
     @property
+    def logs_standing(self) -> int:
+        """Logs whose next event needs one that nobody who can be reached has sent."""
+        ...
+
+    @property
     def comparisons(self) -> int: ...
 
     @property

@@ -28,7 +28,8 @@ EMPTY_WHEN_QUIET: Final = frozenset(
         "cluster._durability.jobs._jobs",
         "cluster._fetcher._transfers",
         "cluster._fetcher.jobs._jobs",
-        "cluster._links._parts.intake._parked",
+        "cluster._intake._gaps",
+        "cluster._intake._parked",
     }
 )
 """Paths of `sizes`: what belongs to work that is under way."""

@@ -46,6 +46,7 @@ class FakeCluster:
     copies_repaired: int = 16
     index_damaged: int = 1
     index_differing: int = 2
+    logs_standing: int = 1
     comparisons: int = 15
     differences: int = 3
     rows_checks: int = 4
