@@ -84,8 +84,8 @@ from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
 from cluster.state import NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+from cluster.waiting.changes import Changes, Topic
 from cluster.waiting.groups import first_of, task_group
-from cluster.waiting.pulse import Pulse
 
 
 class Cluster:
@@ -122,7 +122,7 @@ class Cluster:
             progress=Progress(),
             members=Members(me, config.members_max),
             state=NodeState(),
-            changes=Pulse(),
+            changes=Changes(),
         )
         self._intake = intake = Intake(env)
         forwarding = Forwarding(env)
@@ -166,7 +166,14 @@ class Cluster:
             self._checkpoints,
             self._comparing,
         )
-        records.subscribe(self._env.changes.beat)
+        self._own = 0
+        records.subscribe(self._note_own)
+
+    def _note_own(self) -> None:
+        """More of this node's own log is durable."""
+        origin = self._env.records.origin
+        before, self._own = self._own, self._env.records.vector().get(origin, 0)
+        self._env.changes.note_progress(self._env.me.node, {origin: (before, self._own)})
 
     async def run(self) -> None:
         """
@@ -204,7 +211,7 @@ class Cluster:
 
     async def wait_joined(self) -> None:
         """Return once `is_joined`."""
-        await self._env.changes.wait_until(self.is_joined)
+        await self._env.changes.wait_until(self.is_joined, Topic.JOINED)
 
     async def wait_until(self, condition: Callable[[ClusterStatistics], bool]) -> None:
         """
@@ -410,7 +417,9 @@ class Cluster:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.leave_timeout_s):
-                await self._env.changes.wait_until(self._is_handed_over)
+                own = self._env.records.vector().get(self._env.records.origin, 0)
+                last = Dot(*self._env.records.origin, own)
+                await self._env.changes.wait_until(self._is_handed_over, last, Topic.MEMBERS)
         return await self._probing.leave()
 
     def _is_handed_over(self) -> bool:

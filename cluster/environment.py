@@ -9,7 +9,7 @@ from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
 from cluster.state import NodeState
 from cluster.statistics import Counters
-from cluster.waiting.pulse import Pulse
+from cluster.waiting.changes import Changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,5 @@ class Environment:
     progress: Progress
     members: Members
     state: NodeState
-    changes: Pulse
-    """Beats whenever something that people wait for may have changed: a log, how far members are,
-    who is connected, what this node may do."""
+    changes: Changes
+    """Beats whenever something that people wait for may have changed."""

@@ -6,6 +6,7 @@ from cluster.errors import NotDurable
 from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.model import Acknowledged, Consistency, Dot, NodeId
 from cluster.replication.enough import copies_required
+from cluster.waiting.changes import Topic
 
 
 class Acknowledging:
@@ -54,7 +55,7 @@ class Acknowledging:
                 wake_at = min(until, ends_at if now() >= patient_until else patient_until)
                 if now() >= patient_until:
                     self._withhold(lacking, dot)
-            await self._env.changes.wait_at_most(wake_at - now())
+            await self._env.changes.wait_at_most(wake_at - now(), dot, Topic.MEMBERS)
 
     def _members(self) -> list[NodeId]:
         return [member.node for member in self._env.members.others()]

@@ -6,6 +6,7 @@ from cluster.environment import Environment
 from cluster.errors import NotEnoughNodes
 from cluster.membership.absences import Absences
 from cluster.model import Consistency, Member
+from cluster.waiting.changes import Topic
 
 
 class Attendance:
@@ -59,7 +60,9 @@ class Attendance:
         while (shortage := self.shortage(consistency)) is not None:
             if now() >= until or self._is_hopeless(shortage):
                 raise shortage
-            await self._env.changes.wait_at_most(min(until, self._next_hopeless(until)) - now())
+            await self._env.changes.wait_at_most(
+                min(until, self._next_hopeless(until)) - now(), Topic.MEMBERS
+            )
 
     def _away(self) -> list[Member]:
         return [m for m in self._env.members.others() if not self._env.members.is_connected(m.node)]

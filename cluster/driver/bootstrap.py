@@ -21,6 +21,7 @@ from cluster.replication.peers import Peers
 from cluster.routing import choose
 from cluster.state import State
 from cluster.statistics import RestoreStatistics
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 from cluster.waiting.stall import watched
 
@@ -51,20 +52,22 @@ class Bootstrap:
         """
         self._replacing = node
         self._env.state.enter(State.RESTORING)
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.STATE)
 
     async def run(self) -> None:
         """Restore whenever it is wanted, until cancelled."""
         config = self._env.config
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
-            await self._env.changes.wait_until(lambda: State.RESTORING in self._env.state)
+            await self._env.changes.wait_until(
+                lambda: State.RESTORING in self._env.state, Topic.STATE
+            )
             # Should events be missing after all, the next pull says so again.
             done = await self._comes_as_events() or await self._try_each()
             once, self._replacing = self._replacing is not None, None
             if done or self._is_needless() or (once and not self._env.records.restoring):
                 self._env.state.leave(State.RESTORING)
-            self._env.changes.beat()
+            self._env.changes.beat(Topic.STATE, self._env.me.node)
             if done:
                 backoff.reset()
             else:
@@ -113,7 +116,8 @@ class Bootstrap:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.dial_timeout_s):
                 await self._env.changes.wait_until(
-                    lambda: len(self._env.members.connected()) >= len(self._env.members.living())
+                    lambda: len(self._env.members.connected()) >= len(self._env.members.living()),
+                    Topic.MEMBERS,
                 )
 
     def statistics(self) -> RestoreStatistics | None:

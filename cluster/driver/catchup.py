@@ -13,6 +13,7 @@ from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
 from cluster.membership.joining import Joining
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 from cluster.waiting.rounds import Rounds, Stopped
 
@@ -76,7 +77,7 @@ class CatchUp:
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
-                await self._env.changes.wait_until(lambda: self._joining.joined)
+                await self._env.changes.wait_until(lambda: self._joining.joined, Topic.JOINED)
                 lag_ms = self._wall_clock.lag_ms()
                 behind = await self._rounds.join()
         except TimeoutError:
@@ -124,7 +125,9 @@ class CatchUp:
         """
         while True:
             departures = self._leasing.departures
-            await self._env.changes.wait_until(partial(self._has_left_since, departures))
+            await self._env.changes.wait_until(
+                partial(self._has_left_since, departures), Topic.MEMBERS
+            )
             for link in self._links.live():
                 group.create_task(pull_all(link), name=f"pull {link.node}")
 

@@ -10,6 +10,7 @@ from cluster.model import CompareReply, CompareRequest, NodeId, Summed
 from cluster.objects import comparison
 from cluster.routing import choose
 from cluster.state import State
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 
 
@@ -125,7 +126,7 @@ class Comparing:
         self._env.counters.comparisons += 1
         if not reply.differences:
             self._differing.discard(node)
-            self._env.changes.beat()
+            self._env.changes.beat(Topic.STATE)
             return
         self._env.counters.differences += 1
         # Once aloud; while it stays so, the alarm is in the statistics.
@@ -138,7 +139,7 @@ class Comparing:
         )
         self._differing.add(node)
         self._doubt.set()
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.STATE)
 
     def _is_sound(self) -> bool:
         """Whether the rows were lately found to be those of the sums."""
@@ -173,5 +174,7 @@ class Comparing:
                     break
             else:
                 return
-        await self._env.changes.wait_until(lambda: State.RESTORING not in self._env.state)
+        await self._env.changes.wait_until(
+            lambda: State.RESTORING not in self._env.state, Topic.STATE
+        )
         await self._check()

@@ -67,6 +67,8 @@ class Intake:
         """
         rest, gaps = list(events), set[Origin]()
         running = {event.origin for event in events}
+        vector = self._env.records.vector()
+        before = {origin: vector.get(origin, 0) for origin in running}
         while rest:
             try:
                 await self._env.records.apply(rest)
@@ -89,6 +91,8 @@ class Intake:
         vector = self._env.records.vector()
         self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
         self._gaps = {o: gap for o, gap in self._gaps.items() if vector.get(o, 0) <= gap.have}
+        news = {origin: (seq, vector.get(origin, 0)) for origin, seq in before.items()}
+        self._env.changes.note_progress(self._env.me.node, news)
         received = sum(event.origin in running for event in events)
         self._env.counters.events_received += received
         self._env.log.debug("events received", events=received)

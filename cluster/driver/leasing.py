@@ -8,6 +8,7 @@ from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.membership.joining import Joining
 from cluster.model import Member, NodeId, Status
+from cluster.waiting.changes import Topic
 
 
 class Leasing:
@@ -73,7 +74,7 @@ class Leasing:
         anybody may have that.
         """
         self.departures += 1
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.MEMBERS)
 
     def note_pulled(self, node: NodeId, departures: int) -> None:
         """All that *node* had is here, by a pull that began after so many *departures*."""

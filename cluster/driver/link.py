@@ -17,6 +17,7 @@ from cluster.model import Dot, Greeting, NodeId, Origin, Region
 from cluster.objects import claims
 from cluster.peering import Peer
 from cluster.state import State
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import first_of, task_group
 from cluster.waiting.rounds import Rounds, Stopped
 from cluster.waiting.stall import watched
@@ -73,7 +74,7 @@ class Link:
         self._met_lasting = False
         """Whether all that the last pull did not bring is behind gaps that last."""
         self._pulls = Rounds(self._pull_once)
-        self._lost: PeerUnreachable | None = None
+        self._lost: asyncio.Future[PeerUnreachable] = asyncio.get_running_loop().create_future()
         self.caught_up = False
 
     async def run(self) -> None:
@@ -127,13 +128,11 @@ class Link:
 
     def lose(self, error: PeerUnreachable) -> None:
         """End the link: somebody found out that the peer is gone."""
-        self._lost = error
-        self._env.changes.beat()
+        if not self._lost.done():
+            self._lost.set_result(error)
 
     async def _watch(self) -> None:
-        await self._env.changes.wait_until(lambda: self._lost is not None)
-        assert self._lost is not None
-        raise self._lost
+        raise await self._lost
 
     async def _catch_up_first(self) -> None:
         """
@@ -165,7 +164,6 @@ class Link:
             async with aclosing(stream) as batches:
                 async for batch in batches:
                     gaps.update(await self._parts.intake.take(batch))
-                    self._env.changes.beat()
         except BelowFloor:
             self._env.log.info("events are gone at the peer", peer=self.node)
             self._want_state()
@@ -186,12 +184,14 @@ class Link:
 
     def _want_state(self) -> None:
         self._env.state.enter(State.RESTORING)
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.STATE)
 
     async def _wait_before_pull(self) -> None:
         """Return when another pull may bring what the last one did not."""
         if State.RESTORING in self._env.state:
-            await self._env.changes.wait_until(lambda: State.RESTORING not in self._env.state)
+            await self._env.changes.wait_until(
+                lambda: State.RESTORING not in self._env.state, Topic.STATE
+            )
         else:
             await asyncio.sleep(self._env.config.antientropy_interval_s)
 

@@ -15,6 +15,7 @@ from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
 from cluster.model import Dot, NodeId, Status
 from cluster.peering import Peer, Transport
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 
 
@@ -106,7 +107,9 @@ class Links(Watcher):
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._env.changes.wait_until(lambda: not self._live.keys().isdisjoint(nodes))
+                await self._env.changes.wait_until(
+                    lambda: not self._live.keys().isdisjoint(nodes), Topic.MEMBERS
+                )
 
     def report_unreachable(self, node: NodeId, error: PeerUnreachable) -> None:
         link = self._live.get(node)
@@ -125,7 +128,7 @@ class Links(Watcher):
     def note_caught_up(self, node: NodeId) -> None:
         self._hindered.discard(node)
         self._joining.caught_up(node)
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.JOINED)
 
     def note_silence(self, node: NodeId) -> None:
         for watcher in self._watchers:
@@ -156,7 +159,7 @@ class Links(Watcher):
                 if not self._pausing.is_excused(node):
                     reason = self._parts.roster.note_failure(exc, reason, peer=node)
                 self._joining.failed(node)
-                self._env.changes.beat()
+                self._env.changes.beat(Topic.JOINED)
             if self._stopping or self._env.members.status(node) in (None, Status.LEFT):
                 del self._kept[node]
                 self._absences.end(node)
@@ -202,7 +205,7 @@ class Links(Watcher):
         self._kept[link.node].clear()
         self._env.members.connect(link.node)
         self._absences.end(link.node)
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.MEMBERS)
         self._env.log.info("link up", peer=link.node, peer_region=link.region)
         for watcher in self._watchers:
             watcher.link_up(link.node)
@@ -212,6 +215,6 @@ class Links(Watcher):
             del self._live[link.node]
             self._env.members.disconnect(link.node)
             self._absences.begin(link.node, self._env.clock.now_s())
-            self._env.changes.beat()
+            self._env.changes.beat(Topic.MEMBERS)
             for watcher in self._watchers:
                 watcher.doubted(link.node)

@@ -13,6 +13,7 @@ from cluster.gossip.window import Window
 from cluster.model import Event, Member, Origin, Vector
 from cluster.objects.events import in_causal_order
 from cluster.peering import Peer
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 from cluster.waiting.pulse import Pulse
 
@@ -61,6 +62,8 @@ class Pushing:
         self._news = Pulse()
         self._sent: dict[Origin, int] = {}
         self._paused: dict[Origin, _Pause] = {}
+        # What is here, what is there, and who relays.
+        self._topics = (env.me.node, member.node, Topic.MEMBERS)
 
     @property
     def _have(self) -> Vector:
@@ -197,8 +200,9 @@ class Pushing:
 
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
-        if self._env.progress.pushed(self._member, answer):
-            self._env.changes.beat()
+        news = self._env.progress.pushed(self._member, answer)
+        if news:
+            self._env.changes.note_progress(self._member.node, news)
         have, own = self._have, self._env.records.origin
         handed: dict[Origin, tuple[int, int]] = {}
         for event in events:
@@ -209,7 +213,7 @@ class Pushing:
             reached = have.get(origin, 0)
             if reached < last and self._sent.pop(origin, None) is not None:
                 # What was sent behind it is of no use there either, and due again.
-                self._env.changes.beat()
+                self._env.changes.beat(self._member.node)
             if reached <= before:
                 self._pause(origin)
             elif origin == own:
@@ -221,14 +225,16 @@ class Pushing:
         until = self._env.clock.now_s() + self._env.config.heartbeat_remote_interval_s
         self._paused[origin] = _Pause(until, self._have.get(origin, 0))
         # Whoever waits for more to do has to know that time will bring some.
-        self._env.changes.beat()
+        self._env.changes.beat(self._member.node)
 
     async def _wait_for_more(self) -> None:
         if not self._paused:
-            await self._env.changes.wait_until(lambda: bool(self._paused) or self._has_more())
+            await self._env.changes.wait_until(
+                lambda: bool(self._paused) or self._has_more(), *self._topics
+            )
             return
         until = min(pause.until for pause in self._paused.values())
-        await self._env.changes.wait_at_most(until - self._env.clock.now_s())
+        await self._env.changes.wait_at_most(until - self._env.clock.now_s(), *self._topics)
         self._paused = {o: pause for o, pause in self._paused.items() if self._is_paused(o)}
 
 

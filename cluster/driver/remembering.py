@@ -8,6 +8,7 @@ from cluster.errors import StorageFailure
 from cluster.membership.joining import Joining
 from cluster.model import Rumour, Status
 from cluster.ports import MemberStore
+from cluster.waiting.changes import Topic
 
 
 class Remembering:
@@ -39,7 +40,9 @@ class Remembering:
         # meanwhile it must not pass for one that was a member before; nor for a cluster of one, if
         # it has something then.
         await self._env.changes.wait_until(
-            lambda: self._joining.joined or bool(self._env.records.vector())
+            lambda: self._joining.joined or bool(self._env.records.vector()),
+            Topic.JOINED,
+            self._env.me.node,
         )
         while True:
             await self._changed.wait()

@@ -10,6 +10,7 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Digest
 from cluster.replication.durability import Durability
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 
 _ROWS: Final = 128
@@ -44,12 +45,16 @@ class Repairing:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(config.repair_interval_s):
-                    await self._env.changes.wait_until(lambda: bool(self._present() - self._seen))
+                    await self._env.changes.wait_until(
+                        lambda: bool(self._present() - self._seen), Topic.JOINED
+                    )
             # One that has come may first say anew what it holds (`node.holdings`).
             await asyncio.sleep(config.repair_pause_s)
             # Members whose rows have not come yet would count as having nothing.
             await self._env.changes.wait_until(
-                lambda: all(link.caught_up for link in self._links.live())
+                lambda: all(link.caught_up for link in self._links.live()),
+                Topic.JOINED,
+                Topic.MEMBERS,
             )
             self._seen = self._present()
             try:

@@ -13,6 +13,7 @@ from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable
 from cluster.membership.joining import Joining
 from cluster.model import Greeting, Member, NodeId, Rumour, Status
 from cluster.peering import Peer
+from cluster.waiting.changes import Topic
 
 
 class Roster:
@@ -129,15 +130,18 @@ class Roster:
         if not self._env.progress.has_spoken(member):
             self._leasing.become_known()
         since, version = greeting.since, greeting.version
-        if self._env.progress.heard(member, greeting.have, since=since, version=version):
-            self._env.changes.beat()
+        said = self._env.progress.heard(member, greeting.have, since=since, version=version)
+        if said:
+            self._env.changes.note_progress(member.node, said)
+        if before is None:
+            self._env.changes.beat(Topic.MEMBERS)
         # It lives: no reason to wait for the end of a pause.
         self._tell_of(member.node, lives=not self._pausing.is_excused(member.node))
         for watcher in self._watchers:
             watcher.met(member)
             watcher.told(greeting.known)
         if (greeting.joined or greeting.began) and self._joining.vouch(member.node):
-            self._env.changes.beat()
+            self._env.changes.beat(Topic.JOINED)
 
     def note_standing(self, before: Rumour | None, after: Rumour) -> None:
         """What is known of a member has changed: who is linked to and waited for may change too."""
@@ -153,7 +157,7 @@ class Roster:
                 self._leasing.note_departure()
         else:
             self._tell_of(node, lives=status is Status.ALIVE)
-        self._env.changes.beat()
+        self._env.changes.beat(Topic.MEMBERS, Topic.JOINED)
 
     def note_ending(self, node: NodeId, epoch: int) -> None:
         """*node* ends the run *epoch*, and means to be back soon."""

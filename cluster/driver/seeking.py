@@ -10,6 +10,7 @@ from cluster.errors import ClusterError, JoinRefused, WrongCluster, WrongProtoco
 from cluster.membership.backoff import Backoff
 from cluster.membership.joining import Joining
 from cluster.peering import Transport
+from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 
 
@@ -47,7 +48,7 @@ class Seeking:
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
-                await self._env.changes.wait_until(lambda: self._joining.joined)
+                await self._env.changes.wait_until(lambda: self._joining.joined, Topic.JOINED)
         if not self._joining.joined:
             self._check_rejection(final=True)
             if self._joining.knows_nothing:
@@ -63,12 +64,14 @@ class Seeking:
                         not self._joining.knows_nothing
                         and all(link.caught_up for link in self._links.live())
                     )
-                )
+                ),
+                Topic.JOINED,
+                Topic.MEMBERS,
             )
         if not self._joining.joined:
             self._env.log.warning("joined without all seeds", missing=self._joining.missing)
             self._joining.give_up()
-            self._env.changes.beat()
+            self._env.changes.beat(Topic.JOINED)
 
     async def _greet_seed(self, seed: str) -> None:
         """Find out who answers at *seed*; the member's own link does the rest."""
@@ -88,7 +91,7 @@ class Seeking:
                 # A seed list may name this node too: one list for all nodes is what people write.
                 me = self._env.members.is_me(greeting.member)
                 self._joining.greeted(seed, None if me else greeting.member.node)
-                self._env.changes.beat()
+                self._env.changes.beat(Topic.JOINED)
                 return
             finally:
                 await peer.close()

@@ -79,7 +79,7 @@ class Service:
         if member is not None:
             # They may be for others too.
             self._forwarding.note_received(member.region, origins)
-            self._env.changes.beat()
+            self._env.changes.beat(self._env.me.node)
         vector = self._env.records.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
 

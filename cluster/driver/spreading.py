@@ -7,6 +7,7 @@ from contextlib import suppress
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
 from cluster.model import Dot, NodeState, Region, Spread
+from cluster.waiting.changes import Topic
 
 
 class Spreading:
@@ -37,7 +38,9 @@ class Spreading:
                 raise UnknownRegion(region)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._env.changes.wait_until(lambda: self.where(dot, regions).complete)
+                await self._env.changes.wait_until(
+                    lambda: self.where(dot, regions).complete, dot, Topic.MEMBERS, Topic.STATE
+                )
         return self.where(dot, regions)
 
     def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:

@@ -1,9 +1,13 @@
 """How far each member has each log. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cluster.gossip.differences import NOTHING
 from cluster.model import Heard, Member, NodeId, Origin, Vector
+
+News = Mapping[Origin, tuple[int, int]]
+"""The logs of which a member has more, from where to where."""
 
 
 @dataclass(slots=True)
@@ -33,10 +37,10 @@ class Progress:
         """One object for each log's name, whoever names it: with 100 members that have 10,000 logs
         the names would take three times as much as the rest."""
 
-    def heard(self, member: Member, have: Vector, *, since: int = 0, version: int = 0) -> bool:
+    def heard(self, member: Member, have: Vector, *, since: int = 0, version: int = 0) -> News:
         """
         Note what *member* says in a greeting: how far its logs are that grew after the version
-        *since* of its vector, up to *version*. Returns whether that is news.
+        *since* of its vector, up to *version*. Returns what is news.
 
         A greeting that tells on from a version which did not come here is as true as any, and does
         not tell everything: the member is told so (`heard_of`), and tells it again.
@@ -53,22 +57,22 @@ class Progress:
         run = self._runs.get(node)
         return NOTHING if run is None else Heard(run.epoch, run.version)
 
-    def pushed(self, member: Member, answer: Vector) -> bool:
+    def pushed(self, member: Member, answer: Vector) -> News:
         """
-        Note what *member* answered to a push; returns whether that is news.
+        Note what *member* answered to a push; returns what is news.
 
         The answer of another run than the one that greeted last is none of this one.
         """
         if not self.has_spoken(member):
-            return False
+            return {}
         have = self._runs[member.node].have
         news = {
-            self._names.setdefault(origin, origin): seq
+            self._names.setdefault(origin, origin): (before, seq)
             for origin, seq in answer.items()
-            if seq > have.get(origin, 0)
+            if seq > (before := have.get(origin, 0))
         }
-        have.update(news)
-        return bool(news)
+        have.update((origin, seq) for origin, (_, seq) in news.items())
+        return news
 
     def end_run(self, node: NodeId) -> None:
         """Note that the run of *node* that spoke here is over."""

@@ -47,6 +47,7 @@ def bare(kind: type, **parts: object) -> Any:
 
 
 def env(**parts: object) -> Any:
+    parts.setdefault("me", SimpleNamespace(node="a"))
     counters = SimpleNamespace(restores=0, rows_checks=0)
     config = SimpleNamespace(trim_interval_s=0.0, antientropy_interval_s=0.0)
     return SimpleNamespace(log=MemoryLog(), counters=counters, config=config, **parts)
@@ -79,7 +80,7 @@ async def checking_rows(error: Exception) -> None:
 
 
 async def saving_members(error: Exception) -> None:
-    async def at_once(_: object) -> None:
+    async def at_once(*_: object) -> None:
         return
 
     parts = {
