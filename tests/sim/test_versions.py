@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.sim.machine import Machine
+from cluster.errors import EventUndecodable
+from cluster.model import Event, Kind
+from node.index import objects
+from node.index.journal import Transaction
+from tests.sim.machine import Machine, QuietLog
 from tests.sim.plan import Plan
 from tests.sim.world import World, simulate
+from tests.unit.index.test_quarantine import MUTANTS
 
 NODES = [("n0", "eu"), ("n1", "eu"), ("n2", "us")]
 OLD = "n2"
@@ -61,3 +66,83 @@ def test_a_feature_is_used_by_nobody_until_the_last_node_is_upgraded(
 def uses(world: World) -> list[bool]:
     running = [machine.running for machine in world.machines]
     return [each.cluster.uses("signed") for each in running if each is not None]
+
+
+class EarlierVersion:
+    """n2 cannot read pushes until its first restart; whatever the others do, they can."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kept: list[int] = [0]
+        """How many events n2 had in quarantine, each time that it was looked at."""
+        self.complaints: list[str] = []
+        """What the nodes logged of each other's rows."""
+        self._runs = 0
+        start, merge, main, warn = Machine.start, objects._merge, World.main, QuietLog.warning
+
+        def start_and_count(machine: Machine) -> None:
+            self._runs += machine.name == OLD
+            start(machine)
+
+        def merge_as_that_version(txn: Transaction, event: Event) -> None:
+            if txn.origin.node == OLD and self._runs == 1 and event.kind == Kind.ADD:
+                raise EventUndecodable(event.dot, "unknown kind")
+            merge(txn, event)
+
+        async def main_and_look(world: World) -> None:
+            looking = world.loop.create_task(self._look(world))
+            await main(world)
+            looking.cancel()
+
+        def listen(log: QuietLog, event: str, **fields: object) -> None:
+            if "rows" in event:
+                self.complaints.append(event)
+            warn(log, event, **fields)
+
+        monkeypatch.setattr(Machine, "start", start_and_count)
+        monkeypatch.setattr(objects, "_merge", merge_as_that_version)
+        monkeypatch.setattr(World, "main", main_and_look)
+        monkeypatch.setattr(QuietLog, "warning", listen)
+
+    async def _look(self, world: World) -> None:
+        while True:
+            await asyncio.sleep(0.25)
+            [old] = [machine for machine in world.machines if machine.name == OLD]
+            if old.running is not None:
+                self.kept.append(old.running.index.replica.quarantined())
+
+
+def story_of_an_upgrade() -> Plan:
+    """Pushes that n2 cannot read, and deletions of them that it can; then it is upgraded."""
+    pushes = [push(0.5 + n, 7 * n) for n in range(6)]
+    deletes = [
+        {**push(3.0 + n, 7 * n), "do": kind}
+        for n, kind in enumerate(("delete_manifest", "delete_tag", "delete_manifest"))
+    ]
+    upgrade = {"do": "kill", "node": 2, "at": 14.0, "for": 1.0, "salt": 1}
+    trimmed = {"trim_interval_s": 1.0, "log_settled_s": 1.0, "log_away_s": 60.0}
+    tuning = {**trimmed, "compare_interval_s": 1.0}
+    return Plan("1", NODES, [*pushes, *deletes, upgrade], work_s=20.0, tuning=tuning)
+
+
+def test_what_a_node_could_not_read_it_applies_once_it_is_upgraded(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Meanwhile nobody takes its rows, or its neighbours', for damaged."""
+    version = EarlierVersion(monkeypatch)
+    result = simulate(story_of_an_upgrade())
+    assert result.violations == []
+    assert result.converged_s is not None
+    assert max(version.kept) > 6, "it kept what it could not read"
+    assert version.kept[-1] == 0
+    assert version.complaints == []
+
+
+@pytest.mark.parametrize("bug", sorted(MUTANTS.keys() - {"not in checkpoints"}))
+def test_a_cluster_of_two_versions_notices_each_of_these_bugs(
+    monkeypatch: pytest.MonkeyPatch, bug: str
+):
+    version = EarlierVersion(monkeypatch)
+    mutant, _ = MUTANTS[bug]
+    with mutant:
+        result = simulate(story_of_an_upgrade())
+    assert result.violations or version.complaints
