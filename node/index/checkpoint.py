@@ -18,7 +18,7 @@ from node.index import keys, objects, rows
 from node.index.journal import RESTORING, TOTALS, Journal, Transaction, forget_log
 from node.index.merkle import RowChange, Sums
 from node.index.quarantine import FAMILY as QUARANTINE
-from node.index.quarantine import Quarantine
+from node.index.quarantine import Quarantine, event_of
 from node.index.rows import HolderRow, TotalsRow
 from node.index.store import (
     END,
@@ -128,6 +128,9 @@ class Restore:
         self._check_nothing_lost()
         try:
             found = _ROWS.decode(part.data)
+            for family, _, value in found:
+                if family == QUARANTINE:
+                    event_of(value)
         except msgspec.MsgspecError as exc:
             raise CheckpointUnavailable(f"a part cannot be read: {exc}") from exc
         for family, _, _ in found:

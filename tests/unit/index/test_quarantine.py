@@ -12,6 +12,7 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
+from cluster.errors import CheckpointUnavailable
 from cluster.model import CompareRequest, Difference, Digest, Dot, Event, Key, Kind, NodeId, Summed
 from cluster.objects import Write, comparison, encode_body, events
 from node.index import checkpoint, keys, objects
@@ -217,6 +218,14 @@ async def test_a_body_with_more_than_this_version_knows_is_not_half_read(open_no
 def log_of_z(index: Index) -> Sequence[Event]:
     [origin] = [origin for origin in index.replica.vector() if origin.node == "z"]
     return index.replica.events_after(origin, 0, max_bytes=MAX)
+
+
+async def test_a_checkpoint_with_what_is_no_event_is_refused(open_node: OpenIndex):
+    """Broken: the node takes it over, and ends at this start and at every later one."""
+    source, target = open_node("a"), open_node("b")
+    source.journal.store.write([Mutation("quarantine", b"a\0", b"\xc1")])
+    with pytest.raises(CheckpointUnavailable, match="cannot be read"):
+        await restore(source, target)
 
 
 async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
