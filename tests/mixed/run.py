@@ -82,6 +82,7 @@ class Run:
                     await self._upgrade(nodes, number, clients)
                 say("two of each version")
                 await self._use(clients)
+                await self._kill(nodes, clients)
                 await self._read_all(clients)
                 await self._agree(nodes)
                 await self._compared(nodes)
@@ -115,6 +116,14 @@ class Run:
         await busy
         say(f"{node.name} is of this version; {len(self.expected.tags)} tags")
         await self._read_all([clients[number]])
+
+    async def _kill(self, nodes: list[ServeProcess], clients: list[RegistryClient]) -> None:
+        """A node of the earlier version dies, and has the others' events of this one to bring."""
+        say(f"{nodes[0].name} is killed, and catches up")
+        nodes[0].kill()
+        await self._push_some(clients[1:])
+        nodes[0].start()
+        await asyncio.to_thread(nodes[0].wait_ready)
 
     async def _use(self, clients: list[RegistryClient]) -> None:
         """Each node takes pushes, moves and deletes; each other one reads them at once."""
