@@ -184,6 +184,10 @@ class RecordReplica(Protocol):
         """Forget the durable events of each log up to a sequence, which becomes its floor."""
         ...
 
+    async def settle(self, stable: Vector) -> None:
+        """Forget deletions up to *stable*: no push that is unseen here can be older than those."""
+        ...
+
     async def checkpoint(self) -> "Checkpoint":
         """
         The whole state at this moment, to be read piece by piece and closed.

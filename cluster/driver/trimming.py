@@ -1,4 +1,4 @@
-"""Forgetting the events that nobody will ask for, now and then."""
+"""Forgetting the events that nobody will ask for, and settled deletions, now and then."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ from cluster.clock import COUNTER_BITS, stamp_ms
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.gossip import floor
+from cluster.gossip.stability import Stability
 from cluster.model import Origin
 
 
@@ -14,6 +15,7 @@ class Trimming:
 
     def __init__(self, env: Environment) -> None:
         self._env = env
+        self._stability = Stability()
 
     async def run(self) -> None:
         """Trim at every interval, until cancelled."""
@@ -21,6 +23,7 @@ class Trimming:
             await asyncio.sleep(self._env.config.trim_interval_s)
             try:
                 await self.trim()
+                await self.settle()
             except (ClusterError, StorageFailure) as exc:
                 # The log only grows meanwhile, and the next round does all of it.
                 self._env.log.warning("log not trimmed", reason=str(exc))
@@ -51,6 +54,17 @@ class Trimming:
             trimmed = sum(seq - before.get(origin, 0) for origin, seq in upto.items())
             self._env.counters.events_trimmed += trimmed
             self._env.log.info("log trimmed", logs=len(upto), events=trimmed)
+
+    async def settle(self) -> None:
+        """Forget once the deletions that no unseen push can be older than."""
+        records, known = self._env.records, self._env.members.others()
+        if records.restoring:
+            return
+        for member in known:
+            self._stability.note(member.node, self._env.progress.of(member.node), records.vector())
+            await asyncio.sleep(0)  # a vector may have thousands of logs
+        members = {member.node: member for member in known}
+        await records.settle(self._stability.stable(members, records.vector()))
 
     def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:
         """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""

@@ -21,7 +21,7 @@ from cluster.objects.events import (
     in_causal_order,
     kind_of,
 )
-from cluster.objects.merge import Live, Presence, Register, Version, Written
+from cluster.objects.merge import Deletion, Live, Presence, Register, Version, Written
 
 __all__ = [
     "COUNT_BYTES",
@@ -29,6 +29,7 @@ __all__ = [
     "PARTITIONS",
     "Add",
     "Body",
+    "Deletion",
     "Hold",
     "Live",
     "Presence",

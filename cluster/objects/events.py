@@ -30,9 +30,13 @@ class Add(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class Remove(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A delete: these dots are gone. A push that the deleter had not seen survives (add wins)."""
+    """
+    A delete: these dots are gone. What it had not seen is deleted as far as `merge.Deletion` says,
+    but for *seen_only*.
+    """
 
     dots: tuple[Dot, ...]
+    seen_only: bool = False
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

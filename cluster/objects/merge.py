@@ -2,28 +2,61 @@
 The conflict rules, as pure functions on frozen states.
 
 Two kinds of object. *Presence* is an observed-remove set with one possible element: each push
-adds a dot, a delete removes the dots it saw, so a push that the deleter had not seen survives
+adds a dot, a delete removes the dots it saw, and a push that the deleter had not seen survives
 (Shapiro et al., "A comprehensive study of Convergent and Commutative Replicated Data Types",
-2011, OR-Set). *Register* keeps every write that no other write names as replaced; heads of
-different values are a conflict, and the head with the largest (stamp, dot) is served. Deleting a
-register replaces the heads that the deleter saw and leaves none: a write that it had not seen
-survives here too.
+2011, OR-Set) unless it is older than the delete by more than clocks may differ. *Register* keeps
+every write that no other write names as replaced; heads of different values are a conflict, and
+the head with the largest (stamp, dot) is served. Deleting a register is a write that competes by
+its stamp: what is older is gone, seen or not, and what is younger stays.
 
-Neither keeps tombstones. The caller tells, through *seen*, which events this node has already
-applied (its version vector does); only a dot that is replaced or removed *before* its own event
-arrived is remembered, as *awaited*, until that event comes (the ORSWOT optimisation, Bieniusa et
-al., 2012). Each event must be applied exactly once, which the gap-free log gives.
+So a push that failed and surfaces after a delete that was acknowledged stays deleted. The caller
+keeps the latest `Deletion` of each object for as long as such a push may come (`node.index`), and
+tells of it; an object's state is a function of the events, in whatever order they come.
+
+A dot that is replaced or removed *before* its own event arrived is remembered, as *awaited*, until
+that event comes (the ORSWOT optimisation, Bieniusa et al., 2012). The caller tells, through *seen*,
+which events this node has already applied (its version vector does). Each event must be applied
+exactly once, which the gap-free log gives.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from cluster.clock import COUNTER_BITS
 from cluster.model import Dot
+
+UNSEEN_MS: Final = 2_000
+"""By how much a push is older than a delete that has not seen it and deletes it nevertheless. Twice
+the bound on clocks is one second: what was pushed after the delete, or at the same time, is never
+that much older."""
+
+_UNSEEN: Final = UNSEEN_MS << COUNTER_BITS
 
 Seen = Callable[[Dot], bool]
 """Whether the event with this dot has been applied here already."""
+
+
+class Deletion(msgspec.Struct, frozen=True, array_like=True):
+    """The latest delete of an object, as far as it is known."""
+
+    stamp: int
+    dot: Dot
+
+    def hides(self, version: "Version") -> bool:
+        """Whether a write of a register is no head any more, whoever has seen it."""
+        return (version.stamp, version.dot) < (self.stamp, self.dot)
+
+    def removes(self, push: "Live") -> bool:
+        """Whether a push is gone though the delete does not name it."""
+        return push.stamp < self.stamp - _UNSEEN
+
+    def or_later(self, other: "Deletion | None") -> "Deletion":
+        """The later one of two."""
+        if other is None or (other.stamp, other.dot) <= (self.stamp, self.dot):
+            return self
+        return other
 
 
 class Live(msgspec.Struct, frozen=True, array_like=True):
@@ -55,7 +88,7 @@ class Presence(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Version(msgspec.Struct, frozen=True, array_like=True):
-    """One write of a register; *value* None is a deletion, and never a head."""
+    """One write of a register; *value* None is a deletion, which is never among the heads."""
 
     dot: Dot
     stamp: int
@@ -63,7 +96,7 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Register(msgspec.Struct, frozen=True, array_like=True):
-    """A register's heads: the writes that no known write replaces."""
+    """A register's heads: the writes that no known write replaces, and no deletion hides."""
 
     heads: tuple[Version, ...] = ()
     awaited: tuple[Dot, ...] = ()
@@ -90,16 +123,27 @@ class Written(NamedTuple):
     replaces: tuple[Dot, ...] = ()
 
 
-def add(state: Presence, push: Live, replaces: Iterable[Dot], seen: Seen) -> Presence:
-    """Apply a push that stands for the pushes in *replaces* too."""
-    state = remove(state, replaces, seen)
+def add(
+    state: Presence, push: Live, replaces: Iterable[Dot], seen: Seen, deleted: Deletion | None
+) -> Presence:
+    """Apply a push that stands for the pushes in *replaces* too; *deleted* is the last delete."""
+    state = _without_named(state, replaces, seen)
     if push.dot in state.awaited:
         return Presence(state.live, _without(state.awaited, push.dot))
+    if deleted is not None and deleted.removes(push):
+        return state
     return Presence(tuple(sorted((*state.live, push), key=_dot)), state.awaited)
 
 
-def remove(state: Presence, dots: Iterable[Dot], seen: Seen) -> Presence:
-    """Apply a delete of the pushes that the deleter saw."""
+def remove(state: Presence, dots: Iterable[Dot], seen: Seen, deleted: Deletion | None) -> Presence:
+    """Apply a delete of the pushes that the deleter saw, and of what *deleted* takes along."""
+    state = _without_named(state, dots, seen)
+    if deleted is None:
+        return state
+    return Presence(tuple(p for p in state.live if not deleted.removes(p)), state.awaited)
+
+
+def _without_named(state: Presence, dots: Iterable[Dot], seen: Seen) -> Presence:
     gone = set(dots)
     early = {dot for dot in gone if not seen(dot)} - {live.dot for live in state.live}
     return Presence(
@@ -108,17 +152,37 @@ def remove(state: Presence, dots: Iterable[Dot], seen: Seen) -> Presence:
     )
 
 
-def write(state: Register, version: Version, replaces: Iterable[Dot], seen: Seen) -> Register:
-    """Apply a write that takes the place of the writes in *replaces*, or deletes them."""
+def write(
+    state: Register,
+    version: Version,
+    replaces: Iterable[Dot],
+    seen: Seen,
+    deletions: Iterable[Deletion],
+) -> Register:
+    """
+    Apply a write that takes the place of the writes in *replaces*.
+
+    *deletions* are what may hide it: the register's own, and that of what it points to.
+    """
     gone = set(replaces)
     early = {dot for dot in gone if not seen(dot)} - {head.dot for head in state.heads}
     heads = tuple(head for head in state.heads if head.dot not in gone)
     awaited = tuple(sorted({*state.awaited, *early}))
     if version.dot in awaited:
         return Register(heads, _without(awaited, version.dot))
-    if version.value is None:
+    if version.value is None or any(deletion.hides(version) for deletion in deletions):
         return Register(heads, awaited)
     return Register(tuple(sorted((*heads, version), key=_dot)), awaited)
+
+
+def hide(state: Register, deletion: Deletion, value: str | None = None) -> Register:
+    """Apply a deletion to the heads that are here; with *value* to those that point to it alone."""
+    heads = tuple(
+        head
+        for head in state.heads
+        if (value is not None and head.value != value) or not deletion.hides(head)
+    )
+    return Register(heads, state.awaited)
 
 
 def _dot(item: Live | Version) -> Dot:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from cluster.model import Digest, Kind
-from cluster.objects import Presence, Register, decode_event
+from cluster.objects import Deletion, Presence, Register, decode_event
 from node.errors import ManifestInvalid
 from node.fsck.registers import RegisterCheck
 from node.fsck.report import Report
@@ -68,7 +68,14 @@ class IndexCheck:
         self._check_holders()
         self._check_manifests(removed)
         self._check_tags(removed)
-        RegisterCheck(self._store, self._report, self._advance).run()
+        RegisterCheck(
+            self._store,
+            self._report,
+            self._advance,
+            lambda repository, digest: self._trimmed or ("manifest", repository, digest) in removed,
+        ).run()
+        for _ in self._rows("deletions", Deletion):
+            pass  # whether they can be read
         self._check_derived()
         self._check_totals()
         self._check_sums()
@@ -215,7 +222,8 @@ class IndexCheck:
                 self._derived["conflicts"][key] = b""
                 self._report.note("tags with a conflict")
             self._report.checked["tags"] += 1
-            self._derived["tagged"][keys.join(repository, winner.value, tag)] = b""
+            for head in state.heads:
+                self._derived["tagged"][keys.join(repository, head.value or "", tag)] = b""
             if self._latest("manifests", keys.join(repository, winner.value)) is not None:
                 continue
             if self._trimmed or ("manifest", repository, winner.value) in removed:

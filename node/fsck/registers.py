@@ -19,7 +19,15 @@ Row = tuple[bytes, bytes]
 class RegisterCheck:
     """One pass over histories and settings; *advance* is told the rows checked."""
 
-    def __init__(self, store: OrderedStore, report: Report, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        store: OrderedStore,
+        report: Report,
+        advance: Callable[[int], None],
+        may_be_deleted: Callable[[str, str], bool],
+    ) -> None:
+        """*may_be_deleted* tells whether a manifest of a repository may have been deleted."""
+        self._may_be_deleted = may_be_deleted
         self._store = store
         self._report = report
         self._advance = advance
@@ -53,8 +61,15 @@ class RegisterCheck:
         if heads is not None:
             oldest = entries[0].version
             kept = [head for head in heads if (head.stamp, head.dot) >= (oldest.stamp, oldest.dot)]
-            if kept != _heads_among(entries):
+            if not self._agree(keys.split(name)[0], kept, _heads_among(entries)):
                 self._report.problem(where, "does not agree with the heads of the tag")
+
+    def _agree(self, repository: str, heads: list[Version], expected: list[Version]) -> bool:
+        """Whether what is missing went with its manifest, whose deletion is in no history."""
+        missing = [head for head in expected if head not in heads]
+        return all(head in expected for head in heads) and all(
+            self._may_be_deleted(repository, head.value or "") for head in missing
+        )
 
     def _heads(self, name: bytes) -> tuple[Version, ...] | None:
         row = self._store.get("tags", name)
@@ -79,10 +94,14 @@ class RegisterCheck:
 
 
 def _heads_among(entries: Sequence[Written]) -> list[Version]:
-    """Who replaces a write is younger: of one that is kept, all who do are kept as well."""
+    """Who replaces or deletes a write is younger: of one that is kept, all who do are kept too."""
     gone = {dot for entry in entries for dot in entry.replaces}
-    versions = (entry.version for entry in entries)
-    heads = (item for item in versions if item.value is not None and item.dot not in gone)
+    heads: list[Version] = []
+    for version in (entry.version for entry in entries):
+        if version.value is None:
+            heads.clear()
+        elif version.dot not in gone:
+            heads.append(version)
     return sorted(heads, key=lambda head: head.dot)
 
 

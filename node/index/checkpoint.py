@@ -33,7 +33,7 @@ _PART_BYTES: Final = 256 << 10
 """Rows in one part; one row at least. A part is read between two turns of the event loop, and this
 much takes 2 to 3 ms."""
 
-_SENT: Final = (*SHARED_FAMILIES, QUARANTINE)
+_SENT: Final = (*SHARED_FAMILIES, "deletions", QUARANTINE)
 
 _Row = tuple[str, bytes, bytes]
 _ROWS: Final = msgspec.msgpack.Decoder(list[_Row])

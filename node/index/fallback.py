@@ -103,7 +103,8 @@ def drop_lists(
     for digest in sorted({value for value in written if value is not None} - {*keep}):
         known = objects.presence(txn, "manifests", repository, digest)
         if known.present and _is_written_here(known) and not _tags(txn, repository, digest) - {tag}:
-            local.remove(txn, Key(objects.MANIFEST, repository, digest), known)
+            key = Key(objects.MANIFEST, repository, digest)
+            local.remove(txn, key, known, seen_only=True)
 
 
 def _is_written_here(known: Presence) -> bool:
@@ -111,15 +112,16 @@ def _is_written_here(known: Presence) -> bool:
     return all(push.note == LIST_TYPE for push in known.live)
 
 
+def tags_of(txn: Transaction, repository: str, digest: str) -> list[str]:
+    """Referrers tags of which *digest* is a head: one, unless a client made more; 256 at most."""
+    prefix = keys.join(repository, digest)
+    found = txn.page("tagged", prefix + b"sha", prefix + b"shb", 256)
+    return [keys.split(key)[2] for key, _ in found]
+
+
 def _tags(txn: Transaction, repository: str, digest: str) -> set[str]:
     """The tags of which *digest* is a head."""
-    served = {keys.split(key)[2] for key, _ in txn.scan("tagged", keys.join(repository, digest))}
-    for key, _ in txn.scan("conflicts", keys.join(repository)):
-        tag = keys.split(key)[1]
-        heads = objects.register(txn, "tags", repository, tag).heads
-        if digest in {head.value for head in heads}:
-            served.add(tag)
-    return served
+    return {keys.split(key)[2] for key, _ in txn.scan("tagged", keys.join(repository, digest))}
 
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:

@@ -72,6 +72,6 @@ def is_trimmed(of: HistoryTotalsRow) -> bool:
 def _drop_oldest(txn: Transaction, name: bytes, before: HistoryTotalsRow) -> HistoryTotalsRow:
     txn.delete("history", before.oldest)
     # From the dropped row on: what was dropped earlier may still be in the store's way.
-    following = txn.first("history", before.oldest + b"\0", keys.after(name))
-    assert following is not None, "the newest row is never dropped"
-    return HistoryTotalsRow(before.writes - 1, before.newest, following[0])
+    following = txn.page("history", before.oldest + b"\0", keys.after(name), 1)
+    assert following, "the newest row is never dropped"
+    return HistoryTotalsRow(before.writes - 1, before.newest, following[0][0])

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from cluster.errors import BelowFloor, NotCaughtUp
 from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
-from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
+from cluster.objects import Body, Deletion, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
 from node.index.own import OwnBlobs
@@ -20,6 +20,9 @@ from node.index.quarantine import FAMILY as QUARANTINE
 from node.index.quarantine import Quarantine
 from node.index.rows import HolderRow, TotalsRow
 from node.index.store import END, LOCAL_FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
+
+_SETTLED_TOGETHER: Final = 256
+"""Deletions looked at in one turn of the writer: about a millisecond."""
 
 RESTORING: Final = keys.join("restoring")
 """Row of `meta` that is there while a checkpoint takes the place of the objects."""
@@ -68,6 +71,8 @@ class Transaction:
         self._manifests = 0
         self._said: dict[Digest, HolderRow] = {}
         self._conflicts: list[Key] = []
+        self.leaves_work = False
+        """Whether its end leaves rows to `Journal.on_work_left`, which has to come next."""
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
@@ -79,18 +84,17 @@ class Transaction:
 
     def scan(self, family: str, prefix: bytes) -> list[tuple[bytes, bytes]]:
         """Every row under *prefix*, in order."""
-        stop = keys.after(prefix)
-        found: dict[bytes, bytes | None] = dict(self._journal.store.scan(family, prefix, stop))
-        found |= self._own(family, prefix, stop)
-        return sorted((key, value) for key, value in found.items() if value is not None)
+        return self.page(family, prefix, keys.after(prefix))
 
-    def first(self, family: str, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
-        """The first row with *start* <= key < *stop*."""
+    def page(
+        self, family: str, start: bytes, stop: bytes, limit: int | None = None
+    ) -> list[tuple[bytes, bytes]]:
+        """The first rows with *start* <= key < *stop*, in order; without a *limit* all of them."""
         own = self._own(family, start, stop)
         stored = self._journal.store.scan(family, start, stop)
         found = [(key, value) for key, value in own.items() if value is not None]
-        found += islice((row for row in stored if row[0] not in own), 1)
-        return min(found, default=None)
+        found += islice((row for row in stored if row[0] not in own), limit)
+        return sorted(found)[:limit]
 
     def _own(self, family: str, start: bytes, stop: bytes) -> dict[bytes, bytes | None]:
         return {
@@ -180,6 +184,8 @@ class Transaction:
             self._journal.own.note(digest, row, self.stands(row.epoch, row.seq))
         for key in self._conflicts:
             self._journal.on_conflict(key)
+        if self.leaves_work:
+            self._journal.on_work_left()
 
     def _changes(self) -> Iterator[RowChange]:
         for (family, key), after in self._rows.items():
@@ -207,6 +213,8 @@ class Journal:
         self.clock = clock
         self.on_conflict: Callable[[Key], None] = lambda key: None
         """Runs on the writer thread once for every conflict that arises."""
+        self.on_work_left: Callable[[], None] = lambda: None
+        """Brings what was begun and is too large for one batch to its end, in many."""
         self.applied: dict[Origin, int] = {}
         self.floor: Vector = {}
         """Up to where events are gone from each log. Their effect is in the objects."""
@@ -263,6 +271,7 @@ class Journal:
         self.recoveries += 1
         self._load()
         self.load_own()
+        self.on_work_left()
 
     def resume_clock(self) -> None:
         """
@@ -323,6 +332,24 @@ class Journal:
             # First, so that nobody begins to read what is about to go.
             self.floor = floor
             self.store.write([*batch, *self.remember_stamp(stamp)])
+
+    def settle(self, stable: Vector, after: bytes) -> bytes | None:
+        """
+        Forget the next deletions behind the key *after* that are within *stable*.
+
+        Returns where the next page begins; None at the end. On the writer thread.
+        """
+        self.check_serving()
+        if next(self.store.scan(QUARANTINE, b"", END), None) is not None:
+            return None  # an older push may be in there, and is not seen until it is applied
+        page = list(islice(self.store.scan("deletions", after, END), _SETTLED_TOGETHER))
+        within = (
+            Mutation("deletions", key, None)
+            for key, row in page
+            if (dot := rows.decode(Deletion, row).dot).seq <= stable.get(dot.origin, 0)
+        )
+        self.store.write(list(within))
+        return page[-1][0] + b"\0" if len(page) == _SETTLED_TOGETHER else None
 
     def remember_stamp(self, stamp: int) -> list[Change]:
         """What keeps the clock behind *stamp* after a restart, its event being gone."""

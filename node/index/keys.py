@@ -9,6 +9,7 @@ cannot, by their grammar.
     ---------------  -------------------------------------  ---------------------------------
     meta             name 0                                 format, migrating, node, epoch, totals
                      "member" 0 node 0                      Rumour: a member as last known
+                     "untagging" 0 repo 0 digest 0          Deletion that has tags left
     manifests        repo 0 digest 0                        Presence, note = media type
     manifest_bytes   repo 0 digest 0                        the manifest, byte for byte
     blobs            repo 0 digest 0                        Presence, note = size in bytes
@@ -22,6 +23,7 @@ cannot, by their grammar.
     referrer_types   repo 0 subject 0 digest 0              its artifactType, to filter by
     repositories     repo 0                                 RepositoryRow: what is in it
     settings         type 0 name 0                          Register, value = JSON object
+    deletions        collection 0 repo 0 name 0             Deletion: the last, while it counts
     holders          digest 0 node 0                        HolderRow
     own              digest 0                               those of this node that hold
     log              node 0 epoch(8) seq(8)                 the event, as it came

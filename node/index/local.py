@@ -33,13 +33,6 @@ def write_tag(txn: Transaction, repository: str, tag: str, value: Digest | None)
     return _write(txn, Key(objects.TAG, repository, tag), heads, value)
 
 
-def untag(txn: Transaction, repository: str, tag: str, digest: Digest) -> Dot:
-    """Take *digest* off a tag. What others pointed it to at the same time stays."""
-    heads = objects.register(txn, "tags", repository, tag).heads
-    mine = [head for head in heads if head.value == digest]
-    return _write(txn, Key(objects.TAG, repository, tag), mine, None)
-
-
 def write_setting(txn: Transaction, kind: str, name: str, value: str | None) -> Dot:
     """Set or delete a setting, in the place of every head there is."""
     heads = objects.register(txn, "settings", kind, name).heads
@@ -51,9 +44,10 @@ def _write(txn: Transaction, key: Key, heads: Sequence[Version], value: str | No
     return emit(txn, key, Write(tuple(head.dot for head in heads), value), after)
 
 
-def remove(txn: Transaction, key: Key, state: Presence) -> Dot:
-    """Delete an object that is present."""
-    return emit(txn, key, Remove(state.dots), max(push.stamp for push in state.live))
+def remove(txn: Transaction, key: Key, state: Presence, *, seen_only: bool = False) -> Dot:
+    """Delete an object that is present; what somebody else pushed unseen stays with *seen_only*."""
+    body = Remove(state.dots, seen_only)
+    return emit(txn, key, body, max(push.stamp for push in state.live))
 
 
 def hold(txn: Transaction, digest: Digest, size: int) -> None:

@@ -1,8 +1,7 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
 from collections.abc import Callable, Collection, Sequence
-from itertools import islice
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from cluster.model import Digest, Dot, Key, Origin
 from cluster.objects import Presence
@@ -21,16 +20,11 @@ from node.registry.manifests import (
     stored_subject,
 )
 from node.registry.ports import (
-    DeletionStep,
     ManifestRecord,
     UploadRecord,
 )
 
 T = TypeVar("T")
-
-UNTAGGED_TOGETHER: Final = 256
-"""Tags taken off a manifest in one change. More would keep other changes waiting, and a larger
-batch holds the interpreter lock for longer while it is written."""
 
 
 class Metadata(Queries):
@@ -64,47 +58,19 @@ class Metadata(Queries):
 
         return await self._change(change)
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> DeletionStep | None:
-        def change(txn: Transaction) -> DeletionStep | None:
+    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
+        def change(txn: Transaction) -> Dot | None:
             live = objects.presence(txn, "manifests", repository, digest)
             if not live.present:
                 return None
-            tags = self._tags_of(txn, repository, digest)
-            untagged = [
-                local.untag(txn, repository, tag, digest) for tag in tags[:UNTAGGED_TOGETHER]
-            ]
-            if len(tags) > UNTAGGED_TOGETHER:
-                return DeletionStep(untagged[-1], done=False)
-            for tag in tags:
+            for tag in fallback.tags_of(txn, repository, digest):
                 fallback.drop_lists(txn, repository, tag, keep={digest})
             subject = _subject(txn, repository, digest, live)
             if subject is not None:
                 fallback.refresh(txn, repository, subject, removed=digest)
-            dot = local.remove(txn, Key(MANIFEST, repository, digest), live)
-            return DeletionStep(dot, done=True)
+            return local.remove(txn, Key(MANIFEST, repository, digest), live)
 
         return await self._change(change)
-
-    def _tags_of(self, txn: Transaction, repository: str, digest: Digest) -> list[str]:
-        """
-        The tags of which *digest* is a head; where it does not win, it is one of several. If they
-        are more than one step takes, some of them, and more than that.
-        """
-        prefix = keys.join(repository, digest)
-        entries = self._scan("tagged", prefix, keys.after(prefix))
-        served = [keys.split(key)[2] for key, _ in islice(entries, UNTAGGED_TOGETHER + 1)]
-        if len(served) > UNTAGGED_TOGETHER:
-            return served
-        prefix = keys.join(repository)
-        contested = (
-            keys.split(key)[1] for key, _ in self._scan("conflicts", prefix, keys.after(prefix))
-        )
-        pointing = (
-            tag
-            for tag in contested
-            if any(h.value == digest for h in objects.register(txn, "tags", repository, tag).heads)
-        )
-        return sorted({*served, *islice(pointing, UNTAGGED_TOGETHER + 1)})
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:

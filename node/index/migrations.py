@@ -105,8 +105,9 @@ def _format(store: OrderedStore, new: int) -> int:
     return keys.read_u64(stored if began is None else began)
 
 
-FORMATS: Final = Formats(oldest=3, migrations=())
+FORMATS: Final = Formats(oldest=4, migrations=())
 """
     1, 2  before a refused write was an unknown outcome: pushes could be withdrawn; no migration
-    3     heads of tags are a function of the events
+    3     a deletion hid what it had seen only; no migration
+    4     deletions compete by their stamps
 """

@@ -5,15 +5,17 @@ Local and remote events take the same path. Whatever comes from a peer is checke
 names, digests and the bytes under them (P6).
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.model import Digest, Event, Key
+from cluster.model import Digest, Dot, Event, Key
 from cluster.objects import (
     Add,
+    Deletion,
     Hold,
     Live,
     Presence,
@@ -46,6 +48,13 @@ SETTING = "setting"
 
 SETTING_MAX_BYTES: Final = 64 << 10
 """Longest value of a setting, in UTF-8. Policies have a few hundred bytes."""
+
+UNTAGGED_TOGETHER: Final = 256
+"""Tags taken off a deleted manifest in one batch: a larger one holds the interpreter for longer
+while it is written."""
+
+_UNTAGGING: Final = "untagging"
+"""Rows of `meta`: manifests whose deletion has not reached all their tags yet."""
 
 NOT_HELD: Final = HolderRow(False, 0, 0, 0, 0)
 _EMPTY_PRESENCE = Presence()
@@ -99,6 +108,19 @@ def register(txn: Transaction, family: str, *name: str) -> Register:
     return _EMPTY_REGISTER if row is None else rows.decode(Register, row)
 
 
+def deletion(txn: Transaction, collection: str, repository: str, name: str) -> Deletion | None:
+    """The last delete of an object, while something may come that it counts for."""
+    row = txn.get("deletions", keys.join(collection, repository, name))
+    return None if row is None else rows.decode(Deletion, row)
+
+
+def _delete(txn: Transaction, event: Event) -> Deletion:
+    """Note that *event* deletes its object; returns the last delete of it."""
+    last = Deletion(event.stamp, event.dot).or_later(deletion(txn, *event.key))
+    txn.put("deletions", keys.join(*event.key), rows.encode(last))
+    return last
+
+
 def _merge(txn: Transaction, event: Event) -> None:
     body = decode_body(event)
     match event.key.collection, body:
@@ -125,7 +147,10 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
     key = keys.join(repository, digest)
     before = presence(txn, "manifests", repository, digest)
     if isinstance(body, Remove):
-        after = merge.remove(before, body.dots, txn.seen)
+        deleted = None if body.seen_only else _delete(txn, event)
+        after = merge.remove(before, body.dots, txn.seen, deleted)
+        if deleted is not None:
+            _untag(txn, repository, digest, deleted)
     else:
         payload = rows.decode(ManifestPayload, body.payload)
         if not digest.matches(payload.body):
@@ -136,7 +161,7 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
         if not is_media_type(payload.media_type):
             raise _Unusable("the manifest is pushed as something that is not a media type")
         push = Live(event.dot, event.stamp, payload.media_type)
-        after = merge.add(before, push, body.replaces, txn.seen)
+        after = merge.add(before, push, body.replaces, txn.seen, deletion(txn, *event.key))
         if after.present:
             txn.put("manifest_bytes", key, payload.body)
     if after.latest != before.latest:
@@ -179,13 +204,14 @@ def _merge_blob(txn: Transaction, event: Event, body: Add | Remove) -> None:
     repository, digest = _repository_and_digest(event.key)
     before = presence(txn, "blobs", repository, digest)
     if isinstance(body, Remove):
-        after = merge.remove(before, body.dots, txn.seen)
+        deleted = None if body.seen_only else _delete(txn, event)
+        after = merge.remove(before, body.dots, txn.seen, deleted)
     else:
         size = rows.decode(BlobPayload, body.payload).size
         if size < 0:
             raise _Unusable("a blob has a negative size")
         push = Live(event.dot, event.stamp, str(size))
-        after = merge.add(before, push, body.replaces, txn.seen)
+        after = merge.add(before, push, body.replaces, txn.seen, deletion(txn, *event.key))
     _put_presence(txn, "blobs", keys.join(repository, digest), after)
     if after.present:
         txn.put("linked", keys.join(digest, repository), b"")
@@ -220,15 +246,86 @@ def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
     value = None if body.value is None else parse_digest(body.value)
     version = Version(event.dot, event.stamp, value)
     before = register(txn, "tags", repository, tag)
-    after = merge.write(before, version, body.replaces, txn.seen)
+    by_digest = None if value is None else deletion(txn, MANIFEST, repository, value)
+    after = _written(txn, event, before, version, body.replaces, by_digest)
     history.enter(txn, repository, tag, Written(version, body.replaces))
-    _put_register(txn, "tags", event.key, after)
-    _retag(txn, repository, tag, before, after)
+    _put_tag(txn, repository, tag, before, after)
+
+
+def _written(
+    txn: Transaction,
+    event: Event,
+    before: Register,
+    version: Version,
+    replaces: Iterable[Dot],
+    by_value: Deletion | None = None,
+) -> Register:
+    """The register after a write; *by_value* is the last delete of what it points to."""
+    if version.value is None:
+        after = merge.write(before, version, replaces, txn.seen, ())
+        return merge.hide(after, _delete(txn, event))
+    known = (deletion(txn, *event.key), by_value)
+    return merge.write(before, version, replaces, txn.seen, filter(None, known))
+
+
+def _untag(txn: Transaction, repository: str, digest: str, deleted: Deletion) -> None:
+    """
+    Take a manifest off its tags: its deletion is one of each of them.
+
+    Nobody sees a tag whose manifest is not there, so a great many may go in batches of their own.
+    """
+    if _untag_some(txn, repository, digest, deleted, b"") is not None:
+        txn.put("meta", keys.join(_UNTAGGING, repository, digest), rows.encode(deleted))
+        txn.leaves_work = True
+
+
+def untag_rest(journal: Journal) -> None:
+    """Take deleted manifests off the tags that their deletion left. On the writer thread."""
+    prefix = keys.join(_UNTAGGING)
+    for key, row in list(journal.store.scan("meta", prefix, keys.after(prefix))):
+        _, repository, digest = keys.split(key)
+        after: bytes | None = b""
+        while after is not None:
+            txn = Transaction(journal)
+            after = _untag_some(txn, repository, digest, rows.decode(Deletion, row), after)
+            if after is None:
+                txn.delete("meta", key)
+            txn.commit()
+
+
+def _untag_some(
+    txn: Transaction, repository: str, digest: str, deleted: Deletion, after: bytes
+) -> bytes | None:
+    """Take a manifest off its tags from *after* on; returns where to go on, None at their end."""
+    prefix = keys.join(repository, digest)
+    page = txn.page("tagged", max(prefix, after), keys.after(prefix), UNTAGGED_TOGETHER)
+    for key, _ in page:
+        tag = keys.split(key)[2]
+        before = register(txn, "tags", repository, tag)
+        _put_tag(txn, repository, tag, before, merge.hide(before, deleted, digest))
+    return page[-1][0] + b"\0" if len(page) == UNTAGGED_TOGETHER else None
+
+
+def _put_tag(
+    txn: Transaction, repository: str, tag: str, before: Register, after: Register
+) -> None:
+    """Store a tag's register, and the rows that follow from it."""
+    key = Key(TAG, repository, tag)
+    _put_register(txn, "tags", key, after)
+    was, now = _values(before), _values(after)
+    for value in was - now:
+        txn.delete("tagged", keys.join(repository, value, tag))
+    for value in now - was:
+        txn.put("tagged", keys.join(repository, value, tag), b"")
     if after.conflict and not before.conflict:
         txn.put("conflicts", keys.join(repository, tag), b"")
-        txn.conflict(event.key)
+        txn.conflict(key)
     elif before.conflict and not after.conflict:
         txn.delete("conflicts", keys.join(repository, tag))
+
+
+def _values(state: Register) -> set[str]:
+    return {head.value for head in state.heads if head.value is not None}
 
 
 def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:
@@ -242,7 +339,7 @@ def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:
         msgspec.json.decode(body.value, type=dict)
     before = register(txn, "settings", kind, name)
     version = Version(event.dot, event.stamp, body.value)
-    after = merge.write(before, version, body.replaces, txn.seen)
+    after = _written(txn, event, before, version, body.replaces)
     _put_register(txn, "settings", event.key, after)
     if after.conflict and not before.conflict:
         txn.conflict(event.key)
@@ -254,20 +351,6 @@ def _put_register(txn: Transaction, family: str, key: Key, state: Register) -> N
         txn.delete(family, row)
     else:
         txn.put(family, row, rows.encode(state))
-
-
-def _retag(txn: Transaction, repository: str, tag: str, before: Register, after: Register) -> None:
-    was, now = _value(before), _value(after)
-    if was == now:
-        return
-    if was is not None:
-        txn.delete("tagged", keys.join(repository, was, tag))
-    if now is not None:
-        txn.put("tagged", keys.join(repository, now, tag), b"")
-
-
-def _value(state: Register) -> str | None:
-    return None if state.winner is None else state.winner.value
 
 
 def _merge_holder(txn: Transaction, event: Event, body: Hold) -> None:

@@ -1,6 +1,7 @@
 """Opening the index of a data directory: identity, epoch, and the parts joined together."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -58,8 +59,10 @@ def open_index(
     """
     journal = Journal(store, identify(store, node, wall, rng, formats), clock)
     journal.resume_clock()
+    journal.on_work_left = partial(objects.untag_rest, journal)
     if not journal.restoring:
         objects.retry(journal)
+        journal.on_work_left()
     writer = make_writer(journal)
     return Index(
         Metadata(journal, writer),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from cluster.errors import (
@@ -86,6 +87,11 @@ class IndexReplica:
     async def trim(self, upto: Vector) -> None:
         await self._writer.submit(lambda: self._journal.trim(upto))
 
+    async def settle(self, stable: Vector) -> None:
+        after: bytes | None = b""
+        while after is not None:
+            after = await self._writer.submit(partial(self._journal.settle, stable, after))
+
     async def checkpoint(self) -> Checkpoint:
         return await self._writer.submit(lambda: IndexCheckpoint(self._journal))
 
@@ -156,6 +162,10 @@ class IndexReplica:
             known = txn.known(event.origin)
             if event.dot.seq <= known:
                 continue
+            if txn.leaves_work:
+                # What comes next may be about the tags that the deletion has left.
+                txn.commit()
+                txn = self._journal.begin()
             problem = self._obstacle(txn, event, known)
             if problem is not None:
                 break

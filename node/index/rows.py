@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from cluster.model import Dot, Rumour, plain
-from cluster.objects import Presence, Register
+from cluster.objects import Deletion, Presence, Register
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +79,7 @@ _R = TypeVar("_R", bound=msgspec.Struct)
 _TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
     Presence,
     Register,
+    Deletion,
     RepositoryRow,
     TotalsRow,
     HistoryRow,

@@ -25,6 +25,7 @@ FAMILIES: Final = (
     "referrer_types",
     "repositories",
     "settings",
+    "deletions",
     "holders",
     "own",
     "log",
@@ -37,7 +38,7 @@ FAMILIES: Final = (
 """Every column family, by what it holds (`node.index.keys` draws the keys)."""
 
 LOCAL_FAMILIES: Final = frozenset(
-    {"meta", "own", "log", "vector", "floor", "merkle", "quarantine", "uploads"}
+    {"meta", "deletions", "own", "log", "vector", "floor", "merkle", "quarantine", "uploads"}
 )
 """What may differ between two nodes that have applied the same events. Every other family is the
 same on both, byte for byte: those are summed up, compared and sent in checkpoints."""

@@ -146,13 +146,6 @@ class TagName(NamedTuple):
     tag: str
 
 
-class DeletionStep(NamedTuple):
-    """What was done of a deletion: the last event of it, and whether that was all."""
-
-    event: Dot
-    done: bool
-
-
 class Registers(Protocol):
     """Tags as registers, and settings. Reads are immediate, as those of `MetadataIndex`."""
 
@@ -252,13 +245,8 @@ class MetadataIndex(Registers, Protocol):
         """
         ...
 
-    async def delete_manifest(self, repository: str, digest: Digest) -> DeletionStep | None:
-        """
-        One step of deleting a manifest and the tags that point to it; None when it is not there.
-
-        A step takes some tags off it, in one change, and the last one the manifest, too. So what
-        was begun and not ended leaves nothing but a manifest with fewer tags.
-        """
+    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
+        """Delete a manifest and every tag that points to it; None when it is not there."""
         ...
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None: ...

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from cluster.model import Consistency, Digest
+from cluster.model import Consistency, Digest, Dot
 from node.errors import (
     ManifestBlobUnknown,
     ManifestDigestMismatch,
@@ -15,7 +15,7 @@ from node.errors import (
 from node.registry.children import is_required
 from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
-from node.registry.ports import DeletionStep, ManifestRecord, MetadataIndex, Replicator
+from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
 from node.registry.projects import policy_of, prepare_write
 from node.registry.writing import Receipt, acknowledge, logged
 
@@ -103,38 +103,26 @@ class Push:
         """
         Delete a tag, or a manifest with every tag that points to it.
 
-        A manifest with a great many tags goes in steps, the manifest with the last of them. Each
-        is acknowledged before the next one: nobody gets ahead of the nodes that have to follow.
-
         Raises:
             NameUnknown, ManifestUnknown: there is no such thing.
-            OutcomeUnknown: too few nodes confirmed it in time. What was deleted stays so, and will
-                reach them. Whoever repeats the request has the rest deleted.
+            OutcomeUnknown: too few nodes confirmed it in time. It is deleted here, and the others
+                may hear of it yet.
         """
         consistency = await prepare_write(self._index, self._replicator, repository)
-        step = await self._delete_known(repository, reference)
-        if step is None:
+        event = await self._delete_known(repository, reference)
+        if event is None:
             await self._replicator.catch_up()
-            step = await self._delete_known(repository, reference)
-        if step is None:
+            event = await self._delete_known(repository, reference)
+        if event is None:
             if not self._index.repository_exists(repository):
                 raise NameUnknown(repository)
             raise ManifestUnknown(repository, reference)
-        receipt = await acknowledge(self._replicator, step.event, consistency)
-        while not step.done:
-            step = await self._delete_known(repository, reference)
-            if step is None:
-                break  # somebody else has deleted it meanwhile
-            receipt = await acknowledge(self._replicator, step.event, consistency)
-        return receipt
+        return await acknowledge(self._replicator, event, consistency)
 
-    async def _delete_known(
-        self, repository: RepositoryName, reference: Reference
-    ) -> DeletionStep | None:
+    async def _delete_known(self, repository: RepositoryName, reference: Reference) -> Dot | None:
         if isinstance(reference, Digest):
             return await self._index.delete_manifest(repository, reference)
-        event = await self._index.delete_tag(repository, reference)
-        return None if event is None else DeletionStep(event, done=True)
+        return await self._index.delete_tag(repository, reference)
 
     def _may_lack(self, repository: RepositoryName, manifest: Manifest) -> frozenset[Digest]:
         """The manifests it names that the project does without."""

@@ -122,6 +122,9 @@ class MemoryRecords:
             if seq > self.floors.get(origin, 0):
                 self.floors[origin] = seq
 
+    async def settle(self, stable: Vector) -> None:
+        """There are events only."""
+
     async def checkpoint(self) -> "MemoryCheckpoint":
         self._check_serving()
         return MemoryCheckpoint({origin: list(log) for origin, log in self.logs.items()})

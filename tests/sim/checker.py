@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Consistency, Digest
-from cluster.objects.merge import Presence
+from cluster.objects.merge import Presence, Register
 from node.errors import RegistryError
 from node.index import keys, rows
 from node.index.memory import MemoryStore
@@ -26,7 +26,7 @@ from tests.sim.reads import reads
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-OWN_FAMILIES = frozenset({"meta", "own", "log", "floor", "uploads"})
+OWN_FAMILIES = frozenset({"meta", "deletions", "own", "log", "floor", "uploads"})
 """What a node keeps for itself; everything else is the same everywhere."""
 
 TASKS_PER_LINK = 16
@@ -193,12 +193,14 @@ def _against_model(world: "World") -> Iterable[str]:
 
 
 def _served(machine: Machine) -> dict[tuple[str, str], str]:
-    tagged = (keys.split(key) for key in machine.disk.families["tagged"])
-    return {
-        (repo, tag): digest
-        for repo, digest, tag in tagged
-        if keys.join(repo, digest) in machine.disk.families["manifest_bytes"]
-    }
+    found = {}
+    for key, row in machine.disk.families["tags"].items():
+        repo, tag = keys.split(key)
+        winner = rows.decode(Register, row).winner
+        value = None if winner is None else winner.value
+        if value and keys.join(repo, value) in machine.disk.families["manifest_bytes"]:
+            found[repo, tag] = value
+    return found
 
 
 def _history_values(machine: Machine) -> set[tuple[tuple[str, str], int, str | None]]:

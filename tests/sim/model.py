@@ -1,8 +1,9 @@
 """
 The reference: what a registry says after a set of events, whatever their order.
 
-No merging and no state: an object is there if a push of it is named by no other event; a tag is
-the largest of the writes that no other event names.
+No merging and no state: an object is there if a push of it is named by no other event, and is not
+`UNSEEN` older than a delete of it; a tag is the largest of the writes that no other event names,
+that is younger than every delete of the tag, and of the manifest that it points to.
 """
 
 from collections import defaultdict
@@ -12,6 +13,9 @@ from cluster.errors import EventUndecodable
 from cluster.model import Dot, Event
 from cluster.objects.events import Add, Remove, Write, decode_body
 
+UNSEEN = 2_000 << 16
+"""Two seconds, as a difference of stamps."""
+
 Name = tuple[str, str]
 """Repository, and digest or tag."""
 
@@ -19,7 +23,8 @@ Name = tuple[str, str]
 class Model:
     def __init__(self, events: Iterable[Event], history_max: int) -> None:
         """Of the history of a tag the latest *history_max* writes are kept, by their stamps."""
-        pushes: dict[tuple[str, Name], set[Dot]] = defaultdict(set)
+        pushes: dict[tuple[str, Name], dict[Dot, int]] = defaultdict(dict)
+        deleted: dict[tuple[str, Name], tuple[int, Dot]] = {}
         writes: dict[Name, dict[Dot, tuple[int, Dot, str | None]]] = defaultdict(dict)
         gone: set[tuple[str, Name, Dot]] = set()
         self.history: dict[Name, set[tuple[int, Dot, str | None]]] = defaultdict(set)
@@ -31,28 +36,43 @@ class Model:
             kind, name = event.key.collection, (event.key.repository, event.key.name)
             match body:
                 case Add(replaces, _):
-                    pushes[kind, name].add(event.dot)
+                    pushes[kind, name][event.dot] = event.stamp
                     gone |= {(kind, name, dot) for dot in replaces}
                 case Remove(dots):
                     gone |= {(kind, name, dot) for dot in dots}
+                    last = deleted.get((kind, name), (0, event.dot))
+                    deleted[kind, name] = max(last, (event.stamp, event.dot))
                 case Write(replaces, value) if kind == "tag":
                     entry = (event.stamp, event.dot, value)
                     writes[name][event.dot] = entry
                     self.history[name].add(entry)
                     gone |= {("tag", name, dot) for dot in replaces}
+                    if value is None:
+                        last = deleted.get((kind, name), (0, event.dot))
+                        deleted[kind, name] = max(last, (event.stamp, event.dot))
         for name, history in self.history.items():
             self.history[name] = set(sorted(history, key=_age)[-history_max:])
         self.present = {
             (kind, name)
             for (kind, name), dots in pushes.items()
-            if any((kind, name, dot) not in gone for dot in dots)
+            if any(
+                (kind, name, dot) not in gone
+                and ((kind, name) not in deleted or stamp >= deleted[kind, name][0] - UNSEEN)
+                for dot, stamp in dots.items()
+            )
         }
         self.tags: dict[Name, str] = {}
         for name, entries in writes.items():
             heads = [
                 entry
                 for dot, entry in entries.items()
-                if ("tag", name, dot) not in gone and entry[2] is not None
+                if ("tag", name, dot) not in gone
+                and entry[2] is not None
+                and all(
+                    entry[:2] > deleted[by]
+                    for by in (("tag", name), ("manifest", (name[0], entry[2])))
+                    if by in deleted
+                )
             ]
             value = max(heads, default=(0, None, None))[2]
             if value is not None and ("manifest", (name[0], value)) in self.present:

@@ -19,7 +19,7 @@ class Disk:
 
     def __init__(self, seq: int = 0) -> None:
         """It has every log up to *seq*."""
-        self.families: dict[str, Any] = {"tagged": {}, "manifest_bytes": {}}
+        self.families: dict[str, Any] = {"tags": {}, "manifest_bytes": {}}
         self.seq = seq
 
     def synced(self, family: str, key: bytes) -> bytes:

@@ -12,7 +12,7 @@ from node.index.journal import Transaction
 from tests.sim.machine import Machine, QuietLog
 from tests.sim.plan import Plan
 from tests.sim.world import World, simulate
-from tests.unit.index.test_quarantine import MUTANTS
+from tests.unit.index.test_quarantined_events import MUTANTS
 
 NODES = [("n0", "eu"), ("n1", "eu"), ("n2", "us")]
 OLD = "n2"

@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from cluster.errors import EventGap, StorageFailure
+from cluster.gossip.stability import Stability
 from cluster.model import CheckpointHead, Digest, Key
 from cluster.objects import merge
 from cluster.objects.events import Remove, Write, decode_event, encode_event
@@ -101,13 +101,7 @@ def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
         return None
 
 
-def _write_a_head(state: merge.Register, version: Any, replaces: Any, seen: Any) -> Any:
-    merged = _write(state, replace(version, value=version.value or "-"), replaces, seen)
-    heads = (version if head.dot == version.dot else head for head in merged.heads)
-    return merge.Register(tuple(heads), merged.awaited)
-
-
-def _last_come(state: merge.Register, version: Any, replaces: Any, seen: Any) -> merge.Register:
+def _last_come(state: merge.Register, version: Any, *_: Any) -> merge.Register:
     return merge.Register((version,), state.awaited)
 
 
@@ -252,9 +246,14 @@ MUTANTS: Final = [
         [(Journal, "resume_clock", lambda self: None)],
     ),
     Mutant(
-        "delete-is-a-head",
-        "deleting a tag is a write that wins against those it has not seen",
-        [(merge, "write", _write_a_head)],
+        "delete-hides-what-it-saw-only",
+        "a delete does nothing to older pushes that come after it",
+        [(objects, "deletion", lambda *_: None)],
+    ),
+    Mutant(
+        "deletions-settle-at-once",
+        "a delete is forgotten once its node has it",
+        [(Stability, "stable", lambda self, members, mine: mine)],
     ),
     Mutant(
         "delta-below-the-floor",

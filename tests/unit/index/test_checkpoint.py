@@ -26,7 +26,7 @@ from node.index import history
 from node.index.memory import MemoryStore
 from node.index.merkle import Sums
 from node.index.opening import Index
-from node.index.store import Change
+from node.index.store import SHARED_FAMILIES, Change
 from tests.unit.index.conftest import OpenIndex, StepClock
 from tests.unit.index.test_metadata import CONFIG, LAYER, FullStore, manifest, push
 from tests.unit.index.test_replica import rows_of
@@ -121,7 +121,9 @@ async def test_parts_are_bounded_and_can_be_read_again_from_any_place(open_node:
     _, parts = await parts_of(one)
     assert len(parts) > 5
     assert [taken.part(part.next) for part in parts[:-1]] == parts[1:]
-    assert sum(part.rows for part in parts) == taken.head.rows
+    families = [family for part in parts for family, _, _ in checkpoints._ROWS.decode(part.data)]
+    assert sum(part.rows for part in parts) == len(families)
+    assert sum(family in SHARED_FAMILIES for family in families) == taken.head.rows
     small = [part for part in parts if part.rows > 1]
     assert small
     assert all(len(part.data) < 900 for part in small)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster.model import Digest, Dot, Event
-from cluster.objects.events import decode_body
+from cluster.model import Digest, Dot, Event, Key
+from cluster.objects.events import Remove, Write, decode_body
 from cluster.objects.merge import Version
 from node.index import history, keys, local, objects
 from tests.unit.index.orders import DAY_MS, HandClock, Place
@@ -38,8 +38,8 @@ class Tagger(Place):
     def delete(self) -> Dot:
         return self.change(lambda txn: local.write_tag(txn, REPO, TAG, None))
 
-    def untag(self, digest: Digest) -> Dot:
-        return self.change(lambda txn: local.untag(txn, REPO, TAG, digest))
+    def delete_manifest(self, digest: Digest) -> Dot:
+        return self.change(lambda txn: local.emit(txn, Key("manifest", REPO, digest), Remove(())))
 
     @property
     def heads(self) -> tuple[Version, ...]:
@@ -56,16 +56,31 @@ class Tagger(Place):
 
 
 def heads_of(events: Sequence[Event]) -> tuple[Version, ...]:
-    """The writes that no other one replaced, nothing forgotten."""
-    writes = {event.dot: (event, decode_body(event)) for event in events}
+    """The writes that no other one replaced and no delete is younger than, nothing forgotten."""
+    bodies = [(event, decode_body(event)) for event in events]
+    writes = {event.dot: (event, body) for event, body in bodies if isinstance(body, Write)}
     gone = {dot for _, body in writes.values() for dot in body.replaces}
-    found = [(dot, *writes[dot]) for dot in sorted(writes.keys() - gone)]
-    return tuple(Version(d, e.stamp, b.value) for d, e, b in found if b.value is not None)
+    deleted: dict[str | None, tuple[int, Dot]] = {}
+    for event, body in bodies:
+        if not isinstance(body, Write):
+            of = event.key.name
+        elif body.value is None:
+            of = None
+        else:
+            continue
+        deleted[of] = max((event.stamp, event.dot), deleted.get(of, (0, event.dot)))
+    found = [Version(d, e.stamp, b.value) for d, (e, b) in sorted(writes.items()) if d not in gone]
+    return tuple(
+        head
+        for head in found
+        if head.value is not None
+        and all((head.stamp, head.dot) > deleted[of] for of in (None, head.value) if of in deleted)
+    )
 
 
 def kept_of(events: Sequence[Event]) -> list[Dot]:
     """What of them a history keeps, oldest first."""
-    every = sorted((e.stamp, e.dot) for e in events)
+    every = sorted((e.stamp, e.dot) for e in events if e.key.collection == "tag")
     oldest = (every[-1][0] if every else 0) - (history.KEPT_DAYS * DAY_MS << 16)
     return [dot for stamp, dot in every[-KEPT_MAX:] if stamp >= oldest]
 
@@ -85,7 +100,7 @@ class Watch:
             case 0 if place.heads:
                 place.delete()
             case 1 if place.heads:
-                place.untag(Digest(self.rng.choice(place.values) or ""))
+                place.delete_manifest(Digest(self.rng.choice(place.values) or ""))
             case _:
                 place.write(self.rng.choice("xyz"))
         self.check(place)
