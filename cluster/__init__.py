@@ -18,23 +18,32 @@ if TYPE_CHECKING:
     from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
     from cluster.config import ClusterConfig
     from cluster.peering import Transport
+    from cluster.state import ALLOWED, Act, NodeState, State
     from cluster.statistics import ClusterStatistics
 
 __all__ = [
+    "ALLOWED",
     "COUNTER_BITS",
+    "Act",
     "Cluster",
     "ClusterConfig",
     "ClusterStatistics",
     "HybridClock",
+    "NodeState",
+    "State",
     "SystemClock",
     "Transport",
     "stamp_ms",
 ]
 
 _HOMES: Final = {  # Everything else is of `cluster.clock`.
+    "ALLOWED": "state",
+    "Act": "state",
     "Cluster": "agent",
     "ClusterConfig": "config",
     "ClusterStatistics": "statistics",
+    "NodeState": "state",
+    "State": "state",
     "Transport": "peering",
 }
 

@@ -82,7 +82,7 @@ from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordRe
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
-from cluster.state import NodeState, State
+from cluster.state import Act, NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from cluster.waiting.changes import Changes, Topic
 from cluster.waiting.groups import first_of, task_group
@@ -127,12 +127,14 @@ class Cluster:
         self._intake = intake = Intake(env)
         forwarding = Forwarding(env)
         self._joining = joining = Joining(config.seeds, empty=not records.vector())
+        self.state = env.state
+        self.state.watch(State.JOINING, self._why_not_joined)
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
-        self._leasing = leasing = Leasing(env, joining, self._acknowledgements)
+        self._leasing = leasing = Leasing(env, self._acknowledgements)
         self._wall_clock = wall_clock = WallClock(env, joining, intake)
         absences, self._agreeing = Absences(), Agreeing(env)
         self._pausing = pausing = Pausing(env, absences)
-        self._greetings = Greetings(env, joining)
+        self._greetings = Greetings(env)
         self._roster = Roster(
             env, self._greetings, joining, leasing, wall_clock, pausing, self._agreeing
         )
@@ -207,7 +209,7 @@ class Cluster:
 
     def is_joined(self) -> bool:
         """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
-        return self._joining.joined
+        return State.JOINING not in self.state
 
     async def wait_joined(self) -> None:
         """Return once `is_joined`."""
@@ -318,7 +320,7 @@ class Cluster:
             ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
                 this node's clock, which is wrong.
         """
-        if self.is_joined() and self._is_current():
+        if self._is_current():
             return
         self.check_writable(Consistency.LOCAL)
         await self._catch_up.catch_up(self._env.config.durable_timeout_s if patient else 0.0)
@@ -348,15 +350,7 @@ class Cluster:
 
     def _is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
-        return State.RESTORING not in self._env.state and self._leasing.is_covered()
-
-    def is_restoring(self) -> bool:
-        """Whether this node lacks events that are gone everywhere, and takes over a state."""
-        return State.RESTORING in self._env.state
-
-    def is_damaged(self) -> bool:
-        """Whether rows of the index here are not what was written; see `Comparing`."""
-        return self._comparing.damaged
+        return self.state.allows(Act.READ) and self._leasing.is_covered()
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
@@ -374,7 +368,7 @@ class Cluster:
         Two that would leave at the same time may not count on each other. Each says so before it
         looks, so at least one of them sees the other.
         """
-        self._greetings.leaving = leaving
+        self.state.put(State.LEAVING, "leaving" if leaving else None)
         links = self._links.live()
         async with task_group() as group:
             greetings = [group.create_task(self._says_it_stays(link)) for link in links]
@@ -399,9 +393,9 @@ class Cluster:
         """
         await self._probing.pause()
 
-    def why_not_joined(self) -> str | None:
-        """What joining still waits for, a line for people; None once `is_joined`."""
-        return None if self.is_joined() else self._joining.waits_for
+    def _why_not_joined(self) -> str | None:
+        """What joining still waits for, a line for people; None once it is over."""
+        return None if self._joining.joined else self._joining.waits_for
 
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""
@@ -466,7 +460,7 @@ class Cluster:
             current=self._is_current(),
             clock_off_ms=self.clock_off_ms(),
             restoring=self._bootstrap.statistics(),
-            damaged=self.is_damaged(),
+            damaged=State.DAMAGED in self.state,
             differing=self._comparing.differing,
             logs_standing=len(self._intake.standing()),
             members=tuple(self._member_statistics(member) for member in self._env.members.others()),

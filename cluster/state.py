@@ -1,30 +1,127 @@
-"""What this node is in the middle of."""
+"""
+What this node is in the middle of, and what it may do meanwhile. Pure; docs/ARCHITECTURE.md has the
+table as a picture.
 
-from collections.abc import Iterator
+A node may be in several states at once, and may do what each of them allows.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from typing import Final
+
+
+class Act(StrEnum):
+    """Something that a node does, and may be kept from."""
+
+    CLIENTS = "new clients"
+    """Be sent clients: what `/readyz` says."""
+
+    READ = "read"
+    """Answer from its own index, without asking its peers."""
+
+    WRITE = "write"
+    """Log events for clients."""
+
+    PUSH = "push"
+    """Hand events to its members."""
+
+    GRANT = "grant a lease"
+    """Let a neighbour read by its word."""
+
+    VOUCH = "vouch"
+    """Have others rely on it: on its "not found", and on its copies when they leave."""
+
+    CHECKPOINT = "serve a checkpoint"
+    """Give its whole state to a member that takes it over."""
 
 
 class State(StrEnum):
     """Something that keeps a node from doing all that a node does."""
 
+    JOINING = "joining"
+    """It has not heard enough of its cluster yet (`membership.joining`)."""
+
+    LACKING = "lacking"
+    """It lacks events that are gone from the logs, or its rows are damaged: it looks for a state to
+    take over. Its own state is whole: a member that lacks other events may need it."""
+
     RESTORING = "restoring"
-    """It lacks events that are gone everywhere, or its rows are damaged: it takes over a state."""
+    """It has given up its state, and takes over that of a member; restarts included."""
+
+    DAMAGED = "damaged"
+    """Rows of its index are not what was written."""
+
+    FULL = "full"
+    """Its disk has no room, or takes no writes."""
+
+    FAILED = "failed"
+    """Its index can be neither read nor written, until somebody looks after it."""
+
+    LEAVING = "leaving"
+    """It has said that it is about to go for good."""
+
+    STOPPING = "stopping"
+    """It serves its last requests."""
+
+
+ALLOWED: Final[Mapping[State, frozenset[Act]]] = {
+    State.JOINING: frozenset({Act.PUSH, Act.CHECKPOINT}),
+    State.LACKING: frozenset({Act.PUSH, Act.GRANT, Act.VOUCH, Act.CHECKPOINT}),
+    State.RESTORING: frozenset({Act.PUSH, Act.GRANT, Act.VOUCH}),
+    State.DAMAGED: frozenset(Act) - {Act.CLIENTS, Act.CHECKPOINT},
+    State.FULL: frozenset(Act) - {Act.WRITE},
+    State.FAILED: frozenset({Act.GRANT, Act.VOUCH}),
+    State.LEAVING: frozenset(Act) - {Act.VOUCH},
+    State.STOPPING: frozenset(Act) - {Act.CLIENTS},
+}
+"""The table. Where the storage is what keeps a node from an act, it refuses by itself."""
+
+WANTS_STATE: Final = "taking over the index of another node"
+"""Why a node is lacking, or restoring."""
+
+Check = Callable[[], str | None]
+"""Why a node is in a state; None when it is not."""
 
 
 class NodeState:
-    """The states that this node is in; none while all is well."""
+    """The states that this node is in, with a line for people of each; none while all is well."""
 
     def __init__(self) -> None:
-        self._states: set[State] = set()
+        self._told: dict[State, str] = {}
+        self._watched: list[tuple[State, Check]] = []
 
-    def __contains__(self, state: State) -> bool:
-        return state in self._states
-
-    def __iter__(self) -> Iterator[State]:
-        return iter(sorted(self._states))
-
-    def enter(self, state: State) -> None:
-        self._states.add(state)
+    def enter(self, state: State, why: str) -> None:
+        """Note that the node is in *state* from now on."""
+        self._told[state] = why
 
     def leave(self, state: State) -> None:
-        self._states.discard(state)
+        self._told.pop(state, None)
+
+    def put(self, state: State, why: str | None) -> None:
+        """Enter *state*, or leave it where there is no reason *why*."""
+        if why is None:
+            self.leave(state)
+        else:
+            self.enter(state, why)
+
+    def watch(self, state: State, check: Check) -> None:
+        """Have *check*, which must not block, tell whether the node is in *state*."""
+        self._watched.append((state, check))
+
+    def why(self, state: State) -> str | None:
+        """Why the node is in *state*; None when it is not."""
+        return next(self._reasons(state), None)
+
+    def __contains__(self, state: State) -> bool:
+        return self.why(state) is not None
+
+    def allows(self, act: Act) -> bool:
+        """Whether each state that the node is in allows *act*."""
+        return not any(act not in ALLOWED[state] and state in self for state in State)
+
+    def _reasons(self, state: State) -> Iterator[str]:
+        if state in self._told:
+            yield self._told[state]
+        for watched, check in self._watched:
+            if watched is state and (why := check()) is not None:
+                yield why

@@ -6,16 +6,25 @@ remember to tell.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-from cluster import Cluster
+from cluster import ALLOWED, Act, Cluster, State
 from cluster.errors import StorageFull
 from node.admin.health import Readiness
 from node.blobs.filesystem import FilesystemBlobs
 from node.errors import IndexDamaged, IndexFull
 from node.index.opening import Index
 
-_RESTORING = "taking over the index of another node"
-_DAMAGED = "rows of the index are not what was written"
+_CONDITIONS: Final = {
+    State.JOINING: "cluster",
+    State.LACKING: "index",
+    State.RESTORING: "index",
+    State.DAMAGED: "index",
+    State.FAILED: "index",
+    State.STOPPING: "running",
+}
+"""Under which name `/readyz` tells of the states in which a node is sent no clients."""
 
 
 def watch(
@@ -25,22 +34,32 @@ def watch(
     cluster: Cluster,
     check_room: Callable[[], None],
 ) -> None:
-    """Have *readiness* look at the parts of a node. *check_room* raises when the disk is full."""
-    readiness.watch("index", lambda: _why_failed(index))
-    readiness.watch("index", lambda: _RESTORING if cluster.is_restoring() else None)
-    readiness.watch("index", lambda: _DAMAGED if cluster.is_damaged() else None)
+    """
+    Have the node's state and *readiness* look at its parts. *check_room* raises when the disk is
+    full.
+    """
+    state = cluster.state
+    state.watch(State.FAILED, lambda: _why_failed(index))
+    for each in State:
+        if Act.CLIENTS not in ALLOWED[each]:
+            readiness.watch(_CONDITIONS[each], partial(state.why, each))
+    without_room = {
+        "index": lambda: _why_unwritable(index),
+        "blobs": lambda: blobs.health.failing,
+        "disk": lambda: _why_full(check_room),
+    }
+    for name, check in without_room.items():
+        state.watch(State.FULL, check)
+        readiness.watch_writes(name, check)
+    readiness.watch("index", lambda: _why_paused(index))
     readiness.watch("blobs", lambda: None if blobs.health.reads_work else blobs.health.failing)
-    readiness.watch("cluster", cluster.why_not_joined)
     readiness.remark("join", lambda: _who_is_missing(cluster))
     readiness.watch("clock", lambda: _why_off(cluster))
-    readiness.watch_writes("blobs", lambda: blobs.health.failing)
     readiness.watch_writes("copies", lambda: _why_few(cluster))
-    readiness.watch_writes("index", lambda: _why_unwritable(index))
-    readiness.watch_writes("disk", lambda: _why_full(check_room))
 
 
 def _why_failed(index: Index) -> str | None:
-    """Why the index can neither be read nor written, as far as is known."""
+    """Why the index can neither be read nor written until somebody looks after it."""
     trouble = index.writer.trouble
     if trouble is None or isinstance(trouble, IndexFull):
         unread = index.journal.store.read_failure
@@ -49,7 +68,14 @@ def _why_failed(index: Index) -> str | None:
         return f"damaged: {trouble.reason}; start the node with --rebuild-index (docs/damage.md)"
     if index.writer.failed is not None:
         return f"the storage failed: {trouble}; look after the disk, then restart the node"
-    return f"tries to go on: {trouble}"
+    return None
+
+
+def _why_paused(index: Index) -> str | None:
+    """Why the index is in trouble, out of which it may find by itself."""
+    trouble = index.writer.trouble
+    for_good = isinstance(trouble, IndexFull | IndexDamaged) or index.writer.failed is not None
+    return None if trouble is None or for_good else f"tries to go on: {trouble}"
 
 
 def _why_unwritable(index: Index) -> str | None:

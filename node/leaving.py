@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import Final, Protocol
 
+from cluster import NodeState, State
 from cluster.model import NodeId
 from node import stopping
-from node.admin.health import Readiness
 from node.errors import CopiesAtStake
 from node.stakes import Stakes
 
@@ -50,11 +50,11 @@ class Departure:
     """
 
     def __init__(
-        self, me: NodeId, copies: int, readiness: Readiness, members: Membership, count: Count
+        self, me: NodeId, copies: int, state: NodeState, members: Membership, count: Count
     ) -> None:
         self._me = me
         self._copies = copies
-        self._readiness = readiness
+        self._state = state
         self._members = members
         self._count = count
         self._asking = asyncio.Lock()
@@ -90,7 +90,7 @@ class Departure:
                 await self._members.announce_leaving(False)
                 raise
             self._stakes, self._drain_s = stakes, drain_s
-            self._readiness.require("running", "leaving")
+            self._state.enter(State.STOPPING, "leaving")
             self._begun.set()
             return stakes
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cluster import Cluster
+from cluster import Cluster, State
 from node import datadir, logs, stopping
 from node.admin.conditionlog import ConditionLog
 from node.admin.health import Readiness
@@ -71,7 +71,7 @@ class Node:
         was_ready = self._readiness.ready
         self._http.drain()
         if not self._departure.begun:
-            self._readiness.require("running", "stopping")
+            self._cluster.state.enter(State.STOPPING, "stopping")
             if was_ready:
                 await stopping.wait(self._settings.drain_s, stop.hurried)
         # The cluster comes later, as pushes in flight still need the peers to be acknowledged.

@@ -150,7 +150,7 @@ async def running(
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
         departure = Departure(
-            name, settings.copies, readiness, cluster, _count_stakes(index, cluster, settings)
+            name, settings.copies, cluster.state, cluster, _count_stakes(index, cluster, settings)
         )
         forwarder = await stack.enter_async_context(_forwarder(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)

@@ -19,7 +19,7 @@ from cluster.membership.backoff import Backoff
 from cluster.model import CheckpointPiece, NodeId
 from cluster.replication.peers import Peers
 from cluster.routing import choose
-from cluster.state import State
+from cluster.state import WANTS_STATE, State
 from cluster.statistics import RestoreStatistics
 from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
@@ -41,8 +41,9 @@ class Bootstrap:
         self._live = links.live
         self._replacing: NodeId | None = None
         self._rows = self._rows_done = 0
+        env.state.watch(State.RESTORING, lambda: WANTS_STATE if env.records.restoring else None)
         if env.records.restoring:
-            env.state.enter(State.RESTORING)
+            env.state.enter(State.LACKING, WANTS_STATE)
 
     def replace(self, node: NodeId) -> None:
         """
@@ -51,7 +52,7 @@ class Bootstrap:
         Tried once: as long as nothing was given up, this node goes on with what it has.
         """
         self._replacing = node
-        self._env.state.enter(State.RESTORING)
+        self._env.state.enter(State.LACKING, WANTS_STATE)
         self._env.changes.beat(Topic.STATE)
 
     async def run(self) -> None:
@@ -60,13 +61,13 @@ class Bootstrap:
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:
             await self._env.changes.wait_until(
-                lambda: State.RESTORING in self._env.state, Topic.STATE
+                lambda: State.LACKING in self._env.state, Topic.STATE
             )
             # Should events be missing after all, the next pull says so again.
             done = await self._comes_as_events() or await self._try_each()
             once, self._replacing = self._replacing is not None, None
             if done or self._is_needless() or (once and not self._env.records.restoring):
-                self._env.state.leave(State.RESTORING)
+                self._env.state.leave(State.LACKING)
             self._env.changes.beat(Topic.STATE, self._env.me.node)
             if done:
                 backoff.reset()

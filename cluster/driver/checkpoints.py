@@ -8,6 +8,7 @@ from cluster.environment import Environment
 from cluster.errors import CheckpointUnavailable
 from cluster.model import CheckpointPiece, NodeId
 from cluster.ports import Checkpoint
+from cluster.state import Act
 
 _LEFT_S: Final = 2.0
 """Who is connected and has not read for so long is done: who was cut off goes on at once."""
@@ -88,6 +89,8 @@ class Checkpoints:
             found.left_s = self._env.clock.now_s()
 
     async def _begin(self, reader: NodeId) -> int:
+        if not self._env.state.allows(Act.CHECKPOINT):
+            raise CheckpointUnavailable("what it has is no state to take over")
         self._close_abandoned(reader)
         if len(self._open) + self._making >= self._env.config.checkpoints_max:
             raise CheckpointUnavailable("as many checkpoints as may be are open already")

@@ -33,8 +33,6 @@ class Comparing:
         self._differing: set[NodeId] = set()
         self._doubt = asyncio.Event()
         self._sound_at_s: float | None = None
-        self.damaged = False
-        """Whether the rows here are known not to be those of the sums."""
 
     @property
     def differing(self) -> tuple[NodeId, ...]:
@@ -63,9 +61,9 @@ class Comparing:
         while True:
             await asyncio.sleep(self._env.config.compare_interval_s)
             try:
-                if self.damaged:
+                if State.DAMAGED in self._env.state:
                     await self._replace()
-                elif State.RESTORING not in self._env.state:
+                elif State.LACKING not in self._env.state:
                     await self._compare()
             except (ClusterError, StorageFailure) as exc:
                 self._env.log.debug("not compared", reason=str(exc))
@@ -110,7 +108,7 @@ class Comparing:
             mine.sums,
             dict(mine.quarantined),
             mine.form,
-            self.damaged,
+            State.DAMAGED in self._env.state,
         )
         try:
             async with asyncio.timeout(self._env.config.stall_timeout_s):
@@ -143,7 +141,7 @@ class Comparing:
 
     def _is_sound(self) -> bool:
         """Whether the rows were lately found to be those of the sums."""
-        if self.damaged or self._sound_at_s is None:
+        if State.DAMAGED in self._env.state or self._sound_at_s is None:
             return False
         return self._env.clock.now_s() - self._sound_at_s < self._env.config.check_rows_again_s
 
@@ -160,11 +158,13 @@ class Comparing:
         if not sound:
             self._env.counters.rows_damaged += 1
             self._env.log.error("rows are not what was written")
-        self.damaged = not sound
+        self._env.state.put(
+            State.DAMAGED, None if sound else "rows of the index are not what was written"
+        )
 
     async def _replace(self) -> None:
         """Have the rows replaced by those of a sound member, if there is one."""
-        if State.RESTORING not in self._env.state:
+        if State.LACKING not in self._env.state:
             mine = await self._env.records.summed()
             connected = self._env.members.connected()
             for node in choose.order((), connected, self._env.me.region, self._env.rng):
@@ -175,6 +175,6 @@ class Comparing:
             else:
                 return
         await self._env.changes.wait_until(
-            lambda: State.RESTORING not in self._env.state, Topic.STATE
+            lambda: State.LACKING not in self._env.state, Topic.STATE
         )
         await self._check()

@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from cluster.environment import Environment
 from cluster.gossip.differences import NOTHING, Differences
-from cluster.membership.joining import Joining
 from cluster.model import Greeting, Heard, NodeId
+from cluster.state import State
 
 
 class Greetings:
@@ -22,14 +22,11 @@ class Greetings:
     acknowledges (`gossip.leases.Grants.become_known`).
     """
 
-    def __init__(self, env: Environment, joining: Joining) -> None:
+    def __init__(self, env: Environment) -> None:
         self._env = env
-        self._joining = joining
         self._differences = Differences(env.me.epoch)
         self._heard_by: dict[NodeId, Heard] = {}
         """What the other side of each link has said that it heard of this node."""
-        self.leaving = False
-        """Whether this node says that it is about to leave for good."""
 
     def first(self) -> Greeting:
         """The question that begins a link."""
@@ -68,8 +65,8 @@ class Greetings:
             known=(),
             have=self._differences.since(since),
             wall_ms=self._env.clock.now_ms(),
-            joined=self._joining.joined,
-            leaving=self.leaving,
+            joined=State.JOINING not in self._env.state,
+            leaving=State.LEAVING in self._env.state,
             brief=True,
             members=self._env.members.sum,
             since=since,

@@ -6,8 +6,8 @@ from cluster.environment import Environment
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases, earlier_runs
-from cluster.membership.joining import Joining
 from cluster.model import Member, NodeId, Status
+from cluster.state import Act
 from cluster.waiting.changes import Topic
 
 
@@ -17,11 +17,9 @@ class Leasing:
     def __init__(
         self,
         env: Environment,
-        joining: Joining,
         acknowledgements: Acknowledgements,
     ) -> None:
         self._env = env
-        self._joining = joining
         self._acknowledgements = acknowledgements
         self._grants = Grants(env.config.lease_s, env.clock.now_s())
         self._leases = Leases(env.config.lease_s)
@@ -108,7 +106,7 @@ class Leasing:
 
     def _may_read(self, member: Member) -> bool:
         """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
-        if not self._joining.joined or not self._has_asked_all(but=member.node):
+        if not self._env.state.allows(Act.GRANT) or not self._has_asked_all(but=member.node):
             # What an earlier run wrote may be with peers only: this may be a new disk.
             return False
         earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)

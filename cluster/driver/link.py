@@ -16,7 +16,7 @@ from cluster.gossip import antientropy
 from cluster.model import Dot, Greeting, NodeId, Origin, Region
 from cluster.objects import claims
 from cluster.peering import Peer
-from cluster.state import State
+from cluster.state import WANTS_STATE, State
 from cluster.waiting.changes import Topic
 from cluster.waiting.groups import first_of, task_group
 from cluster.waiting.rounds import Rounds, Stopped
@@ -183,14 +183,14 @@ class Link:
         return True
 
     def _want_state(self) -> None:
-        self._env.state.enter(State.RESTORING)
+        self._env.state.enter(State.LACKING, WANTS_STATE)
         self._env.changes.beat(Topic.STATE)
 
     async def _wait_before_pull(self) -> None:
         """Return when another pull may bring what the last one did not."""
-        if State.RESTORING in self._env.state:
+        if State.LACKING in self._env.state:
             await self._env.changes.wait_until(
-                lambda: State.RESTORING not in self._env.state, Topic.STATE
+                lambda: State.LACKING not in self._env.state, Topic.STATE
             )
         else:
             await asyncio.sleep(self._env.config.antientropy_interval_s)

@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 import pytest
 
+from cluster import Act, NodeState, State
 from cluster.errors import MemberNotDead
 from cluster.model import NodeId
-from node.admin.health import Readiness
 from node.errors import CopiesAtStake
 from node.leaving import DRAIN_MAX_S, Departure
 from node.stakes import Stakes
@@ -40,9 +40,9 @@ class Cluster:
         return self.stakes
 
 
-def departing(readiness: Readiness, cluster: Cluster | None = None) -> Departure:
+def departing(state: NodeState, cluster: Cluster | None = None) -> Departure:
     cluster = cluster or Cluster()
-    return Departure(ME, 2, readiness, cluster, cluster.count)
+    return Departure(ME, 2, state, cluster, cluster.count)
 
 
 async def begin(departure: Departure, drain_s: float) -> Stakes:
@@ -50,14 +50,14 @@ async def begin(departure: Departure, drain_s: float) -> Stakes:
 
 
 async def test_a_node_that_leaves_is_not_ready_and_stops_after_draining():
-    readiness, stop = Readiness("running"), asyncio.Event()
-    readiness.meet("running")
-    departure = departing(readiness)
+    state, stop = NodeState(), asyncio.Event()
+    departure = departing(state)
     async with asyncio.TaskGroup() as group:
         group.create_task(departure.run(stop))
-        assert readiness.ready
+        assert state.allows(Act.CLIENTS)
         await begin(departure, 0.01)
-        assert readiness.reasons() == {"running": "leaving"}
+        assert not state.allows(Act.CLIENTS)
+        assert state.why(State.STOPPING) == "leaving"
         assert departure.begun
         assert not stop.is_set(), "clients in flight would be cut off"
         await stop.wait()
@@ -65,7 +65,7 @@ async def test_a_node_that_leaves_is_not_ready_and_stops_after_draining():
 
 async def test_a_signal_cuts_the_draining_short():
     """Who stops the process does not wait for minutes; the node leaves all the same."""
-    departure, stop = departing(Readiness("running")), asyncio.Event()
+    departure, stop = departing(NodeState()), asyncio.Event()
     await begin(departure, DRAIN_MAX_S)
     await begin(departure, 0.0)
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
@@ -78,7 +78,7 @@ async def test_a_signal_cuts_the_draining_short():
 
 async def test_a_node_that_only_stops_does_not_leave():
     """A restart would make it a stranger to its peers."""
-    departure, stop = departing(Readiness("running")), asyncio.Event()
+    departure, stop = departing(NodeState()), asyncio.Event()
     run = asyncio.create_task(departure.run(stop))
     stop.set()
     run.cancel()
@@ -89,12 +89,11 @@ async def test_a_node_that_only_stops_does_not_leave():
 @pytest.mark.parametrize("stakes", [Stakes(1, 10, 0, 0), Stakes(0, 0, 1, 10)])
 async def test_a_node_that_may_not_leave_stays_as_it_was(stakes: Stakes):
     """Broken: it takes no traffic any more, or others do not count on it, though it stays."""
-    readiness, cluster = Readiness("running"), Cluster()
-    readiness.meet("running")
-    departure, cluster.stakes = departing(readiness, cluster), stakes
+    state, cluster = NodeState(), Cluster()
+    departure, cluster.stakes = departing(state, cluster), stakes
     with pytest.raises(CopiesAtStake):
         await begin(departure, 0.0)
-    assert (departure.begun, readiness.ready) == (False, True)
+    assert (departure.begun, State.STOPPING in state) == (False, False)
     assert cluster.leaving == [True, False], "the others are told before it looks"
     assert cluster.counted == [(ME, [NodeId("c")])], "who goes too does not count"
     fewer_is_enough = not stakes.blobs_last
@@ -111,7 +110,7 @@ async def test_a_node_that_may_not_leave_stays_as_it_was(stakes: Stakes):
 
 async def test_removing_a_member_tells_what_only_it_had():
     cluster = Cluster()
-    departure, cluster.stakes = departing(Readiness("running"), cluster), Stakes(1, 10, 5, 50)
+    departure, cluster.stakes = departing(NodeState(), cluster), Stakes(1, 10, 5, 50)
     with pytest.raises(MemberNotDead):
         await departure.remove(NodeId("c"), force=True)
     with pytest.raises(CopiesAtStake) as refused:

@@ -1,6 +1,7 @@
 """A wrong index is noticed, and replaced where it is clear which one is wrong."""
 
 from cluster.model import Origin
+from cluster.state import State
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 TUNING = {"compare_interval_s": 0.02, "check_rows_interval_s": 3_600.0, "check_rows_again_s": 0.05}
@@ -63,12 +64,12 @@ async def test_a_damaged_index_is_replaced_by_that_of_a_sound_member():
         only_here = a.records.write("acknowledged")
         a.records.off = a.records.damaged = True
         await ships.until(lambda: a.cluster.statistics().totals.restores == 1)
-        await ships.until(lambda: not a.cluster.is_damaged())
+        await ships.until(lambda: State.DAMAGED not in a.cluster.state)
         assert "rows are not what was written" in alarms(a)
         await ships.until(lambda: not any(e.cluster.statistics().differing for e in (a, b)))
         assert b.cluster.statistics().totals.restores == 0
         assert a.records.knows(only_here)
-        assert not a.cluster.is_restoring()
+        assert State.LACKING not in a.cluster.state
 
 
 async def test_rows_that_rotted_unseen_are_found_by_the_check():
@@ -80,7 +81,7 @@ async def test_rows_that_rotted_unseen_are_found_by_the_check():
         a, b = await pair(ships, check_rows_interval_s=0.05)
         a.records.damaged = True
         await ships.until(lambda: a.cluster.statistics().totals.restores == 1)
-        await ships.until(lambda: not a.cluster.is_damaged())
+        await ships.until(lambda: State.DAMAGED not in a.cluster.state)
         assert a.cluster.statistics().totals.rows_damaged >= 1
         assert b.cluster.statistics().totals.restores == 0
 
@@ -91,11 +92,11 @@ async def test_nothing_is_taken_over_from_a_member_that_is_damaged_too():
         a, b = await pair(ships, check_rows_interval_s=0.05)
         for engine in (a, b):
             engine.records.damaged = True
-        await ships.until(lambda: all(e.cluster.is_damaged() for e in (a, b)))
+        await ships.until(lambda: all(State.DAMAGED in e.cluster.state for e in (a, b)))
         before = ships.network.count("compare")
         await ships.until(lambda: ships.network.count("compare") > before + 10)
         assert ships.network.count("checkpoint") == 0
-        assert not any(e.cluster.is_restoring() for e in (a, b))
+        assert not any(State.LACKING in e.cluster.state for e in (a, b))
 
 
 async def test_a_sound_member_that_cannot_give_its_state_changes_nothing():
@@ -108,8 +109,8 @@ async def test_a_sound_member_that_cannot_give_its_state_changes_nothing():
         a.records.damaged = True
         await ships.until(lambda: ships.network.count("checkpoint", "b:1") > 2)
         assert not a.records.restoring
-        assert a.cluster.is_damaged()
+        assert State.DAMAGED in a.cluster.state
         assert a.cluster.statistics().totals.restores == 0
         del a.records.floors[unheard]
         await ships.until(lambda: a.cluster.statistics().totals.restores == 1)
-        await ships.until(lambda: not a.cluster.is_damaged())
+        await ships.until(lambda: State.DAMAGED not in a.cluster.state)

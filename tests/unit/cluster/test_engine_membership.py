@@ -24,6 +24,7 @@ from cluster.model import (
     Standing,
     Status,
 )
+from cluster.state import State
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
 EU = Region("eu")
@@ -458,12 +459,12 @@ async def test_who_does_not_answer_in_join_is_named_with_the_reason():
         a = ships.add("a", seeds=("nobody:1", "b:1"))
         other = ships.add("b", cluster="another")
         ships.start(other)
-        assert a.cluster.why_not_joined() is not None
+        assert a.cluster.state.why(State.JOINING) is not None
         ships.start(a)
         await ships.until(lambda: "not asked yet" not in str(a.cluster.seeds_missing()))
         missing = a.cluster.seeds_missing()
         assert set(missing) == {"nobody:1", "b:1"}
         assert "this is cluster 'another', not 'test'" in missing["b:1"]
-        told = a.cluster.why_not_joined()
+        told = a.cluster.state.why(State.JOINING)
         assert told is not None
         assert "nobody:1 in join does not answer" in told
