@@ -40,7 +40,6 @@ from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link, Parts
 from cluster.driver.links import Links
-from cluster.driver.pausing import Pausing
 from cluster.driver.probing import Probing
 from cluster.driver.remembering import Remembering
 from cluster.driver.repairing import Repairing
@@ -121,36 +120,31 @@ class Cluster:
             counters=Counters(),
             progress=Progress(),
             members=Members(me, config.members_max),
+            joining=Joining(config.seeds, empty=not records.vector()),
+            absences=Absences(),
             state=NodeState(),
             changes=Changes(),
         )
         self._intake = intake = Intake(env)
         forwarding = Forwarding(env)
-        self._joining = joining = Joining(config.seeds, empty=not records.vector())
         self.state = env.state
         self.state.watch(State.JOINING, self._why_not_joined)
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
-        self._wall_clock = wall_clock = WallClock(env, joining, intake)
-        absences, self._agreeing = Absences(), Agreeing(env)
-        self._pausing = pausing = Pausing(env, absences)
-        self._greetings = Greetings(env)
-        self._roster = Roster(
-            env, self._greetings, joining, leasing, wall_clock, pausing, self._agreeing
-        )
+        self._wall_clock = wall_clock = WallClock(env, intake)
+        self._greetings, self._agreeing = Greetings(env), Agreeing(env)
+        self._roster = Roster(env, self._greetings, leasing, wall_clock, self._agreeing)
         parts = Parts(self._roster, leasing, wall_clock, intake, forwarding)
-        self._links = Links(env, transport, joining, absences, pausing, parts)
+        self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
-        self._seeking = Seeking(env, transport, joining, self._roster, self._links)
+        self._seeking = Seeking(env, transport, self._roster, self._links)
         self._bootstrap = Bootstrap(env, self._links)
-        self._remembering = Remembering(env, joining, members)
-        self._probing = Probing(
-            env, self._roster, self._links, transport, absences, self._remembering
-        )
+        self._remembering = Remembering(env, members)
+        self._probing = Probing(env, self._roster, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
-        self._attendance = Attendance(env, absences, self._durability.required)
-        self._catch_up = CatchUp(env, self._links, joining, leasing, wall_clock)
+        self._attendance = Attendance(env, self._durability.required)
+        self._catch_up = CatchUp(env, self._links, leasing, wall_clock)
         self._acknowledging = Acknowledging(env, self._acknowledgements, leasing)
         self._spreading = Spreading(env)
         self._checkpoints = Checkpoints(env)
@@ -395,11 +389,11 @@ class Cluster:
 
     def _why_not_joined(self) -> str | None:
         """What joining still waits for, a line for people; None once it is over."""
-        return None if self._joining.joined else self._joining.waits_for
+        return None if self._env.joining.joined else self._env.joining.waits_for
 
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""
-        return self._joining.seeds_missing
+        return self._env.joining.seeds_missing
 
     async def leave(self) -> Sequence[NodeId]:
         """
@@ -484,7 +478,7 @@ class Cluster:
             http=member.http,
             connected=self._env.members.is_connected(member.node),
             status=standing.status,
-            stopped=self._pausing.is_excused(member.node),
+            stopped=self._roster.is_excused(member.node),
             settings_differing=dict(self._agreeing.differing(member.node)),
             incarnation=standing.incarnation,
             lag_events=max(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
 from cluster.gossip.progress import Progress
+from cluster.membership.absences import Absences
+from cluster.membership.joining import Joining
 from cluster.membership.members import Members
 from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
@@ -29,6 +31,8 @@ class Environment:
     counters: Counters
     progress: Progress
     members: Members
+    joining: Joining
+    absences: Absences
     state: NodeState
     changes: Changes
     """Beats whenever something that people wait for may have changed."""

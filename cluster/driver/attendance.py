@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from cluster.environment import Environment
 from cluster.errors import NotEnoughNodes
-from cluster.membership.absences import Absences
 from cluster.model import Consistency, Member
 from cluster.waiting.changes import Topic
 
@@ -18,12 +17,9 @@ class Attendance:
     Then it is refused at once. Holds no state.
     """
 
-    def __init__(
-        self, env: Environment, absences: Absences, required: Callable[[Consistency], int]
-    ) -> None:
+    def __init__(self, env: Environment, required: Callable[[Consistency], int]) -> None:
         """*required* tells how many nodes a write needs, this one included."""
         self._env = env
-        self._absences = absences
         self._required = required
 
     def shortage(self, consistency: Consistency = Consistency.REGION) -> NotEnoughNodes | None:
@@ -69,11 +65,11 @@ class Attendance:
 
     def _is_hopeless(self, shortage: NotEnoughNodes) -> bool:
         now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
-        recent = self._absences.recent(self._away(), wait_s, now)
+        recent = self._env.absences.recent(self._away(), wait_s, now)
         return shortage.connected + len(recent) < shortage.wanted
 
     def _next_hopeless(self, default: float) -> float:
         """When the next member will have been away for too long."""
         now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
-        ends = (self._absences.since(m.node, now) + wait_s for m in self._away())
+        ends = (self._env.absences.since(m.node, now) + wait_s for m in self._away())
         return min((end for end in ends if end > now), default=default)

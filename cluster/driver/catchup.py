@@ -12,7 +12,6 @@ from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
-from cluster.membership.joining import Joining
 from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
 from cluster.waiting.rounds import Rounds, Stopped
@@ -32,13 +31,11 @@ class CatchUp:
         self,
         env: Environment,
         links: Links,
-        joining: Joining,
         leasing: Leasing,
         wall_clock: WallClock,
     ) -> None:
         self._env = env
         self._links = links
-        self._joining = joining
         self._leasing = leasing
         self._wall_clock = wall_clock
         self._rounds = Rounds(self._pull_from_all)
@@ -77,7 +74,7 @@ class CatchUp:
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
-                await self._env.changes.wait_until(lambda: self._joining.joined, Topic.JOINED)
+                await self._env.changes.wait_until(lambda: self._env.joining.joined, Topic.JOINED)
                 lag_ms = self._wall_clock.lag_ms()
                 behind = await self._rounds.join()
         except TimeoutError:

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cluster.driver.forwarding import Forwarding
 from cluster.driver.intake import Intake
@@ -33,18 +33,6 @@ class Parts(NamedTuple):
     forwarding: Forwarding
 
 
-class LinkOwner(Protocol):
-    """What a link tells the table that it is in."""
-
-    def note_caught_up(self, node: NodeId) -> None:
-        """Everything that *node* had when the link came up is here now."""
-        ...
-
-    def note_silence(self, node: NodeId) -> None:
-        """A greeting was not answered in time."""
-        ...
-
-
 class Link:
     """
     Push, heartbeat and pull with one peer, side by side, until the first error.
@@ -55,7 +43,6 @@ class Link:
     def __init__(
         self,
         env: Environment,
-        owner: LinkOwner,
         peer: Peer,
         greeting: Greeting,
         parts: Parts,
@@ -68,7 +55,6 @@ class Link:
         self._began = greeting.began
         self._pushing = Pushing(env, greeting.member, peer, parts.forwarding)
         self._env = env
-        self._owner = owner
         self._parts = parts
         self._first_pulls = first_pulls
         self._met_lasting = False
@@ -150,7 +136,8 @@ class Link:
                     break
             await self._wait_before_pull()
         self.caught_up = True
-        self._owner.note_caught_up(self.node)
+        self._env.joining.caught_up(self.node)
+        self._env.changes.beat(Topic.JOINED)
 
     async def _pull_once(self) -> bool:
         self._met_lasting = False
@@ -208,7 +195,7 @@ class Link:
                 greeting = await self._parts.roster.greet(self.node, self.peer, timeout_s)
             except TimeoutError as exc:
                 misses += 1
-                self._owner.note_silence(self.node)
+                self._parts.roster.note_doubt(self.node)
                 if misses >= config.heartbeat_misses:
                     raise PeerUnreachable(f"{self.node} missed {misses} greetings") from exc
                 continue

@@ -4,44 +4,38 @@ import asyncio
 from collections.abc import Collection
 from contextlib import suppress
 from contextvars import Context
+from typing import Final
 
 from cluster.driver.link import Link, Parts
-from cluster.driver.pausing import Pausing
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import ClusterError, PeerRefused, PeerUnreachable, StorageFailure
-from cluster.membership.absences import Absences
 from cluster.membership.backoff import Backoff
-from cluster.membership.joining import Joining
 from cluster.model import Dot, NodeId, Status
 from cluster.peering import Peer, Transport
 from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
+
+_ENDING_S: Final = 2.0
+"""Pause before a member is called that said it stops: more than the rest of its run takes."""
 
 
 class Links(Watcher):
     """
     Dials every member, and keeps a session with each that answers (`driver.link`).
 
-    Implements `replication.peers.Peers` and `link.LinkOwner`. Is told of members by the roster.
+    Implements `replication.peers.Peers`. Is told of members by the roster.
     """
 
     def __init__(
         self,
         env: Environment,
         transport: Transport,
-        joining: Joining,
-        absences: Absences,
-        pausing: Pausing,
         parts: Parts,
     ) -> None:
         self._env = env
         self._transport = transport
-        self._joining = joining
-        self._absences = absences
-        self._pausing = pausing
         self._parts = parts
-        self._watchers: list[Watcher] = []
         self._live: dict[NodeId, Link] = {}
         self._kept: dict[NodeId, asyncio.Event] = {}
         """Who is linked to, or dialed now and then; the event ends the pause between two calls."""
@@ -71,10 +65,6 @@ class Links(Watcher):
         finally:
             self._kept.clear()
 
-    def watch(self, watcher: Watcher) -> None:
-        """Tell *watcher* from now on."""
-        self._watchers.append(watcher)
-
     def live(self) -> list[Link]:
         """The links that are up."""
         return list(self._live.values())
@@ -100,7 +90,7 @@ class Links(Watcher):
         Members that are there, as far as is known, and whose link this node's own storage ended:
         what they have is not here.
         """
-        return self._hindered
+        return [node for node in self._hindered if not self.has_caught_up(node)]
 
     async def wait_for_any(self, nodes: Collection[NodeId], timeout_s: float) -> None:
         if not nodes:
@@ -125,20 +115,11 @@ class Links(Watcher):
     def ended(self, node: NodeId, reason: str) -> None:
         self.report_unreachable(node, PeerUnreachable(reason))
 
-    def note_caught_up(self, node: NodeId) -> None:
-        self._hindered.discard(node)
-        self._joining.caught_up(node)
-        self._env.changes.beat(Topic.JOINED)
-
-    def note_silence(self, node: NodeId) -> None:
-        for watcher in self._watchers:
-            watcher.doubted(node)
-
     def _keep_linked(self, node: NodeId) -> None:
         if self._group is None or node in self._kept:
             return
         self._kept[node] = asyncio.Event()
-        self._absences.begin(node, self._env.clock.now_s())
+        self._env.absences.begin(node, self._env.clock.now_s())
         # Not in the context of the call that made the member known: its request id ends with it.
         self._group.create_task(self._keep(node), name=f"member {node}", context=Context())
 
@@ -156,18 +137,20 @@ class Links(Watcher):
                 # The peer or the local disk failed: both may be back at the next attempt.
                 if isinstance(exc, ClusterError):
                     self._hindered.discard(node)
-                if not self._pausing.is_excused(node):
+                if not self._parts.roster.is_excused(node):
                     reason = self._parts.roster.note_failure(exc, reason, peer=node)
-                self._joining.failed(node)
+                self._env.joining.failed(node)
                 self._env.changes.beat(Topic.JOINED)
             if self._stopping or self._env.members.status(node) in (None, Status.LEFT):
                 del self._kept[node]
-                self._absences.end(node)
+                self._env.absences.end(node)
                 # Nobody will pull from it any more.
                 self._hindered.discard(node)
                 return
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(backoff.next_s(), self._pausing.patience_s(node))):
+                # It may still answer while it ends.
+                patience_s = _ENDING_S if self._parts.roster.is_excused(node) else 0.0
+                async with asyncio.timeout(max(backoff.next_s(), patience_s)):
                     await kick.wait()
 
     async def _session(self, node: NodeId, backoff: Backoff) -> None:
@@ -178,7 +161,7 @@ class Links(Watcher):
             greeting = await self._parts.roster.first_greeting(peer)
             if greeting.member.node != node:
                 raise PeerRefused(f"{greeting.member.node} answers at the address of {node}")
-            link = Link(self._env, self, peer, greeting, self._parts, self._first_pulls)
+            link = Link(self._env, peer, greeting, self._parts, self._first_pulls)
             self._bring_up(link)
             try:
                 await link.run()
@@ -188,7 +171,7 @@ class Links(Watcher):
                 raise
             except ClusterError as exc:
                 self._env.counters.links_lost += 1
-                if not self._pausing.is_excused(node):
+                if not self._parts.roster.is_excused(node):
                     self._env.log.warning("link lost", peer=node, reason=str(exc))
                 raise
             finally:
@@ -204,17 +187,15 @@ class Links(Watcher):
         # From here on a kick says that the member was restarted: its new link must not wait.
         self._kept[link.node].clear()
         self._env.members.connect(link.node)
-        self._absences.end(link.node)
+        self._env.absences.end(link.node)
         self._env.changes.beat(Topic.MEMBERS)
         self._env.log.info("link up", peer=link.node, peer_region=link.region)
-        for watcher in self._watchers:
-            watcher.link_up(link.node)
+        self._parts.roster.note_link(link.node)
 
     def _take_down(self, link: Link) -> None:
         if self._live.get(link.node) is link:
             del self._live[link.node]
             self._env.members.disconnect(link.node)
-            self._absences.begin(link.node, self._env.clock.now_s())
+            self._env.absences.begin(link.node, self._env.clock.now_s())
             self._env.changes.beat(Topic.MEMBERS)
-            for watcher in self._watchers:
-                watcher.doubted(link.node)
+            self._parts.roster.note_doubt(link.node)

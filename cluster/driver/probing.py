@@ -14,7 +14,6 @@ from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import ClusterError, WrongCluster
 from cluster.membership import precedence
-from cluster.membership.absences import Absences
 from cluster.membership.detector import Detector
 from cluster.membership.signals import (
     Changed,
@@ -59,7 +58,6 @@ class Probing(Watcher):
         roster: Roster,
         links: Links,
         transport: Transport,
-        absences: Absences,
         remembering: Remembering,
     ) -> None:
         self._env = env
@@ -67,14 +65,13 @@ class Probing(Watcher):
         self._links = links
         self._transport = transport
         self._remembering = remembering
-        self._detector = Detector(env.members, env.config, env.rng, env.counters, absences)
+        self._detector = Detector(env.members, env.config, env.rng, env.counters, env.absences)
         self._busy: set[tuple[str, NodeId]] = set()
         self._contested: set[int] = set()
         self._earlier = asyncio.Event()
         self._asleep_until = math.inf
         self._group: asyncio.TaskGroup | None = None
         roster.watch(self)
-        links.watch(self)
 
     @property
     def health(self) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from cluster.environment import Environment
 from cluster.errors import StorageFailure
-from cluster.membership.joining import Joining
 from cluster.model import Rumour, Status
 from cluster.ports import MemberStore
 from cluster.waiting.changes import Topic
@@ -14,9 +13,8 @@ from cluster.waiting.changes import Topic
 class Remembering:
     """Knows again what was known at the last run, and saves what changes."""
 
-    def __init__(self, env: Environment, joining: Joining, store: MemberStore | None) -> None:
+    def __init__(self, env: Environment, store: MemberStore | None) -> None:
         self._env = env
-        self._joining = joining
         self._store = store
         self._changed = asyncio.Event()
         if store is not None:
@@ -28,7 +26,7 @@ class Remembering:
             self._env.members.restore(rumour)
         for member in self._env.members.others():
             dead = self._env.members.status(member.node) is Status.DEAD
-            self._joining.remember(member.node, dead=dead)
+            self._env.joining.remember(member.node, dead=dead)
 
     def note_change(self) -> None:
         """Save soon. Changes while a save runs are saved together by the next."""
@@ -40,7 +38,7 @@ class Remembering:
         # meanwhile it must not pass for one that was a member before; nor for a cluster of one, if
         # it has something then.
         await self._env.changes.wait_until(
-            lambda: self._joining.joined or bool(self._env.records.vector()),
+            lambda: self._env.joining.joined or bool(self._env.records.vector()),
             Topic.JOINED,
             self._env.me.node,
         )

@@ -5,12 +5,10 @@ import asyncio
 from cluster.driver.agreeing import Agreeing
 from cluster.driver.greetings import Greetings
 from cluster.driver.leasing import Leasing
-from cluster.driver.pausing import Pausing
 from cluster.driver.wallclock import WallClock
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable
-from cluster.membership.joining import Joining
 from cluster.model import Greeting, Member, NodeId, Rumour, Status
 from cluster.peering import Peer
 from cluster.waiting.changes import Topic
@@ -28,18 +26,14 @@ class Roster:
         self,
         env: Environment,
         greetings: Greetings,
-        joining: Joining,
         leasing: Leasing,
         wall_clock: WallClock,
-        pausing: Pausing,
         agreeing: Agreeing,
     ) -> None:
         self._env = env
         self._greetings = greetings
-        self._joining = joining
         self._leasing = leasing
         self._wall_clock = wall_clock
-        self._pausing = pausing
         self._agreeing = agreeing
         self._watchers: list[Watcher] = []
 
@@ -125,7 +119,7 @@ class Roster:
         if not greeting.brief:
             self._agreeing.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
-            self._pausing.end(member.node)
+            self._env.absences.end_excuse(member.node)
             self._end_run_of(before)
         if not self._env.progress.has_spoken(member):
             self._leasing.become_known()
@@ -136,11 +130,11 @@ class Roster:
         if before is None:
             self._env.changes.beat(Topic.MEMBERS)
         # It lives: no reason to wait for the end of a pause.
-        self._tell_of(member.node, lives=not self._pausing.is_excused(member.node))
+        self._tell_of(member.node, lives=not self.is_excused(member.node))
         for watcher in self._watchers:
             watcher.met(member)
             watcher.told(greeting.known)
-        if (greeting.joined or greeting.began) and self._joining.vouch(member.node):
+        if (greeting.joined or greeting.began) and self._env.joining.vouch(member.node):
             self._env.changes.beat(Topic.JOINED)
 
     def note_standing(self, before: Rumour | None, after: Rumour) -> None:
@@ -149,7 +143,7 @@ class Roster:
         if before is not None and before.member.epoch != after.member.epoch:
             self._end_run_of(before.member)
         if status is Status.LEFT:
-            self._joining.excuse(node)
+            self._env.joining.excuse(node)
             self._agreeing.forget(node)
             self._wall_clock.forget(node)
             news = before is None or before.standing.status is not Status.LEFT
@@ -160,10 +154,32 @@ class Roster:
         self._env.changes.beat(Topic.MEMBERS, Topic.JOINED)
 
     def note_ending(self, node: NodeId, epoch: int) -> None:
-        """*node* ends the run *epoch*, and means to be back soon."""
-        if self._pausing.begin(node, epoch):
-            for watcher in self._watchers:
-                watcher.ended(node, f"{node} stopped, to be back soon")
+        """
+        *node* ends the run *epoch*, and means to be back soon: nobody looks for it meanwhile.
+
+        A word of an earlier run came late, and means nothing.
+        """
+        member, back_soon_s = self._env.members.get(node), self._env.config.back_soon_s
+        if member is None or member.epoch != epoch:
+            return
+        self._env.absences.excuse(node, self._env.clock.now_s() + back_soon_s)
+        self._env.log.info("member stops for a moment", peer=node, expected_in_s=back_soon_s)
+        for watcher in self._watchers:
+            watcher.ended(node, f"{node} stopped, to be back soon")
+
+    def is_excused(self, node: NodeId) -> bool:
+        """Whether *node* said that it would be away, and is not overdue."""
+        return self._env.absences.is_excused(node, self._env.clock.now_s())
+
+    def note_link(self, node: NodeId) -> None:
+        """The link to *node* is up."""
+        for watcher in self._watchers:
+            watcher.link_up(node)
+
+    def note_doubt(self, node: NodeId) -> None:
+        """The link to *node* is lost, or a greeting on it was not answered in time."""
+        for watcher in self._watchers:
+            watcher.doubted(node)
 
     def note_failure(self, error: Exception, before: str, **where: object) -> str:
         """
@@ -174,7 +190,7 @@ class Roster:
             DuplicateNode: that was it, while joining. A node that has joined stays: the
                 newcomer has to go.
         """
-        if isinstance(error, DuplicateNode) and not self._joining.joined:
+        if isinstance(error, DuplicateNode) and not self._env.joining.joined:
             raise error
         reason = f"{type(error).__name__}: {error}"
         log = self._env.log.debug if reason == before else self._env.log.warning

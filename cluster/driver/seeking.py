@@ -8,7 +8,6 @@ from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import ClusterError, JoinRefused, WrongCluster, WrongProtocol
 from cluster.membership.backoff import Backoff
-from cluster.membership.joining import Joining
 from cluster.peering import Transport
 from cluster.waiting.changes import Topic
 from cluster.waiting.groups import task_group
@@ -21,13 +20,11 @@ class Seeking:
         self,
         env: Environment,
         transport: Transport,
-        joining: Joining,
         roster: Roster,
         links: Links,
     ) -> None:
         self._env = env
         self._transport = transport
-        self._joining = joining
         self._roster = roster
         self._links = links
 
@@ -48,29 +45,29 @@ class Seeking:
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
-                await self._env.changes.wait_until(lambda: self._joining.joined, Topic.JOINED)
-        if not self._joining.joined:
+                await self._env.changes.wait_until(lambda: self._env.joining.joined, Topic.JOINED)
+        if not self._env.joining.joined:
             self._check_rejection(final=True)
-            if self._joining.knows_nothing:
+            if self._env.joining.knows_nothing:
                 self._env.log.warning(
-                    "no seed that has an index answers", missing=self._joining.missing
+                    "no seed that has an index answers", missing=self._env.joining.missing
                 )
             # Whoever answers and still has more is waited for: without it this node would say
             # that it is ready, and "try again" to everything that it is asked.
             await self._env.changes.wait_until(
                 lambda: (
-                    self._joining.joined
+                    self._env.joining.joined
                     or (
-                        not self._joining.knows_nothing
+                        not self._env.joining.knows_nothing
                         and all(link.caught_up for link in self._links.live())
                     )
                 ),
                 Topic.JOINED,
                 Topic.MEMBERS,
             )
-        if not self._joining.joined:
-            self._env.log.warning("joined without all seeds", missing=self._joining.missing)
-            self._joining.give_up()
+        if not self._env.joining.joined:
+            self._env.log.warning("joined without all seeds", missing=self._env.joining.missing)
+            self._env.joining.give_up()
             self._env.changes.beat(Topic.JOINED)
 
     async def _greet_seed(self, seed: str) -> None:
@@ -83,14 +80,14 @@ class Seeking:
                 greeting = await self._roster.first_greeting(peer)
             except ClusterError as exc:
                 reason = self._roster.note_failure(exc, reason, seed=seed)
-                self._joining.unanswered(seed, str(exc))
-                if isinstance(exc, WrongCluster | WrongProtocol) and not self._joining.joined:
-                    self._joining.refused(seed, str(exc))
+                self._env.joining.unanswered(seed, str(exc))
+                if isinstance(exc, WrongCluster | WrongProtocol) and not self._env.joining.joined:
+                    self._env.joining.refused(seed, str(exc))
                     self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
                 me = self._env.members.is_me(greeting.member)
-                self._joining.greeted(seed, None if me else greeting.member.node)
+                self._env.joining.greeted(seed, None if me else greeting.member.node)
                 self._env.changes.beat(Topic.JOINED)
                 return
             finally:
@@ -98,6 +95,6 @@ class Seeking:
             await asyncio.sleep(backoff.next_s())
 
     def _check_rejection(self, *, final: bool) -> None:
-        rejection = self._joining.rejection(final=final)
+        rejection = self._env.joining.rejection(final=final)
         if rejection is not None:
             raise JoinRefused(rejection)

@@ -4,16 +4,14 @@ from cluster.clock import MAX_OFFSET_MS
 from cluster.driver.intake import Intake
 from cluster.environment import Environment
 from cluster.membership.clocks import ClockWatch
-from cluster.membership.joining import Joining
 from cluster.model import Greeting, NodeId
 
 
 class WallClock:
     """The clocks around `membership.clocks`: it compares, this reads them."""
 
-    def __init__(self, env: Environment, joining: Joining, intake: Intake) -> None:
+    def __init__(self, env: Environment, intake: Intake) -> None:
         self._env = env
-        self._joining = joining
         self._intake = intake
         self._watch = ClockWatch(env.config.clock_off_max_ms, env.config.clock_sample_max_s)
 
@@ -37,7 +35,7 @@ class WallClock:
         The same for a reading *wall_ms* of now; None as long as no member can have told. Any
         thread may ask.
         """
-        if not self._joining.joined:
+        if not self._env.joining.joined:
             return None
         return self._watch.off_ms(wall_ms, self._env.clock.now_s())
 

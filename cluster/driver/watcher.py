@@ -6,7 +6,7 @@ from cluster.model import Member, NodeId
 
 
 class Watcher:
-    """Told by `driver.roster` and `driver.links`; overrides what it wants to know."""
+    """Told by `driver.roster`; overrides what it wants to know."""
 
     def heard_of(self, node: NodeId, *, lives: bool) -> None:
         """*node* is a member; *lives* where there is no reason to wait before it is called."""
