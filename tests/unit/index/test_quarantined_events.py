@@ -13,16 +13,28 @@ import msgspec
 import pytest
 
 from cluster.errors import CheckpointUnavailable
-from cluster.model import CompareRequest, Difference, Digest, Dot, Event, Key, Kind, NodeId, Summed
+from cluster.model import (
+    CompareRequest,
+    Difference,
+    Digest,
+    Dot,
+    Event,
+    Key,
+    Kind,
+    NodeId,
+    Summed,
+    Vector,
+)
 from cluster.objects import Write, comparison, encode_body, events
 from node.index import checkpoint, keys, objects
+from node.index import journal as journals
 from node.index.journal import Journal, Transaction
 from node.index.merkle import Sums
 from node.index.opening import Index
 from node.index.quarantine import Quarantine, partition_of_object
 from node.index.rows import BlobPayload, encode
 from node.index.store import END, SHARED_FAMILIES, Mutation, RangeDeletion
-from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.conftest import OpenIndex, StepClock
 from tests.unit.index.test_checkpoint import replicate, restore
 from tests.unit.index.test_metadata import CONFIG, push
 from tests.unit.index.test_replica import MAX, log_of
@@ -191,6 +203,36 @@ async def test_each_of_these_bugs_is_noticed(open_node: OpenIndex, bug: str):
     mutant, story = MUTANTS[bug]
     with mutant, pytest.raises(AssertionError):
         await story(open_node)
+
+
+_settle = Journal.settle
+
+
+def _settle_in_spite_of_it(journal: Journal, stable: Vector, after: bytes) -> bytes | None:
+    with patch.object(journals, "QUARANTINE", "uploads"):
+        return _settle(journal, stable, after)
+
+
+@pytest.mark.parametrize("bug", [False, True])
+async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
+    open_node: OpenIndex, wall: StepClock, bug: bool
+):
+    """Broken: a push that its deletion had not seen comes back with the upgrade of one node."""
+    writer, deleter, old, reader = (open_node(name) for name in "abcd")
+    digest = await push(writer, REPOSITORY, "x")
+    wall.ms += 10_000
+    await push(deleter, REPOSITORY, "x")
+    await deleter.metadata.delete_manifest(REPOSITORY, digest)
+    await replicate(writer, deleter)
+    await replicate(deleter, reader)
+    with an_earlier_version(Kind.ADD):
+        await replicate(deleter, old)
+        with patch.object(Journal, "settle", _settle_in_spite_of_it if bug else _settle):
+            await old.replica.settle(old.replica.vector())
+    upgraded = restart(old, open_node)
+    assert (upgraded.metadata.manifest(REPOSITORY, digest) is not None) is bug
+    assert (shared_rows(upgraded) == shared_rows(reader)) is not bug
+    assert reader.metadata.manifest(REPOSITORY, digest) is None
 
 
 async def test_a_body_with_more_than_this_version_knows_is_not_half_read(open_node: OpenIndex):
