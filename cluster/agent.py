@@ -138,7 +138,7 @@ class Cluster:
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
         self._seeking = Seeking(env, transport, self._roster, self._links)
-        self._bootstrap = Bootstrap(env, self._links)
+        self._bootstrap = Bootstrap(env, self._links, intake)
         self._remembering = Remembering(env, members)
         self._probing = Probing(env, self._roster, self._links, transport, self._remembering)
         self._fetcher = Fetcher(env, self._links)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 
+from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
@@ -35,8 +36,9 @@ class Bootstrap:
     peer: another one has another state.
     """
 
-    def __init__(self, env: Environment, links: Links) -> None:
+    def __init__(self, env: Environment, links: Links, intake: Intake) -> None:
         self._env = env
+        self._intake = intake
         self._peers: Peers = links
         self._live = links.live
         self._replacing: NodeId | None = None
@@ -160,6 +162,8 @@ class Bootstrap:
                         after = piece.part.next
                         if not after:
                             await self._env.records.end_restore()
+                            # The checkpoint has filled the gaps that stopped logs.
+                            await self._intake.take(())
                             self._env.log.info("restored", peer=node, rows=self._rows_done)
                             return
                 raise PeerUnreachable("the checkpoint ended early")
