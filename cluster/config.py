@@ -208,6 +208,10 @@ class ClusterConfig:
     """How long a stream may bring nothing before its source counts as dead. Lower changes to
     another source sooner; higher is patient with a disk or a link that hiccups."""
 
+    guess_timeout_s: float = 1.0
+    """The same for a member of the own region that has not said that it has the blob. Lower waits
+    less for one that hangs; higher crosses a long link less often for what is next door."""
+
     gap_patience_s: float = 60.0
     """How long an event that needs one which nobody sends keeps a peer from counting as caught up.
     Shorter lets repair and newcomers go on sooner; below the time in which a peer that has it may

@@ -267,10 +267,14 @@ class RecordReplica(Protocol):
 
     def held_size(self, digest: Digest) -> int | None:
         """
-        Size in bytes of a blob that this node holds, as it says itself; None when it does not.
+        Size in bytes of a blob of which this node has a copy that counts; None when it has none.
 
         Answered from memory, where a row counts once it speaks of this disk (`held_here`).
         """
+        ...
+
+    def size_here(self, digest: Digest) -> int | None:
+        """The same for any copy, one that does not count included."""
         ...
 
     def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
@@ -283,7 +287,15 @@ class RecordReplica(Protocol):
         ...
 
     async def hold(self, digest: Digest, size: int) -> None:
-        """Record, durably, that this node holds the blob. Emits an event unless already known."""
+        """
+        Record, durably, that this node holds the blob, and that others may count on it.
+
+        Emits an event unless already known.
+        """
+        ...
+
+    async def cache(self, digest: Digest, size: int) -> None:
+        """Record that a copy of the blob is here that nobody counts on. Emits no event."""
         ...
 
     def subscribe(self, on_durable: Callable[[], None]) -> None:

@@ -57,17 +57,19 @@ class Holdings:
         await self._check(lambda held: self._unverified or not held.stands)
 
     async def _check(self, wanted: Callable[[Held], bool]) -> None:
-        gone, after = 0, None
-        while page := self._replica.held_here(after, _ROWS):
-            after = page[-1].digest
-            asked = [held for held in page if wanted(held)]
-            sizes = await self._blobs.measure([held.digest for held in asked])
-            for held, size in zip(asked, sizes, strict=True):
-                if size != held.size:
-                    await self._replica.release(held.digest)
-                    gone += 1
-                elif not held.stands:
-                    await self._replica.hold(held.digest, held.size)
+        gone = 0
+        for next_page in (self._replica.held_here, self._replica.cached_here):
+            after = None
+            while page := next_page(after, _ROWS):
+                after = page[-1].digest
+                asked = [held for held in page if wanted(held)]
+                sizes = await self._blobs.measure([held.digest for held in asked])
+                for held, size in zip(asked, sizes, strict=True):
+                    if size != held.size:
+                        await self._replica.release(held.digest)
+                        gone += 1
+                    elif not held.stands:
+                        await self._replica.hold(held.digest, held.size)
         if gone:
             self._log.warning("blobs missing on disk: holder rows taken back", count=gone)
 

@@ -189,11 +189,12 @@ async def running(
 def _store_figures(
     index: Index, uploads: Uploads, blobs: FilesystemBlobs, mending: Mending
 ) -> StoreFigures:
-    totals, own, files = index.journal.totals, index.journal.own, blobs.statistics()
+    totals, files = index.journal.totals, blobs.statistics()
+    own, cached = index.journal.own, index.journal.cached
     return StoreFigures(
         uploads_open=uploads.open_count,
-        blobs=len(own),
-        blob_bytes=own.bytes,
+        blobs=len(own) + len(cached),
+        blob_bytes=own.bytes + cached.bytes,
         manifests=totals.manifests,
         quarantined=index.replica.quarantined(),
         index_paused=int(index.writer.failed is None and index.writer.trouble is not None),

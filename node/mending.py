@@ -54,7 +54,7 @@ class Mending:
 
     def missed(self, digest: Digest) -> None:
         """Somebody wanted a blob that is not here: look at it if this node says that it is."""
-        if self._replica.held_size(digest) is not None:
+        if self._replica.size_here(digest) is not None:
             self.look_at(digest)
 
     async def run(self) -> None:
@@ -90,7 +90,11 @@ class Mending:
 
     async def _mend(self, digest: Digest) -> None:
         [size] = await self._blobs.measure([digest])
-        claimed = self._replica.held_size(digest)
+        claimed, here = self._replica.held_size(digest), self._replica.size_here(digest)
+        if claimed is None and here is not None:
+            if here != size:
+                await self._replica.release(digest)  # The next pull brings it.
+            return
         if claimed is None or claimed == size:
             if size is not None:
                 await self._replica.hold(digest, size)

@@ -118,7 +118,7 @@ class Service:
         self, digest: Digest, offset: int
     ) -> AsyncGenerator[tuple[int, bytes], None]:
         # What the rows do not speak of yet is asked of the disk: it may be all that is left.
-        if self._env.records.held_size(digest) is None:
+        if self._env.records.size_here(digest) is None:
             [found] = await self._env.blobs.measure([digest])
             if found is None:
                 raise BlobUnknown(digest)

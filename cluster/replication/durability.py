@@ -39,7 +39,8 @@ class Durability:
 
     A copy counts while its node is connected, or is this one: a holder that is away may be gone
     for good, and the promise is about what survives the loss of this node now. One job per blob
-    at a time; whoever needs the same blob waits for it.
+    at a time; whoever needs the same blob waits for it. What came with a pull is no copy: it may go
+    without a word to anybody (decision 22). The first who needs it makes it one.
     """
 
     def __init__(self, env: Environment, peers: Peers, fetcher: Fetcher) -> None:
@@ -224,7 +225,7 @@ class Durability:
         refusals: dict[NodeId, Exception] = {}
         while wanted := self._wanted(digest, goal):
             holding = self.holding(digest)
-            if not holding:
+            if not holding and self._env.records.size_here(digest) is None:
                 raise BlobUnavailable(digest, "no connected node holds it")
             candidates = self._candidates(digest, {*holding, *refusals})[:wanted]
             if not candidates:
@@ -250,7 +251,7 @@ class Durability:
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
         """The bytes to send along, when they are few and here."""
         small = size <= self._env.config.hold_inline_max_bytes
-        if not small or self._env.records.held_size(digest) is None:
+        if not small or self._env.records.size_here(digest) is None:
             return None
         data = b""
         with suppress(BlobUnknown):  # its file is gone: the holder finds another source

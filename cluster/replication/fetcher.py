@@ -18,7 +18,11 @@ from cluster.routing import choose
 from cluster.waiting.stall import watched
 
 SOURCES_MAX: Final = 16
-"""How many members are asked for one blob: the holders, then some that may hold it unheard."""
+"""How many members are asked for one blob."""
+
+GUESSES_MAX: Final = 12
+"""How many of them may be such as have not said that they hold it: a region with more members may
+bring a blob in more than once. The others are left for holders."""
 
 DISTRUSTED_MAX: Final = 1024
 """How many (blob, source) pairs are remembered as having been part of wrong content. When full
@@ -58,6 +62,9 @@ class Fetcher:
         """
         # A copy of another size is damaged; what is fetched takes its place (P6).
         if self.jobs.get(digest) is None and await self._is_here(digest, size):
+            if self._env.records.size_here(digest) is None:
+                # Its row went with an index that was rebuilt.
+                await self._env.records.cache(digest, size)
             async with self._env.blobs.open(digest) as reader:
                 yield StoredBlob(digest, reader, self._env.config.chunk_bytes)
                 return
@@ -78,8 +85,12 @@ class Fetcher:
         if await self._is_here(digest, size):
             await self._env.records.hold(digest, size)
             return
-        _, job = self._join(digest, size, sources)
+        transfer, job = self._join(digest, size, sources)
+        transfer.counts = True
         await asyncio.shield(job)
+        if self._env.records.held_size(digest) is None:
+            # It was begun for a pull, and recorded before this came.
+            await self._env.records.hold(digest, size)
 
     async def store(self, digest: Digest, data: bytes) -> None:
         """
@@ -135,7 +146,9 @@ class Fetcher:
             try:
                 await self._bring(transfer, await self._sources(transfer, hints))
                 transfer.verified()
-                await self._env.records.hold(transfer.digest, transfer.size)
+                records = self._env.records
+                record = records.hold if transfer.counts else records.cache
+                await record(transfer.digest, transfer.size)
                 self._env.log.debug("blob fetched", digest=transfer.digest, size=transfer.size)
             finally:
                 if transfer.ingest is not None:
@@ -148,12 +161,14 @@ class Fetcher:
             # Whoever asks us to hold a blob may have found us before we found it, and a holder
             # that was restarted serves before its new link is up.
             await self._peers.wait_for_any(holders, self._env.config.dial_timeout_s)
-        candidates = choose.order(
+        order = choose.order(
             holders, self._env.members.connected(), self._env.me.region, self._env.rng
-        )[:SOURCES_MAX]
+        )
+        guesses = [node for node in order if node not in holders][:GUESSES_MAX]
+        candidates = [n for n in order if n in holders or n in guesses][:SOURCES_MAX]
         suspects = [node for node in candidates if (digest, node) in self._distrusted]
         trusted = [node for node in candidates if node not in suspects]
-        return Sources([*trusted, *suspects], cautious=bool(suspects))
+        return Sources([*trusted, *suspects], cautious=bool(suspects), guesses=guesses)
 
     async def _bring(self, transfer: Transfer, sources: Sources) -> None:
         """
@@ -194,9 +209,9 @@ class Fetcher:
         peer = self._peers.peer(node)
         if peer is None:
             raise PeerUnreachable(f"the link to {node} is down")
-        stream = watched(
-            peer.fetch(transfer.digest, ingest.offset), self._env.config.stall_timeout_s, len
-        )
+        config = self._env.config
+        stall_s = config.guess_timeout_s if node in sources.guesses else config.stall_timeout_s
+        stream = watched(peer.fetch(transfer.digest, ingest.offset), stall_s, len)
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 sources.gave(node)

@@ -1,7 +1,7 @@
 """Which source to ask next for a blob, and whom to blame for wrong bytes. Pure."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from cluster.model import NodeId
@@ -20,11 +20,19 @@ class Sources:
     source is asked alone, from zero, and nothing is shown to readers before it is verified.
     """
 
-    def __init__(self, candidates: Iterable[NodeId], *, cautious: bool = False) -> None:
+    def __init__(
+        self,
+        candidates: Iterable[NodeId],
+        *,
+        cautious: bool = False,
+        guesses: Collection[NodeId] = (),
+    ) -> None:
+        """*guesses* are those that have not said that they hold it."""
         self._queue = deque(candidates)
         self._tries: Counter[NodeId] = Counter()
         self._givers: set[NodeId] = set()
         self.cautious = cautious
+        self.guesses = guesses
 
     def next(self) -> NodeId | None:
         """The source to ask now; None when there is no more."""

@@ -25,6 +25,8 @@ class Transfer:
         self.ingest: BlobIngest | None = None
         self.cautious = False
         self.handed_out = False
+        self.counts = False
+        """Somebody needs the copy to count: a push does, a pull does not."""
         self._chunk_bytes = chunk_bytes
         self._patience_s = patience_s
         self._verified = False

@@ -13,14 +13,15 @@ def order(
     rng: Chance,
 ) -> list[NodeId]:
     """
-    Connected holders, those of *region* first; then connected members that may hold it unheard.
+    All connected members: those of *region* first, and in each region the holders first.
 
-    A member becomes a holder here only when its record arrives, which may be later than the
-    reference to the blob; asking it costs one round trip and saves a false "unavailable". Equals
-    are shuffled, so that many readers spread over many sources.
+    A neighbour says nothing of what came to it with a pull, so it is asked before the blob is
+    brought from another region: some milliseconds, where each blob is to come in once (P8). Last
+    are those elsewhere whose record may not have arrived: asking them saves a false "unavailable".
+    Equals are shuffled, so that many readers spread over many sources.
     """
 
     def rank(member: Member) -> tuple[bool, bool, float]:
-        return (member.node not in holders, member.region != region, rng.random())
+        return (member.region != region, member.node not in holders, rng.random())
 
     return [member.node for member in sorted(connected, key=rank)]

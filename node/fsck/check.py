@@ -83,6 +83,6 @@ def _check_index(data_dir: Path, report: Report, progress: Progress) -> _Held | 
             return None
         index = IndexCheck(store, node, report, progress.rows)
         index.run()
-        return _Held(index.held_by(node), index.uploads())
+        return _Held(index.cached() | index.held_by(node), index.uploads())
     finally:
         store.close()

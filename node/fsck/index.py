@@ -85,6 +85,13 @@ class IndexCheck:
         """The blobs that *node* says it holds, with their sizes in bytes."""
         return {digest: row.size for digest, row in self._said_by(node)}
 
+    def cached(self) -> dict[Digest, int]:
+        """The blobs that are here without being told of, with their sizes in bytes."""
+        return {
+            Digest(keys.split(key)[0]): keys.read_u64(row)
+            for key, row in self._store.scan("cached", b"", _END)
+        }
+
     def uploads(self) -> dict[str, int]:
         """The open uploads, and the bytes that each has."""
         return {keys.split(key)[0]: row.offset for key, row in self._rows("uploads", UploadRow)}

@@ -70,6 +70,7 @@ class Transaction:
         self._progress: dict[Origin, int] = {}
         self._manifests = 0
         self._said: dict[Digest, HolderRow] = {}
+        self._cached: dict[Digest, int | None] = {}
         self._conflicts: list[Key] = []
         self.leaves_work = False
         """Whether its end leaves rows to `Journal.on_work_left`, which has to come next."""
@@ -152,9 +153,19 @@ class Transaction:
         self._manifests += manifests
 
     def put_own(self, digest: Digest, row: HolderRow) -> None:
-        """Note what this node says of a blob now."""
+        """Note what this node says of a blob now: a copy that counts is no cached one."""
         self.put("own", keys.join(digest), rows.encode(row) if row.held else None)
-        self._said[digest] = row
+        # A row that came back from peers speaks of an earlier disk: it brings no blob here.
+        if not row.held or self.stands(row.epoch, row.seq) or self._journal.own.size(digest):
+            self._said[digest] = row
+            self.put_cached(digest, None)
+
+    def put_cached(self, digest: Digest, size: int | None) -> None:
+        """Note that a blob is here that nobody counts on; or, with None, that it is not."""
+        if size is not None or self._journal.cached.size(digest) is not None:
+            row = None if size is None else keys.u64(size)
+            self.put("cached", keys.join(digest), row)
+            self._cached[digest] = size
 
     def conflict(self, key: Key) -> None:
         """Note that the register under *key* has two values now."""
@@ -181,7 +192,9 @@ class Transaction:
         self._journal.applied.update(self._progress)
         self._journal.totals = totals
         for digest, row in self._said.items():
-            self._journal.own.note(digest, row, self.stands(row.epoch, row.seq))
+            self._journal.own.note(digest, row.size if row.held else None)
+        for digest, size in self._cached.items():
+            self._journal.cached.note(digest, size)
         for key in self._conflicts:
             self._journal.on_conflict(key)
         if self.leaves_work:
@@ -230,6 +243,9 @@ class Journal:
         self.began: Vector = {o: seq for o, seq in self.durable.items() if o.node == origin.node}
         """How far this node's own logs were on this disk when the run began."""
         self.own = OwnBlobs()
+        """What counts as a copy: what this node has told everybody."""
+        self.cached = OwnBlobs()
+        """What came with a pull, and nobody counts on."""
         self.load_own()
 
     def _load(self) -> None:
@@ -243,13 +259,21 @@ class Journal:
         row = self.store.get("meta", TOTALS)
         self.totals = TotalsRow() if row is None else rows.decode(TotalsRow, row)
 
+    def size_here(self, digest: Digest) -> int | None:
+        """Size in bytes of a blob that is here in any role; from memory."""
+        held = self.own.size(digest)
+        return self.cached.size(digest) if held is None else held
+
     def load_own(self) -> None:
         """Take what is in memory of this node's blobs from their rows."""
-        own = OwnBlobs()
+        own, cached = OwnBlobs(), OwnBlobs()
         for key, value in self.store.scan("own", b"", END):
             row = rows.decode(HolderRow, value)
-            own.note(Digest(keys.split(key)[0]), row, self.stands(row.epoch, row.seq))
-        self.own = own
+            if self.stands(row.epoch, row.seq):
+                own.note(Digest(keys.split(key)[0]), row.size)
+        for key, value in self.store.scan("cached", b"", END):
+            cached.note(Digest(keys.split(key)[0]), keys.read_u64(value))
+        self.own, self.cached = own, cached
 
     def _origins(self, family: str) -> dict[Origin, int]:
         return {

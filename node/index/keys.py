@@ -26,6 +26,7 @@ cannot, by their grammar.
     deletions        collection 0 repo 0 name 0             Deletion: the last, while it counts
     holders          digest 0 node 0                        HolderRow
     own              digest 0                               those of this node that hold
+    cached           digest 0                               size(8) of a copy that does not count
     log              node 0 epoch(8) seq(8)                 the event, as it came
     vector           node 0 epoch(8)                        seq(8): last applied, gap-free
     floor            node 0 epoch(8)                        seq(8): gone up to here from the log

@@ -57,8 +57,16 @@ def hold(txn: Transaction, digest: Digest, size: int) -> None:
         emit(txn, Key(objects.HOLDER, "", digest), Hold(held=True, size=size), known.stamp)
 
 
+def cache(txn: Transaction, digest: Digest, size: int) -> None:
+    """Note that a blob is here, unless this node holds it: nobody else is told."""
+    known = _holding(txn, digest)
+    if not known.held or not txn.stands(known.epoch, known.seq):
+        txn.put_cached(digest, size)
+
+
 def release(txn: Transaction, digest: Digest) -> None:
-    """Take back that this node holds a blob, if it has said so."""
+    """The blob is not here: take back that this node holds it, if it has said so."""
+    txn.put_cached(digest, None)
     known = _holding(txn, digest)
     if known.held:
         emit(txn, Key(objects.HOLDER, "", digest), Hold(held=False, size=0), known.stamp)

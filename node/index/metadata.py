@@ -81,8 +81,8 @@ class Metadata(Queries):
 
         return await self._change(change)
 
-    def held_size(self, digest: Digest) -> int | None:
-        return self._journal.own.size(digest)
+    def size_here(self, digest: Digest) -> int | None:
+        return self._journal.size_here(digest)
 
     async def link_blob(
         self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None

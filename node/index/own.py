@@ -1,12 +1,11 @@
-"""The blobs that this node holds, in memory: "is it here" needs no disk."""
+"""The blobs that are here, in memory: "is it here" needs no disk."""
 
 from cluster.model import Digest
-from node.index.rows import HolderRow
 
 
 class OwnBlobs:
     """
-    What this node's own rows say, as far as they speak of its present disk.
+    What the rows of one role say, as far as they speak of this node's present disk.
 
     The writer thread changes it, anyone reads it: each is one step of a dictionary.
     """
@@ -24,19 +23,12 @@ class OwnBlobs:
         """The blob's size in bytes; None when it is not here."""
         return self._sizes.get(_key(digest))
 
-    def note(self, digest: Digest, row: HolderRow, stands: bool) -> None:
-        """
-        Keep what this node says of a blob in *row*.
-
-        One that does not *stand* came back from peers and speaks of an earlier disk: it brings no
-        blob here, and takes none away that is.
-        """
+    def note(self, digest: Digest, size: int | None) -> None:
+        """The blob is here; or it is not, with None."""
         key = _key(digest)
-        if not row.held:
-            self.bytes -= self._sizes.pop(key, 0)
-        elif stands or key in self._sizes:
-            self.bytes += row.size - self._sizes.get(key, 0)
-            self._sizes[key] = row.size
+        self.bytes += (size or 0) - self._sizes.pop(key, 0)
+        if size is not None:
+            self._sizes[key] = size
 
 
 def _key(digest: Digest) -> bytes:

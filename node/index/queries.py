@@ -143,6 +143,14 @@ class Queries(RegisterQueries):
             for key, row in islice(self._scan("own", start, END), limit)
         ]
 
+    def cached_after(self, after: Digest | None, limit: int) -> list[tuple[Digest, int]]:
+        """The next cached blobs behind *after*, with their sizes, *limit* at most."""
+        start = b"" if after is None else keys.after(keys.join(after))
+        return [
+            (Digest(keys.split(key)[0]), keys.read_u64(row))
+            for key, row in islice(self._scan("cached", start, END), limit)
+        ]
+
     def held_by_after(
         self, node: str, after: Digest | None, looked_at_max: int
     ) -> tuple[list[tuple[Digest, int]], Digest | None]:

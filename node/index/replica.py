@@ -196,6 +196,13 @@ class IndexReplica:
     def held_size(self, digest: Digest) -> int | None:
         return self._journal.own.size(digest)
 
+    def size_here(self, digest: Digest) -> int | None:
+        return self._journal.size_here(digest)
+
+    def cached_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
+        """As `held_here`, for the copies that do not count."""
+        return [Held(*row, stands=True) for row in self._queries.cached_after(after, limit)]
+
     def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         self._journal.check_serving()
         stands = self._journal.stands
@@ -215,9 +222,15 @@ class IndexReplica:
         return self._queries.held_by_after(node, after, looked_at_max)
 
     async def hold(self, digest: Digest, size: int) -> None:
+        await self._change(lambda txn: local.hold(txn, digest, size))
+
+    async def cache(self, digest: Digest, size: int) -> None:
+        await self._change(lambda txn: local.cache(txn, digest, size))
+
+    async def _change(self, make: Callable[[Transaction], None]) -> None:
         def change() -> None:
             txn = self._journal.begin()
-            local.hold(txn, digest, size)
+            make(txn)
             txn.commit()
 
         await self._writer.submit(change)
@@ -227,14 +240,8 @@ class IndexReplica:
         return self._journal.quarantine.events
 
     async def release(self, digest: Digest) -> None:
-        """Record, durably, that this node does not hold the blob."""
-
-        def change() -> None:
-            txn = self._journal.begin()
-            local.release(txn, digest)
-            txn.commit()
-
-        await self._writer.submit(change)
+        """Record, durably, that the blob is not here, in whatever role it was."""
+        await self._change(lambda txn: local.release(txn, digest))
 
     def subscribe(self, on_durable: Callable[[], None]) -> None:
         self._subscribers.append(on_durable)

@@ -28,6 +28,7 @@ FAMILIES: Final = (
     "deletions",
     "holders",
     "own",
+    "cached",
     "log",
     "vector",
     "floor",
@@ -38,7 +39,18 @@ FAMILIES: Final = (
 """Every column family, by what it holds (`node.index.keys` draws the keys)."""
 
 LOCAL_FAMILIES: Final = frozenset(
-    {"meta", "deletions", "own", "log", "vector", "floor", "merkle", "quarantine", "uploads"}
+    {
+        "meta",
+        "deletions",
+        "own",
+        "cached",
+        "log",
+        "vector",
+        "floor",
+        "merkle",
+        "quarantine",
+        "uploads",
+    }
 )
 """What may differ between two nodes that have applied the same events. Every other family is the
 same on both, byte for byte: those are summed up, compared and sent in checkpoints."""

@@ -251,8 +251,8 @@ class MetadataIndex(Registers, Protocol):
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None: ...
 
-    def held_size(self, digest: Digest) -> int | None:
-        """Size in bytes of a blob that this node holds, as it says itself; from memory."""
+    def size_here(self, digest: Digest) -> int | None:
+        """Size in bytes of a blob that is on this node, as its rows say; from memory."""
         ...
 
     async def link_blob(

@@ -117,7 +117,7 @@ class Pull:
             local.close()
 
     async def _open_here(self, digest: Digest, size: int, whole: bool) -> ServedBlob | None:
-        if self._index.held_size(digest) is None:
+        if self._index.size_here(digest) is None:
             return None
         found = await self._blobs.serve(digest, whole=whole)
         if found is None:

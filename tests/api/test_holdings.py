@@ -25,6 +25,17 @@ async def test_rows_without_a_file_are_taken_back(registry: Registry):
     assert len(registry.index.journal.own) == 1
 
 
+async def test_cached_copies_without_a_file_are_forgotten(registry: Registry):
+    """Broken: a pull of such a blob meets its missing file each time."""
+    kept, lost = Digest.of(b"kept"), Digest.of(b"lost")
+    await registry.blobs.put(kept, b"kept")
+    replica = registry.index.replica
+    for digest in (kept, lost):
+        await replica.cache(digest, 4)
+    await Holdings(replica, registry.blobs, get_logger("holdings")).verify()
+    assert (replica.size_here(kept), replica.size_here(lost)) == (4, None)
+
+
 async def test_a_blob_pushed_again_counts_again(registry: Registry):
     digest = await registry.push_blob("lib/app", b"data")
     [file] = (registry.data_dir / "blobs").rglob(digest.encoded)

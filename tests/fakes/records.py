@@ -72,6 +72,7 @@ class MemoryRecords:
         self.logs: dict[Origin, list[Event]] = {}
         self.holding: dict[Digest, dict[NodeId, Dot]] = {}
         self.sizes: dict[Digest, int] = {}
+        self.cached: dict[Digest, int] = {}
         self.disk = asyncio.Event()
         self.disk.set()
         self.broken: StorageFailure | None = None
@@ -195,6 +196,17 @@ class MemoryRecords:
         row = self.holding.get(digest, {}).get(NodeId(self._origin.node))
         stands = row is not None and claims.stands(row, self._origin.epoch, self._began)
         return self.sizes[digest] if stands else None
+
+    def size_here(self, digest: Digest) -> int | None:
+        held = self.held_size(digest)
+        return self.cached.get(digest) if held is None else held
+
+    async def cache(self, digest: Digest, size: int) -> None:
+        if self.broken is not None:
+            raise self.broken
+        self._check_serving()
+        if self.held_size(digest) is None:
+            self.cached[digest] = size
 
     def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         self._check_serving()

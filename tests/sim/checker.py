@@ -26,7 +26,7 @@ from tests.sim.reads import reads
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-OWN_FAMILIES = frozenset({"meta", "deletions", "own", "log", "floor", "uploads"})
+OWN_FAMILIES = frozenset({"meta", "deletions", "own", "cached", "log", "floor", "uploads"})
 """What a node keeps for itself; everything else is the same everywhere."""
 
 TASKS_PER_LINK = 16

@@ -77,6 +77,10 @@ class Disk:
         value: bytes | None = self.families[family].get(key)
         return value
 
+    def counts(self, digest: Digest) -> bool:
+        """Whether there is a copy of the blob that its node has told of."""
+        return digest in self.blobs and keys.join(digest) in self.families["own"]
+
     def covers(self, known: Vector) -> bool:
         """Whether every event of *known* is here."""
         rows = self.families["vector"]

@@ -329,7 +329,7 @@ class World:
             op.holders = self._holding(op, lambda disk: synced_on(disk, dot))
         if op.kind in ("push", "retag"):
             op.blob_holders = [
-                self._holding(op, lambda disk, digest=digest: digest in disk.blobs)
+                self._holding(op, lambda disk, digest=digest: disk.counts(digest))
                 for digest, _ in op.blobs
             ]
 

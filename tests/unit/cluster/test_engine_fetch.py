@@ -38,7 +38,7 @@ async def test_a_fetched_blob_is_read_stored_and_recorded(chunks: float):
         a, b, _ = await ships.trio()
         digest = await stored(ships, data, a)
         assert await b.read(digest, len(data)) == data
-        await ships.until(lambda: "b" in a.records.holders(digest))
+        await ships.until(lambda: b.records.size_here(digest) == len(data))
         assert b.blobs.size(digest) == len(data)
         assert b.blobs.staged_names == set()
         assert b.cluster.statistics().totals.bytes_fetched == len(data)

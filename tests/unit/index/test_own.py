@@ -2,13 +2,12 @@
 
 import pytest
 
-from cluster.model import Digest, Key
+from cluster.model import Digest, Held, Key
 from cluster.objects import Hold
 from node.errors import StorageFailure
 from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.own import OwnBlobs
-from node.index.rows import HolderRow
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.test_metadata import CONFIG, LAYER, FailingStore
 from tests.unit.index.test_replica import foreign, log_of
@@ -29,6 +28,53 @@ async def test_it_follows_what_the_node_says(open_node: OpenIndex):
     await index.replica.release(CONFIG)
     assert sizes(index) == [None, 5]
     assert (len(index.journal.own), index.journal.own.bytes) == (1, 5)
+
+
+async def test_a_cached_copy_is_here_and_no_event_says_so(open_node: OpenIndex):
+    """Broken: a pull is told to the world, or its blob is fetched again by the next one."""
+    store = MemoryStore()
+    index = open_node(store=store)
+    await index.replica.cache(CONFIG, 6)
+    for each in (index, open_node(store=store)):
+        assert (each.replica.held_size(CONFIG), each.replica.size_here(CONFIG)) == (None, 6)
+        assert log_of(each) == []
+        assert each.replica.cached_here(None, 9) == [Held(CONFIG, 6, stands=True)]
+        assert each.replica.held_here(None, 9) == []
+
+
+async def test_a_cached_copy_that_is_held_is_cached_no_more(open_node: OpenIndex):
+    """Broken: one copy stands in two roles, and goes as the lesser one."""
+    index = open_node()
+    await index.replica.cache(CONFIG, 6)
+    await index.replica.hold(CONFIG, 6)
+    assert index.replica.held_size(CONFIG) == 6
+    assert index.replica.cached_here(None, 9) == []
+    assert len(index.journal.cached) == 0
+    await index.replica.cache(CONFIG, 6)
+    assert index.replica.cached_here(None, 9) == [], "the greater role stays"
+
+
+async def test_a_cached_copy_that_is_gone_is_forgotten_without_a_word(open_node: OpenIndex):
+    index = open_node()
+    await index.replica.cache(CONFIG, 6)
+    await index.replica.release(CONFIG)
+    assert index.replica.size_here(CONFIG) is None
+    assert index.replica.cached_here(None, 9) == []
+    assert log_of(index) == []
+
+
+async def test_cached_copies_outlast_a_checkpoint_that_is_taken_over(open_node: OpenIndex):
+    """Broken: their files stay on the disk for ever, and nobody knows of them."""
+    one, other = open_node("a"), open_node("b")
+    await one.replica.hold(LAYER, 5)
+    await other.replica.cache(CONFIG, 6)
+    checkpoint = await one.replica.checkpoint()
+    await other.replica.begin_restore(checkpoint.head)
+    await other.replica.restore(checkpoint.part(b""))
+    await other.replica.end_restore()
+    checkpoint.close()
+    assert other.replica.size_here(CONFIG) == 6
+    assert other.replica.size_here(LAYER) is None
 
 
 async def test_what_others_hold_is_not_here(open_node: OpenIndex):
@@ -104,9 +150,9 @@ async def test_an_older_row_of_this_node_changes_nothing(open_node: OpenIndex):
 
 def test_two_algorithms_do_not_meet():
     own, short, long = OwnBlobs(), Digest.of(b"x"), Digest.of(b"x", "sha512")
-    own.note(short, HolderRow(True, 1, 1, 1, 1), stands=True)
+    own.note(short, 1)
     assert (own.size(short), own.size(long)) == (1, None)
-    own.note(long, HolderRow(True, 2, 1, 1, 2), stands=True)
-    for _ in range(2):
-        own.note(short, HolderRow(False, 0, 2, 1, 3), stands=True)
+    own.note(long, 2)
+    own.note(short, None)
+    own.note(short, None)
     assert (own.size(short), own.size(long), own.bytes) == (None, 2, 2)
