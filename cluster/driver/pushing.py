@@ -201,8 +201,7 @@ class Pushing:
     def _settle(self, events: Sequence[Event], answer: Vector) -> None:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
         news = self._env.progress.pushed(self._member, answer)
-        if news:
-            self._env.changes.note_progress(self._member.node, news)
+        self._env.changes.note_progress(self._member.node, news)
         have, own = self._have, self._env.records.origin
         handed: dict[Origin, tuple[int, int]] = {}
         for event in events:

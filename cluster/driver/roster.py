@@ -125,8 +125,7 @@ class Roster:
             self._leasing.become_known()
         since, version = greeting.since, greeting.version
         said = self._env.progress.heard(member, greeting.have, since=since, version=version)
-        if said:
-            self._env.changes.note_progress(member.node, said)
+        self._env.changes.note_progress(member.node, said)
         if before is None:
             self._env.changes.beat(Topic.MEMBERS)
         # It lives: no reason to wait for the end of a pause.

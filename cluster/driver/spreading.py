@@ -51,7 +51,9 @@ class Spreading:
         # One that is merely cut off from here serves its own region all the same.
         living = {member.node for member in self._env.members.living()}
         for member in self._env.members.others():
-            has = self._env.progress.reached(member.node, origin) >= dot.seq
+            # What one said that is out of reach is no promise that its region has it.
+            reached = self._env.progress.reached(member.node, origin)
+            has = self._env.members.is_connected(member.node) and reached >= dot.seq
             live = member.node in living
             nodes.append(NodeState(member.node, member.region, live, has))
         return Spread.of(nodes, regions)

@@ -42,7 +42,8 @@ class Changes(Pulse):
             if (seqs := self._awaited.get(origin))
             for seq in seqs[bisect_right(seqs, after) : bisect_right(seqs, upto)]
         ]
-        self.beat(node, *dots)
+        if news:
+            self.beat(node, *dots)
 
     async def _wait(self, waiters: Waiters[T], topics: tuple[Hashable, ...], value: T) -> None:
         dots = [topic for topic in topics if isinstance(topic, Dot)]

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from cluster.driver.pushing import Pushing
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Dot, NodeId, Origin
 from cluster.waiting.changes import Changes, Topic
@@ -130,3 +131,23 @@ async def test_a_waiting_put_is_woken_by_what_it_waits_for(monkeypatch: pytest.M
             ships.network.unblock(other.address, "push")
         await asyncio.gather(*waits)
     assert woken < PUSHES, "each event of b once woke them all"
+
+
+async def test_news_of_one_member_has_only_its_link_looked_at(monkeypatch: pytest.MonkeyPatch):
+    """If this fails, each greeting has the conditions of all links looked at: of all members."""
+    looked = []
+    has_more = Pushing._has_more
+
+    def counted(self: Pushing) -> bool:
+        looked.append((self._env.me.node, self._member.node))
+        return has_more(self)
+
+    monkeypatch.setattr(Pushing, "_has_more", counted)
+    async with fleet() as ships:
+        a, *_ = await ships.trio()
+        changes = a.cluster._env.changes
+        await ships.until(lambda: {"b", "c"} <= changes._conditions.keys())
+        looked.clear()
+        changes.note_progress(B, {LOG: (0, 1)})
+        await turns()
+        assert [to for me, to in looked if me == "a"] == ["b"]

@@ -356,6 +356,18 @@ async def until_dead(ships: Fleet, node: str, *observers: Engine) -> None:
     await ships.until(lambda: all(map(is_dead, observers)))
 
 
+async def test_what_a_member_had_that_is_out_of_reach_does_not_count():
+    """If this fails, a deployment starts in a region whose only node has just been lost."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio()
+        dot = a.records.write("x")
+        assert (await a.cluster.wait_for(dot, [EU], 20)).complete
+        ships.network.cut(a.address, c.address)
+        await a.cluster.wait_until(lambda _: "c" not in a.connected())
+        found = await a.cluster.wait_for(dot, [EU], 0.0)
+        assert [state.node for state in found.missing] == ["c"]
+
+
 async def test_nobody_waits_for_a_region_that_is_not_there():
     async with fleet() as ships:
         a, _, _ = await ships.trio()
