@@ -467,8 +467,9 @@ class Cluster:
         )
 
     def _member_statistics(self, member: Member) -> MemberStatistics:
-        vector = self._env.records.vector()
-        own = vector.get(self._env.records.origin, 0)
+        vector, origin = self._env.records.vector(), self._env.records.origin
+        have, own = self._env.progress.of(member.node), vector.get(origin, 0)
+        connected = self._env.members.is_connected(member.node)
         standing = self._env.members.standing(member.node)
         assert standing is not None, "only members are asked about"
         return MemberStatistics(
@@ -476,13 +477,11 @@ class Cluster:
             region=member.region,
             rpc=member.rpc,
             http=member.http,
-            connected=self._env.members.is_connected(member.node),
+            connected=connected,
             status=standing.status,
             stopped=self._roster.is_excused(member.node),
             settings_differing=dict(self._agreeing.differing(member.node)),
             incarnation=standing.incarnation,
-            lag_events=max(
-                0, own - self._env.progress.reached(member.node, self._env.records.origin)
-            ),
-            ahead_events=antientropy.behind(vector, self._env.progress.of(member.node)),
+            lag_events=max(0, own - have.get(origin, 0)),
+            ahead_events=antientropy.behind(vector, have) if connected else 0,
         )

@@ -104,7 +104,8 @@ class MemberStatistics:
     """Events of this node that the member is not known to have."""
 
     ahead_events: int
-    """Events of any node that the member had at its last greeting and this node has not."""
+    """Events of any node that the member had at its last greeting and this node has not; 0 while it
+    is not connected: nobody can get them then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

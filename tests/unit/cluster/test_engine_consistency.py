@@ -368,6 +368,25 @@ async def test_what_a_member_had_that_is_out_of_reach_does_not_count():
         assert [state.node for state in found.missing] == ["c"]
 
 
+async def test_nobody_is_ahead_that_is_out_of_reach():
+    """If this fails, a dead member that had more is an alarm for ever."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+
+        def ahead() -> int:
+            (found,) = (m for m in a.cluster.statistics().members if m.node == "c")
+            return found.ahead_events
+
+        ships.network.cut(b.address, c.address)
+        ships.network.block(a.address, "push")
+        ships.network.block(c.address, "pull")
+        c.records.write("y")
+        await ships.until(lambda: ahead() == 1)
+        ships.network.cut(a.address, c.address)
+        await a.cluster.wait_until(lambda _: "c" not in a.connected())
+        assert ahead() == 0
+
+
 async def test_nobody_waits_for_a_region_that_is_not_there():
     async with fleet() as ships:
         a, _, _ = await ships.trio()
