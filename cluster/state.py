@@ -5,7 +5,7 @@ table as a picture.
 A node may be in several states at once, and may do what each of them allows.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -89,39 +89,43 @@ class NodeState:
     def __init__(self) -> None:
         self._told: dict[State, str] = {}
         self._watched: list[tuple[State, Check]] = []
+        self._against: dict[Act, list[Check]] = {act: [] for act in Act}
+        """Of those that are watched: what may keep the node from an act. Each read asks."""
+
+    def put(self, state: State, why: str | None) -> None:
+        """Note why the node is in *state* from now on; None: it is not."""
+        if why is None:
+            self._told.pop(state, None)
+        else:
+            self._told[state] = why
 
     def enter(self, state: State, why: str) -> None:
         """Note that the node is in *state* from now on."""
-        self._told[state] = why
+        self.put(state, why)
 
     def leave(self, state: State) -> None:
-        self._told.pop(state, None)
-
-    def put(self, state: State, why: str | None) -> None:
-        """Enter *state*, or leave it where there is no reason *why*."""
-        if why is None:
-            self.leave(state)
-        else:
-            self.enter(state, why)
+        self.put(state, None)
 
     def watch(self, state: State, check: Check) -> None:
         """Have *check*, which must not block, tell whether the node is in *state*."""
         self._watched.append((state, check))
+        for act in frozenset(Act) - ALLOWED[state]:
+            self._against[act].append(check)
 
     def why(self, state: State) -> str | None:
         """Why the node is in *state*; None when it is not."""
-        return next(self._reasons(state), None)
+        checked = (check() for watched, check in self._watched if watched is state)
+        told = self._told.get(state)
+        return next((why for why in (told, *checked) if why is not None), None)
 
     def __contains__(self, state: State) -> bool:
         return self.why(state) is not None
 
     def allows(self, act: Act) -> bool:
         """Whether each state that the node is in allows *act*."""
-        return not any(act not in ALLOWED[state] and state in self for state in State)
-
-    def _reasons(self, state: State) -> Iterator[str]:
-        if state in self._told:
-            yield self._told[state]
-        for watched, check in self._watched:
-            if watched is state and (why := check()) is not None:
-                yield why
+        if self._told and any(act not in ALLOWED[state] for state in self._told):
+            return False
+        for check in self._against[act]:  # noqa: SIM110 - each read asks, and `all` takes longer
+            if check() is not None:
+                return False
+        return True
