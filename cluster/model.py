@@ -185,6 +185,9 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     One change of one object, as it stands in the log and travels to peers.
 
     *kind* stays a string: an unknown kind from a newer node is quarantined, not refused.
+
+    The events of one change follow each other in their log, and every node applies all of them in
+    one batch, or none: *rest* is how many of them are still to come.
     """
 
     dot: Dot
@@ -192,6 +195,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     key: Key
     body: bytes
+    rest: int = 0
 
     @property
     def origin(self) -> Origin:

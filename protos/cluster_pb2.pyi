@@ -374,6 +374,7 @@ class Event(_message.Message):
     REPOSITORY_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     epoch: _builtins.int
     seq: _builtins.int
@@ -384,6 +385,8 @@ class Event(_message.Message):
     repository: _builtins.str
     name: _builtins.str
     body: _builtins.bytes
+    rest: _builtins.int
+    """events of the same change that follow in the log; they are applied together"""
     def __init__(
         self,
         *,
@@ -396,10 +399,11 @@ class Event(_message.Message):
         repository: _builtins.str = ...,
         name: _builtins.str = ...,
         body: _builtins.bytes = ...,
+        rest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "collection", b"collection", "epoch", b"epoch", "kind", b"kind", "name", b"name", "node", b"node", "repository", b"repository", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "collection", b"collection", "epoch", b"epoch", "kind", b"kind", "name", b"name", "node", b"node", "repository", b"repository", "rest", b"rest", "seq", b"seq", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

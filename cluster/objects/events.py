@@ -12,7 +12,7 @@ from typing import Final, assert_never
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.model import Dot, Event, Kind, plain
+from cluster.model import Dot, Event, Kind, Origin, plain
 
 
 class Add(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -126,6 +126,20 @@ def encode_event(event: Event) -> bytes:
 def decode_event(data: bytes) -> Event:
     """Inverse of `encode_event`; raises `msgspec.MsgspecError` on corrupt rows."""
     return _EVENT.decode(data)
+
+
+def changes(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """
+    The events of each change, in the order in which the changes end.
+
+    Those of which the end is missing come last; their last event has a *rest*.
+    """
+    begun: dict[Origin, list[Event]] = {}
+    for event in events:
+        begun.setdefault(event.origin, []).append(event)
+        if not event.rest:
+            yield begun.pop(event.origin)
+    yield from begun.values()
 
 
 def in_causal_order(logs: Iterable[Iterable[Event]]) -> Iterator[Event]:

@@ -228,6 +228,7 @@ def write_event(event: Event) -> pb.Event:
         repository=repository,
         name=name,
         body=event.body,
+        rest=event.rest,
     )
 
 
@@ -244,6 +245,7 @@ def read_event(message: pb.Event) -> Event:
         kind=message.kind,
         key=Key(message.collection, message.repository, message.name),
         body=message.body,
+        rest=message.rest,
     )
 
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from cluster.model import Digest, Kind
+from cluster.model import Digest, Kind, Origin
 from cluster.objects import Deletion, Presence, Register, decode_event
 from node.errors import ManifestInvalid
 from node.fsck.registers import RegisterCheck
@@ -109,6 +109,7 @@ class IndexCheck:
             for key, value in self._store.scan("floor", b"", _END)
         }
         self._trimmed = bool(floor)
+        rests: dict[Origin, int] = {}
         found = {origin: floor.get(origin, 0) for origin in ends}
         for key, value in self._store.scan("log", b"", _END):
             self._advance(1)
@@ -123,11 +124,19 @@ class IndexCheck:
                 self._report.problem(where, "stands under another event's key")
             elif event.dot.seq != found.get(event.origin, 0) + 1:
                 self._report.problem(where, "follows a gap in its log")
+            elif event.origin in rests and event.rest != rests[event.origin] - 1:
+                self._report.problem(where, "cuts the change that the event before it is part of")
             found[event.origin] = event.dot.seq
+            rests.pop(event.origin, None)
+            if event.rest:
+                rests[event.origin] = event.rest
             if event.key.collection == SETTING and event.key.repository == KIND:
                 self._projects.add(event.key.name)
             if event.kind == Kind.REMOVE:
                 removed.add((*event.key,))
+        for origin in rests:
+            where = f"log of {origin.node}/{origin.epoch}"
+            self._report.problem(where, "ends in the middle of a change")
         for origin in found:
             end = ends.get(origin, 0)
             if found[origin] != end:

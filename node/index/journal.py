@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
+import msgspec
+
 from cluster.errors import BelowFloor, NotCaughtUp
 from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
 from cluster.objects import Body, Deletion, claims, decode_event, encode_body, encode_event, kind_of
@@ -68,6 +70,7 @@ class Transaction:
         self._rows: dict[tuple[str, bytes], bytes | None] = {}
         self._read: dict[tuple[str, bytes], bytes | None] = {}
         self._progress: dict[Origin, int] = {}
+        self._made: list[Event] = []
         self._manifests = 0
         self._said: dict[Digest, HolderRow] = {}
         self._cached: dict[Digest, int | None] = {}
@@ -134,19 +137,28 @@ class Transaction:
         return self.has(dot) and self.get(QUARANTINE, keys.dot(dot)) is None
 
     def new_event(self, key: Key, body: Body, after: Stamp) -> Event:
-        """The next event of this node's own log. Not yet recorded."""
+        """
+        The next event of this node's own log. Not yet recorded.
+
+        Every event that a transaction makes is part of one change.
+        """
         origin = self._journal.origin
         dot = Dot(origin.node, origin.epoch, self.known(origin) + 1)
         stamp = self._journal.clock.tick(after)
-        return Event(dot, stamp, kind_of(body), key, encode_body(body))
+        event = Event(dot, stamp, kind_of(body), key, encode_body(body))
+        self._made.append(event)
+        return event
 
     def record(self, event: Event) -> None:
         """Append *event* to its log. It must be the next one there."""
         origin, seq = event.origin, event.dot.seq
         assert seq == self.known(origin) + 1, f"{event.dot} out of order"
         self._progress[origin] = seq
-        self.put("log", keys.log(origin, seq), encode_event(event))
+        self._log(event)
         self.put("vector", keys.origin(origin), keys.u64(seq))
+
+    def _log(self, event: Event) -> None:
+        self.put("log", keys.log(event.origin, event.dot.seq), encode_event(event))
 
     def count(self, *, manifests: int) -> None:
         """Add to the totals of what is stored."""
@@ -175,6 +187,9 @@ class Transaction:
         """Write everything in one batch."""
         if not self._rows:
             return
+        for rest, event in enumerate(reversed(self._made)):
+            if rest:
+                self._log(msgspec.structs.replace(event, rest=rest))
         totals = TotalsRow(self._journal.totals.manifests + self._manifests)
         if totals != self._journal.totals:
             self.put("meta", TOTALS, rows.encode(totals))
@@ -390,7 +405,7 @@ class Journal:
 
     def events_after(self, origin: Origin, seq: int, max_bytes: int) -> Sequence[Event]:
         """
-        Durable events of one log after *seq*: one, then as many as fit into *max_bytes*.
+        Durable events of one log after *seq*: one change, then as many as fit into *max_bytes*.
 
         Raises:
             BelowFloor: they are gone.
@@ -405,7 +420,7 @@ class Journal:
         stop = keys.log(origin, upto + 1)
         for _, value in self.store.scan("log", keys.log(origin, seq + 1), stop):
             size += len(value)
-            if events and size > max_bytes:
+            if events and not events[-1].rest and size > max_bytes:
                 break
             events.append(decode_event(value))
         if not events or events[0].dot.seq != seq + 1:

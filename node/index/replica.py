@@ -1,8 +1,9 @@
 """The index as replication sees it: the event log, and merging what peers send."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from cluster.errors import (
@@ -25,7 +26,7 @@ from cluster.model import (
     Summed,
     Vector,
 )
-from cluster.objects import builds_on, decode_body
+from cluster.objects import builds_on, changes, decode_body
 from cluster.ports import Checkpoint
 from node.index import canonical, local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
@@ -36,7 +37,8 @@ from node.index.store import SHARED_FAMILIES
 from node.index.writer import IndexWriter
 
 _TOGETHER: Final = 32
-"""Events of one write to the store. A scan looks at all that its transaction has changed."""
+"""Events of one write to the store, and what is left of their last change. A scan looks at all that
+its transaction has changed."""
 
 _CHECK_ROWS: Final = 256
 """Rows read between two turns of the event loop: about a millisecond."""
@@ -148,46 +150,50 @@ class IndexReplica:
             raise problem
 
     def _apply(self, events: Sequence[Event]) -> ClusterError | None:
-        """Apply *events* up to the first that cannot be; returns what is the matter with it."""
-        for start in range(0, len(events), _TOGETHER):
-            problem = self._apply_together(events[start : start + _TOGETHER])
-            if problem is not None:
-                return problem
-        return None
+        """Apply *events* up to the first change that cannot be; returns what is the matter."""
+        ahead = changes(events)
+        problem: ClusterError | None = None
+        while problem is None and (change := next(ahead, None)) is not None:
+            problem = self._apply_together(chain([change], ahead))
+        return problem
 
-    def _apply_together(self, events: Sequence[Event]) -> ClusterError | None:
-        txn, problem = self._journal.begin(), None
+    def _apply_together(self, ahead: Iterator[list[Event]]) -> ClusterError | None:
+        """Apply the next changes in one batch; returns why it ends before its time, if it does."""
+        txn, problem, applied = self._journal.begin(), None, 0
         quarantined: list[tuple[Event, str]] = []
-        for event in events:
-            known = txn.known(event.origin)
-            if event.dot.seq <= known:
-                continue
-            if txn.leaves_work:
-                # What comes next may be about the tags that the deletion has left.
-                txn.commit()
-                txn = self._journal.begin()
-            problem = self._obstacle(txn, event, known)
-            if problem is not None:
+        for change in ahead:
+            known = txn.known(change[0].origin)
+            events = [event for event in change if event.dot.seq > known]
+            if events and (problem := self._obstacle(txn, events, known)) is not None:
                 break
-            reason = objects.apply(txn, event)
-            if reason is not None:
-                quarantined.append((event, reason))
+            for event in events:
+                reason = objects.apply(txn, event)
+                if reason is not None:
+                    quarantined.append((event, reason))
+            applied += len(events)
+            # What comes behind a deletion may be about the tags that it has left.
+            if applied >= _TOGETHER or txn.leaves_work:
+                break
         txn.commit()
         for event, reason in quarantined:
             self._loop.call_soon_threadsafe(self._on_quarantine, event, reason)
         return problem
 
-    def _obstacle(self, txn: Transaction, event: Event, known: int) -> ClusterError | None:
-        """Why *event* cannot be the next of its log, of which *known* events are here."""
-        if event.dot.seq > known + 1:
-            return EventGap(event.dot, known)
+    def _obstacle(
+        self, txn: Transaction, change: Sequence[Event], known: int
+    ) -> ClusterError | None:
+        """Why *change* cannot be the next of its log, of which *known* events are here."""
+        first, last = change[0], change[-1]
+        in_order = all(event.dot.seq == known + n for n, event in enumerate(change, 1))
+        if not in_order or last.rest:
+            return EventGap(first.dot, known)
         try:
             # First: it may build on one that waits for the same time to come.
-            self._journal.clock.observe(Stamp(event.stamp))
+            self._journal.clock.observe(Stamp(last.stamp))
         except ClockAhead as exc:
-            return EventAhead(event.dot, exc.ahead_ms)
-        if not all(txn.has(dot) for dot in _builds_on(event)):
-            return EventGap(event.dot, known)
+            return EventAhead(first.dot, exc.ahead_ms)
+        if not all(txn.has(dot) for event in change for dot in _builds_on(event)):
+            return EventGap(first.dot, known)
         return None
 
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:

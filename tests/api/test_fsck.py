@@ -4,9 +4,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cluster.model import Digest, Dot
+from cluster.objects.events import decode_event, encode_event
 from cluster.objects.merge import Register, Version
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.datadir import locked, shared
@@ -141,6 +143,19 @@ def garble_a_row(family: str) -> Callable[[Path], None]:
     return damage
 
 
+def cut_a_change(number: int) -> Callable[[Path], None]:
+    """Have the event *number* of the log say that its change goes on for five more."""
+
+    def damage(data_dir: Path) -> None:
+        store = RocksStore(index_path(data_dir), read_only=True)
+        key, value = list(store.scan("log", b"", b"\xff"))[number]
+        store.close()
+        event = msgspec.structs.replace(decode_event(value), rest=5)
+        rewrite(data_dir, Mutation("log", key, encode_event(event)))
+
+    return damage
+
+
 def add_a_row(family: str, key: bytes, value: bytes = b"") -> Callable[[Path], None]:
     return lambda data_dir: rewrite(data_dir, Mutation(family, key, value))
 
@@ -172,6 +187,8 @@ GHOST = keys.join("lib/app", Digest.of(b"ghost"))
         (lose_a_row("own"), "does not agree"),
         (add_a_row("own", keys.join(f"sha256:{'0' * 64}")), "does not agree"),
         (lose_a_row("log"), "follows a gap"),
+        (cut_a_change(-1), "ends in the middle of a change"),
+        (cut_a_change(0), "cuts the change"),
         (garble_a_row("log"), "does not decode"),
         (lose_a_row("vector"), "marked as applied"),
         (add_a_row("meta", keys.join("totals"), b"\x91\x09"), "say"),

@@ -11,8 +11,9 @@ import pytest
 
 from cluster.clock import HybridClock
 from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventGap, NotCaughtUp
-from cluster.model import Digest, Event, NodeId, Origin
+from cluster.model import Digest, Dot, Event, Key, NodeId, Origin
 from cluster.objects.comparison import SUMS_BYTES
+from cluster.objects.events import Hold, encode_body
 from cluster.ports import RecordReplica
 from node.index.memory import MemoryStore
 from node.index.opening import open_index
@@ -327,3 +328,49 @@ async def test_held_blobs_are_told_page_by_page(kind: Kind, limit: int):
         assert len(page) <= limit
         found += [held.digest for held in page]
     assert found == sorted(BLOBS[2:])
+
+
+def changed(origin: Origin, *sizes: int) -> list[Event]:
+    """Events that make one change each, of so many events."""
+    found: list[Event] = []
+    for size in sizes:
+        for number in range(size):
+            seq = len(found) + 1
+            body = encode_body(Hold(held=True, size=1))
+            key = Key("holder", "", BLOBS[seq % len(BLOBS)])
+            dot = Dot(origin.node, origin.epoch, seq)
+            found.append(Event(dot, (NOW_MS << 16) + seq, "hold", key, body, size - number - 1))
+    return found
+
+
+async def test_a_change_is_applied_whole_or_not_at_all(kind: Kind):
+    """Broken: a writer that loses its disk leaves a manifest without its tag, for ever."""
+    replica, origin = kind.make("a"), Origin(NodeId("b"), 1)
+    events = changed(origin, 1, 3, 2)
+    with pytest.raises(EventGap) as gap:
+        await replica.apply(events[:3])
+    assert (gap.value.dot.seq, gap.value.have) == (2, 1)
+    assert replica.vector() == {origin: 1}
+    with pytest.raises(EventGap):
+        await replica.apply(events[2:4])
+    assert replica.vector() == {origin: 1}
+    await replica.apply(events[:4])
+    assert replica.vector() == {origin: 4}
+    await replica.apply(events)
+    assert replica.vector() == {origin: 6}
+
+
+async def test_changes_of_several_logs_may_be_mixed(kind: Kind):
+    replica, one, other = kind.make("a"), Origin(NodeId("b"), 1), Origin(NodeId("c"), 1)
+    mixed = [e for pair in zip(changed(one, 3), changed(other, 3), strict=True) for e in pair]
+    await replica.apply(mixed)
+    assert replica.vector() == {one: 3, other: 3}
+
+
+async def test_a_change_is_read_whole(kind: Kind):
+    """Broken: what is sent is cut within a change, and the receiver waits for its end."""
+    replica, origin = kind.make("a"), Origin(NodeId("b"), 1)
+    events = changed(origin, 2, 3)
+    await replica.apply(events)
+    assert list(replica.events_after(origin, 0, max_bytes=1)) == events[:2]
+    assert list(replica.events_after(origin, 2, max_bytes=1)) == events[2:]

@@ -27,7 +27,7 @@ from cluster.model import (
     Summed,
     Vector,
 )
-from cluster.objects import claims
+from cluster.objects import changes, claims
 from cluster.objects.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
 from cluster.objects.events import Add, Hold, decode_body, encode_body, kind_of
 
@@ -109,7 +109,7 @@ class MemoryRecords:
             raise BelowFloor.of(origin, self.floors[origin])
         for event in self.logs.get(origin, [])[seq:]:
             size += len(event.body) + 64
-            if events and size > max_bytes:
+            if events and not events[-1].rest and size > max_bytes:
                 break
             events.append(event)
         return events
@@ -172,16 +172,19 @@ class MemoryRecords:
         self._check_serving()
         if self.broken is not None:
             raise self.broken
-        for event in events:
-            log = self.logs.setdefault(event.origin, [])
-            if event.dot.seq <= len(log):
+        for change in changes(events):
+            log = self.logs.setdefault(change[0].origin, [])
+            new = [event for event in change if event.dot.seq > len(log)]
+            if not new:
                 continue
-            if event.dot.seq > len(log) + 1:
-                raise EventGap(event.dot, len(log))
-            if self.clock_limit is not None and event.stamp > self.clock_limit:
-                raise EventAhead(event.dot, (event.stamp - self.clock_limit) >> COUNTER_BITS)
-            self._take(event)
-            self.applied.append(event)
+            first, last = new[0], new[-1]
+            if first.dot.seq > len(log) + 1 or last.rest:
+                raise EventGap(first.dot, len(log))
+            if self.clock_limit is not None and last.stamp > self.clock_limit:
+                raise EventAhead(first.dot, (last.stamp - self.clock_limit) >> COUNTER_BITS)
+            for event in new:
+                self._take(event)
+                self.applied.append(event)
 
     def renew(self, epoch: int) -> None:
         """Begin a new run on this disk, as it is now."""

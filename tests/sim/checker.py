@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cluster.errors import ClusterError, StorageFailure
-from cluster.model import Consistency, Digest
+from cluster.model import Consistency, Digest, Dot
 from cluster.objects.merge import Presence, Register
 from node.errors import RegistryError
 from node.index import keys, rows
@@ -59,6 +59,7 @@ async def check(world: "World") -> list[str]:
     found += _final_referrers(world)
     found += _sums(world)
     found += _own_rows(world)
+    found += _halves(world)
     found += world.slow
     found += await _contents(world)
     await world.until(lambda: not any(_bounds(world)), QUIET_S)
@@ -309,6 +310,16 @@ def _own_rows(world: "World") -> Iterable[str]:
                 told[keys.join(digest)] = row
         if machine.ready and dict(store.scan("own", b"", END)) != told:
             yield f"own rows: those at {machine.address} are not those that it told"
+
+
+def _halves(world: "World") -> Iterable[str]:
+    """No log ends in the middle of a change, whatever became of who wrote it."""
+    for machine in world.machines:
+        for key, value in machine.disk.families["vector"].items():
+            origin, seq = keys.read_origin(key), keys.read_u64(value)
+            event = world.observer.events.get(Dot(origin.node, origin.epoch, seq))
+            if event is not None and event.rest:
+                yield f"half a change: {machine.address} has {event.dot}, and not what follows"
 
 
 def _bounds(world: "World") -> Iterable[str]:

@@ -298,3 +298,14 @@ def test_everything_that_nodes_share_is_compared():
     one, other = of_tag("v1", b"one"), of_tag("v1", b"other")
     everything = [family for family in FAMILIES if family not in checker.OWN_FAMILIES]
     assert checker.differences(one, other) == everything
+
+
+@pytest.mark.parametrize(("rest", "told"), [(0, False), (1, True)])
+def test_half_a_change_is_told(rest: int, told: bool):
+    """Broken: a manifest without its tag on every node, once its writer has lost its disk."""
+    dot = Dot("n1", 1, 2)
+    event = Event(dot, 1, "add", Key("manifest", "lib/app", "sha256:a"), b"", rest)
+    rows_of = {"vector": {keys.origin(dot.origin): keys.u64(dot.seq)}}
+    machine = SimpleNamespace(address="n0:1", disk=SimpleNamespace(families=rows_of))
+    world: Any = SimpleNamespace(machines=[machine], observer=SimpleNamespace(events={dot: event}))
+    assert bool(list(checker._halves(world))) is told

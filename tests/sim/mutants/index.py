@@ -9,7 +9,7 @@ from cluster.gossip.stability import Stability
 from cluster.model import CheckpointHead, Digest, Key
 from cluster.objects import merge
 from cluster.objects.events import Remove, Write, decode_event, encode_event
-from node.index import history, keys, local, objects, opening, rows
+from node.index import history, keys, local, objects, opening, replica, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.memory import MemorySnapshot
@@ -176,6 +176,18 @@ def _commit_without_sums(self: Transaction) -> None:
         del store.write
 
 
+def _cut_anywhere(self: Journal, origin: Any, seq: int, max_bytes: int) -> Any:
+    return _events_after(self, origin, seq, max_bytes)[:1]
+
+
+_events_after = Journal.events_after
+
+
+def _one_by_one(events: Any) -> Any:
+    """Each event as if it were a change of its own."""
+    return ([msgspec.structs.replace(event, rest=0)] for event in events)
+
+
 MUTANTS: Final = [
     Mutant(
         "ack-before-fsync",
@@ -249,6 +261,11 @@ MUTANTS: Final = [
         "delete-hides-what-it-saw-only",
         "a delete does nothing to older pushes that come after it",
         [(objects, "deletion", lambda *_: None)],
+    ),
+    Mutant(
+        "changes-are-cut",
+        "the events of one change are sent and applied one by one",
+        [(Journal, "events_after", _cut_anywhere), (replica, "changes", _one_by_one)],
     ),
     Mutant(
         "deletions-settle-at-once",

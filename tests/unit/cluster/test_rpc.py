@@ -65,7 +65,9 @@ BOB = Member(NodeId("bob"), Region("us"), "bob:1", "bob:2", 12)
 CAROL = Member(NodeId("carol"), Region("ap"), "[::1]:1", "carol:2", 13, ("one", "other"))
 HAVE = {Origin("alice", 11): 3, Origin("bob", 12): 1 << 40}
 EVENTS = [
-    Event(Dot("alice", 11, n), n << 20, "add", Key("manifests", "lib/app", "tag"), bytes([n]))
+    Event(
+        Dot("alice", 11, n), n << 20, "add", Key("manifests", "lib/app", "tag"), bytes([n]), 3 - n
+    )
     for n in range(1, 4)
 ]
 GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)

@@ -25,7 +25,7 @@ from cluster.model import (
     Summed,
     Vector,
 )
-from cluster.objects import Write, comparison, encode_body, events
+from cluster.objects import Write, changes, comparison, encode_body, events
 from node.index import checkpoint, keys, objects
 from node.index import journal as journals
 from node.index.journal import Journal, Transaction
@@ -280,9 +280,9 @@ async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
     await writer.metadata.delete_tag(REPOSITORY, "v1")
     await writer.metadata.delete_manifest(REPOSITORY, digest)
     await writer.replica.release(CONFIG)
-    for event in log_of(writer):
+    for change in changes(log_of(writer)):
         before = reader.journal.sums
-        await reader.replica.apply([event])
+        await reader.replica.apply(change)
         changed = {
             number
             for number, (old, new) in enumerate(
@@ -290,7 +290,7 @@ async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
             )
             if old != new
         }
-        assert changed <= {partition_of_object(event.key)}, event
+        assert changed <= {partition_of_object(event.key) for event in change}, change
     assert shared_rows(reader) == shared_rows(writer)
 
 
