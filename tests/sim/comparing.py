@@ -3,6 +3,7 @@ Simulations of what nodes do in the background: comparing and checking indexes, 
 copies. Tells what the nodes saw.
 """
 
+import asyncio
 import json
 import random
 from contextlib import ExitStack
@@ -10,7 +11,10 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest import mock
 
+from cluster.model import Digest
+from node.index.replica import IndexReplica
 from tests.sim import faults, world
+from tests.sim.clients import read_blob
 from tests.sim.machine import Machine, QuietLog
 from tests.sim.plan import Plan, Step, make_plan
 from tests.sim.repeatable import with_fixed_hashes
@@ -60,6 +64,34 @@ def alone_plan() -> Plan:
     return Plan("alone", [("a", "eu"), ("b", "us")], [away, *pushes], work_s=40.0)
 
 
+async def pull(world: Any, step: Step) -> None:
+    """A client pulls the blobs of every image through one node."""
+    running = world.machines[step["node"]].running
+    for images in world.clients.images.values():
+        for image in images:
+            for digest, _ in image.blobs:
+                await read_blob(running, image.repo, digest)
+    await asyncio.sleep(1.0)  # A reader has the last byte before the row is written.
+    step["cached"] = len(running.index.journal.cached)
+
+
+def cached_plan() -> Plan:
+    """A node has pulled what was pushed elsewhere; a disk is lost, and then it takes a push."""
+    image = {"region": "eu", "repo": "lib/app", "layers": ["base"]}
+    steps: list[Step] = [
+        {**image, "at": 1.0, "do": "push", "tag": "v1", "salt": 2},
+        {"at": 4.0, "do": "pull", "node": 2, "salt": 1},
+        {"at": 5.0, "do": "wipe", "node": 1, "for": 12.0, "salt": 3},
+        {**image, "at": 14.5, "do": "retag", "region": "us", "tag": "v2", "salt": 2},
+    ]
+    return Plan("cached", [("a", "eu"), ("b", "eu"), ("c", "us")], steps, work_s=30.0)
+
+
+def counts_all(self: IndexReplica, digest: Digest) -> int | None:
+    """The bug: what came with a pull is a copy like any other."""
+    return self.size_here(digest)
+
+
 def told(plan: Plan) -> dict[str, Any]:
     """Run *plan*; what is wrong in the end, and what the nodes said aloud of their indexes."""
     alarms: list[str] = []
@@ -71,7 +103,7 @@ def told(plan: Plan) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(world, "Machine", Comparing))
         stack.enter_context(mock.patch.object(QuietLog, "error", error))
-        stack.enter_context(mock.patch.dict(faults.FAULTS_BY_NAME, {"rot": rot}))
+        stack.enter_context(mock.patch.dict(faults.FAULTS_BY_NAME, {"rot": rot, "pull": pull}))
         result = world.simulate(plan)
     return {
         "violations": result.violations,
@@ -80,11 +112,15 @@ def told(plan: Plan) -> dict[str, Any]:
         "blobs": list(BLOBS.values()),
         "alarms": alarms,
         "rotten": [step["rotten"] for step in plan.steps if "rotten" in step],
+        "cached": sum(step.get("cached", 0) for step in plan.steps),
     }
 
 
 if __name__ == "__main__":
     with_fixed_hashes("tests.sim.comparing")
-    plans = {"rot": rotten_plan(), "alone": alone_plan()}
+    plans = {"rot": rotten_plan(), "alone": alone_plan(), "cached": cached_plan()}
     plans |= {f"seed {s}": make_plan(f"compare {s}") for s in SEEDS}
-    print(json.dumps({name: told(plan) for name, plan in plans.items()}))
+    found = {name: told(plan) for name, plan in plans.items()}
+    with mock.patch.object(IndexReplica, "held_size", counts_all):
+        found["cached counts"] = told(cached_plan())
+    print(json.dumps(found))

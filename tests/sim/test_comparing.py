@@ -36,6 +36,15 @@ def test_what_was_accepted_on_one_disk_gets_to_a_second(told: Told):
     assert len(one) > 5
 
 
+def test_what_came_with_a_pull_is_no_copy(told: Told):
+    """P1. Broken: a push is acknowledged on a copy that may go without a word."""
+    assert told["cached"]["cached"] == 2
+    assert told["cached"]["acknowledged"] == 2
+    assert told["cached"]["violations"] == []
+    noticed = told["cached counts"]["violations"]
+    assert any("acknowledged with the copies" in violation for violation in noticed)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_faults_are_no_alarm(told: Told, seed: int):
     """Broken: a crash, a wiped disk or a partition makes nodes replace what is right."""
