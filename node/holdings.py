@@ -16,7 +16,8 @@ _ROWS: Final = 256
 
 class Holdings:
     """
-    Takes back holder rows whose blob is not here, and renews those that count for nobody.
+    Takes back rows whose blob is not here, cached ones too, and renews the holder rows that count
+    for nobody.
 
     A node whose disk was replaced or set back gets its lost log, and so its lost holder rows, back
     from its peers. Nobody counts those (`cluster.objects.claims`); what was brought over with

@@ -168,8 +168,10 @@ class Transaction:
         """Note what this node says of a blob now: a copy that counts is no cached one."""
         self.put("own", keys.join(digest), rows.encode(row) if row.held else None)
         # A row that came back from peers speaks of an earlier disk: it brings no blob here.
-        if not row.held or self.stands(row.epoch, row.seq) or self._journal.own.size(digest):
+        here = self.stands(row.epoch, row.seq) or self._journal.own.size(digest) is not None
+        if here or not row.held:
             self._said[digest] = row
+        if here and row.held:
             self.put_cached(digest, None)
 
     def put_cached(self, digest: Digest, size: int | None) -> None:

@@ -1,5 +1,7 @@
 """What this node holds, answered from memory: always what its own rows say."""
 
+import random
+
 import pytest
 
 from cluster.model import Digest, Held, Key
@@ -116,7 +118,7 @@ async def test_what_could_not_be_synced_is_not_there(open_node: OpenIndex):
 
 async def test_a_row_that_came_back_from_peers_brings_no_blob(open_node: OpenIndex):
     """Broken: a node whose disk was replaced counts what it had, and confirms it to others."""
-    before, index = open_node("a"), open_node("a")
+    before, index = open_node("a"), open_node("a", rng=random.Random("later"))
     await before.replica.hold(CONFIG, 6)
     await before.replica.hold(LAYER, 5)
     await index.replica.hold(LAYER, 5)
@@ -124,6 +126,27 @@ async def test_a_row_that_came_back_from_peers_brings_no_blob(open_node: OpenInd
     assert sizes(index) == [None, 5], "one is here all the same"
     await index.replica.hold(CONFIG, 6)
     assert sizes(index) == [6, 5]
+
+
+async def test_rows_that_came_back_from_peers_leave_a_cached_copy(open_node: OpenIndex):
+    """Broken: its file stays on the disk, and no row names it."""
+    before, index = open_node("a"), open_node("a", rng=random.Random("later"))
+    await index.replica.cache(CONFIG, 6)
+    await index.replica.cache(LAYER, 5)
+    await before.replica.hold(CONFIG, 6)
+    await before.replica.hold(LAYER, 5)
+    await before.replica.release(CONFIG)
+    await index.replica.apply(log_of(before))
+    assert [index.replica.size_here(digest) for digest in (CONFIG, LAYER)] == [6, 5]
+    assert sizes(index) == [None, None]
+
+
+async def test_an_empty_blob_is_a_blob(open_node: OpenIndex):
+    index, empty = open_node(), Digest.of(b"")
+    await index.replica.hold(empty, 0)
+    assert index.replica.held_size(empty) == 0
+    await index.replica.cache(empty, 0)
+    assert index.replica.cached_here(None, 9) == []
 
 
 async def test_a_checkpoint_that_is_taken_over_says_the_same(open_node: OpenIndex):
