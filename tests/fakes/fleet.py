@@ -10,7 +10,6 @@ from typing import Final
 import msgspec
 
 from cluster.agent import Cluster
-from cluster.clock import SystemClock
 from cluster.config import ClusterConfig, MembershipConfig
 from cluster.model import Digest, Member, NodeId, Region
 from node.blobs.memory import MemoryBlobs
@@ -18,16 +17,17 @@ from tests.fakes.log import MemoryLog
 from tests.fakes.member_store import MemoryMembers
 from tests.fakes.network import Network
 from tests.fakes.records import MemoryRecords
+from tests.fakes.virtual_time import LoopClock
 
 PATIENCE_S = 20.0
-"""How long a test waits for what has to happen; far longer than it takes on a busy machine."""
+"""How long a test waits for what has to happen: it takes a second or two, of virtual time."""
 
 CONFIG = ClusterConfig(
     cluster="test",
     heartbeat_interval_s=0.01,
     heartbeat_remote_interval_s=0.01,
     lease_s=0.1,
-    # Liveness on a busy machine must not depend on the scheduler, so silence is tolerated long.
+    # Only tests of silence are to notice some.
     heartbeat_timeout_s=10.0,
     dial_timeout_s=10.0,
     backoff_min_s=0.005,
@@ -58,14 +58,13 @@ FAST_DETECTOR: Final = {
 }
 """Tuning for tests that need a member to be found dead."""
 
-
-class WrongClock(SystemClock):
-    """A machine whose wall clock a test sets wrong."""
-
-    wrong_ms = 0
-
-    def now_ms(self) -> int:
-        return super().now_ms() + self.wrong_ms
+CALM: Final = {
+    "heartbeat_interval_s": 1.0,
+    "heartbeat_remote_interval_s": 1.0,
+    "lease_s": 3.0,
+    "antientropy_interval_s": 5.0,
+}
+"""Tuning for tests that last for minutes of virtual time: each heartbeat costs some real time."""
 
 
 class Engine:
@@ -79,7 +78,7 @@ class Engine:
         self.blobs = MemoryBlobs()
         self.known = MemoryMembers()
         self.log = MemoryLog()
-        self.clock = WrongClock()
+        self.clock = LoopClock()
         self._network = network
         self._seed = seed
         self.cluster = self._assemble()

@@ -13,7 +13,7 @@ from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Any
+from typing import Any, Final
 
 from cluster.errors import StorageFailure
 
@@ -23,6 +23,14 @@ PROCESS: ContextVar["Process | None"] = ContextVar("process", default=None)
 
 class Deadlock(Exception):
     """Nothing is left to happen, and the main task has not ended."""
+
+
+class Livelock(Exception):
+    """Callbacks go on and on while the clock stands still: somebody polls without waiting."""
+
+
+_AT_ONCE_MAX: Final = 1_000_000
+"""Callbacks at one instant. A whole simulation has fewer."""
 
 
 class Process:
@@ -237,25 +245,35 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         """Run until *main* ends; returns its result. What else goes on is left where it is."""
-        task = self.create_task(main, name="main")
+        try:
+            return self.run_until_complete(self.create_task(main, name="main"))
+        finally:
+            for left in asyncio.all_tasks(self):
+                left._log_destroy_pending = False  # type: ignore[attr-defined]
+                self._graveyard.append(left)
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Run until *future*, which may be a coroutine, is done; returns its result."""
+        main = asyncio.ensure_future(future, loop=self)
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=None, finalizer=self._finalize)
+        sys.set_asyncgen_hooks(firstiter=self._begun, finalizer=self._finalize)
         events._set_running_loop(self)
         self._running = True
         try:
-            self._spin(task)
+            self._spin(main)
         finally:
             self._running = False
             events._set_running_loop(None)
             sys.set_asyncgen_hooks(*hooks)
-            for left in asyncio.all_tasks(self):
-                left._log_destroy_pending = False  # type: ignore[attr-defined]
-                self._graveyard.append(left)
-        return task.result()
+        return main.result()
 
-    def _spin(self, main: asyncio.Task[Any]) -> None:
+    def _begun(self, generator: Any) -> None:
+        """The first item of an async generator is asked for."""
+
+    def _spin(self, main: asyncio.Future[Any]) -> None:
         ready, timers, heappop = self._ready, self._timers, heapq.heappop
         count = 0
+        count_max = _AT_ONCE_MAX
         while not main.done():
             if not ready:
                 if not timers:
@@ -265,6 +283,7 @@ class SimLoop(asyncio.AbstractEventLoop):
                     continue
                 if when > self._now:
                     self._now = when
+                    count_max = count + _AT_ONCE_MAX
                 ready.append(handle)
                 while timers and timers[0][0] <= self._now:
                     ready.append(heappop(timers)[2])
@@ -281,6 +300,8 @@ class SimLoop(asyncio.AbstractEventLoop):
                     process.put_aside(handle)
                     continue
             count += 1
+            if count > count_max:
+                raise Livelock
             try:
                 handle.context.run(callback, *handle.args)
             except (SystemExit, KeyboardInterrupt):

@@ -9,7 +9,6 @@ import pytest
 from cluster.errors import BlobUnavailable, StorageFull
 from cluster.model import Digest
 from tests.fakes.fleet import Engine, Fleet, fleet
-from tests.sim.loop import SimLoop
 
 CHUNK = 1024
 """As in the fleet's configuration."""
@@ -270,29 +269,26 @@ async def test_stopping_tells_readers_and_leaves_nothing():
         assert b.blobs.staged_names == set()
 
 
-def test_a_source_that_drips_is_left_for_the_next_one():
+async def test_a_source_that_drips_is_left_for_the_next_one():
     """Broken: a pull hangs at a node that is nearly dead while another one has the blob."""
     data = blob(8)
 
-    async def fetch() -> None:
-        async with fleet() as ships:
-            # The first source is that of the reader's region.
-            a, b, c = await ships.trio("eu", "eu", "us")
-            digest = await stored(ships, data, a, c)
-            service = ships.network.services["a:1"]
-            whole = service.on_fetch
+    async with fleet() as ships:
+        # The first source is that of the reader's region.
+        a, b, c = await ships.trio("eu", "eu", "us")
+        digest = await stored(ships, data, a, c)
+        service = ships.network.services["a:1"]
+        whole = service.on_fetch
 
-            async def drip(digest: Digest, offset: int):
-                async with aclosing(whole(digest, offset)) as pieces:
-                    async for size, piece in pieces:
-                        for at in range(len(piece)):
-                            await asyncio.sleep(9.9)
-                            yield size, piece[at : at + 1]
+        async def drip(digest: Digest, offset: int):
+            async with aclosing(whole(digest, offset)) as pieces:
+                async for size, piece in pieces:
+                    for at in range(len(piece)):
+                        await asyncio.sleep(9.9)
+                        yield size, piece[at : at + 1]
 
-            service.on_fetch = drip
-            began_s = asyncio.get_running_loop().time()
-            assert await b.read(digest, len(data)) == data
-            assert asyncio.get_running_loop().time() < began_s + 11
-            assert ships.network.count("fetch", "c:1") == 1
-
-    SimLoop().run(fetch())
+        service.on_fetch = drip
+        began_s = asyncio.get_running_loop().time()
+        assert await b.read(digest, len(data)) == data
+        assert asyncio.get_running_loop().time() < began_s + 11
+        assert ships.network.count("fetch", "c:1") == 1

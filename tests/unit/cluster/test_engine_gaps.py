@@ -8,7 +8,6 @@ import pytest
 from cluster.errors import NotCaughtUp
 from cluster.model import Digest, Event, Origin
 from tests.fakes.fleet import Engine, Fleet, fleet
-from tests.sim.loop import SimLoop
 
 A = Origin("a", 1)
 TUNING = {
@@ -56,63 +55,51 @@ async def until_told(engine: Engine) -> None:
         await engine.cluster.wait_until(lambda state: state.logs_standing > 0)
 
 
-def test_a_newcomer_joins_beside_a_gap_that_lasts():
+async def test_a_newcomer_joins_beside_a_gap_that_lasts():
     """Broken: no node can join any more; or one that joined says "not found" of what exists."""
-
-    async def join() -> None:
-        async with fleet() as ships:
-            a, _, _ = await with_a_gap(ships)
-            c = ships.add("c", seeds=("a:1", "b:1"), **TUNING)
-            began_s = asyncio.get_running_loop().time()
-            ships.start(c)
-            async with asyncio.timeout(120):
-                await c.cluster.wait_joined()
-            assert asyncio.get_running_loop().time() >= began_s + 60, "a could still be right"
-            assert c.cluster.statistics().logs_standing == 1
-            assert len(c.log.named("a log stands still")) == 1
-            # What it must never do: count what it has not seen.
-            assert c.records.vector()[A] == 2
-            with pytest.raises(NotCaughtUp, match="missing from a"):
-                await c.cluster.catch_up()
-            find(a)
-            await ships.until(lambda: c.records.vector()[A] == 4)
-            assert c.cluster.statistics().logs_standing == 0
+    async with fleet() as ships:
+        a, _, _ = await with_a_gap(ships)
+        c = ships.add("c", seeds=("a:1", "b:1"), **TUNING)
+        began_s = asyncio.get_running_loop().time()
+        ships.start(c)
+        async with asyncio.timeout(120):
+            await c.cluster.wait_joined()
+        assert asyncio.get_running_loop().time() >= began_s + 60, "a could still be right"
+        assert c.cluster.statistics().logs_standing == 1
+        assert len(c.log.named("a log stands still")) == 1
+        # What it must never do: count what it has not seen.
+        assert c.records.vector()[A] == 2
+        with pytest.raises(NotCaughtUp, match="missing from a"):
             await c.cluster.catch_up()
+        find(a)
+        await ships.until(lambda: c.records.vector()[A] == 4)
+        assert c.cluster.statistics().logs_standing == 0
+        await c.cluster.catch_up()
 
-    SimLoop().run(join())
 
-
-def test_blobs_are_repaired_beside_a_gap_that_lasts():
+async def test_blobs_are_repaired_beside_a_gap_that_lasts():
     """Broken: one bad event, and no lost copy is ever made again."""
-
-    async def repair() -> None:
-        async with fleet() as ships:
-            _, b, _ = await with_a_gap(ships)
-            await ships.kill(b)
-            digest = await b.put(b"on one disk only")
-            ships.next_run(b)
-            async with asyncio.timeout(120):
-                while b.cluster.statistics().totals.copies_repaired < 1:
-                    await asyncio.sleep(1)
-            assert ships.engines["a:1"].blobs.size(digest) is not None
-
-    SimLoop().run(repair())
+    async with fleet() as ships:
+        _, b, _ = await with_a_gap(ships)
+        await ships.kill(b)
+        digest = await b.put(b"on one disk only")
+        ships.next_run(b)
+        async with asyncio.timeout(120):
+            while b.cluster.statistics().totals.copies_repaired < 1:
+                await asyncio.sleep(1)
+        assert ships.engines["a:1"].blobs.size(digest) is not None
 
 
-def test_a_holder_with_a_gap_in_its_own_log_is_asked_before_its_copy_counts():
+async def test_a_holder_with_a_gap_in_its_own_log_is_asked_before_its_copy_counts():
     """Broken: what it took back behind the gap counts as a copy; or nothing of it ever does."""
-
-    async def ensure() -> None:
-        async with fleet() as ships:
-            _, b, digest = await with_a_gap(ships)
-            await ships.kill(b)
-            await b.put(DATA)
-            ships.next_run(b)
-            await until_told(b)
-            await ships.until(lambda: b.cluster._links.has_caught_up("a"))
-            assert not b.vouches(digest, "a")
-            assert await b.cluster.ensure_copies([(digest, len(DATA))]) == 2
-            assert await b.cluster.ensure_copies([(digest, len(DATA))]) == 2
-            assert ships.network.count("hold") == 1, "once, be it for the repair"
-
-    SimLoop().run(ensure())
+    async with fleet() as ships:
+        _, b, digest = await with_a_gap(ships)
+        await ships.kill(b)
+        await b.put(DATA)
+        ships.next_run(b)
+        await until_told(b)
+        await ships.until(lambda: b.cluster._links.has_caught_up("a"))
+        assert not b.vouches(digest, "a")
+        assert await b.cluster.ensure_copies([(digest, len(DATA))]) == 2
+        assert await b.cluster.ensure_copies([(digest, len(DATA))]) == 2
+        assert ships.network.count("hold") == 1, "once, be it for the repair"
