@@ -89,10 +89,10 @@ async def test_a_failing_disk_is_a_500_and_never_a_404(
 ):
     digest = await registry.push_blob("lib/app", b"x")
 
-    def broken(asked: object) -> None:
+    async def broken(asked: object, *, whole: bool) -> None:
         raise failure
 
-    monkeypatch.setattr(registry.blobs, "size", broken)
+    monkeypatch.setattr(registry.blobs, "serve", broken)
     answer = await registry.call("GET", f"/v2/lib/app/blobs/{digest}")
     assert answer.status == 500
     assert answer.codes == ["UNKNOWN"]
