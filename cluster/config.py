@@ -335,5 +335,5 @@ class ClusterConfig:
             raise ValueError("log_settled_s must not exceed log_away_s")
         if self.backoff_min_s > self.backoff_max_s:
             raise ValueError("backoff_min_s must not exceed backoff_max_s")
-        if self.push_batch_bytes > 8 * MIB:
-            raise ValueError("push_batch_bytes must leave room under the 16 MiB message cap")
+        if self.push_batch_bytes > 6 * MIB:
+            raise ValueError("push_batch_bytes must leave room for a change in a message of 16 MiB")

@@ -58,7 +58,8 @@ class Trimming:
     async def settle(self) -> None:
         """Forget once the deletions that no unseen push can be older than."""
         records, known = self._env.records, self._env.members.others()
-        if records.restoring:
+        # Before it has joined, a node does not know who all the others are.
+        if records.restoring or not self._env.joining.joined:
             return
         for member in known:
             self._stability.note(member.node, self._env.progress.of(member.node), records.vector())

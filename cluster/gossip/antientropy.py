@@ -57,19 +57,18 @@ def size_of(batch: Sequence[Event]) -> int:
 
 
 def batches(events: Iterable[Event], size_max: int) -> Iterator[list[Event]]:
-    """Cut *events* between changes into batches whose bodies are about *size_max* bytes."""
+    """
+    Cut *events*, each change in one piece, into batches whose bodies are about *size_max* bytes.
+
+    A batch is longer by one change at most.
+    """
     batch: list[Event] = []
     size = 0
-    begun: set[Origin] = set()
     for event in events:
-        if batch and not begun and size + len(event.body) > size_max:
+        if batch and not batch[-1].rest and size + len(event.body) > size_max:
             yield batch
             batch, size = [], 0
         batch.append(event)
-        if event.rest:
-            begun.add(event.origin)
-        else:
-            begun.discard(event.origin)
         size += len(event.body) + _EVENT_BYTES
     if batch:
         yield batch

@@ -27,7 +27,10 @@ class Stability:
             # Another run, of another disk: what the earlier one said holds no more.
             self._met.pop(member)
             self._waiting.pop(member, None)
-        waiting = self._waiting.setdefault(member, dict(said))
+        waiting = self._waiting.get(member)
+        if waiting is None or not _covers(said, waiting):
+            # A word of an earlier run may never come true any more.
+            waiting = self._waiting[member] = dict(said)
         if _covers(mine, waiting):
             self._met[member] = waiting
             del self._waiting[member]

@@ -7,6 +7,7 @@ more fields than this version knows is unreadable, not half read.
 
 import heapq
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, assert_never
 
 import msgspec
@@ -144,9 +145,11 @@ def changes(events: Iterable[Event]) -> Iterator[list[Event]]:
 
 def in_causal_order(logs: Iterable[Iterable[Event]]) -> Iterator[Event]:
     """
-    The events of several logs, each behind those that it builds on, as far as those are among them.
+    The events of several logs, each change whole, behind those that it builds on, as far as those
+    are among them.
 
-    Who writes an event has observed the stamps of what it builds on, so its own is larger
+    Who makes a change has observed the stamps of what it builds on, so its own are larger
     (Kulkarni et al., "Logical Physical Clocks", 2014): by stamp is an order that will do.
     """
-    return heapq.merge(*logs, key=lambda event: (event.stamp, event.dot))
+    ahead = heapq.merge(*map(changes, logs), key=lambda change: (change[-1].stamp, change[-1].dot))
+    return chain.from_iterable(ahead)

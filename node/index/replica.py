@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, count
 from typing import Final
 
 from cluster.errors import (
@@ -183,13 +183,13 @@ class IndexReplica:
         self, txn: Transaction, change: Sequence[Event], known: int
     ) -> ClusterError | None:
         """Why *change* cannot be the next of its log, of which *known* events are here."""
-        first, last = change[0], change[-1]
-        in_order = all(event.dot.seq == known + n for n, event in enumerate(change, 1))
-        if not in_order or last.rest:
+        first = change[0]
+        counts = zip(count(known + 1), reversed(range(len(change))), change, strict=False)
+        if any((event.dot.seq, event.rest) != (seq, rest) for seq, rest, event in counts):
             return EventGap(first.dot, known)
         try:
             # First: it may build on one that waits for the same time to come.
-            self._journal.clock.observe(Stamp(last.stamp))
+            self._journal.clock.observe(Stamp(max(event.stamp for event in change)))
         except ClockAhead as exc:
             return EventAhead(first.dot, exc.ahead_ms)
         if not all(txn.has(dot) for event in change for dot in _builds_on(event)):

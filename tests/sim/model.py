@@ -38,8 +38,10 @@ class Model:
                 case Add(replaces, _):
                     pushes[kind, name][event.dot] = event.stamp
                     gone |= {(kind, name, dot) for dot in replaces}
-                case Remove(dots):
+                case Remove(dots, seen_only):
                     gone |= {(kind, name, dot) for dot in dots}
+                    if seen_only:
+                        continue
                     last = deleted.get((kind, name), (0, event.dot))
                     deleted[kind, name] = max(last, (event.stamp, event.dot))
                 case Write(replaces, value) if kind == "tag":

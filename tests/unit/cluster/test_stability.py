@@ -4,6 +4,7 @@ from cluster.gossip.stability import Stability
 from cluster.model import NodeId, Origin
 
 A, B, M, N = (Origin(NodeId(name), 1) for name in "abmn")
+M2 = Origin(NodeId("m"), 2)
 MEMBERS = {NodeId("m"): None, NodeId("n"): None}
 
 
@@ -46,3 +47,17 @@ def test_who_was_removed_and_comes_back_begins_anew():
     stability.note(NodeId("m"), {A: 5}, mine)
     stability.stable({}, mine)
     assert stability.stable({NodeId("m"): None}, mine) == {}
+
+
+def test_a_word_of_a_lost_disk_is_not_waited_for():
+    """Broken: M's disk is lost with what only M had, and no deletion is forgotten any more."""
+    for first in ({A: 5, M: 1}, {A: 5, M: 2}):
+        stability, mine = Stability(), {A: 5, M: 1}
+        only = {NodeId("m"): None}
+        stability.note(NodeId("m"), first, mine)
+        stability.note(NodeId("m"), {A: 5, M: 2}, mine)
+        stability.note(NodeId("m"), {}, mine)
+        mine = {A: 6, M: 1, M2: 1}
+        stability.note(NodeId("m"), {A: 6, M: 1, M2: 1}, mine)
+        stability.note(NodeId("m"), {A: 6, M: 1, M2: 1}, mine)
+        assert stability.stable(only, mine) == mine
