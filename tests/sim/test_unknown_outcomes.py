@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cluster import Cluster
 from cluster.errors import ClusterError
 from cluster.model import Digest
 from node.errors import ManifestUnknown, RegistryError
@@ -24,12 +25,15 @@ from tests.sim.plan import Plan, Step
 from tests.sim.world import World, simulate
 
 REPO, TAG = RepositoryName("lib/app"), Tag("latest")
-NODES = [("w", "ap"), ("r", "eu"), ("n", "us")]
+Nodes = list[tuple[str, str]]
+NODES: Nodes = [("w", "ap"), ("r", "eu"), ("n", "us")]
 
 Story = Callable[[World], Awaitable[None]]
 
 
-def tell(story: Story, monkeypatch: pytest.MonkeyPatch, **tuning: float) -> None:
+def tell(
+    story: Story, monkeypatch: pytest.MonkeyPatch, nodes: Nodes = NODES, **tuning: float
+) -> None:
     """Have it happen, and the checker find nothing wrong."""
     done = []
 
@@ -38,7 +42,7 @@ def tell(story: Story, monkeypatch: pytest.MonkeyPatch, **tuning: float) -> None
         done.append(True)
 
     monkeypatch.setitem(faults.FAULTS_BY_NAME, "story", step)
-    plan = Plan("story", NODES, [{"at": 1.0, "do": "story"}], work_s=60.0, tuning=tuning)
+    plan = Plan("story", nodes, [{"at": 1.0, "do": "story"}], work_s=60.0, tuning=tuning)
     assert simulate(plan).violations == []
     assert done, "the story came to its end"
 
@@ -222,3 +226,47 @@ def test_what_w_served_may_go_with_its_disk(monkeypatch: pytest.MonkeyPatch):
         assert await served(world) == {image("B")[0]}
 
     tell(story, monkeypatch)
+
+
+async def _push_behind_a_cut(world: World) -> set[Any]:
+    """A and B cannot see each other; a push through A, then one through B: what C says is there."""
+    a, b, c = world.machines
+    await upload(b, "B")
+    world.network.cut([(a.address, b.address), (b.address, a.address)])
+    await asyncio.sleep(10.0)
+    await push(a, "A")
+    assert not isinstance(found := await at(b, put("B")), Exception), found
+    await asyncio.sleep(1.0)
+    assert c.running is not None
+    heads = c.running.index.metadata.tag_register(REPO, TAG).heads
+    world.network.mend([(a.address, b.address), (b.address, a.address)])
+    return {head.value for head in heads}
+
+
+def test_a_write_replaces_what_its_region_acknowledged(monkeypatch: pytest.MonkeyPatch):
+    """Broken: a conflict that nobody made, for its node replaces what it happens to know."""
+
+    async def story(world: World) -> None:
+        assert await _push_behind_a_cut(world) == {image("B")[0]}
+
+    tell(story, monkeypatch, [("a", "eu"), ("b", "eu"), ("c", "eu")])
+
+
+def test_a_write_that_does_not_look_is_noticed(monkeypatch: pytest.MonkeyPatch):
+    """
+    The bug of which the test before tells: it has to see it.
+
+    Random plans do not: what it leaves is a conflict that the next write of the tag ends.
+    """
+    ensure_current = Cluster.ensure_current
+
+    async def only_reads_look(self: Cluster, *, patient: bool = False) -> None:
+        if not patient:
+            await ensure_current(self)
+
+    monkeypatch.setattr(Cluster, "ensure_current", only_reads_look)
+
+    async def story(world: World) -> None:
+        assert await _push_behind_a_cut(world) == {image("A")[0], image("B")[0]}
+
+    tell(story, monkeypatch, [("a", "eu"), ("b", "eu"), ("c", "eu")])

@@ -31,14 +31,6 @@ async def _nothing(*_: Any, **__: Any) -> None:
     return None
 
 
-_ensure_current = Cluster.ensure_current
-
-
-async def _reads_look(self: Cluster, *, patient: bool = False) -> None:
-    if not patient:
-        await _ensure_current(self)
-
-
 def _confirm_for_ever(self: Durability, digest: Any, upto: Any) -> None:
     self._confirmed.setdefault(digest, {})[upto.node] = upto
 
@@ -165,11 +157,6 @@ MUTANTS: Final = [
         "lease-by-the-present-run",
         "what an earlier run of a node acknowledged may be missing where it lets others read",
         [(leasing, "earlier_runs", lambda *_: {})],
-    ),
-    Mutant(
-        "writes-do-not-look",
-        "a write replaces and removes what its node happens to know",
-        [(Cluster, "ensure_current", _reads_look)],
     ),
     Mutant(
         "lease-for-laggards",
