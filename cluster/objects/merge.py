@@ -20,7 +20,7 @@ exactly once, which the gap-free log gives.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -116,6 +116,9 @@ class Register(msgspec.Struct, frozen=True, array_like=True):
         return len({head.value for head in self.heads}) > 1
 
 
+_Item = TypeVar("_Item", bound=Live | Version)
+
+
 class Written(NamedTuple):
     """One write as a register's history keeps it."""
 
@@ -127,29 +130,20 @@ def add(
     state: Presence, push: Live, replaces: Iterable[Dot], seen: Seen, deleted: Deletion | None
 ) -> Presence:
     """Apply a push that stands for the pushes in *replaces* too; *deleted* is the last delete."""
-    state = _without_named(state, replaces, seen)
-    if push.dot in state.awaited:
-        return Presence(state.live, _without(state.awaited, push.dot))
+    live, awaited = _without_named(state.live, state.awaited, replaces, seen)
+    if push.dot in awaited:
+        return Presence(live, _without(awaited, push.dot))
     if deleted is not None and deleted.removes(push):
-        return state
-    return Presence(tuple(sorted((*state.live, push), key=_dot)), state.awaited)
+        return Presence(live, awaited)
+    return Presence(tuple(sorted((*live, push), key=_dot)), awaited)
 
 
 def remove(state: Presence, dots: Iterable[Dot], seen: Seen, deleted: Deletion | None) -> Presence:
     """Apply a delete of the pushes that the deleter saw, and of what *deleted* takes along."""
-    state = _without_named(state, dots, seen)
-    if deleted is None:
-        return state
-    return Presence(tuple(p for p in state.live if not deleted.removes(p)), state.awaited)
-
-
-def _without_named(state: Presence, dots: Iterable[Dot], seen: Seen) -> Presence:
-    gone = set(dots)
-    early = {dot for dot in gone if not seen(dot)} - {live.dot for live in state.live}
-    return Presence(
-        tuple(live for live in state.live if live.dot not in gone),
-        tuple(sorted({*state.awaited, *early})),
-    )
+    live, awaited = _without_named(state.live, state.awaited, dots, seen)
+    if deleted is not None:
+        live = tuple(push for push in live if not deleted.removes(push))
+    return Presence(live, awaited)
 
 
 def write(
@@ -164,10 +158,7 @@ def write(
 
     *deletions* are what may hide it: the register's own, and that of what it points to.
     """
-    gone = set(replaces)
-    early = {dot for dot in gone if not seen(dot)} - {head.dot for head in state.heads}
-    heads = tuple(head for head in state.heads if head.dot not in gone)
-    awaited = tuple(sorted({*state.awaited, *early}))
+    heads, awaited = _without_named(state.heads, state.awaited, replaces, seen)
     if version.dot in awaited:
         return Register(heads, _without(awaited, version.dot))
     if version.value is None or any(deletion.hides(version) for deletion in deletions):
@@ -183,6 +174,16 @@ def hide(state: Register, deletion: Deletion, value: str | None = None) -> Regis
         if (value is not None and head.value != value) or not deletion.hides(head)
     )
     return Register(heads, state.awaited)
+
+
+def _without_named(
+    items: tuple[_Item, ...], awaited: tuple[Dot, ...], named: Iterable[Dot], seen: Seen
+) -> tuple[tuple[_Item, ...], tuple[Dot, ...]]:
+    """What is left of *items*, and the dots to await: of those named, what did not come yet."""
+    gone = set(named)
+    early = {dot for dot in gone if not seen(dot)} - {item.dot for item in items}
+    left = tuple(item for item in items if item.dot not in gone)
+    return left, tuple(sorted({*awaited, *early}))
 
 
 def _dot(item: Live | Version) -> Dot:

@@ -181,6 +181,16 @@ class Fleet:
         a, b = await self._together(("a", "b"), regions or ("eu", "eu"), **tuning)
         return a, b
 
+    async def stored(self, data: bytes, *holders: "Engine") -> Digest:
+        """A blob on *holders*, of which every node has heard."""
+        for engine in holders:
+            digest = await engine.put(data)
+        names = {engine.member.node for engine in holders}
+        await self.until(
+            lambda: all(names <= set(e.records.holders(digest)) for e in self.engines.values())
+        )
+        return digest
+
     async def _together(
         self, names: Sequence[str], regions: Sequence[str], **tuning: object
     ) -> list[Engine]:

@@ -8,7 +8,7 @@ import pytest
 
 from cluster.errors import BlobUnavailable, StorageFull
 from cluster.model import Digest
-from tests.fakes.fleet import Engine, Fleet, fleet
+from tests.fakes.fleet import fleet
 
 CHUNK = 1024
 """As in the fleet's configuration."""
@@ -18,24 +18,13 @@ def blob(chunks: float, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(int(chunks * CHUNK))
 
 
-async def stored(ships: Fleet, data: bytes, *holders: Engine) -> Digest:
-    """A blob on *holders*, of which every node has heard."""
-    for engine in holders:
-        digest = await engine.put(data)
-    names = {engine.member.node for engine in holders}
-    await ships.until(
-        lambda: all(names <= set(e.records.holders(digest)) for e in ships.engines.values())
-    )
-    return digest
-
-
 @pytest.mark.parametrize("chunks", [0, 0.5, 1, 1.5, 7])
 async def test_a_fetched_blob_is_read_stored_and_recorded(chunks: float):
     """A cold pull serves the client and the next pull."""
     data = blob(chunks)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         assert await b.read(digest, len(data)) == data
         await ships.until(lambda: b.records.size_here(digest) == len(data))
         assert b.blobs.size(digest) == len(data)
@@ -49,7 +38,7 @@ async def test_twenty_readers_share_one_transfer():
     data = blob(9.5)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         ships.network.limit_fetches("a:1", 4 * CHUNK)
         async with asyncio.TaskGroup() as group:
             reads = [group.create_task(b.read(digest, len(data))) for _ in range(20)]
@@ -65,7 +54,7 @@ async def test_a_reader_follows_the_transfer_and_the_last_chunk_waits():
     data = blob(3)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         ships.network.limit_fetches("a:1", 2 * CHUNK)
         async with b.cluster.fetch(digest, len(data)) as remote:
             assert remote.size == len(data)
@@ -83,7 +72,7 @@ async def test_a_range_is_read_from_the_middle():
     data = blob(5)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         async with b.cluster.fetch(digest, len(data)) as remote:
             middle = b"".join([chunk async for chunk in remote.stream(1500, 2000)])
             assert middle == data[1500:3500]
@@ -94,7 +83,7 @@ async def test_a_transfer_goes_on_when_its_readers_leave():
     data = blob(6)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         ships.network.limit_fetches("a:1", 2 * CHUNK)
         async with b.cluster.fetch(digest, len(data)):
             pass
@@ -110,7 +99,7 @@ async def test_a_transfer_is_resumed_from_another_holder():
     async with fleet() as ships:
         # The first source is that of the reader's region.
         a, b, c = await ships.trio("eu", "eu", "us")
-        digest = await stored(ships, data, a, c)
+        digest = await ships.stored(data, a, c)
         ships.network.limit_fetches("a:1", 4 * CHUNK)
         async with b.cluster.fetch(digest, len(data)) as remote:
             stream = remote.stream(0, len(data))
@@ -129,7 +118,7 @@ async def test_a_corrupt_small_blob_is_fetched_from_another_source():
     data = blob(0.9)
     async with fleet() as ships:
         a, b, c = await ships.trio("eu", "eu", "us")
-        digest = await stored(ships, data, a, c)
+        digest = await ships.stored(data, a, c)
         ships.network.tamper("a:1", lambda chunk: bytes(len(chunk)))
         assert await b.read(digest, len(data)) == data
         assert b.log.named("fetched bytes rejected")[0].fields["sources"] == ["a"]
@@ -141,7 +130,7 @@ async def test_a_corrupt_blob_that_was_partly_handed_out_fails_and_then_succeeds
     data = blob(4.5)
     async with fleet() as ships:
         a, b, c = await ships.trio("eu", "eu", "us")
-        digest = await stored(ships, data, a, c)
+        digest = await ships.stored(data, a, c)
         ships.network.tamper("a:1", lambda chunk: bytes(len(chunk)))
         ships.network.limit_fetches("a:1", 2 * CHUNK)
         async with b.cluster.fetch(digest, len(data)) as remote:
@@ -161,7 +150,7 @@ async def test_a_blob_patched_together_from_a_liar_and_an_honest_node_is_sorted_
     data = blob(0.5) + blob(3.5, seed=1)
     async with fleet() as ships:
         a, b, c = await ships.trio("eu", "eu", "us")
-        digest = await stored(ships, data, a, c)
+        digest = await ships.stored(data, a, c)
         ships.network.tamper("a:1", lambda chunk: bytes(len(chunk)))
         ships.network.limit_fetches("a:1", 2 * CHUNK)
         async with asyncio.TaskGroup() as group:
@@ -184,7 +173,7 @@ async def test_a_source_that_sends_another_length_is_rejected(tamper):
     data = blob(0.5)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         ships.network.tamper("a:1", tamper)
         with pytest.raises(BlobUnavailable):
             await b.read(digest, len(data))
@@ -215,7 +204,7 @@ async def test_a_stalled_source_is_left_for_another():
     data = blob(4)
     async with fleet() as ships:
         a, b, c = await ships.trio("eu", "eu", "us", stall_timeout_s=0.05)
-        digest = await stored(ships, data, a, c)
+        digest = await ships.stored(data, a, c)
         ships.network.limit_fetches("a:1", CHUNK)
         assert await b.read(digest, len(data)) == data
         assert c.cluster.statistics().totals.bytes_served == 3 * CHUNK
@@ -226,7 +215,7 @@ async def test_fetches_wait_for_a_place():
     async with fleet() as ships:
         a, b, _ = await ships.trio(fetches_max=2)
         blobs = [blob(3, seed=n) for n in range(6)]
-        digests = [await stored(ships, data, a) for data in blobs]
+        digests = [await ships.stored(data, a) for data in blobs]
         ships.network.limit_fetches("a:1", CHUNK)
         async with asyncio.TaskGroup() as group:
             reads = [
@@ -243,7 +232,7 @@ async def test_a_full_disk_fails_the_transfer_and_leaves_nothing():
     data = blob(4)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         b.blobs.capacity_bytes = 2 * CHUNK
         with pytest.raises(StorageFull):
             await b.cluster.service.on_hold(digest, len(data), [a.member.node], None)
@@ -257,7 +246,7 @@ async def test_stopping_tells_readers_and_leaves_nothing():
     data = blob(4)
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        digest = await stored(ships, data, a)
+        digest = await ships.stored(data, a)
         ships.network.limit_fetches("a:1", CHUNK)
         async with b.cluster.fetch(digest, len(data)) as remote:
             stream = remote.stream(0, len(data))
@@ -276,7 +265,7 @@ async def test_a_source_that_drips_is_left_for_the_next_one():
     async with fleet() as ships:
         # The first source is that of the reader's region.
         a, b, c = await ships.trio("eu", "eu", "us")
-        digest = await stored(ships, data, a, c)
+        digest = await ships.stored(data, a, c)
         service = ships.network.services["a:1"]
         whole = service.on_fetch
 

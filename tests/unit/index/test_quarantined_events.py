@@ -27,7 +27,6 @@ from cluster.model import (
 )
 from cluster.objects import Write, changes, comparison, encode_body, events
 from node.index import checkpoint, keys, objects
-from node.index import journal as journals
 from node.index.journal import Journal, Transaction
 from node.index.merkle import Sums
 from node.index.opening import Index
@@ -209,7 +208,7 @@ _settle = Journal.settle
 
 
 def _settle_in_spite_of_it(journal: Journal, stable: Vector, after: bytes) -> bytes | None:
-    with patch.object(journals, "QUARANTINE", "uploads"):
+    with patch.object(journal, "quarantine", Quarantine()):
         return _settle(journal, stable, after)
 
 
