@@ -9,10 +9,10 @@ import pytest
 from cluster.clock import HybridClock, SystemClock
 from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
 from cluster.ports import MemberStore
-from node.index.memory import MemoryStore
 from node.index.opening import Index, open_index
 from node.index.rocks import RocksStore
 from tests.fakes.member_store import MemoryMembers
+from tests.fakes.ordered_store import MemoryStore
 
 Reopen = Callable[[], MemberStore]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from node.index.memory import MemoryStore
 from node.index.rocks import RocksStore, StoreLocked
 from node.index.store import FAMILIES, Mutation, OrderedStore, RangeDeletion
+from tests.fakes.ordered_store import MemoryStore
 
 
 @pytest.fixture(params=["memory", "rocks"])

@@ -15,10 +15,10 @@ from cluster.model import Digest, Dot, Event, Key, NodeId, Origin
 from cluster.objects.comparison import SUMS_BYTES
 from cluster.objects.events import Hold, encode_body
 from cluster.ports import RecordReplica
-from node.index.memory import MemoryStore
 from node.index.opening import open_index
 from node.index.rocks import RocksStore
 from node.index.store import OrderedStore
+from tests.fakes.ordered_store import MemoryStore
 from tests.fakes.records import MemoryRecords
 
 NOW_MS = 1_700_000_000_000

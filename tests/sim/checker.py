@@ -9,11 +9,11 @@ from cluster.model import Consistency, Digest, Dot
 from cluster.objects.merge import Presence, Register
 from node.errors import RegistryError
 from node.index import keys, rows
-from node.index.memory import MemoryStore
 from node.index.merkle import Sums
 from node.index.opening import owner
 from node.index.rows import HistoryRow, HolderRow
 from node.index.store import END, FAMILIES
+from tests.fakes.ordered_store import MemoryStore
 from tests.sim.bounds import left_over
 from tests.sim.clients import read_blob
 from tests.sim.disk import Disk

@@ -22,9 +22,9 @@ from node.blobs.memory import MemoryBlobs, MemoryIngest, MemoryReader
 from node.errors import IndexFull
 from node.index import keys
 from node.index.journal import Journal
-from node.index.memory import MemoryStore
 from node.index.store import FAMILIES, Change, Mutation
 from node.index.writer import GROUP_MAX, GroupCommit, Task
+from tests.fakes.ordered_store import MemoryStore
 from tests.sim.loop import SimLoop
 
 T = TypeVar("T")

@@ -12,7 +12,6 @@ from cluster.objects.events import Remove, Write, decode_event, encode_event
 from node.index import history, keys, local, objects, opening, replica, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
-from node.index.memory import MemorySnapshot
 from node.index.merkle import Sums
 from node.index.queries import Queries
 from node.index.replica import IndexReplica
@@ -20,6 +19,7 @@ from node.index.store import Mutation
 from node.index.writer import GroupCommit
 from node.registry.listing import Listing
 from node.registry.ports import Page
+from tests.fakes.ordered_store import MemorySnapshot
 from tests.sim.mutants.mutant import Mutant
 
 

@@ -8,8 +8,8 @@ from cluster.model import Dot, Event, Origin, Stamp
 from cluster.objects.events import builds_on, decode_body, decode_event
 from node.index import keys, objects
 from node.index.journal import Journal, Transaction
-from node.index.memory import MemoryStore
 from node.index.store import END, SHARED_FAMILIES
+from tests.fakes.ordered_store import MemoryStore
 
 START_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

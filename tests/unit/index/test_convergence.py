@@ -23,10 +23,10 @@ from node.fsck.index import IndexCheck
 from node.fsck.report import Report
 from node.index import checkpoint, journal, keys, objects
 from node.index.fallback import fallback_tag
-from node.index.memory import MemoryStore
 from node.index.opening import open_index
 from node.index.store import END, Change
 from node.index.writer import GroupCommit, Task
+from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import StepClock
 from tests.unit.index.test_checkpoint import restore, shared_rows
 from tests.unit.index.test_metadata import CONFIG, push_index

@@ -17,12 +17,12 @@ from node.errors import (
 )
 from node.index import fallback, queries
 from node.index.fallback import fallback_tag
-from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.writer import TRIES_MAX
 from node.registry import structure
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.ports import ManifestRecord, UploadRecord
+from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex, StepClock
 
 CONFIG = Digest.of(b"config")

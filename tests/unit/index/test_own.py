@@ -7,9 +7,9 @@ import pytest
 from cluster.model import Digest, Held, Key
 from cluster.objects import Hold
 from node.errors import StorageFailure
-from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.own import OwnBlobs
+from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.test_metadata import CONFIG, LAYER, FailingStore
 from tests.unit.index.test_replica import foreign, log_of

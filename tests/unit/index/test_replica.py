@@ -20,13 +20,13 @@ from cluster.objects.events import (
 )
 from node.errors import IndexFull, StorageFailure
 from node.index import objects
-from node.index.memory import MemoryStore
 from node.index.opening import Index
 from node.index.rows import ManifestPayload, encode
 from node.index.store import FAMILIES, LOCAL_FAMILIES, Mutation
 from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from node.registry.ports import ManifestRecord
 from node.startup import StartupError
+from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex, StepClock
 from tests.unit.index.test_metadata import CONFIG, manifest, push, push_index
 
