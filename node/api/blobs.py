@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
+from cluster.ports import BlobReader
 from node.api import headers, ranges
 from node.api.context import Context
 from node.api.filesource import SourceFailed
@@ -16,7 +17,7 @@ from node.api.ranges import Selection
 from node.api.routes import Target
 from node.api.sendfile import send_file
 from node.registry.names import parse_digest
-from node.registry.ports import BlobReader, FileBacked, RemoteBlob
+from node.registry.ports import FileBacked, RemoteBlob
 
 _READ_BYTES: Final = 1 << 20
 """Bytes per step where sendfile cannot be used."""

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from cluster import ClusterStatistics
-from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region, Spread
+from cluster.model import Acknowledged, Consistency, Digest, Dot, Region, Spread
 from cluster.objects import Register, Written
 from cluster.ports import BlobIngest, BlobReader, BlobReplica
 
@@ -186,12 +186,8 @@ class MetadataIndex(Registers, Protocol):
 
     def has_manifest(self, repository: str, digest: Digest) -> bool: ...
 
-    def tag(self, repository: str, tag: str) -> Digest | None:
-        """What the tag points to; None when there is no such tag, or its manifest is deleted."""
-        ...
-
     def tagged(self, repository: str, tag: str) -> Tagged | None:
-        """Likewise, with the event that wrote the tag."""
+        """What the tag points to; None when there is no such tag, or its manifest is deleted."""
         ...
 
     def manifest_event(self, repository: str, digest: Digest) -> Dot | None:
@@ -262,8 +258,6 @@ class MetadataIndex(Registers, Protocol):
         ...
 
     async def delete_blob(self, repository: str, digest: Digest) -> Dot | None: ...
-
-    def upload(self, upload_id: str) -> UploadRecord | None: ...
 
     def uploads(self) -> list[UploadRecord]: ...
 
@@ -398,27 +392,3 @@ class ClusterView(Protocol):
             UnknownRegion: no member is in one of them.
         """
         ...
-
-
-__all__ = [
-    "Acknowledged",
-    "BlobIngest",
-    "BlobReader",
-    "BlobReplica",
-    "BlobStore",
-    "ClusterView",
-    "ContentCheck",
-    "FileBacked",
-    "ManifestRecord",
-    "MetadataIndex",
-    "NodeId",
-    "Page",
-    "Registers",
-    "RemoteBlob",
-    "Replicator",
-    "ServedBlob",
-    "StagedUpload",
-    "TagName",
-    "Tagged",
-    "UploadRecord",
-]

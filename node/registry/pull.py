@@ -5,17 +5,11 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from cluster.model import Digest, Dot
+from cluster.ports import BlobReader
 from node.errors import BlobNotFound, ManifestUnknown
 from node.registry.manifests import platform_manifest
 from node.registry.names import Reference, RepositoryName
-from node.registry.ports import (
-    BlobReader,
-    BlobStore,
-    MetadataIndex,
-    RemoteBlob,
-    Replicator,
-    ServedBlob,
-)
+from node.registry.ports import BlobStore, MetadataIndex, RemoteBlob, Replicator, ServedBlob
 
 
 class FoundManifest(NamedTuple):
