@@ -7,9 +7,9 @@ content that they name is required all the same.
 """
 
 import operator
-from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -76,24 +76,14 @@ class _Key(str):
     __hash__ = object.__hash__
 
 
-_FIELDS: Final[dict[str, tuple[str, msgspec.json.Decoder[Any]]]] = {
-    field.encode_name: (field.name, msgspec.json.Decoder(field.type))
-    for field in msgspec.structs.fields(_Document)
-}
-_FOLDED_KEYS: Final = frozenset(key.casefold() for key in _FIELDS)
-_TOP: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=operator.call)
-
-
-class _Listing(msgspec.Struct):
-    manifests: list[_Descriptor] | None = None
-
-
 class _Referring(msgspec.Struct):
     subject: _Descriptor | None = None
 
 
-_LISTING: Final = msgspec.json.Decoder(_Listing)
+_TOP: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=operator.call)
+_DOCUMENT: Final = msgspec.json.Decoder(_Document)
 _REFERRING: Final = msgspec.json.Decoder(_Referring)
+_KEYS: Final = {key.casefold(): key for key in _Document.__struct_encode_fields__}
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -119,21 +109,13 @@ class Manifest(msgspec.Struct, frozen=True):
     annotations: dict[str, str] | None
 
 
+@dataclass(frozen=True, slots=True)
 class _Stored:
     """A manifest's bytes, as the key of a cache: known by their digest, so that nobody hashes them
     again or compares them."""
 
-    __slots__ = ("body", "digest")
-
-    def __init__(self, digest: Digest, body: bytes) -> None:
-        self.digest = digest
-        self.body = body
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Stored) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
+    digest: Digest
+    body: bytes = field(compare=False)
 
 
 def parse_manifest(digest: Digest, body: bytes) -> Manifest:
@@ -151,13 +133,12 @@ def parse_manifest(digest: Digest, body: bytes) -> Manifest:
 
 @lru_cache(_REMEMBERED)
 def _parse(stored: _Stored) -> Manifest:
-    fields = _split(stored.body)
-    document = _decode(fields)
+    document, keys = _decode(stored.body)
     media_type = document.media_type or type_by_shape(
         document.schema_version,
         config=document.config is not None,
         layers=document.layers is not None,
-        lists="manifests" in fields,
+        lists="manifests" in keys,
     )
     _check_shape(media_type, document)
     artifact_type = document.artifact_type or None
@@ -205,8 +186,6 @@ def stored_subject(digest: Digest, body: bytes) -> Digest | None:
     The subject of a stored manifest, be it one that would not be taken any more: whatever is
     stored can be deleted.
     """
-    with suppress(ManifestInvalid):
-        return parse_manifest(digest, body).subject
     try:
         subject = _REFERRING.decode(body).subject
         return None if subject is None else Digest.parse(subject.digest)
@@ -235,58 +214,41 @@ def referrer_descriptor(manifest: Manifest, pushed_as: str, digest: Digest, size
 
 def platform_manifest(index: bytes, *, os: str, architecture: str) -> Digest | None:
     """The manifest for one platform in a stored image index; None when it lists none."""
-    for entry in _LISTING.decode(index).manifests or ():
+    for entry in _DOCUMENT.decode(index).manifests or ():
         platform = entry.platform
         if platform is not None and (platform.os, platform.architecture) == (os, architecture):
             return Digest.parse(entry.digest)
     return None
 
 
-def _split(body: bytes) -> dict[str, msgspec.Raw]:
+def _decode(body: bytes) -> tuple[_Document, set[str]]:
     """
-    The fields of the document that are known here, not decoded yet.
+    What is read of the document, and the keys that it has.
 
     A document is refused that parsers may read in two ways (CVE-2021-41190): some take the first of
     two equal keys and some the last; Go's match keys without case.
     """
-    fields: dict[str, msgspec.Raw] = {}
     try:
         check_bounds(body)
         if not body.isascii():
             body.decode()  # what is skipped is not looked at
-        top = _TOP.decode(body)
+        top, document = _TOP.decode(body), _DOCUMENT.decode(body)
     except TooMuch as exc:
         raise ManifestInvalid(f"the manifest is too complicated: {exc}") from exc
     except msgspec.ValidationError as exc:
         raise ManifestInvalid(f"the manifest does not follow its schema: {exc}") from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise ManifestInvalid(f"the manifest is not valid JSON: {exc}") from exc
+    except (msgspec.DecodeError, ValueError) as exc:
+        # A ValueError: bytes that are no UTF-8; Python reads no integers of more than 4,300 digits.
+        raise ManifestInvalid(f"the manifest cannot be read: {exc}") from exc
     except RecursionError as exc:  # of a text that is no JSON, or it would have been too much
         raise ManifestInvalid("the manifest is nested too deeply") from exc
-    for key, value in top.items():
-        folded = key.casefold()
-        if folded in _FOLDED_KEYS:
-            name = str(key)
-            if name not in _FIELDS or name in fields:
-                raise ManifestInvalid(f"the key {name[:40]!r} is ambiguous")
-            fields[name] = value
-    return fields
-
-
-def _decode(fields: dict[str, msgspec.Raw]) -> _Document:
-    values: dict[str, object] = {}
-    for key, value in fields.items():
-        name, decoder = _FIELDS[key]
-        try:
-            values[name] = decoder.decode(value)
-        except msgspec.ValidationError as exc:
-            raise ManifestInvalid(
-                f"the manifest's {key} does not follow its schema: {exc}"
-            ) from exc
-        except (msgspec.DecodeError, ValueError) as exc:
-            # A ValueError: Python reads no integers of more than 4,300 digits.
-            raise ManifestInvalid(f"the manifest's {key} cannot be read: {exc}") from exc
-    return _Document(**values)  # type: ignore[arg-type]
+    keys = set[str]()
+    for key in map(str, top):
+        known = _KEYS.get(key.casefold())
+        if known is not None and (key != known or key in keys):
+            raise ManifestInvalid(f"the key {key[:40]!r} is ambiguous")
+        keys.add(key)
+    return document, keys
 
 
 def _check_shape(media_type: str | None, document: _Document) -> None:
@@ -308,16 +270,15 @@ def _check_shape(media_type: str | None, document: _Document) -> None:
 
 def _needs(document: _Document) -> tuple[Need, ...]:
     needs: dict[Digest, Need] = {}
-    named = [("config", document.config, False)]
-    named += [("layers", layer, False) for layer in document.layers or ()]
-    named += [("manifests", entry, True) for entry in document.manifests or ()]
-    for field, descriptor, may_be_manifest in named:
-        if descriptor is None:
+    named = [] if document.config is None else [("config", document.config)]
+    named += [("layers", layer) for layer in document.layers or ()]
+    named += [("manifests", entry) for entry in document.manifests or ()]
+    for where, descriptor in named:
+        digest = _digest(where, descriptor)
+        if (descriptor.media_type or "").startswith(_FOREIGN):
             continue
-        digest = _digest(field, descriptor)
-        if descriptor.media_type is not None and descriptor.media_type.startswith(_FOREIGN):
-            continue
-        need = Need(digest, descriptor.size, may_be_manifest, _listed_for(field, descriptor))
+        listed = where == "manifests"
+        need = Need(digest, descriptor.size, listed, _listed_for(descriptor) if listed else None)
         before = needs.setdefault(digest, need)
         if before.size != need.size:
             raise ManifestInvalid(f"{digest} is named with two different sizes")
@@ -326,11 +287,10 @@ def _needs(document: _Document) -> tuple[Need, ...]:
     return tuple(needs.values())
 
 
-def _listed_for(field: str, descriptor: _Descriptor) -> tuple[str, ...] | None:
-    is_child = field == "manifests" and (descriptor.media_type or "").lower() in IMAGES | INDEXES
-    if not is_child:
+def _listed_for(entry: _Descriptor) -> tuple[str, ...] | None:
+    if (entry.media_type or "").lower() not in IMAGES | INDEXES:
         return None
-    platform = descriptor.platform
+    platform = entry.platform
     if platform is None:
         return ()
     return (platform_name(platform.os, platform.architecture, platform.variant),)
@@ -344,8 +304,8 @@ def _both(one: Need, other: Need) -> Need:
     return Need(one.digest, one.size, one.may_be_manifest, listed_for)
 
 
-def _digest(field: str, descriptor: _Descriptor) -> Digest:
+def _digest(where: str, descriptor: _Descriptor) -> Digest:
     try:
         return Digest.parse(descriptor.digest)
     except ValueError as exc:
-        raise ManifestInvalid(f"a descriptor in {field} has a bad digest: {exc}") from exc
+        raise ManifestInvalid(f"a descriptor in {where} has a bad digest: {exc}") from exc
