@@ -180,7 +180,7 @@ class IndexCheck:
             elif not Digest(digest).matches(body):
                 self._report.problem(where, "does not hash to its digest")
             else:
-                self._check_manifest(where, repository, Digest(digest), state, body, removed)
+                self._check_manifest(where, repository, Digest(digest), body, removed)
         for key in with_bytes:
             self._report.problem(f"manifest bytes {keys.split(key)}", "belong to no manifest")
 
@@ -189,11 +189,9 @@ class IndexCheck:
         where: str,
         repository: str,
         digest: Digest,
-        state: Presence,
         body: bytes,
         removed: Removed,
     ) -> None:
-        assert state.latest is not None
         try:
             manifest = parse_manifest(digest, body)
         except ManifestInvalid as exc:
@@ -201,7 +199,7 @@ class IndexCheck:
             return
         if manifest.subject is not None:
             key = keys.join(repository, manifest.subject, digest)
-            descriptor = referrer_descriptor(manifest, state.latest.note, digest, len(body))
+            descriptor = referrer_descriptor(manifest, digest, len(body))
             self._derived["referrers"][key] = descriptor
             self._derived["referrer_types"][key] = (manifest.artifact_type or "").encode()
         self._check_needs(where, repository, manifest, removed)

@@ -24,7 +24,7 @@ from cluster.objects import Presence
 from node.index import history, keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
-from node.registry.media_types import OCI_INDEX, served_type
+from node.registry.media_types import OCI_INDEX, media_type_of
 from node.registry.structure import is_within_bounds
 
 BODY_MAX_BYTES: Final = 4 << 20
@@ -126,9 +126,9 @@ def _tags(txn: Transaction, repository: str, digest: str) -> set[str]:
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:
     """The image index under *digest*; None when it is something else, which is left alone."""
-    latest = objects.presence(txn, "manifests", repository, digest).latest
+    known = objects.presence(txn, "manifests", repository, digest)
     body = txn.get("manifest_bytes", keys.join(repository, digest))
-    if latest is None or body is None or served_type(body, latest.note).lower() != OCI_INDEX:
+    if not known.present or body is None or media_type_of(body).lower() != OCI_INDEX:
         return None
     document: dict[str, Any] = msgspec.json.decode(body)
     return document if isinstance(document.get("manifests"), list) else None

@@ -52,7 +52,7 @@ class Metadata(Queries):
             for tag in dict.fromkeys(tags):
                 dot = local.write_tag(txn, repository, tag, digest)
             if manifest.subject is not None:
-                entry = referrer_descriptor(manifest, record.media_type, digest, len(record.body))
+                entry = referrer_descriptor(manifest, digest, len(record.body))
                 dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
             return dot
 
@@ -139,7 +139,7 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     if body is None or state.latest is None:
         return None
-    return stored_subject(digest, body)
+    return stored_subject(body)
 
 
 def _check_needs(

@@ -6,7 +6,6 @@ names, digests and the bytes under them (P6).
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -27,7 +26,7 @@ from cluster.objects import (
     decode_body,
     merge,
 )
-from node.errors import ManifestInvalid, RegistryError
+from node.errors import RegistryError
 from node.index import history, keys, quarantine, rows
 from node.index.journal import Journal, Transaction
 from node.index.rows import (
@@ -156,7 +155,7 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
         if not digest.matches(payload.body):
             raise _Unusable(f"the manifest's bytes do not hash to {digest}")
         # Whether it can be stored is checked here too. What the pusher says it is, is not: every
-        # node serves the type that the bytes say, and where they do not, that of the last push.
+        # node serves the type that the bytes say.
         parse_manifest(digest, payload.body)
         if not is_media_type(payload.media_type):
             raise _Unusable("the manifest is pushed as something that is not a media type")
@@ -164,40 +163,29 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
         after = merge.add(before, push, body.replaces, txn.seen, deletion(txn, *event.key))
         if after.present:
             txn.put("manifest_bytes", key, payload.body)
-    if after.latest != before.latest:
-        _list_referrer(txn, repository, digest, before.latest, after.latest)
+    if after.present != before.present:
+        _list_referrer(txn, repository, digest, listed=after.present)
     if before.present and not after.present:
         txn.delete("manifest_bytes", key)
     _put_presence(txn, "manifests", key, after)
     _count(txn, repository, manifests=after.present - before.present)
 
 
-def _list_referrer(
-    txn: Transaction, repository: str, digest: Digest, before: Live | None, after: Live | None
-) -> None:
-    """
-    Have the list of the manifest's subject, if it has one, say what the manifest is.
-
-    Where its bytes do not say, the latest push that is left does, on every node.
-    """
-    named = after or before
+def _list_referrer(txn: Transaction, repository: str, digest: Digest, *, listed: bool) -> None:
+    """Enter the manifest in the list of its subject, if it has one, or take it off."""
     body = txn.get("manifest_bytes", keys.join(repository, digest))
-    assert named is not None
     assert body is not None, "a present manifest has its bytes"
-    subject = stored_subject(digest, body)
+    subject = stored_subject(body)
     if subject is None:
         return
     key = keys.join(repository, subject, digest)
-    if after is None:
+    if not listed:
         txn.delete("referrers", key)
         txn.delete("referrer_types", key)
         return
-    # One that would not be taken any more keeps the entry that it has.
-    with suppress(ManifestInvalid):
-        manifest = parse_manifest(digest, body)
-        descriptor = referrer_descriptor(manifest, after.note, digest, len(body))
-        txn.put("referrers", key, descriptor)
-        txn.put("referrer_types", key, (manifest.artifact_type or "").encode())
+    manifest = parse_manifest(digest, body)
+    txn.put("referrers", key, referrer_descriptor(manifest, digest, len(body)))
+    txn.put("referrer_types", key, (manifest.artifact_type or "").encode())
 
 
 def _merge_blob(txn: Transaction, event: Event, body: Add | Remove) -> None:

@@ -14,7 +14,7 @@ from cluster.objects import Presence, Register
 from node.index import keys, rows
 from node.index.registers import END, RegisterQueries
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
-from node.registry.media_types import served_type
+from node.registry.media_types import media_type_of
 from node.registry.ports import ManifestRecord, Page, Tagged, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
@@ -35,12 +35,11 @@ class Queries(RegisterQueries):
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
         key = keys.join(repository, digest)
         row = self._get("manifests", key)
-        latest = None if row is None else rows.decode(Presence, row).latest
-        if latest is None:
+        if row is None or not rows.decode(Presence, row).present:
             return None
         body = self._get("manifest_bytes", key)
         # Only a deletion between the two look-ups leaves the bytes out.
-        return None if body is None else ManifestRecord(served_type(body, latest.note), body)
+        return None if body is None else ManifestRecord(media_type_of(body), body)
 
     def tag(self, repository: str, tag: str) -> Digest | None:
         found = self.tagged(repository, tag)

@@ -22,7 +22,7 @@ from node.registry.media_types import (
     MEDIA_TYPE_MAX,
     SCHEMA_1,
     is_media_type,
-    type_by_shape,
+    media_type_of,
 )
 from node.registry.structure import TooMuch, check_bounds
 
@@ -100,9 +100,7 @@ class Need(msgspec.Struct, frozen=True, gc=False):
 class Manifest(msgspec.Struct, frozen=True):
     """What the registry has to know of a manifest."""
 
-    media_type: str | None
-    """None when the bytes do not say; such a manifest is not taken from clients any more."""
-
+    media_type: str
     needs: tuple[Need, ...]
     subject: Digest | None
     artifact_type: str | None
@@ -133,13 +131,7 @@ def parse_manifest(digest: Digest, body: bytes) -> Manifest:
 
 @lru_cache(_REMEMBERED)
 def _parse(stored: _Stored) -> Manifest:
-    document, keys = _decode(stored.body)
-    media_type = document.media_type or type_by_shape(
-        document.schema_version,
-        config=document.config is not None,
-        layers=document.layers is not None,
-        lists="manifests" in keys,
-    )
+    document, media_type = _decode(stored.body), media_type_of(stored.body)
     _check_shape(media_type, document)
     artifact_type = document.artifact_type or None
     if artifact_type is None and document.config is not None:
@@ -154,22 +146,13 @@ def _parse(stored: _Stored) -> Manifest:
     )
 
 
-def check_type(manifest: Manifest, content_type: str | None, known_as: str | None) -> str:
+def check_type(media_type: str, content_type: str | None) -> None:
     """
-    The media type of a manifest that comes with a Content-Type, parameters and all.
-
-    Args:
-        known_as: what it is stored as, if it is: the bytes of some that are do not say.
+    Hold what a manifest is against the Content-Type that it comes with, parameters and all.
 
     Raises:
-        ManifestInvalid: its bytes do not say what it is, or say something else.
+        ManifestInvalid: they are two.
     """
-    media_type = manifest.media_type or known_as
-    if media_type is None:
-        raise ManifestInvalid(
-            "the manifest has no mediaType, and neither the fields of an OCI image manifest "
-            "(schemaVersion 2, config) nor those of an image index (schemaVersion 2, manifests)"
-        )
     # distribution-spec, "Pushing Manifests": parameters on Content-Type are to be ignored.
     stated = (content_type or "").partition(";")[0].strip()
     # CVE-2021-41190: two parties that read the type from two places see two documents.
@@ -178,10 +161,9 @@ def check_type(manifest: Manifest, content_type: str | None, known_as: str | Non
             f"the Content-Type is {stated[:MEDIA_TYPE_MAX]!r}, but by its mediaType or its "
             f"fields the manifest is {media_type!r}"
         )
-    return media_type
 
 
-def stored_subject(digest: Digest, body: bytes) -> Digest | None:
+def stored_subject(body: bytes) -> Digest | None:
     """
     The subject of a stored manifest, be it one that would not be taken any more: whatever is
     stored can be deleted.
@@ -193,15 +175,10 @@ def stored_subject(digest: Digest, body: bytes) -> Digest | None:
         return None
 
 
-def referrer_descriptor(manifest: Manifest, pushed_as: str, digest: Digest, size: int) -> bytes:
-    """
-    The entry for this manifest in its subject's list of referrers, as JSON.
-
-    Args:
-        pushed_as: as in `served_type`.
-    """
+def referrer_descriptor(manifest: Manifest, digest: Digest, size: int) -> bytes:
+    """The entry for this manifest in its subject's list of referrers, as JSON."""
     descriptor: dict[str, object] = {
-        "mediaType": manifest.media_type or pushed_as,
+        "mediaType": manifest.media_type,
         "digest": digest,
         "size": size,
     }
@@ -221,11 +198,11 @@ def platform_manifest(index: bytes, *, os: str, architecture: str) -> Digest | N
     return None
 
 
-def _decode(body: bytes) -> tuple[_Document, set[str]]:
+def _decode(body: bytes) -> _Document:
     """
-    What is read of the document, and the keys that it has.
+    What is read of the document.
 
-    A document is refused that parsers may read in two ways (CVE-2021-41190): some take the first of
+    One is refused that parsers may read in two ways (CVE-2021-41190): some take the first of
     two equal keys and some the last; Go's match keys without case.
     """
     try:
@@ -248,12 +225,12 @@ def _decode(body: bytes) -> tuple[_Document, set[str]]:
         if known is not None and (key != known or key in keys):
             raise ManifestInvalid(f"the key {key[:40]!r} is ambiguous")
         keys.add(key)
-    return document, keys
+    return document
 
 
-def _check_shape(media_type: str | None, document: _Document) -> None:
-    known = (media_type or "").lower()
-    if media_type is not None and not is_media_type(media_type):
+def _check_shape(media_type: str, document: _Document) -> None:
+    known = media_type.lower()
+    if media_type and not is_media_type(media_type):
         raise ManifestInvalid(f"{media_type[:MEDIA_TYPE_MAX]!r} is not a media type")
     if known in SCHEMA_1 or document.schema_version == 1:
         raise ManifestInvalid(
@@ -266,6 +243,11 @@ def _check_shape(media_type: str | None, document: _Document) -> None:
         raise ManifestInvalid("schemaVersion must be 2")
     if known in IMAGES and document.config is None:
         raise ManifestInvalid("an image manifest needs a config")
+    if not media_type:
+        raise ManifestInvalid(
+            "the manifest has no mediaType, and neither the fields of an OCI image manifest "
+            "(schemaVersion 2, config) nor those of an image index (schemaVersion 2, manifests)"
+        )
 
 
 def _needs(document: _Document) -> tuple[Need, ...]:

@@ -42,7 +42,7 @@ class _Outline(msgspec.Struct, rename="camel"):
 
 
 _ABSENT: Final = msgspec.Raw()
-_NULL: Final = msgspec.Raw(b"null")
+_NOTHING: Final = (_ABSENT, msgspec.Raw(b"null"))
 _OUTLINE: Final = msgspec.json.Decoder(_Outline)
 
 
@@ -60,44 +60,16 @@ def is_index(media_type: str) -> bool:
     return media_type.lower() in INDEXES
 
 
-def served_type(body: bytes, pushed_as: str) -> str:
+def media_type_of(body: bytes) -> str:
     """
-    The media type of a stored manifest.
+    The media type of a manifest: its mediaType, or that of its fields; empty if it has neither.
 
-    Args:
-        pushed_as: what whoever pushed it said it was; earlier versions took their word for it. It
-            counts only where the bytes do not say.
+    A field that is null is not there, but that an index may have null for `manifests`.
     """
-    try:
-        outline = _OUTLINE.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return pushed_as  # an earlier version stored it, within other bounds
-    return (
-        outline.media_type
-        or type_by_shape(
-            outline.schema_version,
-            config=_is_given(outline.config),
-            layers=_is_given(outline.layers),
-            lists=outline.manifests != _ABSENT,
-        )
-        or pushed_as
-    )
-
-
-def type_by_shape(version: int | None, *, config: bool, layers: bool, lists: bool) -> str | None:
-    """
-    The type that a document without a mediaType has by its fields; None if by them it has none.
-
-    Args:
-        config, layers: whether the field has a value.
-        lists: whether there is a field `manifests`, be it null.
-    """
-    if version != 2:
-        return None
-    if config:
+    outline = _OUTLINE.decode(body)
+    if outline.media_type or outline.schema_version != 2:
+        return outline.media_type or ""
+    if outline.config not in _NOTHING:
         return OCI_MANIFEST
-    return OCI_INDEX if lists and not layers else None
-
-
-def _is_given(value: msgspec.Raw) -> bool:
-    return value not in (_ABSENT, _NULL)
+    lists = outline.manifests != _ABSENT and outline.layers in _NOTHING
+    return OCI_INDEX if lists else ""

@@ -78,13 +78,12 @@ class Push:
             raise TooManyTags(TAGS_MAX)
         digest = _digest_of(reference, body)
         manifest = parse_manifest(digest, body)
-        known = None if manifest.media_type else self._index.manifest(repository, digest)
-        media_type = check_type(manifest, content_type, None if known is None else known.media_type)
+        check_type(manifest.media_type, content_type)
         may_lack = self._may_lack(repository, manifest)
         named = await self._named_blobs(repository, manifest, may_lack)
         copies = await self._replicator.ensure_copies(named, consistency)
         event = await self._index.put_manifest(
-            repository, digest, ManifestRecord(media_type, body), tags, may_lack
+            repository, digest, ManifestRecord(manifest.media_type, body), tags, may_lack
         )
         receipt = await acknowledge(self._replicator, event, consistency)
         # Who counted as dead when the blobs were copied may live now, and has the event. While it

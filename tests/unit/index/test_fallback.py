@@ -172,4 +172,4 @@ async def test_concurrent_lists_go_like_others(nodes: list[Index], subject: Dige
 async def test_no_client_can_push_what_a_node_marks_its_lists_with(subject: Digest):
     body = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
     with pytest.raises(ManifestInvalid):
-        check_type(parse_manifest(Digest.of(body), body), LIST_TYPE, None)
+        check_type(parse_manifest(Digest.of(body), body).media_type, LIST_TYPE)
