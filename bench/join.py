@@ -25,7 +25,7 @@ from bench.raw_http import Connection, push_blob, push_manifest
 from bench.scratch import scratch
 from cluster.clock import HybridClock, SystemClock
 from cluster.model import NodeId
-from node.index.opening import Index, index_path, open_index
+from node.index.index import Index, index_path, open_index
 from node.index.rocks import RocksStore
 from node.index.store import END, SHARED_FAMILIES
 from tests.e2e.ports import RPC_OFFSET, free_base_port

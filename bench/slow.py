@@ -27,7 +27,7 @@ from cluster.model import (
     ProbeRequest,
     Vector,
 )
-from cluster.peering import Peer
+from cluster.peer import Peer
 from cluster.rpc.client import GrpcPeer, GrpcTransport
 from node import main, repair
 from node.cli import main as command

@@ -3,7 +3,7 @@ The replication engine: clock, events, membership, dissemination, transfer, repa
 
 Owns what nodes say to each other and when a write may be acknowledged. Knows digests, events and
 peers; never HTTP, manifests or databases. Storage, time and chance come in through
-`cluster.ports`, the network through `cluster.peering`. Start reading at `cluster.agent`.
+`cluster.ports`, the network through `cluster.peer`. Start reading at `cluster.agent`.
 
 What it offers: here, the engine and its clocks; `cluster.model`, the words; `cluster.objects`, the
 rules by which events become objects; `cluster.ports`, what it needs; `cluster.errors`. Everything
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cluster.agent import Cluster
     from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
     from cluster.config import ClusterConfig
-    from cluster.peering import Transport
+    from cluster.peer import Transport
     from cluster.state import ALLOWED, Act, NodeState, State
     from cluster.statistics import ClusterStatistics
 
@@ -44,7 +44,7 @@ _HOMES: Final = {  # Everything else is of `cluster.clock`.
     "ClusterStatistics": "statistics",
     "NodeState": "state",
     "State": "state",
-    "Transport": "peering",
+    "Transport": "peer",
 }
 
 

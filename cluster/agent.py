@@ -2,19 +2,19 @@
 The engine of one node: the parts joined together, and their tasks.
 
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
-            ├─ Seeking ────── finds the cluster by its seeds
+            ├─ Seeds ──────── finds the cluster by its seeds
             ├─ Roster         greetings, and what follows from them
             ├─ Leasing        who of the region may read here and there
             ├─ WallClock      is this node's clock right
-            ├─ Probing ────── who is alive, and who knows of it
+            ├─ Prober ─────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Attendance     are enough nodes connected for a write
-            ├─ Acknowledging  when may an event be acknowledged
-            ├─ Spreading ──── where is an event by now
-            ├─ Trimming ───── forgets events that everybody has
+            ├─ Acknowledger   when may an event be acknowledged
+            ├─ Arrivals       where is an event by now
+            ├─ Trimmer ────── forgets events that everybody has
             ├─ Checkpoints    the whole state, for members that need forgotten events
-            ├─ Repairing ──── copies that blobs lack since members were away
-            ├─ Comparing ──── notices that an index is wrong
+            ├─ Repairer ───── copies that blobs lack since members were away
+            ├─ Comparer ───── notices that an index is wrong
             ├─ Bootstrap ──── takes over a member's state, when this node needs some
             ├─ Fetcher ────── blobs on their way here
             ├─ Durability ─── blobs on their way to other holders
@@ -27,27 +27,27 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
-from cluster.driver.acknowledging import Acknowledging
-from cluster.driver.agreeing import Agreeing
+from cluster.driver.acknowledger import Acknowledger
+from cluster.driver.arrivals import Arrivals
 from cluster.driver.attendance import Attendance
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
-from cluster.driver.comparing import Comparing
-from cluster.driver.forwarding import Forwarding
+from cluster.driver.comparer import Comparer
+from cluster.driver.duties import Duties
 from cluster.driver.greetings import Greetings
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link, Parts
 from cluster.driver.links import Links
-from cluster.driver.probing import Probing
-from cluster.driver.remembering import Remembering
-from cluster.driver.repairing import Repairing
+from cluster.driver.prober import Prober
+from cluster.driver.repairer import Repairer
 from cluster.driver.roster import Roster
-from cluster.driver.seeking import Seeking
+from cluster.driver.saved_members import SavedMembers
+from cluster.driver.seeds import Seeds
 from cluster.driver.service import Service
-from cluster.driver.spreading import Spreading
-from cluster.driver.trimming import Trimming
+from cluster.driver.settings_check import SettingsCheck
+from cluster.driver.trimmer import Trimmer
 from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import (
@@ -63,7 +63,7 @@ from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.progress import Progress
 from cluster.membership.absences import Absences
-from cluster.membership.joining import Joining
+from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.model import (
     Acknowledged,
@@ -76,15 +76,15 @@ from cluster.model import (
     Spread,
     Status,
 )
-from cluster.peering import PeerService, Transport
+from cluster.peer import PeerService, Transport
 from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordReplica
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.transfer import StoredBlob, Transfer
 from cluster.state import Act, NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
-from cluster.waiting.changes import Changes, Topic
-from cluster.waiting.groups import first_of, task_group
+from cluster.tasks.changes import Changes, Topic
+from cluster.tasks.groups import first_of, task_group
 
 
 class Cluster:
@@ -120,47 +120,47 @@ class Cluster:
             counters=Counters(),
             progress=Progress(),
             members=Members(me, config.members_max),
-            joining=Joining(config.seeds, empty=not records.vector()),
+            join=Join(config.seeds, empty=not records.vector()),
             absences=Absences(),
             state=NodeState(),
             changes=Changes(),
         )
         self._intake = intake = Intake(env)
-        forwarding = Forwarding(env)
+        duties = Duties(env)
         self.state = env.state
         self.state.watch(State.JOINING, self._why_not_joined)
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
         self._wall_clock = wall_clock = WallClock(env, intake)
-        self._greetings, self._agreeing = Greetings(env), Agreeing(env)
-        self._roster = Roster(env, self._greetings, leasing, wall_clock, self._agreeing)
-        parts = Parts(self._roster, leasing, wall_clock, intake, forwarding)
+        self._greetings, self._settings_check = Greetings(env), SettingsCheck(env)
+        self._roster = Roster(env, self._greetings, leasing, wall_clock, self._settings_check)
+        parts = Parts(self._roster, leasing, wall_clock, intake, duties)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
-        self._seeking = Seeking(env, transport, self._roster, self._links)
+        self._seeds = Seeds(env, transport, self._roster, self._links)
         self._bootstrap = Bootstrap(env, self._links, intake)
-        self._remembering = Remembering(env, members)
-        self._probing = Probing(env, self._roster, self._links, transport, self._remembering)
+        self._saved_members = SavedMembers(env, members)
+        self._prober = Prober(env, self._roster, self._links, transport, self._saved_members)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._attendance = Attendance(env, self._durability.required)
         self._catch_up = CatchUp(env, self._links, leasing, wall_clock)
-        self._acknowledging = Acknowledging(env, self._acknowledgements, leasing)
-        self._spreading = Spreading(env)
+        self._acknowledger = Acknowledger(env, self._acknowledgements, leasing)
+        self._arrivals = Arrivals(env)
         self._checkpoints = Checkpoints(env)
-        self._trimming = Trimming(env)
-        self._comparing = Comparing(env, self._links, self._bootstrap)
-        self._repairing = Repairing(env, self._links, self._durability)
+        self._trimmer = Trimmer(env)
+        self._comparer = Comparer(env, self._links, self._bootstrap)
+        self._repairer = Repairer(env, self._links, self._durability)
         self.service: PeerService = Service(
             env,
             self._roster,
             self._links,
             intake,
-            forwarding,
+            duties,
             self._fetcher,
-            self._probing,
+            self._prober,
             self._checkpoints,
-            self._comparing,
+            self._comparer,
         )
         self._own = 0
         records.subscribe(self._note_own)
@@ -182,17 +182,17 @@ class Cluster:
             async with task_group() as group:
                 for part in (
                     self._links,
-                    self._seeking,
+                    self._seeds,
                     self._bootstrap,
-                    self._probing,
-                    self._remembering,
+                    self._prober,
+                    self._saved_members,
                     self._catch_up,
                     self._fetcher,
                     self._durability,
                     self._checkpoints,
-                    self._trimming,
-                    self._comparing,
-                    self._repairing,
+                    self._trimmer,
+                    self._comparer,
+                    self._repairer,
                 ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
@@ -267,15 +267,15 @@ class Cluster:
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION
     ) -> Acknowledged:
-        """Return once *dot* may be acknowledged; see `Acknowledging.wait_durable`."""
+        """Return once *dot* may be acknowledged; see `Acknowledger.wait_durable`."""
         await self.ensure_joined()
-        return await self._acknowledging.wait_durable(dot, consistency)
+        return await self._acknowledger.wait_durable(dot, consistency)
 
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
     ) -> Spread:
-        """Return once *dot* is in *regions*, or after *timeout_s*; see `Spreading.wait_for`."""
-        return await self._spreading.wait_for(dot, regions, timeout_s)
+        """Return once *dot* is in *regions*, or after *timeout_s*; see `Arrivals.wait_for`."""
+        return await self._arrivals.wait_for(dot, regions, timeout_s)
 
     def fetch(
         self, digest: Digest, size: int
@@ -382,22 +382,22 @@ class Cluster:
 
     async def pause(self) -> None:
         """
-        Tell the others that this node stops, to be back soon; see `Probing.pause`. It has to stop
+        Tell the others that this node stops, to be back soon; see `Prober.pause`. It has to stop
         then, and nothing may be acknowledged here any more.
         """
-        await self._probing.pause()
+        await self._prober.pause()
 
     def _why_not_joined(self) -> str | None:
         """What joining still waits for, a line for people; None once it is over."""
-        return None if self._env.joining.joined else self._env.joining.waits_for
+        return None if self._env.join.joined else self._env.join.waits_for
 
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""
-        return self._env.joining.seeds_missing
+        return self._env.join.seeds_missing
 
     async def leave(self) -> Sequence[NodeId]:
         """
-        Tell the others that this node goes for good; see `Probing.leave`. The node has to stop
+        Tell the others that this node goes for good; see `Prober.leave`. The node has to stop
         then. Returns who has noted it.
 
         Before, within `leave_timeout_s`, its log goes to every connected member. Nothing may be
@@ -408,7 +408,7 @@ class Cluster:
                 own = self._env.records.vector().get(self._env.records.origin, 0)
                 last = Dot(*self._env.records.origin, own)
                 await self._env.changes.wait_until(self._is_handed_over, last, Topic.MEMBERS)
-        return await self._probing.leave()
+        return await self._prober.leave()
 
     def _is_handed_over(self) -> bool:
         own = self._env.records.vector().get(self._env.records.origin, 0)
@@ -424,7 +424,7 @@ class Cluster:
             MemberUnknown, MemberNotDead: there is nothing to remove.
         """
         self.check_removable(node)
-        self._probing.remove(node)
+        self._prober.remove(node)
 
     def check_removable(self, node: NodeId) -> None:
         """
@@ -455,10 +455,10 @@ class Cluster:
             clock_off_ms=self.clock_off_ms(),
             restoring=self._bootstrap.statistics(),
             damaged=State.DAMAGED in self.state,
-            differing=self._comparing.differing,
+            differing=self._comparer.differing,
             logs_standing=len(self._intake.standing()),
             members=tuple(self._member_statistics(member) for member in self._env.members.others()),
-            health=self._probing.health,
+            health=self._prober.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,
             replications_running=self._durability.jobs.running,
@@ -480,7 +480,7 @@ class Cluster:
             connected=connected,
             status=standing.status,
             stopped=self._roster.is_excused(member.node),
-            settings_differing=dict(self._agreeing.differing(member.node)),
+            settings_differing=dict(self._settings_check.differing(member.node)),
             incarnation=standing.incarnation,
             lag_events=max(0, own - have.get(origin, 0)),
             ahead_events=antientropy.behind(vector, have) if connected else 0,

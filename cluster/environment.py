@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from cluster.config import ClusterConfig
 from cluster.gossip.progress import Progress
 from cluster.membership.absences import Absences
-from cluster.membership.joining import Joining
+from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
 from cluster.state import NodeState
 from cluster.statistics import Counters
-from cluster.waiting.changes import Changes
+from cluster.tasks.changes import Changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Environment:
     counters: Counters
     progress: Progress
     members: Members
-    joining: Joining
+    join: Join
     absences: Absences
     state: NodeState
     changes: Changes

@@ -395,13 +395,13 @@ class Greeting(msgspec.Struct, frozen=True):
     they say of blobs had been held against its files (`cluster.objects.claims`)."""
 
     joined: bool = False
-    """The sender serves: what it has not heard of may be denied (`cluster.membership.joining`)."""
+    """The sender serves: what it has not heard of may be denied (`cluster.membership.join`)."""
 
     leaving: bool = False
     """The sender is about to leave for good: its copies do not count for another one that would."""
 
     settings: dict[str, str] = {}
-    """The sender's settings that have to be the same on every node (`driver.agreeing`)."""
+    """The sender's settings that have to be the same on every node (`driver.settings_check`)."""
 
     protocol: int = PROTOCOL
     """What the sender speaks."""

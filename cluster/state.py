@@ -39,7 +39,7 @@ class State(StrEnum):
     """Something that keeps a node from doing all that a node does."""
 
     JOINING = "joining"
-    """It has not heard enough of its cluster yet (`membership.joining`)."""
+    """It has not heard enough of its cluster yet (`membership.join`)."""
 
     LACKING = "lacking"
     """It lacks events that are gone from the logs, or its rows are damaged: it looks for a state to

@@ -13,7 +13,7 @@ from cluster import Cluster, ClusterConfig, HybridClock, Transport
 from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log
 from node.holdings import Holdings
-from node.index.opening import Index
+from node.index.index import Index
 
 
 class Engine(NamedTuple):

@@ -14,7 +14,7 @@ from cluster.errors import StorageFull
 from node.admin.health import Readiness
 from node.blobs.filesystem import FilesystemBlobs
 from node.errors import IndexDamaged, IndexFull
-from node.index.opening import Index
+from node.index.index import Index
 
 _CONDITIONS: Final = {
     State.JOINING: "cluster",

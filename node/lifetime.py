@@ -3,18 +3,18 @@
 import asyncio
 
 from cluster import Cluster, State
-from node import datadir, logs, stopping
+from node import datadir, logs, shutdown
 from node.admin.conditionlog import ConditionLog
 from node.admin.health import Readiness
 from node.api.listener import HttpListener
 from node.ballast import Ballast
+from node.departure import Departure
 from node.holdings import Holdings
-from node.leaving import Departure
-from node.mending import Mending
+from node.mender import Mender
 from node.registry.uploads import Uploads
 from node.settings import Settings
+from node.shutdown import Stop
 from node.startup import StartupError
-from node.stopping import Stop
 
 
 class Node:
@@ -26,7 +26,7 @@ class Node:
         uploads: Uploads,
         holdings: Holdings,
         ballast: Ballast,
-        mending: Mending,
+        mender: Mender,
         http: HttpListener,
         readiness: Readiness,
         departure: Departure,
@@ -36,7 +36,7 @@ class Node:
         self._uploads = uploads
         self._holdings = holdings
         self._ballast = ballast
-        self._mending = mending
+        self._mender = mender
         self._http = http
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
@@ -51,7 +51,7 @@ class Node:
                 tasks.create_task(self._uploads.run(), name="uploads"),
                 tasks.create_task(self._holdings.run(), name="holdings"),
                 tasks.create_task(self._ballast.run(), name="ballast"),
-                tasks.create_task(self._mending.run(), name="mending"),
+                tasks.create_task(self._mender.run(), name="mender"),
                 tasks.create_task(self._become_ready(), name="readiness"),
                 tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
@@ -73,9 +73,9 @@ class Node:
         if not self._departure.begun:
             self._cluster.state.enter(State.STOPPING, "stopping")
             if was_ready:
-                await stopping.wait(self._settings.drain_s, stop.hurried)
+                await shutdown.wait(self._settings.drain_s, stop.hurried)
         # The cluster comes later, as pushes in flight still need the peers to be acknowledged.
-        await stopping.close(self._http, self._settings.shutdown_grace_s, stop.hurried)
+        await shutdown.close(self._http, self._settings.shutdown_grace_s, stop.hurried)
 
     def _mark_left(self) -> None:
         try:

@@ -28,27 +28,27 @@ from node.admin.metrics import Metrics
 from node.api.app import Api, Page
 from node.api.context import ApiLimits, Context
 from node.api.cors import Cors
-from node.api.forwarding import ForwardConfig, Forwarder, Neighbours
+from node.api.forwarder import ForwardConfig, Forwarder, Neighbours
 from node.api.listener import HttpListener
 from node.api.request import Query
 from node.ballast import Ballast
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.departure import Count, Departure
 from node.descriptors import Descriptors, raise_limit
 from node.errors import QueryInvalid
 from node.holdings import Holdings
-from node.index.opening import Index, open_index
-from node.leaving import Count, Departure
+from node.index.index import Index, open_index
 from node.lifetime import Node
-from node.mending import Mending
+from node.mender import Mender
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
 from node.repair import NO_REPAIR, Repair, open_store
 from node.room import check_room
 from node.settings import Address, Settings
 from node.settings.model import this_host
+from node.shutdown import Stop
 from node.startup import StartupError
-from node.stopping import Stop
 
 EXIT_FAILED = 1
 
@@ -134,7 +134,7 @@ async def running(
         )
         shares = _descriptors(settings)
         index.journal.on_conflict = partial(_note_conflict, metrics)
-        mending = Mending(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
+        mender = Mender(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
         registry = UseCases.over(
             index.metadata,
             blobs,
@@ -143,9 +143,9 @@ async def running(
             _now,
             logs.get_logger,
             uploads=_upload_config(settings),
-            on_missing=mending.missed,
+            on_missing=mender.missed,
         )
-        metrics.watch_store(lambda: _store_figures(index, registry.uploads, blobs, mending))
+        metrics.watch_store(lambda: _store_figures(index, registry.uploads, blobs, mender))
         metrics.watch_health(lambda: readiness)
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
@@ -178,7 +178,7 @@ async def running(
             registry.uploads,
             holdings,
             ballast,
-            mending,
+            mender,
             http,
             readiness,
             departure,
@@ -187,7 +187,7 @@ async def running(
 
 
 def _store_figures(
-    index: Index, uploads: Uploads, blobs: FilesystemBlobs, mending: Mending
+    index: Index, uploads: Uploads, blobs: FilesystemBlobs, mender: Mender
 ) -> StoreFigures:
     totals, files = index.journal.totals, blobs.statistics()
     own, cached = index.journal.own, index.journal.cached
@@ -202,8 +202,8 @@ def _store_figures(
         index_recoveries=index.journal.recoveries,
         blobs_checked=files.checked,
         blobs_damaged=files.damaged,
-        blobs_restored=mending.restored,
-        blobs_not_restored=mending.lost,
+        blobs_restored=mender.restored,
+        blobs_not_restored=mender.lost,
         blobs_set_aside=files.set_aside,
         blobs_hidden=files.hidden,
         disk_failures=files.disk_failures,

@@ -21,11 +21,11 @@ from cluster.errors import StorageFailure
 from cluster.ports import Log
 from node.datadir import name_in
 from node.errors import IndexDamaged
+from node.index.index import index_path
 from node.index.journal import RESTORING
 from node.index.mark import IndexMark
 from node.index.merkle import Sums
 from node.index.migrations import FORMATS
-from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.rocks_options import MEMORY_BYTES
 from node.index.store import END, FAMILIES

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from cluster.environment import Environment
 from cluster.errors import NotEnoughNodes
 from cluster.model import Consistency, Member
-from cluster.waiting.changes import Topic
+from cluster.tasks.changes import Topic
 
 
 class Attendance:

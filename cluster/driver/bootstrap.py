@@ -19,12 +19,12 @@ from cluster.gossip import antientropy
 from cluster.membership.backoff import Backoff
 from cluster.model import CheckpointPiece, NodeId
 from cluster.replication.peers import Peers
-from cluster.routing import choose
+from cluster.routing import preference
 from cluster.state import WANTS_STATE, State
 from cluster.statistics import RestoreStatistics
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
-from cluster.waiting.stall import watched
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
+from cluster.tasks.stall import watched
 
 
 class Bootstrap:
@@ -145,7 +145,7 @@ class Bootstrap:
         if self._replacing is not None and not self._env.records.restoring:
             return [self._replacing]
         connected = self._env.members.connected()
-        return choose.order((), connected, self._env.me.region, self._env.rng)
+        return preference.order((), connected, self._env.me.region, self._env.rng)
 
     async def _take_over(self, node: NodeId) -> None:
         number, after = 0, b""

@@ -12,9 +12,9 @@ from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
-from cluster.waiting.rounds import Rounds, Stopped
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
+from cluster.tasks.rounds import Rounds, Stopped
 
 _TRY_AGAIN_S: Final = 0.1
 """Between two rounds of somebody patient."""
@@ -74,7 +74,7 @@ class CatchUp:
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
-                await self._env.changes.wait_until(lambda: self._env.joining.joined, Topic.JOINED)
+                await self._env.changes.wait_until(lambda: self._env.join.joined, Topic.JOINED)
                 lag_ms = self._wall_clock.lag_ms()
                 behind = await self._rounds.join()
         except TimeoutError:

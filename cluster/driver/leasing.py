@@ -8,7 +8,7 @@ from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases, earlier_runs
 from cluster.model import Member, NodeId, Status
 from cluster.state import Act
-from cluster.waiting.changes import Topic
+from cluster.tasks.changes import Topic
 
 
 class Leasing:

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import aclosing
 from typing import NamedTuple
 
-from cluster.driver.forwarding import Forwarding
+from cluster.driver.duties import Duties
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
-from cluster.driver.pushing import Pushing
+from cluster.driver.pusher import Pusher
 from cluster.driver.roster import Roster
 from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
@@ -15,12 +15,12 @@ from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFai
 from cluster.gossip import antientropy
 from cluster.model import Dot, Greeting, NodeId, Origin, Region
 from cluster.objects import claims
-from cluster.peering import Peer
+from cluster.peer import Peer
 from cluster.state import WANTS_STATE, State
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import first_of, task_group
-from cluster.waiting.rounds import Rounds, Stopped
-from cluster.waiting.stall import watched
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import first_of, task_group
+from cluster.tasks.rounds import Rounds, Stopped
+from cluster.tasks.stall import watched
 
 
 class Parts(NamedTuple):
@@ -30,7 +30,7 @@ class Parts(NamedTuple):
     leasing: Leasing
     wall_clock: WallClock
     intake: Intake
-    forwarding: Forwarding
+    duties: Duties
 
 
 class Link:
@@ -53,7 +53,7 @@ class Link:
         self.region: Region = greeting.member.region
         self._epoch = greeting.member.epoch
         self._began = greeting.began
-        self._pushing = Pushing(env, greeting.member, peer, parts.forwarding)
+        self._pusher = Pusher(env, greeting.member, peer, parts.duties)
         self._env = env
         self._parts = parts
         self._first_pulls = first_pulls
@@ -76,7 +76,7 @@ class Link:
                 for part in (
                     self._pulls.run(),
                     self._catch_up_first(),
-                    self._pushing.run(),
+                    self._pusher.run(),
                     self._beat(),
                     self._watch(),
                 ):
@@ -136,7 +136,7 @@ class Link:
                     break
             await self._wait_before_pull()
         self.caught_up = True
-        self._env.joining.caught_up(self.node)
+        self._env.join.caught_up(self.node)
         self._env.changes.beat(Topic.JOINED)
 
     async def _pull_once(self) -> bool:

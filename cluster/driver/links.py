@@ -12,9 +12,9 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError, PeerRefused, PeerUnreachable, StorageFailure
 from cluster.membership.backoff import Backoff
 from cluster.model import Dot, NodeId, Status
-from cluster.peering import Peer, Transport
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
+from cluster.peer import Peer, Transport
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
 
 _ENDING_S: Final = 2.0
 """Pause before a member is called that said it stops: more than the rest of its run takes."""
@@ -139,7 +139,7 @@ class Links(Watcher):
                     self._hindered.discard(node)
                 if not self._parts.roster.is_excused(node):
                     reason = self._parts.roster.note_failure(exc, reason, peer=node)
-                self._env.joining.failed(node)
+                self._env.join.failed(node)
                 self._env.changes.beat(Topic.JOINED)
             if self._stopping or self._env.members.status(node) in (None, Status.LEFT):
                 del self._kept[node]

@@ -2,16 +2,16 @@
 
 import asyncio
 
-from cluster.driver.agreeing import Agreeing
 from cluster.driver.greetings import Greetings
 from cluster.driver.leasing import Leasing
+from cluster.driver.settings_check import SettingsCheck
 from cluster.driver.wallclock import WallClock
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable
 from cluster.model import Greeting, Member, NodeId, Rumour, Status
-from cluster.peering import Peer
-from cluster.waiting.changes import Topic
+from cluster.peer import Peer
+from cluster.tasks.changes import Topic
 
 
 class Roster:
@@ -28,13 +28,13 @@ class Roster:
         greetings: Greetings,
         leasing: Leasing,
         wall_clock: WallClock,
-        agreeing: Agreeing,
+        settings_check: SettingsCheck,
     ) -> None:
         self._env = env
         self._greetings = greetings
         self._leasing = leasing
         self._wall_clock = wall_clock
-        self._agreeing = agreeing
+        self._settings_check = settings_check
         self._watchers: list[Watcher] = []
 
     def watch(self, watcher: Watcher) -> None:
@@ -117,7 +117,7 @@ class Roster:
             raise PeerRefused(f"a later run of {member.node} is connected")
         members.greet(member, greeting.protocol)
         if not greeting.brief:
-            self._agreeing.note(member.node, greeting.settings)
+            self._settings_check.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
             self._env.absences.end_excuse(member.node)
             self._end_run_of(before)
@@ -133,7 +133,7 @@ class Roster:
         for watcher in self._watchers:
             watcher.met(member)
             watcher.told(greeting.known)
-        if (greeting.joined or greeting.began) and self._env.joining.vouch(member.node):
+        if (greeting.joined or greeting.began) and self._env.join.vouch(member.node):
             self._env.changes.beat(Topic.JOINED)
 
     def note_standing(self, before: Rumour | None, after: Rumour) -> None:
@@ -142,8 +142,8 @@ class Roster:
         if before is not None and before.member.epoch != after.member.epoch:
             self._end_run_of(before.member)
         if status is Status.LEFT:
-            self._env.joining.excuse(node)
-            self._agreeing.forget(node)
+            self._env.join.excuse(node)
+            self._settings_check.forget(node)
             self._wall_clock.forget(node)
             news = before is None or before.standing.status is not Status.LEFT
             if news and after.member.region == self._env.me.region:
@@ -189,7 +189,7 @@ class Roster:
             DuplicateNode: that was it, while joining. A node that has joined stays: the
                 newcomer has to go.
         """
-        if isinstance(error, DuplicateNode) and not self._env.joining.joined:
+        if isinstance(error, DuplicateNode) and not self._env.join.joined:
             raise error
         reason = f"{type(error).__name__}: {error}"
         log = self._env.log.debug if reason == before else self._env.log.warning

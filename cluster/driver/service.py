@@ -5,11 +5,11 @@ from contextlib import suppress
 from typing import Final
 
 from cluster.driver.checkpoints import Checkpoints
-from cluster.driver.comparing import Comparing
-from cluster.driver.forwarding import Forwarding
+from cluster.driver.comparer import Comparer
+from cluster.driver.duties import Duties
 from cluster.driver.intake import Intake
 from cluster.driver.links import Links
-from cluster.driver.probing import Probing
+from cluster.driver.prober import Prober
 from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, WrongCluster
@@ -42,21 +42,21 @@ class Service:
         roster: Roster,
         links: Links,
         intake: Intake,
-        forwarding: Forwarding,
+        duties: Duties,
         fetcher: Fetcher,
-        probing: Probing,
+        prober: Prober,
         checkpoints: Checkpoints,
-        comparing: Comparing,
+        comparer: Comparer,
     ) -> None:
         self._env = env
         self._roster = roster
         self._links = links
         self._intake = intake
-        self._forwarding = forwarding
+        self._duties = duties
         self._fetcher = fetcher
-        self._probing = probing
+        self._prober = prober
         self._checkpoints = checkpoints
-        self._comparing = comparing
+        self._comparer = comparer
 
     def on_hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
@@ -65,7 +65,7 @@ class Service:
         return self._roster.answer(greeting)
 
     async def on_probe(self, request: ProbeRequest) -> ProbeReply:
-        return await self._probing.on_probe(request)
+        return await self._prober.on_probe(request)
 
     async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         link = self._links.link(sender)
@@ -78,7 +78,7 @@ class Service:
         member = self._env.members.get(sender)
         if member is not None:
             # They may be for others too.
-            self._forwarding.note_received(member.region, origins)
+            self._duties.note_received(member.region, origins)
             self._env.changes.beat(self._env.me.node)
         vector = self._env.records.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
@@ -138,7 +138,7 @@ class Service:
         return self._checkpoints.read(reader, number, after)
 
     async def on_compare(self, request: CompareRequest) -> CompareReply:
-        return await self._comparing.on_compare(request)
+        return await self._comparer.on_compare(request)
 
     async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None

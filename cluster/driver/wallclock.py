@@ -35,7 +35,7 @@ class WallClock:
         The same for a reading *wall_ms* of now; None as long as no member can have told. Any
         thread may ask.
         """
-        if not self._env.joining.joined:
+        if not self._env.join.joined:
             return None
         return self._watch.off_ms(wall_ms, self._env.clock.now_s())
 

@@ -1,7 +1,7 @@
 """
 When is an event of this node durable enough to be acknowledged? Pure.
 
-    enough nodes anywhere have it (`replication.enough`)            (P1)
+    enough nodes anywhere have it (`replication.copies`)            (P1)
     and every member of the own region that may read here has it    (read your writes, P2)
 
 "May read here" is a lease (`cluster.gossip.leases`). A member that is slow loses it after a while,

@@ -18,12 +18,12 @@ from cluster.errors import (
     StorageFull,
 )
 from cluster.model import Consistency, Digest, Dot, Member, NodeId, Vector
-from cluster.replication.enough import copies_required
+from cluster.replication.copies import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
 from cluster.replication.placement import Candidate, place
-from cluster.waiting.groups import task_group
+from cluster.tasks.groups import task_group
 
 Goal = Callable[[], int]
 """How many nodes are to have a blob; asked again after each step, as members come and go."""
@@ -75,7 +75,7 @@ class Durability:
         consistency: Consistency = Consistency.REGION,
     ) -> int | None:
         """
-        Return once every blob is durable on `enough.copies_required` nodes; if those are fewer
+        Return once every blob is durable on `copies.copies_required` nodes; if those are fewer
         than `copies`, that is counted as degraded.
 
         Raises:

@@ -14,8 +14,8 @@ from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
 from cluster.replication.sources import Sources
 from cluster.replication.transfer import StoredBlob, Transfer
-from cluster.routing import choose
-from cluster.waiting.stall import watched
+from cluster.routing import preference
+from cluster.tasks.stall import watched
 
 SOURCES_MAX: Final = 16
 """How many members are asked for one blob."""
@@ -161,7 +161,7 @@ class Fetcher:
             # Whoever asks us to hold a blob may have found us before we found it, and a holder
             # that was restarted serves before its new link is up.
             await self._peers.wait_for_any(holders, self._env.config.dial_timeout_s)
-        order = choose.order(
+        order = preference.order(
             holders, self._env.members.connected(), self._env.me.region, self._env.rng
         )
         guesses = [node for node in order if node not in holders][:GUESSES_MAX]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from cluster.errors import BlobUnavailable, ClusterError, StorageFailure
 from cluster.model import Digest
-from cluster.waiting.groups import task_group
+from cluster.tasks.groups import task_group
 
 
 class BlobJobs:

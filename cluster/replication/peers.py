@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cluster.errors import PeerUnreachable
 from cluster.model import Dot, NodeId
-from cluster.peering import Peer
+from cluster.peer import Peer
 
 
 class Peers(Protocol):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
 from cluster.ports import BlobIngest, BlobReader
-from cluster.waiting.pulse import Pulse
+from cluster.tasks.pulse import Pulse
 
 
 class Transfer:

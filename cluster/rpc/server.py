@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 
 from cluster.errors import PeerUnreachable
-from cluster.peering import PeerService
+from cluster.peer import PeerService
 from cluster.ports import Log
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, listen, server_options

@@ -18,13 +18,13 @@ from node.api.listings import page_limit
 from node.api.manifests import location
 from node.api.request import Query, read_document
 from node.api.routes import Target
+from node.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.errors import DocumentInvalid, EventInvalid
-from node.leaving import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.registry.names import RepositoryName, Tag, parse_digest
 from node.registry.ports import TagName
 from node.registry.projects import Project, ProjectPolicy, parse_project
+from node.registry.receipt import Receipt
 from node.registry.tags import TagView
-from node.registry.writing import Receipt
 
 DOCUMENT_MAX_BYTES: Final = 16 << 10
 """Longest JSON body that an endpoint here takes."""

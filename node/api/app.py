@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from aiohttp import web
 
-from node.api import admin, blobs, headers, listings, manifests, uploads, waiting
+from node.api import admin, blobs, headers, listings, manifests, uploads, wait
 from node.api.context import Context
 from node.api.errors import WIRE, error_response
 from node.api.request import Query
@@ -47,7 +47,7 @@ HANDLERS: Final[Mapping[Action, Handler]] = {
     Action.PROJECT_WRITE: admin.set_project,
     Action.PROJECT_DELETE: admin.delete_project,
     Action.CLUSTER: admin.cluster,
-    Action.WAIT: waiting.wait,
+    Action.WAIT: wait.wait,
     Action.MEMBER_REMOVE: admin.remove_member,
     Action.LEAVE: admin.leave,
 }

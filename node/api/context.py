@@ -7,9 +7,9 @@ from typing import Protocol
 from aiohttp import web
 
 from cluster.model import NodeId
+from node.api.bodies import Bodies
 from node.api.cors import Cors
-from node.api.forwarding import Forwarder
-from node.api.gathering import Gathering
+from node.api.forwarder import Forwarder
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.ports import ClusterView
 from node.registry.usecases import UseCases
@@ -32,7 +32,7 @@ class ApiLimits:
 
 
 class Departures(Protocol):
-    """How nodes go for good (`node.leaving`)."""
+    """How nodes go for good (`node.departure`)."""
 
     async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
         """Have this node leave in *drain_s* seconds; raises `CopiesAtStake`."""
@@ -54,7 +54,7 @@ class Context:
     departures: Departures
     cors: Cors
     """What pages of other sites may read."""
-    gathering: Gathering = field(default_factory=Gathering)
+    bodies: Bodies = field(default_factory=Bodies)
     access_of: Callable[[web.BaseRequest], Access] = lambda _: UNRESTRICTED
     """What the sender of a request may do."""
     check_room: Callable[[], None] = lambda: None

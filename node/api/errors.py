@@ -127,7 +127,7 @@ def _entries(error: Exception, code: str) -> list[dict[str, object]]:
         detail = {**counts, "missing": error.missing}
     message = str(error)
     if isinstance(error, cluster.CopiesUnfinished):
-        # Behind its log no refusal of the cluster gets here (`node.registry.writing.logged`).
+        # Behind its log no refusal of the cluster gets here (`node.registry.receipt.logged`).
         message, detail = f"{message}; nothing has changed", {"outcome": "unchanged"}
     entry: dict[str, object] = {"code": code, "message": message}
     if detail is not None:

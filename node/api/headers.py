@@ -3,7 +3,7 @@
 from typing import Final
 
 from cluster.model import Digest, Dot
-from node.registry.writing import Receipt
+from node.registry.receipt import Receipt
 
 API_VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": "atoll"}
 """On every answer. Without a Server field aiohttp tells its version and Python's to everyone."""

@@ -48,7 +48,7 @@ async def write(context: Context, request: web.BaseRequest, target: Target) -> w
     tags = [Tag.parse(tag) for tag in Query(request.rel_url.raw_query_string).all("tag")]
     context.registry.push.check_writable(target.repository)
     body = await read_manifest(
-        request, context.limits.manifest_bytes, context.limits.body_idle_s, context.gathering
+        request, context.limits.manifest_bytes, context.limits.body_idle_s, context.bodies
     )
     pushed = await context.registry.push.put_manifest(
         target.repository, reference, request.headers.get(hdrs.CONTENT_TYPE), body, tags

@@ -12,8 +12,8 @@ from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
+from node.api.bodies import Bodies, give_up_of
 from node.api.documents import explain
-from node.api.gathering import Gathering, give_up_of
 from node.errors import (
     BodyIncomplete,
     BodyStalled,
@@ -23,7 +23,7 @@ from node.errors import (
     QueryInvalid,
     SizeInvalid,
 )
-from node.registry.receiving import Chunk
+from node.registry.chunk import Chunk
 
 _CONTENT_RANGE: Final = re.compile(
     r"(?:bytes[ =])?(\d{1,18})-(\d{1,18})(?:/(?:\d{1,18}|\*))?", re.ASCII
@@ -142,7 +142,7 @@ async def read_body(
 
 
 async def read_manifest(
-    request: web.BaseRequest, limit: int, timeout_s: float, gathering: Gathering
+    request: web.BaseRequest, limit: int, timeout_s: float, bodies: Bodies
 ) -> bytes:
     """
     A whole body that has to fit into *limit* bytes; not one more is read.
@@ -152,14 +152,14 @@ async def read_manifest(
     """
     if request.content_length is not None and request.content_length > limit:
         raise ManifestTooLarge(limit)
-    with gathering.gather(request) as body:
+    with bodies.gather(request) as body:
         received = 0
         async with aclosing(read_body(request, timeout_s, MANIFEST_MAX_S)) as pieces:
             async for piece in pieces:
                 received += len(piece)
                 if received > limit:
                     raise ManifestTooLarge(limit)
-                gathering.add(body, piece)
+                bodies.add(body, piece)
         return b"".join(body.pieces)
 
 

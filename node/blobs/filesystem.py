@@ -15,12 +15,12 @@ from node.blobs.disk import Disk, OpenFile, write_fully
 from node.blobs.errors import DiskFailure
 from node.blobs.health import DiskHealth
 from node.blobs.layout import BlobLayout
-from node.blobs.publish import Publisher
+from node.blobs.publisher import Publisher
 from node.blobs.quarantine import Quarantine
-from node.blobs.reading import FileReader
+from node.blobs.reader import FileReader
 from node.blobs.staging import FileIngest, Staging
 from node.blobs.verified import VerifiedFiles
-from node.blobs.verifying import Verifier
+from node.blobs.verifier import Verifier
 from node.room import check_room
 
 _RECONSIDER_S: Final = 600.0

@@ -19,9 +19,9 @@ from node.blobs.disk import (
     write_fully,
 )
 from node.blobs.errors import StagingGone
-from node.blobs.hashing import hash_file
+from node.blobs.filehash import hash_file
 from node.blobs.layout import BlobLayout
-from node.blobs.publish import Publisher
+from node.blobs.publisher import Publisher
 from node.room import check_room
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cluster.model import Digest
-from node.blobs.hashing import hash_file
+from node.blobs.filehash import hash_file
 from node.blobs.layout import BlobLayout
 from node.blobs.quarantine import digest_of
 from node.fsck.report import Report

@@ -9,9 +9,9 @@ from node.errors import IndexDamaged
 from node.fsck.blobs import BlobCheck
 from node.fsck.index import IndexCheck
 from node.fsck.report import Report
+from node.index.index import index_path, owner
 from node.index.mark import IndexMark
 from node.index.migrations import FORMATS
-from node.index.opening import index_path, owner
 from node.index.rocks import RocksStore
 from node.repair import ASIDE, WAY_OUT, check_not_lost
 from node.startup import StartupError

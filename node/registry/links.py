@@ -9,7 +9,7 @@ from node.registry.access import Access
 from node.registry.names import RepositoryName
 from node.registry.ports import MetadataIndex, Replicator
 from node.registry.projects import prepare_write
-from node.registry.writing import Receipt, acknowledge
+from node.registry.receipt import Receipt, acknowledge
 
 MOUNT_SOURCES_MAX: Final = 1000
 """Repositories looked at for a mount that names none. More find a blob that the caller may pull

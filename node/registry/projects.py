@@ -14,7 +14,7 @@ from node.errors import NameInvalid, ProjectUnknown
 from node.registry.children import Children
 from node.registry.names import RepositoryName
 from node.registry.ports import Page, Registers, Replicator
-from node.registry.writing import Receipt, acknowledge
+from node.registry.receipt import Receipt, acknowledge
 
 KIND: Final = "project"
 """The kind of setting that a policy is."""

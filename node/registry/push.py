@@ -17,7 +17,7 @@ from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
 from node.registry.projects import policy_of, prepare_write
-from node.registry.writing import Receipt, acknowledge, logged
+from node.registry.receipt import Receipt, acknowledge, logged
 
 _AT_ONCE: Final = 256
 """Look-ups between two turns of the event loop: some milliseconds."""

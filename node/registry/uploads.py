@@ -28,6 +28,7 @@ from node.errors import (
     UploadUnknown,
 )
 from node.fairness import heaviest
+from node.registry.chunk import CUT, Chunk, gather_bytes, pour, take_whole
 from node.registry.names import RepositoryName
 from node.registry.ports import (
     BlobStore,
@@ -37,7 +38,6 @@ from node.registry.ports import (
     UploadRecord,
 )
 from node.registry.projects import policy_of
-from node.registry.receiving import CUT, Chunk, gather_bytes, pour, take_whole
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""

@@ -14,7 +14,7 @@ from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
-from node.registry.waiting import WAITS_MAX, Waits
+from node.registry.waits import WAITS_MAX, Waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

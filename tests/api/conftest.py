@@ -20,11 +20,11 @@ from node import logs
 from node.api.app import Api
 from node.api.context import ApiLimits, Context
 from node.api.cors import Cors
-from node.api.forwarding import ForwardConfig, Forwarder
+from node.api.forwarder import ForwardConfig, Forwarder
 from node.api.server import Server, make_server
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
-from node.index.opening import Index, open_index
+from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
 from node.logs import get_logger
 from node.registry.media_types import OCI_MANIFEST
@@ -205,7 +205,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             *,
             node: str = "",
             neighbours: AddressBook | None = None,
-            forwarding: ForwardConfig | None = None,
+            forward: ForwardConfig | None = None,
             origins: Sequence[str] = (),
             connections_max: int = 1000,
             log_reads: bool = False,
@@ -248,7 +248,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             forwarder = Forwarder(
                 name,
                 AddressBook() if neighbours is None else neighbours,
-                forwarding or ForwardConfig(),
+                forward or ForwardConfig(),
                 get_logger("forwarding"),
                 body_idle_s=limits.body_idle_s,
             )

@@ -8,8 +8,8 @@ import pytest
 
 from cluster.model import Digest
 from node.api.context import ApiLimits
+from node.registry.chunk import Chunk
 from node.registry.names import RepositoryName
-from node.registry.receiving import Chunk
 from tests.api.conftest import AddressBook, Registry, StartRegistry
 
 DATA = bytes(range(256)) * 12_000

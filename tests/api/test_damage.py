@@ -9,7 +9,7 @@ import pytest
 from cluster.errors import StorageFailure
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.errors import IndexDamaged
-from node.index.opening import index_path
+from node.index.index import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END, FAMILIES
 from node.repair import ASIDE, Repair, find_damage, open_store

@@ -15,9 +15,9 @@ from node.datadir import locked, shared
 from node.fsck.check import Progress, check_data_dir
 from node.fsck.report import Report
 from node.index import keys, rows
+from node.index.index import index_path
 from node.index.journal import RESTORING, forget_log
 from node.index.migrations import FORMATS
-from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
 from node.startup import StartupError
@@ -331,7 +331,7 @@ async def test_copies_that_were_set_aside_are_named(start_registry: StartRegistr
     digest = await registry.push_blob("lib/app", LAYER)
     flip(blob_file(registry.data_dir, digest))
     assert (await registry.call("GET", f"/v2/lib/app/blobs/{digest}")).status == 503
-    await registry.index.replica.release(digest)  # as `node.mending` does
+    await registry.index.replica.release(digest)  # as `node.mender` does
     if again:
         await registry.push_blob("lib/app", LAYER)
     await registry.stop()

@@ -22,7 +22,7 @@ async def test_the_setting_is_the_limit_of_the_index_s_cache(tmp_path: Path):
         index_memory_bytes=LIMIT,
     )
     async with running(settings, NodeId("a"), Repair()) as node:
-        store = node._mending._replica._journal.store
+        store = node._mender._replica._journal.store
         assert isinstance(store, RocksStore)
         rows = store._families["manifests"]
         assert rows.property_int_value("rocksdb.block-cache-capacity") == LIMIT

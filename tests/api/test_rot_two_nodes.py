@@ -16,7 +16,7 @@ from cluster.model import Digest, NodeId
 from node.main import Node, running
 from node.repair import Repair
 from node.settings import Address, Settings
-from node.stopping import Stop
+from node.shutdown import Stop
 from tests.e2e.ports import RPC_OFFSET, free_base_port
 from tests.fakes.rot import blob_file, flip, make_unreadable
 
@@ -68,7 +68,7 @@ class RunningNode:
 
     def claims(self, digest: Digest) -> set[str]:
         """Who holds the blob, as far as this node knows."""
-        return {str(node) for node in self.node._mending._replica.holders(digest)}
+        return {str(node) for node in self.node._mender._replica.holders(digest)}
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -165,7 +165,7 @@ async def test_a_node_that_sends_rot_to_another_learns_of_it(
     path = blob_file(a.data_dir, digest)
     flip(path)
     # Rot leaves no trace in the file's times.
-    a.node._mending._blobs.verifier._verified.note(digest, path.stat())
+    a.node._mender._blobs.verifier._verified.note(digest, path.stat())
     blob_file(b.data_dir, digest).unlink()
     # What came of it was passed on, but for the end.
     assert await b.pull(digest) == (200, None)
@@ -198,7 +198,7 @@ async def test_a_failing_disk_shows_in_readyz(
 ):
     """Broken: a node whose disk fails is sent more traffic."""
     a, _ = pair
-    health = a.node._mending._blobs.health
+    health = a.node._mender._blobs.health
 
     def failing() -> None:
         raise OSError(5, "Input/output error")

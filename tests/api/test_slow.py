@@ -6,9 +6,9 @@ import pytest
 
 from cluster.model import Digest
 from node.api import request as reading
+from node.api.bodies import Bodies
 from node.api.context import ApiLimits
-from node.api.gathering import Gathering
-from node.registry.receiving import gather_bytes
+from node.registry.chunk import gather_bytes
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
 from tests.api.test_wire import ENDPOINTS, body_requests
@@ -69,14 +69,14 @@ async def test_a_manifest_has_a_time_to_be_whole(
     await wire.close()
 
 
-def gathering_of(registry: Registry) -> Gathering:
-    return registry.context.gathering
+def bodies_of(registry: Registry) -> Bodies:
+    return registry.context.bodies
 
 
 async def test_unfinished_manifests_are_bounded_and_the_slow_ones_give_way(registry: Registry):
     """Broken: 400 connections with unfinished manifests use 700 MB; or honest pushes get 429."""
-    gathering = gathering_of(registry)
-    gathering._bytes_max = 5_000_000
+    bodies = bodies_of(registry)
+    bodies._bytes_max = 5_000_000
     config = await registry.push_blob("lib/app", b"{}")
     wires = []
     for number in range(10):
@@ -85,21 +85,21 @@ async def test_unfinished_manifests_are_bounded_and_the_slow_ones_give_way(regis
         wires.append(wire)
         answer = await registry.put_manifest("lib/app", "v1", image((config, 2)))
         assert answer.status == 201
-        assert gathering.bytes_held <= 5_000_000
+        assert bodies.bytes_held <= 5_000_000
     refused = [await wire.reply() for wire in wires[:5]]
     assert {answer.status for answer in refused} == {429}
     assert {code for answer in refused for code in answer.codes} == {"TOOMANYREQUESTS"}
     for wire in wires:
         await wire.close()
     async with asyncio.timeout(30):
-        while gathering.bytes_held:
+        while bodies.bytes_held:
             await asyncio.sleep(0.01)
 
 
 async def test_the_address_that_holds_the_most_gives_way(registry: Registry):
     """Broken: one stranger has everybody else's manifests refused."""
-    gathering = gathering_of(registry)
-    gathering._bytes_max = 2_500_000
+    bodies = bodies_of(registry)
+    bodies._bytes_max = 2_500_000
     honest = await begin(registry, "PUT", "/v2/lib/app/manifests/a", source="127.0.0.2")
     await honest.send(b"7A120\r\n" + b" " * 500_000 + b"\r\n")
     greedy = []

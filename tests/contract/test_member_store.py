@@ -9,7 +9,7 @@ import pytest
 from cluster.clock import HybridClock, SystemClock
 from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
 from cluster.ports import MemberStore
-from node.index.opening import Index, open_index
+from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
 from tests.fakes.member_store import MemoryMembers
 from tests.fakes.ordered_store import MemoryStore

@@ -15,7 +15,7 @@ from cluster.model import Digest, Dot, Event, Key, NodeId, Origin
 from cluster.objects.comparison import SUMS_BYTES
 from cluster.objects.events import Hold, encode_body
 from cluster.ports import RecordReplica
-from node.index.opening import open_index
+from node.index.index import open_index
 from node.index.rocks import RocksStore
 from node.index.store import OrderedStore
 from tests.fakes.ordered_store import MemoryStore

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from cluster.membership.precedence import first_word
 from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
-from cluster.peering import PeerService
+from cluster.peer import PeerService
 from cluster.rpc import codec
 from node.settings.model import Settings
 from protos import cluster_pb2 as pb

@@ -19,8 +19,8 @@ from cluster.model import (
     ProbeRequest,
     Vector,
 )
-from cluster.peering import PeerService
-from cluster.waiting.pulse import Pulse
+from cluster.peer import PeerService
+from cluster.tasks.pulse import Pulse
 
 Tamper = Callable[[bytes], bytes]
 
@@ -170,7 +170,7 @@ class MemoryPeer:
         self._network = transport.network
         self._me = transport.me.rpc
         self._address = address
-        self._pushing = asyncio.Lock()
+        self._pusher = asyncio.Lock()
 
     async def hello(self, greeting: Greeting) -> Greeting:
         service = await self._arrive("hello")
@@ -185,7 +185,7 @@ class MemoryPeer:
         return reply
 
     async def push(self, events: Sequence[Event]) -> Vector:
-        async with self._pushing:
+        async with self._pusher:
             service = await self._arrive("push")
             have = await service.on_push(self._transport.me.node, events)
         await self._network.answered(self._me, self._address, "push")

@@ -104,7 +104,7 @@ class SoloView:
         )
 
     async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
-        """As `node.leaving.Departure`, with the stakes that a test sets."""
+        """As `node.departure.Departure`, with the stakes that a test sets."""
         stakes = Stakes() if force else self.stakes
         if stakes.blobs_last or (stakes.blobs_short and not fewer_copies):
             raise CopiesAtStake("solo", stakes, 2)

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import aiohttp
 
+from node.index.index import index_path
 from node.index.merkle import Sums
-from node.index.opening import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END
 from tests.e2e.processes import atoll_command

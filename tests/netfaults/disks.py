@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from node.index.opening import index_path
+from node.index.index import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END, SHARED_FAMILIES
 from tests.e2e.processes import LOG_TAIL_BYTES, atoll_command, clean_environment

@@ -11,8 +11,8 @@ from tests.sim.sizes import sizes
 
 BOUNDED: Final[dict[str, Callable[[Running], int]]] = {
     "members_max": lambda node: len(node.cluster._env.members._others),
-    "rumours_max": lambda node: len(node.cluster._probing._detector._queue._entries),
-    "health_max": lambda node: node.cluster._probing.health,
+    "rumours_max": lambda node: len(node.cluster._prober._detector._queue._entries),
+    "health_max": lambda node: node.cluster._prober.health,
     "fetches_max": lambda node: node.cluster._fetcher.jobs.running,
     "replications_max": lambda node: node.cluster._durability.jobs.running,
     "checkpoints_max": lambda node: node.cluster._checkpoints.open,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cluster.errors import PeerUnreachable
 from cluster.model import Member
-from cluster.peering import Peer, PeerService
+from cluster.peer import Peer, PeerService
 from cluster.rpc.errors import from_wire, to_wire
 from tests.sim.loop import PROCESS, Process
 from tests.sim.network import KEEPALIVE_S, LAN_S, Endpoint, Network

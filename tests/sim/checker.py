@@ -9,8 +9,8 @@ from cluster.model import Consistency, Digest, Dot
 from cluster.objects.merge import Presence, Register
 from node.errors import RegistryError
 from node.index import keys, rows
+from node.index.index import owner
 from node.index.merkle import Sums
-from node.index.opening import owner
 from node.index.rows import HistoryRow, HolderRow
 from node.index.store import END, FAMILIES
 from tests.fakes.ordered_store import MemoryStore

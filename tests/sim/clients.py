@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from cluster.errors import BlobUnavailable, ClusterError, StorageFailure
 from cluster.model import Consistency, Digest
 from node.errors import ManifestUnknown, NameUnknown, RegistryError
+from node.registry.chunk import Chunk
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
 from node.registry.projects import ProjectPolicy
-from node.registry.receiving import Chunk
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
 from tests.sim.machine import ASKED, Machine, Running

@@ -18,7 +18,7 @@ from cluster.errors import JoinRefused, StorageFailure
 from cluster.model import FEATURES, Consistency, Dot, Member, NodeId, Region
 from node import assembly
 from node.holdings import Holdings
-from node.index.opening import Index, open_index
+from node.index.index import Index, open_index
 from node.registry.uploads import UploadConfig
 from node.registry.usecases import UseCases
 from tests.sim.calls import SimTransport

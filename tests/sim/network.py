@@ -15,7 +15,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cluster.peering import PeerService
+from cluster.peer import PeerService
 from tests.sim.loop import Process, SimLoop
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.driver.trimming import Trimming
+from cluster.driver.trimmer import Trimmer
 from tests.sim.plan import Plan
 from tests.sim.world import simulate
 
@@ -14,14 +14,14 @@ def test_a_process_that_fails_ends_and_is_started_again(monkeypatch: pytest.Monk
     It is told all the same, and nothing else is wrong: the restarted node has what was pushed.
     """
     mistakes = ["a mistake"]
-    run = Trimming.run
+    run = Trimmer.run
 
-    async def fail_once(self: Trimming) -> None:
+    async def fail_once(self: Trimmer) -> None:
         if mistakes:
             raise AssertionError(mistakes.pop())
         await run(self)
 
-    monkeypatch.setattr(Trimming, "run", fail_once)
+    monkeypatch.setattr(Trimmer, "run", fail_once)
     push = {"do": "push", "region": "eu", "repo": "lib/app", "tag": "v1", "layers": ["base0"]}
     steps = [{**push, "at": 6.0 + salt, "salt": salt} for salt in range(3)]
     result = simulate(Plan("1", [("n0", "eu"), ("n1", "eu")], steps, work_s=12.0))

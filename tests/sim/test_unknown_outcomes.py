@@ -14,9 +14,9 @@ from cluster import Cluster
 from cluster.errors import ClusterError
 from cluster.model import Digest
 from node.errors import ManifestUnknown, RegistryError
+from node.registry.chunk import Chunk
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
-from node.registry.receiving import Chunk
 from node.registry.usecases import UseCases
 from tests.sim import faults
 from tests.sim.machine import Machine

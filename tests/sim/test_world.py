@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cluster.driver.trimming import Trimming
+from cluster.driver.trimmer import Trimmer
 from cluster.model import NodeId, Status
 from tests.sim import checker, clients, faults
 from tests.sim.plan import Plan
@@ -72,13 +72,13 @@ def test_what_nobody_can_raise_is_told(
     monkeypatch: pytest.MonkeyPatch, mistake: Callable[[], None], told: str
 ):
     """Broken: a call that was never made, or an error that nobody heard of, is no trouble."""
-    run = Trimming.run
+    run = Trimmer.run
 
-    async def run_after_a_mistake(self: Trimming) -> None:
+    async def run_after_a_mistake(self: Trimmer) -> None:
         mistake()
         await run(self)
 
-    monkeypatch.setattr(Trimming, "run", run_after_a_mistake)
+    monkeypatch.setattr(Trimmer, "run", run_after_a_mistake)
     (violation,) = simulate(Plan("1", NODES, [], work_s=1.0)).violations
     assert violation.startswith("mishap: ")
     assert told in violation

@@ -9,17 +9,17 @@ import pytest
 
 from cluster.driver.bootstrap import Bootstrap, pull_all
 from cluster.driver.catchup import CatchUp
-from cluster.driver.comparing import Comparing
-from cluster.driver.remembering import Remembering
-from cluster.driver.repairing import Repairing
-from cluster.driver.trimming import Trimming
+from cluster.driver.comparer import Comparer
+from cluster.driver.repairer import Repairer
+from cluster.driver.saved_members import SavedMembers
+from cluster.driver.trimmer import Trimmer
 from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest, Origin
 from cluster.replication.durability import Durability
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.transfer import StoredBlob, Transfer
 from node.holdings import Holdings
-from node.mending import Mending
+from node.mender import Mender
 from node.registry.uploads import Uploads
 from tests.fakes.log import MemoryLog
 
@@ -76,7 +76,7 @@ async def restoring(error: Exception) -> None:
 async def checking_rows(error: Exception) -> None:
     clock = SimpleNamespace(now_s=lambda: 0.0)
     records = SimpleNamespace(check_rows=failing(error))
-    await bare(Comparing, _env=env(clock=clock, records=records))._check()
+    await bare(Comparer, _env=env(clock=clock, records=records))._check()
 
 
 async def saving_members(error: Exception) -> None:
@@ -88,18 +88,18 @@ async def saving_members(error: Exception) -> None:
         "members": SimpleNamespace(rumours=list),
     }
     store = SimpleNamespace(save=failing(error))
-    remembering = bare(Remembering, _env=env(**parts), _store=store, _changed=asyncio.Event())
-    remembering.note_change()
-    await until_it_waits_or_ends(remembering.run())
+    saved_members = bare(SavedMembers, _env=env(**parts), _store=store, _changed=asyncio.Event())
+    saved_members.note_change()
+    await until_it_waits_or_ends(saved_members.run())
 
 
 async def repairing_one(error: Exception) -> None:
     durability = SimpleNamespace(repair=failing(error))
-    await bare(Repairing, _env=env(), _durability=durability)._repair(DIGEST, 6)
+    await bare(Repairer, _env=env(), _durability=durability)._repair(DIGEST, 6)
 
 
 async def trimming(error: Exception) -> None:
-    await until_it_waits_or_ends(bare(Trimming, _env=env(), trim=failing(error)).run())
+    await until_it_waits_or_ends(bare(Trimmer, _env=env(), trim=failing(error)).run())
 
 
 async def working_on_a_blob(error: Exception) -> None:
@@ -143,7 +143,7 @@ async def mending(error: Exception) -> None:
     waiting: asyncio.Queue[Digest] = asyncio.Queue()
     waiting.put_nowait(DIGEST)
     parts = {"_log": MemoryLog(), "_known": {DIGEST}, "_mend": failing(error)}
-    await until_it_waits_or_ends(bare(Mending, _waiting=waiting, **parts)._work())
+    await until_it_waits_or_ends(bare(Mender, _waiting=waiting, **parts)._work())
 
 
 async def dropping_uploads(error: Exception) -> None:

@@ -7,8 +7,8 @@ from cluster.agent import Cluster
 from cluster.clock import COUNTER_BITS, HybridClock
 from cluster.driver import leasing
 from cluster.driver.catchup import CatchUp
-from cluster.driver.forwarding import Forwarding
-from cluster.driver.pushing import Pushing
+from cluster.driver.duties import Duties
+from cluster.driver.pusher import Pusher
 from cluster.driver.service import Service
 from cluster.errors import NotCaughtUp, StorageFailure
 from cluster.gossip import floor
@@ -41,14 +41,14 @@ async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
     return {event.origin: event.dot.seq for event in events}
 
 
-_settle = Pushing._settle
+_settle = Pusher._settle
 
 
-def _skip_on_error(self: Pushing, events: Any, answer: Any) -> None:
+def _skip_on_error(self: Pusher, events: Any, answer: Any) -> None:
     _settle(self, events, {event.origin: event.dot.seq for event in events})
 
 
-def _settle_by_the_present(self: Pushing, events: Any, answer: Any) -> None:
+def _settle_by_the_present(self: Pusher, events: Any, answer: Any) -> None:
     origins = {event.origin for event in events}
     have = self._env.progress.of(self._member.node)
     late = [o for o in origins if answer.get(o, 0) <= have.get(o, 0)]
@@ -106,7 +106,7 @@ MUTANTS: Final = [
     Mutant(
         "relay-does-not-relay",
         "what came from another region is not handed on",
-        [(Forwarding, "note_received", lambda *_: None)],
+        [(Duties, "note_received", lambda *_: None)],
     ),
     Mutant(
         "answer-and-forget",
@@ -121,7 +121,7 @@ MUTANTS: Final = [
     Mutant(
         "cursor-skips-on-error",
         "what a peer refused counts as delivered",
-        [(Pushing, "_settle", _skip_on_error)],
+        [(Pusher, "_settle", _skip_on_error)],
     ),
     Mutant(
         "copy-on-another-disk",
@@ -166,12 +166,12 @@ MUTANTS: Final = [
     Mutant(
         "push-waits-for-ever",
         "a push that nobody answers holds up its log until the transport's deadline",
-        [(Pushing, "_patience_s", lambda *_: 3600.0)],
+        [(Pusher, "_patience_s", lambda *_: 3600.0)],
     ),
     Mutant(
         "overtaken-answer-pauses",
         "an answer that a greeting has overtaken counts as a refusal",
-        [(Pushing, "_settle", _settle_by_the_present)],
+        [(Pusher, "_settle", _settle_by_the_present)],
     ),
     Mutant(
         "clock-off-unheeded",

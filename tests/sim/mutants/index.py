@@ -9,7 +9,7 @@ from cluster.gossip.stability import Stability
 from cluster.model import CheckpointHead, Digest, Key
 from cluster.objects import merge
 from cluster.objects.events import Remove, Write, decode_event, encode_event
-from node.index import history, keys, local, objects, opening, replica, rows
+from node.index import history, index, keys, local, objects, replica, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.merkle import Sums
@@ -197,7 +197,7 @@ MUTANTS: Final = [
     Mutant(
         "epoch-reuse",
         "a directory that was copied or set back goes on with its old log",
-        [(opening, "_next_epoch", _epoch_again)],
+        [(index, "_next_epoch", _epoch_again)],
     ),
     Mutant(
         "merge-drops-history",

@@ -11,7 +11,7 @@ import pytest
 
 from cluster.errors import BlobUnknown, StorageFull
 from cluster.model import Digest
-from node.blobs import publish
+from node.blobs import publisher
 from node.blobs.config import BlobStoreConfig
 from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.filesystem import FilesystemBlobs
@@ -435,7 +435,7 @@ class TestPublishing:
                 raise OSError(errno.EIO, "the disk failed")
             sync_directory(directory)
 
-        monkeypatch.setattr(publish, "sync_directory", sync)
+        monkeypatch.setattr(publisher, "sync_directory", sync)
         with pytest.raises(DiskFailure, match="the disk failed") if fails else nullcontext():
             await blobs.put(digest, b"data")
         assert seen == [None]
@@ -471,7 +471,7 @@ class TestPublishing:
                 thread.join()
             return found
 
-        monkeypatch.setattr(publish, "sync_directory", sync)
+        monkeypatch.setattr(publisher, "sync_directory", sync)
         with monkeypatch.context() as looking:
             looking.setattr(os, "stat", look_when_named)
             assert blobs.size(digest) is None
@@ -482,6 +482,6 @@ class TestPublishing:
     async def test_an_older_copy_stays_there_meanwhile(self, blobs, monkeypatch):
         digest, seen = Digest.of(b"data"), []
         await blobs.put(digest, b"data")
-        monkeypatch.setattr(publish, "sync_directory", lambda _: seen.append(blobs.size(digest)))
+        monkeypatch.setattr(publisher, "sync_directory", lambda _: seen.append(blobs.size(digest)))
         await blobs.put(digest, b"data")
         assert seen == [4]

@@ -7,7 +7,7 @@ import pytest
 from cluster.model import Digest
 from node.blobs import quarantine
 from node.blobs.layout import BlobLayout
-from node.blobs.publish import HIDDEN_MAX, Publisher, Withdrawn
+from node.blobs.publisher import HIDDEN_MAX, Publisher, Withdrawn
 from node.blobs.quarantine import BYTES_MAX, FILES_MAX, Quarantine, digest_of
 from node.blobs.verified import VerifiedFiles
 

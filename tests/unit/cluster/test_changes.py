@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from cluster.driver.pushing import Pushing
+from cluster.driver.pusher import Pusher
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.model import Dot, NodeId, Origin
-from cluster.waiting.changes import Changes, Topic
+from cluster.tasks.changes import Changes, Topic
 from tests.fakes.fleet import fleet
 
 A, B = NodeId("a"), NodeId("b")
@@ -136,13 +136,13 @@ async def test_a_waiting_put_is_woken_by_what_it_waits_for(monkeypatch: pytest.M
 async def test_news_of_one_member_has_only_its_link_looked_at(monkeypatch: pytest.MonkeyPatch):
     """If this fails, each greeting has the conditions of all links looked at: of all members."""
     looked = []
-    has_more = Pushing._has_more
+    has_more = Pusher._has_more
 
-    def counted(self: Pushing) -> bool:
+    def counted(self: Pusher) -> bool:
         looked.append((self._env.me.node, self._member.node))
         return has_more(self)
 
-    monkeypatch.setattr(Pushing, "_has_more", counted)
+    monkeypatch.setattr(Pusher, "_has_more", counted)
     async with fleet() as ships:
         a, *_ = await ships.trio()
         changes = a.cluster._env.changes

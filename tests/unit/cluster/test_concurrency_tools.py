@@ -11,10 +11,10 @@ from cluster.errors import BlobUnavailable, PeerUnreachable
 from cluster.model import Digest
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.transfer import Transfer
-from cluster.waiting.groups import task_group
-from cluster.waiting.pulse import Pulse
-from cluster.waiting.rounds import Rounds, Stopped
-from cluster.waiting.stall import watched
+from cluster.tasks.groups import task_group
+from cluster.tasks.pulse import Pulse
+from cluster.tasks.rounds import Rounds, Stopped
+from cluster.tasks.stall import watched
 
 D1, D2, D3 = (Digest.of(bytes([n])) for n in range(3))
 

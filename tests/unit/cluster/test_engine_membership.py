@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from cluster.driver import probing
+from cluster.driver import prober
 from cluster.errors import (
     MemberNotDead,
     MemberUnknown,
@@ -394,7 +394,7 @@ async def test_a_member_that_says_it_is_back_soon_is_neither_suspected_nor_compl
 
 async def test_a_node_that_stops_does_not_wait_for_a_silent_member(monkeypatch):
     """Broken: one member that hangs keeps all others from being restarted."""
-    monkeypatch.setattr(probing, "_PAUSE_LIMIT_S", 0.05)
+    monkeypatch.setattr(prober, "_PAUSE_LIMIT_S", 0.05)
     async with fleet() as ships:
         _, b, c = await ships.trio()
         ships.network.block(b.address, "probe")

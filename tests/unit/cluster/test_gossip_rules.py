@@ -21,7 +21,7 @@ from cluster.membership.members import Members
 from cluster.membership.precedence import first_word
 from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
 from cluster.objects.events import changes, in_causal_order
-from cluster.replication.enough import copies_required
+from cluster.replication.copies import copies_required
 from tests.fakes.progress import judge, say
 
 origins = st.builds(Origin, st.sampled_from("abc"), st.integers(1, 3))

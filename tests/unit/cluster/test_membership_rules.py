@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership.backoff import Backoff
-from cluster.membership.joining import Joining
+from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.membership.precedence import first_word
 from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
@@ -97,67 +97,67 @@ def test_the_dead_are_waited_for_while_their_link_is_up():
 
 
 def test_joined_without_seeds():
-    assert Joining([]).joined
+    assert Join([]).joined
 
 
 def test_joined_when_every_seed_was_greeted_and_pulled_from():
-    joining = Joining(["b:1", "c:1", "me:1"])
-    joining.greeted("me:1", None)
-    joining.greeted("b:1", NodeId("b"))
-    joining.caught_up(NodeId("b"))
-    assert not joining.joined
-    assert joining.missing == ["c:1"]
-    joining.greeted("c:1", NodeId("c"))
-    assert joining.missing == ["c"]
-    joining.caught_up(NodeId("c"))
-    assert joining.joined
+    join = Join(["b:1", "c:1", "me:1"])
+    join.greeted("me:1", None)
+    join.greeted("b:1", NodeId("b"))
+    join.caught_up(NodeId("b"))
+    assert not join.joined
+    assert join.missing == ["c:1"]
+    join.greeted("c:1", NodeId("c"))
+    assert join.missing == ["c"]
+    join.caught_up(NodeId("c"))
+    assert join.joined
 
 
 def test_catching_up_may_come_before_the_greeting():
     """The peer may have found this node first."""
-    joining = Joining(["b:1"])
-    joining.caught_up(NodeId("b"))
-    assert not joining.joined
-    joining.greeted("b:1", NodeId("b"))
-    assert joining.joined
+    join = Join(["b:1"])
+    join.caught_up(NodeId("b"))
+    assert not join.joined
+    join.greeted("b:1", NodeId("b"))
+    assert join.joined
 
 
 def test_who_came_empty_has_not_joined_because_its_seed_left():
     """It would be a cluster of one."""
-    joining = Joining(["b:1"], empty=True)
-    joining.greeted("b:1", NodeId("b"))
-    joining.excuse(NodeId("b"))
-    assert joining.knows_nothing
-    assert not joining.joined
-    joining.caught_up(NodeId("c"))
-    assert joining.joined
+    join = Join(["b:1"], empty=True)
+    join.greeted("b:1", NodeId("b"))
+    join.excuse(NodeId("b"))
+    assert join.knows_nothing
+    assert not join.joined
+    join.caught_up(NodeId("c"))
+    assert join.joined
 
 
 @pytest.mark.parametrize("empty", [False, True])
 def test_a_node_whose_seeds_are_itself_is_the_first_of_its_cluster(empty: bool):
-    joining = Joining(["me:1"], empty=empty)
-    joining.greeted("me:1", None)
-    assert joining.joined
+    join = Join(["me:1"], empty=empty)
+    join.greeted("me:1", None)
+    assert join.joined
 
 
 def test_giving_up_joins():
-    joining = Joining(["b:1"])
-    joining.give_up()
-    assert joining.joined
-    joining.greeted("b:1", NodeId("b"))
-    assert joining.joined
+    join = Join(["b:1"])
+    join.give_up()
+    assert join.joined
+    join.greeted("b:1", NodeId("b"))
+    assert join.joined
 
 
 def test_a_node_is_rejected_when_all_that_answer_refuse_it():
-    joining = Joining(["b:1", "c:1", "me:1"])
-    joining.greeted("me:1", None)
-    joining.refused("b:1", "no")
-    assert joining.rejection(final=False) is None, "c may still take it"
-    assert "b:1: no" in (joining.rejection(final=True) or "")
-    joining.refused("c:1", "no")
-    assert joining.rejection(final=False)
-    joining.greeted("c:1", NodeId("c"))
-    assert joining.rejection(final=True) is None
+    join = Join(["b:1", "c:1", "me:1"])
+    join.greeted("me:1", None)
+    join.refused("b:1", "no")
+    assert join.rejection(final=False) is None, "c may still take it"
+    assert "b:1: no" in (join.rejection(final=True) or "")
+    join.refused("c:1", "no")
+    assert join.rejection(final=False)
+    join.greeted("c:1", NodeId("c"))
+    assert join.rejection(final=True) is None
 
 
 @given(st.integers(), st.integers(0, 60))

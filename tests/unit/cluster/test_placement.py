@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cluster.model import Digest, Member, NodeId, Region
 from cluster.replication.placement import Candidate, place, ranked, score
 from cluster.replication.sources import TRIES_MAX, Sources
-from cluster.routing.choose import order
+from cluster.routing.preference import order
 
 EU, US = Region("eu"), Region("us")
 ME = NodeId("me")

@@ -7,8 +7,8 @@ import pytest
 
 from cluster.clock import HybridClock
 from cluster.model import Event, NodeId
+from node.index.index import Index, open_index
 from node.index.migrations import FORMATS, Formats
-from node.index.opening import Index, open_index
 from tests.fakes.ordered_store import MemoryStore
 
 

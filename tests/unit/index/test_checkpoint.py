@@ -23,8 +23,8 @@ from cluster.objects.events import in_causal_order
 from node.errors import IndexFull
 from node.index import checkpoint as checkpoints
 from node.index import history
+from node.index.index import Index
 from node.index.merkle import Sums
-from node.index.opening import Index
 from node.index.store import SHARED_FAMILIES, Change
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex, StepClock

@@ -23,7 +23,7 @@ from node.fsck.index import IndexCheck
 from node.fsck.report import Report
 from node.index import checkpoint, journal, keys, objects
 from node.index.fallback import fallback_tag
-from node.index.opening import open_index
+from node.index.index import open_index
 from node.index.store import END, Change
 from node.index.writer import GroupCommit, Task
 from tests.fakes.ordered_store import MemoryStore
@@ -110,7 +110,7 @@ class Node:
         await self.index.writer.submit(lambda: None)
 
     async def settle(self) -> None:
-        """Forget deletions, as `Trimming` does."""
+        """Forget deletions, as `Trimmer` does."""
         others = dict.fromkeys(NodeId(name) for name in "abc" if name != self.name)
         stable = self.stability.stable(others, self.index.replica.vector())
         await self.index.replica.settle(stable)

@@ -7,8 +7,8 @@ import pytest
 
 from cluster.model import Digest
 from node.errors import IndexFull
+from node.index.index import Index
 from node.index.merkle import RowChange, RowCheck, Sums
-from node.index.opening import Index
 from node.index.store import END, FAMILIES, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.test_metadata import CONFIG, FullStore, push

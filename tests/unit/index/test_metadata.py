@@ -17,7 +17,7 @@ from node.errors import (
 )
 from node.index import fallback, queries
 from node.index.fallback import fallback_tag
-from node.index.opening import Index
+from node.index.index import Index
 from node.index.writer import TRIES_MAX
 from node.registry import structure
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST

@@ -7,7 +7,7 @@ import pytest
 from cluster.model import Digest, Held, Key
 from cluster.objects import Hold
 from node.errors import StorageFailure
-from node.index.opening import Index
+from node.index.index import Index
 from node.index.own import OwnBlobs
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex

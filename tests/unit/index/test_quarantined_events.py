@@ -27,9 +27,9 @@ from cluster.model import (
 )
 from cluster.objects import Write, changes, comparison, encode_body, events
 from node.index import checkpoint, keys, objects
+from node.index.index import Index
 from node.index.journal import Journal, Transaction
 from node.index.merkle import Sums
-from node.index.opening import Index
 from node.index.quarantine import Quarantine, partition_of_object
 from node.index.rows import BlobPayload, encode
 from node.index.store import END, SHARED_FAMILIES, Mutation, RangeDeletion

@@ -8,7 +8,7 @@ import pytest
 from cluster.model import Digest, Dot, Event, Key, Kind
 from cluster.objects.events import Write, encode_body
 from node.index import history
-from node.index.opening import Index
+from node.index.index import Index
 from node.registry.ports import TagName
 from node.registry.projects import ProjectPolicy, policy_of, read_policy
 from node.registry.tags import shown

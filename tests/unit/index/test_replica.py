@@ -20,7 +20,7 @@ from cluster.objects.events import (
 )
 from node.errors import IndexFull, StorageFailure
 from node.index import objects
-from node.index.opening import Index
+from node.index.index import Index
 from node.index.rows import ManifestPayload, encode
 from node.index.store import FAMILIES, LOCAL_FAMILIES, Mutation
 from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST

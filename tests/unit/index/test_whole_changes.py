@@ -12,7 +12,7 @@ from cluster.gossip.antientropy import batches, size_of
 from cluster.model import Dot, Event, Key, Origin
 from cluster.objects.events import Add, Write, encode_body, in_causal_order, kind_of
 from cluster.rpc.channel import MESSAGE_MAX
-from node.index.opening import Index
+from node.index.index import Index
 from tests.unit.index.conftest import OpenIndex, StepClock
 from tests.unit.index.test_registers import REPO, digest_of
 

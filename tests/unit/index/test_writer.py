@@ -8,7 +8,7 @@ import pytest
 
 from node.errors import StorageFailure
 from node.index import writer as module
-from node.index.opening import Index
+from node.index.index import Index
 from tests.unit.index.conftest import OpenIndex
 
 ROOM = 4

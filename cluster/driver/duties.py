@@ -15,7 +15,7 @@ class Duty(NamedTuple):
     upto: int
 
 
-class Forwarding:
+class Duties:
     """
     The own log goes to everybody in the region and to a few relays in each other one. What came
     from another region goes to everybody in the region: this node is a relay then.
@@ -43,7 +43,7 @@ class Forwarding:
             if origin.node != self._env.me.node:
                 self._relayed[origin] = vector.get(origin, 0)
 
-    def duties(self, node: NodeId, region: Region) -> Iterator[Duty]:
+    def of(self, node: NodeId, region: Region) -> Iterator[Duty]:
         """What is to be handed to *node*, the own log first."""
         if region == self._env.me.region or node in self._relays(region):
             own = self._env.records.origin

@@ -8,8 +8,8 @@ from contextvars import Context
 from typing import Any, Final, assert_never
 
 from cluster.driver.links import Links
-from cluster.driver.remembering import Remembering
 from cluster.driver.roster import Roster
+from cluster.driver.saved_members import SavedMembers
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import ClusterError, WrongCluster
@@ -37,14 +37,14 @@ from cluster.membership.signals import (
     Unreached,
 )
 from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
-from cluster.peering import Transport
-from cluster.waiting.groups import task_group
+from cluster.peer import Transport
+from cluster.tasks.groups import task_group
 
 _PAUSE_LIMIT_S: Final = 1.0
 """How long a node that stops waits for its members to take note."""
 
 
-class Probing(Watcher):
+class Prober(Watcher):
     """
     Carries out what `membership.detector` decides. Is told of members by the roster and the links.
 
@@ -58,13 +58,13 @@ class Probing(Watcher):
         roster: Roster,
         links: Links,
         transport: Transport,
-        remembering: Remembering,
+        saved_members: SavedMembers,
     ) -> None:
         self._env = env
         self._roster = roster
         self._links = links
         self._transport = transport
-        self._remembering = remembering
+        self._saved_members = saved_members
         self._detector = Detector(env.members, env.config, env.rng, env.counters, env.absences)
         self._busy: set[tuple[str, NodeId]] = set()
         self._contested: set[int] = set()
@@ -184,7 +184,7 @@ class Probing(Watcher):
                 self._note_change(before, after)
             case Forgotten(node):
                 self._env.log.info("member forgotten", peer=node)
-                self._remembering.note_change()
+                self._saved_members.note_change()
             case Contested(other):
                 self._note_contest(other)
             case _:
@@ -208,7 +208,7 @@ class Probing(Watcher):
                 case status:
                     self._env.log.info(f"member {status.value}", **fields)
         self._roster.note_standing(before, after)
-        self._remembering.note_change()
+        self._saved_members.note_change()
 
     def _note_contest(self, other: Member) -> None:
         """

@@ -6,7 +6,7 @@ from cluster.environment import Environment
 from cluster.model import NodeId
 
 
-class Agreeing:
+class SettingsCheck:
     """
     What each member's settings are, where they differ from this node's.
 

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping
 from enum import Enum, auto
 
 from cluster.model import Dot, NodeId, Origin
-from cluster.waiting.pulse import Pulse, T, Waiters
+from cluster.tasks.pulse import Pulse, T, Waiters
 
 
 class Topic(Enum):

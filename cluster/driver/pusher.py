@@ -5,17 +5,17 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cluster.driver.forwarding import Duty, Forwarding
+from cluster.driver.duties import Duties, Duty
 from cluster.environment import Environment
 from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
 from cluster.gossip.window import Window
 from cluster.model import Event, Member, Origin, Vector
 from cluster.objects.events import in_causal_order
-from cluster.peering import Peer
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
-from cluster.waiting.pulse import Pulse
+from cluster.peer import Peer
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
+from cluster.tasks.pulse import Pulse
 
 
 class _Sent(NamedTuple):
@@ -32,9 +32,9 @@ class _Pause(NamedTuple):
     reached: int
 
 
-class Pushing:
+class Pusher:
     """
-    Hands over, in order, what `Forwarding` says, from where the peer has it.
+    Hands over, in order, what `Duties` says, from where the peer has it.
 
     In the own region one batch is on its way at a time, and holds whatever became durable
     meanwhile. So a slow peer gets large batches, not a queue. On a long link they follow each
@@ -51,12 +51,12 @@ class Pushing:
         env: Environment,
         member: Member,
         peer: Peer,
-        forwarding: Forwarding,
+        duties: Duties,
     ) -> None:
         self._env = env
         self._member = member
         self._peer = peer
-        self._forwarding = forwarding
+        self._duties = duties
         self._window = Window(env.config.push_ahead_max, env.config.push_batch_bytes)
         self._under_way: deque[_Sent] = deque()
         self._news = Pulse()
@@ -152,7 +152,7 @@ class Pushing:
     def _due(self) -> Iterator[Duty]:
         """The logs of which the peer lacks something, as far as is known, and may be given more."""
         have = self._have
-        for duty in self._forwarding.duties(self._member.node, self._member.region):
+        for duty in self._duties.of(self._member.node, self._member.region):
             origin, upto = duty
             # The vectors one after the other: nearly always the first says all.
             if upto <= have.get(origin, 0) or upto <= self._sent.get(origin, 0):

@@ -8,13 +8,13 @@ from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import ClusterError, JoinRefused, WrongCluster, WrongProtocol
 from cluster.membership.backoff import Backoff
-from cluster.peering import Transport
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
+from cluster.peer import Transport
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
 
 
-class Seeking:
-    """The clock and the calls around `membership.joining`: it judges, this asks and waits."""
+class Seeds:
+    """The clock and the calls around `membership.join`: it judges, this asks and waits."""
 
     def __init__(
         self,
@@ -45,29 +45,29 @@ class Seeking:
     async def _limit_joining(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._env.config.join_timeout_s):
-                await self._env.changes.wait_until(lambda: self._env.joining.joined, Topic.JOINED)
-        if not self._env.joining.joined:
+                await self._env.changes.wait_until(lambda: self._env.join.joined, Topic.JOINED)
+        if not self._env.join.joined:
             self._check_rejection(final=True)
-            if self._env.joining.knows_nothing:
+            if self._env.join.knows_nothing:
                 self._env.log.warning(
-                    "no seed that has an index answers", missing=self._env.joining.missing
+                    "no seed that has an index answers", missing=self._env.join.missing
                 )
             # Whoever answers and still has more is waited for: without it this node would say
             # that it is ready, and "try again" to everything that it is asked.
             await self._env.changes.wait_until(
                 lambda: (
-                    self._env.joining.joined
+                    self._env.join.joined
                     or (
-                        not self._env.joining.knows_nothing
+                        not self._env.join.knows_nothing
                         and all(link.caught_up for link in self._links.live())
                     )
                 ),
                 Topic.JOINED,
                 Topic.MEMBERS,
             )
-        if not self._env.joining.joined:
-            self._env.log.warning("joined without all seeds", missing=self._env.joining.missing)
-            self._env.joining.give_up()
+        if not self._env.join.joined:
+            self._env.log.warning("joined without all seeds", missing=self._env.join.missing)
+            self._env.join.give_up()
             self._env.changes.beat(Topic.JOINED)
 
     async def _greet_seed(self, seed: str) -> None:
@@ -80,14 +80,14 @@ class Seeking:
                 greeting = await self._roster.first_greeting(peer)
             except ClusterError as exc:
                 reason = self._roster.note_failure(exc, reason, seed=seed)
-                self._env.joining.unanswered(seed, str(exc))
-                if isinstance(exc, WrongCluster | WrongProtocol) and not self._env.joining.joined:
-                    self._env.joining.refused(seed, str(exc))
+                self._env.join.unanswered(seed, str(exc))
+                if isinstance(exc, WrongCluster | WrongProtocol) and not self._env.join.joined:
+                    self._env.join.refused(seed, str(exc))
                     self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.
                 me = self._env.members.is_me(greeting.member)
-                self._env.joining.greeted(seed, None if me else greeting.member.node)
+                self._env.join.greeted(seed, None if me else greeting.member.node)
                 self._env.changes.beat(Topic.JOINED)
                 return
             finally:
@@ -95,6 +95,6 @@ class Seeking:
             await asyncio.sleep(backoff.next_s())
 
     def _check_rejection(self, *, final: bool) -> None:
-        rejection = self._env.joining.rejection(final=final)
+        rejection = self._env.join.rejection(final=final)
         if rejection is not None:
             raise JoinRefused(rejection)

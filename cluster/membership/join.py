@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from cluster.model import NodeId
 
 
-class Joining:
+class Join:
     """
     Joined once every seed has been greeted and what it knew has been pulled, and likewise every
     member remembered from before a restart; or on giving up.

@@ -8,13 +8,13 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.model import CompareReply, CompareRequest, NodeId, Summed
 from cluster.objects import comparison
-from cluster.routing import choose
+from cluster.routing import preference
 from cluster.state import State
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
 
 
-class Comparing:
+class Comparer:
     """
     Notices that an index is wrong, and has it replaced where it is clear which one.
 
@@ -167,7 +167,7 @@ class Comparing:
         if State.LACKING not in self._env.state:
             mine = await self._env.records.summed()
             connected = self._env.members.connected()
-            for node in choose.order((), connected, self._env.me.region, self._env.rng):
+            for node in preference.order((), connected, self._env.me.region, self._env.rng):
                 reply = await self._ask(node, mine)
                 if reply is not None and reply.sound:
                     self._bootstrap.replace(node)

@@ -23,9 +23,9 @@ from cluster.errors import StorageFailure
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import Disk, OpenFile
-from node.blobs.hashing import hash_file
+from node.blobs.filehash import hash_file
 from node.blobs.layout import BlobLayout
-from node.blobs.publish import Publisher, Withdrawn
+from node.blobs.publisher import Publisher, Withdrawn
 from node.blobs.verified import RunningCheck, VerifiedFiles
 
 BACKGROUND_MAX: Final = 2

@@ -7,10 +7,10 @@ from cluster.environment import Environment
 from cluster.errors import StorageFailure
 from cluster.model import Rumour, Status
 from cluster.ports import MemberStore
-from cluster.waiting.changes import Topic
+from cluster.tasks.changes import Topic
 
 
-class Remembering:
+class SavedMembers:
     """Knows again what was known at the last run, and saves what changes."""
 
     def __init__(self, env: Environment, store: MemberStore | None) -> None:
@@ -26,7 +26,7 @@ class Remembering:
             self._env.members.restore(rumour)
         for member in self._env.members.others():
             dead = self._env.members.status(member.node) is Status.DEAD
-            self._env.joining.remember(member.node, dead=dead)
+            self._env.join.remember(member.node, dead=dead)
 
     def note_change(self) -> None:
         """Save soon. Changes while a save runs are saved together by the next."""
@@ -34,11 +34,11 @@ class Remembering:
 
     async def run(self) -> None:
         """Save until cancelled, from when this node has joined or is not empty."""
-        # A node that is empty waits for somebody who is not (`membership.joining`). Started again
+        # A node that is empty waits for somebody who is not (`membership.join`). Started again
         # meanwhile it must not pass for one that was a member before; nor for a cluster of one, if
         # it has something then.
         await self._env.changes.wait_until(
-            lambda: self._env.joining.joined or bool(self._env.records.vector()),
+            lambda: self._env.join.joined or bool(self._env.records.vector()),
             Topic.JOINED,
             self._env.me.node,
         )

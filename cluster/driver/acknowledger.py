@@ -5,11 +5,11 @@ from cluster.environment import Environment
 from cluster.errors import NotDurable
 from cluster.gossip.dissemination import Acknowledgements, Verdict
 from cluster.model import Acknowledged, Consistency, Dot, NodeId
-from cluster.replication.enough import copies_required
-from cluster.waiting.changes import Topic
+from cluster.replication.copies import copies_required
+from cluster.tasks.changes import Topic
 
 
-class Acknowledging:
+class Acknowledger:
     """The clock around `gossip.dissemination`: it judges, this waits. Holds no state."""
 
     def __init__(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.comparing import SEEDS
+from tests.sim.background import SEEDS
 from tests.sim.repeatable import told_by
 
 pytestmark = pytest.mark.timeout(600)
@@ -14,8 +14,8 @@ Told = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def told() -> Told:
-    """What `tests.sim.comparing` says."""
-    found: Told = told_by("tests.sim.comparing")
+    """What `tests.sim.background` says."""
+    found: Told = told_by("tests.sim.background")
     return found
 
 

@@ -7,10 +7,10 @@ from contextlib import suppress
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
 from cluster.model import Dot, NodeState, Region, Spread
-from cluster.waiting.changes import Topic
+from cluster.tasks.changes import Topic
 
 
-class Spreading:
+class Arrivals:
     """
     Looks at what the members last said they have; holds no state.
 

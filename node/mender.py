@@ -8,7 +8,7 @@ from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Digest
 from cluster.ports import Log
 from node.blobs.filesystem import FilesystemBlobs
-from node.blobs.verifying import Damage
+from node.blobs.verifier import Damage
 from node.index.replica import IndexReplica
 
 QUEUE_MAX: Final = 1024
@@ -22,7 +22,7 @@ Bring = Callable[[Digest, int], Awaitable[None]]
 """Fetches a blob from another node and records it; see `Cluster.bring`."""
 
 
-class Mending:
+class Mender:
     """
     Makes what this node says it holds agree with its files again, blob by blob, and says in the log
     what is the matter with them.

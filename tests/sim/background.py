@@ -26,7 +26,7 @@ BLOBS: Final[dict[str, list[str]]] = {}
 """What each machine had on its disk when it was last killed, by address."""
 
 
-class Comparing(Machine):
+class WatchfulMachine(Machine):
     """A machine whose node looks at its index all the time."""
 
     def __init__(self, *args: Any, config: Any, **kwargs: Any) -> None:
@@ -101,7 +101,7 @@ def told(plan: Plan) -> dict[str, Any]:
         alarms.append(event)
 
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(world, "Machine", Comparing))
+        stack.enter_context(mock.patch.object(world, "Machine", WatchfulMachine))
         stack.enter_context(mock.patch.object(QuietLog, "error", error))
         stack.enter_context(mock.patch.dict(faults.FAULTS_BY_NAME, {"rot": rot, "pull": pull}))
         result = world.simulate(plan)
@@ -117,7 +117,7 @@ def told(plan: Plan) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with_fixed_hashes("tests.sim.comparing")
+    with_fixed_hashes("tests.sim.background")
     plans = {"rot": rotten_plan(), "alone": alone_plan(), "cached": cached_plan()}
     plans |= {f"seed {s}": make_plan(f"compare {s}") for s in SEEDS}
     found = {name: told(plan) for name, plan in plans.items()}

@@ -8,8 +8,8 @@ import pytest
 from cluster import Act, NodeState, State
 from cluster.errors import MemberNotDead
 from cluster.model import NodeId
+from node.departure import DRAIN_MAX_S, Departure
 from node.errors import CopiesAtStake
-from node.leaving import DRAIN_MAX_S, Departure
 from node.stakes import Stakes
 
 ME = NodeId("a")

@@ -10,7 +10,7 @@ from cluster.gossip.stability import Stability
 from cluster.model import Origin
 
 
-class Trimming:
+class Trimmer:
     """The clock around `gossip.floor`: it says what is not needed, this looks how old that is."""
 
     def __init__(self, env: Environment) -> None:
@@ -59,7 +59,7 @@ class Trimming:
         """Forget once the deletions that no unseen push can be older than."""
         records, known = self._env.records, self._env.members.others()
         # Before it has joined, a node does not know who all the others are.
-        if records.restoring or not self._env.joining.joined:
+        if records.restoring or not self._env.join.joined:
             return
         for member in known:
             self._stability.note(member.node, self._env.progress.of(member.node), records.vector())

@@ -12,7 +12,7 @@ from node.api.json import encode_json
 from node.api.request import Query
 from node.api.routes import Target
 from node.errors import EventInvalid, QueryInvalid
-from node.registry.waiting import WAIT_MAX_S
+from node.registry.waits import WAIT_MAX_S
 
 _DEFAULT_S: Final = 30.0
 

@@ -12,7 +12,7 @@ import pytest
 
 from cluster.model import Digest
 from node.api.context import ApiLimits
-from node.api.forwarding import FORWARDED_BY, ForwardConfig
+from node.api.forwarder import FORWARDED_BY, ForwardConfig
 from tests.api.conftest import AddressBook, Registry, StartRegistry
 from tests.api.wire import Wire, head
 
@@ -202,7 +202,7 @@ async def call_a_fake_owner(
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         book = AddressBook({"eu-0": f"127.0.0.1:{port}"})
-        node = await start_registry(node="us-0", neighbours=book, forwarding=config)
+        node = await start_registry(node="us-0", neighbours=book, forward=config)
         answer = await node.call("PATCH", "/v2/lib/app/blobs/uploads/x.eu-0", data=DATA)
         return answer.status, answer.codes
 
@@ -230,7 +230,7 @@ async def test_an_owner_that_cannot_be_connected_is_an_unknown_upload(
             filler.connect_ex(owner.getsockname())
         book = AddressBook({"eu-0": f"127.0.0.1:{owner.getsockname()[1]}"})
         config = ForwardConfig(connect_timeout_s=0.1, silence_s=300)
-        node = await start_registry(node="us-0", neighbours=book, forwarding=config)
+        node = await start_registry(node="us-0", neighbours=book, forward=config)
         async with asyncio.timeout(5):
             answer = await node.call("PATCH", "/v2/lib/app/blobs/uploads/x.eu-0", data=DATA)
     codes = [error["code"] for error in json.loads(answer.body)["errors"]]

@@ -10,8 +10,8 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Digest
 from cluster.replication.durability import Durability
-from cluster.waiting.changes import Topic
-from cluster.waiting.groups import task_group
+from cluster.tasks.changes import Topic
+from cluster.tasks.groups import task_group
 
 _ROWS: Final = 128
 """Blobs looked at between two turns of the event loop: some milliseconds."""
@@ -26,7 +26,7 @@ _FAILURES_MAX: Final = 16
 """Failures that end a walk: members without room would refuse the rest as well."""
 
 
-class Repairing:
+class Repairer:
     """
     Walks over the blobs that this node holds, now and then and when a member has come.
 

@@ -8,7 +8,7 @@ from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import Disk, OpenFile, read_file
 from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.verified import RunningCheck
-from node.blobs.verifying import Verifier
+from node.blobs.verifier import Verifier
 
 _HASH_INLINE_BYTES: Final = 64 * 1024
 """Up to this many bytes are hashed in the event loop: a tenth of a millisecond at worst."""

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from cluster import NodeState, State
 from cluster.model import NodeId
-from node import stopping
+from node import shutdown
 from node.errors import CopiesAtStake
 from node.stakes import Stakes
 
@@ -113,5 +113,5 @@ class Departure:
     async def run(self, stop: asyncio.Event) -> None:
         """Set *stop* once the node was asked to leave and has drained."""
         await self._begun.wait()
-        await stopping.wait(self._drain_s, stop)
+        await shutdown.wait(self._drain_s, stop)
         stop.set()

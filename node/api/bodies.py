@@ -41,7 +41,7 @@ class Gathered:
         self.size = 0
 
 
-class Gathering:
+class Bodies:
     """All of them on this node."""
 
     def __init__(self, bytes_max: int = GATHERED_MAX_BYTES) -> None:
