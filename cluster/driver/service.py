@@ -15,10 +15,15 @@ from cluster.environment import Environment
 from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
 from cluster.model import (
+    CheckpointPiece,
+    CompareReply,
+    CompareRequest,
     Digest,
     Event,
     Greeting,
     NodeId,
+    ProbeReply,
+    ProbeRequest,
     Vector,
 )
 from cluster.objects.events import in_causal_order
@@ -29,7 +34,7 @@ _READ_BYTES: Final = 64 << 10
 
 
 class Service:
-    """`PeerService` of the engine."""
+    """`PeerService` of the engine. Every call may be repeated by a caller that lost the answer."""
 
     def __init__(
         self,
@@ -49,17 +54,20 @@ class Service:
         self._intake = intake
         self._duties = duties
         self._fetcher = fetcher
-        self.probe = prober.on_probe
-        self.checkpoint = checkpoints.read
-        self.compare = comparer.on_compare
+        self._prober = prober
+        self._checkpoints = checkpoints
+        self._comparer = comparer
 
-    async def hello(self, greeting: Greeting) -> Greeting:
+    def on_hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
         if greeting.cluster != cluster:
             raise WrongCluster(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
         return self._roster.answer(greeting)
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+        return await self._prober.on_probe(request)
+
+    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         link = self._links.link(sender)
         gaps = await self._intake.take(events)
         if gaps and link is not None and not self._intake.lasting(gaps):
@@ -75,7 +83,7 @@ class Service:
         vector = self._env.records.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
 
-    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+    async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         """
         In the order in which they build on each other.
 
@@ -106,19 +114,33 @@ class Service:
             cursor = events[-1].dot.seq
             yield from events
 
-    async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
+    async def on_fetch(
+        self, digest: Digest, offset: int
+    ) -> AsyncGenerator[tuple[int, bytes], None]:
         # What the rows do not speak of yet is asked of the disk: it may be all that is left.
         if self._env.records.size_here(digest) is None:
             [found] = await self._env.blobs.measure([digest])
             if found is None:
                 raise BlobUnknown(digest)
         async with self._env.blobs.open(digest) as blob:
+            size = blob.size
+            # One message at least: it tells the size, also of an empty blob.
             while data := await blob.read(offset, self._env.config.chunk_bytes):
                 self._env.counters.bytes_served += len(data)
-                yield data
+                yield size, data
                 offset += len(data)
+            if size == 0:
+                yield 0, b""
 
-    async def hold(
+    def on_checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        return self._checkpoints.read(reader, number, after)
+
+    async def on_compare(self, request: CompareRequest) -> CompareReply:
+        return await self._comparer.on_compare(request)
+
+    async def on_hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
         if data is None:

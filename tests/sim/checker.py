@@ -20,7 +20,8 @@ from tests.sim.disk import Disk
 from tests.sim.history import Op
 from tests.sim.machine import Machine
 from tests.sim.model import Model
-from tests.sim.order import UNNOTICED_S, before, on_tag, writes_of
+from tests.sim.order import UNNOTICED_S, WITHOUT_EFFECT, before, on_tag, writes_of
+from tests.sim.plan import WRITES
 from tests.sim.reads import reads
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ async def check(world: "World") -> list[str]:
     """Everything that can be said once the cluster has healed."""
     found = list(world.unlike)
     found += _acknowledged(world)
+    found += _refused(world)
     found += _against_model(world)
     found += reads(world)
     found += _final_manifests(world)
@@ -127,6 +129,8 @@ def _acknowledged(world: "World") -> Iterable[str]:
         for holders in (op.holders, *op.blob_holders):
             if not _are_enough(world, op, holders):
                 yield f"acknowledged with the copies {holders} only: {op}"
+        if op.without:
+            yield f"acknowledged without what it lists at {op.without}: {op}"
         if op.dot is None:
             yield f"acknowledged without an event: {op}"
         else:
@@ -139,8 +143,6 @@ def _acknowledged(world: "World") -> Iterable[str]:
 
 
 def _in_history(world: "World", op: Op) -> Iterable[str]:
-    if op.kind == "delete_manifest":
-        return
     assert op.dot is not None
     event = world.observer.events.get(op.dot)
     if event is None or event.key.collection != "tag":
@@ -160,6 +162,18 @@ def _is_forgotten(world: "World", machine: Machine, op: Op, key: bytes) -> bool:
     history, tag = machine.disk.families["history"], keys.join(op.repo, op.tag)
     later = list(history.irange(key, keys.after(tag), inclusive=(False, False)))
     return len(later) >= world.plan.history_max
+
+
+def _refused(world: "World") -> Iterable[str]:
+    """Who says that nothing has changed has logged nothing; and no two writes share an event."""
+    told: dict[Dot, Op] = {}
+    for op in world.clients.history:
+        if op.outcome in WITHOUT_EFFECT and op.dots:
+            yield f"logged, and said to have changed nothing: {op}"
+        if op.kind in WRITES and op.outcome == "ok" and op.dot is not None:
+            other = told.setdefault(op.dot, op)
+            if other is not op:
+                yield f"acknowledged with the event of another write: {op} and {other}"
 
 
 # --- the index against the reference -------------------------------------------------------------
@@ -218,10 +232,10 @@ def _history_values(machine: Machine) -> set[tuple[tuple[str, str], int, str | N
 
 def _final_manifests(world: "World") -> Iterable[str]:
     writes = writes_of(world)
-    for digest in {w.digest for w in writes if w.kind in ("push", "retag", "delete_manifest")}:
+    for digest in {w.digest for w in writes if w.puts or w.kind == "delete_manifest"}:
         same = [w for w in writes if w.digest == digest]
-        pushes = [w for w in same if w.kind in ("push", "retag")]
-        deletes = [w for w in same if w.kind == "delete_manifest" and w.outcome != "missing"]
+        pushes = [w for w in same if w.puts]
+        deletes = [w for w in same if w.kind == "delete_manifest"]
         for machine in world.machines:
             key = keys.join(same[0].repo, digest)
             present = key in machine.disk.families["manifest_bytes"]
@@ -238,7 +252,7 @@ def _final_manifests(world: "World") -> Iterable[str]:
 def _final_tags(world: "World") -> Iterable[str]:
     writes = writes_of(world)
     served = [(machine, _served(machine)) for machine in world.machines]
-    for repo, tag in {(w.repo, w.tag) for w in writes}:
+    for repo, tag in {(w.repo, w.tag) for w in writes if w.tag}:
         of_tag = on_tag(writes, repo, tag)
         standing = _standing(world, repo, tag, writes)
         for machine, tags in served:
@@ -247,7 +261,7 @@ def _final_tags(world: "World") -> Iterable[str]:
                 if standing is not None:
                     yield f"lost: {tag} is not at {machine.address}: {standing}"
                 continue
-            sources = [w for w in of_tag if w.digest == value and w.kind in ("push", "retag")]
+            sources = [w for w in of_tag if w.digest == value and w.puts]
             for write in of_tag:
                 if write.outcome != "ok" or write in sources or _gone(world, write):
                     continue
@@ -257,7 +271,7 @@ def _final_tags(world: "World") -> Iterable[str]:
 
 def _final_referrers(world: "World") -> Iterable[str]:
     """Who refers to what is what the manifests say that are there."""
-    pushes = [w for w in writes_of(world) if w.kind == "push" and w.subject]
+    pushes = [w for w in writes_of(world) if w.puts and w.subject]
     for machine in world.machines:
         families = machine.disk.families
         expected = {
@@ -273,7 +287,7 @@ def _final_referrers(world: "World") -> Iterable[str]:
 
 def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | None:
     """An acknowledged push of the tag that knew every delete of it, and of what it points to."""
-    pushes = [w for w in on_tag(writes, repo, tag) if w.kind in ("push", "retag")]
+    pushes = [w for w in on_tag(writes, repo, tag) if w.puts]
     digests = {w.digest for w in pushes}
     deletes = [
         w
@@ -281,7 +295,6 @@ def _standing(world: "World", repo: str, tag: str, writes: list[Op]) -> Op | Non
         if (w.kind == "delete_tag" and (w.repo, w.tag) == (repo, tag))
         or (w.kind == "delete_manifest" and w.repo == repo and w.digest in digests)
     ]
-    deletes = [w for w in deletes if w.outcome != "missing"]
     for push in pushes:
         known = push.outcome == "ok" and all(before(delete, push) for delete in deletes)
         if known and not _gone(world, push):
@@ -340,7 +353,9 @@ def _bounds(world: "World") -> Iterable[str]:
 async def _contents(world: "World") -> list[str]:
     """Every blob of every manifest that is there can be read, through any node."""
     found: list[str] = []
-    pushes = {op.digest: op for op in writes_of(world) if op.kind == "push"}
+    writes = writes_of(world)
+    unlinked = {(op.repo, op.digest): op for op in writes if op.kind == "delete_blob"}
+    pushes = {op.digest: op for op in reversed(writes) if op.puts}
     for number, (digest, op) in enumerate(sorted(pushes.items())):
         machine = world.machines[number % len(world.machines)]
         running = machine.running
@@ -349,6 +364,8 @@ async def _contents(world: "World") -> list[str]:
         if keys.join(op.repo, digest) not in machine.disk.families["manifest_bytes"]:
             continue
         for blob, data in op.blobs:
+            if (op.repo, blob) in unlinked:
+                continue
             problem = await _try_read(world, running, op.repo, Digest(blob), data)
             if problem:
                 # The indexes may be alike before the last link is up again.

@@ -2,28 +2,37 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from cluster.errors import BlobUnavailable, ClusterError, StorageFailure
 from cluster.model import Consistency, Digest
-from node.errors import ManifestUnknown, NameUnknown, RegistryError
+from node.errors import (
+    BlobNotFound,
+    ManifestBlobUnknown,
+    ManifestUnknown,
+    NameUnknown,
+    OutcomeUnknown,
+    RegistryError,
+)
 from node.registry.chunk import Chunk
-from node.registry.media_types import OCI_MANIFEST
-from node.registry.names import RepositoryName, Tag
+from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
+from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.projects import ProjectPolicy
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
 from tests.sim.machine import ASKED, Machine, Running
-from tests.sim.plan import Step
+from tests.sim.plan import PUTS, Step
 
 if TYPE_CHECKING:
     from tests.sim.world import World
 
 CLIENT_TIMEOUT_S: Final = 20.0
 
-ECHOED: Final = frozenset({"push", "retag", "delete_tag"})
+ECHOED: Final = PUTS | {"delete_tag"}
 """Writes of which every other one is read back."""
+
+NOT_FOUND: Final = (ManifestUnknown, NameUnknown, BlobNotFound)
 
 
 class ConnectionLost(Exception):
@@ -38,11 +47,39 @@ class Clients:
         self.history: list[Op] = []
         self.images: dict[str, list[Op]] = {}
         """Pushes whose manifest may exist, by repository: what can be retagged and deleted."""
+        self.uploads: list[Op] = []
+        """Blobs that may exist, each with what was said of it."""
 
-    async def carry_out(self, step: Step) -> None:
+    async def carry_out(self, step: Step) -> Op | None:
+        """Do what *step* says; returns what came of it, None when there was nobody to ask."""
+        if step["do"] == "push_index":
+            return await self._push_index(step)
+        return await self._do(step)
+
+    async def _push_index(self, step: Step) -> Op | None:
+        """
+        The images first, by their digests, and then the index that lists them.
+
+        It is pushed whatever came of them: its node says whether that can be.
+        """
+        children: list[Op] = []
+        for number, layers in enumerate(step["children"], 1):
+            child = {"do": "push", "tag": "", "layers": layers, "salt": step["salt"] >> number}
+            pushed = await self._do({**step, **child, "alone": True})
+            children += [] if pushed is None else [pushed]
+        known = self.images.get(step["repo"], [])
+        listing = [image for image in known if image.children]
+        if step["nested"] and listing:
+            children.append(listing[step["salt"] // 5 % len(listing)])
+        elif step["known"] and known:
+            children.append(known[step["salt"] // 5 % len(known)])
+        by_digest = {child.digest: child for child in children}
+        return await self._do(step, list(by_digest.values())) if children else None
+
+    async def _do(self, step: Step, children: Sequence[Op] = ()) -> Op | None:
         machine = self._pick(step["region"], step["salt"])
         if machine is None:
-            return
+            return None
         op = Op(
             number=len(self.history),
             kind=step["do"],
@@ -52,20 +89,21 @@ class Clients:
             machine=machine.address,
             start=self._world.loop.time(),
         )
-        work = self._prepare(op, step)
+        work = self._prepare(op, step, children)
         if work is None:
-            return
+            return None
         self.history.append(op)
         self._world.met(op)
         if op.kind == "push":
             await self._upload_blobs(op, step)
         await self._request(machine, op, work)
-        if op.outcome == "ok" and op.kind in ECHOED and step["salt"] % 2:
+        if op.outcome == "ok" and op.kind in ECHOED and step["salt"] % 2 and "alone" not in step:
             # What was just acknowledged is read at once, through any node of the region (P2).
-            echo = {"do": "pull_tag", "salt": step["salt"] >> 1}
+            echo = {"do": step.get("echo", "pull_tag"), "salt": step["salt"] >> 1, "of": op}
             if op.subject and step["salt"] % 4 == 1:
                 echo |= {"do": "referrers", "of": op.subject}
-            await self.carry_out({**step, **echo})
+            await self._do({**step, **echo})
+        return op
 
     async def set_policy(self, step: Step) -> None:
         """Somebody decides how far the writes of a project wait; whether that works or not."""
@@ -82,13 +120,19 @@ class Clients:
 
     def _pick(self, region: str, salt: int) -> Machine | None:
         ready = [m for m in self._world.everyone() if m.ready and m.region == region]
+        ready = [m for m in ready if not m.cannot_read]
         return ready[salt % len(ready)] if ready else None
 
     def _prepare(
-        self, op: Op, step: Step
+        self, op: Op, step: Step, children: Sequence[Op]
     ) -> "Callable[[Running, Op], Coroutine[Any, Any, None]] | None":
         known = self.images.setdefault(op.repo, [])
-        if op.kind == "push":
+        if op.kind == "push_index":
+            op.media_type, op.children = OCI_INDEX, [child.digest for child in children]
+            op.body = _index(op, children)
+            op.digest = Digest.of(op.body)
+            known.append(op)
+        elif op.kind == "push":
             op.blobs = [
                 _blob("config", f"{op.number}"),
                 *(_blob("layer", layer) for layer in step["layers"]),
@@ -99,11 +143,18 @@ class Clients:
             op.digest = Digest.of(op.body)
             known.append(op)
         elif op.kind in ("retag", "delete_manifest", "pull_digest"):
-            if not known:
+            image = self._image(known, step)
+            if image is None:
                 return None
-            image = known[step["salt"] // 7 % len(known)]
             op.digest, op.body, op.blobs = image.digest, image.body, image.blobs
+            op.children, op.media_type = image.children, image.media_type
             op.subject = image.subject if op.kind == "retag" else ""
+        elif op.kind in ("pull_blob", "delete_blob"):
+            image = self._image([image for image in known if image.blobs], step)
+            if image is None:
+                return None
+            op.blobs = [image.blobs[step["salt"] // 3 % len(image.blobs)]]
+            op.digest = op.blobs[0][0]
         elif op.kind == "referrers":
             subjects = [image.subject for image in known if image.subject]
             subjects = subjects or [image.digest for image in known]
@@ -112,19 +163,33 @@ class Clients:
             op.subject = step.get("of") or subjects[step["salt"] // 7 % len(subjects)]
         return _WORK[op.kind]
 
+    def _image(self, known: list[Op], step: Step) -> Op | None:
+        """One of those that are *known*, or one of those that some image index lists."""
+        of = step.get("of")
+        if of is not None:
+            listed = [image for image in known if image.digest in (of.children or [of.digest])]
+            known = listed or known
+        elif step.get("child"):
+            listed_by = {digest for image in known for digest in image.children}
+            known = [image for image in known if image.digest in listed_by] or known
+        return known[step["salt"] // 7 % len(known)] if known else None
+
     async def _upload_blobs(self, op: Op, step: Step) -> None:
         """Each blob goes to whatever node the balancer picks; a failure shows at the manifest."""
         for number, (digest, data) in enumerate(op.blobs):
             machine = self._pick(step["region"], step["salt"] >> (number + 1))
             if machine is None:
                 return
-            part = Op(-1, "blob", machine.region, op.repo, "", machine.address, 0.0)
+            part = Op(-1, "upload", machine.region, op.repo, "", machine.address, 0.0)
+            part.digest = digest
+            self.uploads.append(part)
 
             async def work(running: Running, part: Op, digest=digest, data=data) -> None:
                 chunk = Chunk(_pieces(data), length=len(data))
-                await running.registry.uploads.put_whole(
+                event = await running.registry.uploads.put_whole(
                     RepositoryName(part.repo), Digest(digest), chunk
                 )
+                part.dots.append(event)
 
             await self._request(machine, part, work)
 
@@ -134,13 +199,14 @@ class Clients:
         """Have the node do *work* and wait for its answer, its death or the client's patience."""
         running, loop = machine.running, self._world.loop
         if running is None:
-            op.outcome, op.error = "failed", "connection refused"
+            op.outcome, op.error = "refused", "connection refused"
             return
         # Time passed while the blobs went up: what counts is what the node knows when it is asked.
         op.start = loop.time()
         op.seen = running.index.journal.durable
         op.begins(self._world.links(machine), self._world.durable())
         op.living, op.members = self._world.living(running), self._world.members()
+        op.having = self._world.having(op)
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
@@ -151,23 +217,30 @@ class Clients:
             op.copies = sum(len(asked.blobs) for asked in running.asked)
             try:
                 await work(running, op)
-            except (ManifestUnknown, NameUnknown) as exc:
+            except NOT_FOUND as exc:
                 outcome, error = "missing", type(exc).__name__
-            except (RegistryError, ClusterError, StorageFailure) as exc:
+            except (OutcomeUnknown, StorageFailure) as exc:
                 outcome, error = "failed", f"{type(exc).__name__}: {exc}"[:90]
+            except (RegistryError, ClusterError) as exc:
+                outcome, error = "refused", f"{type(exc).__name__}: {exc}"[:90]
+                if isinstance(exc, ManifestBlobUnknown):
+                    op.lacking = [str(digest) for digest in exc.missing]
             finally:
                 running.asked.discard(op)
             if answer.done():
                 return
             op.outcome, op.error, op.end = outcome, error, loop.time()
             op.ends(self._world.links(machine), self._world.sick(machine, op.start))
-            if outcome == "ok":
+            # A blob alone is promised to nobody: its node tells others of it as it can.
+            if outcome == "ok" and op.kind != "upload":
                 op.living &= self._world.living(running)
                 op.members = min(op.members, self._world.members())
                 self._world.note_holders(op)
                 if op.consistency is not Consistency.LOCAL:
                     self._world.observer.acknowledged(op.dot)
                 self._world.expect_everywhere(op)
+            elif outcome in ("refused", "failed"):
+                self._world.expect_an_answer(op, machine.disk)
             answer.set_result(None)
 
         def died() -> None:
@@ -211,9 +284,24 @@ def _manifest(op: Op) -> bytes:
     return json.dumps(document).encode()
 
 
+def _index(op: Op, children: Sequence[Op]) -> bytes:
+    listed = [
+        {"mediaType": child.media_type, "digest": child.digest, "size": len(child.body)}
+        for child in children
+    ]
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": listed,
+        "annotations": {"number": str(op.number)},
+    }
+    return json.dumps(document).encode()
+
+
 async def _put(running: Running, op: Op) -> None:
+    reference: Reference = Tag(op.tag) if op.tag else Digest(op.digest)
     await running.registry.push.put_manifest(
-        RepositoryName(op.repo), Tag(op.tag), OCI_MANIFEST, op.body
+        RepositoryName(op.repo), reference, op.media_type, op.body
     )
 
 
@@ -225,6 +313,10 @@ async def _delete_manifest(running: Running, op: Op) -> None:
     await running.registry.push.delete(RepositoryName(op.repo), Digest(op.digest))
 
 
+async def _delete_blob(running: Running, op: Op) -> None:
+    await running.registry.links.unlink(RepositoryName(op.repo), Digest(op.digest))
+
+
 async def _pull_tag(running: Running, op: Op) -> None:
     found = await running.registry.pull.manifest(RepositoryName(op.repo), Tag(op.tag))
     op.digest = found.digest
@@ -234,6 +326,13 @@ async def _pull_tag(running: Running, op: Op) -> None:
 async def _pull_digest(running: Running, op: Op) -> None:
     found = await running.registry.pull.manifest(RepositoryName(op.repo), Digest(op.digest))
     assert found.digest.matches(found.body), "served bytes do not match their digest"
+    assert found.media_type == op.media_type, f"served as {found.media_type}"
+
+
+async def _pull_blob(running: Running, op: Op) -> None:
+    (digest, data), *_ = op.blobs
+    found = await read_blob(running, op.repo, Digest(digest))
+    assert found == data, "served bytes are not those of the blob"
 
 
 async def _list_tags(running: Running, op: Op) -> None:
@@ -264,11 +363,14 @@ async def read_blob(running: Running, repo: str, digest: Digest) -> bytes:
 
 _WORK: Final[dict[str, Callable[[Running, Op], Coroutine[Any, Any, None]]]] = {
     "push": _put,
+    "push_index": _put,
     "retag": _put,
     "delete_tag": _delete_tag,
     "delete_manifest": _delete_manifest,
+    "delete_blob": _delete_blob,
     "pull_tag": _pull_tag,
     "pull_digest": _pull_digest,
+    "pull_blob": _pull_blob,
     "list_tags": _list_tags,
     "referrers": _referrers,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tests.sim.plan import FAULTS, OPERATIONS
 from tests.sim.world import Result
 
-COUNTED = ("operations", "acknowledged", "missing", "failed", "handles")
+COUNTED = ("operations", "acknowledged", "missing", "refused", "failed", "handles")
 
 
 @dataclass

@@ -51,6 +51,8 @@ class Disk:
         self.full = False
         self.failed_at = -math.inf
         """When an access failed last."""
+        self.full_at = -math.inf
+        """When something did not fit in last."""
 
     def sync_s(self) -> float:
         """How long the next sync takes."""
@@ -199,6 +201,7 @@ class SimBlobs(MemoryBlobs):
             raise StorageFailure("this process is dead")
         self.disk.check()
         if self.disk.full:
+            self.disk.full_at = asyncio.get_running_loop().time()
             raise StorageFull("simulated disk full")
 
 

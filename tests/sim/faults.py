@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cluster.errors import StorageFailure
-from cluster.model import Digest, Dot, Event, Key, Stamp
+from cluster.model import Digest, Dot, Event, Key, Kind, Stamp
 from node.index import keys, objects
 from tests.sim.disk import Disk
 from tests.sim.machine import Machine, Running
@@ -32,6 +32,9 @@ KNOWN_S: Final = 20.0
 DRAINED_S: Final = 12.0
 """In which whatever was asked before is answered."""
 
+OLDER: Final = (Kind.ADD, Kind.REMOVE, Kind.WRITE)
+"""Kinds of events that an earlier version may not have heard of."""
+
 THROUGH_S: Final = 8.0
 """How long gossip may take: a whole interval, and a pull."""
 
@@ -49,8 +52,11 @@ def heal_everything(world: "World") -> None:
         machine.disk.failing = machine.disk.full = machine.disk.sync_fails = False
         if machine.running is not None and machine.running.process.paused:
             machine.running.process.resume()
-        if machine.running is not None and machine.running.writer.failed is not None:
+        if machine.running is not None and (
+            machine.running.writer.failed is not None or machine.running.process.cannot_read
+        ):
             machine.kill()
+        machine.cannot_read = frozenset()
         if machine.running is None:
             machine.start()
 
@@ -259,6 +265,29 @@ async def join(world: "World", step: Step) -> None:
         await world.until(lambda: machine.ready, step["for"])
 
 
+async def older(world: "World", step: Step) -> None:
+    """
+    A node of an earlier version, which has not heard of some kind of event, until it is upgraded.
+
+    No client comes to it meanwhile: it keeps what it cannot read, and cannot serve it.
+    """
+    machine = _victim(world, step)
+    if machine.address in world.held_down or machine.cannot_read:
+        return
+    with world.rage(step["do"]):
+        machine.cannot_read = frozenset({OLDER[step["salt"] % len(OLDER)]})
+        _start_again(machine)
+        await asyncio.sleep(step["for"])
+        machine.cannot_read = frozenset()
+        if world.healed_at is None and machine.address not in world.held_down:
+            _start_again(machine)
+
+
+def _start_again(machine: Machine) -> None:
+    machine.kill()
+    machine.start()
+
+
 async def power_cut(world: "World", step: Step) -> None:
     await _absence(world, step, power=True)
 
@@ -378,7 +407,7 @@ async def poison(world: "World", step: Step) -> None:
         objects.apply(txn, Event(dot, stamp, "add", key, b"\xc1"))
         txn.commit()
 
-    with world.rage(step["do"]):
+    with world.rage(step["do"], linger_s=4.0):
         running.process.spawn(_quietly(running.writer.submit(change)))
         await asyncio.sleep(1.0)
 
@@ -413,6 +442,7 @@ FAULTS_BY_NAME: Final["dict[str, Callable[[World, Step], Awaitable[None]]]"] = {
     "away": away,
     "leave": leave,
     "join": join,
+    "older": older,
     "power_cut": power_cut,
     "pause": pause,
     "clock_jump": clock_jump,

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cluster.model import Consistency, Dot, Vector
+from node.registry.media_types import OCI_MANIFEST
+from tests.sim.plan import PUTS
 
 NEVER = float("inf")
 
@@ -34,10 +36,20 @@ class Op:
     """When the client was told; never, when it was not: the operation may still take effect."""
 
     outcome: str = "unknown"
-    """ok; missing (a clean "not found"); failed (an error, or no answer: may have an effect)."""
+    """
+    ok; missing (a clean "not found"); refused (an error that says that nothing has changed); failed
+    (another error, or no answer: may have an effect).
+    """
 
     digest: str = ""
-    """The manifest that was pushed, deleted, asked for, or found under the tag."""
+    """What was pushed, deleted, asked for, or found under the tag: a manifest, or a blob."""
+
+    media_type: str = OCI_MANIFEST
+    children: list[str] = field(default_factory=list)
+    """The manifests that an image index lists."""
+
+    lacking: list[str] = field(default_factory=list)
+    """What the node said that its repository does not have, so that nothing can name it."""
 
     subject: str = ""
     """The manifest that the pushed one refers to; of which referrers were asked for."""
@@ -78,10 +90,15 @@ class Op:
     operation began.
     """
 
+    having: set[str] = field(default_factory=set)
+    """Of a read of a blob: addresses of the disks that had it all the while."""
+
     holders: list[str] = field(default_factory=list)
     """Addresses of the disks that had the write when it was acknowledged."""
 
     blob_holders: list[list[str]] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+    """Addresses of those among the holders of an image index that lacked a manifest it lists."""
 
     def begins(self, links: Links, durable: dict[str, Vector]) -> None:
         """Note whom the serving node can ask, and how far each of them has every log."""
@@ -106,6 +123,16 @@ class Op:
     def has(self, dot: Dot) -> bool:
         """Whether the serving node itself had the event when the operation began."""
         return self.reach.get(self.machine, {}).get(dot.origin, 0) >= dot.seq
+
+    @property
+    def puts(self) -> bool:
+        """Whether it puts a manifest there."""
+        return self.kind in PUTS
+
+    @property
+    def names(self) -> list[str]:
+        """What the manifest cannot be there without."""
+        return [*(digest for digest, _ in self.blobs), *self.children]
 
     @property
     def dot(self) -> Dot | None:

@@ -36,8 +36,12 @@ _AT_ONCE_MAX: Final = 1_000_000
 class Process:
     """One run of one program, as the loop sees it."""
 
-    def __init__(self, loop: "SimLoop", name: str) -> None:
+    def __init__(
+        self, loop: "SimLoop", name: str, cannot_read: frozenset[str] = frozenset()
+    ) -> None:
+        """*cannot_read* are the kinds of events that the program has not heard of."""
         self.name = name
+        self.cannot_read = cannot_read
         self.dead = False
         self.paused = False
         self.context = copy_context()

@@ -15,7 +15,7 @@ from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
 from cluster.errors import JoinRefused, StorageFailure
-from cluster.model import FEATURES, Consistency, Dot, Member, NodeId, Region
+from cluster.model import FEATURES, Consistency, Dot, Kind, Member, NodeId, Region
 from node import assembly
 from node.holdings import Holdings
 from node.index.index import Index, open_index
@@ -150,6 +150,8 @@ class Machine:
         self.incarnations = 0
         self.features = FEATURES
         """Of the version that the next process is of."""
+        self.cannot_read: frozenset[Kind] = frozenset()
+        """Events that the version of the next process has not heard of."""
         self.stopped_by: str = ""
         """Why the last process ended by itself, if it did."""
 
@@ -157,7 +159,7 @@ class Machine:
         """Start a process on this disk."""
         assert self.running is None
         self.incarnations += 1
-        process = Process(self.loop, f"{self.name}#{self.incarnations}")
+        process = Process(self.loop, f"{self.name}#{self.incarnations}", self.cannot_read)
         self.loop.call_soon(self._boot, process, context=process.context)
 
     def _boot(self, process: Process) -> None:

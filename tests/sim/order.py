@@ -13,8 +13,14 @@ UNNOTICED_S: Final = 8.0
 """How long the loss of a disk may go unnoticed: a few greetings."""
 
 
+WITHOUT_EFFECT: Final = frozenset({"missing", "refused"})
+"""Outcomes of writes that have changed nothing: their nodes said so."""
+
+
 def writes_of(world: "World") -> list[Op]:
-    return [op for op in world.clients.history if op.kind in WRITES]
+    """The writes that have changed something, or may have."""
+    history = world.clients.history
+    return [op for op in history if op.kind in WRITES and op.outcome not in WITHOUT_EFFECT]
 
 
 def before(one: Op, other: Op) -> bool:
@@ -51,4 +57,5 @@ def may_undo(undo: Op, write: Op, read: Op) -> bool:
 
 def on_tag(writes: list[Op], repo: str, tag: str) -> list[Op]:
     """The operations on this tag itself; deleting a manifest is about all that point to it."""
-    return [w for w in writes if (w.repo, w.tag) == (repo, tag) and w.kind != "delete_manifest"]
+    of_name = [w for w in writes if tag and (w.repo, w.tag) == (repo, tag)]
+    return [w for w in of_name if w.puts or w.kind == "delete_tag"]

@@ -16,15 +16,18 @@ from node.index.history import KEPT_MAX
 Step = dict[str, Any]
 
 OPERATIONS: Final = (
-    "push", "retag", "delete_tag", "delete_manifest", "pull_tag", "pull_digest", "list_tags",
-    "referrers",
+    "push", "push_index", "retag", "delete_tag", "delete_manifest", "delete_blob", "pull_tag",
+    "pull_digest", "pull_blob", "list_tags", "referrers",
 )  # fmt: skip
-WRITES: Final = frozenset({"push", "retag", "delete_tag", "delete_manifest"})
+PUTS: Final = frozenset({"push", "push_index", "retag"})
+"""What puts a manifest there."""
+
+WRITES: Final = PUTS | {"delete_tag", "delete_manifest", "delete_blob"}
 
 FAULTS: Final = (
     "half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering",
     "kill", "pause", "power_cut", "clock_jump", "clock_drift", "wipe", "restore", "clone",
-    "away", "poison", "disk_full", "io_error", "sync_error", "leave", "join",
+    "away", "poison", "disk_full", "io_error", "sync_error", "leave", "join", "older",
 )  # fmt: skip
 DESTROYING: Final = frozenset({"wipe", "restore", "clone", "leave"})
 """Faults after which a disk is not what it was; one a run, as nothing brings its copies back."""
@@ -59,10 +62,20 @@ IMPATIENT: Final = 0.2
 """Share of the plans in which a write that lacks its copies gets 503 after a second or so."""
 
 WORK_S: Final = 25.0
-_WEIGHTS: Final = (30, 8, 6, 4, 22, 8, 6, 8)
+_WEIGHTS: Final = (24, 6, 7, 6, 6, 5, 18, 9, 10, 5, 6)
+"""Of `OPERATIONS`, in their order."""
 
 SUBJECTS: Final = 0.25
 """Share of the pushes that name another manifest as their subject: signatures and the like."""
+
+NESTED: Final = 0.2
+"""Share of the image indexes that list another one."""
+
+OF_AN_INDEX: Final = 0.5
+"""Share of what is read and deleted by digest that is listed by an image index, where one is."""
+
+ECHOES: Final = ("pull_tag", "pull_tag", "pull_blob", "pull_digest", "list_tags")
+"""What reads back what a push has just brought."""
 
 
 @dataclass
@@ -120,17 +133,22 @@ def make_plan(seed: str) -> Plan:
     steps = _operations(rng, regions) + _faults(rng, count)
     steps += _policies(random.Random(f"policies {seed}"), regions)
     steps.sort(key=lambda step: step["at"])
-    tuning = _tuning(random.Random(f"tuning {seed}"))
+    forgetting = any(step["do"] == "away" for step in steps)
+    tuning = _tuning(random.Random(f"tuning {seed}"), forgetting=forgetting)
     forgets = random.Random(f"history {seed}").random() < FORGETFUL
     return Plan(
         seed, nodes, steps, tuning=tuning, history_max=SHORT_HISTORY if forgets else KEPT_MAX
     )
 
 
-def _tuning(rng: random.Random) -> dict[str, float]:
-    """Times so short that what takes days elsewhere happens here. A stream of its own."""
+def _tuning(rng: random.Random, *, forgetting: bool) -> dict[str, float]:
+    """
+    Times so short that what takes days elsewhere happens here. A stream of its own.
+
+    Some fault is about what the others forget: it has met nothing where they did not.
+    """
     tuning: dict[str, float] = {}
-    if rng.random() < TRIMMING:
+    if rng.random() < TRIMMING or forgetting:
         tuning |= {"trim_interval_s": 1.0, "log_settled_s": 1.5, "log_away_s": rng.choice((3, 8))}
     if rng.random() < IMPATIENT:
         tuning["durable_timeout_s"] = rng.choice((0.5, 1.5))
@@ -170,6 +188,17 @@ def _operations(rng: random.Random, regions: list[str]) -> list[Step]:
         if kind == "push":
             step["layers"] = [rng.choice((f"base{rng.randrange(3)}", f"own{number}"))]
             step["subject"] = rng.random() < SUBJECTS
+        elif kind == "push_index":
+            step["children"] = [
+                [rng.choice((f"base{rng.randrange(3)}", f"own{number}.{child}"))]
+                for child in range(rng.choice((1, 2)))
+            ]
+            step["known"] = rng.random() < 0.5
+            step["nested"] = rng.random() < NESTED
+        elif kind in ("delete_manifest", "pull_digest", "pull_blob"):
+            step["child"] = rng.random() < OF_AN_INDEX
+        if kind in PUTS:
+            step["echo"] = rng.choice(ECHOES)
         if rng.random() < 0.3 and steps:
             # Close to another one: concurrent writes, and reads right after a write.
             step["at"] = round(rng.choice(steps)["at"] + rng.choice((0.0, 0.001, 0.05, 0.5)), 3)
@@ -196,6 +225,7 @@ def _faults(rng: random.Random, count: int) -> list[Step]:
         }
         if kind == "away":
             step["for"] = round(rng.uniform(12.0, 20.0), 3)
+            step["at"] = round(rng.uniform(1.0, WORK_S - 16), 3)
         elif kind in ("clock_jump", "clock_drift"):
             step["offset_ms"] = rng.choice((-3_600_000, -3000, -450, -200, 200, 450, 900, 4000))
         elif kind == "restore":

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tests.sim.contents import BY_DIGEST, Contents
 from tests.sim.history import Op
 from tests.sim.order import before, may_undo, must_be_seen, on_tag, writes_of
 
@@ -12,29 +13,32 @@ if TYPE_CHECKING:
 
 def reads(world: "World") -> Iterable[str]:
     writes = writes_of(world)
+    contents = Contents(writes, world.clients.uploads)
     for read in world.clients.history:
         if read.outcome == "missing" and read.io_errors:
             yield f"an IO error became 'not found': {read}"
         if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
             yield from _missing_tag(read, read.tag, writes)
-        elif read.outcome == "missing" and read.kind in ("pull_digest", "delete_manifest"):
-            yield from _missing_manifest(read, writes)
+        elif read.outcome == "missing" and read.kind in BY_DIGEST:
+            yield from contents.missing(read, read.digest)
         elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
-            written = {w.tag for w in writes if w.repo == read.repo}
+            written = {w.tag for w in writes if w.repo == read.repo and w.tag}
             for tag in sorted(written - set(read.listed)):
                 yield from _missing_tag(read, tag, writes)
             yield from _listed(read, writes)
         elif read.outcome == "ok" and read.kind == "referrers":
-            yield from _referrers(read, writes)
+            yield from _referrers(read, writes, contents)
         elif read.outcome == "ok" and read.kind == "pull_tag":
             yield from _found_tag(world, read, writes)
-        elif read.outcome == "ok" and read.kind == "pull_digest":
-            yield from _found_manifest(read, read.digest, writes)
+        elif read.outcome == "ok" and read.kind in ("pull_digest", "pull_blob"):
+            yield from contents.found(read, read.digest)
+        for digest in read.lacking:
+            yield from contents.missing(read, digest)
 
 
 def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
     of_tag = on_tag(writes, read.repo, tag)
-    pointing = [w for w in of_tag if w.kind in ("push", "retag")]
+    pointing = [w for w in of_tag if w.puts]
     # A listing answers from what its node has: the promise about it is the region's.
     in_region = read.kind == "list_tags"
     for write in pointing:
@@ -47,8 +51,8 @@ def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
             if w.repo == read.repo
             and w is not read
             and (
-                (w.kind == "delete_tag" and w.tag == tag and w.outcome != "missing")
-                or (w.kind == "delete_manifest" and w.digest in later and w.outcome != "missing")
+                (w.kind == "delete_tag" and w.tag == tag)
+                or (w.kind == "delete_manifest" and w.digest in later)
             )
         )
         if not undone:
@@ -74,42 +78,29 @@ def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
                 yield f"deleted, and listed: {tag} in {read} after {delete}"
 
 
-def _referrers(read: Op, writes: list[Op]) -> Iterable[str]:
+def _referrers(read: Op, writes: list[Op], contents: Contents) -> Iterable[str]:
     """Every manifest of that subject is listed, unless it was deleted, and then none is."""
     if len(set(read.listed)) != len(read.listed):
         yield f"listed twice: {read} {read.listed}"
     of_subject = [w for w in writes if (w.repo, w.subject) == (read.repo, read.subject)]
-    pushes = [w for w in of_subject if w.kind in ("push", "retag")]
+    pushes = [w for w in of_subject if w.puts]
     # An empty list asks everybody, as a tag does that is not there.
     in_region = bool(read.listed)
     for push in pushes:
         if push.digest in read.listed or not must_be_seen(read, push, in_region=in_region):
             continue
         deletes = [w for w in writes if w.kind == "delete_manifest" and w.digest == push.digest]
-        if not any(may_undo(w, push, read) for w in deletes if w.outcome != "missing"):
+        if not any(may_undo(delete, push, read) for delete in deletes):
             yield f"missing: {read} does not list what {push} pushed"
     for digest in read.listed:
         if not any(push.digest == digest and push.start < read.end for push in pushes):
             yield f"listed, and nobody wrote it: {digest} in {read}"
-        yield from _found_manifest(read, digest, writes)
-
-
-def _missing_manifest(read: Op, writes: list[Op]) -> Iterable[str]:
-    same = [w for w in writes if w.repo == read.repo and w.digest == read.digest and w is not read]
-    deletes = [w for w in same if w.kind == "delete_manifest" and w.outcome != "missing"]
-    for write in same:
-        if write.kind not in ("push", "retag"):
-            continue
-        if not must_be_seen(read, write, in_region=False):
-            continue
-        if not any(may_undo(undo, write, read) for undo in deletes):
-            yield f"missing: {read} does not find what {write} pushed"
-            return
+        yield from contents.found(read, digest)
 
 
 def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
     of_tag = on_tag(writes, read.repo, read.tag)
-    sources = [w for w in of_tag if w.digest == read.digest and w.kind in ("push", "retag")]
+    sources = [w for w in of_tag if w.digest == read.digest and w.puts]
     if not sources:
         yield f"a value that nobody wrote: {read}"
         return
@@ -138,15 +129,3 @@ def _smaller(world: "World", one: Op, other: Op) -> bool:
     if a is None or b is None or "tag" not in (a.key.collection, b.key.collection):
         return False
     return (a.stamp, a.dot) < (b.stamp, b.dot)
-
-
-def _found_manifest(read: Op, digest: str, writes: list[Op]) -> Iterable[str]:
-    same = [w for w in writes if w.repo == read.repo and w.digest == digest]
-    pushes = [w for w in same if w.kind in ("push", "retag")]
-    for delete in same:
-        if delete.kind != "delete_manifest":
-            continue
-        if not must_be_seen(read, delete, in_region=True):
-            continue
-        if all(before(push, delete) for push in pushes):
-            yield f"deleted, and served: {read} after {delete}"

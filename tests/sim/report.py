@@ -33,6 +33,7 @@ def report(seeds: str, totals: Totals, wall_s: float, jobs: int) -> list[str]:
         f"| operations | {counts['operations']:,} |",
         f"| acknowledged | {counts['acknowledged']:,} |",
         f'| answered "not found" | {counts["missing"]:,} |',
+        f"| refused, and nothing changed | {counts['refused']:,} |",
         f"| failed or without an answer | {counts['failed']:,} |",
         f"| steps of the event loop | {counts['handles']:,} |",
         f"| all indexes alike after the faults | p50 {p50:.2f} s, p99 {p99:.2f} s |",

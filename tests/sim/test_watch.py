@@ -1,6 +1,5 @@
 """Who may read at whose word."""
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,12 +19,9 @@ def lease(
     machine: Any = SimpleNamespace(address="n1:1", runs=lambda epoch: epoch == runs)
     observer = Observer(lambda _: [machine] if lacks else [])
     observer.acknowledged(told)
-
-    async def hello(_: Any) -> Any:
-        return SimpleNamespace(current=current)
-
+    service = SimpleNamespace(on_hello=lambda _: SimpleNamespace(current=current))
     greeting: Any = SimpleNamespace(member=READER, have=have)
-    asyncio.run(Overheard(SimpleNamespace(hello=hello), "n0", observer).hello(greeting))
+    Overheard(service, "n0", observer).on_hello(greeting)
     return observer.violations
 
 

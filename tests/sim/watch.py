@@ -75,11 +75,11 @@ class Overheard:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._service, name)
 
-    async def hello(self, greeting: Greeting) -> Greeting:
+    def on_hello(self, greeting: Greeting) -> Greeting:
         reader = greeting.member
         have = self._told.setdefault((reader.node, reader.epoch), {})
         have.update((o, seq) for o, seq in greeting.have.items() if seq > have.get(o, 0))
-        answer: Greeting = await self._service.hello(greeting)
+        answer: Greeting = self._service.on_hello(greeting)
         if not answer.current:
             return answer
         for origin, told in self._observer.told.items():
@@ -164,6 +164,8 @@ class Watch:
                 event = self._event(origin, seq)
                 if event is None:
                     self._complain(f"order: {self._machine.name} has no {origin} {seq}")
+                    continue
+                if event.kind in self._machine.cannot_read:
                     continue
                 for dot in named_by(event):
                     if dot.seq > applied.get(dot.origin, 0):

@@ -13,14 +13,16 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from cluster.config import ClusterConfig
-from cluster.model import Consistency, Dot, Origin, Vector
-from node.index import history, keys
+from cluster.errors import BlobUnavailable, EventUndecodable
+from cluster.model import Consistency, Digest, Dot, Event, Key, Kind, Origin, Vector
+from cluster.objects.events import Body, decode_body
+from node.index import history, keys, objects, replica
 from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
 from tests.sim.disk import Disk
 from tests.sim.history import Link, Links, Op
-from tests.sim.loop import Deadlock, SimLoop, SimTask
+from tests.sim.loop import PROCESS, Deadlock, SimLoop, SimTask
 from tests.sim.machine import Machine, Running
 from tests.sim.network import FAR_S, Network
 from tests.sim.order import UNNOTICED_S
@@ -59,6 +61,9 @@ class Result:
     """Acknowledged with fewer than `copies` disks, as the others of a small cluster were away."""
 
     missing: int = 0
+    refused: int = 0
+    """Answered that nothing has changed, or that there is no answer now."""
+
     failed: int = 0
     converged_s: float | None = None
     simulated_s: float = 0.0
@@ -244,6 +249,29 @@ class World:
         if self.loop.time() > quiet_from:
             self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
 
+    def expect_an_answer(self, op: Op, disk: Disk) -> None:
+        """
+        With nothing wrong nobody is refused, but who names what is not there (`op.lacking`).
+
+        Nor is, whatever is wrong, who reads a blob that is on a disk which could be asked; but what
+        comes from there goes by the *disk* of the node that is asked for it.
+        """
+        quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
+        if op.start > quiet_from and not op.lacking:
+            self.slow.append(f"refused while nothing is wrong: {op}")
+        here = op.having & self.having(op) & op.connected
+        unavailable = op.kind == "pull_blob" and op.error.startswith(BlobUnavailable.__name__)
+        if unavailable and here and max(disk.full_at, disk.failed_at) < op.start:
+            self.slow.append(f"unavailable, and on {sorted(here)}: {op}")
+
+    def having(self, op: Op) -> set[str]:
+        """Addresses of the disks that have the blob that *op* reads, and have not failed since."""
+        if op.kind != "pull_blob":
+            return set()
+        digest = Digest(op.digest)
+        having = [m for m in self.everyone() if m.disk.counts(digest)]
+        return {m.address for m in having if m.disk.failed_at < op.start and m.up}
+
     def _look_everywhere(self, op: Op) -> None:
         dot = op.dot
         if dot is None or self.last_fault > op.end or not all(m.ready for m in self.machines):
@@ -327,11 +355,20 @@ class World:
         dot = op.dot
         if dot is not None:
             op.holders = self._holding(op, lambda disk: synced_on(disk, dot))
-        if op.kind in ("push", "retag"):
+        if op.puts:
             op.blob_holders = [
                 self._holding(op, lambda disk, digest=digest: disk.counts(digest))
                 for digest, _ in op.blobs
             ]
+            op.without = [address for child in op.children for address in self._without(op, child)]
+
+    def _without(self, op: Op, child: str) -> list[str]:
+        """Which holders of an image index have no push of a manifest that it lists."""
+        key = Key(objects.MANIFEST, op.repo, child)
+        events = self.observer.events.values()
+        dots = [e.dot for e in events if e.key == key and e.kind == Kind.ADD]
+        having = self._holding(op, lambda disk: any(synced_on(disk, dot) for dot in dots))
+        return sorted(set(op.holders) - set(having))
 
     def _holding(self, op: Op, has: Callable[[Disk], bool]) -> list[str]:
         machines = [*self.everyone(), *self.departed]
@@ -383,7 +420,11 @@ def simulate(plan: Plan) -> Result:
                 f"{category.__name__}: {message}"
             )
             world, result = World(plan), Result(plan.seed)
-            with patch.object(history, "KEPT_MAX", plan.history_max):
+            with (
+                patch.object(history, "KEPT_MAX", plan.history_max),
+                patch.object(objects, "decode_body", _decode_as_its_version),
+                patch.object(replica, "decode_body", _decode_as_its_version),
+            ):
                 _run(world, result)
             # What was dropped on the way is collected while all that goes on is held.
             gc.collect()
@@ -397,6 +438,14 @@ def simulate(plan: Plan) -> Result:
         sys.unraisablehook = hook
         gc.enable()
     return result
+
+
+def _decode_as_its_version(event: Event) -> Body:
+    """What a process of an earlier version makes of an event: not all of them mean something."""
+    process = PROCESS.get()
+    if process is not None and event.kind in process.cannot_read:
+        raise EventUndecodable(event.dot, f"unknown kind {event.kind!r}")
+    return decode_body(event)
 
 
 def _unraisable(it: Any) -> str:
@@ -421,7 +470,8 @@ def _fill(result: Result, world: World) -> None:
     outcomes = Counter(op.outcome for op in ops)
     result.operations = len(ops)
     result.acknowledged = outcomes["ok"]
-    result.missing, result.failed = outcomes["missing"], outcomes["failed"]
+    result.missing, result.refused = outcomes["missing"], outcomes["refused"]
+    result.failed = outcomes["failed"]
     result.alone = sum(len(op.holders) < world.plan.copies for op in ops if op.holders)
     result.converged_s = world.converged_s
     result.simulated_s = world.loop.time()

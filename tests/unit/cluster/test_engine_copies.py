@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cluster.errors import BlobUnavailable, CopiesUnfinished, StorageFull
 from cluster.model import Digest, Dot, NodeId
-from cluster.replication.placement import place
+from cluster.replication.placement import Candidate, place
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.fleet import CALM, Engine, Fleet, fleet
 
@@ -22,7 +22,8 @@ def having(digest: Digest, *engines: Engine) -> set[str]:
 
 def next_holder(digest: Digest, me: Engine, *others: Engine) -> Engine:
     """Which of *others* placement asks first."""
-    name = place(digest, me.member, [other.member for other in others])[1]
+    candidates = [Candidate(other.member.node, other.member.region) for other in others]
+    name = place(digest, me.member.node, me.member.region, candidates)[1]
     return next(other for other in others if other.member.node == name)
 
 
@@ -395,9 +396,9 @@ async def test_a_wrong_inline_blob_is_not_stored():
         a, b, _ = await ships.trio()
         digest = Digest.of(b"right")
         with pytest.raises(Exception, match="does not match"):
-            await b.cluster.service.hold(digest, 5, [], b"wrong")
+            await b.cluster.service.on_hold(digest, 5, [], b"wrong")
         with pytest.raises(Exception, match="does not match"):
-            await b.cluster.service.hold(digest, 6, [], b"right")
+            await b.cluster.service.on_hold(digest, 6, [], b"right")
         assert b.blobs.size(digest) is None
         assert b.blobs.staged_names == set()
         assert a.records.holders(digest) == {}
