@@ -14,14 +14,26 @@ class StoreFigures:
     blob_bytes: int
     manifests: int
     quarantined: int
+    """Events that made no sense here and are kept aside."""
+
     index_paused: int
+    """1 while the index takes no writes and tries again by itself, else 0."""
+
     index_failed: int
+    """1 when the index takes no writes until a person helps, else 0."""
+
     index_recoveries: int
     blobs_checked: int
+    """Files hashed since the start, to see whether they are right."""
+
     blobs_damaged: int
+    """Copies found damaged since the start."""
+
     blobs_restored: int
     blobs_not_restored: int
     blobs_set_aside: int
+    """Files in the quarantine."""
+
     blobs_hidden: int
     disk_failures: int
 
@@ -41,27 +53,49 @@ class ClusterFigures:
     """How this node stands with its peers."""
 
     members_known: int
+    """Members of the cluster that this node has heard of, itself included."""
+
     peers_connected: int
     events_unpushed: int
+    """Own events that the slowest connected peer does not have yet."""
+
     blobs_fetching: int
+    """Blobs that are arriving from peers now."""
+
     durability_degraded: int
+    """Acknowledgements since the start on fewer nodes than `copies`."""
+
     copies_repaired: int
+    """Copies made in the background of blobs that had fewer than `copies`."""
+
     health: int
+    """Local health score of the failure detector; 0 is good."""
+
     suspicions: int
     refutations: int
     deaths: int
     stalls: int
     restore_rows_left: int
+    """Rows of a peer's checkpoint that this node still has to take over; 0 without one."""
+
     restores: int
     checkpoint_rows_served: int
     events_trimmed: int
     index_damaged: int
+    """1 while rows of the index are not what was written, else 0."""
+
     index_differing: int
+    """Members with the same events and other rows, when they were last compared."""
+
     logs_standing: int
+    """Logs whose next event needs one that nobody who can be reached has sent."""
+
     comparisons: int
     differences: int
     rows_checks: int
     settings_differing: int
+    """Members with other settings, of those that have to be the same."""
+
     member_statuses: tuple[tuple[str, str, str], ...]
     """Node, region and status of every other member."""
 

@@ -1,8 +1,8 @@
 """
 Metrics in the Prometheus text format.
 
-Counters of what passes through are kept here; figures of what exists are read from the parts'
-`statistics()` when somebody scrapes, so that keeping them costs nothing in between.
+Counters of what passes through are kept here; the figures of what exists (`node.admin.figures`) are
+read when somebody scrapes, so that keeping them costs nothing in between.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,12 +22,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from node.admin.statistics import (
-    ClusterStatistics,
-    ConnectionStatistics,
-    Health,
-    StoreStatistics,
-)
+from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
+from node.admin.health import Readiness
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -220,34 +216,34 @@ _CONNECTIONS: Final = (
 
 
 class _Snapshot(Collector):
-    """Turns a `statistics()` snapshot into metrics at each scrape."""
+    """Turns the figures of some part into metrics at each scrape."""
 
-    def __init__(self, figures: tuple[_Figure, ...], statistics: Callable[[], object]) -> None:
+    def __init__(self, shown: tuple[_Figure, ...], figures: Callable[[], object]) -> None:
+        self._shown = shown
         self._figures = figures
-        self._statistics = statistics
 
     def describe(self) -> Iterable[Metric]:
         # Asked for at registration, when the parts may not be running yet.
-        return [figure.family() for figure in self._figures]
+        return [figure.family() for figure in self._shown]
 
     def collect(self) -> Iterable[Metric]:
-        snapshot = self._statistics()
-        for figure in self._figures:
-            yield figure.family(float(getattr(snapshot, figure.field)))
+        figures = self._figures()
+        for figure in self._shown:
+            yield figure.family(float(getattr(figures, figure.field)))
 
 
 class _MemberStatuses(Collector):
     """One sample for each member: 1 under the status that it has."""
 
-    def __init__(self, statistics: Callable[[], ClusterStatistics]) -> None:
-        self._statistics = statistics
+    def __init__(self, figures: Callable[[], ClusterFigures]) -> None:
+        self._figures = figures
 
     def describe(self) -> Iterable[Metric]:
         return [self._family()]
 
     def collect(self) -> Iterable[Metric]:
         family = self._family()
-        for labels in self._statistics().member_statuses:
+        for labels in self._figures().member_statuses:
             family.add_metric(labels, 1.0)
         yield family
 
@@ -335,22 +331,22 @@ class Metrics:
         """Count a conflict that has arisen in the index."""
         self._conflicts.labels(collection).inc()
 
-    def watch_store(self, statistics: Callable[[], StoreStatistics]) -> None:
-        """Report what is stored. *statistics* is called at each scrape and must not block."""
-        self._registry.register(_Snapshot(_STORE, statistics))
+    def watch_store(self, figures: Callable[[], StoreFigures]) -> None:
+        """Report what is stored. *figures* is called at each scrape and must not block."""
+        self._registry.register(_Snapshot(_STORE, figures))
 
-    def watch_connections(self, statistics: Callable[[], ConnectionStatistics]) -> None:
+    def watch_connections(self, figures: Callable[[], ConnectionFigures]) -> None:
         """Report the connections of clients, likewise."""
-        self._registry.register(_Snapshot(_CONNECTIONS, statistics))
+        self._registry.register(_Snapshot(_CONNECTIONS, figures))
 
-    def watch_cluster(self, statistics: Callable[[], ClusterStatistics]) -> None:
+    def watch_cluster(self, figures: Callable[[], ClusterFigures]) -> None:
         """Report how the node stands with its peers, likewise."""
-        self._registry.register(_Snapshot(_CLUSTER, statistics))
-        self._registry.register(_MemberStatuses(statistics))
+        self._registry.register(_Snapshot(_CLUSTER, figures))
+        self._registry.register(_MemberStatuses(figures))
 
-    def watch_health(self, statistics: Callable[[], Health]) -> None:
+    def watch_health(self, readiness: Callable[[], Readiness]) -> None:
         """Report whether the node may take traffic, likewise."""
-        self._registry.register(_Snapshot(_HEALTH, statistics))
+        self._registry.register(_Snapshot(_HEALTH, readiness))
 
     def watch_clock(self, off_ms: Callable[[], float]) -> None:
         """Report how far this node's clock is off, likewise."""

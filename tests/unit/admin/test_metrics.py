@@ -1,57 +1,56 @@
 """What `/metrics` shows."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from node.admin.figures import ClusterFigures, StoreFigures
 from node.admin.health import Readiness
 from node.admin.metrics import Metrics
 
+STORE = StoreFigures(
+    uploads_open=1,
+    blobs=2,
+    blob_bytes=3,
+    manifests=4,
+    quarantined=5,
+    index_paused=1,
+    index_failed=0,
+    index_recoveries=6,
+    blobs_checked=6,
+    blobs_damaged=7,
+    blobs_restored=8,
+    blobs_not_restored=9,
+    blobs_set_aside=10,
+    blobs_hidden=11,
+    disk_failures=12,
+)
 
-@dataclass
-class FakeStore:
-    uploads_open: int = 1
-    blobs: int = 2
-    blob_bytes: int = 3
-    manifests: int = 4
-    quarantined: int = 5
-    index_paused: int = 1
-    index_failed: int = 0
-    index_recoveries: int = 6
-    blobs_checked: int = 6
-    blobs_damaged: int = 7
-    blobs_restored: int = 8
-    blobs_not_restored: int = 9
-    blobs_set_aside: int = 10
-    blobs_hidden: int = 11
-    disk_failures: int = 12
-
-
-@dataclass
-class FakeCluster:
-    members_known: int = 3
-    peers_connected: int = 2
-    events_unpushed: int = 5
-    blobs_fetching: int = 1
-    durability_degraded: int = 6
-    health: int = 2
-    suspicions: int = 7
-    refutations: int = 8
-    deaths: int = 9
-    stalls: int = 10
-    restore_rows_left: int = 11
-    restores: int = 12
-    checkpoint_rows_served: int = 13
-    events_trimmed: int = 14
-    copies_repaired: int = 16
-    index_damaged: int = 1
-    index_differing: int = 2
-    logs_standing: int = 1
-    comparisons: int = 15
-    differences: int = 3
-    rows_checks: int = 4
-    settings_differing: int = 1
-    member_statuses: tuple = (("b", "eu", "alive"), ("c", "us", "dead"))
+CLUSTER = ClusterFigures(
+    members_known=3,
+    peers_connected=2,
+    events_unpushed=5,
+    blobs_fetching=1,
+    durability_degraded=6,
+    health=2,
+    suspicions=7,
+    refutations=8,
+    deaths=9,
+    stalls=10,
+    restore_rows_left=11,
+    restores=12,
+    checkpoint_rows_served=13,
+    events_trimmed=14,
+    copies_repaired=16,
+    index_damaged=1,
+    index_differing=2,
+    logs_standing=1,
+    comparisons=15,
+    differences=3,
+    rows_checks=4,
+    settings_differing=1,
+    member_statuses=(("b", "eu", "alive"), ("c", "us", "dead")),
+)
 
 
 def scrape(metrics):
@@ -104,9 +103,9 @@ def test_counters():
 
 def test_snapshots_are_read_at_each_scrape():
     """The gauges would show the figures of the start for ever."""
-    metrics, store, cluster = Metrics(), FakeStore(), FakeCluster()
-    metrics.watch_store(lambda: store)
-    metrics.watch_cluster(lambda: cluster)
+    metrics, cluster = Metrics(), [CLUSTER]
+    metrics.watch_store(lambda: STORE)
+    metrics.watch_cluster(lambda: cluster[0])
     samples = scrape(metrics)
     assert samples["atoll_uploads_open", ()] == 1
     assert samples["atoll_blobs_stored", ()] == 2
@@ -147,7 +146,7 @@ def test_snapshots_are_read_at_each_scrape():
         ("b", "eu", "alive"),
         ("c", "us", "dead"),
     ]
-    cluster.peers_connected = 0
+    cluster[0] = replace(CLUSTER, peers_connected=0)
     assert scrape(metrics)["atoll_cluster_peers_connected", ()] == 0
 
 
