@@ -20,19 +20,19 @@ from cluster.membership.signals import (
     Contested,
     Doubted,
     Effect,
-    Event,
     Exchange,
     Forgotten,
-    Heard,
     HelperSaid,
     Leave,
     LinkUp,
     Met,
+    News,
     Probe,
     ProbeVia,
     Reached,
-    Remove,
-    Spread,
+    Removed,
+    Signal,
+    Tell,
     Tick,
     Unreached,
 )
@@ -104,7 +104,7 @@ class Prober(Watcher):
 
     def told(self, members: Sequence[Member]) -> None:
         others = (member for member in members if member.node != self._env.me.node)
-        self._feed(Heard(tuple(map(precedence.first_word, others))))
+        self._feed(News(tuple(map(precedence.first_word, others))))
 
     def link_up(self, node: NodeId) -> None:
         self._feed(LinkUp(node))
@@ -124,7 +124,7 @@ class Prober(Watcher):
             raise WrongCluster(f"this is cluster {cluster!r}, not {request.cluster!r}")
         if request.ending:
             self._roster.note_ending(request.sender, request.ending)
-        self._feed(Heard(request.rumours))
+        self._feed(News(request.rumours))
         reached = True
         if request.target is not None and request.target != self._env.me.node:
             reached = await self._try(request.target)
@@ -160,10 +160,10 @@ class Prober(Watcher):
 
     def remove(self, node: NodeId) -> None:
         """Count a dead member as one that left."""
-        self._feed(Remove(node))
+        self._feed(Removed(node))
 
-    def _feed(self, event: Event) -> None:
-        for effect in self._detector.on_event(event, self._env.clock.now_s()):
+    def _feed(self, signal: Signal) -> None:
+        for effect in self._detector.on_signal(signal, self._env.clock.now_s()):
             self._carry_out(effect)
         if self._detector.wake_at < self._asleep_until:
             self._earlier.set()
@@ -174,7 +174,7 @@ class Prober(Watcher):
                 _ = self._start(self._probe(effect))
             case ProbeVia():
                 _ = self._start(self._probe_via(effect))
-            case Spread(to, rumours):
+            case Tell(to, rumours):
                 self._start_once("news", to.node, self._call(to, self._limit_s(to), rumours))
             case Exchange(peer):
                 table = tuple(self._detector.table())
@@ -293,5 +293,5 @@ class Prober(Watcher):
                 await peer.close()
         if reply.node != member.node:
             return None
-        self._feed(Heard(reply.rumours))
+        self._feed(News(reply.rumours))
         return reply

@@ -1,6 +1,6 @@
 """
 The failure detector: SWIM (Das, Gupta and Motivala, 2002) with Lifeguard (Dadgar, Phillips and
-Currey, 2018). Pure: events and the time go in, effects come out; a driver carries them out.
+Currey, 2018). Pure: signals and the time go in, effects come out; a driver carries them out.
 
     ALIVE ── probe failed, here or elsewhere ──► SUSPECT ── timeout ──► DEAD
       ▲                                             │                     │
@@ -28,19 +28,19 @@ from cluster.membership.signals import (
     Contested,
     Doubted,
     Effect,
-    Event,
     Exchange,
     Forgotten,
-    Heard,
     HelperSaid,
     Leave,
     LinkUp,
     Met,
+    News,
     Probe,
     ProbeVia,
     Reached,
-    Remove,
-    Spread,
+    Removed,
+    Signal,
+    Tell,
     Tick,
     Unreached,
 )
@@ -122,21 +122,21 @@ class Detector:
         """The local health score: 0 is good."""
         return self._awareness.score
 
-    def on_event(self, event: Event, now: float) -> Sequence[Effect]:
-        """Apply one event at *now*, in seconds of a monotonic clock; the caller does the rest."""
+    def on_signal(self, signal: Signal, now: float) -> Sequence[Effect]:
+        """Apply one signal at *now*, in seconds of a monotonic clock; the caller does the rest."""
         self._note_lag(now)
-        self._apply(event, now)
+        self._apply(signal, now)
         self._counters.rumours_dropped = self._queue.dropped
         if self._lan.next_at != math.inf:
             self.wake_at = self._next_wake(now)
         effects, self._effects = self._effects, []
         return effects
 
-    def _apply(self, event: Event, now: float) -> None:
-        match event:
+    def _apply(self, signal: Signal, now: float) -> None:
+        match signal:
             case Tick():
                 self._tick(now)
-            case Heard(rumours):
+            case News(rumours):
                 for rumour in rumours:
                     self._hear(rumour, now)
             case Met(member):
@@ -153,10 +153,10 @@ class Detector:
                 self._helper_said(number, helper, answered, now)
             case Leave():
                 self._leave(now)
-            case Remove(node):
+            case Removed(node):
                 self._remove(node, now)
             case _:
-                assert_never(event)
+                assert_never(signal)
 
     def answer(self, sender: NodeId, heard: Sequence[Rumour], *, whole: bool) -> list[Rumour]:
         """
@@ -486,7 +486,7 @@ class Detector:
         for member in self._some(self._config.spread_fanout, self._members.connected()):
             news = self._news(self._config.rumours_per_message_max)
             if news:
-                self._effects.append(Spread(member, tuple(news)))
+                self._effects.append(Tell(member, tuple(news)))
 
     def _exchange_with(self, node: NodeId) -> None:
         member = self._members.get(node)

@@ -11,7 +11,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class News:
     """Rumours came, from whomever."""
 
     rumours: tuple[Rumour, ...]
@@ -65,13 +65,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
+class Removed:
     """Somebody decided that a dead member will not come back."""
 
     node: NodeId
 
 
-Event = Tick | Heard | Met | LinkUp | Doubted | Reached | Unreached | HelperSaid | Leave | Remove
+Signal = Tick | News | Met | LinkUp | Doubted | Reached | Unreached | HelperSaid | Leave | Removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class ProbeVia:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Tell:
     """Pass rumours on; whether they arrive is not followed up."""
 
     to: Member
@@ -132,4 +132,4 @@ class Contested:
     other: Member
 
 
-Effect = Probe | ProbeVia | Spread | Exchange | Changed | Forgotten | Contested
+Effect = Probe | ProbeVia | Tell | Exchange | Changed | Forgotten | Contested

@@ -12,16 +12,16 @@ from cluster.membership.signals import (
     Changed,
     Contested,
     Doubted,
-    Event,
     Exchange,
     Forgotten,
-    Heard,
     HelperSaid,
     LinkUp,
+    News,
     Probe,
     ProbeVia,
     Reached,
-    Spread,
+    Signal,
+    Tell,
     Tick,
     Unreached,
 )
@@ -97,9 +97,9 @@ class Village:
                 act()
         self.now = until
 
-    def tell(self, name: str, event: Event) -> None:
-        """Let a node's detector have an event now."""
-        self._feed(self.nodes[name], event)
+    def tell(self, name: str, signal: Signal) -> None:
+        """Let a node's detector have a signal now."""
+        self._feed(self.nodes[name], signal)
 
     def kill(self, name: str, *, beats: bool = True) -> None:
         """
@@ -163,8 +163,8 @@ class Village:
         self._posted += 1
         heapq.heappush(self._queue, (at, self._posted, self.rng.random(), name, act))
 
-    def _feed(self, node: Watcher, event: Event) -> None:
-        for effect in node.detector.on_event(event, self.now):
+    def _feed(self, node: Watcher, signal: Signal) -> None:
+        for effect in node.detector.on_signal(signal, self.now):
             match effect:
                 case Probe(number, target, timeout_s, rumours):
                     self._call(
@@ -189,7 +189,7 @@ class Village:
                         ),
                         via=target,
                     )
-                case Spread(to, rumours):
+                case Tell(to, rumours):
                     self._call(node, to.node, 1.0, rumours)
                 case Exchange(peer):
                     self._call(node, peer.node, 1.0, tuple(node.detector.table()), whole=True)
@@ -239,14 +239,14 @@ class Village:
             told = tuple(callee.detector.answer(caller.member.node, rumours, whole=whole))
 
             def arrive() -> None:
-                self._feed(caller, Heard(told))
+                self._feed(caller, News(told))
                 on_answer(reached)
 
             if not self._lost(b, a):
                 self._post(self._delay(callee, caller), caller, settle(arrive))
 
         def serve() -> None:
-            self._feed(callee, Heard(rumours))
+            self._feed(callee, News(rumours))
             if via is None or via == callee.member.node:
                 answer(True)
                 return

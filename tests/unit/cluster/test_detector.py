@@ -1,4 +1,4 @@
-"""One failure detector: which events have which effects, and when."""
+"""One failure detector: which signals have which effects, and when."""
 
 import random
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ from cluster.membership.signals import (
     Contested,
     Doubted,
     Effect,
-    Event,
     Exchange,
-    Heard,
     HelperSaid,
     Leave,
     Met,
+    News,
     Probe,
     ProbeVia,
     Reached,
-    Spread,
+    Signal,
+    Tell,
     Tick,
     Unreached,
 )
@@ -50,9 +50,9 @@ class Bench:
             self.members.connect(NodeId(name))
         self.tell(Tick())
 
-    def tell(self, event: Event, after_s: float = 0.0) -> list[Effect]:
+    def tell(self, signal: Signal, after_s: float = 0.0) -> list[Effect]:
         self.now += after_s
-        return list(self.detector.on_event(event, self.now))
+        return list(self.detector.on_signal(signal, self.now))
 
     def until(self, kind: type[Effect], *, reaching: bool = False) -> list[Effect]:
         """
@@ -73,7 +73,7 @@ class Bench:
 
     def suspect(self, name: str, accuser: str = "q", incarnation: int = 1) -> list[Effect]:
         standing = Standing(Status.SUSPECT, incarnation, (NodeId(accuser),))
-        return self.tell(Heard((Rumour(a_member(name), standing),)))
+        return self.tell(News((Rumour(a_member(name), standing),)))
 
     def status(self, name: str) -> Status | None:
         return self.members.status(NodeId(name))
@@ -208,7 +208,7 @@ def test_whom_others_suspect_is_probed_next_with_the_accusation():
 def test_its_own_word_ends_a_suspicion():
     bench = Bench()
     bench.suspect("b")
-    bench.tell(Heard((Rumour(a_member("b"), Standing(Status.ALIVE, 2)),)))
+    bench.tell(News((Rumour(a_member("b"), Standing(Status.ALIVE, 2)),)))
     assert bench.status("b") is Status.ALIVE
     bench.suspect("b", incarnation=1)
     assert bench.status("b") is Status.ALIVE, "an old suspicion"
@@ -218,21 +218,21 @@ def test_its_own_word_ends_a_suspicion():
 def test_this_node_contradicts(status: Status):
     bench = Bench()
     accusers = (NodeId("b"),) if status is Status.SUSPECT else ()
-    bench.tell(Heard((Rumour(ME, Standing(status, 104, accusers)),)))
+    bench.tell(News((Rumour(ME, Standing(status, 104, accusers)),)))
     assert bench.detector.own == Rumour(ME, Standing(Status.ALIVE, 105))
     assert (bench.counters.refutations, bench.detector.health) == (1, 1)
-    bench.tell(Heard((Rumour(ME, Standing(status, 104, accusers)),)))
+    bench.tell(News((Rumour(ME, Standing(status, 104, accusers)),)))
     assert bench.counters.refutations == 1
-    spread = bench.until(Spread)
+    spread = bench.until(Tell)
     assert all(bench.detector.own in each.rumours for each in spread)
 
 
 def test_who_left_does_not_come_back_by_contradicting():
     bench = Bench()
     bench.tell(Leave())
-    bench.tell(Heard((Rumour(ME, Standing(Status.DEAD, 101)),)))
+    bench.tell(News((Rumour(ME, Standing(Status.DEAD, 101)),)))
     assert bench.detector.own.standing.status is Status.LEFT
-    bench.tell(Heard((Rumour(ME, Standing(Status.DEAD, 500)),)))
+    bench.tell(News((Rumour(ME, Standing(Status.DEAD, 500)),)))
     assert bench.detector.own.standing == Standing(Status.LEFT, 501)
 
 
@@ -240,14 +240,14 @@ def test_a_word_of_a_later_run_is_outbid():
     """The clock of a machine that was set up anew may be behind; its name must work."""
     bench = Bench()
     earlier_run = a_member("me", epoch=900)
-    bench.tell(Heard((Rumour(earlier_run, Standing(Status.DEAD, 900)),)))
+    bench.tell(News((Rumour(earlier_run, Standing(Status.DEAD, 900)),)))
     assert bench.detector.own == Rumour(ME, Standing(Status.ALIVE, 901))
 
 
 def test_a_twin_is_reported():
     bench = Bench()
     twin = a_member("me", epoch=900, host="elsewhere")
-    effects = bench.tell(Heard((first_word(twin),)))
+    effects = bench.tell(News((first_word(twin),)))
     assert effects == [Contested(twin)]
 
 
@@ -261,7 +261,7 @@ def test_a_lost_link_is_looked_into_at_once():
 
 def test_a_greeting_of_the_dead_lets_them_speak_for_themselves():
     bench = Bench()
-    bench.tell(Heard((Rumour(a_member("b"), Standing(Status.DEAD, 1)),)))
+    bench.tell(News((Rumour(a_member("b"), Standing(Status.DEAD, 1)),)))
     bench.tell(Met(a_member("b")))
     assert bench.status("b") is Status.DEAD
     assert bench.tell(Met(a_member("b"))) == [Exchange(a_member("b"))]
@@ -273,7 +273,7 @@ def test_a_greeting_of_the_dead_lets_them_speak_for_themselves():
 
 def test_answers_correct_and_accuse():
     bench = Bench()
-    bench.tell(Heard((Rumour(a_member("b"), Standing(Status.DEAD, 4)),)))
+    bench.tell(News((Rumour(a_member("b"), Standing(Status.DEAD, 4)),)))
     told = bench.detector.answer(NodeId("b"), (first_word(ME),), whole=False)
     assert told[0] == Rumour(a_member("b"), Standing(Status.DEAD, 4))
     stale = first_word(a_member("b"))
