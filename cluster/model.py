@@ -423,7 +423,7 @@ class Greeting(msgspec.Struct, frozen=True):
     """What the sender has heard of the receiver."""
 
 
-class NodeState(NamedTuple):
+class SpreadNode(NamedTuple):
     """One node, as far as it is known here. *has* is about the event that was asked for."""
 
     node: NodeId
@@ -435,10 +435,10 @@ class NodeState(NamedTuple):
 class Spread(NamedTuple):
     """Where an event is by now: the nodes of the regions that were asked about."""
 
-    nodes: tuple[NodeState, ...]
+    nodes: tuple[SpreadNode, ...]
 
     @classmethod
-    def of(cls, nodes: Iterable[NodeState], regions: Iterable[Region] | None) -> Self:
+    def of(cls, nodes: Iterable[SpreadNode], regions: Iterable[Region] | None) -> Self:
         """The part of *nodes* that is in *regions*; None is all of them."""
         wanted = None if regions is None else set(regions)
         return cls(tuple(s for s in nodes if wanted is None or s.region in wanted))
@@ -453,7 +453,7 @@ class Spread(NamedTuple):
         return not self.missing
 
     @property
-    def missing(self) -> tuple[NodeState, ...]:
+    def missing(self) -> tuple[SpreadNode, ...]:
         """The nodes that the wait is for."""
         having = {state.region for state in self.nodes if state.live and state.has}
         return tuple(

@@ -56,7 +56,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from cluster.errors import StorageFailure
-from cluster.model import Digest, Dot, NodeState
+from cluster.model import Digest, Dot, SpreadNode
 from node.stakes import Stakes
 
 
@@ -350,7 +350,7 @@ class OutcomeUnknown(RegistryError):
 class WaitTimedOut(RegistryError):
     """Carries the nodes that the event has not reached, as far as this node knows."""
 
-    def __init__(self, event: Dot, timeout_s: float, missing: Sequence[NodeState]) -> None:
+    def __init__(self, event: Dot, timeout_s: float, missing: Sequence[SpreadNode]) -> None:
         where = ", ".join(f"{state.node} ({state.region})" for state in missing)
         super().__init__(f"after {timeout_s:g} s event {event} is not known to be on {where}")
         self.event = event

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
-from cluster.model import Dot, NodeState, Region, Spread
+from cluster.model import Dot, Region, Spread, SpreadNode
 from cluster.tasks.changes import Topic
 
 
@@ -47,7 +47,7 @@ class Arrivals:
         """Where *dot* is, as far as this node knows."""
         me, origin = self._env.me, dot.origin
         own = self._env.records.vector().get(origin, 0)
-        nodes = [NodeState(me.node, me.region, True, own >= dot.seq)]
+        nodes = [SpreadNode(me.node, me.region, True, own >= dot.seq)]
         # One that is merely cut off from here serves its own region all the same.
         living = {member.node for member in self._env.members.living()}
         for member in self._env.members.others():
@@ -55,5 +55,5 @@ class Arrivals:
             reached = self._env.progress.reached(member.node, origin)
             has = self._env.members.is_connected(member.node) and reached >= dot.seq
             live = member.node in living
-            nodes.append(NodeState(member.node, member.region, live, has))
+            nodes.append(SpreadNode(member.node, member.region, live, has))
         return Spread.of(nodes, regions)

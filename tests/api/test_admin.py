@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cluster.errors import ClusterError, MemberNotDead, MemberUnknown
-from cluster.model import Digest, Dot, Event, Key, NodeId, NodeState, Region
+from cluster.model import Digest, Dot, Event, Key, NodeId, Region, SpreadNode
 from cluster.objects.events import Write, encode_body
 from node.stakes import Stakes
 from tests.api.conftest import Registry
@@ -328,7 +328,7 @@ async def test_waiting_tells_the_state_of_every_node(registry: Registry):
 
 
 async def test_a_wait_that_ends_in_time_says_who_lacks_the_event(registry: Registry):
-    lacking = NodeState(NodeId("us-1"), Region("us"), True, False)
+    lacking = SpreadNode(NodeId("us-1"), Region("us"), True, False)
     registry.view.nodes = (*registry.view.nodes, lacking)
     answer = await registry.call("GET", f"{WAIT}&timeout_s=0")
     assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])

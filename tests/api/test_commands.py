@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from cluster.errors import MemberNotDead
-from cluster.model import NodeId, NodeState, Region, Status
+from cluster.model import NodeId, Region, SpreadNode, Status
 from cluster.statistics import MemberStatistics
 from node.cli.errors import CommandError
 from node.cli.leave import leave as ask_to_leave
@@ -104,7 +104,7 @@ async def test_wait_asks_for_the_event_of_a_tag(registry: Registry):
 async def test_wait_fails_when_the_event_does_not_arrive(registry: Registry):
     """A deployment would start where the image is not."""
     await registry.push_image("lib/app", "v1")
-    lacking = NodeState(NodeId("us-1"), Region("us"), True, False)
+    lacking = SpreadNode(NodeId("us-1"), Region("us"), True, False)
     registry.view.nodes = (*registry.view.nodes, lacking)
     late = await atoll("wait", ref(registry), "--timeout", "0.1")
     assert late.exit_code == 1

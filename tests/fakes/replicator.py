@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from cluster.errors import BlobUnavailable, ClusterError, NotCaughtUp, NotDurable, UnknownRegion
-from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, NodeState, Region, Spread
+from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region, Spread, SpreadNode
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from node.errors import CopiesAtStake
 from node.registry.ports import RemoteBlob
@@ -73,7 +73,7 @@ class SoloView:
     """A `ClusterView` whose answers a test sets."""
 
     def __init__(self) -> None:
-        self.nodes = (NodeState(NodeId("solo"), Region("local"), True, True),)
+        self.nodes = (SpreadNode(NodeId("solo"), Region("local"), True, True),)
         self.asked: list[tuple[Dot, Sequence[Region] | None, float]] = []
         self.released = asyncio.Event()
         self.released.set()

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.errors import BlobUnavailable, NotDurable, NotEnoughNodes, UnknownRegion
 from cluster.gossip.dissemination import Verdict
-from cluster.model import Acknowledged, Consistency, Dot, NodeId, NodeState, Region, Spread, Status
+from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region, Spread, SpreadNode, Status
 from tests.fakes.fleet import FAST_DETECTOR, Engine, Fleet, fleet
 from tests.fakes.progress import judge, say
 
@@ -45,8 +45,8 @@ def test_only_too_few_nodes_are_degraded():
     assert acks.acknowledged(5, [], REGION) == (1, 2)
 
 
-def state(node: str, region: Region, *, live: bool = True, has: bool = True) -> NodeState:
-    return NodeState(NodeId(node), region, live, has)
+def state(node: str, region: Region, *, live: bool = True, has: bool = True) -> SpreadNode:
+    return SpreadNode(NodeId(node), region, live, has)
 
 
 @pytest.mark.parametrize(
