@@ -5,7 +5,7 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Seeds ──────── finds the cluster by its seeds
             ├─ Roster         greetings, and what follows from them
             ├─ Leasing        who of the region may read here and there
-            ├─ WallClock      is this node's clock right
+            ├─ ClockCheck     is this node's clock right
             ├─ Prober ─────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Attendance     are enough nodes connected for a write
@@ -33,6 +33,7 @@ from cluster.driver.attendance import Attendance
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
+from cluster.driver.clock_check import ClockCheck
 from cluster.driver.comparer import Comparer
 from cluster.driver.duties import Duties
 from cluster.driver.greetings import Greetings
@@ -48,7 +49,6 @@ from cluster.driver.seeds import Seeds
 from cluster.driver.service import Service
 from cluster.driver.settings_check import SettingsCheck
 from cluster.driver.trimmer import Trimmer
-from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import (
     ClockOff,
@@ -131,10 +131,10 @@ class Cluster:
         self.state.watch(State.JOINING, self._why_not_joined)
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
-        self._wall_clock = wall_clock = WallClock(env, intake)
+        self._clock_check = clock_check = ClockCheck(env, intake)
         self._greetings, self._settings_check = Greetings(env), SettingsCheck(env)
-        self._roster = Roster(env, self._greetings, leasing, wall_clock, self._settings_check)
-        parts = Parts(self._roster, leasing, wall_clock, intake, duties)
+        self._roster = Roster(env, self._greetings, leasing, clock_check, self._settings_check)
+        parts = Parts(self._roster, leasing, clock_check, intake, duties)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
         self._seeds = Seeds(env, transport, self._roster, self._links)
@@ -144,7 +144,7 @@ class Cluster:
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._attendance = Attendance(env, self._durability.required)
-        self._catch_up = CatchUp(env, self._links, leasing, wall_clock)
+        self._catch_up = CatchUp(env, self._links, leasing, clock_check)
         self._acknowledger = Acknowledger(env, self._acknowledgements, leasing)
         self._arrivals = Arrivals(env)
         self._checkpoints = Checkpoints(env)
@@ -348,11 +348,11 @@ class Cluster:
 
     def clock_off_ms(self) -> float:
         """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
-        return self._wall_clock.off_ms()
+        return self._clock_check.off_ms()
 
     def clock_off_at(self, wall_ms: int) -> float | None:
         """The same for a reading *wall_ms* of now, for `HybridClock.heed`."""
-        return self._wall_clock.off_at(wall_ms)
+        return self._clock_check.off_at(wall_ms)
 
     async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
         """

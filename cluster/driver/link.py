@@ -4,12 +4,12 @@ import asyncio
 from contextlib import aclosing
 from typing import NamedTuple
 
+from cluster.driver.clock_check import ClockCheck
 from cluster.driver.duties import Duties
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.pusher import Pusher
 from cluster.driver.roster import Roster
-from cluster.driver.wallclock import WallClock
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
@@ -28,7 +28,7 @@ class Parts(NamedTuple):
 
     roster: Roster
     leasing: Leasing
-    wall_clock: WallClock
+    clock_check: ClockCheck
     intake: Intake
     duties: Duties
 
@@ -143,8 +143,8 @@ class Link:
         self._met_lasting = False
         if self._env.records.restoring or self._is_too_far_behind():
             return False
-        leasing, wall_clock = self._parts.leasing, self._parts.wall_clock
-        gaps, departures, lag_ms = set[Origin](), leasing.departures, wall_clock.lag_ms()
+        leasing, clock_check = self._parts.leasing, self._parts.clock_check
+        gaps, departures, lag_ms = set[Origin](), leasing.departures, clock_check.lag_ms()
         stall_s = self._env.config.stall_timeout_s
         stream = watched(self.peer.pull(self._env.records.vector()), stall_s, antientropy.size_of)
         try:
@@ -157,7 +157,7 @@ class Link:
             return False
         if gaps:
             self._met_lasting = self._parts.intake.lasting(gaps)
-        elif not wall_clock.parks_wrongly(lag_ms):
+        elif not clock_check.parks_wrongly(lag_ms):
             leasing.note_pulled(self.node, departures)
         return not gaps
 

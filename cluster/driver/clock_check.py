@@ -7,7 +7,7 @@ from cluster.membership.clocks import ClockWatch
 from cluster.model import Greeting, NodeId
 
 
-class WallClock:
+class ClockCheck:
     """The clocks around `membership.clocks`: it compares, this reads them."""
 
     def __init__(self, env: Environment, intake: Intake) -> None:
