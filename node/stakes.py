@@ -40,7 +40,7 @@ class Rows(Protocol):
 
 
 class Repositories(Protocol):
-    def repositories_linking(self, digest: Digest) -> Iterator[str]:
+    def repositories_with(self, digest: Digest) -> Iterator[str]:
         """The repositories that have the blob."""
         ...
 
@@ -79,7 +79,7 @@ async def count(
         for digest, size in held:
             holding = present.holding(digest)
             others = sum(n != node and (stays is None or n in stays) for n in holding)
-            if others >= copies or next(repositories.repositories_linking(digest), None) is None:
+            if others >= copies or next(repositories.repositories_with(digest), None) is None:
                 continue
             if others:
                 short = (short[0] + 1, short[1] + size)

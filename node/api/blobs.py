@@ -54,7 +54,9 @@ async def read(context: Context, request: web.BaseRequest, target: Target) -> we
 
 async def delete(context: Context, request: web.BaseRequest, target: Target) -> web.Response:
     """DELETE of a blob from a repository."""
-    receipt = await context.registry.links.unlink(target.repository, parse_digest(target.variable))
+    receipt = await context.registry.repository_blobs.delete(
+        target.repository, parse_digest(target.variable)
+    )
     fields = {**headers.API_VERSION, **headers.receipt(receipt)}
     return web.Response(status=202, headers=fields)
 

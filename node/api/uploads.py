@@ -101,7 +101,9 @@ async def _mount(
     try:
         digest, source = parse_digest(query.one("mount") or ""), query.one("from")
         origin = None if source is None else RepositoryName.parse(source)
-        event = await context.registry.links.mount(target.repository, digest, origin, access)
+        event = await context.registry.repository_blobs.mount(
+            target.repository, digest, origin, access
+        )
     except (BlobNotFound, DigestInvalid, NameInvalid, QueryInvalid):
         # distribution-spec, "Mounting a blob": what cannot be mounted is uploaded instead. A
         # client that got anything else would fail where it could have pushed.

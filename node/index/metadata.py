@@ -84,14 +84,14 @@ class Metadata(Queries):
     def size_here(self, digest: Digest) -> int | None:
         return self._journal.size_here(digest)
 
-    async def link_blob(
+    async def add_blob(
         self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
     ) -> Dot:
         payload = rows.encode(BlobPayload(size))
 
         def change(txn: Transaction) -> Dot:
             if held:
-                # First, so that whoever sees the link knows a holder too.
+                # First, so that whoever sees the blob knows a holder too.
                 local.hold(txn, digest, size)
             dot = local.push(txn, Key(BLOB, repository, digest), payload)
             if upload_id is not None:

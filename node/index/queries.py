@@ -63,7 +63,7 @@ class Queries(RegisterQueries):
         latest = None if row is None else rows.decode(Presence, row).latest
         return None if latest is None else int(latest.note)
 
-    def repositories_linking(self, digest: Digest) -> Iterator[str]:
+    def repositories_with(self, digest: Digest) -> Iterator[str]:
         prefix = keys.join(digest)
         for key, _ in self._scan("linked", prefix, keys.after(prefix)):
             yield keys.split(key)[1]

@@ -198,8 +198,8 @@ class MetadataIndex(Registers, Protocol):
         """Size in bytes of a blob linked in this repository."""
         ...
 
-    def repositories_linking(self, digest: Digest) -> Iterator[str]:
-        """Repositories that link a blob; for mounts without a source."""
+    def repositories_with(self, digest: Digest) -> Iterator[str]:
+        """Repositories that have a blob; for mounts without a source."""
         ...
 
     def repository_exists(self, repository: str) -> bool: ...
@@ -251,7 +251,7 @@ class MetadataIndex(Registers, Protocol):
         """Size in bytes of a blob that is on this node, as its rows say; from memory."""
         ...
 
-    async def link_blob(
+    async def add_blob(
         self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
     ) -> Dot:
         """Make a blob visible in a repository, and end the upload that brought it."""

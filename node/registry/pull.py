@@ -72,7 +72,7 @@ class Pull:
         """
         Size in bytes of a blob of this repository.
 
-        The (repository, digest) link is what counts: knowing a digest gives no access to another
+        The pair (repository, digest) is what counts: knowing a digest gives no access to another
         repository's blob.
 
         Raises:

@@ -180,7 +180,7 @@ class Uploads:
                 await self._append(session, chunk, keeps_cut=False)
             try:
                 size = await self._commit(session, digest, small)
-                event = await self._index.link_blob(
+                event = await self._index.add_blob(
                     repository, digest, size, held=True, upload_id=session.record.id
                 )
             except BaseException:

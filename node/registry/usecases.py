@@ -6,12 +6,12 @@ from typing import Self
 
 from cluster.model import Digest
 from cluster.ports import Log
-from node.registry.links import Links
 from node.registry.listing import Listing
 from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
 from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
+from node.registry.repository_blobs import RepositoryBlobs
 from node.registry.tags import Tags
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.waits import WAITS_MAX, Waits
@@ -24,7 +24,7 @@ class UseCases:
     pull: Pull
     push: Push
     uploads: Uploads
-    links: Links
+    repository_blobs: RepositoryBlobs
     listing: Listing
     tags: Tags
     projects: Projects
@@ -57,7 +57,7 @@ class UseCases:
             pull=Pull(metadata, blobs, replicator, on_missing),
             push=push,
             uploads=Uploads(metadata, blobs, replicator, uploads, log_of("uploads"), now),
-            links=Links(metadata, replicator),
+            repository_blobs=RepositoryBlobs(metadata, replicator),
             listing=Listing(metadata, replicator),
             tags=Tags(metadata, replicator, push),
             projects=Projects(metadata, replicator),

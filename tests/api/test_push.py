@@ -16,7 +16,7 @@ from cluster.model import Consistency, Digest
 from cluster.objects.merge import Presence
 from node.api.context import ApiLimits
 from node.index import rows
-from node.registry import links
+from node.registry import repository_blobs
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
@@ -248,7 +248,7 @@ async def test_a_mount_without_a_source_looks_at_so_many_repositories(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     """Broken: a blob that everybody has makes one mount walk through all repositories."""
-    monkeypatch.setattr(links, "MOUNT_SOURCES_MAX", 2)
+    monkeypatch.setattr(repository_blobs, "MOUNT_SOURCES_MAX", 2)
     for name in ("a", "b", "c"):
         digest = await registry.push_blob(f"lib/{name}", SMALL)
     registry.hidden |= {"lib/a", "lib/b"}

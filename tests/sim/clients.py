@@ -314,7 +314,7 @@ async def _delete_manifest(running: Running, op: Op) -> None:
 
 
 async def _delete_blob(running: Running, op: Op) -> None:
-    await running.registry.links.unlink(RepositoryName(op.repo), Digest(op.digest))
+    await running.registry.repository_blobs.delete(RepositoryName(op.repo), Digest(op.digest))
 
 
 async def _pull_tag(running: Running, op: Op) -> None:

@@ -36,7 +36,7 @@ class World:
     def holding(self, digest: Digest) -> Sequence[NodeId]:
         return self.there[digest]
 
-    def repositories_linking(self, digest: Digest) -> Iterator[str]:
+    def repositories_with(self, digest: Digest) -> Iterator[str]:
         return iter(["library/app"] if digest in self.linked else [])
 
 

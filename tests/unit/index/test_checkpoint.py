@@ -166,7 +166,7 @@ async def test_what_the_group_of_a_restore_wrote_before_it_survives(open_node: O
     one, other = open_node("a"), open_node("b")
     await fill(one)
     head, parts = await parts_of(one)
-    await other.metadata.link_blob("lib/mine", CONFIG, 6, held=True, upload_id=None)
+    await other.metadata.add_blob("lib/mine", CONFIG, 6, held=True, upload_id=None)
     mine, record = manifest("mine")
     gate = threading.Event()
     async with asyncio.TaskGroup() as group:

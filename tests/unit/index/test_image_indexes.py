@@ -48,7 +48,7 @@ async def test_an_index_comes_behind_the_children_that_others_pushed(open_node: 
 async def test_an_index_may_name_1001_manifests_that_somebody_else_pushed(open_node: OpenIndex):
     """Broken: an index of 159 kB is 400; or its push writes them all again."""
     one, other = open_node("a"), open_node("b")
-    await one.metadata.link_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    await one.metadata.add_blob(REPO, CONFIG, 6, held=True, upload_id=None)
     many = [manifest(f"child {number}") for number in range(1001)]
     for digest, record in many:
         await one.metadata.put_manifest(REPO, digest, record, [])

@@ -36,7 +36,7 @@ async def use(index: Index) -> None:
     await index.metadata.put_setting("project", "lib", '{"history_max":9}')
     await index.metadata.put_setting("project", "gone", "{}")
     await index.metadata.put_setting("project", "gone", None)
-    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
     await push(index, "lib/app", "w", "b", "w")
 
 

@@ -49,7 +49,7 @@ def manifest(text: str = "", subject: Digest | None = None) -> tuple[Digest, Man
 
 
 async def push(index: Index, repository: str, text: str, *tags: str, **extra: Digest) -> Digest:
-    await index.metadata.link_blob(repository, CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.add_blob(repository, CONFIG, 6, held=True, upload_id=None)
     digest, record = manifest(text, **extra)
     await index.metadata.put_manifest(repository, digest, record, tags)
     return digest
@@ -87,7 +87,7 @@ async def test_missing_content_refuses_the_manifest_and_stores_nothing(index: In
 
 
 async def test_a_size_that_is_not_the_stored_one_is_refused(index: Index):
-    await index.metadata.link_blob("lib/app", CONFIG, 7, held=True, upload_id=None)
+    await index.metadata.add_blob("lib/app", CONFIG, 7, held=True, upload_id=None)
     digest, record = manifest()
     with pytest.raises(ManifestInvalid, match="7 bytes"):
         await index.metadata.put_manifest("lib/app", digest, record, [])
@@ -151,7 +151,7 @@ async def test_a_page_of_the_catalog_is_bounded_by_what_is_looked_at(
     monkeypatch.setattr(queries, "REPOSITORIES_SCAN_MAX", 2)
     await push(index, "a", "x")
     for name in ("b", "c", "d", "e"):
-        await index.metadata.link_blob(name, CONFIG, 6, held=True, upload_id=None)
+        await index.metadata.add_blob(name, CONFIG, 6, held=True, upload_id=None)
     await push(index, "f", "y")
     assert index.metadata.repositories("", 10) == (["a"], "b")
     assert index.metadata.repositories("b", 10) == ([], "d")
@@ -162,7 +162,7 @@ async def test_a_page_of_the_catalog_is_bounded_by_what_is_looked_at(
 async def test_the_catalog_lists_repositories_with_manifests(index: Index):
     digest = await push(index, "b", "x")
     await push(index, "a/z", "y")
-    await index.metadata.link_blob("blobs-only", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.add_blob("blobs-only", CONFIG, 6, held=True, upload_id=None)
     assert index.metadata.repositories("", 10) == (["a/z", "b"], None)
     assert index.metadata.repositories("", 1) == (["a/z"], "a/z")
     assert index.metadata.repositories("a/z", 1) == (["b"], None)
@@ -172,10 +172,10 @@ async def test_the_catalog_lists_repositories_with_manifests(index: Index):
 
 
 async def test_a_repository_without_content_is_gone(index: Index):
-    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
     await index.metadata.delete_blob("lib/app", CONFIG)
     assert not index.metadata.repository_exists("lib/app")
-    assert list(index.metadata.repositories_linking(CONFIG)) == []
+    assert list(index.metadata.repositories_with(CONFIG)) == []
 
 
 async def test_referrers_follow_their_manifests(index: Index):
@@ -314,7 +314,7 @@ async def test_linking_a_blob_ends_its_upload(index: Index):
     record = UploadRecord("u-1", "lib/app", 5, 12.5)
     index.metadata.put_upload(record)
     assert index.metadata.upload("u-1") == record
-    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id="u-1")
+    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id="u-1")
     assert index.metadata.upload("u-1") is None
     assert index.metadata.uploads() == []
 
@@ -322,7 +322,7 @@ async def test_linking_a_blob_ends_its_upload(index: Index):
 async def test_holding_is_said_once(index: Index):
     await index.replica.hold(CONFIG, 6)
     await index.replica.hold(CONFIG, 6)
-    await index.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
     assert index.replica.holders(CONFIG) == {"a": Dot(*index.replica.origin, 1)}
     assert index.replica.vector() == {index.replica.origin: 2}
 

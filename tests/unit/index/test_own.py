@@ -24,7 +24,7 @@ async def test_it_follows_what_the_node_says(open_node: OpenIndex):
     index = open_node()
     assert sizes(index) == [None, None]
     await index.replica.hold(CONFIG, 6)
-    await index.metadata.link_blob("lib/app", LAYER, 5, held=True, upload_id=None)
+    await index.metadata.add_blob("lib/app", LAYER, 5, held=True, upload_id=None)
     assert sizes(index) == [6, 5]
     assert (len(index.journal.own), index.journal.own.bytes) == (2, 11)
     await index.replica.release(CONFIG)
@@ -83,7 +83,7 @@ async def test_what_others_hold_is_not_here(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     await one.replica.hold(CONFIG, 6)
     await other.replica.apply(log_of(one))
-    await other.metadata.link_blob("lib/app", LAYER, 5, held=False, upload_id=None)
+    await other.metadata.add_blob("lib/app", LAYER, 5, held=False, upload_id=None)
     assert sizes(other) == [None, None]
 
 

@@ -20,7 +20,7 @@ REPO = "lib/app"
 
 
 async def store(index: Index, text: str, *tags: str, subject: Digest | None = None) -> Dot:
-    await index.metadata.link_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.add_blob(REPO, CONFIG, 6, held=True, upload_id=None)
     digest, record = manifest(text, subject)
     return await index.metadata.put_manifest(REPO, digest, record, tags)
 

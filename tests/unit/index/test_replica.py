@@ -122,7 +122,7 @@ async def test_a_manifest_waits_for_the_blobs_that_came_through_another_node(
 ):
     """Broken: the second copy of an acknowledged push may lack a blob of it for ever."""
     one, other, third = open_node("a"), open_node("b"), open_node("c")
-    await one.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await one.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
     await other.replica.apply(log_of(one))
     digest, record = manifest("x")
     await other.metadata.put_manifest("lib/app", digest, record, ["latest"])
@@ -157,9 +157,9 @@ async def test_a_manifest_needs_one_event_of_each_other_log_and_none_of_its_own(
     for number in range(5):
         layer = Digest.of(b"%d" % number)
         by = other if number == 4 else one
-        await by.metadata.link_blob("lib/app", layer, 1, held=True, upload_id=None)
+        await by.metadata.add_blob("lib/app", layer, 1, held=True, upload_id=None)
         document["layers"].append({"mediaType": "x/y", "digest": layer, "size": 1})
-    await one.metadata.link_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await one.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
     await other.replica.apply(log_of(one))
     body = json.dumps(document).encode()
     record = ManifestRecord(OCI_MANIFEST, body)

@@ -1,4 +1,4 @@
-"""Which repository may see which blob: mounting and unlinking. No bytes move here."""
+"""Which repository has which blob: mounts and deletions. No bytes move here."""
 
 from itertools import islice
 from typing import Final
@@ -16,8 +16,8 @@ MOUNT_SOURCES_MAX: Final = 1000
 where thousands of others have it; fewer are quicker to say that it has to be uploaded."""
 
 
-class Links:
-    """The (repository, digest) links that every access to a blob is checked against."""
+class RepositoryBlobs:
+    """The pairs of repository and digest that every access to a blob is checked against."""
 
     def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
         self._index = index
@@ -46,11 +46,11 @@ class Links:
             size = self._mountable(digest, source, access)
         if size is None:
             raise BlobNotFound(source or "*", digest)
-        return await self._index.link_blob(repository, digest, size, held=False, upload_id=None)
+        return await self._index.add_blob(repository, digest, size, held=False, upload_id=None)
 
-    async def unlink(self, repository: RepositoryName, digest: Digest) -> Receipt:
+    async def delete(self, repository: RepositoryName, digest: Digest) -> Receipt:
         """
-        Unlink a blob from a repository. Its bytes stay until they are collected.
+        Take a blob out of a repository. Its bytes stay until they are collected.
 
         Raises:
             BlobNotFound: it is not there.
@@ -67,8 +67,8 @@ class Links:
     def _mountable(
         self, digest: Digest, source: RepositoryName | None, access: Access
     ) -> int | None:
-        linking = self._index.repositories_linking(digest) if source is None else iter([source])
-        for repository in islice(linking, MOUNT_SOURCES_MAX):
+        having = self._index.repositories_with(digest) if source is None else iter([source])
+        for repository in islice(having, MOUNT_SOURCES_MAX):
             if access.may_pull(repository):
                 return self._index.blob(repository, digest)
         return None
