@@ -58,7 +58,7 @@ FORBIDDEN = [
     (("cluster",), ("aiohttp", "rocksdict", "structlog"), "the engine has no HTTP and no database"),
     (
         ("cluster.objects", "cluster.membership", "cluster.gossip", "cluster.replication",
-         "cluster.routing"),
+         "cluster.routing", "cluster.layout"),
         ("cluster.rpc", "grpc", "protos", "socket", "time", "random"),
         "rules do no I/O, know no wire and are given their time and chance",
     ),

@@ -1,0 +1,88 @@
+"""What one version must not do to the one before it. Pure."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from cluster.layout.changes import Circumstances
+from cluster.layout.document import Layout
+from cluster.layout.errors import (
+    CopiesUnmet,
+    MemberKnown,
+    QuorumSilent,
+    RegionFixed,
+    VersionTaken,
+    VotersUnfit,
+)
+from cluster.layout.rules import crowded, worse
+from cluster.model import NodeId
+
+
+def follows(old: Layout, new: Layout) -> None:
+    """
+    Return if *new* may come next after *old*, whoever proposes it.
+
+    Every node judges a decided slot by this, and all must judge alike: what is refused here changes
+    with `FORMAT` only.
+
+    Raises:
+        VersionTaken: it is not the next version.
+        RegionFixed, MemberKnown: a member would move, or a disk come back.
+    """
+    if new.version != old.version + 1:
+        raise VersionTaken(old.version, new.version)
+    disks = {m.store: m.node for m in old.members}
+    for member in new.members:
+        before = old.member(member.node)
+        if before is not None and before.region != member.region:
+            raise RegionFixed(member.node, before.region, member.region)
+        if disks.get(member.store, member.node) != member.node:
+            raise MemberKnown(member.node, f"{disks[member.store]} has disk {member.store}")
+        if member.store in old.removed:
+            raise MemberKnown(member.node, f"disk {member.store} was removed; it has to be empty")
+    gone = set(disks) - {m.store for m in new.members}
+    if not gone <= set(new.removed):
+        forgotten = min(gone - set(new.removed))
+        raise MemberKnown(disks[forgotten], f"disk {forgotten} goes without being remembered")
+
+
+def insist(old: Layout, new: Layout, circumstances: Circumstances) -> None:
+    """
+    Return if *new* keeps what *old* promised. Only who proposes it can tell: others know other
+    members as answering.
+
+    Raises:
+        CopiesUnmet: it has fewer members than copies.
+        VotersUnfit: they could decide nothing, or most of them are in one region.
+        QuorumSilent: the change would begin and not end.
+    """
+    # To call a member lost, and to keep it, excuses nothing.
+    lost = {disk.node for disk in old.disks - new.disks} & circumstances.lost
+    if lacking := worse(_without(old, lost), new):
+        raise CopiesUnmet([str(each) for each in lacking])
+    voters = {voter.node for voter in new.voters}
+    changes = set(new.voters) != set(old.voters)
+    if changes and (region := crowded(new.members, voters)) is not None:
+        why = f"more of them are in region {region} than have to be; others could vote"
+        raise VotersUnfit(sorted(voters), why)
+    answering = circumstances.answering
+    if answering is None:
+        return
+    silent = voters - set(answering)
+    if 2 * len(silent) >= len(voters):
+        why = f"{', '.join(sorted(silent))} do not answer, and no majority would be left"
+        raise VotersUnfit(sorted(voters), why)
+    for region in sorted({*old.regions, *new.regions}):
+        if old.quorum_set(region) == new.quorum_set(region):
+            continue
+        for layout in (old, new):
+            quorum = {disk.node for disk in layout.quorum_set(region)} - lost
+            unheard = quorum - set(answering)
+            if quorum and 2 * len(unheard) >= len(quorum):
+                raise QuorumSilent(region, layout.version, sorted(unheard))
+
+
+def _without(layout: Layout, lost: Collection[NodeId]) -> Layout:
+    """The layout as if *lost* were not there: what it cannot meet is nobody's doing."""
+    members = tuple(m for m in layout.members if m.node not in lost)
+    return msgspec.structs.replace(layout, members=members)
