@@ -6,6 +6,7 @@ W logs a push and is killed before anybody else has it. The others go on; then W
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from cluster.errors import ClusterError
 from cluster.model import Digest
 from node.errors import ManifestUnknown, RegistryError
 from node.registry.chunk import Chunk
-from node.registry.media_types import OCI_MANIFEST
+from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.names import RepositoryName, Tag
 from node.registry.usecases import UseCases
 from tests.sim import faults
+from tests.sim.clients import read_blob
+from tests.sim.disk import Disk
 from tests.sim.machine import Machine
+from tests.sim.mutants import by_name, mutated
 from tests.sim.network import KEEPALIVE_S
 from tests.sim.plan import Plan, Step
 from tests.sim.world import World, simulate
@@ -84,6 +88,16 @@ async def upload(machine: Machine, text: str) -> None:
     assert await at(machine, work) is None
 
 
+def index_of(*texts: str) -> tuple[Digest, bytes]:
+    """An image index of those images."""
+    listed = ",".join(
+        f'{{"mediaType":"{OCI_MANIFEST}","digest":"{digest}","size":{len(body)}}}'
+        for digest, body in map(image, texts)
+    )
+    body = f'{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{listed}]}}'
+    return Digest.of(body.encode()), body.encode()
+
+
 def put(text: str) -> Callable[[UseCases], Awaitable[Any]]:
     body = image(text)[1]
     return lambda registry: registry.push.put_manifest(REPO, TAG, OCI_MANIFEST, body)
@@ -130,6 +144,14 @@ async def comes_back(world: World, machine: Machine) -> None:
     await world.until(lambda: machine.ready, 20.0)
     assert machine.ready
     await asyncio.sleep(3.0)
+
+
+def dies_with_its_disk(world: World, machine: Machine) -> None:
+    """For good: it comes back empty when all is over."""
+    world.held_down.add(machine.address)
+    machine.kill(power=True)
+    machine.lost_disk = (world.loop.time(), machine.disk)
+    machine.disk = Disk("another one")
 
 
 async def served(world: World) -> set[Any]:
@@ -270,3 +292,53 @@ def test_a_write_that_does_not_look_is_noticed(monkeypatch: pytest.MonkeyPatch):
         assert await _push_behind_a_cut(world) == {image("A")[0], image("B")[0]}
 
     tell(story, monkeypatch, [("a", "eu"), ("b", "eu"), ("c", "eu")])
+
+
+async def _push_an_index_of_an_unknown_image(world: World) -> set[str]:
+    """
+    A at R: 201. B at W, which dies with its disk before it has answered; R alone has heard of B. An
+    index of both at R: 201. What N says that it has of B then, and what it serves of it.
+    """
+    w, r, n = world.machines
+    await push(r, "A")
+    await upload(w, "B")
+    world.network.cut([(w.address, n.address), (n.address, w.address)])
+    request = asyncio.create_task(at(w, put("B")))
+    assert r.running is not None
+    index = r.running.index.metadata
+    async with asyncio.timeout(20):
+        while index.manifest(REPO, image("B")[0]) is None:
+            await asyncio.sleep(0.001)
+    assert not request.done(), "nobody is told of it"
+    request.cancel()
+    dies_with_its_disk(world, w)
+    digest, body = index_of("A", "B")
+    pushed = await at(r, lambda it: it.push.put_manifest(REPO, digest, OCI_INDEX, body))
+    assert not isinstance(pushed, Exception), pushed
+    assert n.running is not None
+    found = {"manifest"} if n.running.index.metadata.manifest(REPO, image("B")[0]) else set()
+    await asyncio.sleep(10.0)  # until N has noticed that W is silent
+    for text in "AB":
+        assert await blob_at(n, text) == text.encode()
+        answer = await at(n, lambda it, text=text: it.pull.manifest(REPO, image(text)[0]))
+        assert answer.body == image(text)[1]
+    return found
+
+
+async def blob_at(machine: Machine, text: str) -> Any:
+    assert machine.running is not None
+    return await at(machine, lambda _: read_blob(machine.running, REPO, Digest.of(text.encode())))
+
+
+@pytest.mark.parametrize("bug", [None, "needs-unnamed"])
+def test_an_index_comes_with_an_image_whose_push_was_unknown(
+    monkeypatch: pytest.MonkeyPatch, bug: str | None
+):
+    """N is cut off from W, and R hands W's log to no other region: N asks what the index needs."""
+
+    async def story(world: World) -> None:
+        found = await _push_an_index_of_an_unknown_image(world)
+        assert found == (set() if bug else {"manifest"})
+
+    with nullcontext() if bug is None else mutated(by_name(bug)):
+        tell(story, monkeypatch)

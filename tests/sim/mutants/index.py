@@ -87,6 +87,12 @@ def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
     return local.emit(txn, key, Remove(state.dots[:-1]), max(push.stamp for push in state.live))
 
 
+def _push_without_needs(txn: Transaction, key: Key, payload: bytes, needs: Any = ()) -> Any:
+    return _push(txn, key, payload)
+
+
+_push = local.push
+
 _write = merge.write
 
 
@@ -236,6 +242,11 @@ MUTANTS: Final = [
         "delete-forgets-a-dot",
         "a delete does not name every push that it removes",
         [(local, "remove", _delete_nothing)],
+    ),
+    Mutant(
+        "needs-unnamed",
+        "a push does not say what other logs brought of it",
+        [(local, "push", _push_without_needs)],
     ),
     Mutant(
         "write-forgets-replaced",
