@@ -184,7 +184,7 @@ class RecordReplica(Protocol):
         """Forget the durable events of each log up to a sequence, which becomes its floor."""
         ...
 
-    async def settle(self, stable: Vector) -> None:
+    async def forget_deletions(self, stable: Vector) -> None:
         """Forget deletions up to *stable*: no push that is unseen here can be older than those."""
         ...
 

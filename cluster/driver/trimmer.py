@@ -1,4 +1,4 @@
-"""Forgetting the events that nobody will ask for, and settled deletions, now and then."""
+"""Forgetting the events that nobody will ask for, and deletions that are stable, now and then."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ class Trimmer:
             await asyncio.sleep(self._env.config.trim_interval_s)
             try:
                 await self.trim()
-                await self.settle()
+                await self.forget_deletions()
             except (ClusterError, StorageFailure) as exc:
                 # The log only grows meanwhile, and the next round does all of it.
                 self._env.log.warning("log not trimmed", reason=str(exc))
@@ -55,7 +55,7 @@ class Trimmer:
             self._env.counters.events_trimmed += trimmed
             self._env.log.info("log trimmed", logs=len(upto), events=trimmed)
 
-    async def settle(self) -> None:
+    async def forget_deletions(self) -> None:
         """Forget once the deletions that no unseen push can be older than."""
         records, known = self._env.records, self._env.members.others()
         # Before it has joined, a node does not know who all the others are.
@@ -65,7 +65,7 @@ class Trimmer:
             self._stability.note(member.node, self._env.progress.of(member.node), records.vector())
             await asyncio.sleep(0)  # a vector may have thousands of logs
         members = {member.node: member for member in known}
-        await records.settle(self._stability.stable(members, records.vector()))
+        await records.forget_deletions(self._stability.stable(members, records.vector()))
 
     def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:
         """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""

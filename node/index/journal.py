@@ -374,7 +374,7 @@ class Journal:
             self.floor = floor
             self.store.write([*batch, *self.remember_stamp(stamp)])
 
-    def settle(self, stable: Vector, after: bytes) -> bytes | None:
+    def forget_deletions(self, stable: Vector, after: bytes) -> bytes | None:
         """
         Forget the next deletions behind the key *after* that are within *stable*.
 

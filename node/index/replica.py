@@ -89,10 +89,12 @@ class IndexReplica:
     async def trim(self, upto: Vector) -> None:
         await self._writer.submit(lambda: self._journal.trim(upto))
 
-    async def settle(self, stable: Vector) -> None:
+    async def forget_deletions(self, stable: Vector) -> None:
         after: bytes | None = b""
         while after is not None:
-            after = await self._writer.submit(partial(self._journal.settle, stable, after))
+            after = await self._writer.submit(
+                partial(self._journal.forget_deletions, stable, after)
+            )
 
     async def checkpoint(self) -> Checkpoint:
         return await self._writer.submit(lambda: IndexCheckpoint(self._journal))

@@ -123,7 +123,7 @@ class MemoryRecords:
             if seq > self.floors.get(origin, 0):
                 self.floors[origin] = seq
 
-    async def settle(self, stable: Vector) -> None:
+    async def forget_deletions(self, stable: Vector) -> None:
         """There are events only."""
 
     async def checkpoint(self) -> "MemoryCheckpoint":

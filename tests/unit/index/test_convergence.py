@@ -109,11 +109,11 @@ class Node:
         self.store.steps_left = None
         await self.index.writer.submit(lambda: None)
 
-    async def settle(self) -> None:
+    async def forget_deletions(self) -> None:
         """Forget deletions, as `Trimmer` does."""
         others = dict.fromkeys(NodeId(name) for name in "abc" if name != self.name)
         stable = self.stability.stable(others, self.index.replica.vector())
-        await self.index.replica.settle(stable)
+        await self.index.replica.forget_deletions(stable)
 
 
 class World:
@@ -164,7 +164,7 @@ class World:
             case 12:
                 self.greet(node, rng.choice(self.nodes))
             case 13:
-                await node.settle()
+                await node.forget_deletions()
             case 14:
                 await self._trim(node)
             case 15 if rng.randrange(2):
@@ -222,7 +222,7 @@ async def test_nodes_that_heard_of_the_same_events_are_the_same(seed: int):
     for node in world.nodes * 2:
         for other in world.nodes:
             world.greet(node, other)
-        await node.settle()
+        await node.forget_deletions()
     for node in world.nodes:
         assert list(node.store.scan("deletions", b"", END)) == []
         report = Report()

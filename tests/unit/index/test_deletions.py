@@ -66,7 +66,7 @@ async def test_a_push_that_failed_does_not_surface_after_its_deletion(
     await one.metadata.delete_manifest(REPO, digest)
     await one.metadata.delete_blob(REPO, CONFIG)
     # Not stable yet: nobody has said that it has what W has.
-    await one.replica.settle(dict.fromkeys(one.replica.vector(), 0))
+    await one.replica.forget_deletions(dict.fromkeys(one.replica.vector(), 0))
     await one.replica.trim(one.replica.vector())
     await restore(one, newcomer)
     for node in (one, newcomer):
@@ -103,8 +103,8 @@ async def test_deletions_are_forgotten_once_they_are_settled(open_node: OpenInde
     assert len(kept) == len(tags)
     last = await index.metadata.delete_manifest(REPO, digest_of("x"))
     assert last is not None
-    await index.replica.settle(dict([before]))
+    await index.replica.forget_deletions(dict([before]))
     [(_, row)] = index.journal.store.scan("deletions", b"", END)
     assert rows.decode(Deletion, row).dot == last
-    await index.replica.settle(index.replica.vector())
+    await index.replica.forget_deletions(index.replica.vector())
     assert list(index.journal.store.scan("deletions", b"", END)) == []

@@ -204,12 +204,12 @@ async def test_each_of_these_bugs_is_noticed(open_node: OpenIndex, bug: str):
         await story(open_node)
 
 
-_settle = Journal.settle
+_forget_deletions = Journal.forget_deletions
 
 
-def _settle_in_spite_of_it(journal: Journal, stable: Vector, after: bytes) -> bytes | None:
+def _in_spite_of_it(journal: Journal, stable: Vector, after: bytes) -> bytes | None:
     with patch.object(journal, "quarantine", Quarantine()):
-        return _settle(journal, stable, after)
+        return _forget_deletions(journal, stable, after)
 
 
 @pytest.mark.parametrize("bug", [False, True])
@@ -226,8 +226,10 @@ async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
     await replicate(deleter, reader)
     with an_earlier_version(Kind.ADD):
         await replicate(deleter, old)
-        with patch.object(Journal, "settle", _settle_in_spite_of_it if bug else _settle):
-            await old.replica.settle(old.replica.vector())
+        with patch.object(
+            Journal, "forget_deletions", _in_spite_of_it if bug else _forget_deletions
+        ):
+            await old.replica.forget_deletions(old.replica.vector())
     upgraded = restart(old, open_node)
     assert (upgraded.metadata.manifest(REPOSITORY, digest) is not None) is bug
     assert (shared_rows(upgraded) == shared_rows(reader)) is not bug
