@@ -1,0 +1,46 @@
+"""The words of docs/ARCHITECTURE.md: each once, and the code that it points to is there."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+GLOSSARY = (ROOT / "docs/ARCHITECTURE.md").read_text().partition("\n## Glossary\n")[2]
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in GLOSSARY.splitlines()
+    if line.startswith("| ") and not line.startswith("| word ")
+]
+
+
+def names_of_the_code() -> set[str]:
+    """Every file of the packages, and every class, function and field with its last qualifier."""
+    found: set[str] = set()
+    for package in ("cluster", "node"):
+        for path in (ROOT / package).rglob("*.py"):
+            found.add(str(path.relative_to(ROOT)))
+            owner = ""
+            for line in path.read_text().splitlines():
+                if match := re.match(r"class (\w+)", line):
+                    owner = match[1]
+                    found.add(owner)
+                elif match := re.match(r"(?:(?:async )?def )?(\w+)(?:\(| = |: )", line):
+                    found.add(match[1])
+                elif match := re.match(r"    (?:(?:async )?def )?(\w+)[(:]", line):
+                    found.add(f"{owner}.{match[1]}")
+    return found
+
+
+def test_each_word_has_one_meaning():
+    """Broken: a reader finds two, and does not know which one the code means."""
+    words = Counter(word for row in ROWS for word in row[0].split(", "))
+    assert len(words) > 40
+    assert not [word for word, count in words.items() if count > 1]
+
+
+def test_the_code_of_each_word_is_there():
+    """Broken: a module or class was renamed, and the glossary sends its readers nowhere."""
+    named = [name for row in ROWS for name in re.findall(r"`([^`]+)`", row[2])]
+    assert len(named) > 40
+    code = names_of_the_code()
+    assert not [name for name in named if name.removeprefix("cluster.model.") not in code]
