@@ -103,27 +103,11 @@ class Sums:
     @classmethod
     def recompute(cls, store: OrderedStore) -> "Sums":
         """The sums of the rows that are there. Reads all of them: minutes with many millions."""
-        adding = _Adding()
+        found = cls()
         for family in SHARED_FAMILIES:
-            for key, value in store.scan(family, b"", END):
-                adding.add(family, key, value)
-        return adding.sums()
-
-
-class _Adding:
-    """Sums of rows that are read one after the other."""
-
-    def __init__(self) -> None:
-        self._sums = [0] * PARTITIONS
-        self._counts = [0] * PARTITIONS
-
-    def add(self, family: str, key: bytes, value: bytes) -> None:
-        number = _partition_of(family, key)
-        self._sums[number] ^= _hash(family, key, value)
-        self._counts[number] += 1
-
-    def sums(self) -> Sums:
-        return Sums(map(Partition, self._sums, self._counts))
+            rows = store.scan(family, b"", END)
+            found, _ = found.after(RowChange(family, key, None, value) for key, value in rows)
+        return found
 
 
 class RowCheck:
@@ -133,22 +117,22 @@ class RowCheck:
         """*snapshot* and *expected* are of one moment."""
         self._snapshot = snapshot
         self._expected = expected
-        self._adding = _Adding()
+        self._found = Sums()
         self._place: tuple[int, bytes] = (0, b"")
 
     def step(self, rows_max: int) -> bool | None:
         """Read *rows_max* rows; returns whether all rows add up, once all are read."""
-        left = rows_max
         first, start = self._place
+        read = list[RowChange]()
         for index, family in enumerate(SHARED_FAMILIES[first:], first):
             for key, value in self._snapshot.scan(family, start, END):
-                if not left:
+                if len(read) == rows_max:
                     self._place = index, key
+                    self._found, _ = self._found.after(read)
                     return None
-                self._adding.add(family, key, value)
-                left -= 1
+                read.append(RowChange(family, key, None, value))
             start = b""
-        return self._adding.sums() == self._expected
+        return self._found.after(read)[0] == self._expected
 
     def close(self) -> None:
         """Let go of the rows."""

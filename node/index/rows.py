@@ -1,11 +1,11 @@
 """What stands in the index's rows, and how it is encoded (MessagePack, arrays)."""
 
-from typing import Any, Final, TypeVar
+from functools import cache
+from typing import Final, TypeVar
 
 import msgspec
 
-from cluster.model import Dot, Rumour, plain
-from cluster.objects import Deletion, Presence, Register
+from cluster.model import Dot, plain
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -76,24 +76,6 @@ class BlobPayload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
 
 _R = TypeVar("_R", bound=msgspec.Struct)
-_TYPES: Final[tuple[type[msgspec.Struct], ...]] = (
-    Presence,
-    Register,
-    Deletion,
-    RepositoryRow,
-    TotalsRow,
-    HistoryRow,
-    HistoryTotalsRow,
-    HolderRow,
-    UploadRow,
-    QuarantineRow,
-    ManifestPayload,
-    BlobPayload,
-    Rumour,
-)
-_DECODERS: Final[dict[type[msgspec.Struct], msgspec.msgpack.Decoder[Any]]] = {
-    row_type: msgspec.msgpack.Decoder(row_type) for row_type in _TYPES
-}
 _ENCODER: Final = msgspec.msgpack.Encoder(enc_hook=plain)
 
 
@@ -101,12 +83,17 @@ def encode(row: msgspec.Struct) -> bytes:
     return _ENCODER.encode(row)
 
 
+@cache
+def _decoder(row_type: type[_R]) -> msgspec.msgpack.Decoder[_R]:
+    return msgspec.msgpack.Decoder(row_type)
+
+
 def decode(row_type: type[_R], data: bytes) -> _R:
     """
-    Decode a row of one of the types above.
+    Decode a row of that type.
 
     Raises:
         msgspec.MsgspecError: the bytes are not such a row.
     """
-    row: _R = _DECODERS[row_type].decode(data)
+    row: _R = _decoder(row_type).decode(data)
     return row
