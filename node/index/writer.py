@@ -3,8 +3,9 @@
 import asyncio
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from cluster.errors import StorageFailure
 from node.errors import IndexDamaged, IndexPaused
@@ -23,31 +24,6 @@ TRIES_MAX: Final = 3
 
 RETRY_S: Final = 1.0
 """How often a failed store is tried when nobody writes."""
-
-
-class IndexWriter(Protocol):
-    """What carries out the changes of one index. The simulator has one without a thread."""
-
-    on_durable: Callable[[], None]
-    """Runs after each sync, before the answers."""
-
-    @property
-    def failed(self) -> StorageFailure | None:
-        """The failure that stopped the writer, if any; see `GroupCommit.failed`."""
-        ...
-
-    @property
-    def trouble(self) -> StorageFailure | None:
-        """Why changes fail now, if they do; some of them pass."""
-        ...
-
-    async def submit(self, change: Callable[[], T]) -> T:
-        """Run *change* and return its result once it is durable; see `Writer.submit`."""
-        ...
-
-    def close(self) -> None:
-        """Finish what was submitted and stop. Blocks until then."""
-        ...
 
 
 class Task(Generic[T]):
@@ -86,9 +62,9 @@ class Task(Generic[T]):
             self.future.set_result(outcome)  # type: ignore[arg-type]
 
 
-class GroupCommit:
+class IndexWriter(ABC):
     """
-    Many changes, one sync, and only then the answers. Knows no thread and no loop.
+    Many changes, one sync, and only then the answers. The simulator has one without a thread.
 
     Changes see each other's writes in the order of submission; a reader may see a change shortly
     before it is durable, but nobody is told of it before.
@@ -119,8 +95,24 @@ class GroupCommit:
 
     @property
     def trouble(self) -> StorageFailure | None:
-        """Why changes fail now, if they do."""
+        """Why changes fail now, if they do; some of that passes."""
         return self._failed or self._journal.store.trouble or self._paused
+
+    @abstractmethod
+    async def submit(self, change: Callable[[], T]) -> T:
+        """
+        Run *change* and return its result once it is durable.
+
+        Cancelling the wait does not undo the change.
+
+        Raises:
+            StorageFailure: the storage failed; nothing of *change* may be acknowledged. What
+                *change* raises otherwise.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish what was submitted and stop. Blocks until then."""
 
     def run_changes(self, group: Sequence[Task[Any]]) -> StorageFailure | None:
         """Carry out *group*, durable after `seal`; returns why nothing can be, if so."""
@@ -165,8 +157,8 @@ class GroupCommit:
         return exc
 
 
-class Writer(GroupCommit):
-    """The group commit of a real node, on a thread of its own."""
+class Writer(IndexWriter):
+    """That of a real node, on a thread of its own."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal)
@@ -178,15 +170,6 @@ class Writer(GroupCommit):
         self._thread.start()
 
     async def submit(self, change: Callable[[], T]) -> T:
-        """
-        Run *change* on the writer thread and return its result once it is durable.
-
-        Cancelling the wait does not undo the change.
-
-        Raises:
-            StorageFailure: the storage failed; nothing of *change* may be acknowledged. What
-                *change* raises otherwise.
-        """
         self._check_open()
         await self._room.acquire()
         try:
@@ -207,7 +190,6 @@ class Writer(GroupCommit):
             raise StorageFailure("the index of this node is closed")
 
     def close(self) -> None:
-        """Finish what was submitted and stop. Blocks until then."""
         self._closed = True
         self._queue.put(None)
         self._thread.join()

@@ -23,7 +23,7 @@ from node.errors import IndexFull
 from node.index import keys
 from node.index.journal import Journal
 from node.index.store import FAMILIES, Change, Mutation
-from node.index.writer import GROUP_MAX, GroupCommit, Task
+from node.index.writer import GROUP_MAX, IndexWriter, Task
 from tests.fakes.ordered_store import MemoryStore
 from tests.sim.loop import SimLoop
 
@@ -212,9 +212,9 @@ class SimIngest(MemoryIngest):
         return await super().commit(digest, size)
 
 
-class SimWriter(GroupCommit):
+class SimWriter(IndexWriter):
     """
-    The `IndexWriter` without a thread: a group runs at once, its sync takes simulated time.
+    An `IndexWriter` without a thread: a group runs at once, its sync takes simulated time.
 
     Between the two a reader sees what is not durable yet, as with the real one.
     """

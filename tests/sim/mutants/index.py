@@ -16,14 +16,14 @@ from node.index.merkle import Sums
 from node.index.queries import Queries
 from node.index.replica import IndexReplica
 from node.index.store import Mutation
-from node.index.writer import GroupCommit
+from node.index.writer import IndexWriter
 from node.registry.listing import Listing
 from node.registry.ports import Page
 from tests.fakes.ordered_store import MemorySnapshot
 from tests.sim.mutants.mutant import Mutant
 
 
-def _seal_without_sync(self: GroupCommit) -> None:
+def _seal_without_sync(self: IndexWriter) -> None:
     self._journal.mark_durable()
     self.on_durable()
 
@@ -198,7 +198,7 @@ MUTANTS: Final = [
     Mutant(
         "ack-before-fsync",
         "what a group wrote counts as durable, and is told, before it is synced",
-        [(GroupCommit, "seal", _seal_without_sync)],
+        [(IndexWriter, "seal", _seal_without_sync)],
     ),
     Mutant(
         "epoch-reuse",

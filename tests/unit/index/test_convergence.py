@@ -25,7 +25,7 @@ from node.index import checkpoint, journal, keys, objects
 from node.index.fallback import fallback_tag
 from node.index.index import open_index
 from node.index.store import END, Change
-from node.index.writer import GroupCommit, Task
+from node.index.writer import IndexWriter, Task
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import StepClock
 from tests.unit.index.test_checkpoint import restore, shared_rows
@@ -74,13 +74,16 @@ class FailingStore(MemoryStore):
             self.steps_left -= 1
 
 
-class InlineWriter(GroupCommit):
+class InlineWriter(IndexWriter):
     """Carries out each change at once, so that nothing but the seed decides what happens when."""
 
     async def submit(self, change: Callable[[], T]) -> T:
         task = Task(change, asyncio.get_running_loop())
         task.settle(self.run_changes([task]) or self.seal())
         return await task.future
+
+    def close(self) -> None:
+        """Nothing waits."""
 
 
 class Node:
