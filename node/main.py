@@ -230,7 +230,7 @@ def _api(
 
 def _count_stakes(index: Index, cluster: Cluster, settings: Settings) -> Count:
     return lambda node, stays: stakes.count(
-        index.replica, index.metadata, cluster, node, settings.copies, stays
+        index.metadata, index.metadata, cluster, node, settings.copies, stays
     )
 
 

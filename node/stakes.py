@@ -31,7 +31,8 @@ class Rows(Protocol):
         self, node: NodeId, after: Digest | None, looked_at_max: int
     ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
         """
-        Blobs that *node* said it holds, with their sizes, and the blob to go on after.
+        Blobs that *node* said it holds, with their sizes, and the blob to go on after: those of the
+        next *looked_at_max* rows, whoever made them, the last blob's rows all included.
 
         Raises:
             NotCaughtUp: the index does not say.

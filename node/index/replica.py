@@ -219,16 +219,6 @@ class IndexReplica:
             for digest, row in self._queries.own_after(after, limit)
         ]
 
-    def held_by_after(
-        self, node: NodeId, after: Digest | None, looked_at_max: int
-    ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
-        """
-        See `node.stakes.Rows`: those of the next *looked_at_max* holder rows, whoever made them,
-        the last blob's rows all included.
-        """
-        self._journal.check_serving()
-        return self._queries.held_by_after(node, after, looked_at_max)
-
     async def hold(self, digest: Digest, size: int) -> None:
         await self._change(lambda txn: local.hold(txn, digest, size))
 
