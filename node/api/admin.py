@@ -21,8 +21,9 @@ from node.api.routes import Target
 from node.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.errors import DocumentInvalid, EventInvalid
 from node.registry.names import RepositoryName, Tag, parse_digest
+from node.registry.policy import ProjectPolicy
 from node.registry.ports import TagName
-from node.registry.projects import Project, ProjectPolicy, parse_project
+from node.registry.projects import Project, parse_project
 from node.registry.receipt import Receipt
 from node.registry.tags import TagView
 

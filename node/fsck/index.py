@@ -17,7 +17,7 @@ from node.index.objects import SETTING
 from node.index.rows import HolderRow, RepositoryRow, TotalsRow, UploadRow
 from node.index.store import OrderedStore
 from node.registry.manifests import Manifest, parse_manifest, referrer_descriptor
-from node.registry.projects import KIND, project_of
+from node.registry.policy import KIND, project_of
 
 _R = TypeVar("_R", bound=msgspec.Struct)
 _END = b"\xff\xff"

@@ -1,11 +1,13 @@
 """Listings: tags, repositories, referrers. Every page is bounded and read from an iterator."""
 
+from functools import partial
 from typing import Final, NamedTuple
 
 from cluster.model import Digest
 from node.errors import NameUnknown
 from node.registry.names import RepositoryName
-from node.registry.ports import MetadataIndex, Page, Replicator
+from node.registry.ports import Page
+from node.registry.usecase import UseCase
 
 PAGE_MAX: Final = 1000
 """Entries in one page, whatever the client asks for (CVE-2023-2253)."""
@@ -18,12 +20,8 @@ class ReferrersPage(NamedTuple):
     next_after: str | None
 
 
-class Listing:
+class Listing(UseCase):
     """Lists what is in the registry, as far as the connected nodes know."""
-
-    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
-        self._index = index
-        self._replicator = replicator
 
     async def tags(self, repository: RepositoryName, last: str, limit: int) -> Page:
         """
@@ -32,11 +30,9 @@ class Listing:
         Raises:
             NameUnknown: there is no such repository.
         """
-        await self._replicator.ensure_current()
-        if not self._index.repository_exists(repository):
-            await self._replicator.catch_up()
-            if not self._index.repository_exists(repository):
-                raise NameUnknown(repository)
+        exists = partial(self._index.repository_exists, repository)
+        if not await self._look_up(lambda: exists() or None):
+            raise NameUnknown(repository)
         return self._index.tags(repository, last, min(limit, PAGE_MAX))
 
     async def repositories(self, last: str, limit: int) -> Page:
@@ -59,18 +55,9 @@ class Listing:
         ago through another node must be found.
         """
         await self._replicator.ensure_current()
-        page = self._referrers(repository, subject, artifact_types, last)
+        here = partial(self._index.referrers, repository, subject, artifact_types, last, PAGE_MAX)
+        page = ReferrersPage(*here())
         if not page.descriptors and not last:
             await self._replicator.catch_up()
-            page = self._referrers(repository, subject, artifact_types, last)
+            page = ReferrersPage(*here())
         return page
-
-    def _referrers(
-        self,
-        repository: RepositoryName,
-        subject: Digest,
-        artifact_types: frozenset[str],
-        last: str,
-    ) -> ReferrersPage:
-        found = self._index.referrers(repository, subject, artifact_types, last, PAGE_MAX)
-        return ReferrersPage(*found)

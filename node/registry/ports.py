@@ -146,35 +146,7 @@ class TagName(NamedTuple):
     tag: str
 
 
-class Registers(Protocol):
-    """Tags as registers, and settings. Reads are immediate, as those of `MetadataIndex`."""
-
-    def tag_register(self, repository: str, tag: str) -> Register: ...
-
-    def tag_history(self, repository: str, tag: str) -> list[Written]:
-        """Every write of the tag that is kept, oldest first."""
-        ...
-
-    def conflicts(
-        self, repository: str | None, last: TagName | None, limit: int
-    ) -> tuple[list[TagName], bool]:
-        """Tags whose heads disagree, behind *last*; and whether more follow."""
-        ...
-
-    def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
-        """A setting's JSON text and the event that wrote it."""
-        ...
-
-    def settings(self, kind: str, last: str, limit: int) -> Page:
-        """Names of the settings of a kind behind *last*."""
-        ...
-
-    async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
-        """Set, or delete with None; returns None when there is nothing to delete."""
-        ...
-
-
-class MetadataIndex(Registers, Protocol):
+class MetadataIndex(Protocol):
     """
     The repository metadata. Reads are immediate and see every finished write.
 
@@ -271,6 +243,30 @@ class MetadataIndex(Registers, Protocol):
         ...
 
     def delete_upload(self, upload_id: str) -> None: ...
+
+    def tag_register(self, repository: str, tag: str) -> Register: ...
+
+    def tag_history(self, repository: str, tag: str) -> list[Written]:
+        """Every write of the tag that is kept, oldest first."""
+        ...
+
+    def conflicts(
+        self, repository: str | None, last: TagName | None, limit: int
+    ) -> tuple[list[TagName], bool]:
+        """Tags whose heads disagree, behind *last*; and whether more follow."""
+        ...
+
+    def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
+        """A setting's JSON text and the event that wrote it."""
+        ...
+
+    def settings(self, kind: str, last: str, limit: int) -> Page:
+        """Names of the settings of a kind behind *last*."""
+        ...
+
+    async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
+        """Set, or delete with None; returns None when there is nothing to delete."""
+        ...
 
 
 @runtime_checkable

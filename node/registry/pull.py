@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from cluster.model import Digest, Dot
@@ -10,6 +11,7 @@ from node.errors import BlobNotFound, ManifestUnknown
 from node.registry.manifests import platform_manifest
 from node.registry.names import Reference, RepositoryName
 from node.registry.ports import BlobStore, MetadataIndex, RemoteBlob, Replicator, ServedBlob
+from node.registry.usecase import UseCase
 
 
 class FoundManifest(NamedTuple):
@@ -20,8 +22,8 @@ class FoundManifest(NamedTuple):
     """What pointed the tag here, when it was found by one."""
 
 
-class Pull:
-    """The read side. Nothing is "not found" before the connected peers were asked (P2)."""
+class Pull(UseCase):
+    """The read side."""
 
     def __init__(
         self,
@@ -31,9 +33,8 @@ class Pull:
         on_missing: Callable[[Digest], None] = lambda digest: None,
     ) -> None:
         """*on_missing* hears of each blob that is not here when somebody wants it."""
-        self._index = index
+        super().__init__(index, replicator)
         self._blobs = blobs
-        self._replicator = replicator
         self._on_missing = on_missing
 
     async def manifest(self, repository: RepositoryName, reference: Reference) -> FoundManifest:
@@ -42,14 +43,9 @@ class Pull:
 
         Raises:
             ManifestUnknown: nobody who is connected knows it.
-            NotCaughtUp, ClockOff: it is not known whether that is so, or whether what is here is
-                the latest.
+            NotCaughtUp, ClockOff: see `UseCase`.
         """
-        await self._replicator.ensure_current()
-        found = self._find_manifest(repository, reference)
-        if found is None:
-            await self._replicator.catch_up()
-            found = self._find_manifest(repository, reference)
+        found = await self._look_up(partial(self._find_manifest, repository, reference))
         if found is None:
             raise ManifestUnknown(repository, reference)
         return found
@@ -78,11 +74,7 @@ class Pull:
         Raises:
             BlobNotFound: nobody who is connected knows it in this repository.
         """
-        await self._replicator.ensure_current()
-        size = self._index.blob(repository, digest)
-        if size is None:
-            await self._replicator.catch_up()
-            size = self._index.blob(repository, digest)
+        size = await self._look_up(partial(self._index.blob, repository, digest))
         if size is None:
             raise BlobNotFound(repository, digest)
         return size

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
-from cluster.model import Consistency, Digest, Dot
+from cluster.model import Consistency, Digest
 from node.errors import (
     ManifestBlobUnknown,
     ManifestDigestMismatch,
@@ -15,9 +16,10 @@ from node.errors import (
 from node.registry.children import is_required
 from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
-from node.registry.ports import ManifestRecord, MetadataIndex, Replicator
-from node.registry.projects import policy_of, prepare_write
+from node.registry.policy import policy_of
+from node.registry.ports import ManifestRecord
 from node.registry.receipt import Receipt, acknowledge, logged
+from node.registry.usecase import UseCase
 
 _AT_ONCE: Final = 256
 """Look-ups between two turns of the event loop: some milliseconds."""
@@ -33,21 +35,8 @@ class PushedManifest(NamedTuple):
     receipt: Receipt
 
 
-class Push:
+class Push(UseCase):
     """The write side of manifests, and deleting."""
-
-    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
-        self._index = index
-        self._replicator = replicator
-
-    def check_writable(self, repository: RepositoryName) -> None:
-        """
-        Return if a push may be tried here; for asking before its body is read.
-
-        Raises:
-            ClockOff, NotEnoughNodes: this node may not write.
-        """
-        self._replicator.check_writable(policy_of(self._index, repository).consistency)
 
     async def put_manifest(
         self,
@@ -64,14 +53,14 @@ class Push:
         Raises:
             ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
             ManifestBlobUnknown: it names content that the repository does not have.
-            NotCaughtUp, ClockOff, NotEnoughNodes: see `prepare_write`.
+            NotCaughtUp, ClockOff, NotEnoughNodes: this node may not write; see `UseCase`.
             BlobUnavailable, StorageFull, CopiesUnfinished: its blobs could not be brought to enough
                 nodes, or not in time.
             StorageFailure: it could not be written.
             OutcomeUnknown: it was written, and too few nodes confirmed it in time. It stands here,
                 and the others may get it yet.
         """
-        consistency = await prepare_write(self._index, self._replicator, repository)
+        consistency = await self._prepare_write(repository)
         if isinstance(reference, Tag):
             tags = (reference, *tags)
         if len(tags) > TAGS_MAX:
@@ -104,24 +93,18 @@ class Push:
 
         Raises:
             NameUnknown, ManifestUnknown: there is no such thing.
-            OutcomeUnknown: too few nodes confirmed it in time. It is deleted here, and the others
-                may hear of it yet.
+            OutcomeUnknown: it is deleted here; see `UseCase`.
         """
-        consistency = await prepare_write(self._index, self._replicator, repository)
-        event = await self._delete_known(repository, reference)
-        if event is None:
-            await self._replicator.catch_up()
-            event = await self._delete_known(repository, reference)
-        if event is None:
+        if isinstance(reference, Digest):
+            delete = partial(self._index.delete_manifest, repository, reference)
+        else:
+            delete = partial(self._index.delete_tag, repository, reference)
+        receipt = await self._delete(repository, delete)
+        if receipt is None:
             if not self._index.repository_exists(repository):
                 raise NameUnknown(repository)
             raise ManifestUnknown(repository, reference)
-        return await acknowledge(self._replicator, event, consistency)
-
-    async def _delete_known(self, repository: RepositoryName, reference: Reference) -> Dot | None:
-        if isinstance(reference, Digest):
-            return await self._index.delete_manifest(repository, reference)
-        return await self._index.delete_tag(repository, reference)
+        return receipt
 
     def _may_lack(self, repository: RepositoryName, manifest: Manifest) -> frozenset[Digest]:
         """The manifests it names that the project does without."""
@@ -137,16 +120,16 @@ class Push:
         self, repository: RepositoryName, manifest: Manifest, may_lack: frozenset[Digest]
     ) -> list[tuple[Digest, int]]:
         """The blobs that must be safe before this manifest may be. Sizes are checked later."""
-        named, missing = await self._look_up(repository, manifest)
+        named, missing = await self._named(repository, manifest)
         if not may_lack.issuperset(missing):
             # They may have come in through another node a moment ago.
             await self._replicator.catch_up()
-            named, missing = await self._look_up(repository, manifest)
+            named, missing = await self._named(repository, manifest)
         if not may_lack.issuperset(missing):
             raise ManifestBlobUnknown([digest for digest in missing if digest not in may_lack])
         return named
 
-    async def _look_up(
+    async def _named(
         self, repository: RepositoryName, manifest: Manifest
     ) -> tuple[list[tuple[Digest, int]], list[Digest]]:
         """The named blobs that the repository has, and the content that it does not have."""

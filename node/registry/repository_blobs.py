@@ -1,5 +1,6 @@
 """Which repository has which blob: mounts and deletions. No bytes move here."""
 
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -7,21 +8,16 @@ from cluster.model import Digest, Dot
 from node.errors import BlobNotFound
 from node.registry.access import Access
 from node.registry.names import RepositoryName
-from node.registry.ports import MetadataIndex, Replicator
-from node.registry.projects import prepare_write
-from node.registry.receipt import Receipt, acknowledge
+from node.registry.receipt import Receipt
+from node.registry.usecase import UseCase
 
 MOUNT_SOURCES_MAX: Final = 1000
 """Repositories looked at for a mount that names none. More find a blob that the caller may pull
 where thousands of others have it; fewer are quicker to say that it has to be uploaded."""
 
 
-class RepositoryBlobs:
+class RepositoryBlobs(UseCase):
     """The pairs of repository and digest that every access to a blob is checked against."""
-
-    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
-        self._index = index
-        self._replicator = replicator
 
     async def mount(
         self,
@@ -39,7 +35,7 @@ class RepositoryBlobs:
             BlobNotFound: the source does not have it, or may not be pulled from; no repository
                 has it that may be, if none is named.
         """
-        await prepare_write(self._index, self._replicator, repository)
+        await self._prepare_write(repository)
         size = self._mountable(digest, source, access)
         if size is None and source is not None and access.may_pull(source):
             await self._replicator.catch_up()
@@ -55,14 +51,11 @@ class RepositoryBlobs:
         Raises:
             BlobNotFound: it is not there.
         """
-        consistency = await prepare_write(self._index, self._replicator, repository)
-        dot = await self._index.delete_blob(repository, digest)
-        if dot is None:
-            await self._replicator.catch_up()
-            dot = await self._index.delete_blob(repository, digest)
-        if dot is None:
+        delete = partial(self._index.delete_blob, repository, digest)
+        receipt = await self._delete(repository, delete)
+        if receipt is None:
             raise BlobNotFound(repository, digest)
-        return await acknowledge(self._replicator, dot, consistency)
+        return receipt
 
     def _mountable(
         self, digest: Digest, source: RepositoryName | None, access: Access

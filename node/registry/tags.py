@@ -1,6 +1,7 @@
 """Tags as registers: their history, their conflicts, and going back."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from cluster import COUNTER_BITS
@@ -8,9 +9,10 @@ from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
 from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
 from node.registry.names import RepositoryName, Tag
+from node.registry.policy import ProjectPolicy, policy_of
 from node.registry.ports import MetadataIndex, Replicator, TagName
-from node.registry.projects import ProjectPolicy, policy_of
 from node.registry.push import Push, PushedManifest
+from node.registry.usecase import UseCase
 
 CONFLICTS_PAGE_MAX: Final = 1000
 
@@ -28,12 +30,11 @@ class TagView(NamedTuple):
     history: Sequence[Written] = ()
 
 
-class Tags:
+class Tags(UseCase):
     """The admin side of tags."""
 
     def __init__(self, index: MetadataIndex, replicator: Replicator, push: Push) -> None:
-        self._index = index
-        self._replicator = replicator
+        super().__init__(index, replicator)
         self._push = push
 
     async def view(self, repository: RepositoryName, tag: Tag) -> TagView:
@@ -43,12 +44,8 @@ class Tags:
         Raises:
             ManifestUnknown: there never was such a tag, as far as the connected nodes know.
         """
-        await self._replicator.ensure_current()
-        view = self._view(repository, tag)
-        if not view.heads and not view.history:
-            await self._replicator.catch_up()
-            view = self._view(repository, tag)
-        if not view.heads and not view.history:
+        view = await self._look_up(partial(self._view, repository, tag))
+        if view is None:
             raise ManifestUnknown(repository, tag)
         return view
 
@@ -68,17 +65,12 @@ class Tags:
             ManifestUnknown: the manifest is not there any more.
         """
         if isinstance(to, Digest):
-            if create:
-                await self._replicator.ensure_current()
-            else:
+            if not create:
                 await self.view(repository, tag)
             digest = to
         else:
             digest = _value_of(await self.view(repository, tag), to)
-        record = self._index.manifest(repository, digest)
-        if record is None:
-            await self._replicator.catch_up()
-            record = self._index.manifest(repository, digest)
+        record = await self._look_up(partial(self._index.manifest, repository, digest))
         if record is None:
             raise ManifestUnknown(repository, digest)
         # The manifest is pushed again with the tag: a delete that runs now must not take it away.
@@ -99,11 +91,13 @@ class Tags:
         register = self._index.tag_register(repository, tag)
         return TagView(repository, tag, register.winner, register.heads, register.conflict)
 
-    def _view(self, repository: str, tag: str) -> TagView:
+    def _view(self, repository: str, tag: str) -> TagView | None:
+        """None when there never was such a tag."""
         history = shown(
             self._index.tag_history(repository, tag), policy_of(self._index, repository)
         )
-        return self._state(repository, tag)._replace(history=history)
+        view = self._state(repository, tag)._replace(history=history)
+        return view if view.heads or view.history else None
 
 
 def shown(history: Sequence[Written], policy: ProjectPolicy) -> list[Written]:

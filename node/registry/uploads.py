@@ -37,7 +37,7 @@ from node.registry.ports import (
     StagedUpload,
     UploadRecord,
 )
-from node.registry.projects import policy_of
+from node.registry.usecase import UseCase
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
@@ -86,7 +86,7 @@ class _Session:
             self.receiving = None
 
 
-class Uploads:
+class Uploads(UseCase):
     """Every upload session of this node."""
 
     def __init__(
@@ -99,9 +99,8 @@ class Uploads:
         now: Callable[[], float],
     ) -> None:
         """*now* gives seconds since the Unix epoch."""
-        self._index = index
+        super().__init__(index, replicator)
         self._blobs = blobs
-        self._replicator = replicator
         self._config = config
         self._log = log
         self._now = now
@@ -124,7 +123,7 @@ class Uploads:
         Raises:
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
-        self._check_writable(repository)
+        self.check_writable(repository)
         if len(self._sessions) >= self._config.open_max:
             await self._evict(client)
         return self._open(repository, client).record.id
@@ -173,7 +172,7 @@ class Uploads:
         # What is stamped before by a clock that is wrong would hold up this node's log until the
         # time is right by it.
         await self._replicator.ensure_joined()
-        self._check_writable(repository)
+        self.check_writable(repository)
         async with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
             if small is None:
@@ -239,9 +238,6 @@ class Uploads:
         for session in expired:
             await self._forget(session)
         return len(expired)
-
-    def _check_writable(self, repository: RepositoryName) -> None:
-        self._replicator.check_writable(policy_of(self._index, repository).consistency)
 
     def _open(self, repository: RepositoryName, client: str = "") -> _Session:
         record = UploadRecord(str(uuid4()), repository, 0, self._now())

@@ -7,7 +7,7 @@ import pytest
 
 from cluster.errors import CopiesUnfinished, NotEnoughNodes
 from cluster.model import Acknowledged, Consistency, Digest, Dot
-from node.registry.projects import ProjectPolicy
+from node.registry.policy import ProjectPolicy
 from tests.api.conftest import Registry, image
 
 EVENT = "Atoll-Event"

@@ -18,7 +18,7 @@ from node.errors import (
 from node.registry.chunk import Chunk
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.names import Reference, RepositoryName, Tag
-from node.registry.projects import ProjectPolicy
+from node.registry.policy import ProjectPolicy
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
 from tests.sim.machine import ASKED, Machine, Running

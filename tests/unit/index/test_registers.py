@@ -9,8 +9,9 @@ from cluster.model import Digest, Dot, Event, Key, Kind
 from cluster.objects.events import Write, encode_body
 from node.index import history
 from node.index.index import Index
+from node.registry import policy
+from node.registry.policy import ProjectPolicy, policy_of, read_policy
 from node.registry.ports import TagName
-from node.registry.projects import ProjectPolicy, policy_of, read_policy
 from node.registry.tags import shown
 from tests.unit.index.conftest import OpenIndex, StepClock
 from tests.unit.index.test_metadata import CONFIG, manifest, push
@@ -260,7 +261,5 @@ def test_a_policy_of_a_newer_node_is_read_as_far_as_it_goes(text: str, expected:
 
 
 def test_the_policy_asks_for_no_more_than_is_kept():
-    from node.registry import projects
-
-    bounds: Sequence[int] = (projects.HISTORY_MAX, projects.HISTORY_DAYS_MAX)
+    bounds: Sequence[int] = (policy.HISTORY_MAX, policy.HISTORY_DAYS_MAX)
     assert bounds == (history.KEPT_MAX, history.KEPT_DAYS)

@@ -1,0 +1,71 @@
+"""
+What a project decides for all repositories whose names begin with the same component.
+
+A policy is one setting, written as a whole. The API refuses fields that it does not know; what
+stands in the index may come from a newer node, and is kept as it is and read field by field.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from cluster.model import Consistency
+from node.registry.children import Children
+from node.registry.ports import MetadataIndex
+
+KIND: Final = "project"
+"""The kind of setting that a policy is."""
+
+HISTORY_MAX: Final = 256
+HISTORY_DAYS_MAX: Final = 365
+"""Bounds of the two fields: what the index keeps of every tag (`node.index.history`)."""
+
+
+class ProjectPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a project decides for its repositories."""
+
+    consistency: Consistency = Consistency.REGION
+    """How far a write has to be before it is acknowledged. `local` answers soonest and can lose
+    the write with this node; `global` is current everywhere and waits for the slowest link."""
+
+    history_max: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_MAX)] = 64
+    """Writes of one tag that its history shows and that can be rolled back to."""
+
+    history_days: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_DAYS_MAX)] = 90
+    """Days before the newest write of a tag after which its history ends."""
+
+    children: Children = "all"
+    """Manifests that an index lists and that have to be there before it: see the type."""
+
+
+DEFAULT: Final = ProjectPolicy()
+
+
+def project_of(repository: str) -> str:
+    """The project that a repository belongs to."""
+    return repository.partition("/")[0]
+
+
+def policy_of(index: MetadataIndex, repository: str) -> ProjectPolicy:
+    """The policy that holds for a repository, as far as this node knows."""
+    found = index.setting(KIND, project_of(repository))
+    return DEFAULT if found is None else read_policy(found[0])
+
+
+def read_policy(text: str) -> ProjectPolicy:
+    """A policy as it stands in the index; fields that make no sense here are the defaults."""
+    try:
+        document = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return DEFAULT
+    if not isinstance(document, dict):
+        return DEFAULT
+    understood: dict[str, Any] = {}
+    for name in ProjectPolicy.__struct_fields__:
+        if name in document:
+            try:
+                msgspec.convert({name: document[name]}, ProjectPolicy)
+            except msgspec.ValidationError:
+                continue
+            understood[name] = document[name]
+    return msgspec.convert(understood, ProjectPolicy)

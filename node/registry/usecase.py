@@ -1,0 +1,78 @@
+"""How every use case reads, writes and deletes: over the index, and with the word of the others."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from cluster.model import Consistency, Dot
+from node.registry.policy import policy_of
+from node.registry.ports import MetadataIndex, Replicator
+from node.registry.receipt import Receipt, acknowledge
+
+T = TypeVar("T")
+
+
+class UseCase:
+    """Something that clients may ask of the registry."""
+
+    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
+        self._index = index
+        self._replicator = replicator
+
+    def check_writable(self, repository: str) -> Consistency:
+        """
+        Return how far a write in *repository* has to be before it is acknowledged, if one may be
+        tried here.
+
+        Raises:
+            ClockOff, NotEnoughNodes: this node may not write.
+        """
+        consistency = policy_of(self._index, repository).consistency
+        self._replicator.check_writable(consistency)
+        return consistency
+
+    async def _prepare_write(self, repository: str) -> Consistency:
+        """
+        As `check_writable`, once this node knows what came before.
+
+        What a write replaces or removes is what the node knows: one that has missed something would
+        leave a tag that was just pushed standing beside a delete, or make a conflict of two pushes
+        that came one after the other.
+
+        Raises:
+            NotCaughtUp: a connected peer had more than could be read in time.
+            ClockOff, NotEnoughNodes: this node may not write.
+        """
+        await self._replicator.ensure_current(patient=True)
+        return self.check_writable(repository)
+
+    async def _look_up(self, here: Callable[[], T | None]) -> T | None:
+        """
+        What *here* finds in the index, which is current then. Nothing is "not found" before the
+        connected peers were asked (P2).
+
+        Raises:
+            NotCaughtUp, ClockOff: it is not known whether what is here is the latest.
+        """
+        await self._replicator.ensure_current()
+        found = here()
+        if found is None:
+            await self._replicator.catch_up()
+            found = here()
+        return found
+
+    async def _delete(
+        self, repository: str, delete: Callable[[], Awaitable[Dot | None]]
+    ) -> Receipt | None:
+        """
+        Carry out *delete*; None when no connected node knows what to delete.
+
+        Raises:
+            OutcomeUnknown: too few nodes confirmed it in time. It is deleted here, and the others
+                may hear of it yet. Others: see `_prepare_write`.
+        """
+        consistency = await self._prepare_write(repository)
+        event = await delete()
+        if event is None:
+            await self._replicator.catch_up()
+            event = await delete()
+        return None if event is None else await acknowledge(self._replicator, event, consistency)
