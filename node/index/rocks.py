@@ -28,9 +28,6 @@ from node.index.store import FAMILIES, Change, Mutation
 
 _LOCKED: Final = re.compile(r"lock hold by current process|While lock file", re.IGNORECASE)
 
-_DENIED: Final = re.compile("Permission denied|Read-only file system|Operation not permitted", re.I)
-"""What says nothing of the files, only of who asks for them."""
-
 _RECOVERY_BYTES: Final = 16 << 20
 """Room for a recovery beside a copy of the write-ahead log: its new log, options and manifest."""
 
@@ -136,7 +133,7 @@ class RocksStore:
             if keep_log:
                 sync_logs(path)
             options = database_options(create=new, keep_log=keep_log)
-            names = _present(path) if self._read_only else _to_open(path, new)
+            names = _to_open(path, new, self._read_only)
             families = share_memory(options, names, self._memory_bytes)
             self._db: Any = Rdict(str(path), options, families, access)
         except Exception as exc:
@@ -168,21 +165,10 @@ class RocksStore:
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         if self._is_missing(family):
-            return
-        rows: Any = None
-        try:
-            options = ReadOptions()
-            options.set_iterate_upper_bound(stop)
-            rows = self._families[family].iter(options)
-            rows.seek(start)
-            while rows.valid():
-                yield rows.key(), rows.value()
-                rows.next()
-            rows.status()
-        except Exception as exc:
-            raise self._failed(exc) from exc
-        finally:
-            rows = None  # see `recover`
+            return iter(())
+        options = ReadOptions()
+        options.set_iterate_upper_bound(stop)
+        return _walk(lambda: self._families[family].iter(options), start, stop, self._failed)
 
     def _is_missing(self, family: str) -> bool:
         # Opened to read only, and written before there was such a family.
@@ -322,33 +308,40 @@ class RocksSnapshot:
         self._failed = failed
 
     def scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        rows: Any = None
-        try:
-            rows = self._iterators[family]
-            rows.seek(start)
-            while rows.valid() and (key := rows.key()) < stop:
-                yield key, rows.value()
-                rows.next()
-            rows.status()
-        except Exception as exc:
-            raise self._failed(exc) from exc
-        finally:
-            rows = None  # see `RocksStore.recover`
+        return _walk(lambda: self._iterators[family], start, stop, self._failed)
 
     def close(self) -> None:
         self._iterators.clear()
 
 
-def _present(path: Path) -> tuple[str, ...]:
-    """The families that the database has: a database that is only read gets no new ones."""
-    there = set(Rdict.list_cf(str(path), database_options()))
-    return tuple(name for name in FAMILIES if name in there)
+def _walk(
+    rows_of: Callable[[], Any],
+    start: bytes,
+    stop: bytes,
+    failed: Callable[[Exception], StorageFailure],
+) -> Iterator[tuple[bytes, bytes]]:
+    """The rows of an iterator of RocksDB with *start* <= key < *stop*."""
+    rows: Any = None
+    try:
+        rows = rows_of()
+        rows.seek(start)
+        while rows.valid() and (key := rows.key()) < stop:
+            yield key, rows.value()
+            rows.next()
+        rows.status()
+    except Exception as exc:
+        raise failed(exc) from exc
+    finally:
+        rows = None  # see `RocksStore.recover`
 
 
-def _to_open(path: Path, new: bool) -> Sequence[str]:
+def _to_open(path: Path, new: bool, read_only: bool) -> Sequence[str]:
     """
     The families of this version, and those of a later one that are there: RocksDB opens all or
     none, and by the format's number a start says what is the matter.
+
+    A database that is only read gets no new ones.
     """
     there = [] if new else Rdict.list_cf(str(path), database_options())
-    return (*FAMILIES, *sorted({*there} - {*FAMILIES, "default"}))
+    ours = [name for name in FAMILIES if name in there] if read_only else FAMILIES
+    return (*ours, *sorted({*there} - {*FAMILIES, "default"}))

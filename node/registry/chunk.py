@@ -54,17 +54,13 @@ async def pour(
         SizeInvalid, BlobTooLarge: it has not the announced length, or too much of it.
         BodyIncomplete, BodyStalled, CancelledError: what came before is written.
     """
-    before = staged.offset
-    received = 0
     gathered: list[bytes] = []
     gathered_bytes = 0
     writing: asyncio.Task[None] | None = None
     cut: BaseException | None = None
     try:
-        async with aclosing(chunk.body) as body:
+        async with aclosing(_checked(chunk, staged.offset, blob_max_bytes)) as body:
             async for piece in body:
-                received += len(piece)
-                _check_size(before + received, received, chunk.length, blob_max_bytes)
                 gathered.append(piece)
                 gathered_bytes += len(piece)
                 if gathered_bytes >= to_gather():
@@ -77,8 +73,6 @@ async def pour(
     finally:
         if writing is not None:
             await asyncio.shield(writing)
-    if cut is None:
-        _check_complete(received, chunk.length)
     if gathered:
         await staged.append(b"".join(gathered))
     if cut is not None:
@@ -92,24 +86,20 @@ async def take_whole(chunk: Chunk, blob_max_bytes: int) -> bytes:
     Raises:
         SizeInvalid, BlobTooLarge, BodyIncomplete, BodyStalled: it could not be had.
     """
-    pieces: list[bytes] = []
+    async with aclosing(_checked(chunk, 0, blob_max_bytes)) as body:
+        return b"".join([piece async for piece in body])
+
+
+async def _checked(chunk: Chunk, before: int, limit: int) -> AsyncGenerator[bytes, None]:
+    """The body, which comes behind *before* bytes, as long as it keeps to what was announced."""
     received = 0
     async with aclosing(chunk.body) as body:
         async for piece in body:
             received += len(piece)
-            _check_size(received, received, chunk.length, blob_max_bytes)
-            pieces.append(piece)
-    _check_complete(received, chunk.length)
-    return b"".join(pieces)
-
-
-def _check_size(total: int, received: int, announced: int | None, limit: int) -> None:
-    if announced is not None and received > announced:
-        raise SizeInvalid(f"more than the announced {announced} bytes came")
-    if limit and total > limit:
-        raise BlobTooLarge(limit)
-
-
-def _check_complete(received: int, announced: int | None) -> None:
-    if announced is not None and received != announced:
-        raise SizeInvalid(f"{announced} bytes were announced, {received} came")
+            if chunk.length is not None and received > chunk.length:
+                raise SizeInvalid(f"more than the announced {chunk.length} bytes came")
+            if limit and before + received > limit:
+                raise BlobTooLarge(limit)
+            yield piece
+    if chunk.length is not None and received != chunk.length:
+        raise SizeInvalid(f"{chunk.length} bytes were announced, {received} came")
