@@ -13,29 +13,8 @@ from cluster.driver.saved_members import SavedMembers
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import ClusterError, WrongCluster
-from cluster.membership import precedence
+from cluster.membership import precedence, signals
 from cluster.membership.detector import Detector
-from cluster.membership.signals import (
-    Changed,
-    Contested,
-    Doubted,
-    Effect,
-    Exchange,
-    Forgotten,
-    HelperSaid,
-    Leave,
-    LinkUp,
-    Met,
-    News,
-    Probe,
-    ProbeVia,
-    Reached,
-    Removed,
-    Signal,
-    Tell,
-    Tick,
-    Unreached,
-)
 from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
 from cluster.peer import Transport
 from cluster.tasks.groups import task_group
@@ -84,7 +63,7 @@ class Prober(Watcher):
             self._group = group
             try:
                 while True:
-                    self._feed(Tick())
+                    self._feed(signals.Tick())
                     await self._sleep()
             finally:
                 # Here and not behind the group: links that go down now tell of it, and a group
@@ -100,17 +79,17 @@ class Prober(Watcher):
                 await self._earlier.wait()
 
     def met(self, member: Member) -> None:
-        self._feed(Met(member))
+        self._feed(signals.Met(member))
 
     def told(self, members: Sequence[Member]) -> None:
         others = (member for member in members if member.node != self._env.me.node)
-        self._feed(News(tuple(map(precedence.first_word, others))))
+        self._feed(signals.News(tuple(map(precedence.first_word, others))))
 
     def link_up(self, node: NodeId) -> None:
-        self._feed(LinkUp(node))
+        self._feed(signals.LinkUp(node))
 
     def doubted(self, node: NodeId) -> None:
-        self._feed(Doubted(node))
+        self._feed(signals.Doubted(node))
 
     async def on_probe(self, request: ProbeRequest) -> ProbeReply:
         """
@@ -124,7 +103,7 @@ class Prober(Watcher):
             raise WrongCluster(f"this is cluster {cluster!r}, not {request.cluster!r}")
         if request.ending:
             self._roster.note_ending(request.sender, request.ending)
-        self._feed(News(request.rumours))
+        self._feed(signals.News(request.rumours))
         reached = True
         if request.target is not None and request.target != self._env.me.node:
             reached = await self._try(request.target)
@@ -138,7 +117,7 @@ class Prober(Watcher):
         The others hear of it from those. With nobody connected nobody will know, and this node
         counts as dead.
         """
-        self._feed(Leave())
+        self._feed(signals.Leave())
         members, own = self._env.members.connected(), (self._detector.own,)
         limit_s = self._env.config.leave_timeout_s
         async with task_group() as group:
@@ -160,32 +139,32 @@ class Prober(Watcher):
 
     def remove(self, node: NodeId) -> None:
         """Count a dead member as one that left."""
-        self._feed(Removed(node))
+        self._feed(signals.Removed(node))
 
-    def _feed(self, signal: Signal) -> None:
+    def _feed(self, signal: signals.Signal) -> None:
         for effect in self._detector.on_signal(signal, self._env.clock.now_s()):
             self._carry_out(effect)
         if self._detector.wake_at < self._asleep_until:
             self._earlier.set()
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: signals.Effect) -> None:
         match effect:
-            case Probe():
+            case signals.Probe():
                 _ = self._start(self._probe(effect))
-            case ProbeVia():
+            case signals.ProbeVia():
                 _ = self._start(self._probe_via(effect))
-            case Tell(to, rumours):
+            case signals.Tell(to, rumours):
                 self._start_once("news", to.node, self._call(to, self._limit_s(to), rumours))
-            case Exchange(peer):
+            case signals.Exchange(peer):
                 table = tuple(self._detector.table())
                 call = self._call(peer, self._limit_s(peer), table, whole=True)
                 self._start_once("table", peer.node, call)
-            case Changed(before, after):
+            case signals.Changed(before, after):
                 self._note_change(before, after)
-            case Forgotten(node):
+            case signals.Forgotten(node):
                 self._env.log.info("member forgotten", peer=node)
                 self._saved_members.note_change()
-            case Contested(other):
+            case signals.Contested(other):
                 self._note_contest(other)
             case _:
                 assert_never(effect)
@@ -243,17 +222,19 @@ class Prober(Watcher):
             self._busy.add(key)
             task.add_done_callback(lambda _: self._busy.discard(key))
 
-    async def _probe(self, probe: Probe) -> None:
+    async def _probe(self, probe: signals.Probe) -> None:
         reply = await self._call(probe.target, probe.timeout_s, probe.rumours)
-        self._feed(Unreached(probe.number) if reply is None else Reached(probe.number))
+        self._feed(
+            signals.Unreached(probe.number) if reply is None else signals.Reached(probe.number)
+        )
 
-    async def _probe_via(self, probe: ProbeVia) -> None:
+    async def _probe_via(self, probe: signals.ProbeVia) -> None:
         helper = probe.helper
         reply = await self._call(helper, probe.timeout_s, probe.rumours, target=probe.target)
         if reply is not None and reply.reached:
-            self._feed(Reached(probe.number))
+            self._feed(signals.Reached(probe.number))
         else:
-            self._feed(HelperSaid(probe.number, helper.node, answered=reply is not None))
+            self._feed(signals.HelperSaid(probe.number, helper.node, answered=reply is not None))
 
     async def _try(self, target: NodeId) -> bool:
         """Whether *target* answers this node, within what the one that asked can wait."""
@@ -293,5 +274,5 @@ class Prober(Watcher):
                 await peer.close()
         if reply.node != member.node:
             return None
-        self._feed(News(reply.rumours))
+        self._feed(signals.News(reply.rumours))
         return reply

@@ -17,33 +17,12 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from cluster.config import ClusterConfig, MembershipConfig
-from cluster.membership import precedence
+from cluster.membership import precedence, signals
 from cluster.membership.absences import Absences
 from cluster.membership.awareness import Awareness
 from cluster.membership.members import Members
 from cluster.membership.rumours import RumourQueue
 from cluster.membership.schedule import Schedule
-from cluster.membership.signals import (
-    Changed,
-    Contested,
-    Doubted,
-    Effect,
-    Exchange,
-    Forgotten,
-    HelperSaid,
-    Leave,
-    LinkUp,
-    Met,
-    News,
-    Probe,
-    ProbeVia,
-    Reached,
-    Removed,
-    Signal,
-    Tell,
-    Tick,
-    Unreached,
-)
 from cluster.membership.suspicion import Suspicion, confirmations_wanted, timeout_s
 from cluster.model import Member, NodeId, Rumour, Standing, Status
 from cluster.ports import Chance
@@ -108,7 +87,7 @@ class Detector:
         self._left_at: dict[NodeId, float] = {}
         self._met: set[NodeId] = set()
         self._spread_at = self._exchange_at = math.inf
-        self._effects: list[Effect] = []
+        self._effects: list[signals.Effect] = []
         self.wake_at = math.inf
         """When the next `Tick` is due; infinite before the first one."""
 
@@ -122,7 +101,7 @@ class Detector:
         """The local health score: 0 is good."""
         return self._awareness.score
 
-    def on_signal(self, signal: Signal, now: float) -> Sequence[Effect]:
+    def on_signal(self, signal: signals.Signal, now: float) -> Sequence[signals.Effect]:
         """Apply one signal at *now*, in seconds of a monotonic clock; the caller does the rest."""
         self._note_lag(now)
         self._apply(signal, now)
@@ -132,28 +111,28 @@ class Detector:
         effects, self._effects = self._effects, []
         return effects
 
-    def _apply(self, signal: Signal, now: float) -> None:
+    def _apply(self, signal: signals.Signal, now: float) -> None:
         match signal:
-            case Tick():
+            case signals.Tick():
                 self._tick(now)
-            case News(rumours):
+            case signals.News(rumours):
                 for rumour in rumours:
                     self._hear(rumour, now)
-            case Met(member):
+            case signals.Met(member):
                 self._meet(member, now)
-            case LinkUp(node):
+            case signals.LinkUp(node):
                 self._exchange_with(node)
-            case Doubted(node):
+            case signals.Doubted(node):
                 self._doubt(node, now)
-            case Reached(number):
+            case signals.Reached(number):
                 self._reached(number)
-            case Unreached(number):
+            case signals.Unreached(number):
                 self._unreached(number, now)
-            case HelperSaid(number, helper, answered):
+            case signals.HelperSaid(number, helper, answered):
                 self._helper_said(number, helper, answered, now)
-            case Leave():
+            case signals.Leave():
                 self._leave(now)
-            case Removed(node):
+            case signals.Removed(node):
                 self._remove(node, now)
             case _:
                 assert_never(signal)
@@ -282,7 +261,7 @@ class Detector:
         # What is said of the target goes along, so that it can contradict at once (Lifeguard,
         # section IV-C: the buddy system).
         rumours = self._about(known)
-        self._effects.append(Probe(self._last_number, known.member, interval_s, rumours))
+        self._effects.append(signals.Probe(self._last_number, known.member, interval_s, rumours))
 
     def _doubt(self, node: NodeId, now: float) -> None:
         """
@@ -320,7 +299,9 @@ class Detector:
         for helper in self._choose_helpers(known.member):
             attempt.helpers[helper.node] = None
             timeout = attempt.ends_at - now
-            self._effects.append(ProbeVia(number, helper, attempt.target, timeout, (known,)))
+            self._effects.append(
+                signals.ProbeVia(number, helper, attempt.target, timeout, (known,))
+            )
 
     def _choose_helpers(self, target: Member) -> list[Member]:
         """
@@ -407,7 +388,7 @@ class Detector:
         if standing.status is Status.DEAD and was is not Status.DEAD:
             self._counters.deaths += 1
         if before is None or before.member != after.member or was is not standing.status:
-            self._effects.append(Changed(before, after))
+            self._effects.append(signals.Changed(before, after))
 
     def _note_suspicion(self, node: NodeId, standing: Standing, now: float) -> None:
         known = self._suspicions.get(node)
@@ -429,7 +410,7 @@ class Detector:
         if said.incarnation < own.incarnation or not outranked:
             return
         if rumour.member.rpc != me.rpc:
-            self._effects.append(Contested(rumour.member))
+            self._effects.append(signals.Contested(rumour.member))
         if said.status in (Status.SUSPECT, Status.DEAD) and own.status is not Status.LEFT:
             self._awareness.worsen()
             self._counters.refutations += 1
@@ -468,7 +449,7 @@ class Detector:
                 del self._left_at[node]
                 self._met.discard(node)
                 self._members.forget(node)
-                self._effects.append(Forgotten(node))
+                self._effects.append(signals.Forgotten(node))
 
     def _known(self, node: NodeId) -> Rumour | None:
         return self._own if node == self._members.me.node else self._members.rumour(node)
@@ -486,12 +467,12 @@ class Detector:
         for member in self._some(self._config.spread_fanout, self._members.connected()):
             news = self._news(self._config.rumours_per_message_max)
             if news:
-                self._effects.append(Tell(member, tuple(news)))
+                self._effects.append(signals.Tell(member, tuple(news)))
 
     def _exchange_with(self, node: NodeId) -> None:
         member = self._members.get(node)
         if member is not None:
-            self._effects.append(Exchange(member))
+            self._effects.append(signals.Exchange(member))
 
     def _some(self, most: int, members: Iterable[Member]) -> list[Member]:
         """At most *most* of *members*, by chance."""

@@ -1,57 +1,49 @@
 """What the failure detector is told, and what it wants done. Frozen values only."""
 
-from dataclasses import dataclass
+import msgspec
 
 from cluster.model import Member, NodeId, Rumour
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(msgspec.Struct, frozen=True):
     """Time has passed: `Detector.wake_at` is here."""
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(msgspec.Struct, frozen=True):
     """Rumours came, from whomever."""
 
     rumours: tuple[Rumour, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
+class Met(msgspec.Struct, frozen=True):
     """A member spoke for itself, or was heard of for the first time."""
 
     member: Member
 
 
-@dataclass(frozen=True, slots=True)
-class LinkUp:
+class LinkUp(msgspec.Struct, frozen=True):
     node: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class Doubted:
+class Doubted(msgspec.Struct, frozen=True):
     """The link to *node* is lost, or a greeting on it was not answered in time."""
 
     node: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(msgspec.Struct, frozen=True):
     """The target of probe *number* answered, to this node or to a helper."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unreached:
+class Unreached(msgspec.Struct, frozen=True):
     """The direct attempt of probe *number* ended without an answer: refused, or time is up."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class HelperSaid:
+class HelperSaid(msgspec.Struct, frozen=True):
     """A helper of probe *number* could not reach the target, or (not *answered*) was silent."""
 
     number: int
@@ -59,13 +51,11 @@ class HelperSaid:
     answered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(msgspec.Struct, frozen=True):
     """This node goes for good."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(msgspec.Struct, frozen=True):
     """Somebody decided that a dead member will not come back."""
 
     node: NodeId
@@ -74,8 +64,7 @@ class Removed:
 Signal = Tick | News | Met | LinkUp | Doubted | Reached | Unreached | HelperSaid | Leave | Removed
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(msgspec.Struct, frozen=True):
     """Ask *target* itself; tell `Reached` or `Unreached`."""
 
     number: int
@@ -84,8 +73,7 @@ class Probe:
     rumours: tuple[Rumour, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeVia:
+class ProbeVia(msgspec.Struct, frozen=True):
     """Let *helper* ask *target*; tell `Reached` or `HelperSaid`."""
 
     number: int
@@ -95,38 +83,33 @@ class ProbeVia:
     rumours: tuple[Rumour, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """Pass rumours on; whether they arrive is not followed up."""
 
     to: Member
     rumours: tuple[Rumour, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True):
     """Compare whole tables with a member."""
 
     peer: Member
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """What is known of a member is new: *before* is None for a member that nobody knew."""
 
     before: Rumour | None
     after: Rumour
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(msgspec.Struct, frozen=True):
     """A member that left long ago is no longer in the table."""
 
     node: NodeId
 
 
-@dataclass(frozen=True, slots=True)
-class Contested:
+class Contested(msgspec.Struct, frozen=True):
     """Somebody takes *other* for this node; if it runs, two nodes bear one name."""
 
     other: Member
