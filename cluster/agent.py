@@ -22,8 +22,8 @@ The engine of one node: the parts joined together, and their tasks.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
@@ -57,7 +57,6 @@ from cluster.errors import (
     MemberNotDead,
     MemberUnknown,
     NotCaughtUp,
-    NotEnoughNodes,
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
@@ -72,15 +71,12 @@ from cluster.model import (
     Dot,
     Member,
     NodeId,
-    Region,
-    Spread,
     Status,
 )
 from cluster.peer import PeerService, Transport
 from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordReplica
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
-from cluster.replication.transfer import StoredBlob, Transfer
 from cluster.state import Act, NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from cluster.tasks.changes import Changes, Topic
@@ -128,12 +124,12 @@ class Cluster:
         self._intake = intake = Intake(env)
         duties = Duties(env)
         self.state = env.state
-        self.state.watch(State.JOINING, self._why_not_joined)
+        self.state.watch(State.JOINING, lambda: None if env.join.joined else env.join.waits_for)
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
         self._clock_check = clock_check = ClockCheck(env, intake)
-        self._greetings, self._settings_check = Greetings(env), SettingsCheck(env)
-        self._roster = Roster(env, self._greetings, leasing, clock_check, self._settings_check)
+        self._settings_check = SettingsCheck(env)
+        self._roster = Roster(env, Greetings(env), leasing, clock_check, self._settings_check)
         parts = Parts(self._roster, leasing, clock_check, intake, duties)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
@@ -146,22 +142,27 @@ class Cluster:
         self._attendance = Attendance(env, self._durability.required)
         self._catch_up = CatchUp(env, self._links, leasing, clock_check)
         self._acknowledger = Acknowledger(env, self._acknowledgements, leasing)
-        self._arrivals = Arrivals(env)
         self._checkpoints = Checkpoints(env)
         self._trimmer = Trimmer(env)
         self._comparer = Comparer(env, self._links, self._bootstrap)
         self._repairer = Repairer(env, self._links, self._durability)
         self.service: PeerService = Service(
-            env,
-            self._roster,
-            self._links,
-            intake,
-            duties,
-            self._fetcher,
-            self._prober,
-            self._checkpoints,
-            self._comparer,
+            env, parts, self._links, self._fetcher, self._prober, self._checkpoints, self._comparer
         )
+
+        # What a part offers to the registry as it is.
+        self.catch_up = self._catch_up.catch_up
+        self.replicate = self._durability.replicate
+        self.lacks_copies = self._durability.lacks_copies
+        self.holding = self._durability.holding
+        self.fetch = self._fetcher.fetch
+        self.bring = self._fetcher.ensure
+        self.wait_for = Arrivals(env).wait_for
+        self.shortage = self._attendance.shortage
+        self.clock_off_ms = clock_check.off_ms
+        self.clock_off_at = clock_check.off_at
+        self.pause = self._prober.pause
+
         self._own = 0
         records.subscribe(self._note_own)
 
@@ -209,13 +210,6 @@ class Cluster:
         """Return once `is_joined`."""
         await self._env.changes.wait_until(self.is_joined, Topic.JOINED)
 
-    async def wait_until(self, condition: Callable[[ClusterStatistics], bool]) -> None:
-        """
-        Return once *condition* holds, which is looked at when a link, an acknowledgement or this
-        node's log changes.
-        """
-        await self._env.changes.wait_until(lambda: condition(self.statistics()))
-
     async def ensure_joined(self) -> None:
         """
         Return once this node has joined; before, it knows neither who is there nor its own clock.
@@ -230,14 +224,6 @@ class Cluster:
                 await self.wait_joined()
         except TimeoutError as exc:
             raise NotCaughtUp("this node has not joined its cluster yet") from exc
-
-    async def catch_up(self) -> None:
-        """Learn what every connected peer knows; see `CatchUp.catch_up`."""
-        await self._catch_up.catch_up()
-
-    def replicate(self, digest: Digest, size: int) -> None:
-        """Start bringing a new local blob to its other holders; see `Durability.replicate`."""
-        self._durability.replicate(digest, size)
 
     async def ensure_copies(
         self,
@@ -258,39 +244,12 @@ class Cluster:
             await self._attendance.wait(consistency)
         return await self._durability.ensure_copies(blobs, consistency)
 
-    async def lacks_copies(
-        self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
-    ) -> bool:
-        """Whether `ensure_copies` would have to wait now."""
-        return await self._durability.lacks_copies(blobs, consistency)
-
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION
     ) -> Acknowledged:
         """Return once *dot* may be acknowledged; see `Acknowledger.wait_durable`."""
         await self.ensure_joined()
         return await self._acknowledger.wait_durable(dot, consistency)
-
-    async def wait_for(
-        self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float
-    ) -> Spread:
-        """Return once *dot* is in *regions*, or after *timeout_s*; see `Arrivals.wait_for`."""
-        return await self._arrivals.wait_for(dot, regions, timeout_s)
-
-    def fetch(
-        self, digest: Digest, size: int
-    ) -> AbstractAsyncContextManager[Transfer | StoredBlob]:
-        """Read a blob that is not here, storing it on the way; see `Fetcher.fetch`."""
-        return self._fetcher.fetch(digest, size)
-
-    async def bring(self, digest: Digest, size: int) -> None:
-        """
-        Have a blob here, durably and recorded, on return; see `Fetcher.ensure`.
-
-        Raises:
-            BlobUnavailable, StorageFull, StorageFailure: it could not be brought or stored.
-        """
-        await self._fetcher.ensure(digest, size, ())
 
     def http_address(self, node: NodeId) -> str | None:
         """
@@ -334,10 +293,6 @@ class Cluster:
         if consistency is not Consistency.LOCAL:
             self._attendance.check(consistency)
 
-    def shortage(self) -> NotEnoughNodes | None:
-        """Why a write would have to wait now, or be refused; None while enough are connected."""
-        return self._attendance.shortage()
-
     def uses(self, feature: str) -> bool:
         """Whether every member has *feature* (`membership.versions`), so that it may be used."""
         return self.is_joined() and self._env.members.uses(feature)
@@ -345,14 +300,6 @@ class Cluster:
     def _is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
         return self.state.allows(Act.READ) and self._leasing.is_covered()
-
-    def clock_off_ms(self) -> float:
-        """How far this node's wall clock is ahead of its members', if that is too far; else 0."""
-        return self._clock_check.off_ms()
-
-    def clock_off_at(self, wall_ms: int) -> float | None:
-        """The same for a reading *wall_ms* of now, for `HybridClock.heed`."""
-        return self._clock_check.off_at(wall_ms)
 
     async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
         """
@@ -375,21 +322,6 @@ class Cluster:
         except (TimeoutError, ClusterError):
             return False
         return not greeting.leaving
-
-    def holding(self, digest: Digest) -> Sequence[NodeId]:
-        """The connected nodes that durably have the blob, this one first."""
-        return self._durability.holding(digest)
-
-    async def pause(self) -> None:
-        """
-        Tell the others that this node stops, to be back soon; see `Prober.pause`. It has to stop
-        then, and nothing may be acknowledged here any more.
-        """
-        await self._prober.pause()
-
-    def _why_not_joined(self) -> str | None:
-        """What joining still waits for, a line for people; None once it is over."""
-        return None if self._env.join.joined else self._env.join.waits_for
 
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""

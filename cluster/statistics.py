@@ -152,27 +152,3 @@ class ClusterStatistics:
 
     totals: Counters
     """A copy: it does not change any more."""
-
-    @property
-    def members_known(self) -> int:
-        """Members that this node has heard of, itself included."""
-        return 1 + len(self.members)
-
-    @property
-    def peers_connected(self) -> int:
-        return sum(member.connected for member in self.members)
-
-    @property
-    def events_unpushed(self) -> int:
-        """Own events that the slowest connected member does not have yet."""
-        return max((m.lag_events for m in self.members if m.connected), default=0)
-
-    @property
-    def durability_degraded(self) -> int:
-        """Acknowledgements so far that had to do with fewer than `copies` copies."""
-        return self.totals.degraded
-
-    @property
-    def blobs_fetching(self) -> int:
-        """Blobs that are arriving from peers now."""
-        return self.fetches_running

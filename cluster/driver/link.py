@@ -24,7 +24,7 @@ from cluster.tasks.stall import watched
 
 
 class Parts(NamedTuple):
-    """What all links work with."""
+    """What all links work with, and who answers at this end of them."""
 
     roster: Roster
     leasing: Leasing

@@ -6,11 +6,9 @@ from typing import Final
 
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparer import Comparer
-from cluster.driver.duties import Duties
-from cluster.driver.intake import Intake
+from cluster.driver.link import Parts
 from cluster.driver.links import Links
 from cluster.driver.prober import Prober
-from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
@@ -39,20 +37,18 @@ class Service:
     def __init__(
         self,
         env: Environment,
-        roster: Roster,
+        parts: Parts,
         links: Links,
-        intake: Intake,
-        duties: Duties,
         fetcher: Fetcher,
         prober: Prober,
         checkpoints: Checkpoints,
         comparer: Comparer,
     ) -> None:
         self._env = env
-        self._roster = roster
+        self._roster = parts.roster
+        self._intake = parts.intake
+        self._duties = parts.duties
         self._links = links
-        self._intake = intake
-        self._duties = duties
         self._fetcher = fetcher
         self._prober = prober
         self._checkpoints = checkpoints

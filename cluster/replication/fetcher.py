@@ -73,7 +73,7 @@ class Fetcher:
             await transfer.wait_until_readable()
             yield transfer
 
-    async def ensure(self, digest: Digest, size: int, sources: Sequence[NodeId]) -> None:
+    async def ensure(self, digest: Digest, size: int, sources: Sequence[NodeId] = ()) -> None:
         """
         Have the blob here, durably and recorded, on return.
 

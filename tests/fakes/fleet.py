@@ -12,6 +12,7 @@ import msgspec
 from cluster.agent import Cluster
 from cluster.config import ClusterConfig, MembershipConfig
 from cluster.model import Digest, Member, NodeId, Region
+from cluster.statistics import ClusterStatistics
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.log import MemoryLog
 from tests.fakes.member_store import MemoryMembers
@@ -67,6 +68,14 @@ CALM: Final = {
 """Tuning for tests that last for minutes of virtual time: each heartbeat costs some real time."""
 
 
+async def until(cluster: Cluster, condition: Callable[[ClusterStatistics], bool]) -> None:
+    """
+    Return once *condition* holds, which is looked at when a link, an acknowledgement or the log of
+    the node changes.
+    """
+    await cluster._env.changes.wait_until(lambda: condition(cluster.statistics()))
+
+
 class Engine:
     """One node: its stores survive `Fleet.kill`, its engine does not."""
 
@@ -104,9 +113,12 @@ class Engine:
     def connected(self) -> set[str]:
         return {m.node for m in self.cluster.statistics().members if m.connected}
 
+    async def until(self, condition: Callable[[ClusterStatistics], bool]) -> None:
+        await until(self.cluster, condition)
+
     async def until_connected(self, *nodes: str) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            await self.cluster.wait_until(lambda _: self.connected() == set(nodes))
+            await self.until(lambda _: self.connected() == set(nodes))
 
     def vouches(self, digest: Digest, node: str) -> bool:
         """Whether this node counts the copy that *node* said it has."""

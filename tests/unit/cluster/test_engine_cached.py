@@ -52,7 +52,7 @@ async def test_a_push_that_joins_a_pull_makes_its_copy_count():
         digest = await ships.stored(LARGE, a)
         ships.network.limit_fetches("a:1", 1024)
         async with b.cluster.fetch(digest, len(LARGE)):
-            assert b.cluster.statistics().blobs_fetching == 1
+            assert b.cluster.statistics().fetches_running == 1
             held = ships._group.create_task(
                 b.cluster.service.on_hold(digest, len(LARGE), [a.member.node], None)
             )

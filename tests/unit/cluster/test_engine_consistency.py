@@ -363,7 +363,7 @@ async def test_what_a_member_had_that_is_out_of_reach_does_not_count():
         dot = a.records.write("x")
         assert (await a.cluster.wait_for(dot, [EU], 20)).complete
         ships.network.cut(a.address, c.address)
-        await a.cluster.wait_until(lambda _: "c" not in a.connected())
+        await a.until(lambda _: "c" not in a.connected())
         found = await a.cluster.wait_for(dot, [EU], 0.0)
         assert [state.node for state in found.missing] == ["c"]
 
@@ -383,7 +383,7 @@ async def test_nobody_is_ahead_that_is_out_of_reach():
         c.records.write("y")
         await ships.until(lambda: ahead() == 1)
         ships.network.cut(a.address, c.address)
-        await a.cluster.wait_until(lambda _: "c" not in a.connected())
+        await a.until(lambda _: "c" not in a.connected())
         assert ahead() == 0
 
 

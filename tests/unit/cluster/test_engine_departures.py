@@ -19,12 +19,12 @@ NEWS_ONLY = FAST_DETECTOR | {"lan": MembershipConfig(), "antientropy_interval_s"
 
 async def until_members(engine: Engine, count: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        await engine.cluster.wait_until(lambda now: len(now.members) == count)
+        await engine.until(lambda now: len(now.members) == count)
 
 
 async def until_dead(engine: Engine) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        await engine.cluster.wait_until(lambda s: all(m.status is Status.DEAD for m in s.members))
+        await engine.until(lambda s: all(m.status is Status.DEAD for m in s.members))
 
 
 def reads_stale(engine: Engine, dot: Dot) -> bool:

@@ -42,7 +42,7 @@ async def test_twenty_readers_share_one_transfer():
         ships.network.limit_fetches("a:1", 4 * CHUNK)
         async with asyncio.TaskGroup() as group:
             reads = [group.create_task(b.read(digest, len(data))) for _ in range(20)]
-            await ships.until(lambda: b.cluster.statistics().blobs_fetching == 1)
+            await ships.until(lambda: b.cluster.statistics().fetches_running == 1)
             ships.network.limit_fetches("a:1", None)
         assert [read.result() for read in reads] == [data] * 20
         assert ships.network.count("fetch") == 1

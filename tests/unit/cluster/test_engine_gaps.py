@@ -52,7 +52,7 @@ async def with_a_gap(ships: Fleet) -> tuple[Engine, Engine, Digest]:
 
 async def until_told(engine: Engine) -> None:
     async with asyncio.timeout(120):
-        await engine.cluster.wait_until(lambda state: state.logs_standing > 0)
+        await engine.until(lambda state: state.logs_standing > 0)
 
 
 async def test_a_newcomer_joins_beside_a_gap_that_lasts():

@@ -100,7 +100,7 @@ async def test_a_reader_whose_full_disk_ends_its_links_does_not_count_as_alone()
         with pytest.raises(NotCaughtUp):
             await c.cluster.ensure_current()
         async with asyncio.timeout(PATIENCE_S):
-            await c.cluster.wait_until(lambda _: "a" not in c.connected())
+            await c.until(lambda _: "a" not in c.connected())
         with pytest.raises(NotCaughtUp, match="missing from a"):
             await c.cluster.ensure_current()
         c.records.broken = None
@@ -221,7 +221,7 @@ async def test_who_counts_as_gone_gets_no_lease():
         await until_all_lease(ships, a, b, c)
         await ships.kill(c)
         async with asyncio.timeout(PATIENCE_S):
-            await a.cluster.wait_until(lambda s: Status.DEAD in {m.status for m in s.members})
+            await a.until(lambda s: Status.DEAD in {m.status for m in s.members})
         a.cluster.remove(NodeId("c"))
         greeting = Greeting("test", c.member, (), dict(a.records.vector()), a.clock.now_ms())
         assert not a.cluster.service.on_hello(greeting).current
@@ -299,7 +299,7 @@ async def test_a_clock_that_jumps_while_its_node_is_cut_off_is_noticed():
         for other in ("b:1", "c:1"):
             ships.network.cut("a:1", other)
         async with asyncio.timeout(PATIENCE_S):
-            await a.cluster.wait_until(lambda s: all(m.status is Status.DEAD for m in s.members))
+            await a.until(lambda s: all(m.status is Status.DEAD for m in s.members))
         await asyncio.sleep(0.5)
         a.cluster.check_writable()
         a.clock.wrong_ms = 3_600_000

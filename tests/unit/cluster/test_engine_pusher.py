@@ -26,7 +26,7 @@ async def delivered(a: Engine, text: str) -> None:
     """Write, and wait for the answer: from then on one more push may follow the last one."""
     a.records.write(text)
     pushed = a.cluster.statistics().totals.events_pushed
-    await a.cluster.wait_until(lambda now: now.totals.events_pushed > pushed)
+    await a.until(lambda now: now.totals.events_pushed > pushed)
 
 
 def pushes(ships: Fleet) -> int:
@@ -43,7 +43,7 @@ async def test_an_event_does_not_wait_for_the_answer_to_the_one_before():
             await ships.until(lambda: b.records.knows(dot))  # noqa: B023
         assert pushes(ships) == 3
         ships.network.release_answers(ABROAD, "push")
-        await a.cluster.wait_until(lambda now: now.totals.events_pushed == 3)
+        await a.until(lambda now: now.totals.events_pushed == 3)
 
 
 async def test_what_has_to_wait_for_an_answer_leaves_together():
@@ -84,7 +84,7 @@ async def test_what_was_sent_behind_a_lost_push_is_sent_again():
         await a_while(ships)
         dot = a.records.write("two")
         await ships.until(lambda: b.records.knows(dot))
-        await a.cluster.wait_until(lambda now: now.totals.events_pushed == 3)
+        await a.until(lambda now: now.totals.events_pushed == 3)
         assert a.cluster.statistics().totals.pushes_unanswered == 2
         assert a.cluster.statistics().totals.links_lost == 0
 
@@ -96,7 +96,7 @@ async def test_what_is_due_again_waits_for_nothing_else_to_happen():
         ships.network.hold_answers(ABROAD, "push")
         for number in range(10):
             dot = a.records.write(str(number), stamp=1 if number < 5 else 9)
-        await a.cluster.wait_until(lambda now: now.members[0].lag_events == 5)
+        await a.until(lambda now: now.members[0].lag_events == 5)
         b.records.clock_limit = None
         ships.network.release_answers(ABROAD, "push")
         await ships.until(lambda: b.records.knows(dot))

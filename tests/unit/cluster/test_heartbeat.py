@@ -72,7 +72,7 @@ async def test_links_come_to_know_everything_after_lost_greetings_and_restarts()
             engine.records.write(f"by {engine.member.node}")
         await heard_everything(ships, a, b, c)
         ships.network.cut("a:1", "b:1")
-        await b.cluster.wait_until(lambda _: "a" not in b.connected())
+        await b.until(lambda _: "a" not in b.connected())
         c.records.write("meanwhile")
         ships.network.heal("a:1", "b:1")
         await heard_everything(ships, a, b, c)
@@ -86,7 +86,7 @@ async def test_a_lease_needs_what_was_said_in_this_run():
     """If this fails, a disk that was set back reads by a lease that its last run was good for."""
     pair = Pair(Shape(2, 1, restarts=1))
     await pair.greet()
-    question = pair.asking.cluster._greetings.brief(pair.answering.member.node)
+    question = pair.asking.cluster._roster._greetings.brief(pair.answering.member.node)
     again = msgspec.structs.replace(pair.asking.member, epoch=pair.asking.member.epoch + 1)
     pair.answering.cluster.service.on_hello(
         msgspec.structs.replace(question, member=again, have={})

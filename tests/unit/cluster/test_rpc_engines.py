@@ -13,7 +13,7 @@ from cluster.rpc.channel import RpcConfig
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
 from node.blobs.memory import MemoryBlobs
-from tests.fakes.fleet import CONFIG, PATIENCE_S
+from tests.fakes.fleet import CONFIG, PATIENCE_S, until
 from tests.fakes.log import MemoryLog
 from tests.fakes.records import MemoryRecords
 
@@ -54,7 +54,7 @@ async def test_two_engines_over_real_connections():
         b, b_records, b_blobs, b_server = nodes["b"]
         for cluster in (a, b):
             await cluster.wait_joined()
-            await cluster.wait_until(lambda now: now.peers_connected == 1)
+            await until(cluster, lambda now: any(m.connected for m in now.members))
         await a_blobs.put(digest, data)
         await a_records.hold(digest, len(data))
         await a.ensure_copies([(digest, len(data))])
@@ -64,11 +64,11 @@ async def test_two_engines_over_real_connections():
         assert b_records.knows(dot)
         assert a.statistics().totals.degraded == 0
         a_records.off = True
-        await a.wait_until(lambda now: now.differing == ("b",))
-        await b.wait_until(lambda now: now.differing == ("a",))
+        await until(a, lambda now: now.differing == ("b",))
+        await until(b, lambda now: now.differing == ("a",))
         await b_server.stop()
         tasks[1].cancel()
-        await a.wait_until(lambda now: now.peers_connected == 0)
+        await until(a, lambda now: not any(m.connected for m in now.members))
         await a.wait_durable(a_records.write("y"))
         assert a.statistics().totals.degraded == 1
         tasks[0].cancel()
