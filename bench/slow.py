@@ -46,8 +46,8 @@ class _FarPeer:
     async def hello(self, greeting: Greeting) -> Greeting:
         return await self._there_and_back(self._peer.hello, greeting)
 
-    async def push(self, events: Sequence[Event]) -> Vector:
-        return await self._there_and_back(self._peer.push, events)
+    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        return await self._there_and_back(self._peer.push, sender, events)
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
         return await self._there_and_back(self._peer.probe, request)

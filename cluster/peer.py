@@ -22,41 +22,53 @@ from cluster.model import (
 )
 
 
-class Peer(Protocol):
+class PeerService(Protocol):
     """
-    One connected peer. Every method may raise `PeerUnreachable` and `PeerRefused`.
+    What a node does for its peers: the engine at one end of the wire, `Peer` at the other.
 
-    Durations are seconds. Cancelling a call is always safe. A stream that is not read to its end
-    must be closed (`contextlib.aclosing`), which ends the call at the other side too.
+    Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`).
+    Durations are seconds. Every call may be repeated by a caller that lost the answer, and
+    cancelling one is always safe. A stream that is not read to its end must be closed
+    (`contextlib.aclosing`), which ends the call at the other side too.
     """
 
     async def hello(self, greeting: Greeting) -> Greeting:
-        """Greet; returns the peer's own greeting."""
+        """
+        Take note of a peer and of its progress; answer with this node's.
+
+        Raises:
+            PeerRefused: the peer belongs to another cluster, or bears a name that is taken.
+        """
         ...
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
-        """Ask for a sign of life, of the peer or through it; both sides pass on news."""
+        """
+        Take note of the news, see whether the target lives, and answer with news.
+
+        Raises:
+            PeerRefused: the sender belongs to another cluster.
+        """
         ...
 
-    async def push(self, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         """
-        Hand over events, in order; returns how far the peer durably has their logs.
+        Apply events that *sender* hands over, in order; returns how far their logs are durable.
 
-        Several calls may be under way: the peer takes their events in the order of the calls, and
-        answers in it. Who gives up one gives up those behind it as well: they are not answered.
+        Several calls may be under way: events are taken in the order of the calls, and answered in
+        it. Who gives up one gives up those behind it as well: they are not answered.
         """
         ...
 
     def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
-        """Batches of events that *have* does not cover."""
+        """Every event that is durable here now and that *have* does not cover, in batches."""
         ...
 
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         """
-        Blob bytes from *offset*, unverified.
+        The bytes of the local copy from *offset*, as they are on disk.
 
         Raises:
-            BlobUnknown: the peer does not have it.
+            BlobUnknown: there is no complete copy here.
         """
         ...
 
@@ -64,12 +76,12 @@ class Peer(Protocol):
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
         """
-        Have the peer hold a blob. Returns, once it is durable there, how far the peer's log was
-        then: what it says there of the blob is included.
+        Hold a blob. Returns, once it is durable here, how far this node's log is then: what it
+        says there of the blob is included.
 
         Raises:
-            BlobUnavailable: the peer could not get it from any source.
-            StorageFull: the peer has no room.
+            BlobUnavailable: it could not be got from any source.
+            DigestMismatch, StorageFull: it is not held.
         """
         ...
 
@@ -77,23 +89,28 @@ class Peer(Protocol):
         self, reader: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
         """
-        The pieces of the peer's checkpoint *number* that follow the place *after*. For 0 and b""
-        a new one is made, in place of what *reader*, the node that asks, had open there.
+        The pieces of checkpoint *number* that follow the place *after*. For 0 and b"" a new one is
+        made, in place of what *reader*, the node that asks, had open here.
 
         Raises:
-            CheckpointUnavailable: it has no such checkpoint, or has too many open.
-            NotCaughtUp: it is itself restoring its state.
+            CheckpointUnavailable: there is no such checkpoint, or too many are open.
+            NotCaughtUp: this node is itself restoring its state.
+            ValueError: *after* is no place in it.
         """
         ...
 
     async def compare(self, request: CompareRequest) -> CompareReply:
         """
-        Have the peer hold its sums against these.
+        Hold this node's sums against a peer's.
 
         Raises:
-            NotCaughtUp: it is itself restoring its state.
+            NotCaughtUp: this node is restoring its state.
         """
         ...
+
+
+class Peer(PeerService, Protocol):
+    """One connected peer. Every call may also raise `PeerUnreachable` and `PeerRefused`."""
 
     async def close(self) -> None: ...
 
@@ -103,73 +120,4 @@ class Transport(Protocol):
 
     def connect(self, address: str) -> Peer:
         """A peer at *address* (host:port). Does not wait; the first call finds out."""
-        ...
-
-
-class PeerService(Protocol):
-    """
-    The engine's side of the wire: what a transport's server calls.
-
-    Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`).
-    """
-
-    def on_hello(self, greeting: Greeting) -> Greeting:
-        """
-        Take note of a peer and of its progress; answer with this node's.
-
-        Raises:
-            PeerRefused: the peer belongs to another cluster, or bears a name that is taken.
-        """
-        ...
-
-    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
-        """
-        Take note of the news, see whether the target lives, and answer with news.
-
-        Raises:
-            PeerRefused: the sender belongs to another cluster.
-        """
-        ...
-
-    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
-        """Apply events that *sender* hands over; on return what the answer covers is durable."""
-        ...
-
-    def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
-        """Every event that is durable here now and that *have* does not cover."""
-        ...
-
-    def on_fetch(self, digest: Digest, offset: int) -> AsyncGenerator[tuple[int, bytes], None]:
-        """
-        The whole size, with each piece of the local copy from *offset* (both bytes).
-
-        Raises:
-            BlobUnknown: there is no complete copy here.
-        """
-        ...
-
-    def on_checkpoint(
-        self, reader: NodeId, number: int, after: bytes
-    ) -> AsyncGenerator[CheckpointPiece, None]:
-        """See `Peer.checkpoint`. Raises likewise, and ValueError where *after* is no place."""
-        ...
-
-    async def on_compare(self, request: CompareRequest) -> CompareReply:
-        """
-        Hold this node's sums against a peer's.
-
-        Raises:
-            NotCaughtUp: this node is restoring its state.
-        """
-        ...
-
-    async def on_hold(
-        self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
-    ) -> int:
-        """
-        Hold a blob; on return it is durable here. Returns how far this node's log is then.
-
-        Raises:
-            BlobUnavailable, DigestMismatch, StorageFull: it is not.
-        """
         ...

@@ -126,7 +126,7 @@ async def running(
             _cluster_config(settings),
             index,
             blobs,
-            GrpcTransport(me.node, logs.request_id),
+            GrpcTransport(logs.request_id),
             SystemClock(),
             clock,
             random.Random(),

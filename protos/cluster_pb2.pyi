@@ -140,7 +140,7 @@ class Greeting(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     CLUSTER_FIELD_NUMBER: _builtins.int
-    SELF_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
     KNOWN_FIELD_NUMBER: _builtins.int
     HAVE_FIELD_NUMBER: _builtins.int
     WALL_MS_FIELD_NUMBER: _builtins.int
@@ -181,7 +181,9 @@ class Greeting(_message.Message):
     version: _builtins.int
     """what it has now"""
     @_builtins.property
-    def self(self) -> Global___Member: ...
+    def member(self) -> Global___Member:
+        """the sender"""
+
     @_builtins.property
     def known(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """Whom the sender counts as members: only in an answer, and only where `members` of both differ."""
@@ -203,10 +205,10 @@ class Greeting(_message.Message):
         """what the sender has heard of the receiver"""
 
     def __init__(
-        self_,  # pyright: ignore[reportSelfClsParameterName]
+        self,
         *,
         cluster: _builtins.str = ...,
-        self: Global___Member | None = ...,
+        member: Global___Member | None = ...,
         known: _abc.Iterable[Global___Member] | None = ...,
         have: _abc.Iterable[Global___Progress] | None = ...,
         wall_ms: _builtins.int = ...,
@@ -222,9 +224,9 @@ class Greeting(_message.Message):
         version: _builtins.int = ...,
         heard: Global___Heard | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heard", b"heard", "self", b"self"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heard", b"heard", "member", b"member"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "current", b"current", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "leaving", b"leaving", "members", b"members", "protocol", b"protocol", "self", b"self", "settings", b"settings", "since", b"since", "version", b"version", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "current", b"current", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "leaving", b"leaving", "member", b"member", "members", b"members", "protocol", b"protocol", "settings", b"settings", "since", b"since", "version", b"version", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,20 +523,16 @@ Global___FetchBlobRequest: _TypeAlias = FetchBlobRequest  # noqa: Y015
 class BlobChunk(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    SIZE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
-    size: _builtins.int
-    """of the whole blob; set in the first message only"""
     data: _builtins.bytes
     def __init__(
         self,
         *,
-        size: _builtins.int = ...,
         data: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -714,7 +712,7 @@ class CompareRequest(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     SENDER_FIELD_NUMBER: _builtins.int
-    HAVE_FIELD_NUMBER: _builtins.int
+    VECTOR_FIELD_NUMBER: _builtins.int
     SUMS_FIELD_NUMBER: _builtins.int
     DAMAGED_FIELD_NUMBER: _builtins.int
     QUARANTINED_FIELD_NUMBER: _builtins.int
@@ -727,7 +725,7 @@ class CompareRequest(_message.Message):
     form: _builtins.int
     """the number of the form that the sums are taken over"""
     @_builtins.property
-    def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
+    def vector(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]:
         """the events whose outcome the rows are"""
 
     @_builtins.property
@@ -740,7 +738,7 @@ class CompareRequest(_message.Message):
         self,
         *,
         sender: _builtins.str = ...,
-        have: _abc.Iterable[Global___Progress] | None = ...,
+        vector: _abc.Iterable[Global___Progress] | None = ...,
         sums: _builtins.bytes = ...,
         damaged: _builtins.bool = ...,
         quarantined: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
@@ -748,7 +746,7 @@ class CompareRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "form", b"form", "have", b"have", "quarantined", b"quarantined", "sender", b"sender", "sums", b"sums"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "form", b"form", "quarantined", b"quarantined", "sender", b"sender", "sums", b"sums", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

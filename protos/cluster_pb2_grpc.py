@@ -112,8 +112,8 @@ class ClusterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FetchBlob(self, request, context):
-        """Streams one blob from `offset`, in messages of at most 1 MiB. The first message carries
-        the whole size. NOT_FOUND when no complete blob with this digest is stored here.
+        """Streams one blob from `offset`, in messages of at most 1 MiB. NOT_FOUND when no complete
+        blob with this digest is stored here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,8 +52,8 @@ class ClusterStub:
     Events of one (node, epoch) come in order; the stream ends when nothing is missing.
     """
     FetchBlob: _grpc.UnaryStreamMultiCallable[_cluster_pb2.FetchBlobRequest, _cluster_pb2.BlobChunk]
-    """Streams one blob from `offset`, in messages of at most 1 MiB. The first message carries
-    the whole size. NOT_FOUND when no complete blob with this digest is stored here.
+    """Streams one blob from `offset`, in messages of at most 1 MiB. NOT_FOUND when no complete
+    blob with this digest is stored here.
     """
     HoldBlob: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.HoldBlobRequest, _cluster_pb2.HoldBlobReply]
     """Asks the receiver to hold a blob. Answered once it is verified and durable there.
@@ -88,8 +88,8 @@ class ClusterAsyncStub(ClusterStub):
     Events of one (node, epoch) come in order; the stream ends when nothing is missing.
     """
     FetchBlob: _aio.UnaryStreamMultiCallable[_cluster_pb2.FetchBlobRequest, _cluster_pb2.BlobChunk]  # type: ignore[assignment]
-    """Streams one blob from `offset`, in messages of at most 1 MiB. The first message carries
-    the whole size. NOT_FOUND when no complete blob with this digest is stored here.
+    """Streams one blob from `offset`, in messages of at most 1 MiB. NOT_FOUND when no complete
+    blob with this digest is stored here.
     """
     HoldBlob: _aio.UnaryUnaryMultiCallable[_cluster_pb2.HoldBlobRequest, _cluster_pb2.HoldBlobReply]  # type: ignore[assignment]
     """Asks the receiver to hold a blob. Answered once it is verified and durable there.
@@ -151,8 +151,8 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_pb2.FetchBlobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_cluster_pb2.BlobChunk], _abc.AsyncIterator[_cluster_pb2.BlobChunk]]:
-        """Streams one blob from `offset`, in messages of at most 1 MiB. The first message carries
-        the whole size. NOT_FOUND when no complete blob with this digest is stored here.
+        """Streams one blob from `offset`, in messages of at most 1 MiB. NOT_FOUND when no complete
+        blob with this digest is stored here.
         """
 
     @_abc_1.abstractmethod

@@ -47,7 +47,7 @@ class Comparer:
             group.create_task(self._check_always(), name="check rows")
 
     async def on_compare(self, request: CompareRequest) -> CompareReply:
-        """See `PeerService.on_compare`."""
+        """See `PeerService.compare`."""
         mine = await self._env.records.summed()
         reply = comparison.answer(mine, request, sound=self._is_sound())
         if request.damaged:

@@ -87,7 +87,7 @@ class Pusher:
                 continue
             try:
                 async with asyncio.timeout(self._patience_s(events)):
-                    answer = await self._peer.push(events)
+                    answer = await self._peer.push(self._env.me.node, events)
             except TimeoutError:
                 answer = self._unanswered()
             self._settle(events, answer)
@@ -108,7 +108,8 @@ class Pusher:
             else:
                 for event in events:
                     self._sent[event.origin] = event.dot.seq
-                task = group.create_task(self._peer.push(events), name=f"push {self._member.node}")
+                push = self._peer.push(self._env.me.node, events)
+                task = group.create_task(push, name=f"push {self._member.node}")
                 self._under_way.append(_Sent(events, task))
                 self._window.send(_size(events), now_s())
                 self._news.beat()

@@ -13,15 +13,10 @@ from cluster.environment import Environment
 from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, WrongCluster
 from cluster.gossip import antientropy
 from cluster.model import (
-    CheckpointPiece,
-    CompareReply,
-    CompareRequest,
     Digest,
     Event,
     Greeting,
     NodeId,
-    ProbeReply,
-    ProbeRequest,
     Vector,
 )
 from cluster.objects.events import in_causal_order
@@ -32,7 +27,7 @@ _READ_BYTES: Final = 64 << 10
 
 
 class Service:
-    """`PeerService` of the engine. Every call may be repeated by a caller that lost the answer."""
+    """`PeerService` of the engine."""
 
     def __init__(
         self,
@@ -50,20 +45,17 @@ class Service:
         self._duties = parts.duties
         self._links = links
         self._fetcher = fetcher
-        self._prober = prober
-        self._checkpoints = checkpoints
-        self._comparer = comparer
+        self.probe = prober.on_probe
+        self.checkpoint = checkpoints.read
+        self.compare = comparer.on_compare
 
-    def on_hello(self, greeting: Greeting) -> Greeting:
+    async def hello(self, greeting: Greeting) -> Greeting:
         cluster = self._env.config.cluster
         if greeting.cluster != cluster:
             raise WrongCluster(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
         return self._roster.answer(greeting)
 
-    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
-        return await self._prober.on_probe(request)
-
-    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         link = self._links.link(sender)
         gaps = await self._intake.take(events)
         if gaps and link is not None and not self._intake.lasting(gaps):
@@ -79,7 +71,7 @@ class Service:
         vector = self._env.records.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
 
-    async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         """
         In the order in which they build on each other.
 
@@ -110,33 +102,19 @@ class Service:
             cursor = events[-1].dot.seq
             yield from events
 
-    async def on_fetch(
-        self, digest: Digest, offset: int
-    ) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         # What the rows do not speak of yet is asked of the disk: it may be all that is left.
         if self._env.records.size_here(digest) is None:
             [found] = await self._env.blobs.measure([digest])
             if found is None:
                 raise BlobUnknown(digest)
         async with self._env.blobs.open(digest) as blob:
-            size = blob.size
-            # One message at least: it tells the size, also of an empty blob.
             while data := await blob.read(offset, self._env.config.chunk_bytes):
                 self._env.counters.bytes_served += len(data)
-                yield size, data
+                yield data
                 offset += len(data)
-            if size == 0:
-                yield 0, b""
 
-    def on_checkpoint(
-        self, reader: NodeId, number: int, after: bytes
-    ) -> AsyncGenerator[CheckpointPiece, None]:
-        return self._checkpoints.read(reader, number, after)
-
-    async def on_compare(self, request: CompareRequest) -> CompareReply:
-        return await self._comparer.on_compare(request)
-
-    async def on_hold(
+    async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
         if data is None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -24,41 +25,32 @@ from cluster.model import (
 )
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
+from cluster.rpc.codec import Form
 from cluster.rpc.errors import ERROR_KEY, from_wire
 from cluster.rpc.pushes import PushCall
 from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterStub
 
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+
 
 class GrpcTransport:
-    """Opens links in the name of one node."""
+    """Opens links to peers."""
 
-    def __init__(
-        self,
-        me: NodeId,
-        request_id: ContextVar[str],
-        config: RpcConfig | None = None,
-    ) -> None:
+    def __init__(self, request_id: ContextVar[str], config: RpcConfig | None = None) -> None:
         """The value of *request_id* at a call, if any, travels along with it."""
-        self._me = me
         self._request_id = request_id
         self._config = config or RpcConfig()
 
     def connect(self, address: str) -> "GrpcPeer":
-        return GrpcPeer(address, self._me, self._request_id, self._config)
+        return GrpcPeer(address, self._request_id, self._config)
 
 
 class GrpcPeer:
     """One channel to one peer."""
 
-    def __init__(
-        self,
-        address: str,
-        me: NodeId,
-        request_id: ContextVar[str],
-        config: RpcConfig,
-    ) -> None:
-        self._me = me
+    def __init__(self, address: str, request_id: ContextVar[str], config: RpcConfig) -> None:
         self._request_id = request_id
         self._deadline_s = config.unary_deadline_s
         self._channel = open_channel(address, config)
@@ -66,46 +58,32 @@ class GrpcPeer:
         self._pushes = PushCall(self._stub)
 
     async def hello(self, greeting: Greeting) -> Greeting:
-        request = codec.write_greeting(greeting)
-        with _domain_errors():
-            reply = await self._stub.Hello(
-                request, timeout=self._deadline_s, metadata=self._metadata()
-            )
-            return codec.read_greeting(reply)
+        return await self._ask(self._stub.Hello, codec.GREETING, greeting, codec.GREETING)
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
-        with _domain_errors():
-            reply = await self._stub.Probe(
-                codec.write_probe(request), timeout=self._deadline_s, metadata=self._metadata()
-            )
-            return codec.read_probe_reply(reply)
+        return await self._ask(self._stub.Probe, codec.PROBE, request, codec.PROBE_REPLY)
 
-    async def push(self, events: Sequence[Event]) -> Vector:
-        request = pb.PushRequest(events=codec.write_events(events), sender=self._me)
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        return await self._ask(
+            self._stub.Compare, codec.COMPARISON, request, codec.COMPARISON_REPLY
+        )
+
+    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        request = pb.PushRequest(events=codec.write_events(events), sender=sender)
         with _domain_errors():
             return codec.read_vector((await self._pushes.exchange(request)).have)
 
     async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         request = pb.PullRequest(have=codec.write_vector(have))
-        with _domain_errors():
-            call = self._stub.Pull(request, metadata=self._metadata())
-            try:
-                async for batch in call:
-                    yield codec.read_events(batch.events)
-            finally:
-                # Without effect on a call that has ended.
-                call.cancel()
+        with self._stream(self._stub.Pull, request) as batches:
+            async for batch in batches:
+                yield codec.read_events(batch.events)
 
     async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         request = pb.FetchBlobRequest(digest=digest, offset=offset)
-        with _domain_errors(digest):
-            call = self._stub.FetchBlob(request, metadata=self._metadata())
-            try:
-                async for chunk in call:
-                    if chunk.data:
-                        yield chunk.data
-            finally:
-                call.cancel()
+        with self._stream(self._stub.FetchBlob, request, digest) as chunks:
+            async for chunk in chunks:
+                yield chunk.data
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
@@ -119,25 +97,34 @@ class GrpcPeer:
         self, reader: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
         request = pb.CheckpointRequest(reader=reader, number=number, after=after)
-        with _domain_errors():
-            call = self._stub.Checkpoint(request, metadata=self._metadata())
-            try:
-                head: CheckpointHead | None = None
-                async for message in call:
-                    head = head or codec.read_checkpoint_head(message.head)
-                    yield codec.read_checkpoint_piece(message, head)
-            finally:
-                call.cancel()
-
-    async def compare(self, request: CompareRequest) -> CompareReply:
-        with _domain_errors():
-            reply = await self._stub.Compare(
-                codec.write_comparison(request), timeout=self._deadline_s, metadata=self._metadata()
-            )
-            return codec.read_comparison_reply(reply)
+        with self._stream(self._stub.Checkpoint, request) as messages:
+            head: CheckpointHead | None = None
+            async for message in messages:
+                piece = codec.read_checkpoint_piece(message, head)
+                head = piece.head
+                yield piece
 
     async def close(self) -> None:
         await self._channel.close()
+
+    async def _ask(
+        self, call: Any, asked: Form[Asked, Any], value: Asked, answered: Form[Answered, Any]
+    ) -> Answered:
+        message = asked.write(value)
+        with _domain_errors():
+            reply = await call(message, timeout=self._deadline_s, metadata=self._metadata())
+            return answered.read(reply)
+
+    @contextmanager
+    def _stream(self, method: Any, request: object, digest: Digest | None = None) -> Iterator[Any]:
+        """The messages of a call, which ends with the block."""
+        with _domain_errors(digest):
+            call = method(request, metadata=self._metadata())
+            try:
+                yield call
+            finally:
+                # Without effect on a call that has ended.
+                call.cancel()
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         request_id = self._request_id.get("")

@@ -2,15 +2,16 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 
 from cluster.errors import PeerUnreachable
+from cluster.model import Digest
 from cluster.peer import PeerService
 from cluster.ports import Log
 from cluster.rpc import codec
@@ -20,7 +21,7 @@ from cluster.rpc.pushes import Idlers
 from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterServicer, add_ClusterServicer_to_server
 
-T = TypeVar("T")
+Context: TypeAlias = grpc.aio.ServicerContext
 
 
 class PeerServer:
@@ -66,15 +67,48 @@ class PeerServer:
             self._server = None
 
 
+def _unary(answer: Callable[["_Servicer", Any], Awaitable[object]]) -> Any:
+    """A call with one answer."""
+
+    async def handle(servicer: "_Servicer", request: object, context: Context) -> object:
+        servicer.adopt_request_id(context)
+        try:
+            return await answer(servicer, request)
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
+            return await servicer.abort(context, exc)
+
+    return handle
+
+
+def _stream(
+    answers: Callable[["_Servicer", Any, Context], AsyncGenerator[object, None]],
+) -> Any:
+    """
+    A call that sends each message as it comes; it waits for a caller that does not read, but not
+    for ever.
+
+    Not a generator on purpose: the library leaves a generator whose call was cancelled to the
+    garbage collector, and with it the files and transactions that it holds open.
+    """
+
+    async def handle(servicer: "_Servicer", request: object, context: Context) -> None:
+        servicer.adopt_request_id(context)
+        try:
+            async with aclosing(answers(servicer, request, context)) as messages:
+                async for message in messages:
+                    await servicer.write(context, message)
+        except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
+            # Behind a message that nobody reads this waits as well, but keeps nothing open.
+            await servicer.abort(context, exc)
+
+    return handle
+
+
 class _Servicer(ClusterServicer):
     """Translates; decides nothing."""
 
     def __init__(
-        self,
-        service: PeerService,
-        request_id: ContextVar[str],
-        log: Log,
-        write_timeout_s: float,
+        self, service: PeerService, request_id: ContextVar[str], log: Log, write_timeout_s: float
     ) -> None:
         self._service = service
         self._request_id = request_id
@@ -86,131 +120,78 @@ class _Servicer(ClusterServicer):
         """Take no more of them, and let those end that are being answered."""
         self._pushers.end()
 
-    async def Hello(self, request: pb.Greeting, context: grpc.aio.ServicerContext) -> pb.Greeting:
-        async def answer() -> pb.Greeting:
-            return codec.write_greeting(self._service.on_hello(codec.read_greeting(request)))
+    @_unary
+    async def Hello(self, request: pb.Greeting) -> pb.Greeting:
+        return codec.GREETING.write(await self._service.hello(codec.GREETING.read(request)))
 
-        return await self._unary(context, answer())
+    @_unary
+    async def Probe(self, request: pb.ProbeRequest) -> pb.ProbeReply:
+        return codec.PROBE_REPLY.write(await self._service.probe(codec.PROBE.read(request)))
 
-    async def Probe(
-        self, request: pb.ProbeRequest, context: grpc.aio.ServicerContext
-    ) -> pb.ProbeReply:
-        async def answer() -> pb.ProbeReply:
-            return codec.write_probe_reply(await self._service.on_probe(codec.read_probe(request)))
+    @_unary
+    async def Compare(self, request: pb.CompareRequest) -> pb.CompareReply:
+        asked = codec.COMPARISON.read(request)
+        return codec.COMPARISON_REPLY.write(await self._service.compare(asked))
 
-        return await self._unary(context, answer())
+    @_unary
+    async def HoldBlob(self, request: pb.HoldBlobRequest) -> pb.HoldBlobReply:
+        seq = await self._service.hold(
+            Digest.parse(request.digest),
+            request.size,
+            [codec.read_node(node) for node in request.sources],
+            request.data if request.HasField("data") else None,
+        )
+        return pb.HoldBlobReply(seq=seq)
 
-    async def Push(  # type: ignore[override]  # The library takes coroutines too.
-        self, _: object, context: grpc.aio.ServicerContext
-    ) -> None:
-        async def answers() -> AsyncGenerator[pb.PushReply, None]:
-            while (request := await self._pushers.next(context)) is not None:
-                sender = codec.read_node(request.sender)
-                have = await self._service.on_push(sender, codec.read_events(request.events))
-                yield pb.PushReply(have=codec.write_vector(have))
+    @_stream
+    async def Push(self, _: object, context: Context) -> AsyncGenerator[pb.PushReply, None]:
+        while (request := await self._pushers.next(context)) is not None:
+            sender = codec.read_node(request.sender)
+            have = await self._service.push(sender, codec.read_events(request.events))
+            yield pb.PushReply(have=codec.write_vector(have))
 
-        await self._stream(context, answers())
+    @_stream
+    async def Pull(
+        self, request: pb.PullRequest, _: Context
+    ) -> AsyncGenerator[pb.EventBatch, None]:
+        async with aclosing(self._service.pull(codec.read_vector(request.have))) as batches:
+            async for events in batches:
+                yield pb.EventBatch(events=codec.write_events(events))
 
-    async def HoldBlob(
-        self, request: pb.HoldBlobRequest, context: grpc.aio.ServicerContext
-    ) -> pb.HoldBlobReply:
-        async def answer() -> pb.HoldBlobReply:
-            seq = await self._service.on_hold(
-                codec.read_digest(request.digest),
-                request.size,
-                [codec.read_node(node) for node in request.sources],
-                request.data if request.HasField("data") else None,
-            )
-            return pb.HoldBlobReply(seq=seq)
+    @_stream
+    async def FetchBlob(
+        self, request: pb.FetchBlobRequest, _: Context
+    ) -> AsyncGenerator[pb.BlobChunk, None]:
+        digest = Digest.parse(request.digest)
+        async with aclosing(self._service.fetch(digest, request.offset)) as chunks:
+            async for data in chunks:
+                yield pb.BlobChunk(data=data)
 
-        return await self._unary(context, answer())
+    @_stream
+    async def Checkpoint(
+        self, request: pb.CheckpointRequest, _: Context
+    ) -> AsyncGenerator[pb.CheckpointPiece, None]:
+        reader, with_head = codec.read_node(request.reader), True
+        stream = self._service.checkpoint(reader, request.number, request.after)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                yield codec.write_checkpoint_piece(piece, with_head=with_head)
+                with_head = False
 
-    async def Compare(
-        self, request: pb.CompareRequest, context: grpc.aio.ServicerContext
-    ) -> pb.CompareReply:
-        async def answer() -> pb.CompareReply:
-            asked = codec.read_comparison(request)
-            return codec.write_comparison_reply(await self._service.on_compare(asked))
-
-        return await self._unary(context, answer())
-
-    async def Pull(  # type: ignore[override]  # The same.
-        self, request: pb.PullRequest, context: grpc.aio.ServicerContext
-    ) -> None:
-        async def answer() -> AsyncGenerator[pb.EventBatch, None]:
-            async with aclosing(self._service.on_pull(codec.read_vector(request.have))) as batches:
-                async for events in batches:
-                    yield pb.EventBatch(events=codec.write_events(events))
-
-        await self._stream(context, answer())
-
-    async def FetchBlob(  # type: ignore[override]  # The same.
-        self, request: pb.FetchBlobRequest, context: grpc.aio.ServicerContext
-    ) -> None:
-        async def answer() -> AsyncGenerator[pb.BlobChunk, None]:
-            digest = codec.read_digest(request.digest)
-            first = True
-            async with aclosing(self._service.on_fetch(digest, request.offset)) as chunks:
-                async for size, data in chunks:
-                    yield pb.BlobChunk(size=size if first else 0, data=data)
-                    first = False
-
-        await self._stream(context, answer())
-
-    async def Checkpoint(  # type: ignore[override]  # The same.
-        self, request: pb.CheckpointRequest, context: grpc.aio.ServicerContext
-    ) -> None:
-        async def answer() -> AsyncGenerator[pb.CheckpointPiece, None]:
-            first = True
-            stream = self._service.on_checkpoint(
-                codec.read_node(request.reader), request.number, request.after
-            )
-            async with aclosing(stream) as pieces:
-                async for piece in pieces:
-                    yield codec.write_checkpoint_piece(piece, with_head=first)
-                    first = False
-
-        await self._stream(context, answer())
-
-    async def _unary(self, context: grpc.aio.ServicerContext, answer: Awaitable[T]) -> T:
-        self._adopt_request_id(context)
-        try:
-            return await answer
-        except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
-            return await self._abort(context, exc)
-
-    async def _stream(
-        self, context: grpc.aio.ServicerContext, answer: AsyncGenerator[object, None]
-    ) -> None:
-        """
-        Send each message as it comes; waits for a caller that does not read, but not for ever.
-
-        Not a generator on purpose: the library leaves a generator whose call was cancelled to
-        the garbage collector, and with it the files and transactions that it holds open.
-        """
-        self._adopt_request_id(context)
-        try:
-            async with aclosing(answer):
-                async for message in answer:
-                    await self._write(context, message)
-        except Exception as exc:  # noqa: BLE001 - the outermost edge of a call
-            # Behind a message that nobody reads this waits as well, but keeps nothing open.
-            await self._abort(context, exc)
-
-    async def _write(self, context: grpc.aio.ServicerContext, message: object) -> None:
+    async def write(self, context: Context, message: object) -> None:
         try:
             async with asyncio.timeout(self._write_timeout_s):
                 await context.write(message)
         except TimeoutError as exc:
             raise PeerUnreachable(f"nothing was read for {self._write_timeout_s:g} s") from exc
 
-    def _adopt_request_id(self, context: grpc.aio.ServicerContext) -> None:
+    def adopt_request_id(self, context: Context) -> None:
         # Each call is handled in a task of its own, so there is nothing to set back.
         for key, value in context.invocation_metadata() or ():
             if key == REQUEST_ID:
                 self._request_id.set(value)
 
-    async def _abort(self, context: grpc.aio.ServicerContext, error: Exception) -> T:
+    async def abort(self, context: Context, error: Exception) -> NoReturn:
         """Answer with *error*; never returns. A bug ends its call only, and leaves a traceback."""
         wire = to_wire(error)
         if wire is None:

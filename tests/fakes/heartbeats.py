@@ -132,11 +132,11 @@ class _CodecPeer(MemoryPeer):
         self.last = Beat(0, 0)
 
     async def hello(self, greeting: Greeting) -> Greeting:
-        question = codec.write_greeting(greeting).SerializeToString()
-        heard = codec.read_greeting(pb.Greeting.FromString(question))
-        answer = codec.write_greeting(self._service.on_hello(heard)).SerializeToString()
+        question = codec.GREETING.write(greeting).SerializeToString()
+        heard = codec.GREETING.read(pb.Greeting.FromString(question))
+        answer = codec.GREETING.write(await self._service.hello(heard)).SerializeToString()
         self.last = Beat(len(question), len(answer))
-        return codec.read_greeting(pb.Greeting.FromString(answer))
+        return codec.GREETING.read(pb.Greeting.FromString(answer))
 
 
 def _epoch(run: int) -> int:

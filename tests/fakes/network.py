@@ -174,26 +174,26 @@ class MemoryPeer:
 
     async def hello(self, greeting: Greeting) -> Greeting:
         service = await self._arrive("hello")
-        answer = service.on_hello(greeting)
+        answer = await service.hello(greeting)
         self._network.check(self._me, self._address)
         return answer
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
         service = await self._arrive("probe")
-        reply = await service.on_probe(request)
+        reply = await service.probe(request)
         self._network.check(self._me, self._address)
         return reply
 
-    async def push(self, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         async with self._pusher:
             service = await self._arrive("push")
-            have = await service.on_push(self._transport.me.node, events)
+            have = await service.push(sender, events)
         await self._network.answered(self._me, self._address, "push")
         return have
 
     async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         service = await self._arrive("pull")
-        async with aclosing(service.on_pull(have)) as batches:
+        async with aclosing(service.pull(have)) as batches:
             async for batch in batches:
                 self._network.check(self._me, self._address)
                 yield batch
@@ -202,8 +202,8 @@ class MemoryPeer:
     async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         service = await self._arrive("fetch")
         sent = 0
-        async with aclosing(service.on_fetch(digest, offset)) as chunks:
-            async for _, data in chunks:
+        async with aclosing(service.fetch(digest, offset)) as chunks:
+            async for data in chunks:
                 await self._network.changed.wait_until(
                     lambda: (
                         sent + len(data) <= self._network.fetch_limit(self._address)  # noqa: B023
@@ -218,7 +218,7 @@ class MemoryPeer:
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
         service = await self._arrive("hold")
-        seq = await service.on_hold(digest, size, sources, data)
+        seq = await service.hold(digest, size, sources, data)
         self._network.check(self._me, self._address)
         return seq
 
@@ -226,7 +226,7 @@ class MemoryPeer:
         self, reader: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
         service = await self._arrive("checkpoint")
-        async with aclosing(service.on_checkpoint(reader, number, after)) as pieces:
+        async with aclosing(service.checkpoint(reader, number, after)) as pieces:
             async for piece in pieces:
                 self._network.check(self._me, self._address)
                 yield piece
@@ -234,7 +234,7 @@ class MemoryPeer:
 
     async def compare(self, request: CompareRequest) -> CompareReply:
         service = await self._arrive("compare")
-        reply = await service.on_compare(request)
+        reply = await service.compare(request)
         self._network.check(self._me, self._address)
         return reply
 

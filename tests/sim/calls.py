@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cluster.errors import PeerUnreachable
 from cluster.model import Member
-from cluster.peer import Peer, PeerService
+from cluster.peer import PeerService
 from cluster.rpc.errors import from_wire, to_wire
 from tests.sim.loop import PROCESS, Process
 from tests.sim.network import KEEPALIVE_S, LAN_S, Endpoint, Network
@@ -187,21 +187,10 @@ class _Unary(Call):
             self.end()
 
     def serve(self, endpoint: Endpoint) -> None:
-        handler = getattr(endpoint.service, f"on_{self.method}")
-        if inspect.iscoroutinefunction(handler):
-            self._work = endpoint.process.spawn(self._work_on(handler))
-            if self.network.twice():
-                endpoint.process.spawn(self._work_on(handler))
-        else:
-            loop = self.network.loop
-            for _ in range(2 if self.network.twice() else 1):
-                loop.call_soon(self._call, handler, context=endpoint.process.context)
-
-    def _call(self, handler: Callable[..., Any]) -> None:
-        try:
-            self._reply(handler(*self.args, **self.kwargs), None)
-        except Exception as exc:  # noqa: BLE001 - as the server does
-            self._reply(None, self.translated(exc))
+        handler = getattr(endpoint.service, self.method)
+        self._work = endpoint.process.spawn(self._work_on(handler))
+        if self.network.twice():
+            endpoint.process.spawn(self._work_on(handler))
 
     async def _work_on(self, handler: Callable[..., Any]) -> None:
         try:
@@ -309,7 +298,7 @@ class _Stream(Call):
     async def _produce(self, service: PeerService) -> None:
         last: Any = _END
         try:
-            source = getattr(service, f"on_{self.method}")(*self.args, **self.kwargs)
+            source = getattr(service, self.method)(*self.args, **self.kwargs)
             async with aclosing(source) as items:
                 async for item in items:
                     while self._in_flight >= WINDOW:
@@ -327,8 +316,6 @@ class _Stream(Call):
     def _receive(self, item: Any) -> None:
         if item is _END or isinstance(item, Exception):
             self.done = True
-        if self.method == "fetch" and isinstance(item, tuple):
-            item = item[1]
         self._items.append(item)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -389,21 +376,17 @@ class SimPeer:
 
 
 def _carry(name: str, port: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that carries the calls of *port*, a method of `Peer`."""
-    # Some calls tell the service who calls; the real client adds that as well.
-    service = inspect.signature(getattr(PeerService, f"on_{name}")).parameters
-    signed = "sender" in service and "sender" not in inspect.signature(port).parameters
+    """A method that carries the calls of *port*, a method of `PeerService`."""
 
     def stream(self: SimPeer, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         return self._stream(name, args, kwargs)
 
     async def unary(self: SimPeer, *args: Any, **kwargs: Any) -> Any:
-        sender = (self.transport.me.node,) if signed else ()
-        return await self._unary(name, (*sender, *args), kwargs)
+        return await self._unary(name, args, kwargs)
 
     return unary if inspect.iscoroutinefunction(port) else stream
 
 
-for _name, _member in vars(Peer).items():
+for _name, _member in vars(PeerService).items():
     if inspect.isfunction(_member) and not _name.startswith("_") and not hasattr(SimPeer, _name):
         setattr(SimPeer, _name, _carry(_name, _member))

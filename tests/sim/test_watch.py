@@ -1,5 +1,6 @@
 """Who may read at whose word."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,9 +20,12 @@ def lease(
     machine: Any = SimpleNamespace(address="n1:1", runs=lambda epoch: epoch == runs)
     observer = Observer(lambda _: [machine] if lacks else [])
     observer.acknowledged(told)
-    service = SimpleNamespace(on_hello=lambda _: SimpleNamespace(current=current))
+
+    async def hello(_: Any) -> Any:
+        return SimpleNamespace(current=current)
+
     greeting: Any = SimpleNamespace(member=READER, have=have)
-    Overheard(service, "n0", observer).on_hello(greeting)
+    asyncio.run(Overheard(SimpleNamespace(hello=hello), "n0", observer).hello(greeting))
     return observer.violations
 
 

@@ -75,11 +75,11 @@ class Overheard:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._service, name)
 
-    def on_hello(self, greeting: Greeting) -> Greeting:
+    async def hello(self, greeting: Greeting) -> Greeting:
         reader = greeting.member
         have = self._told.setdefault((reader.node, reader.epoch), {})
         have.update((o, seq) for o, seq in greeting.have.items() if seq > have.get(o, 0))
-        answer: Greeting = self._service.on_hello(greeting)
+        answer: Greeting = await self._service.hello(greeting)
         if not answer.current:
             return answer
         for origin, told in self._observer.told.items():

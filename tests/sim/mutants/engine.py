@@ -111,7 +111,7 @@ MUTANTS: Final = [
     Mutant(
         "answer-and-forget",
         "a node answers that it has events which it did not keep",
-        [(Service, "on_push", _answer_and_forget)],
+        [(Service, "push", _answer_and_forget)],
     ),
     Mutant(
         "region-not-waited-for",

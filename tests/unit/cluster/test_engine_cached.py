@@ -54,7 +54,7 @@ async def test_a_push_that_joins_a_pull_makes_its_copy_count():
         async with b.cluster.fetch(digest, len(LARGE)):
             assert b.cluster.statistics().fetches_running == 1
             held = ships._group.create_task(
-                b.cluster.service.on_hold(digest, len(LARGE), [a.member.node], None)
+                b.cluster.service.hold(digest, len(LARGE), [a.member.node], None)
             )
             await ships.until(lambda: b.cluster._fetcher._transfers[digest].counts)
             ships.network.limit_fetches("a:1", None)

@@ -396,9 +396,9 @@ async def test_a_wrong_inline_blob_is_not_stored():
         a, b, _ = await ships.trio()
         digest = Digest.of(b"right")
         with pytest.raises(Exception, match="does not match"):
-            await b.cluster.service.on_hold(digest, 5, [], b"wrong")
+            await b.cluster.service.hold(digest, 5, [], b"wrong")
         with pytest.raises(Exception, match="does not match"):
-            await b.cluster.service.on_hold(digest, 6, [], b"right")
+            await b.cluster.service.hold(digest, 6, [], b"right")
         assert b.blobs.size(digest) is None
         assert b.blobs.staged_names == set()
         assert a.records.holders(digest) == {}

@@ -137,7 +137,7 @@ async def test_who_reads_by_a_lease_is_waited_for_though_somebody_removed_it():
         ships.network.block("b:1", "push")
         gone = Rumour(b.member, Standing(Status.LEFT, 1))
         dot = a.records.write("new")
-        await a.cluster.service.on_probe(ProbeRequest("test", NodeId("c"), None, (gone,)))
+        await a.cluster.service.probe(ProbeRequest("test", NodeId("c"), None, (gone,)))
         await a.cluster.wait_durable(dot)
         assert not reads_stale(b, dot)
 
@@ -232,12 +232,12 @@ async def test_who_still_counts_a_member_that_has_left_gives_no_lease(hears: boo
             ships.network.block(address, "probe")
         ships.network.cut("a:1", "c:1")
         gone = Rumour(c.member, Standing(Status.LEFT, 1))
-        await a.cluster.service.on_probe(ProbeRequest("test", NodeId("b"), None, (gone,)))
+        await a.cluster.service.probe(ProbeRequest("test", NodeId("b"), None, (gone,)))
         await a.cluster.ensure_current()
         dot = c.records.write("new")
         await c.cluster.wait_durable(dot)
         if hears:
             await ships.kill(c)
-            await b.cluster.service.on_probe(ProbeRequest("test", NodeId("a"), None, (gone,)))
+            await b.cluster.service.probe(ProbeRequest("test", NodeId("a"), None, (gone,)))
         assert await never_reads_stale(a, dot)
         assert len(a.cluster.statistics().members) == 1

@@ -48,7 +48,7 @@ async def test_large_logs_travel_in_bounded_batches():
         ships.start(b)
         await b.cluster.wait_joined()
         assert same_logs(a, b)
-        batches = [batch async for batch in a.cluster.service.on_pull({})]
+        batches = [batch async for batch in a.cluster.service.pull({})]
         assert len(batches) >= 10
         assert all(sum(len(event.body) for event in batch) <= 1000 for batch in batches)
 

@@ -156,7 +156,7 @@ async def test_a_blob_patched_together_from_a_liar_and_an_honest_node_is_sorted_
         async with asyncio.TaskGroup() as group:
             # No reader: this is what a request to hold the blob does.
             hold = group.create_task(
-                b.cluster.service.on_hold(digest, len(data), [a.member.node], None)
+                b.cluster.service.hold(digest, len(data), [a.member.node], None)
             )
             await ships.until(lambda: b.cluster.statistics().totals.bytes_fetched == 2 * CHUNK)
             ships.network.cut("a:1", "b:1")
@@ -235,7 +235,7 @@ async def test_a_full_disk_fails_the_transfer_and_leaves_nothing():
         digest = await ships.stored(data, a)
         b.blobs.capacity_bytes = 2 * CHUNK
         with pytest.raises(StorageFull):
-            await b.cluster.service.on_hold(digest, len(data), [a.member.node], None)
+            await b.cluster.service.hold(digest, len(data), [a.member.node], None)
         with pytest.raises(BlobUnavailable):
             await b.read(digest, len(data))
         assert b.blobs.staged_names == set()
@@ -267,16 +267,16 @@ async def test_a_source_that_drips_is_left_for_the_next_one():
         a, b, c = await ships.trio("eu", "eu", "us")
         digest = await ships.stored(data, a, c)
         service = ships.network.services["a:1"]
-        whole = service.on_fetch
+        whole = service.fetch
 
         async def drip(digest: Digest, offset: int):
             async with aclosing(whole(digest, offset)) as pieces:
-                async for size, piece in pieces:
+                async for piece in pieces:
                     for at in range(len(piece)):
                         await asyncio.sleep(9.9)
-                        yield size, piece[at : at + 1]
+                        yield piece[at : at + 1]
 
-        service.on_fetch = drip
+        service.fetch = drip
         began_s = asyncio.get_running_loop().time()
         assert await b.read(digest, len(data)) == data
         assert asyncio.get_running_loop().time() < began_s + 11

@@ -45,7 +45,7 @@ async def test_an_empty_node_does_not_go_on_without_any_seed():
         # Its clients upload, and somebody knows it: neither tells what the cluster has.
         await a.put(b"a blob")
         b = ships.add("b")
-        a.cluster.service.on_hello(Greeting("test", b.member, (), {}, a.clock.now_ms()))
+        await a.cluster.service.hello(Greeting("test", b.member, (), {}, a.clock.now_ms()))
         assert not a.cluster.is_joined()
         with pytest.raises(NotCaughtUp):
             await a.cluster.catch_up()

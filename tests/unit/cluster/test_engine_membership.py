@@ -333,9 +333,7 @@ async def test_a_rumour_cannot_move_a_node_that_answers():
         twin = Member(NodeId("c"), EU, "elsewhere:1", "elsewhere:2", 99)
         rumour = Rumour(twin, Standing(Status.ALIVE, 99))
         for engine in (a, b, c):
-            await engine.cluster.service.on_probe(
-                ProbeRequest("test", NodeId("x"), rumours=(rumour,))
-            )
+            await engine.cluster.service.probe(ProbeRequest("test", NodeId("x"), rumours=(rumour,)))
         assert {m.rpc for m in a.cluster.statistics().members} == {"b:1", "c:1"}
         assert c.log.named("somebody else bears this name")[0].fields["address"] == "elsewhere:1"
         await ships.until(lambda: incarnation(a, "c") > 99 and incarnation(b, "c") > 99)
@@ -348,14 +346,14 @@ async def test_a_stranger_s_probe_is_refused():
         a = ships.add("a")
         ships.start(a)
         with pytest.raises(WrongCluster):
-            await a.cluster.service.on_probe(ProbeRequest("other", NodeId("x")))
+            await a.cluster.service.probe(ProbeRequest("other", NodeId("x")))
 
 
 async def test_probing_the_unknown_for_somebody_reaches_nobody():
     async with fleet() as ships:
         a = ships.add("a")
         ships.start(a)
-        probe = a.cluster.service.on_probe
+        probe = a.cluster.service.probe
         assert not (await probe(ProbeRequest("test", NodeId("x"), NodeId("nobody")))).reached
         assert (await probe(ProbeRequest("test", NodeId("x"), NodeId("a")))).reached
 
@@ -421,7 +419,7 @@ async def test_a_goodbye_of_an_earlier_run_is_no_goodbye():
         await a.until_connected("b")
         ships.next_run(c)
         await a.until_connected("b", "c")
-        await a.cluster.service.on_probe(late)
+        await a.cluster.service.probe(late)
         assert a.connected() == {"b", "c"}
         assert a.log.named("member stops for a moment") == []
 

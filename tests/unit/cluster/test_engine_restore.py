@@ -149,20 +149,20 @@ async def test_only_so_many_checkpoints_are_open():
     async with fleet() as ships:
         a, _ = await trimmed_pair(ships, checkpoints_max=1, checkpoint_keep_s=0.05)
         service = a.cluster.service
-        first = service.on_checkpoint(C, 0, b"")
+        first = service.checkpoint(C, 0, b"")
         piece = await anext(first)
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(D, 0, b""))
+            await anext(service.checkpoint(D, 0, b""))
         await first.aclose()
         # Kept for a while for whoever was cut off ...
-        again = service.on_checkpoint(C, piece.number, b"")
+        again = service.checkpoint(C, piece.number, b"")
         assert (await anext(again)).number == piece.number
         await again.aclose()
         # ... and then closed.
         await ships.until(lambda: bool(a.log.named("checkpoint closed")))
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(C, piece.number, b""))
-        assert (await anext(service.on_checkpoint(C, 0, b""))).number != piece.number
+            await anext(service.checkpoint(C, piece.number, b""))
+        assert (await anext(service.checkpoint(C, 0, b""))).number != piece.number
 
 
 async def test_a_damaged_node_serves_no_checkpoint():
@@ -171,10 +171,10 @@ async def test_a_damaged_node_serves_no_checkpoint():
         a, _ = await trimmed_pair(ships)
         a.cluster.state.enter(State.DAMAGED, "a test")
         with pytest.raises(CheckpointUnavailable):
-            await anext(a.cluster.service.on_checkpoint(C, 0, b""))
+            await anext(a.cluster.service.checkpoint(C, 0, b""))
         a.cluster.state.leave(State.DAMAGED)
         a.cluster.state.enter(State.LACKING, "a test")
-        assert (await anext(a.cluster.service.on_checkpoint(C, 0, b""))).number
+        assert (await anext(a.cluster.service.checkpoint(C, 0, b""))).number
 
 
 @pytest.mark.parametrize(("reader", "is_closed"), [("b", True), ("c", False)])
@@ -187,13 +187,13 @@ async def test_a_checkpoint_is_kept_for_who_was_cut_off(
         a, _ = await trimmed_pair(ships, checkpoints_max=1)
         await a.until_connected("b")
         service = a.cluster.service
-        left = service.on_checkpoint(NodeId(reader), 0, b"")
+        left = service.checkpoint(NodeId(reader), 0, b"")
         await anext(left)
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(D, 0, b""))
+            await anext(service.checkpoint(D, 0, b""))
         await left.aclose()
         with nullcontext() if is_closed else pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(D, 0, b""))
+            await anext(service.checkpoint(D, 0, b""))
 
 
 async def test_a_checkpoint_that_is_read_too_slowly_is_closed():
@@ -204,14 +204,14 @@ async def test_a_checkpoint_that_is_read_too_slowly_is_closed():
         b.records.write("n")  # a second part
         await ships.until(lambda: a.records.vector() == b.records.vector())
         service = a.cluster.service
-        slow = service.on_checkpoint(C, 0, b"")
+        slow = service.checkpoint(C, 0, b"")
         piece = await anext(slow)
         await ships.until(lambda: bool(a.log.named("checkpoint closed")))
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(C, piece.number, b""))
+            await anext(service.checkpoint(C, piece.number, b""))
         with pytest.raises(CheckpointUnavailable):
             await anext(slow)
-        await anext(service.on_checkpoint(D, 0, b""))
+        await anext(service.checkpoint(D, 0, b""))
 
 
 async def test_who_begins_again_gives_up_the_checkpoint_it_had():
@@ -219,13 +219,13 @@ async def test_who_begins_again_gives_up_the_checkpoint_it_had():
     async with fleet() as ships:
         a, _ = await trimmed_pair(ships, checkpoints_max=1)
         service = a.cluster.service
-        refused = service.on_checkpoint(C, 0, b"")
+        refused = service.checkpoint(C, 0, b"")
         given_up = await anext(refused)
-        again = service.on_checkpoint(C, 0, b"")
+        again = service.checkpoint(C, 0, b"")
         piece = await anext(again)
         assert piece.number != given_up.number
         with pytest.raises(CheckpointUnavailable):
-            await anext(service.on_checkpoint(C, given_up.number, b""))
+            await anext(service.checkpoint(C, given_up.number, b""))
         for stream in (refused, again):
             await stream.aclose()
         assert len(a.log.named("checkpoint closed")) == 1

@@ -88,7 +88,7 @@ async def test_a_lease_needs_what_was_said_in_this_run():
     await pair.greet()
     question = pair.asking.cluster._roster._greetings.brief(pair.answering.member.node)
     again = msgspec.structs.replace(pair.asking.member, epoch=pair.asking.member.epoch + 1)
-    pair.answering.cluster.service.on_hello(
+    await pair.answering.cluster.service.hello(
         msgspec.structs.replace(question, member=again, have={})
     )
     assert pair.answering.cluster._env.progress.of(again.node) == {}

@@ -125,39 +125,37 @@ class Service:
         if self.error is not None:
             raise self.error
 
-    def on_hello(self, greeting: Greeting) -> Greeting:
+    async def hello(self, greeting: Greeting) -> Greeting:
         self.asked.append(greeting)
         self.request_ids.append(request_id.get(""))
         if self.error is not None:
             raise self.error
         return ANSWER
 
-    async def on_probe(self, request: ProbeRequest) -> ProbeReply:
+    async def probe(self, request: ProbeRequest) -> ProbeReply:
         await self._note(request)
         return REPLY
 
-    async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
         await self._note(sender, list(events))
         return HAVE
 
-    async def on_pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         yield EVENTS[:2]
         await self._note(have)
         yield EVENTS[2:]
 
-    async def on_fetch(
-        self, digest: Digest, offset: int
-    ) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         if self.error is None:
-            yield 7, b"con"[offset:]
+            yield b"con"[offset:]
         await self._note(digest, offset)
-        yield 7, b"tent"
+        yield b"tent"
 
-    async def on_compare(self, request: CompareRequest) -> CompareReply:
+    async def compare(self, request: CompareRequest) -> CompareReply:
         await self._note(request)
         return FOUND
 
-    async def on_hold(
+    async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
         await self._note(digest, size, list(sources), data)
@@ -170,7 +168,7 @@ async def connected(
 ) -> AsyncIterator[tuple[GrpcPeer, str]]:
     server = PeerServer(service, request_id, log or MemoryLog(), RpcConfig(stop_grace_s=0.01))
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    peer = GrpcTransport(ALICE.node, request_id).connect(address)
+    peer = GrpcTransport(request_id).connect(address)
     try:
         yield peer, address
     finally:
@@ -183,7 +181,7 @@ async def test_every_method_carries_everything():
     async with connected(service) as (peer, _):
         assert await peer.hello(GREETING) == ANSWER
         assert [await peer.probe(probe) for probe in PROBES] == [REPLY, REPLY]
-        assert await peer.push(EVENTS) == HAVE
+        assert await peer.push(ALICE.node, EVENTS) == HAVE
         assert [batch async for batch in peer.pull(HAVE)] == [EVENTS[:2], EVENTS[2:]]
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
         assert await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None) == 9
@@ -260,17 +258,18 @@ async def test_failures_inside_the_peer_are_refusals(error: Exception, logged: i
         with pytest.raises(PeerRefused):
             await anext(peer.fetch(DIGEST, 0))
         service.error = None
-        assert await peer.push(EVENTS) == HAVE
+        assert await peer.push(ALICE.node, EVENTS) == HAVE
     assert len(log.named("call failed")) == 3 * logged
 
 
 def test_every_domain_error_has_its_place_on_the_wire():
-    errors = {
-        found
-        for _, found in inspect.getmembers(domain, inspect.isclass)
-        if issubclass(found, ClusterError) and found is not ClusterError
-    }
-    assert errors <= set(WIRE)
+    """Broken: an error of the engine passes for a bug, and its caller for somebody who is gone."""
+    for _, found in inspect.getmembers(domain, inspect.isclass):
+        if issubclass(found, ClusterError | StorageFailure):
+            wire = to_wire(found.__new__(found))
+            assert wire is not None, found
+            told = from_wire(wire.status, wire.name, "odd", DIGEST)
+            assert not isinstance(told, PeerUnreachable), found
     names = [wire.name for wire in WIRE.values()]
     assert len(set(names)) == len(names)
 
@@ -310,7 +309,7 @@ def free_port() -> int:
 
 
 async def test_nobody_there_is_unreachable():
-    peer = GrpcTransport(ALICE.node, request_id).connect(f"127.0.0.1:{free_port()}")
+    peer = GrpcTransport(request_id).connect(f"127.0.0.1:{free_port()}")
     try:
         with pytest.raises(PeerUnreachable):
             await peer.hello(GREETING)
@@ -326,7 +325,7 @@ async def test_silence_ends_at_the_deadline():
     server = PeerServer(service, request_id, MemoryLog(), RpcConfig(stop_grace_s=0.01))
     port = await server.start("127.0.0.1:0")
     config = RpcConfig(unary_deadline_s=0.05)
-    peer = GrpcTransport(ALICE.node, request_id, config).connect(f"127.0.0.1:{port}")
+    peer = GrpcTransport(request_id, config).connect(f"127.0.0.1:{port}")
     try:
         with pytest.raises(PeerUnreachable, match="DEADLINE"):
             await peer.probe(PROBES[0])
@@ -346,7 +345,7 @@ async def test_cancelling_a_call_ends_it_at_the_other_side(method: str):
     async def call(peer: GrpcPeer) -> None:
         match method:
             case "push":
-                await peer.push(EVENTS)
+                await peer.push(ALICE.node, EVENTS)
             case "hold":
                 await peer.hold(DIGEST, 7, [], None)
             case "pull":
@@ -376,7 +375,7 @@ async def test_a_link_closed_during_a_call_is_an_unreachable_peer(method: str):
         async def call() -> None:
             match method:
                 case "push":
-                    await peer.push(EVENTS)
+                    await peer.push(ALICE.node, EVENTS)
                 case "hold":
                     await peer.hold(DIGEST, 7, [], None)
                 case "pull":
@@ -402,16 +401,16 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
             await service.waiting.wait()
         await service.closed.wait()
         service.hang = False
-        assert await peer.push(EVENTS) == HAVE
+        assert await peer.push(ALICE.node, EVENTS) == HAVE
 
 
 @pytest.mark.parametrize(
     ("method", "request_message"),
     [
         ("Hello", pb.Greeting(cluster="atoll")),
-        ("Hello", pb.Greeting(self=pb.Member(node="../x", region="eu", rpc="a:1", http="a:1"))),
-        ("Hello", pb.Greeting(self=pb.Member(node="x", region="eu", rpc="a", http="a:1"))),
-        ("Hello", pb.Greeting(self=pb.Member(node="x", region="eu", rpc="a:b", http="a:1"))),
+        ("Hello", pb.Greeting(member=pb.Member(node="../x", region="eu", rpc="a:1", http="a:1"))),
+        ("Hello", pb.Greeting(member=pb.Member(node="x", region="eu", rpc="a", http="a:1"))),
+        ("Hello", pb.Greeting(member=pb.Member(node="x", region="eu", rpc="a:b", http="a:1"))),
         ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="a", epoch=1, seq=0)])),
         ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="", epoch=1, seq=1)])),
         ("Push", pb.PushRequest(sender="A!", events=[pb.Event(node="a", epoch=1, seq=1)])),
@@ -442,12 +441,12 @@ async def test_malformed_requests_never_reach_the_engine(method: str, request_me
 
 async def test_a_malformed_answer_is_a_refusal():
     class Liar(Service):
-        async def on_push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
             return {Origin("NOT A NODE", 1): 1}
 
     async with connected(Liar()) as (peer, _):
         with pytest.raises(PeerRefused, match="makes no sense"):
-            await peer.push(EVENTS)
+            await peer.push(ALICE.node, EVENTS)
 
 
 async def test_a_message_above_the_cap_is_refused():
@@ -496,4 +495,4 @@ def test_a_partition_that_is_none_is_refused():
     """Broken: a peer with more partitions fills this node's log with numbers."""
     far = pb.PartitionDifference(partition=256)
     with pytest.raises(ValueError, match="partition"):
-        codec.read_comparison_reply(pb.CompareReply(same_vector=True, differences=[far]))
+        codec.COMPARISON_REPLY.read(pb.CompareReply(same_vector=True, differences=[far]))

@@ -41,7 +41,7 @@ async def test_two_engines_over_real_connections():
                 replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",), compare_interval_s=0.02),
                 records=records,
                 blobs=blobs,
-                transport=GrpcTransport(me.node, request_id),
+                transport=GrpcTransport(request_id),
                 clock=SystemClock(),
                 rng=random.Random(1),
                 log=log,

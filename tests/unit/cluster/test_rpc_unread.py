@@ -8,7 +8,7 @@ from contextvars import ContextVar
 import pytest
 
 from cluster.errors import BlobUnknown, PeerRefused
-from cluster.model import Digest, NodeId
+from cluster.model import Digest
 from cluster.rpc.channel import RpcConfig
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
@@ -24,14 +24,12 @@ class Service:
     def __init__(self) -> None:
         self.closed = asyncio.Event()
 
-    async def on_fetch(
-        self, digest: Digest, offset: int
-    ) -> AsyncGenerator[tuple[int, bytes], None]:
+    async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         if digest != ENDLESS:
             raise BlobUnknown(digest)
         try:
             while True:
-                yield 1 << 40, bytes(1 << 20)
+                yield bytes(1 << 20)
         finally:
             self.closed.set()
 
@@ -42,7 +40,7 @@ async def test_a_caller_that_reads_nothing_keeps_no_file_open():
     config = RpcConfig(stop_grace_s=0.01, write_timeout_s=0.05)
     server = PeerServer(service, request_id, MemoryLog(), config)
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    peer = GrpcTransport(NodeId("alice"), request_id).connect(address)
+    peer = GrpcTransport(request_id).connect(address)
     try:
         async with asyncio.timeout(PATIENCE_S), aclosing(peer.fetch(ENDLESS, 0)) as chunks:
             await anext(chunks)

@@ -107,11 +107,11 @@ def test_all_agree_which_of_two_words_about_a_run_counts():
 )
 def test_what_cannot_be_the_features_of_a_version_is_malformed(names: tuple[str, ...]):
     """Broken: a peer that invents features fills the memory of all."""
-    message = codec.write_member(member("a", *names[:2]))
-    codec.read_member(codec.write_member(member("a", *NEW)))
+    message = codec.MEMBER.write(member("a", *names[:2]))
+    codec.MEMBER.read(codec.MEMBER.write(member("a", *NEW)))
     message.features[:] = names
     with pytest.raises(ValueError, match="features"):
-        codec.read_member(message)
+        codec.MEMBER.read(message)
 
 
 def greeting_of(engine: Engine, protocol: int) -> Greeting:
@@ -125,9 +125,9 @@ async def test_a_greeting_of_a_distant_version_is_refused(protocol: int):
     async with fleet() as ships:
         a, _ = await ships.pair()
         with pytest.raises(WrongProtocol, match="'z' speaks version"):
-            a.cluster.service.on_hello(greeting_of(a, protocol))
+            await a.cluster.service.hello(greeting_of(a, protocol))
         assert {m.node for m in a.cluster.statistics().members} == {"b"}
-        a.cluster.service.on_hello(greeting_of(a, PROTOCOL + 1))
+        await a.cluster.service.hello(greeting_of(a, PROTOCOL + 1))
         assert {m.node for m in a.cluster.statistics().members} == {"b", "z"}
 
 
@@ -137,7 +137,7 @@ class OtherVersion:
     def __init__(self, engine: Engine, protocol: int) -> None:
         self._greeting = msgspec.structs.replace(greeting_of(engine, protocol), joined=True)
 
-    def on_hello(self, greeting: Greeting) -> Greeting:
+    async def hello(self, greeting: Greeting) -> Greeting:
         return self._greeting
 
 
