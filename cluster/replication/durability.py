@@ -22,7 +22,7 @@ from cluster.replication.copies import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
-from cluster.replication.placement import Candidate, place
+from cluster.replication.placement import place
 from cluster.tasks.groups import task_group
 
 Goal = Callable[[], int]
@@ -244,9 +244,8 @@ class Durability:
                 refusals[node] = BlobUnavailable(digest, f"the log of {node} denies what it says")
 
     def _candidates(self, digest: Digest, excluded: Collection[NodeId]) -> list[NodeId]:
-        me = self._env.me
-        connected = [Candidate(m.node, m.region) for m in self._env.members.connected()]
-        return [n for n in place(digest, me.node, me.region, connected) if n not in excluded]
+        placed = place(digest, self._env.me, self._env.members.connected())
+        return [node for node in placed if node not in excluded]
 
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
         """The bytes to send along, when they are few and here."""

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cluster.errors import BlobUnavailable, CopiesUnfinished, StorageFull
 from cluster.model import Digest, Dot, NodeId
-from cluster.replication.placement import Candidate, place
+from cluster.replication.placement import place
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.fleet import CALM, Engine, Fleet, fleet
 
@@ -22,8 +22,7 @@ def having(digest: Digest, *engines: Engine) -> set[str]:
 
 def next_holder(digest: Digest, me: Engine, *others: Engine) -> Engine:
     """Which of *others* placement asks first."""
-    candidates = [Candidate(other.member.node, other.member.region) for other in others]
-    name = place(digest, me.member.node, me.member.region, candidates)[1]
+    name = place(digest, me.member, [other.member for other in others])[1]
     return next(other for other in others if other.member.node == name)
 
 
