@@ -12,7 +12,7 @@ from typing import Final
 from tests.sim.plan import make_plan
 from tests.sim.progress import Progress
 from tests.sim.repeatable import with_fixed_hashes
-from tests.sim.report import replace_section, report
+from tests.sim.report import excuses, replace_section, report
 from tests.sim.shrink import save, shortest, signature, tell
 from tests.sim.world import Result, simulate
 
@@ -67,9 +67,10 @@ def main() -> int:
                 progress.save(args.keep)
     totals = progress.totals
     lines = report(args.seeds, totals, progress.wall_s, args.jobs)
-    print(*lines, sep="\n")
+    print(*lines, "", *excuses(args.seeds, totals), sep="\n")
     if args.report is not None:
         replace_section(args.report, "Seeds", lines)
+        replace_section(args.report, "Excuses", excuses(args.seeds, totals))
     if totals.failed and not args.as_it_is:
         _keep_shortest(totals.failed[0])
     return 1 if totals.failed or (totals.lacking() and not args.no_coverage) else 0

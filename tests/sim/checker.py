@@ -94,12 +94,16 @@ def unlike(world: "World") -> Iterable[str]:
 
 def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
     """Whether it was on enough disks when it was acknowledged, as far as its project asks."""
-    if op.consistency is Consistency.LOCAL:
-        return bool(holders)
     enough = world.plan.copies
+    if op.consistency is Consistency.LOCAL:
+        if 1 <= len(holders) < enough:
+            world.excused.note("one disk will do")
+        return bool(holders)
     if op.members <= enough:
         # The survivors of so small a cluster go on (decision 17).
         enough = min(enough, len(op.connected))
+        if enough <= len(holders) < world.plan.copies:
+            world.excused.note("small cluster")
     everywhere = op.consistency is not Consistency.GLOBAL or op.connected <= set(holders)
     return len(holders) >= enough and everywhere
 
@@ -115,7 +119,10 @@ def _gone(world: "World", op: Op) -> bool:
     lost = world.lost(op.start - UNNOTICED_S)
     if op.outcome != "ok":
         return bool(lost)
-    return any(lost.issuperset(holders) for holders in (op.holders, *op.blob_holders))
+    gone = any(lost.issuperset(holders) for holders in (op.holders, *op.blob_holders))
+    if gone:
+        world.excused.note("gone with its disk")
+    return gone
 
 
 def _acknowledged(world: "World") -> Iterable[str]:
@@ -161,7 +168,10 @@ def _is_forgotten(world: "World", machine: Machine, op: Op, key: bytes) -> bool:
     """Whether as many later writes of the tag are there as are kept."""
     history, tag = machine.disk.families["history"], keys.join(op.repo, op.tag)
     later = list(history.irange(key, keys.after(tag), inclusive=(False, False)))
-    return len(later) >= world.plan.history_max
+    forgotten = len(later) >= world.plan.history_max
+    if forgotten:
+        world.excused.note("elder of the history")
+    return forgotten
 
 
 def _refused(world: "World") -> Iterable[str]:
@@ -370,6 +380,7 @@ async def _contents(world: "World") -> list[str]:
             if problem:
                 # The indexes may be alike before the last link is up again.
                 await asyncio.sleep(LINKED_S)
+                world.excused.note("not linked yet")
                 problem = await _try_read(world, running, op.repo, Digest(blob), data)
             if problem:
                 found.append(

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final
 
+from tests.sim.excuses import Excused
 from tests.sim.history import Op
 from tests.sim.order import before, may_undo, must_be_seen
 
@@ -15,7 +16,8 @@ Name = tuple[str, str]
 
 
 class Contents:
-    def __init__(self, writes: Iterable[Op], uploads: Iterable[Op]) -> None:
+    def __init__(self, writes: Iterable[Op], uploads: Iterable[Op], excused: Excused) -> None:
+        self._excused = excused
         self._brought: defaultdict[Name, list[Op]] = defaultdict(list)
         """The pushes of each manifest, and the uploads of each blob."""
         self._deletes: defaultdict[Name, list[Op]] = defaultdict(list)
@@ -36,10 +38,12 @@ class Contents:
         name = read.repo, digest
         for write in [*self._brought[name], *self._parents[name]]:
             if write is read or not must_be_seen(read, write, in_region=False):
+                self._excused.unseen(read, write)
                 continue
             if not any(may_undo(delete, write, read) for delete in self._deletes[name]):
                 yield f"missing: {read} does not find {digest[7:15]}, there since {write}"
                 return
+            self._excused.note("may be undone")
 
     def found(self, read: Op, digest: str) -> Iterable[str]:
         """Nobody had deleted it for all that the reader's region knew."""

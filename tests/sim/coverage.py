@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.sim.excuses import Excused
 from tests.sim.plan import FAULTS, OPERATIONS
 from tests.sim.world import Result
 
@@ -23,6 +24,7 @@ class Totals:
     converged_s: list[float] = field(default_factory=list)
     """For each seed, how long after the faults all indexes were alike."""
 
+    excused: Excused = field(default_factory=Excused)
     failed: list[Result] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
@@ -30,6 +32,7 @@ class Totals:
         self.counts.update({name: getattr(result, name) for name in COUNTED})
         self.simulated_s += result.simulated_s
         self.met.update(result.met)
+        self.excused.update(result.excused)
         if result.converged_s is not None:
             self.converged_s.append(result.converged_s)
         if result.violations:

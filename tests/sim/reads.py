@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 def reads(world: "World") -> Iterable[str]:
     writes = writes_of(world)
-    contents = Contents(writes, world.clients.uploads)
+    contents = Contents(writes, world.clients.uploads, world.excused)
     for read in world.clients.history:
         if read.outcome == "missing" and read.io_errors:
             yield f"an IO error became 'not found': {read}"
         if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
-            yield from _missing_tag(read, read.tag, writes)
+            yield from _missing_tag(world, read, read.tag, writes)
         elif read.outcome == "missing" and read.kind in BY_DIGEST:
             yield from contents.missing(read, read.digest)
         elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
             written = {w.tag for w in writes if w.repo == read.repo and w.tag}
             for tag in sorted(written - set(read.listed)):
-                yield from _missing_tag(read, tag, writes)
+                yield from _missing_tag(world, read, tag, writes)
             yield from _listed(read, writes)
         elif read.outcome == "ok" and read.kind == "referrers":
             yield from _referrers(read, writes, contents)
@@ -36,13 +36,14 @@ def reads(world: "World") -> Iterable[str]:
             yield from contents.missing(read, digest)
 
 
-def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
+def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
     of_tag = on_tag(writes, read.repo, tag)
     pointing = [w for w in of_tag if w.puts]
     # A listing answers from what its node has: the promise about it is the region's.
     in_region = read.kind == "list_tags"
     for write in pointing:
         if not must_be_seen(read, write, in_region=in_region):
+            world.excused.unseen(read, write)
             continue
         later = {w.digest for w in pointing if not before(w, write)} | {write.digest}
         undone = any(
@@ -58,6 +59,7 @@ def _missing_tag(read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
         if not undone:
             yield f"missing: {read} does not find {tag}, written by {write}"
             return
+        world.excused.note("may be undone")
 
 
 def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
@@ -104,8 +106,11 @@ def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
     if not sources:
         yield f"a value that nobody wrote: {read}"
         return
-    known = [w for w in of_tag if must_be_seen(read, w, in_region=True)]
-    for write in known:
+    for write in of_tag:
+        if not must_be_seen(read, write, in_region=True):
+            if write not in sources and all(before(source, write) for source in sources):
+                world.excused.unseen(read, write)
+            continue
         if write not in sources and all(before(source, write) for source in sources):
             yield f"stale: {read} after {write}"
             return

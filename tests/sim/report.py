@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.sim.coverage import Totals
+from tests.sim.excuses import table
 from tests.sim.plan import FAULTS, OPERATIONS
 
 HEAD: Final = """\
@@ -51,6 +52,19 @@ def report(seeds: str, totals: Totals, wall_s: float, jobs: int) -> list[str]:
         else "Every fault met every kind of operation.",
         "",
         *_violations(totals),
+    ]
+
+
+def excuses(seeds: str, totals: Totals) -> list[str]:
+    """The lines of the section on what is not judged."""
+    return [
+        f"`python -m tests.sim --seeds {seeds} --report docs/simulation.md`",
+        "",
+        f"What the checker does not judge, or judges more mildly, in {totals.seeds:,} seeds. "
+        "**0 tags are not judged**: which of its heads a tag serves follows from the logs. An "
+        "excuse is counted where it was made; what has no count is a bound that all is judged by.",
+        "",
+        *table(totals.excused),
     ]
 
 

@@ -10,6 +10,7 @@ from cluster.model import Consistency, Dot, Event, Key, Origin, Stamp
 from node.index import keys, objects
 from node.index.store import FAMILIES
 from tests.sim import checker, order, reads
+from tests.sim.excuses import Excused
 from tests.sim.history import Link, Links, Op
 from tests.sim.plan import WRITES
 
@@ -36,6 +37,7 @@ class History:
     def __init__(self) -> None:
         self.clients = SimpleNamespace(history=[], uploads=[])
         self.plan = SimpleNamespace(copies=2)
+        self.excused = Excused()
         self.observer = SimpleNamespace(events={})
 
     def lost(self, since: float) -> set[str]:

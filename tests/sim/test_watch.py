@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cluster.model import Dot, Origin
+from tests.sim.excuses import Excused
 from tests.sim.watch import Observer, Overheard
 
 READER = SimpleNamespace(node="n1", rpc="n1:1", epoch=5)
@@ -18,7 +19,7 @@ def lease(
 ) -> list[str]:
     """What is said of a lease that n0 gives to a reader, after it acknowledged *told*."""
     machine: Any = SimpleNamespace(address="n1:1", runs=lambda epoch: epoch == runs)
-    observer = Observer(lambda _: [machine] if lacks else [])
+    observer = Observer(lambda _: [machine] if lacks else [], Excused())
     observer.acknowledged(told)
 
     async def hello(_: Any) -> Any:

@@ -11,6 +11,7 @@ from cluster.errors import EventUndecodable
 from cluster.model import Dot, Event, Greeting, NodeId, Origin, Vector
 from cluster.objects.events import Add, Remove, Write, decode_body, decode_event
 from node.index import keys
+from tests.sim.excuses import Excused
 
 if TYPE_CHECKING:
     from tests.sim.machine import Machine
@@ -28,8 +29,9 @@ def named_by(event: Event) -> Sequence[Dot]:
 class Observer:
     """What the simulator sees of every index: each event once it is durable where it was made."""
 
-    def __init__(self, lacking: "Callable[[Dot], list[Machine]]") -> None:
+    def __init__(self, lacking: "Callable[[Dot], list[Machine]]", excused: Excused) -> None:
         """*lacking* says which machines do not have an event."""
+        self.excused = excused
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
         self.lacking = lacking
@@ -153,6 +155,8 @@ class Watch:
         if not restored and not self._restoring:
             self._check_order()
             self._check_floor()
+        elif restored != self._restoring:
+            self._observer.excused.note("restored")
         self._floor = self._journal.floor
         self._check_clock_bound()
 
@@ -166,6 +170,7 @@ class Watch:
                     self._complain(f"order: {self._machine.name} has no {origin} {seq}")
                     continue
                 if event.kind in self._machine.cannot_read:
+                    self._observer.excused.note("earlier version")
                     continue
                 for dot in named_by(event):
                     if dot.seq > applied.get(dot.origin, 0):

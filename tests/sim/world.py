@@ -21,6 +21,7 @@ from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
 from tests.sim.disk import Disk
+from tests.sim.excuses import Excused
 from tests.sim.history import Link, Links, Op
 from tests.sim.loop import PROCESS, Deadlock, SimLoop, SimTask
 from tests.sim.machine import Machine, Running
@@ -71,6 +72,7 @@ class Result:
     handles: int = 0
     trace: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
+    excused: Excused = field(default_factory=Excused)
     history: list[str] = field(default_factory=list)
 
 
@@ -91,7 +93,8 @@ class World:
         self.plan = plan
         self.loop = SimLoop()
         self.network = Network(self.loop, plan.seed)
-        self.observer = Observer(self._lacking)
+        self.excused = Excused()
+        self.observer = Observer(self._lacking, self.excused)
         self.machines: list[Machine] = []
         self.clones: list[Machine] = []
         self.departed: list[Machine] = []
@@ -244,7 +247,9 @@ class World:
             prompt_s += self.machines[0].config.heartbeat_remote_interval_s + 2 * FAR_S
         # What a fault has lost, somebody may wait for long after it, and others for them.
         quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
-        if op.start > quiet_from and op.end - op.start > prompt_s:
+        if op.start <= quiet_from:
+            self.excused.note("slow in trouble")
+        elif op.end - op.start > prompt_s:
             self.slow.append(f"took longer than {prompt_s:.1f} s: {op}")
         if self.loop.time() > quiet_from:
             self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
@@ -257,11 +262,15 @@ class World:
         comes from there goes by the *disk* of the node that is asked for it.
         """
         quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
-        if op.start > quiet_from and not op.lacking:
+        if op.start <= quiet_from:
+            self.excused.note("refused in trouble")
+        elif not op.lacking:
             self.slow.append(f"refused while nothing is wrong: {op}")
         here = op.having & self.having(op) & op.connected
         unavailable = op.kind == "pull_blob" and op.error.startswith(BlobUnavailable.__name__)
-        if unavailable and here and max(disk.full_at, disk.failed_at) < op.start:
+        if unavailable and here and max(disk.full_at, disk.failed_at) >= op.start:
+            self.excused.note("no room here")
+        elif unavailable and here:
             self.slow.append(f"unavailable, and on {sorted(here)}: {op}")
 
     def having(self, op: Op) -> set[str]:
@@ -371,8 +380,14 @@ class World:
         return sorted(set(op.holders) - set(having))
 
     def _holding(self, op: Op, has: Callable[[Disk], bool]) -> list[str]:
-        machines = [*self.everyone(), *self.departed]
-        return [m.address for m in machines if any(map(has, _disks(m, op)))]
+        found = []
+        for machine in [*self.everyone(), *self.departed]:
+            disks = _disks(machine, op)
+            if any(map(has, disks)):
+                found.append(machine.address)
+                if not has(machine.disk):
+                    self.excused.note("disk just lost")
+        return found
 
     def lost(self, since: float) -> set[str]:
         """Addresses whose disk was destroyed after *since*, or has left with its machine."""
@@ -478,6 +493,8 @@ def _fill(result: Result, world: World) -> None:
     result.handles = world.loop.handles_run
     result.trace = world.network.crc
     result.met = +world.met_pairs
+    world.excused.note("open for ever", result.failed)
+    result.excused = world.excused
     result.history = [str(op) for op in ops]
 
 
