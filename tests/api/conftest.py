@@ -30,6 +30,7 @@ from node.logs import get_logger
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
+from tests.builders import an_image, encoded
 from tests.fakes.replicator import SoloReplicator, SoloView
 
 
@@ -170,22 +171,7 @@ class Registry:
 
 def image(config: tuple[Digest, int], *layers: tuple[Digest, int], **more: object) -> bytes:
     """An OCI image manifest."""
-    layer_type = "application/vnd.oci.image.layer.v1.tar"
-    return json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": {
-                "mediaType": "application/vnd.oci.image.config.v1+json",
-                "digest": config[0],
-                "size": config[1],
-            },
-            "layers": [
-                {"mediaType": layer_type, "digest": digest, "size": size} for digest, size in layers
-            ],
-            **more,
-        }
-    ).encode()
+    return encoded(an_image(config, *layers, **more))
 
 
 StartRegistry = Callable[..., Awaitable[Registry]]

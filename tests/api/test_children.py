@@ -1,7 +1,5 @@
 """Indexes without all of the manifests that they list: mirrors that keep some platforms."""
 
-import json
-
 import pytest
 
 from cluster.model import Digest
@@ -9,6 +7,7 @@ from node.fsck.check import check_data_dir
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.test_fsck import SILENT
+from tests.builders import Document, an_index, changed, descriptor, encoded
 
 REPO = "mirror/app"
 AMD64 = {"os": "linux", "architecture": "amd64"}
@@ -16,13 +15,12 @@ ARM64 = {"os": "linux", "architecture": "arm64", "variant": "v8"}
 ATTESTATION = {"os": "unknown", "architecture": "unknown"}
 
 
-def child(name: str, platform: object, media_type: str = OCI_MANIFEST) -> dict[str, object]:
+def child(name: str, platform: object, media_type: str = OCI_MANIFEST) -> Document:
     """An entry for a manifest that is nowhere."""
-    entry = {"mediaType": media_type, "digest": Digest.of(name.encode()), "size": 7}
-    return entry if platform is None else {**entry, "platform": platform}
+    return changed(descriptor(Digest.of(name.encode()), 7, media_type), platform=platform)
 
 
-async def kept(registry: Registry, platform: object) -> dict[str, object]:
+async def kept(registry: Registry, platform: object) -> Document:
     """An entry for a manifest that is there."""
     digest = await registry.push_image(REPO)
     answer = await registry.call("HEAD", f"/v2/{REPO}/manifests/{digest}")
@@ -30,8 +28,8 @@ async def kept(registry: Registry, platform: object) -> dict[str, object]:
     return {**entry, "digest": digest, "size": int(answer.headers["Content-Length"])}
 
 
-async def put(registry: Registry, *entries: object) -> int:
-    body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+async def put(registry: Registry, *entries: Document) -> int:
+    body = encoded(an_index(*entries))
     answer = await registry.put_manifest(REPO, Digest.of(body), body, OCI_INDEX)
     return answer.status
 

@@ -22,6 +22,7 @@ from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
 from node.startup import StartupError
 from tests.api.conftest import Registry, StartRegistry, image
+from tests.builders import descriptor
 from tests.fakes.rot import blob_file, flip
 
 SILENT = Progress(lambda count: None, lambda count: None, lambda count: None)
@@ -35,8 +36,7 @@ def check(data_dir: Path) -> Report:
 async def fill(registry: Registry) -> Digest:
     digest = await registry.push_image("lib/app", "v1", "v2")
     config = await registry.push_blob("lib/app", b"{}")
-    subject = {"mediaType": "a/b", "digest": digest, "size": 1}
-    body = image((config, 2), subject=subject)
+    body = image((config, 2), subject=descriptor(digest, 1, "a/b"))
     assert (await registry.put_manifest("lib/app", "signature", body)).status == 201
     await registry.push_image("lib/gone", "v1", text="gone")
     assert (await registry.call("DELETE", "/v2/lib/gone/manifests/v1")).status == 202

@@ -7,29 +7,29 @@ import pytest
 
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, image
+from tests.builders import Document, an_index, changed, descriptor, encoded
 
 CONFIG = b"{}"
 LAYER = b"a layer"
 REPO = "lib/app"
 
 
-async def documents(registry: Registry) -> tuple[dict[str, object], dict[str, object]]:
+async def documents(registry: Registry) -> tuple[Document, Document]:
     """An image of one layer and an index of that image, neither with a mediaType."""
     config = (await registry.push_blob(REPO, CONFIG), len(CONFIG))
     layer = (await registry.push_blob(REPO, LAYER), len(LAYER))
     one = json.loads(image(config, layer))
     child = await registry.push_image(REPO)
     answer = await registry.call("GET", f"/v2/{REPO}/manifests/{child}")
-    entry = {"mediaType": OCI_MANIFEST, "digest": child, "size": len(answer.body)}
-    del one["mediaType"]
-    return one, {"schemaVersion": 2, "manifests": [entry]}
+    entry = descriptor(child, len(answer.body))
+    return changed(one, mediaType=None), an_index(entry, mediaType=None)
 
 
-async def put(registry: Registry, tag: str, document: object, content_type: str | None) -> int:
+async def put(registry: Registry, tag: str, document: Document, content_type: str | None) -> int:
     answer = await registry.call(
         "PUT",
         f"/v2/{REPO}/manifests/{tag}",
-        data=json.dumps(document).encode(),
+        data=encoded(document),
         headers={} if content_type is None else {"Content-Type": content_type},
         skip_auto_headers=["Content-Type"],
     )

@@ -1,6 +1,5 @@
 """The pull side of the Distribution API: what is served, under which headers."""
 
-import json
 from urllib.parse import unquote
 
 import pytest
@@ -9,6 +8,7 @@ from cluster.model import Digest
 from node.registry import listing
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry, image
+from tests.builders import an_index, descriptor, encoded
 
 BLOB = bytes(range(256)) * 20
 MISSING = Digest.of(b"missing")
@@ -161,10 +161,7 @@ async def multi_platform(registry: Registry) -> tuple[Digest, Digest]:
     stored = registry.index.metadata.manifest("lib/app", child)
     assert stored is not None
     platform = {"os": "linux", "architecture": "amd64"}
-    entry = {"mediaType": OCI_MANIFEST, "digest": child, "size": len(stored.body),
-             "platform": platform}  # fmt: skip
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
-    body = json.dumps(document).encode()
+    body = encoded(an_index(descriptor(child, len(stored.body), platform=platform)))
     answer = await registry.put_manifest("lib/app", "multi", body, OCI_INDEX)
     assert answer.status == 201
     return child, Digest.of(body)
@@ -229,8 +226,8 @@ async def test_referrers(registry: Registry):
     assert answer.headers["Content-Type"] == OCI_INDEX
     assert answer.json == {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     for kind in ("a/one+json", "a/two"):
-        descriptor = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
-        body = image((config, 2), subject=descriptor, artifactType=kind, annotations={"k": kind})
+        referring = {"subject": descriptor(subject, 1), "artifactType": kind}
+        body = image((config, 2), **referring, annotations={"k": kind})
         answer = await registry.put_manifest("lib/app", Digest.of(body), body)
         assert answer.headers["OCI-Subject"] == subject
     answer = await registry.call("GET", f"/v2/lib/app/referrers/{subject}")
@@ -252,8 +249,7 @@ async def test_referrers_of_either_of_two_types(
     subject = await registry.push_image("lib/app", "v1")
     config = await registry.push_blob("lib/app", b"{}")
     for kind in ("a/one", "a/two", "a/three"):
-        descriptor = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
-        body = image((config, 2), subject=descriptor, artifactType=kind)
+        body = image((config, 2), subject=descriptor(subject, 1), artifactType=kind)
         await registry.put_manifest("lib/app", Digest.of(body), body)
     query = "artifactType=a/one&artifactType=a/three&artifactType="
     following: str | None = f"/v2/lib/app/referrers/{subject}?{query}"
@@ -272,8 +268,7 @@ async def test_referrers_behind_anything_are_in_order(registry: Registry, last: 
     """Broken: `last` that is no digest is an error, where tags and repositories take it."""
     subject = await registry.push_image("lib/app", "v1")
     config = await registry.push_blob("lib/app", b"{}")
-    descriptor = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
-    body = image((config, 2), subject=descriptor)
+    body = image((config, 2), subject=descriptor(subject, 1))
     digest = Digest.of(body)
     await registry.put_manifest("lib/app", digest, body)
     answer = await registry.call("GET", f"/v2/lib/app/referrers/{subject}?last={last}")

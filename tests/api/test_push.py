@@ -1,7 +1,5 @@
 """The push side of the Distribution API: uploads, mounts, manifests, deletes."""
 
-import json
-
 import pytest
 
 from cluster.errors import (
@@ -20,6 +18,7 @@ from node.registry import repository_blobs
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
+from tests.builders import an_index, descriptor, encoded
 
 DATA = bytes(range(251)) * 4000
 SMALL = b"small blob"
@@ -332,16 +331,12 @@ async def test_nested_indexes(registry: Registry, list_type: str):
         (await registry.call("HEAD", "/v2/lib/app/manifests/child")).headers["Content-Length"]
     )
     for level in range(3):
-        entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": child,
-                 "size": size}  # fmt: skip
-        document = {"schemaVersion": 2, "mediaType": list_type, "manifests": [entry]}
-        body = json.dumps(document).encode()
+        body = encoded(an_index(descriptor(child, size), mediaType=list_type))
         answer = await registry.put_manifest("lib/app", f"level-{level}", body, list_type)
         assert answer.status == 201
         child, size = Digest.of(body), len(body)
-    unknown = {"mediaType": list_type, "digest": Digest.of(b"?"), "size": 1}
-    document = {"schemaVersion": 2, "mediaType": list_type, "manifests": [unknown]}
-    body = json.dumps(document).encode()
+    unknown = descriptor(Digest.of(b"?"), 1, list_type)
+    body = encoded(an_index(unknown, mediaType=list_type))
     answer = await registry.put_manifest("lib/app", "broken", body, list_type)
     assert answer.codes == ["MANIFEST_BLOB_UNKNOWN"]
 

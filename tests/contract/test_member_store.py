@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from cluster.clock import HybridClock, SystemClock
-from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
+from cluster.model import NodeId, Rumour, Standing, Status
 from cluster.ports import MemberStore
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
+from tests.builders import a_member
 from tests.fakes.member_store import MemoryMembers
 from tests.fakes.ordered_store import MemoryStore
 
@@ -43,7 +44,7 @@ async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reo
 
 
 def rumour(node: str, status: Status = Status.ALIVE, incarnation: int = 1 << 60) -> Rumour:
-    member = Member(NodeId(node), Region("eu"), f"{node}:1", f"{node}:2", 7)
+    member = a_member(node, epoch=7)
     return Rumour(member, Standing(status, incarnation))
 
 

@@ -11,9 +11,10 @@ import msgspec
 
 from cluster.agent import Cluster
 from cluster.config import ClusterConfig, MembershipConfig
-from cluster.model import Digest, Member, NodeId, Region
+from cluster.model import Digest, Member, NodeId
 from cluster.statistics import ClusterStatistics
 from node.blobs.memory import MemoryBlobs
+from tests.builders import a_member
 from tests.fakes.log import MemoryLog
 from tests.fakes.member_store import MemoryMembers
 from tests.fakes.network import Network
@@ -152,8 +153,7 @@ class Fleet:
         self, node: str, region: str = "eu", seeds: tuple[str, ...] = (), **tuning: object
     ) -> Engine:
         """Make an engine without starting it; its address is `<node>:1`."""
-        member = Member(NodeId(node), Region(region), f"{node}:1", f"{node}:2", 1)
-        return self.adopt(member, seeds, **tuning)
+        return self.adopt(a_member(node, region), seeds, **tuning)
 
     def adopt(self, member: Member, seeds: tuple[str, ...], **tuning: object) -> Engine:
         config = replace(CONFIG, seeds=seeds, **tuning)  # type: ignore[arg-type]

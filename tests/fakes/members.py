@@ -25,18 +25,14 @@ from cluster.membership.signals import (
     Tick,
     Unreached,
 )
-from cluster.model import Member, NodeId, Region, Rumour, Status
+from cluster.model import Member, NodeId, Rumour, Status
 from cluster.statistics import Counters
+from tests.builders import a_member
 
 LATENCY_S = {True: 0.001, False: 0.08}
 """One way, inside a region and across."""
 
 REPLY = tuple[bool, list[Rumour]]
-
-
-def a_member(node: str, region: str = "eu", epoch: int = 1, host: str = "") -> Member:
-    host = host or node
-    return Member(NodeId(node), Region(region), f"{host}:1", f"{host}:2", epoch)
 
 
 class Watcher:

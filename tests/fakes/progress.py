@@ -2,7 +2,8 @@
 
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.progress import Progress
-from cluster.model import Member, NodeId, Origin, Region
+from cluster.model import Origin
+from tests.builders import a_member
 
 OWN = Origin("a", 1)
 """The log that is to be acknowledged."""
@@ -16,5 +17,4 @@ def judge(copies: int = 2) -> tuple[Progress, Acknowledgements]:
 
 def say(progress: Progress, node: str, acked: int) -> None:
     """*node* greets, and has `OWN` up to *acked*."""
-    member = Member(NodeId(node), Region("eu"), f"{node}:1", f"{node}:2", 1)
-    progress.heard(member, {OWN: acked})
+    progress.heard(a_member(node), {OWN: acked})

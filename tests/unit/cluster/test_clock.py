@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
 from cluster.errors import ClockAhead
 from cluster.model import Stamp
+from tests.builders import HandClock
 
 
 def test_seconds_pass_while_the_machine_is_suspended(monkeypatch):
@@ -20,41 +21,31 @@ def test_seconds_pass_while_the_machine_is_suspended(monkeypatch):
     assert SystemClock().now_s() == 3600.0
 
 
-class SettableClock:
-    """A wall clock that goes where the test puts it, backwards too."""
-
-    def __init__(self, now_ms: int = 1_000_000) -> None:
-        self.now = now_ms
-
-    def now_ms(self) -> int:
-        return self.now
-
-
 wall_times = st.integers(min_value=0, max_value=1 << 44)
 
 
 @given(st.lists(wall_times, min_size=1, max_size=50))
 def test_stamps_rise_whatever_the_wall_clock_does(times):
-    wall = SettableClock()
+    wall = HandClock()
     clock = HybridClock(wall)
     last = Stamp(0)
-    for wall.now in times:
+    for wall.ms in times:
         stamp = clock.tick()
         assert stamp > last
-        assert stamp_ms(stamp) >= wall.now
+        assert stamp_ms(stamp) >= wall.ms
         last = stamp
 
 
 @given(wall_times, st.integers(min_value=0, max_value=1 << 60))
 def test_a_stamp_is_larger_than_what_it_replaces(now, after):
-    clock = HybridClock(SettableClock(now))
+    clock = HybridClock(HandClock(now))
     assert clock.tick(Stamp(after)) > after
 
 
 @given(wall_times, st.integers(min_value=-1000, max_value=500))
 def test_an_effect_is_stamped_after_its_cause(now, offset_ms):
     """An event seen here makes every later one larger, within the bound."""
-    clock = HybridClock(SettableClock(now + 1000), max_offset_ms=500)
+    clock = HybridClock(HandClock(now + 1000), max_offset_ms=500)
     seen = Stamp((now + 1000 + offset_ms) << COUNTER_BITS | 7)
     clock.observe(seen)
     assert clock.tick() > seen
@@ -62,7 +53,7 @@ def test_an_effect_is_stamped_after_its_cause(now, offset_ms):
 
 @given(wall_times, st.integers(min_value=501, max_value=1 << 40))
 def test_a_stamp_beyond_the_bound_is_refused_and_leaves_no_trace(now, ahead_ms):
-    wall = SettableClock(now)
+    wall = HandClock(now)
     clock = HybridClock(wall, max_offset_ms=500)
     with pytest.raises(ClockAhead) as caught:
         clock.observe(Stamp((now + ahead_ms) << COUNTER_BITS))
@@ -72,21 +63,21 @@ def test_a_stamp_beyond_the_bound_is_refused_and_leaves_no_trace(now, ahead_ms):
 
 def test_resume_has_no_bound():
     """A clock set back while the node was down must not issue an old stamp again."""
-    wall = SettableClock(1000)
+    wall = HandClock(1000)
     clock = HybridClock(wall)
     clock.resume(Stamp(5_000_000 << COUNTER_BITS))
     assert clock.tick() == (5_000_000 << COUNTER_BITS) + 1
 
 
 def test_the_counter_overflows_into_the_milliseconds():
-    wall = SettableClock(1000)
+    wall = HandClock(1000)
     clock = HybridClock(wall)
     clock.resume(Stamp((1000 << COUNTER_BITS) | 0xFFFF))
     assert clock.tick() == 1001 << COUNTER_BITS
 
 
 def test_threads_never_share_a_stamp():
-    clock = HybridClock(SettableClock())
+    clock = HybridClock(HandClock())
     stamps: list[list[int]] = [[] for _ in range(4)]
 
     def tick_often(mine: list[int]) -> None:
@@ -107,25 +98,25 @@ def test_the_system_clock_counts_milliseconds_since_1970():
 
 def test_a_wrong_wall_clock_makes_no_stamp():
     """Broken: one event of a clock that jumped makes the log wait at its peers for an hour."""
-    wall = SettableClock(now_ms=10_000_000)
+    wall = HandClock(10_000_000)
     clock = HybridClock(wall)
     truth = 10_000_000
     clock.heed(lambda wall_ms: wall_ms - truth if abs(wall_ms - truth) > 400 else 0.0)
     assert stamp_ms(clock.tick()) == truth
     for wrong_ms in (3_600_000, -3_600_000):
         truth += 1000
-        wall.now = truth + wrong_ms
+        wall.ms = truth + wrong_ms
         assert stamp_ms(clock.tick()) == truth
-    wall.now = truth + 300
+    wall.ms = truth + 300
     assert stamp_ms(clock.tick()) == truth + 300, "within what the members take"
 
 
 def test_what_is_stamped_before_anybody_can_tell_takes_no_wall_time():
     """A node looks after its files before it has joined, and its clock may be an hour ahead."""
-    wall = SettableClock()
+    wall = HandClock()
     clock = HybridClock(wall)
     before = clock.tick()
-    wall.now += 3_600_000
+    wall.ms += 3_600_000
     clock.heed(lambda wall_ms: None)
     assert before < clock.tick() < before + 10
     assert clock.tick(Stamp(before + 100)) == before + 101

@@ -29,7 +29,7 @@ from cluster.membership.signals import (
 )
 from cluster.model import NodeId, Rumour, Standing, Status
 from cluster.statistics import Counters
-from tests.fakes.members import a_member
+from tests.builders import a_member
 
 ME = a_member("me", epoch=100)
 

@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 from cluster.gossip.differences import NOTHING, Differences
 from cluster.gossip.progress import Progress
-from cluster.model import Heard, Member, NodeId, Origin, Region
+from cluster.model import Heard, Member, NodeId, Origin
+from tests.builders import a_member
 
 A = NodeId("a")
 LOGS = [Origin(node, epoch) for node in "ab" for epoch in (1, 2)]
 
 
 def run(epoch: int = 1) -> Member:
-    return Member(A, Region("eu"), "a:1", "a:2", epoch)
+    return a_member("a", epoch=epoch)
 
 
 class Said(NamedTuple):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cluster.errors import JoinRefused, NotCaughtUp, NotDurable, StorageFailure
-from cluster.model import Member, NodeId, Region
+from tests.builders import a_member
 from tests.fakes.fleet import Engine, fleet
 
 
@@ -205,7 +205,7 @@ async def test_a_second_node_of_the_same_name_is_told_to_stop():
     """Two writers of one log would corrupt it everywhere."""
     async with fleet() as ships:
         a, b, _ = await ships.trio()
-        twin = Member(NodeId("a"), Region("eu"), "elsewhere:1", "elsewhere:2", 7)
+        twin = a_member("a", host="elsewhere", epoch=7)
         clone = ships.adopt(twin, ("b:1",))
         ships.network.services[clone.address] = clone.cluster.service
         with pytest.raises(JoinRefused, match="'a' is taken"):
@@ -221,7 +221,7 @@ async def test_a_node_that_moved_is_found_at_its_new_address():
         await ships.kill(a)
         await b.until_connected("c")
         await c.until_connected("b")
-        moved = ships.adopt(Member(NodeId("a"), Region("eu"), "new:1", "new:2", 2), ("b:1",))
+        moved = ships.adopt(a_member("a", host="new", epoch=2), ("b:1",))
         ships.start(moved)
         await moved.cluster.wait_joined()
         await b.until_connected("a", "c")

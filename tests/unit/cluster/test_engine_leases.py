@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from cluster.errors import ClockOff, NotCaughtUp, StorageFailure
-from cluster.model import Dot, Greeting, Member, NodeId, Region, Status
+from cluster.model import Dot, Greeting, NodeId, Status
+from tests.builders import a_member
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
 
@@ -150,7 +151,7 @@ async def test_nobody_may_read_by_the_word_of_a_node_that_has_not_joined():
     async with fleet() as ships:
         a = ships.add("a", seeds=("b:1",), join_timeout_s=1000.0)
         ships.start(a)
-        b = Member(NodeId("b"), Region("eu"), "b:1", "b:2", 1)
+        b = a_member("b")
         greeting = Greeting("test", b, (), {}, a.clock.now_ms())
         await asyncio.sleep(0)
         assert not (await a.cluster.service.hello(greeting)).current

@@ -25,6 +25,7 @@ from cluster.model import (
     Status,
 )
 from cluster.state import State
+from tests.builders import a_member
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
 EU = Region("eu")
@@ -330,7 +331,7 @@ async def test_a_rumour_cannot_move_a_node_that_answers():
     """Whoever took a name would take the traffic too."""
     async with fleet() as ships:
         a, b, c = await ships.trio(**FAST_DETECTOR)
-        twin = Member(NodeId("c"), EU, "elsewhere:1", "elsewhere:2", 99)
+        twin = a_member("c", host="elsewhere", epoch=99)
         rumour = Rumour(twin, Standing(Status.ALIVE, 99))
         for engine in (a, b, c):
             await engine.cluster.service.probe(ProbeRequest("test", NodeId("x"), rumours=(rumour,)))

@@ -8,8 +8,9 @@ import pytest
 from cluster.clock import COUNTER_BITS
 from cluster.driver import checkpoints
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
-from cluster.model import Member, NodeId, Origin, Region
+from cluster.model import NodeId, Origin
 from cluster.state import State
+from tests.builders import a_member
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 A = Origin("a", 1)
@@ -256,10 +257,7 @@ async def test_what_a_newcomer_wrote_before_it_had_joined_is_not_old():
         seeds, tuning = ("a:1", "late:1", "old:1"), {"log_settled_s": 1.0, "trim_interval_s": 0.01}
         now_ms = ships.add("a", seeds=seeds, **tuning).clock.now_ms()
         for name, began_ms in (("late", now_ms), ("old", now_ms - 60_000)):
-            member = Member(
-                NodeId(name), Region("eu"), f"{name}:1", f"{name}:2", began_ms << COUNTER_BITS
-            )
-            ships.adopt(member, seeds, **tuning)
+            ships.adopt(a_member(name, epoch=began_ms << COUNTER_BITS), seeds, **tuning)
         engines = a, late, old = list(ships.engines.values())
         for engine in engines:
             ships.start(engine)
@@ -277,7 +275,7 @@ async def test_a_run_that_began_in_the_future_is_trimmed_by_its_stamps():
         a = ships.add("a", seeds=seeds, **tuning)
         now_ms = a.clock.now_ms()
         epoch = now_ms + 10**9 << COUNTER_BITS
-        b = ships.adopt(Member(NodeId("b"), Region("eu"), "b:1", "b:2", epoch), seeds, **tuning)
+        b = ships.adopt(a_member("b", epoch=epoch), seeds, **tuning)
         for engine in (a, b):
             ships.start(engine)
         b.records.write("x", stamp=now_ms - 60_000 << COUNTER_BITS)

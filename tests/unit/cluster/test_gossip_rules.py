@@ -19,9 +19,10 @@ from cluster.gossip.leases import Grants, Leases
 from cluster.gossip.relays import relays
 from cluster.membership.members import Members
 from cluster.membership.precedence import first_word
-from cluster.model import Consistency, Dot, Event, Key, Member, NodeId, Origin, Region
+from cluster.model import Consistency, Dot, Event, Key, NodeId, Origin, Region
 from cluster.objects.events import changes, in_causal_order
 from cluster.replication.copies import copies_required
+from tests.builders import a_member
 from tests.fakes.progress import judge, say
 
 origins = st.builds(Origin, st.sampled_from("abc"), st.integers(1, 3))
@@ -177,8 +178,8 @@ def test_verdicts(copies, connected, gone, expected):
     ],
 )
 def test_how_many_must_have_a_write(copies, members, connected, refuse, expected):
-    others = [Member(NodeId(f"m{n}"), EU, f"m{n}:1", f"m{n}:2", 1) for n in range(members - 1)]
-    table = Members(Member(NodeId("me"), EU, "me:1", "me:2", 1), 9)
+    others = [a_member(f"m{n}") for n in range(members - 1)]
+    table = Members(a_member("me"), 9)
     for other in others:
         table.take(first_word(other))
     for member in others[: connected - 1]:

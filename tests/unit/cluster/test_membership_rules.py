@@ -11,26 +11,21 @@ from cluster.membership.backoff import Backoff
 from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.membership.precedence import first_word
-from cluster.model import Member, NodeId, Region, Rumour, Standing, Status
+from cluster.model import NodeId, Rumour, Standing, Status
+from tests.builders import a_member
 
-
-def member(node: str, host: str = "", epoch: int = 1) -> Member:
-    host = host or node
-    return Member(NodeId(node), Region("eu"), f"{host}:1", f"{host}:2", epoch)
-
-
-ME = member("me")
+ME = a_member("me")
 
 
 def test_this_node_recognises_itself():
     members = Members(ME, 10)
-    assert members.is_me(member("me"))
-    assert not members.is_me(member("me", epoch=2))
-    assert not members.is_me(member("me", host="elsewhere"))
-    assert not members.is_me(member("other"))
+    assert members.is_me(a_member("me"))
+    assert not members.is_me(a_member("me", epoch=2))
+    assert not members.is_me(a_member("me", host="elsewhere"))
+    assert not members.is_me(a_member("other"))
 
 
-@pytest.mark.parametrize("twin", [member("me", host="elsewhere"), member("me", epoch=2)])
+@pytest.mark.parametrize("twin", [a_member("me", host="elsewhere"), a_member("me", epoch=2)])
 def test_another_node_of_this_name_is_refused(twin):
     with pytest.raises(DuplicateNode):
         Members(ME, 10).greet(twin)
@@ -38,46 +33,46 @@ def test_another_node_of_this_name_is_refused(twin):
 
 def test_a_name_that_is_connected_elsewhere_is_taken():
     members = Members(ME, 10)
-    members.greet(member("b"))
+    members.greet(a_member("b"))
     members.connect(NodeId("b"))
     with pytest.raises(DuplicateNode, match=r"b:1.*x:1"):
-        members.greet(member("b", host="x"))
-    assert members.get(NodeId("b")) == member("b")
+        members.greet(a_member("b", host="x"))
+    assert members.get(NodeId("b")) == a_member("b")
 
 
 def test_a_name_moves_when_nobody_answers_to_it():
     members = Members(ME, 10)
-    members.greet(member("b"))
+    members.greet(a_member("b"))
     members.connect(NodeId("b"))
     members.disconnect(NodeId("b"))
-    members.greet(member("b", host="x"))
-    assert members.get(NodeId("b")) == member("b", host="x")
+    members.greet(a_member("b", host="x"))
+    assert members.get(NodeId("b")) == a_member("b", host="x")
 
 
 def test_a_restored_node_comes_back_at_its_address():
     members = Members(ME, 10)
-    members.greet(member("b"))
+    members.greet(a_member("b"))
     members.connect(NodeId("b"))
-    members.greet(member("b", epoch=2))
-    assert members.get(NodeId("b")) == member("b", epoch=2)
+    members.greet(a_member("b", epoch=2))
+    assert members.get(NodeId("b")) == a_member("b", epoch=2)
 
 
 def test_a_full_table_ignores_rumours_and_refuses_strangers():
     """A peer that invents names cannot fill the memory."""
     members = Members(ME, 2)
-    taken = [members.take(first_word(member(f"n{n}"))) for n in range(100)]
+    taken = [members.take(first_word(a_member(f"n{n}"))) for n in range(100)]
     assert sum(rumour is not None for rumour in taken) == 2
     with pytest.raises(PeerRefused):
-        members.greet(member("stranger"))
-    members.greet(member("n0", epoch=2))
+        members.greet(a_member("stranger"))
+    members.greet(a_member("n0", epoch=2))
 
 
 def test_connected_members():
     members = Members(ME, 10)
     for name in ("b", "c"):
-        members.take(first_word(member(name)))
+        members.take(first_word(a_member(name)))
     members.connect(NodeId("c"))
-    assert members.connected() == (member("c"),)
+    assert members.connected() == (a_member("c"),)
     assert members.is_connected(NodeId("c"))
     members.disconnect(NodeId("c"))
     members.disconnect(NodeId("unknown"))
@@ -87,11 +82,11 @@ def test_connected_members():
 def test_the_dead_are_waited_for_while_their_link_is_up():
     """Others say that it is dead; if nobody waits, its clients read what is no more."""
     members = Members(ME, 10)
-    members.greet(member("b"))
-    members.take(Rumour(member("b"), Standing(Status.DEAD, 1)))
+    members.greet(a_member("b"))
+    members.take(Rumour(a_member("b"), Standing(Status.DEAD, 1)))
     assert members.living() == ()
     members.connect(NodeId("b"))
-    assert members.living() == (member("b"),)
+    assert members.living() == (a_member("b"),)
     members.disconnect(NodeId("b"))
     assert members.living() == ()
 

@@ -10,6 +10,7 @@ from cluster.model import Digest, Member, NodeId, Region
 from cluster.replication.placement import place
 from cluster.replication.sources import TRIES_MAX, Sources
 from cluster.routing.preference import order
+from tests.builders import a_member
 
 EU = Region("eu")
 
@@ -19,7 +20,7 @@ def digests(count: int) -> list[Digest]:
 
 
 def members(*names: str) -> list[Member]:
-    return [Member(NodeId(name), Region(name[:2]), f"{name}:1", f"{name}:2", 1) for name in names]
+    return [a_member(name, name[:2]) for name in names]
 
 
 def many(count: int, region: str = "eu") -> list[Member]:

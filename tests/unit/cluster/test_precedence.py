@@ -15,7 +15,7 @@ from cluster.membership.rumours import RumourQueue
 from cluster.membership.schedule import Schedule
 from cluster.membership.suspicion import confirmations_wanted, timeout_s
 from cluster.model import NodeId, Rumour, Standing, Status
-from tests.fakes.members import a_member
+from tests.builders import a_member
 
 accusers = st.sets(st.sampled_from("abcdefg"), min_size=1, max_size=4)
 standings = st.one_of(

@@ -4,14 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.gossip.progress import Progress
-from cluster.model import Member, NodeId, Origin, Region
+from cluster.model import Member, NodeId, Origin
+from tests.builders import a_member
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
 LOG, OTHER = Origin(A, 1), Origin(C, 1)
 
 
 def run(epoch: int, node: NodeId = B) -> Member:
-    return Member(node, Region("eu"), f"{node}:1", f"{node}:2", epoch)
+    return a_member(node, epoch=epoch)
 
 
 def test_who_was_never_heard_has_nothing():

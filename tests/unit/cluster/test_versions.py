@@ -11,21 +11,16 @@ from cluster.model import (
     FEATURES,
     PROTOCOL,
     Greeting,
-    Member,
     NodeId,
-    Region,
     Rumour,
     Standing,
     Status,
 )
 from cluster.rpc import codec
+from tests.builders import a_member
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 NEW = ("signed", "sparse")
-
-
-def member(node: str, *features: str, epoch: int = 1) -> Member:
-    return Member(NodeId(node), Region("eu"), f"{node}:1", f"{node}:2", epoch, features)
 
 
 @pytest.mark.parametrize(
@@ -58,21 +53,21 @@ def test_features_are_listed_in_order():
 
 
 def test_a_feature_is_used_once_every_member_has_it():
-    members = Members(member("me", *NEW), 10)
+    members = Members(a_member("me", features=NEW), 10)
     assert members.uses("signed"), "alone it is the whole cluster"
-    members.greet(member("a", *NEW))
-    members.take(precedence.first_word(member("b", "sparse")))
+    members.greet(a_member("a", features=NEW))
+    members.take(precedence.first_word(a_member("b", features=["sparse"])))
     assert not members.uses("signed"), "b has not been met yet and is a member all the same"
     assert members.uses("sparse")
-    members.greet(member("b", *NEW, epoch=2))
+    members.greet(a_member("b", features=NEW, epoch=2))
     assert members.uses("signed")
     assert not members.uses("what nobody has")
 
 
 def test_what_this_node_cannot_do_is_not_used():
     """A node of the version before, and all others upgraded."""
-    members = Members(member("me"), 10)
-    members.greet(member("a", *NEW))
+    members = Members(a_member("me"), 10)
+    members.greet(a_member("a", features=NEW))
     assert not members.uses("signed")
 
 
@@ -82,23 +77,23 @@ def test_what_this_node_cannot_do_is_not_used():
 )
 def test_who_is_dead_may_come_back_as_it_was(status: Status, counts: bool):
     """Broken: a member comes back to events that it cannot read; or one that left counts."""
-    members = Members(member("me", *NEW), 10)
-    members.greet(member("old"))
+    members = Members(a_member("me", features=NEW), 10)
+    members.greet(a_member("old"))
     if status is not Status.ALIVE:
-        members.take(Rumour(member("old"), Standing(status, 1)))
+        members.take(Rumour(a_member("old"), Standing(status, 1)))
     assert members.uses("signed") is not counts
 
 
 def test_a_restarted_node_knows_what_the_absent_can_do():
     """Broken: with its memory gone it takes the others' old versions for new ones."""
-    members = Members(member("me", *NEW), 10)
-    members.restore(Rumour(member("old"), Standing(Status.DEAD, 1)))
+    members = Members(a_member("me", features=NEW), 10)
+    members.restore(Rumour(a_member("old"), Standing(Status.DEAD, 1)))
     assert not members.uses("signed")
 
 
 def test_all_agree_which_of_two_words_about_a_run_counts():
     """A relay of an earlier version may lose what it does not know."""
-    full, lost = (precedence.first_word(member("a", *names)) for names in (NEW, ()))
+    full, lost = (precedence.first_word(a_member("a", features=names)) for names in (NEW, ()))
     assert precedence.merge(full, lost) == precedence.merge(lost, full) == full
 
 
@@ -107,8 +102,8 @@ def test_all_agree_which_of_two_words_about_a_run_counts():
 )
 def test_what_cannot_be_the_features_of_a_version_is_malformed(names: tuple[str, ...]):
     """Broken: a peer that invents features fills the memory of all."""
-    message = codec.MEMBER.write(member("a", *names[:2]))
-    codec.MEMBER.read(codec.MEMBER.write(member("a", *NEW)))
+    message = codec.MEMBER.write(a_member("a", features=names[:2]))
+    codec.MEMBER.read(codec.MEMBER.write(a_member("a", features=NEW)))
     message.features[:] = names
     with pytest.raises(ValueError, match="features"):
         codec.MEMBER.read(message)

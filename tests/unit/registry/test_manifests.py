@@ -15,6 +15,7 @@ from node.registry.manifests import (
     referrer_descriptor,
 )
 from node.registry.media_types import media_type_of
+from tests.builders import Document, an_image, an_index, descriptor, encoded
 
 CONFIG = Digest.of(b"config")
 LAYER = Digest.of(b"layer")
@@ -22,27 +23,12 @@ CHILD = Digest.of(b"child", "sha512")
 DOCKER = media_types.DOCKER_MANIFEST
 
 
-def image(**changes: object) -> dict[str, object]:
-    document: dict[str, object] = {
-        "schemaVersion": 2,
-        "mediaType": media_types.OCI_MANIFEST,
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": CONFIG,
-                   "size": 6},
-        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": LAYER,
-                    "size": 5}],
-    }  # fmt: skip
-    document.update(changes)
-    return {key: value for key, value in document.items() if value is not None}
+def image(**changes: object) -> Document:
+    return an_image((CONFIG, 6), (LAYER, 5), **changes)
 
 
-def index(**changes: object) -> dict[str, object]:
-    document: dict[str, object] = {
-        "schemaVersion": 2,
-        "mediaType": media_types.OCI_INDEX,
-        "manifests": [{"mediaType": media_types.OCI_MANIFEST, "digest": CHILD, "size": 7}],
-    }
-    document.update(changes)
-    return {key: value for key, value in document.items() if value is not None}
+def index(**changes: object) -> Document:
+    return an_index(descriptor(CHILD, 7), **changes)
 
 
 def parse(body: bytes) -> Manifest:
@@ -50,12 +36,12 @@ def parse(body: bytes) -> Manifest:
 
 
 def check(document: object) -> Manifest:
-    return parse(json.dumps(document).encode())
+    return parse(encoded(document))
 
 
 def type_of(document: object, content_type: str | None) -> str:
     """The type that a manifest is stored with, which has to be the one that it is served with."""
-    body = json.dumps(document).encode()
+    body = encoded(document)
     media_type = parse(body).media_type
     check_type(media_type, content_type)
     assert media_type_of(body) == media_type
@@ -233,7 +219,7 @@ def test_layers_that_live_elsewhere_are_well_formed_all_the_same(broken: dict[st
 
 
 def test_a_referrers_entry_carries_type_and_annotations():
-    body = json.dumps(image(artifactType="a/b", annotations={"k": "v"})).encode()
+    body = encoded(image(artifactType="a/b", annotations={"k": "v"}))
     parsed = parse(body)
     entry = json.loads(referrer_descriptor(parsed, Digest.of(body), len(body)))
     assert entry == {
@@ -248,6 +234,6 @@ def test_a_referrers_entry_carries_type_and_annotations():
 def test_the_manifest_of_a_platform_is_found_in_an_index():
     entry = {"mediaType": media_types.OCI_MANIFEST, "digest": CHILD, "size": 7,
              "platform": {"os": "linux", "architecture": "arm64"}}  # fmt: skip
-    body = json.dumps(index(manifests=[entry])).encode()
+    body = encoded(index(manifests=[entry]))
     assert platform_manifest(body, os="linux", architecture="arm64") == CHILD
     assert platform_manifest(body, os="linux", architecture="amd64") is None
