@@ -9,6 +9,7 @@ trusted.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -46,23 +47,16 @@ class RowChange(NamedTuple):
     after: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
 class Sums:
     """The partitions' sums. A change makes new ones: whoever holds the old ones keeps them."""
 
-    def __init__(self, partitions: Iterable[Partition] = ()) -> None:
-        self._partitions = tuple(partitions) or (Partition(),) * PARTITIONS
-        assert len(self._partitions) == PARTITIONS
+    partitions: tuple[Partition, ...] = (Partition(),) * PARTITIONS
 
     @property
     def rows(self) -> int:
         """Rows in all partitions together."""
-        return sum(partition.rows for partition in self._partitions)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sums) and self._partitions == other._partitions
-
-    def __hash__(self) -> int:
-        return hash(self._partitions)
+        return sum(partition.rows for partition in self.partitions)
 
     def after(self, changes: Iterable[RowChange]) -> "tuple[Sums, list[Mutation]]":
         """The sums after *changes*, and the rows that store the difference."""
@@ -71,7 +65,7 @@ class Sums:
             if before == after or family in LOCAL_FAMILIES:
                 continue
             number = _partition_of(family, key)
-            total, rows = touched.get(number) or self._partitions[number]
+            total, rows = touched.get(number) or self.partitions[number]
             if before is not None:
                 total, rows = total ^ _hash(family, key, before), rows - 1
             if after is not None:
@@ -79,18 +73,18 @@ class Sums:
             touched[number] = Partition(total, rows)
         if not touched:
             return self, []
-        partitions = list(self._partitions)
+        partitions = list(self.partitions)
         for number, partition in touched.items():
             partitions[number] = partition
-        return Sums(partitions), [_stored(number, part) for number, part in touched.items()]
+        return Sums(tuple(partitions)), [_stored(number, part) for number, part in touched.items()]
 
     def encode(self) -> bytes:
         """All partitions in a row, as peers exchange them."""
-        return b"".join(map(_encode, self._partitions))
+        return b"".join(map(_encode, self.partitions))
 
     def stored(self) -> list[Mutation]:
         """The rows that store all of them."""
-        return [_stored(number, part) for number, part in enumerate(self._partitions)]
+        return [_stored(number, part) for number, part in enumerate(self.partitions)]
 
     @classmethod
     def load(cls, store: OrderedStore) -> "Sums":
@@ -98,7 +92,7 @@ class Sums:
         partitions = [Partition()] * PARTITIONS
         for key, row in store.scan("merkle", b"", END):
             partitions[key[0]] = _decode(row)
-        return cls(partitions)
+        return cls(tuple(partitions))
 
     @classmethod
     def recompute(cls, store: OrderedStore) -> "Sums":

@@ -50,11 +50,6 @@ def is_media_type(text: str) -> bool:
     return len(text) <= MEDIA_TYPE_MAX and _MEDIA_TYPE.fullmatch(text) is not None
 
 
-def is_image(media_type: str) -> bool:
-    """Whether a manifest of this type names no other manifests; of an unknown type it may."""
-    return media_type.lower() in IMAGES
-
-
 def is_index(media_type: str) -> bool:
     """Whether a manifest of this type lists other manifests."""
     return media_type.lower() in INDEXES

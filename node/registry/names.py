@@ -1,7 +1,8 @@
 """
 Names from the outside, parsed once. Past this module nobody checks them again.
 
-Grammar: OCI distribution-spec, "Pulling manifests".
+What is none raises `NameInvalid`, `TagInvalid` or `DigestInvalid`. Grammar: OCI distribution-spec,
+"Pulling manifests".
 """
 
 import re
@@ -25,12 +26,6 @@ class RepositoryName(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """
-        Check *text* and make it a name.
-
-        Raises:
-            NameInvalid: it is too long or does not follow the grammar.
-        """
         if len(text) > REPOSITORY_MAX:
             raise NameInvalid(f"repository names have at most {REPOSITORY_MAX} characters")
         if _REPOSITORY.fullmatch(text) is None:
@@ -48,12 +43,6 @@ class Tag(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """
-        Check *text* and make it a tag.
-
-        Raises:
-            TagInvalid: it is not one.
-        """
         if _TAG.fullmatch(text) is None:
             raise TagInvalid(
                 "tags are 1 to 128 letters, digits, '_', '.' and '-', "
@@ -66,12 +55,7 @@ Reference = Tag | Digest
 
 
 def parse_digest(text: str) -> Digest:
-    """
-    Check *text* and make it a digest.
-
-    Raises:
-        DigestInvalid: it is malformed or of an algorithm that is not stored here.
-    """
+    """A digest of an algorithm that is stored here."""
     try:
         return Digest.parse(text)
     except ValueError as exc:
@@ -79,10 +63,5 @@ def parse_digest(text: str) -> Digest:
 
 
 def parse_reference(text: str) -> Reference:
-    """
-    Tell a digest from a tag: only digests have a colon.
-
-    Raises:
-        DigestInvalid, TagInvalid: it is neither.
-    """
+    """A digest or a tag: only digests have a colon."""
     return parse_digest(text) if ":" in text else Tag.parse(text)

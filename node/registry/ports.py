@@ -290,7 +290,7 @@ class RemoteBlob(Protocol):
 class Replicator(Protocol):
     """The rest of the cluster, as the registry sees it."""
 
-    def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
+    def check_writable(self, consistency: Consistency) -> None:
         """
         Return if this node may write; called before anything is.
 
@@ -337,9 +337,7 @@ class Replicator(Protocol):
         ...
 
     async def ensure_copies(
-        self,
-        blobs: Sequence[tuple[Digest, int]],
-        consistency: Consistency = Consistency.REGION,
+        self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
     ) -> int | None:
         """
         Return once every blob is durable on enough connected nodes: on how many the one with the
@@ -356,9 +354,7 @@ class Replicator(Protocol):
         """Whether `ensure_copies` would have to wait now: members may have come since."""
         ...
 
-    async def wait_durable(
-        self, dot: Dot, consistency: Consistency = Consistency.REGION
-    ) -> Acknowledged:
+    async def wait_durable(self, dot: Dot, consistency: Consistency) -> Acknowledged:
         """
         Return once enough connected nodes durably have this node's log up to *dot*.
 

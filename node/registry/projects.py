@@ -17,12 +17,7 @@ PROJECTS_PAGE_MAX: Final = 1000
 
 
 def parse_project(text: str) -> str:
-    """
-    Check the name of a project: one component of a repository name.
-
-    Raises:
-        NameInvalid: it is not one.
-    """
+    """The name of a project: one component of a repository name, or `NameInvalid`."""
     if "/" in text:
         raise NameInvalid("a project is the first component of a repository name")
     return RepositoryName.parse(text)

@@ -108,12 +108,11 @@ class Push(UseCase):
 
     def _may_lack(self, repository: RepositoryName, manifest: Manifest) -> frozenset[Digest]:
         """The manifests it names that the project does without."""
-        listed = [need for need in manifest.needs if need.listed_for is not None]
-        if not listed:
-            return frozenset()
         children = policy_of(self._index, repository).children
         return frozenset(
-            need.digest for need in listed if not is_required(need.listed_for or (), children)
+            need.digest
+            for need in manifest.needs
+            if need.listed_for is not None and not is_required(need.listed_for, children)
         )
 
     async def _named_blobs(

@@ -40,7 +40,7 @@ TUNING: Final = {"confirmed_max": 8, "trim_interval_s": 1.0, "log_settled_s": 1.
 LIMITS: Final = {
     "cluster._durability._confirmed": 8,
     "cluster._durability._confirmed[]": 8 * len(NODES),
-    "index.metadata._journal.sums._partitions[]": 2 * PARTITIONS,
+    "index.metadata._journal.sums.partitions[]": 2 * PARTITIONS,
 }
 """What may grow for a while, and how far: with blobs, to its bound, and with rows."""
 

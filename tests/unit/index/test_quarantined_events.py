@@ -287,7 +287,7 @@ async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
         changed = {
             number
             for number, (old, new) in enumerate(
-                zip(before._partitions, reader.journal.sums._partitions, strict=True)
+                zip(before.partitions, reader.journal.sums.partitions, strict=True)
             )
             if old != new
         }
