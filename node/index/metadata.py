@@ -1,7 +1,6 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Sequence
 
 from cluster.model import Digest, Dot, Key, Origin
 from cluster.objects import Presence
@@ -23,8 +22,6 @@ from node.registry.ports import (
     ManifestRecord,
     UploadRecord,
 )
-
-T = TypeVar("T")
 
 
 class Metadata(Queries):
@@ -56,7 +53,7 @@ class Metadata(Queries):
                 dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
             return dot
 
-        return await self._change(change)
+        return await self._writer.change(change)
 
     async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
@@ -70,7 +67,7 @@ class Metadata(Queries):
                 fallback.refresh(txn, repository, subject, removed=digest)
             return local.remove(txn, Key(MANIFEST, repository, digest), live)
 
-        return await self._change(change)
+        return await self._writer.change(change)
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
@@ -79,7 +76,7 @@ class Metadata(Queries):
             fallback.drop_lists(txn, repository, tag)
             return local.write_tag(txn, repository, tag, None)
 
-        return await self._change(change)
+        return await self._writer.change(change)
 
     def size_here(self, digest: Digest) -> int | None:
         return self._journal.size_here(digest)
@@ -98,14 +95,14 @@ class Metadata(Queries):
                 txn.delete("uploads", keys.join(upload_id))
             return dot
 
-        return await self._change(change)
+        return await self._writer.change(change)
 
     async def delete_blob(self, repository: str, digest: Digest) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
             live = objects.presence(txn, "blobs", repository, digest)
             return local.remove(txn, Key(BLOB, repository, digest), live) if live.live else None
 
-        return await self._change(change)
+        return await self._writer.change(change)
 
     async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
@@ -113,16 +110,7 @@ class Metadata(Queries):
                 return None
             return local.write_setting(txn, kind, name, value)
 
-        return await self._change(change)
-
-    async def _change(self, change: Callable[[Transaction], T]) -> T:
-        def run() -> T:
-            txn = self._journal.begin()
-            result = change(txn)
-            txn.commit()
-            return result
-
-        return await self._writer.submit(run)
+        return await self._writer.change(change)
 
     def put_upload(self, record: UploadRecord) -> None:
         row = UploadRow(record.repository, record.offset, record.started_at)

@@ -220,18 +220,10 @@ class IndexReplica:
         ]
 
     async def hold(self, digest: Digest, size: int) -> None:
-        await self._change(lambda txn: local.hold(txn, digest, size))
+        await self._writer.change(lambda txn: local.hold(txn, digest, size))
 
     async def cache(self, digest: Digest, size: int) -> None:
-        await self._change(lambda txn: local.cache(txn, digest, size))
-
-    async def _change(self, make: Callable[[Transaction], None]) -> None:
-        def change() -> None:
-            txn = self._journal.begin()
-            make(txn)
-            txn.commit()
-
-        await self._writer.submit(change)
+        await self._writer.change(lambda txn: local.cache(txn, digest, size))
 
     def quarantined(self) -> int:
         """Events kept aside as they cannot be applied here."""
@@ -239,7 +231,7 @@ class IndexReplica:
 
     async def release(self, digest: Digest) -> None:
         """Record, durably, that the blob is not here, in whatever role it was."""
-        await self._change(lambda txn: local.release(txn, digest))
+        await self._writer.change(lambda txn: local.release(txn, digest))
 
     def subscribe(self, on_durable: Callable[[], None]) -> None:
         self._subscribers.append(on_durable)

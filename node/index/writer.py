@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from cluster.errors import StorageFailure
 from node.errors import IndexDamaged, IndexPaused
-from node.index.journal import Journal
+from node.index.journal import Journal, Transaction
 
 T = TypeVar("T")
 
@@ -109,6 +109,17 @@ class IndexWriter(ABC):
             StorageFailure: the storage failed; nothing of *change* may be acknowledged. What
                 *change* raises otherwise.
         """
+
+    async def change(self, make: Callable[[Transaction], T]) -> T:
+        """Have *make* put one change together, and carry it out; as `submit`."""
+
+        def run() -> T:
+            txn = self._journal.begin()
+            result = make(txn)
+            txn.commit()
+            return result
+
+        return await self.submit(run)
 
     @abstractmethod
     def close(self) -> None:
