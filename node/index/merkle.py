@@ -8,9 +8,10 @@ two nodes with equal vectors must have equal sums. The hash finds mistakes, not 
 trusted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -98,39 +99,18 @@ class Sums:
     def recompute(cls, store: OrderedStore) -> "Sums":
         """The sums of the rows that are there. Reads all of them: minutes with many millions."""
         found = cls()
-        for family in SHARED_FAMILIES:
-            rows = store.scan(family, b"", END)
-            found, _ = found.after(RowChange(family, key, None, value) for key, value in rows)
+        for page in shared_rows(store, 4096):
+            found, _ = found.after(page)
         return found
 
 
-class RowCheck:
-    """One pass over the rows of a snapshot, a step at a time, to hold them against their sums."""
-
-    def __init__(self, snapshot: StoreSnapshot, expected: Sums) -> None:
-        """*snapshot* and *expected* are of one moment."""
-        self._snapshot = snapshot
-        self._expected = expected
-        self._found = Sums()
-        self._place: tuple[int, bytes] = (0, b"")
-
-    def step(self, rows_max: int) -> bool | None:
-        """Read *rows_max* rows; returns whether all rows add up, once all are read."""
-        first, start = self._place
-        read = list[RowChange]()
-        for index, family in enumerate(SHARED_FAMILIES[first:], first):
-            for key, value in self._snapshot.scan(family, start, END):
-                if len(read) == rows_max:
-                    self._place = index, key
-                    self._found, _ = self._found.after(read)
-                    return None
-                read.append(RowChange(family, key, None, value))
-            start = b""
-        return self._found.after(read)[0] == self._expected
-
-    def close(self) -> None:
-        """Let go of the rows."""
-        self._snapshot.close()
+def shared_rows(store: OrderedStore | StoreSnapshot, page_max: int) -> Iterator[list[RowChange]]:
+    """All rows that are summed up, in pages of no more than *page_max*."""
+    for family in SHARED_FAMILIES:
+        start = b""
+        while page := list(islice(store.scan(family, start, END), page_max)):
+            yield [RowChange(family, key, None, value) for key, value in page]
+            start = page[-1][0] + b"\0"
 
 
 def partition_of(name: bytes) -> int:

@@ -31,9 +31,9 @@ from cluster.ports import Checkpoint
 from node.index import canonical, local, objects
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
-from node.index.merkle import RowCheck
+from node.index.merkle import Sums, shared_rows
 from node.index.queries import Queries
-from node.index.store import SHARED_FAMILIES
+from node.index.store import SHARED_FAMILIES, StoreSnapshot
 from node.index.writer import IndexWriter
 
 _TOGETHER: Final = 32
@@ -130,19 +130,19 @@ class IndexReplica:
         )
 
     async def check_rows(self) -> bool:
-        check = await self._writer.submit(self._begin_check)
+        def begin() -> tuple[StoreSnapshot, Sums]:
+            self._journal.check_serving()
+            return self._journal.store.snapshot(SHARED_FAMILIES), self._journal.sums
+
+        snapshot, expected = await self._writer.submit(begin)
+        found = Sums()
         try:
-            while True:
-                adds_up = check.step(_CHECK_ROWS)
-                if adds_up is not None:
-                    return adds_up
+            for page in shared_rows(snapshot, _CHECK_ROWS):
+                found, _ = found.after(page)
                 await asyncio.sleep(_CHECK_PAUSE_S)
         finally:
-            check.close()
-
-    def _begin_check(self) -> RowCheck:
-        self._journal.check_serving()
-        return RowCheck(self._journal.store.snapshot(SHARED_FAMILIES), self._journal.sums)
+            snapshot.close()
+        return found == expected
 
     async def apply(self, events: Sequence[Event]) -> None:
         if not events:
