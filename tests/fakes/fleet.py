@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -11,8 +11,10 @@ import msgspec
 
 from cluster.agent import Cluster
 from cluster.config import ClusterConfig, MembershipConfig
-from cluster.model import Digest, Member, NodeId
+from cluster.membership.precedence import first_word
+from cluster.model import Digest, Greeting, Heard, Member, NodeId, Vector
 from cluster.statistics import ClusterStatistics
+from cluster.tasks.changes import Changes
 from node.blobs.memory import MemoryBlobs
 from tests.builders import a_member
 from tests.fakes.log import MemoryLog
@@ -78,7 +80,12 @@ async def until(cluster: Cluster, condition: Callable[[ClusterStatistics], bool]
 
 
 class Engine:
-    """One node: its stores survive `Fleet.kill`, its engine does not."""
+    """
+    One node: its stores survive `Fleet.kill`, its engine does not.
+
+    What tests ask of the inside of an engine, they ask here: who changes the inside changes this
+    class, and no test.
+    """
 
     def __init__(self, network: Network, member: Member, config: ClusterConfig, seed: int) -> None:
         self.member = member
@@ -120,6 +127,62 @@ class Engine:
     async def until_connected(self, *nodes: str) -> None:
         async with asyncio.timeout(PATIENCE_S):
             await self.until(lambda _: self.connected() == set(nodes))
+
+    @property
+    def statistics(self) -> ClusterStatistics:
+        return self.cluster.statistics()
+
+    @property
+    def changes(self) -> Changes:
+        """Who waits in this engine, and for what."""
+        return self.cluster._env.changes
+
+    def told(self, node: NodeId) -> Vector:
+        """What *node* has, by its own word to this one."""
+        return self.cluster._env.progress.of(node)
+
+    def heard_of(self, node: NodeId) -> Heard:
+        """How much of the vector of *node* has come here."""
+        return self.cluster._env.progress.heard_of(node)
+
+    def greeting_to(self, node: NodeId) -> Greeting:
+        """What this node would say to *node* at the next heartbeat."""
+        return self.cluster._roster._greetings.brief(node)
+
+    def hear_of(self, member: Member) -> None:
+        """Somebody has told this node of *member*."""
+        self.cluster._env.members.take(first_word(member))
+
+    def member_named(self, node: NodeId) -> Member | None:
+        return self.cluster._env.members.get(node)
+
+    def has_caught_up(self, node: str) -> bool:
+        """Whether all that *node* had when its link came up is here."""
+        return self.cluster._links.has_caught_up(NodeId(node))
+
+    def hindered(self) -> Collection[NodeId]:
+        """The peers from which the storage here could not take what they have."""
+        return self.cluster._links.hindered()
+
+    def parks(self) -> bool:
+        """Whether events are left at their senders, being ahead of the clock here."""
+        return self.cluster._links._parts.intake.parking
+
+    def want_state(self, node: str) -> None:
+        """*node* has said that what this one needs is gone from its logs."""
+        self.cluster._links.link(NodeId(node))._want_state()
+
+    def holding(self, digest: Digest) -> list[NodeId]:
+        """The nodes whose copies of a blob count here, this one first."""
+        return self.cluster._durability.holding(digest)
+
+    def is_short(self, digest: Digest) -> bool:
+        """Whether a blob lacks a copy that somebody could take."""
+        return self.cluster._durability.is_short(digest)
+
+    def makes_a_copy(self, digest: Digest) -> bool:
+        """Whether what is coming of a blob will count as a copy."""
+        return self.cluster._fetcher._transfers[digest].counts
 
     def vouches(self, digest: Digest, node: str) -> bool:
         """Whether this node counts the copy that *node* said it has."""

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cluster.membership.precedence import first_word
 from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
 from cluster.peer import PeerService
 from cluster.rpc import codec
@@ -70,7 +69,7 @@ class Pair:
         everybody = {shape.member(number) for number in range(shape.members)}
         for engine in (self.asking, self.answering):
             for member in everybody - {engine.member}:
-                engine.cluster._env.members.take(first_word(member))
+                engine.hear_of(member)
 
     def _engine(self, network: Network, member: Member) -> Engine:
         config = replace(CONFIG, settings=Settings(data_dir=Path("/data")).shared)
@@ -105,8 +104,8 @@ class Pair:
         """What each of them has been told that the other one has."""
         asking, answering = self.asking, self.answering
         return (
-            asking.cluster._env.progress.of(answering.member.node),
-            answering.cluster._env.progress.of(asking.member.node),
+            asking.told(answering.member.node),
+            answering.told(asking.member.node),
         )
 
 

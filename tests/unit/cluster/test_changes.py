@@ -145,7 +145,7 @@ async def test_news_of_one_member_has_only_its_link_looked_at(monkeypatch: pytes
     monkeypatch.setattr(Pusher, "_has_more", counted)
     async with fleet() as ships:
         a, *_ = await ships.trio()
-        changes = a.cluster._env.changes
+        changes = a.changes
         await ships.until(lambda: {"b", "c"} <= changes._conditions.keys())
         looked.clear()
         changes.note_progress(B, {LOG: (0, 1)})

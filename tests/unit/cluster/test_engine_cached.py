@@ -26,9 +26,9 @@ async def test_a_cached_copy_is_no_copy():
         digest = await ships.stored(LARGE, a)
         assert await b.read(digest, len(LARGE)) == LARGE
         await ships.until(lambda: b.records.size_here(digest) is not None)
-        assert b.cluster._durability.holding(digest) == ["a"]
+        assert b.holding(digest) == ["a"]
         assert await b.cluster.ensure_copies([(digest, len(LARGE))]) == 2
-        assert b.cluster._durability.holding(digest) == ["b", "a"]
+        assert b.holding(digest) == ["b", "a"]
         assert b.records.holders(digest).keys() == {"a", "b"}
         assert ships.network.count("fetch") == 1, "no byte moved again"
 
@@ -52,11 +52,11 @@ async def test_a_push_that_joins_a_pull_makes_its_copy_count():
         digest = await ships.stored(LARGE, a)
         ships.network.limit_fetches("a:1", 1024)
         async with b.cluster.fetch(digest, len(LARGE)):
-            assert b.cluster.statistics().fetches_running == 1
+            assert b.statistics.fetches_running == 1
             held = ships._group.create_task(
                 b.cluster.service.hold(digest, len(LARGE), [a.member.node], None)
             )
-            await ships.until(lambda: b.cluster._fetcher._transfers[digest].counts)
+            await ships.until(lambda: b.makes_a_copy(digest))
             ships.network.limit_fetches("a:1", None)
             await held
         assert b.records.held_size(digest) == len(LARGE)
@@ -96,8 +96,8 @@ async def test_a_region_brings_a_blob_in_once():
             assert await reader.read(digest, len(LARGE)) == LARGE
             await ships.until(lambda reader=reader: reader.records.size_here(digest) is not None)
         assert ships.network.count("fetch", "a:1") == 1
-        assert a.cluster.statistics().totals.bytes_served == len(LARGE)
-        assert b.cluster.statistics().totals.bytes_served == len(LARGE)
+        assert a.statistics.totals.bytes_served == len(LARGE)
+        assert b.statistics.totals.bytes_served == len(LARGE)
 
 
 async def test_a_neighbour_that_hangs_does_not_keep_a_pull():

@@ -29,7 +29,7 @@ async def test_equal_indexes_are_compared_and_nothing_happens():
         a, b = await pair(ships)
         await ships.until(lambda: ships.network.count("compare", "a:1") > 2)
         for engine in (a, b):
-            now = engine.cluster.statistics()
+            now = engine.statistics
             assert now.totals.comparisons > 0
             assert (now.totals.differences, now.totals.rows_checks) == (0, 0)
             assert now.differing == ()
@@ -42,11 +42,9 @@ async def test_two_sound_indexes_that_differ_are_an_alarm_and_nothing_else():
     async with fleet() as ships:
         a, b = await pair(ships)
         a.records.off = True
-        await ships.until(
-            lambda: all(e.cluster.statistics().totals.rows_checks > 2 for e in (a, b))
-        )
+        await ships.until(lambda: all(e.statistics.totals.rows_checks > 2 for e in (a, b)))
         for engine, other in ((a, b), (b, a)):
-            now = engine.cluster.statistics()
+            now = engine.statistics
             assert now.differing == (other.member.node,)
             assert not now.damaged
             assert now.totals.restores == 0
@@ -54,7 +52,7 @@ async def test_two_sound_indexes_that_differ_are_an_alarm_and_nothing_else():
         assert ships.network.count("checkpoint") == 0
         # Somebody has repaired it.
         a.records.off = False
-        await ships.until(lambda: not any(e.cluster.statistics().differing for e in (a, b)))
+        await ships.until(lambda: not any(e.statistics.differing for e in (a, b)))
 
 
 async def test_a_damaged_index_is_replaced_by_that_of_a_sound_member():
@@ -63,11 +61,11 @@ async def test_a_damaged_index_is_replaced_by_that_of_a_sound_member():
         a, b = await pair(ships)
         only_here = a.records.write("acknowledged")
         a.records.off = a.records.damaged = True
-        await ships.until(lambda: a.cluster.statistics().totals.restores == 1)
+        await ships.until(lambda: a.statistics.totals.restores == 1)
         await ships.until(lambda: State.DAMAGED not in a.cluster.state)
         assert "rows are not what was written" in alarms(a)
-        await ships.until(lambda: not any(e.cluster.statistics().differing for e in (a, b)))
-        assert b.cluster.statistics().totals.restores == 0
+        await ships.until(lambda: not any(e.statistics.differing for e in (a, b)))
+        assert b.statistics.totals.restores == 0
         assert a.records.knows(only_here)
         assert State.LACKING not in a.cluster.state
 
@@ -80,10 +78,10 @@ async def test_rows_that_rotted_unseen_are_found_by_the_check():
     async with fleet() as ships:
         a, b = await pair(ships, check_rows_interval_s=0.05)
         a.records.damaged = True
-        await ships.until(lambda: a.cluster.statistics().totals.restores == 1)
+        await ships.until(lambda: a.statistics.totals.restores == 1)
         await ships.until(lambda: State.DAMAGED not in a.cluster.state)
-        assert a.cluster.statistics().totals.rows_damaged >= 1
-        assert b.cluster.statistics().totals.restores == 0
+        assert a.statistics.totals.rows_damaged >= 1
+        assert b.statistics.totals.restores == 0
 
 
 async def test_nothing_is_taken_over_from_a_member_that_is_damaged_too():
@@ -110,7 +108,7 @@ async def test_a_sound_member_that_cannot_give_its_state_changes_nothing():
         await ships.until(lambda: ships.network.count("checkpoint", "b:1") > 2)
         assert not a.records.restoring
         assert State.DAMAGED in a.cluster.state
-        assert a.cluster.statistics().totals.restores == 0
+        assert a.statistics.totals.restores == 0
         del a.records.floors[unheard]
-        await ships.until(lambda: a.cluster.statistics().totals.restores == 1)
+        await ships.until(lambda: a.statistics.totals.restores == 1)
         await ships.until(lambda: State.DAMAGED not in a.cluster.state)

@@ -100,7 +100,7 @@ async def test_local_waits_for_nobody_and_makes_no_copies():
         assert not (await a.cluster.wait_durable(dot, LOCAL)).degraded
         with pytest.raises(NotDurable):
             await a.cluster.wait_durable(dot, REGION)
-        assert a.cluster.statistics().totals.degraded == 0
+        assert a.statistics.totals.degraded == 0
         b.records.disk.set()
         c.records.disk.set()
 
@@ -226,7 +226,7 @@ async def test_a_node_that_is_cut_off_from_a_larger_cluster_acknowledges_nothing
             await a.cluster.wait_durable(dot)
         assert await a.cluster.ensure_copies([(digest, 2000)], LOCAL) == 1
         assert not (await a.cluster.wait_durable(dot, LOCAL)).degraded
-        assert a.cluster.statistics().totals.degraded == 0
+        assert a.statistics.totals.degraded == 0
 
 
 async def test_a_write_that_was_awaited_in_vain_is_refused_at_once_and_says_who_is_missing():
@@ -350,7 +350,7 @@ async def test_a_member_out_of_reach_is_waited_for_until_it_is_dead():
 
 async def until_dead(ships: Fleet, node: str, *observers: Engine) -> None:
     def is_dead(observer: Engine) -> bool:
-        members = {m.node: m.status for m in observer.cluster.statistics().members}
+        members = {m.node: m.status for m in observer.statistics.members}
         return members[NodeId(node)] is Status.DEAD
 
     await ships.until(lambda: all(map(is_dead, observers)))
@@ -374,7 +374,7 @@ async def test_nobody_is_ahead_that_is_out_of_reach():
         a, b, c = await ships.trio()
 
         def ahead() -> int:
-            (found,) = (m for m in a.cluster.statistics().members if m.node == "c")
+            (found,) = (m for m in a.statistics.members if m.node == "c")
             return found.ahead_events
 
         ships.network.cut(b.address, c.address)

@@ -81,7 +81,7 @@ async def test_a_confirmation_is_over_when_its_holder_takes_it_back():
         del holder.blobs._blobs[digest]
         holder.records.release(digest)
         await ships.until(lambda: holder.member.node not in a.records.holders(digest))
-        assert a.cluster._durability.is_short(digest)
+        assert a.is_short(digest)
         assert await a.cluster.ensure_copies([(digest, len(SMALL))]) == 2
         assert len(having(digest, a, b, c)) == 2
 
@@ -96,13 +96,13 @@ async def test_a_confirmation_that_was_denied_is_over_for_good():
         del b.blobs._blobs[digest]
         b.records.release(digest)
         await ships.until(lambda: "b" not in a.records.holders(digest))
-        assert a.cluster._durability.holding(digest) == ["a"]
+        assert a.holding(digest) == ["a"]
         ships.network.cut("a:1", "b:1")
         await a.until_connected()
         ships.network.block("b:1", "pull")
         ships.network.heal("a:1", "b:1")
         await a.until_connected("b")
-        assert a.cluster._durability.holding(digest) == ["a"]
+        assert a.holding(digest) == ["a"]
 
 
 async def test_a_record_that_arrives_while_copies_are_counted_is_no_denial():
@@ -125,7 +125,7 @@ async def test_a_record_that_arrives_while_copies_are_counted_is_no_denial():
 
         assert events
         a.records.holders = read_just_before_they_arrive
-        assert len(a.cluster._durability.holding(digest)) == 2
+        assert len(a.holding(digest)) == 2
         assert not events
 
 
@@ -192,7 +192,7 @@ async def test_a_peer_that_goes_away_is_replaced():
             await ships.kill(doomed)
         survivor = c if doomed is b else b
         assert having(digest, a, survivor) == {"a", survivor.member.node}
-        assert a.cluster.statistics().totals.degraded == 0
+        assert a.statistics.totals.degraded == 0
 
 
 async def test_a_holder_that_goes_while_another_blob_gets_its_copy_is_replaced():
@@ -211,7 +211,7 @@ async def test_a_holder_that_goes_while_another_blob_gets_its_copy_is_replaced()
         ships.network.block("c:1", "hold")
         async with asyncio.TaskGroup() as group:
             copies = group.create_task(a.cluster.ensure_copies(blobs))
-            await ships.until(lambda: a.cluster.statistics().totals.copies_made == 1)
+            await ships.until(lambda: a.statistics.totals.copies_made == 1)
             await ships.until(lambda: ships.network.count("hold", "c:1") == 1)
             await ships.kill(b)
             await a.until_connected("c")
@@ -230,7 +230,7 @@ async def test_when_everybody_goes_away_the_blob_is_accepted_and_counted():
             group.create_task(a.cluster.ensure_copies([(digest, len(LARGE))]))
             await ships.until(lambda: ships.network.count("hold") == 1)
             await ships.kill(b)
-        assert a.cluster.statistics().totals.degraded == 1
+        assert a.statistics.totals.degraded == 1
         assert a.log.named("accepted with too few copies")[0].fields["blobs"] == 1
 
 
@@ -345,8 +345,8 @@ async def test_many_blobs_are_brought_at_once_within_the_bound():
         async with asyncio.TaskGroup() as group:
             group.create_task(a.cluster.ensure_copies(blobs))
             await ships.until(lambda: ships.network.count("hold") == 3)
-            assert a.cluster.statistics().replications_running == 3
-            assert a.cluster.statistics().replications_waiting == 7
+            assert a.statistics.replications_running == 3
+            assert a.statistics.replications_waiting == 7
             for address in ("b:1", "c:1"):
                 ships.network.unblock(address, "hold")
         assert all(len(having(digest, a, b, c)) == 2 for digest, _ in blobs)
@@ -361,7 +361,7 @@ async def test_background_replications_beyond_the_queue_are_dropped_and_made_up_
         blobs = [(await a.put(bytes([n]) * 2000), 2000) for n in range(6)]
         for digest, size in blobs:
             a.cluster.replicate(digest, size)
-        dropped = a.cluster.statistics().totals.replications_dropped
+        dropped = a.statistics.totals.replications_dropped
         assert dropped >= 3
         for address in ("b:1", "c:1"):
             ships.network.unblock(address, "hold")

@@ -28,7 +28,7 @@ async def until_dead(engine: Engine) -> None:
 
 
 def reads_stale(engine: Engine, dot: Dot) -> bool:
-    return engine.cluster.statistics().current and not engine.records.knows(dot)
+    return engine.statistics.current and not engine.records.knows(dot)
 
 
 async def never_reads_stale(engine: Engine, dot: Dot) -> bool:
@@ -76,11 +76,11 @@ async def test_a_departure_is_asked_about_once():
         await c.cluster.leave()
         await ships.kill(c)
         await until_members(a, 1)
-        await ships.until(lambda: a.cluster.statistics().current)
-        rounds = a.cluster.statistics().totals.catch_up_rounds
+        await ships.until(lambda: a.statistics.current)
+        rounds = a.statistics.totals.catch_up_rounds
         for _ in range(3):
             await a.cluster.ensure_current()
-        assert a.cluster.statistics().totals.catch_up_rounds == rounds
+        assert a.statistics.totals.catch_up_rounds == rounds
 
 
 async def test_who_comes_back_reads_by_no_lease_before_it_has_asked_about_who_left():
@@ -99,7 +99,7 @@ async def test_who_comes_back_reads_by_no_lease_before_it_has_asked_about_who_le
         await ships.until(lambda: a.leased_by("b"))
         assert not reads_stale(a, dot)
         ships.network.unblock("b:1", "pull")
-        await ships.until(lambda: a.cluster.statistics().current)
+        await ships.until(lambda: a.statistics.current)
         assert a.records.knows(dot)
 
 
@@ -126,7 +126,7 @@ async def test_greetings_tell_of_a_member_that_left_and_is_back():
         greetings = ships.network.count("hello", "b:1")
         await ships.until(lambda: ships.network.count("hello", "b:1") > greetings + 20)
         assert not reads_stale(a, dot)
-        assert len(a.cluster.statistics().members) == 2
+        assert len(a.statistics.members) == 2
 
 
 async def test_who_reads_by_a_lease_is_waited_for_though_somebody_removed_it():
@@ -174,7 +174,7 @@ async def test_what_is_parked_is_not_here():
         a.records.clock_limit = 10
         dot = c.records.write("new", stamp=1 << 40)
         await c.cluster.wait_durable(dot)
-        await ships.until(lambda: not a.cluster.statistics().current)
+        await ships.until(lambda: not a.statistics.current)
         await c.cluster.leave()
         await ships.kill(c)
         await until_members(a, 1)
@@ -184,7 +184,7 @@ async def test_what_is_parked_is_not_here():
         a.clock.wrong_ms, a.records.clock_limit = 0, None
         await a.cluster.ensure_current()
         assert a.records.knows(dot)
-        await ships.until(lambda: a.cluster.statistics().current)
+        await ships.until(lambda: a.statistics.current)
 
 
 async def test_what_is_parked_after_joining_is_not_here_either():
@@ -240,4 +240,4 @@ async def test_who_still_counts_a_member_that_has_left_gives_no_lease(hears: boo
             await ships.kill(c)
             await b.cluster.service.probe(ProbeRequest("test", NodeId("a"), None, (gone,)))
         assert await never_reads_stale(a, dot)
-        assert len(a.cluster.statistics().members) == 1
+        assert len(a.statistics.members) == 1

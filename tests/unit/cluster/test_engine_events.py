@@ -99,8 +99,8 @@ async def test_a_push_that_nobody_answers_is_sent_again():
         ships.network.lose("b:1", "push")
         dot = a.records.write("x")
         await ships.until(lambda: b.records.knows(dot))
-        assert a.cluster.statistics().totals.pushes_unanswered == 1
-        assert a.cluster.statistics().totals.links_lost == 0
+        assert a.statistics.totals.pushes_unanswered == 1
+        assert a.statistics.totals.links_lost == 0
 
 
 async def test_a_greeting_that_overtakes_the_answer_to_a_push_does_not_pause_the_log():
@@ -262,7 +262,7 @@ async def test_a_laggard_is_left_out_once_there_are_enough_copies():
         await a.cluster.wait_durable(dot)
         assert b.records.knows(dot)
         assert not c.records.knows(dot)
-        assert a.cluster.statistics().totals.degraded == 0
+        assert a.statistics.totals.degraded == 0
         c.records.disk.set()
 
 
@@ -286,7 +286,7 @@ async def test_alone_a_write_is_accepted_and_counted():
         await a.until_connected()
         dot = a.records.write("x")
         await a.cluster.wait_durable(dot)
-        assert a.cluster.statistics().totals.degraded == 1
+        assert a.statistics.totals.degraded == 1
         ships.restart(b)
         await ships.until(lambda: b.records.knows(dot))
 
@@ -297,7 +297,7 @@ async def test_a_cluster_of_one_is_not_degraded():
         ships.start(a)
         await a.cluster.wait_durable(a.records.write("x"))
         await a.cluster.catch_up()
-        assert a.cluster.statistics().totals.degraded == 0
+        assert a.statistics.totals.degraded == 0
 
 
 async def test_events_from_the_future_are_parked_and_come_again():
@@ -313,7 +313,7 @@ async def test_events_from_the_future_are_parked_and_come_again():
         assert b.log.named("events parked")[0].fields["peer"] == "a"
         b.records.clock_limit = None
         await ships.until(lambda: b.records.knows(early))
-        assert b.cluster.statistics().totals.events_parked > 0
+        assert b.statistics.totals.events_parked > 0
 
 
 async def test_a_failing_disk_ends_the_link_and_not_the_engine():

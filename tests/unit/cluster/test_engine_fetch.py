@@ -29,8 +29,8 @@ async def test_a_fetched_blob_is_read_stored_and_recorded(chunks: float):
         await ships.until(lambda: b.records.size_here(digest) == len(data))
         assert b.blobs.size(digest) == len(data)
         assert b.blobs.staged_names == set()
-        assert b.cluster.statistics().totals.bytes_fetched == len(data)
-        assert a.cluster.statistics().totals.bytes_served == len(data)
+        assert b.statistics.totals.bytes_fetched == len(data)
+        assert a.statistics.totals.bytes_served == len(data)
 
 
 async def test_twenty_readers_share_one_transfer():
@@ -42,7 +42,7 @@ async def test_twenty_readers_share_one_transfer():
         ships.network.limit_fetches("a:1", 4 * CHUNK)
         async with asyncio.TaskGroup() as group:
             reads = [group.create_task(b.read(digest, len(data))) for _ in range(20)]
-            await ships.until(lambda: b.cluster.statistics().fetches_running == 1)
+            await ships.until(lambda: b.statistics.fetches_running == 1)
             ships.network.limit_fetches("a:1", None)
         assert [read.result() for read in reads] == [data] * 20
         assert ships.network.count("fetch") == 1
@@ -104,13 +104,13 @@ async def test_a_transfer_is_resumed_from_another_holder():
         async with b.cluster.fetch(digest, len(data)) as remote:
             stream = remote.stream(0, len(data))
             got = await anext(stream)
-            await ships.until(lambda: b.cluster.statistics().totals.bytes_fetched == 4 * CHUNK)
+            await ships.until(lambda: b.statistics.totals.bytes_fetched == 4 * CHUNK)
             await ships.kill(a)
             async for chunk in stream:
                 got += chunk
         assert got == data
-        assert b.cluster.statistics().totals.bytes_fetched == len(data)
-        assert c.cluster.statistics().totals.bytes_served == 6 * CHUNK
+        assert b.statistics.totals.bytes_fetched == len(data)
+        assert c.statistics.totals.bytes_served == 6 * CHUNK
 
 
 async def test_a_corrupt_small_blob_is_fetched_from_another_source():
@@ -158,9 +158,9 @@ async def test_a_blob_patched_together_from_a_liar_and_an_honest_node_is_sorted_
             hold = group.create_task(
                 b.cluster.service.hold(digest, len(data), [a.member.node], None)
             )
-            await ships.until(lambda: b.cluster.statistics().totals.bytes_fetched == 2 * CHUNK)
+            await ships.until(lambda: b.statistics.totals.bytes_fetched == 2 * CHUNK)
             ships.network.cut("a:1", "b:1")
-            await ships.until(lambda: c.cluster.statistics().totals.bytes_served > 0)
+            await ships.until(lambda: c.statistics.totals.bytes_served > 0)
         assert hold.done()
         assert b.blobs.size(digest) == len(data)
         assert b.log.named("fetched bytes rejected")[0].fields["sources"] == ["a", "c"]
@@ -207,7 +207,7 @@ async def test_a_stalled_source_is_left_for_another():
         digest = await ships.stored(data, a, c)
         ships.network.limit_fetches("a:1", CHUNK)
         assert await b.read(digest, len(data)) == data
-        assert c.cluster.statistics().totals.bytes_served == 3 * CHUNK
+        assert c.statistics.totals.bytes_served == 3 * CHUNK
 
 
 async def test_fetches_wait_for_a_place():
@@ -222,8 +222,8 @@ async def test_fetches_wait_for_a_place():
                 group.create_task(b.read(digest, len(data)))
                 for digest, data in zip(digests, blobs, strict=True)
             ]
-            await ships.until(lambda: b.cluster.statistics().fetches_waiting == 4)
-            assert b.cluster.statistics().fetches_running == 2
+            await ships.until(lambda: b.statistics.fetches_waiting == 4)
+            assert b.statistics.fetches_running == 2
             ships.network.limit_fetches("a:1", None)
         assert [read.result() for read in reads] == blobs
 

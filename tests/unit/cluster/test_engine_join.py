@@ -62,7 +62,7 @@ async def test_a_node_among_its_own_seeds_joins():
         ships.start(a)
         async with asyncio.timeout(PATIENCE_S):
             await a.cluster.wait_joined()
-        assert a.cluster.statistics().members == ()
+        assert a.statistics.members == ()
 
 
 @pytest.mark.parametrize("seeds", [("a:1",), ("a:1", "b:1"), ("a:1", "nobody:1")])
@@ -77,7 +77,7 @@ async def test_a_node_of_another_cluster_is_told_to_stop(seeds: tuple[str, ...])
         with pytest.raises(JoinRefused, match="this is cluster 'test', not 'other'"):
             await b.cluster.run()
         assert a.records.logs == {}
-        assert a.cluster.statistics().members == ()
+        assert a.statistics.members == ()
 
 
 async def test_one_wrong_seed_does_not_stop_a_node_that_another_seed_takes():

@@ -13,7 +13,7 @@ from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
 
 def leased(engine: Engine) -> bool:
-    return engine.cluster.statistics().current
+    return engine.statistics.current
 
 
 async def until_all_lease(ships: Fleet, *engines: Engine) -> None:
@@ -60,7 +60,7 @@ async def test_a_reader_with_a_slow_disk_does_not_answer_from_it():
             await c.cluster.ensure_current()
         c.records.disk.set()
         await until_all_lease(ships, a, b, c)
-        assert a.cluster.statistics().totals.laggards == 1
+        assert a.statistics.totals.laggards == 1
 
 
 async def test_who_writes_waits_longer_for_a_silent_member():
@@ -208,7 +208,7 @@ async def test_a_new_disk_reads_nothing_before_all_were_asked():
         with pytest.raises(NotCaughtUp):
             await wiped.cluster.ensure_current()
         ships.network.unblock("c:1", "pull")
-        await ships.until(lambda: wiped.cluster.statistics().current)
+        await ships.until(lambda: wiped.statistics.current)
         assert wiped.records.knows(dot)
 
 
@@ -250,7 +250,7 @@ async def test_two_relays_bring_events_to_a_region():
         await ships.until(lambda: all(engine.records.knows(dot) for engine in others))
         pushed = {call.callee for call in ships.network.calls if call[::2] == ("a:1", "push")}
         assert len(pushed) == 2
-        assert sum(engine.cluster.statistics().totals.events_relayed for engine in others) >= 2
+        assert sum(engine.statistics.totals.events_relayed for engine in others) >= 2
 
 
 async def test_a_relay_hands_on_what_it_got_while_another_is_gone():

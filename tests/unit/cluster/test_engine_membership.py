@@ -32,15 +32,15 @@ EU = Region("eu")
 
 
 def status(observer: Engine, node: str) -> Status | None:
-    return next((m.status for m in observer.cluster.statistics().members if m.node == node), None)
+    return next((m.status for m in observer.statistics.members if m.node == node), None)
 
 
 def incarnation(observer: Engine, node: str) -> int:
-    return next(m.incarnation for m in observer.cluster.statistics().members if m.node == node)
+    return next(m.incarnation for m in observer.statistics.members if m.node == node)
 
 
 def living(observer: Engine) -> set[str]:
-    members = observer.cluster.statistics().members
+    members = observer.statistics.members
     return {m.node for m in members if m.status is not Status.DEAD}
 
 
@@ -57,8 +57,8 @@ async def test_the_dead_stay_members_and_nobody_waits_for_them():
         await ships.kill(c)
         await until_status(ships, "c", Status.DEAD, a, b)
         assert living(a) == {"b"}
-        assert len(a.cluster.statistics().members) == 2
-        assert a.cluster.statistics().totals.deaths == 1
+        assert len(a.statistics.members) == 2
+        assert a.statistics.totals.deaths == 1
         assert [line.fields["peer"] for line in a.log.named("member dead")] == ["c"]
         ships.restart(c)
         await until_status(ships, "c", Status.ALIVE, a, b)
@@ -74,7 +74,7 @@ async def test_a_silent_node_dies_and_returns_by_its_own_word():
         await until_status(ships, "c", Status.DEAD, a, b)
         ships.network.resume("c:1")
         await until_status(ships, "c", Status.ALIVE, a, b)
-        assert c.cluster.statistics().totals.refutations >= 1
+        assert c.statistics.totals.refutations >= 1
 
 
 async def test_a_broken_line_between_two_kills_neither():
@@ -86,7 +86,7 @@ async def test_a_broken_line_between_two_kills_neither():
         helped = ships.network.count("probe", "c:1")
         await ships.until(lambda: ships.network.count("probe", "c:1") >= helped + 40)
         for engine in (a, b, c):
-            assert engine.cluster.statistics().totals.deaths == 0
+            assert engine.statistics.totals.deaths == 0
         ships.network.heal("a:1", "b:1")
         await a.until_connected("b", "c")
 
@@ -118,7 +118,7 @@ async def test_who_leaves_is_forgotten_at_once_and_may_come_back():
         await ships.kill(c)
         await a.until_connected("b")
         await ships.until(lambda: a.known.saved["c"].standing.status is Status.LEFT)
-        assert a.cluster.statistics().totals.deaths == 0
+        assert a.statistics.totals.deaths == 0
         again = ships.adopt(replace_epoch(c.member, 9), ("a:1",), **FAST_DETECTOR)
         ships.start(again)
         await until_status(ships, "c", Status.ALIVE, a, b)
@@ -132,7 +132,7 @@ async def test_nobody_waits_for_who_has_left():
         await c.cluster.leave()
         await ships.kill(c)
         await a.until_connected("b")
-        await ships.until(lambda: a.cluster.statistics().current)
+        await ships.until(lambda: a.statistics.current)
         assert await a.cluster.wait_durable(a.records.write("x"), Consistency.GLOBAL) == (2, 2)
         assert (await a.cluster.wait_for(b.records.write("y"), None, 20)).complete
 
@@ -196,14 +196,14 @@ async def test_nobody_waits_for_events_of_a_member_that_left():
         a, b, c = await ships.trio(leave_timeout_s=0.5, **FAST_DETECTOR)
         b.records.broken = StorageFailure("no room")
         c.records.write("x")
-        await ships.until(lambda: "c" in b.cluster._links.hindered())
+        await ships.until(lambda: "c" in b.hindered())
         # Somebody does not answer, so it goes on answering greetings for a while.
         ships.network.block(a.address, "probe")
         await c.cluster.leave()
         await ships.kill(c)
         ships.network.unblock(a.address, "probe")
         b.records.broken = None
-        await ships.until(lambda: not b.cluster._links.hindered())
+        await ships.until(lambda: not b.hindered())
         await b.cluster.catch_up()
 
 
@@ -248,7 +248,7 @@ async def test_a_dead_member_can_be_removed():
         await until_status(ships, "c", Status.DEAD, a, b)
         a.cluster.remove(NodeId("c"))
         await until_status(ships, "c", None, a, b)
-        assert len(a.cluster.statistics().members) == 1
+        assert len(a.statistics.members) == 1
         with pytest.raises(MemberUnknown):
             a.cluster.remove(NodeId("c"))
 
@@ -335,10 +335,10 @@ async def test_a_rumour_cannot_move_a_node_that_answers():
         rumour = Rumour(twin, Standing(Status.ALIVE, 99))
         for engine in (a, b, c):
             await engine.cluster.service.probe(ProbeRequest("test", NodeId("x"), rumours=(rumour,)))
-        assert {m.rpc for m in a.cluster.statistics().members} == {"b:1", "c:1"}
+        assert {m.rpc for m in a.statistics.members} == {"b:1", "c:1"}
         assert c.log.named("somebody else bears this name")[0].fields["address"] == "elsewhere:1"
         await ships.until(lambda: incarnation(a, "c") > 99 and incarnation(b, "c") > 99)
-        assert {m.rpc for m in b.cluster.statistics().members} == {"a:1", "c:1"}
+        assert {m.rpc for m in b.statistics.members} == {"a:1", "c:1"}
 
 
 async def test_a_stranger_s_probe_is_refused():
@@ -375,7 +375,7 @@ async def test_a_member_that_says_it_is_back_soon_is_neither_suspected_nor_compl
         await a.until_connected("b")
         await b.until_connected("a")
         await ships.kill(c)
-        stopped = [m.stopped for m in a.cluster.statistics().members if m.node == "c"]
+        stopped = [m.stopped for m in a.statistics.members if m.node == "c"]
         assert (stopped, status(a, "c")) == ([True], Status.ALIVE)
         probes = ships.network.count("probe")
         await ships.until(lambda: ships.network.count("probe") > probes + 20)
@@ -383,11 +383,11 @@ async def test_a_member_that_says_it_is_back_soon_is_neither_suspected_nor_compl
         ships.next_run(c)
         await a.until_connected("b", "c")
         await b.until_connected("a", "c")
-        assert not any(m.stopped for m in a.cluster.statistics().members)
+        assert not any(m.stopped for m in a.statistics.members)
         for each in (a, b):
             assert complaints(each) == []
             assert len(each.log.named("member stops for a moment")) == 1
-            totals = each.cluster.statistics().totals
+            totals = each.statistics.totals
             assert (totals.suspicions, totals.deaths) == (0, 0)
 
 
@@ -438,16 +438,16 @@ async def test_other_settings_of_a_member_are_noticed_until_they_are_the_same():
         (line,) = a.log.named("settings differ from a member's")
         assert line.level == "warning"
         assert line.fields == {"peer": "b", "there": {"copies": "1"}, "here": {"copies": "2"}}
-        (seen,) = a.cluster.statistics().members
+        (seen,) = a.statistics.members
         assert seen.settings_differing == {"copies": "1"}
-        (seen,) = b.cluster.statistics().members
+        (seen,) = b.statistics.members
         assert seen.settings_differing == {"copies": "2"}
         await ships.kill(b)
         await a.until_connected()
         b.config = replace(b.config, settings={"copies": "2"})
         ships.next_run(b)
         await a.until_connected("b")
-        (seen,) = a.cluster.statistics().members
+        (seen,) = a.statistics.members
         assert seen.settings_differing == {}
         assert len(a.log.named("settings are those of the member again")) == 1
 

@@ -25,7 +25,7 @@ async def a_while(ships: Fleet) -> None:
 async def delivered(a: Engine, text: str) -> None:
     """Write, and wait for the answer: from then on one more push may follow the last one."""
     a.records.write(text)
-    pushed = a.cluster.statistics().totals.events_pushed
+    pushed = a.statistics.totals.events_pushed
     await a.until(lambda now: now.totals.events_pushed > pushed)
 
 
@@ -85,8 +85,8 @@ async def test_what_was_sent_behind_a_lost_push_is_sent_again():
         dot = a.records.write("two")
         await ships.until(lambda: b.records.knows(dot))
         await a.until(lambda now: now.totals.events_pushed == 3)
-        assert a.cluster.statistics().totals.pushes_unanswered == 2
-        assert a.cluster.statistics().totals.links_lost == 0
+        assert a.statistics.totals.pushes_unanswered == 2
+        assert a.statistics.totals.links_lost == 0
 
 
 async def test_what_is_due_again_waits_for_nothing_else_to_happen():
@@ -113,7 +113,7 @@ async def test_what_is_behind_a_parked_event_is_not_pulled():
         pulls = ships.network.count("pull", "a:1")
         for event in events:
             await b.cluster.service.push(a.member.node, [event])
-        assert b.cluster.statistics().totals.events_parked == 1
+        assert b.statistics.totals.events_parked == 1
         assert ships.network.count("pull", "a:1") == pulls
         b.records.clock_limit = None
         await b.cluster.service.push(a.member.node, events)

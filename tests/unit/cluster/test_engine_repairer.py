@@ -27,11 +27,11 @@ async def test_what_was_accepted_while_a_peer_was_away_gets_its_copy():
         await ships.kill(b)
         await a.until_connected()
         digests = await push(a, 300)
-        assert a.cluster.statistics().totals.degraded == 1
+        assert a.statistics.totals.degraded == 1
         ships.next_run(b)
         await ships.until(lambda: has_all(b, digests))
-        await ships.until(lambda: a.cluster.statistics().totals.copies_repaired == 300)
-        assert a.cluster.statistics().totals.degraded == 1, "a repair is no new alarm"
+        await ships.until(lambda: a.statistics.totals.copies_repaired == 300)
+        assert a.statistics.totals.degraded == 1, "a repair is no new alarm"
 
 
 async def test_the_blobs_of_a_wiped_peer_return():
@@ -44,7 +44,7 @@ async def test_the_blobs_of_a_wiped_peer_return():
         wiped = ships.adopt(replace(b.member, epoch=2), ("a:1",), **TUNING)
         ships.start(wiped)
         await ships.until(lambda: has_all(wiped, digests))
-        await ships.until(lambda: a.cluster.statistics().totals.copies_repaired == 20)
+        await ships.until(lambda: a.statistics.totals.copies_repaired == 20)
 
 
 async def test_a_member_that_is_away_counts_as_it_said():
@@ -63,7 +63,7 @@ async def test_a_member_that_is_away_counts_as_it_said():
         walks = ships.network.count("hello", "a:1")
         await ships.until(lambda: ships.network.count("hello", "a:1") > walks + 30)
         assert {d for d in digests if other.blobs.size(d) is not None} == before
-        assert a.cluster.statistics().totals.copies_repaired == 0
+        assert a.statistics.totals.copies_repaired == 0
 
 
 async def test_enough_copies_are_left_alone():
@@ -76,7 +76,7 @@ async def test_enough_copies_are_left_alone():
         greetings = ships.network.count("hello", "b:1")
         await ships.until(lambda: ships.network.count("hello", "b:1") > greetings + 30)
         assert ships.network.count("hold") == holds
-        assert b.cluster.statistics().totals.copies_repaired == 0
+        assert b.statistics.totals.copies_repaired == 0
 
 
 async def test_a_peer_without_room_is_asked_again_later():

@@ -39,7 +39,7 @@ async def test_a_new_member_takes_over_a_state():
         ships.start(c)
         await c.cluster.wait_joined()
         assert c.records.vector() == a.records.vector()
-        assert c.cluster.statistics().totals.restores == 1
+        assert c.statistics.totals.restores == 1
         assert State.LACKING not in c.cluster.state
         # And it is a member like any other from there on.
         dot = a.records.write("later")
@@ -58,7 +58,7 @@ async def test_an_empty_node_takes_over_what_would_be_many_events(events_min: in
         ships.start(b)
         await b.cluster.wait_joined()
         assert b.records.vector() == a.records.vector()
-        assert b.cluster.statistics().totals.restores == restores
+        assert b.statistics.totals.restores == restores
 
 
 async def test_joining_lasts_until_a_seed_that_answers_is_caught_up_with():
@@ -113,7 +113,7 @@ async def test_a_stream_that_breaks_goes_on_where_it_ended():
         await ships.until(lambda: c.records.vector() == a.records.vector())
         assert cut
         # The first part came once: the records count the rows, and would have refused.
-        assert a.cluster.statistics().totals.checkpoint_rows_served >= 13
+        assert a.statistics.totals.checkpoint_rows_served >= 13
 
 
 async def test_reads_wait_while_the_state_is_taken_over():
@@ -241,14 +241,14 @@ async def test_logs_are_trimmed_once_everybody_has_them():
             a.records.write(f"old{number}", stamp=(now - 10_000) << COUNTER_BITS)
         a.records.write("young", stamp=now << COUNTER_BITS)
         await ships.until(lambda: all(e.records.floor().get(A) == 5 for e in (a, b, c)))
-        assert a.cluster.statistics().totals.events_trimmed == 5
+        assert a.statistics.totals.events_trimmed == 5
         # What c lacks stays while c is away.
         await ships.kill(c)
         a.records.write("missed", stamp=(now - 9_000) << COUNTER_BITS)
         await ships.until(lambda: b.records.vector()[A] == 7)
         ships.restart(c)
         await ships.until(lambda: c.records.vector()[A] == 7)
-        assert c.cluster.statistics().totals.restores == 0
+        assert c.statistics.totals.restores == 0
 
 
 async def test_what_a_newcomer_wrote_before_it_had_joined_is_not_old():
@@ -314,7 +314,7 @@ async def test_events_that_another_member_has_spare_the_state(late: bool):
             lambda: c.records.vector()[log] == 6 and State.LACKING not in c.cluster.state
         )
         assert c.log.named("events are gone at the peer")
-        assert c.cluster.statistics().totals.restores == 0
+        assert c.statistics.totals.restores == 0
         assert ships.network.count("checkpoint") == 0
 
 
@@ -324,11 +324,11 @@ async def test_an_event_that_is_parked_does_not_keep_a_state_wanted():
         _, b, c = await ships.trio()
         b.records.clock_limit = 10
         c.records.write("of the future", stamp=1 << 40)
-        await ships.until(lambda: b.cluster._links._parts.intake.parking)
-        await ships.until(lambda: bool(b.cluster._env.progress.of(C)))
-        b.cluster._links.link(NodeId("a"))._want_state()
+        await ships.until(lambda: b.parks())
+        await ships.until(lambda: bool(b.told(C)))
+        b.want_state("a")
         await ships.until(lambda: State.LACKING not in b.cluster.state)
-        assert b.cluster.statistics().totals.restores == 0
+        assert b.statistics.totals.restores == 0
 
 
 async def test_a_state_is_no_longer_wanted_once_the_events_have_come():
@@ -337,7 +337,7 @@ async def test_a_state_is_no_longer_wanted_once_the_events_have_come():
         _, b = await trimmed_pair(ships)
         await b.cluster.wait_joined()
         # A peer said "below the floor", and the events came from another one just then.
-        b.cluster._links.link(NodeId("a"))._want_state()
+        b.want_state("a")
         assert State.LACKING in b.cluster.state
         await ships.until(lambda: State.LACKING not in b.cluster.state)
         assert ships.network.count("checkpoint", "a:1") == 0

@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from cluster.membership.precedence import first_word
 from cluster.model import Member, NodeId, Region
 from tests.fakes.fleet import Engine, Fleet, fleet
 from tests.fakes.heartbeats import Pair, Shape
@@ -43,9 +42,9 @@ async def test_a_member_that_one_side_lacks_comes_with_the_next_answer():
     pair = Pair(Shape(3, 1, restarts=1))
     await pair.beat()
     stranger = Member(NodeId("stranger"), Region("region-00"), "s:1", "s:2", 7)
-    pair.answering.cluster._env.members.take(first_word(stranger))
+    pair.answering.hear_of(stranger)
     await pair.beat()
-    assert pair.asking.cluster._env.members.get(stranger.node) == stranger
+    assert pair.asking.member_named(stranger.node) == stranger
 
 
 async def test_what_holds_for_the_run_is_told_once_a_link():
@@ -57,7 +56,7 @@ async def test_what_holds_for_the_run_is_told_once_a_link():
 
 def gap(lacking: Engine, other: Engine) -> bool:
     """Whether *lacking* has been told less of *other*'s vector than there is."""
-    return lacking.cluster._env.progress.of(other.member.node) != other.records.vector()
+    return lacking.told(other.member.node) != other.records.vector()
 
 
 async def heard_everything(ships: Fleet, *engines: Engine) -> None:
@@ -86,10 +85,10 @@ async def test_a_lease_needs_what_was_said_in_this_run():
     """If this fails, a disk that was set back reads by a lease that its last run was good for."""
     pair = Pair(Shape(2, 1, restarts=1))
     await pair.greet()
-    question = pair.asking.cluster._roster._greetings.brief(pair.answering.member.node)
+    question = pair.asking.greeting_to(pair.answering.member.node)
     again = msgspec.structs.replace(pair.asking.member, epoch=pair.asking.member.epoch + 1)
     await pair.answering.cluster.service.hello(
         msgspec.structs.replace(question, member=again, have={})
     )
-    assert pair.answering.cluster._env.progress.of(again.node) == {}
-    assert pair.answering.cluster._env.progress.heard_of(again.node) == (again.epoch, 0)
+    assert pair.answering.told(again.node) == {}
+    assert pair.answering.heard_of(again.node) == (again.epoch, 0)

@@ -121,9 +121,9 @@ async def test_a_greeting_of_a_distant_version_is_refused(protocol: int):
         a, _ = await ships.pair()
         with pytest.raises(WrongProtocol, match="'z' speaks version"):
             await a.cluster.service.hello(greeting_of(a, protocol))
-        assert {m.node for m in a.cluster.statistics().members} == {"b"}
+        assert {m.node for m in a.statistics.members} == {"b"}
         await a.cluster.service.hello(greeting_of(a, PROTOCOL + 1))
-        assert {m.node for m in a.cluster.statistics().members} == {"b", "z"}
+        assert {m.node for m in a.statistics.members} == {"b", "z"}
 
 
 class OtherVersion:
@@ -143,7 +143,7 @@ async def test_a_node_whose_seeds_are_of_a_distant_version_stops_and_says_why():
         ships.network.services.update({a.address: a.cluster.service, "z:1": OtherVersion(a, 0)})
         with pytest.raises(JoinRefused, match="'z' speaks version 0 of the protocol"):
             await a.cluster.run()
-        assert a.cluster.statistics().members == ()
+        assert a.statistics.members == ()
 
 
 def upgrade(ships: Fleet, engine: Engine) -> None:
