@@ -277,8 +277,7 @@ class World:
         """Addresses of the disks that have the blob that *op* reads, and have not failed since."""
         if op.kind != "pull_blob":
             return set()
-        digest = Digest(op.digest)
-        having = [m for m in self.everyone() if m.disk.counts(digest)]
+        having = [m for m in self.everyone() if m.disk.counts(Digest(op.digest))]
         return {m.address for m in having if m.disk.failed_at < op.start and m.up}
 
     def _look_everywhere(self, op: Op) -> None:
