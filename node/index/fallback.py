@@ -86,7 +86,7 @@ def refresh(
     known = objects.presence(txn, "manifests", repository, new)
     payload = ManifestPayload(LIST_TYPE if _is_written_here(known) else OCI_INDEX, body)
     local.push(txn, Key(objects.MANIFEST, repository, new), rows.encode(payload))
-    return local.write_tag(txn, repository, tag, new)
+    return local.write(txn, Key(objects.TAG, repository, tag), new)
 
 
 def drop_lists(
