@@ -21,7 +21,7 @@ Region = NewType("Region", str)
 Stamp = NewType("Stamp", int)
 """A hybrid-logical-clock reading: wall milliseconds << 16 | counter."""
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Version of what nodes say to each other (`membership.versions`); a greeting without one is of a
 version before there was this number."""
 

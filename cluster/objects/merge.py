@@ -43,6 +43,19 @@ class Deletion(msgspec.Struct, frozen=True, array_like=True):
 
     stamp: int
     dot: Dot
+    others: tuple[Dot, ...] = ()
+    """The last one of each other log, for who has to know when all of them are stable."""
+
+    @property
+    def dots(self) -> tuple[Dot, ...]:
+        return (self.dot, *self.others)
+
+    def along_with(self, other: "Deletion | None") -> "Deletion":
+        """The later one of two, with the dots of both."""
+        later, dots = self.or_later(other), (*self.dots, *(other.dots if other else ()))
+        last = {dot.origin: dot for dot in sorted(dots)}
+        last.pop(later.dot.origin)
+        return Deletion(later.stamp, later.dot, tuple(last.values()))
 
     def hides(self, version: "Version") -> bool:
         """Whether a write of a register is no head any more, whoever has seen it."""

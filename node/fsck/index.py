@@ -8,6 +8,7 @@ import msgspec
 from cluster.model import Digest, Kind, Origin
 from cluster.objects import Deletion, Presence, Register, decode_event
 from node.errors import ManifestInvalid
+from node.fsck.references import ReferenceCheck
 from node.fsck.registers import RegisterCheck
 from node.fsck.report import Report
 from node.index import keys, rows
@@ -76,6 +77,7 @@ class IndexCheck:
         ).run()
         for _ in self._rows("deletions", Deletion):
             pass  # whether they can be read
+        ReferenceCheck(self._store, self._report, self._advance).run()
         self._check_derived()
         self._check_totals()
         self._check_sums()

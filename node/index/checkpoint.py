@@ -22,7 +22,7 @@ from node.index.quarantine import Quarantine, event_of
 from node.index.rows import HolderRow, TotalsRow
 from node.index.store import (
     END,
-    SHARED_FAMILIES,
+    SENT_FAMILIES,
     Change,
     Mutation,
     RangeDeletion,
@@ -32,8 +32,6 @@ from node.index.store import (
 _PART_BYTES: Final = 256 << 10
 """Rows in one part; one row at least. A part is read between two turns of the event loop, and this
 much takes 2 to 3 ms."""
-
-_SENT: Final = (*SHARED_FAMILIES, "deletions", QUARANTINE)
 
 _Row = tuple[str, bytes, bytes]
 _ROWS: Final = msgspec.msgpack.Decoder(list[_Row])
@@ -52,7 +50,7 @@ class IndexCheckpoint:
     def __init__(self, journal: Journal) -> None:
         if journal.restoring:
             raise NotCaughtUp("this node is itself taking over an index")
-        self._snapshot: StoreSnapshot = journal.store.snapshot(_SENT)
+        self._snapshot: StoreSnapshot = journal.store.snapshot(SENT_FAMILIES)
         seal = _Seal(journal.clock.tick(Stamp(0)), journal.totals.manifests, journal.sums.encode())
         self._head = CheckpointHead(dict(journal.applied), journal.sums.rows, _ENCODER.encode(seal))
 
@@ -61,15 +59,15 @@ class IndexCheckpoint:
         return self._head
 
     def part(self, after: bytes) -> CheckpointPart:
-        first, start = _SENT[0], b""
+        first, start = SENT_FAMILIES[0], b""
         if after:
             name, _, start = after.partition(b"\0")
             first = name.decode()
-        if first not in _SENT:
+        if first not in SENT_FAMILIES:
             raise ValueError(f"{first[:40]!r} is no part of a checkpoint")
         found: list[_Row] = []
         size = 0
-        for family in _SENT[_SENT.index(first) :]:
+        for family in SENT_FAMILIES[SENT_FAMILIES.index(first) :]:
             for key, value in self._snapshot.scan(family, start, END):
                 if found and size + len(value) > _PART_BYTES:
                     return CheckpointPart(
@@ -115,7 +113,7 @@ class Restore:
         journal.mark_durable()
         self._have: Vector = dict(journal.durable)
         journal.restoring = True
-        given_up = (*_SENT, "own", "merkle")
+        given_up = (*SENT_FAMILIES, "own", "merkle")
         journal.store.write([RangeDeletion(family, b"", END) for family in given_up])
 
     def load(self, part: CheckpointPart) -> None:
@@ -134,7 +132,7 @@ class Restore:
         except msgspec.MsgspecError as exc:
             raise CheckpointUnavailable(f"a part cannot be read: {exc}") from exc
         for family, _, _ in found:
-            if family not in _SENT:
+            if family not in SENT_FAMILIES:
                 raise CheckpointUnavailable(f"it has rows of {family[:40]!r}")
         self._sums, _ = self._sums.after(RowChange(f, key, None, value) for f, key, value in found)
         own = [row for row in found if row[0] == "holders" and self._is_own(row)]

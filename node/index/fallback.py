@@ -23,6 +23,7 @@ from cluster.model import Digest, Dot, Key
 from cluster.objects import Presence
 from node.index import history, keys, local, objects, rows
 from node.index.journal import Transaction
+from node.index.references import LIST_TYPE, PARTIAL_TYPE, is_anchor
 from node.index.rows import ManifestPayload
 from node.registry.media_types import OCI_INDEX, media_type_of
 from node.registry.structure import is_within_bounds
@@ -31,9 +32,6 @@ BODY_MAX_BYTES: Final = 4 << 20
 """Longest list kept: what clients accept as a manifest. A longer one stays as it was, as does one
 that has more JSON than a manifest may; the API has the rest in pages. Without a bound one event
 could outgrow what a message between nodes holds."""
-
-LIST_TYPE: Final = "application/vnd.atoll.referrers-list"
-"""As what a list is pushed that a node wrote. Never served: its bytes say that it is an index."""
 
 _TAG: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}")
 
@@ -82,11 +80,12 @@ def refresh(
         return None
     new = Digest.of(body)
     drop_lists(txn, repository, tag, keep={new, winner.value})
-    # The same bytes may be a client's: then they stay so.
+    # The same bytes may be a client's: then they stay what they were.
     known = objects.presence(txn, "manifests", repository, new)
-    payload = ManifestPayload(LIST_TYPE if _is_written_here(known) else OCI_INDEX, body)
+    pushed_as = OCI_INDEX if is_anchor(known) else PARTIAL_TYPE
+    payload = ManifestPayload(LIST_TYPE if _is_written_here(known) else pushed_as, body)
     local.push(txn, Key(objects.MANIFEST, repository, new), rows.encode(payload))
-    return local.write(txn, Key(objects.TAG, repository, tag), new)
+    return local.write_tag(txn, repository, tag, new)
 
 
 def drop_lists(

@@ -59,10 +59,10 @@ def open_index(
     """
     journal = Journal(store, identify(store, node, wall, rng, formats), clock)
     journal.resume_clock()
-    journal.on_work_left = partial(objects.untag_rest, journal)
+    journal.on_work_left = partial(objects.finish, journal)
     if not journal.restoring:
-        objects.retry(journal)
         journal.on_work_left()
+        objects.retry(journal)
     writer = make_writer(journal)
     return Index(
         Metadata(journal, writer),

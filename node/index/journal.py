@@ -8,14 +8,13 @@ transactions; anyone may read.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from cluster import HybridClock
 from cluster.errors import BelowFloor, NotCaughtUp
 from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
-from cluster.objects import Body, Deletion, claims, decode_event, encode_body, encode_event, kind_of
+from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
 from node.index.own import OwnBlobs
@@ -23,9 +22,6 @@ from node.index.quarantine import FAMILY as QUARANTINE
 from node.index.quarantine import Quarantine
 from node.index.rows import HolderRow, TotalsRow
 from node.index.store import END, LOCAL_FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
-
-_SETTLED_TOGETHER: Final = 256
-"""Deletions looked at in one turn of the writer: about a millisecond."""
 
 RESTORING: Final = keys.join("restoring")
 """Row of `meta` that is there while a checkpoint takes the place of the objects."""
@@ -43,6 +39,22 @@ def forget_log(origin: Origin, seq: int) -> list[Change]:
         RangeDeletion("log", keys.log(origin, 0), keys.log(origin, seq + 1)),
         Mutation("floor", keys.origin(origin), keys.u64(seq)),
     ]
+
+
+class StampSource(Protocol):
+    """The hybrid logical clock, as the index needs it. Called on the writer thread."""
+
+    def tick(self, after: Stamp) -> Stamp:
+        """A new stamp, larger than every earlier one and than *after*."""
+        ...
+
+    def observe(self, stamp: Stamp) -> None:
+        """Take note of a peer's stamp; raises `ClockAhead` when it is beyond the bound."""
+        ...
+
+    def resume(self, stamp: Stamp) -> None:
+        """Go on after *stamp*, which was issued or accepted before a restart; no bound."""
+        ...
 
 
 class Transaction:
@@ -74,6 +86,10 @@ class Transaction:
     def scan(self, family: str, prefix: bytes) -> list[tuple[bytes, bytes]]:
         """Every row under *prefix*, in order."""
         return self.page(family, prefix, keys.after(prefix))
+
+    def first(self, family: str, prefix: bytes) -> tuple[bytes, bytes] | None:
+        """The first row under *prefix*."""
+        return next(iter(self.page(family, prefix, keys.after(prefix), 1)), None)
 
     def page(
         self, family: str, start: bytes, stop: bytes, limit: int | None = None
@@ -222,7 +238,7 @@ class Journal:
     sync, and `floor` with each trim, so that readers on other threads always see a consistent one.
     """
 
-    def __init__(self, store: OrderedStore, origin: Origin, clock: HybridClock) -> None:
+    def __init__(self, store: OrderedStore, origin: Origin, clock: StampSource) -> None:
         self.store = store
         self.origin = origin
         self.clock = clock
@@ -358,24 +374,6 @@ class Journal:
             # First, so that nobody begins to read what is about to go.
             self.floor = floor
             self.store.write([*batch, *self.remember_stamp(stamp)])
-
-    def forget_deletions(self, stable: Vector, after: bytes) -> bytes | None:
-        """
-        Forget the next deletions behind the key *after* that are within *stable*.
-
-        Returns where the next page begins; None at the end. On the writer thread.
-        """
-        self.check_serving()
-        if self.quarantine.events:
-            return None  # an older push may be in there, and is not seen until it is applied
-        page = list(islice(self.store.scan("deletions", after, END), _SETTLED_TOGETHER))
-        within = (
-            Mutation("deletions", key, None)
-            for key, row in page
-            if (dot := rows.decode(Deletion, row).dot).seq <= stable.get(dot.origin, 0)
-        )
-        self.store.write(list(within))
-        return page[-1][0] + b"\0" if len(page) == _SETTLED_TOGETHER else None
 
     def remember_stamp(self, stamp: int) -> list[Change]:
         """What keeps the clock behind *stamp* after a restart, its event being gone."""

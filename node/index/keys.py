@@ -10,6 +10,7 @@ cannot, by their grammar.
     meta             name 0                                 format, migrating, node, epoch, totals
                      "member" 0 node 0                      Rumour: a member as last known
                      "untagging" 0 repo 0 digest 0          Deletion that has tags left
+                     "naming" 0 repo 0 digest 0             (8) where to go on with what it names
     manifests        repo 0 digest 0                        Presence, note = media type
     manifest_bytes   repo 0 digest 0                        the manifest, byte for byte
     blobs            repo 0 digest 0                        Presence, note = size in bytes
@@ -23,7 +24,10 @@ cannot, by their grammar.
     referrer_types   repo 0 subject 0 digest 0              its artifactType, to filter by
     repositories     repo 0                                 RepositoryRow: what is in it
     settings         type 0 name 0                          Register, value = JSON object
-    deletions        collection 0 repo 0 name 0             Deletion: the last, while it counts
+    deletions        collection 0 repo 0 name 0             Deletion: the last, until all are stable
+    named            digest 0 repo 0 kind 0 parent 0        size(8) that the parent says it has
+    kept_named       digest 0 repo 0 kind 0 parent 0        the same, of a parent that is only kept
+    kept_bytes       repo 0 digest 0                        a deleted manifest, byte for byte
     holders          digest 0 node 0                        HolderRow
     own              digest 0                               those of this node that hold
     cached           digest 0                               size(8) of a copy that does not count

@@ -1,13 +1,13 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from cluster.model import Digest, Dot, Key, Origin
 from cluster.objects import Presence
 from node.errors import ManifestBlobUnknown, ManifestInvalid
-from node.index import fallback, keys, local, objects, rows
+from node.index import fallback, keys, local, objects, references, rows
 from node.index.journal import Journal, Transaction
-from node.index.objects import BLOB, MANIFEST, SETTING, TAG
+from node.index.objects import BLOB, MANIFEST
 from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
@@ -41,13 +41,14 @@ class Metadata(Queries):
         may_lack: Collection[Digest] = (),
     ) -> Dot:
         manifest = parse_manifest(digest, record.body)
-        payload = rows.encode(ManifestPayload(record.media_type, record.body))
 
         def change(txn: Transaction) -> Dot:
-            needs = _check_needs(txn, repository, manifest.needs, may_lack)
+            needs, whole = _check_needs(txn, repository, manifest.needs, may_lack)
+            pushed_as = record.media_type if whole else references.PARTIAL_TYPE
+            payload = rows.encode(ManifestPayload(pushed_as, record.body))
             dot = local.push(txn, Key(MANIFEST, repository, digest), payload, needs)
             for tag in dict.fromkeys(tags):
-                dot = local.write(txn, Key(TAG, repository, tag), digest)
+                dot = local.write_tag(txn, repository, tag, digest)
             if manifest.subject is not None:
                 entry = referrer_descriptor(manifest, digest, len(record.body))
                 dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
@@ -74,7 +75,7 @@ class Metadata(Queries):
             if not objects.register(txn, "tags", repository, tag).heads:
                 return None
             fallback.drop_lists(txn, repository, tag)
-            return local.write(txn, Key(TAG, repository, tag), None)
+            return local.write_tag(txn, repository, tag, None)
 
         return await self._writer.change(change)
 
@@ -108,7 +109,7 @@ class Metadata(Queries):
         def change(txn: Transaction) -> Dot | None:
             if value is None and not objects.register(txn, "settings", kind, name).heads:
                 return None
-            return local.write(txn, Key(SETTING, kind, name), value)
+            return local.write_setting(txn, kind, name, value)
 
         return await self._writer.change(change)
 
@@ -132,17 +133,20 @@ def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence)
 
 def _check_needs(
     txn: Transaction, repository: str, needs: Sequence[Need], may_lack: Collection[Digest]
-) -> tuple[Dot, ...]:
+) -> tuple[tuple[Dot, ...], bool]:
     """
     In the same change that stores the manifest, so that nothing can slip in between.
 
-    Returns the last event of each other log that brought something of it.
+    Returns the last event of each other log that brought something of it; and whether all is there,
+    and what that names in turn.
     """
     missing: list[Digest] = []
     brought: dict[Origin, Dot] = {}
+    whole = True
     for need in needs:
-        found = _found(txn, repository, need)
-        sizes = [size for size, _ in found]
+        found = list(_found(txn, repository, need))
+        sizes = [size for size, _, _ in found]
+        whole = whole and bool(found) and all(of_whole for _, _, of_whole in found)
         if not sizes and need.digest in may_lack:
             continue
         if not sizes:
@@ -151,12 +155,12 @@ def _check_needs(
             raise ManifestInvalid(
                 f"{need.digest} has {sizes[0]} bytes, but the manifest says {need.size}"
             )
-        for _, dots in found:
+        for _, dots, _ in found:
             for last in _foreign(txn, dots):
                 brought[last.origin] = max(last, brought.get(last.origin, last))
     if missing:
         raise ManifestBlobUnknown(missing)
-    return tuple(sorted(brought.values()))
+    return tuple(sorted(brought.values())), whole
 
 
 def _foreign(txn: Transaction, dots: Sequence[Dot]) -> tuple[Dot, ...]:
@@ -164,16 +168,22 @@ def _foreign(txn: Transaction, dots: Sequence[Dot]) -> tuple[Dot, ...]:
     return () if txn.origin in {dot.origin for dot in dots} else (max(dots),)
 
 
-def _found(txn: Transaction, repository: str, need: Need) -> list[tuple[int, tuple[Dot, ...]]]:
-    """What the repository has under that digest: sizes, and the pushes that brought it."""
-    found: list[tuple[int, tuple[Dot, ...]]] = []
-    blob = objects.presence(txn, "blobs", repository, need.digest)
+_Found = tuple[int, tuple[Dot, ...], bool]
+"""A size, the pushes that brought it, and whether all that it names is there."""
+
+
+def _found(txn: Transaction, repository: str, need: Need) -> Iterator[_Found]:
+    """What the repository has under that digest."""
+    digest, key = need.digest, keys.join(repository, need.digest)
+    blob = objects.presence(txn, "blobs", repository, digest)
     if blob.latest is not None:
-        found.append((int(blob.latest.note), blob.dots))
-    if need.may_be_manifest:
-        body = txn.get("manifest_bytes", keys.join(repository, need.digest))
-        if body is not None:
-            found.append(
-                (len(body), objects.presence(txn, "manifests", repository, need.digest).dots)
-            )
-    return found
+        yield int(blob.latest.note), blob.dots, True
+    elif (size := references.named_size(txn, repository, digest)) is not None:
+        yield size, references.named_by(txn, repository, digest), True
+    if not need.may_be_manifest:
+        return
+    anchored_by = references.anchored_by(txn, repository, digest)
+    body = txn.get("manifest_bytes", key) or references.kept_body(txn, repository, digest)
+    if body is not None:
+        live = objects.presence(txn, "manifests", repository, digest)
+        yield len(body), anchored_by or live.dots, bool(anchored_by)

@@ -6,12 +6,13 @@ names, digests and the bytes under them (P6).
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
 
 from cluster.errors import EventUndecodable
-from cluster.model import Digest, Dot, Event, Key
+from cluster.model import Digest, Dot, Event, Key, Vector
 from cluster.objects import (
     Add,
     Deletion,
@@ -27,7 +28,7 @@ from cluster.objects import (
     merge,
 )
 from node.errors import RegistryError
-from node.index import history, keys, quarantine, rows
+from node.index import history, keys, quarantine, references, rows
 from node.index.journal import Journal, Transaction
 from node.index.rows import (
     BlobPayload,
@@ -35,6 +36,7 @@ from node.index.rows import (
     ManifestPayload,
     RepositoryRow,
 )
+from node.index.store import END
 from node.registry.manifests import parse_manifest, referrer_descriptor, stored_subject
 from node.registry.media_types import is_media_type
 from node.registry.names import REPOSITORY_MAX, RepositoryName, Tag, parse_digest
@@ -51,6 +53,9 @@ SETTING_MAX_BYTES: Final = 64 << 10
 UNTAGGED_TOGETHER: Final = 256
 """Tags taken off a deleted manifest in one batch: a larger one holds the interpreter for longer
 while it is written."""
+
+FORGOTTEN_TOGETHER: Final = 256
+"""Deletions looked at in one turn of the writer: about a millisecond."""
 
 _UNTAGGING: Final = "untagging"
 """Rows of `meta`: manifests whose deletion has not reached all their tags yet."""
@@ -115,9 +120,38 @@ def deletion(txn: Transaction, collection: str, repository: str, name: str) -> D
 
 def _delete(txn: Transaction, event: Event) -> Deletion:
     """Note that *event* deletes its object; returns the last delete of it."""
-    last = Deletion(event.stamp, event.dot).or_later(deletion(txn, *event.key))
+    last = Deletion(event.stamp, event.dot).along_with(deletion(txn, *event.key))
     txn.put("deletions", keys.join(*event.key), rows.encode(last))
     return last
+
+
+def forget_deletions(journal: Journal, stable: Vector, after: bytes) -> bytes | None:
+    """
+    Forget the next deletions behind the key *after* that are within *stable*, and what was kept for
+    their sake.
+
+    Returns where the next page begins; None at the end. On the writer thread.
+    """
+    txn = journal.begin()
+    if journal.quarantine.events:
+        return None  # an older push may be in there, and is not seen until it is applied
+    page = list(islice(journal.store.scan("deletions", after, END), FORGOTTEN_TOGETHER))
+    manifests: list[tuple[str, str]] = []
+    for key, row in page:
+        if all(dot.seq <= stable.get(dot.origin, 0) for dot in rows.decode(Deletion, row).dots):
+            txn.delete("deletions", key)
+            collection, repository, name = keys.split(key)
+            if collection == MANIFEST:
+                manifests.append((repository, name))
+    references.follow(txn, *manifests)
+    txn.commit()
+    return page[-1][0] + b"\0" if len(page) == FORGOTTEN_TOGETHER else None
+
+
+def finish(journal: Journal) -> None:
+    """Bring what was begun and is too large for one batch to its end. On the writer thread."""
+    untag_rest(journal)
+    references.follow_rest(journal)
 
 
 def _merge(txn: Transaction, event: Event) -> None:
@@ -161,14 +195,13 @@ def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
             raise _Unusable("the manifest is pushed as something that is not a media type")
         push = Live(event.dot, event.stamp, payload.media_type)
         after = merge.add(before, push, body.replaces, txn.seen, deletion(txn, *event.key))
-        if after.present:
-            txn.put("manifest_bytes", key, payload.body)
+        # One that was deleted before it came may be named by somebody all the same.
+        txn.put("manifest_bytes" if after.present else references.KEPT_BYTES, key, payload.body)
     if after.present != before.present:
         _list_referrer(txn, repository, digest, listed=after.present)
-    if before.present and not after.present:
-        txn.delete("manifest_bytes", key)
     _put_presence(txn, "manifests", key, after)
     _count(txn, repository, manifests=after.present - before.present)
+    references.follow(txn, (repository, digest))
 
 
 def _list_referrer(txn: Transaction, repository: str, digest: Digest, *, listed: bool) -> None:

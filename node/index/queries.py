@@ -11,7 +11,7 @@ from typing import Final
 
 from cluster.model import Digest, Dot, NodeId
 from cluster.objects import Presence, Register
-from node.index import keys, rows
+from node.index import keys, references, rows
 from node.index.registers import END, RegisterQueries
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.registry.media_types import media_type_of
@@ -29,47 +29,62 @@ REPOSITORIES_SCAN_MAX: Final = 10_000
 may make any number of those that have none."""
 
 
+UNTOLD: Final = "application/octet-stream"
+"""Type of a deleted manifest that is named, and whose bytes do not say what it is. Nobody can push
+such a one."""
+
+
 class Queries(RegisterQueries):
     """Every read of the registry. Safe from any thread; all raise `StorageFailure`."""
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
         key = keys.join(repository, digest)
-        row = self._get("manifests", key)
-        if row is None or not rows.decode(Presence, row).present:
+        listed = self._presence("manifests", key).present
+        if not listed and not references.is_named(self, repository, digest):
             return None
-        body = self._get("manifest_bytes", key)
-        # Only a deletion between the two look-ups leaves the bytes out.
-        return None if body is None else ManifestRecord(media_type_of(body), body)
+        # A push or a deletion between the look-ups moves the bytes.
+        for family in ("manifest_bytes", references.KEPT_BYTES, "manifest_bytes"):
+            if (body := self.get(family, key)) is not None:
+                return ManifestRecord(media_type_of(body), body)
+        return None
 
     def tag(self, repository: str, tag: str) -> Digest | None:
         found = self.tagged(repository, tag)
         return None if found is None else found.digest
 
     def tagged(self, repository: str, tag: str) -> Tagged | None:
-        row = self._get("tags", keys.join(repository, tag))
+        row = self.get("tags", keys.join(repository, tag))
         winner = None if row is None else rows.decode(Register, row).winner
         if winner is None or winner.value is None:
             return None
         digest = Digest(winner.value)
-        return Tagged(digest, winner.dot) if self.has_manifest(repository, digest) else None
+        return Tagged(digest, winner.dot) if self._is_listed(repository, digest) else None
 
     def manifest_event(self, repository: str, digest: Digest) -> Dot | None:
-        row = self._get("manifests", keys.join(repository, digest))
-        latest = None if row is None else rows.decode(Presence, row).latest
+        latest = self._presence("manifests", keys.join(repository, digest)).latest
         return None if latest is None else latest.dot
 
     def blob(self, repository: str, digest: Digest) -> int | None:
-        row = self._get("blobs", keys.join(repository, digest))
-        latest = None if row is None else rows.decode(Presence, row).latest
-        return None if latest is None else int(latest.note)
+        latest = self._presence("blobs", keys.join(repository, digest)).latest
+        if latest is not None:
+            return int(latest.note)
+        return references.named_size(self, repository, digest)
 
     def repositories_with(self, digest: Digest) -> Iterator[str]:
-        prefix = keys.join(digest)
-        for key, _ in self._scan("linked", prefix, keys.after(prefix)):
+        """First those that somebody linked it in, then those where a manifest names it."""
+        for key, _ in self.scan("linked", keys.join(digest)):
             yield keys.split(key)[1]
+        start = keys.join(digest)
+        while (
+            row := next(self._scan(references.NAMED, start, keys.after(keys.join(digest))), None)
+        ) is not None:
+            repository = keys.split(row[0])[1]
+            if self.get("linked", keys.join(digest, repository)) is None:
+                yield repository
+            start = keys.after(keys.join(digest, repository))
 
     def repository_exists(self, repository: str) -> bool:
-        return self._get("repositories", keys.join(repository)) is not None
+        return self.get("repositories", keys.join(repository)) is not None
 
     def tags(self, repository: str, last: str, limit: int) -> Page:
         prefix = keys.join(repository)
@@ -79,7 +94,7 @@ class Queries(RegisterQueries):
             winner = rows.decode(Register, row).winner
             if winner is None or winner.value is None:
                 continue
-            if not self.has_manifest(repository, Digest(winner.value)):
+            if not self._is_listed(repository, Digest(winner.value)):
                 continue
             if len(found) == limit:
                 return Page(found, found[-1] if found else None)
@@ -124,15 +139,24 @@ class Queries(RegisterQueries):
             shown = keys.split(key)[2]
             if wanted and found_type not in wanted:
                 continue
-            descriptor = self._get("referrers", key)
+            descriptor = self.get("referrers", key)
             if descriptor is not None:
                 size += len(descriptor)
                 found.append(descriptor)
         return found, None
 
     def has_manifest(self, repository: str, digest: Digest) -> bool:
-        row = self._get("manifests", keys.join(repository, digest))
-        return row is not None and rows.decode(Presence, row).present
+        if self._is_listed(repository, digest):
+            return True
+        return references.kept_body(self, repository, digest) is not None
+
+    def _is_listed(self, repository: str, digest: Digest) -> bool:
+        """Whether somebody pushed the manifest and nobody deleted it."""
+        return self._presence("manifests", keys.join(repository, digest)).present
+
+    def _presence(self, family: str, key: bytes) -> Presence:
+        row = self.get(family, key)
+        return Presence() if row is None else rows.decode(Presence, row)
 
     def own_after(self, after: Digest | None, limit: int) -> list[tuple[Digest, HolderRow]]:
         """The next blobs behind *after* that this node says it holds, *limit* at most."""
@@ -167,7 +191,7 @@ class Queries(RegisterQueries):
         return found, None
 
     def upload(self, upload_id: str) -> UploadRecord | None:
-        row = self._get("uploads", keys.join(upload_id))
+        row = self.get("uploads", keys.join(upload_id))
         return None if row is None else _upload(upload_id, row)
 
     def uploads(self) -> list[UploadRecord]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from cluster.model import Dot
 from cluster.objects import Register, Written
 from node.index import history, keys, rows
-from node.index.store import LOCAL_FAMILIES, OrderedStore
+from node.index.store import SENT_FAMILIES, OrderedStore
 from node.registry.ports import Page, TagName
 
 _EMPTY = Register()
@@ -62,13 +62,21 @@ class RegisterQueries:
         return Page(found, None)
 
     def _register(self, family: str, *name: str) -> Register:
-        row = self._get(family, keys.join(*name))
+        row = self.get(family, keys.join(*name))
         return _EMPTY if row is None else rows.decode(Register, row)
 
-    def _get(self, family: str, key: bytes) -> bytes | None:
+    def get(self, family: str, key: bytes) -> bytes | None:
         found = self._store.get(family, key)
         self._check(family)
         return found
+
+    def scan(self, family: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Every row under *prefix*, in order."""
+        return self._scan(family, prefix, keys.after(prefix))
+
+    def first(self, family: str, prefix: bytes) -> tuple[bytes, bytes] | None:
+        """The first row under *prefix*."""
+        return next(self.scan(family, prefix), None)
 
     def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         for row in self._store.scan(family, start, stop):
@@ -78,5 +86,5 @@ class RegisterQueries:
 
     def _check(self, family: str) -> None:
         # After reading: had the replacement begun before, it would show now.
-        if family not in LOCAL_FAMILIES:
+        if family in SENT_FAMILIES:
             self._check_serving()

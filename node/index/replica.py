@@ -93,7 +93,7 @@ class IndexReplica:
         after: bytes | None = b""
         while after is not None:
             after = await self._writer.submit(
-                partial(self._journal.forget_deletions, stable, after)
+                partial(objects.forget_deletions, self._journal, stable, after)
             )
 
     async def checkpoint(self) -> Checkpoint:

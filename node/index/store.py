@@ -26,6 +26,9 @@ FAMILIES: Final = (
     "repositories",
     "settings",
     "deletions",
+    "named",
+    "kept_named",
+    "kept_bytes",
     "holders",
     "own",
     "cached",
@@ -42,6 +45,9 @@ LOCAL_FAMILIES: Final = frozenset(
     {
         "meta",
         "deletions",
+        "named",
+        "kept_named",
+        "kept_bytes",
         "own",
         "cached",
         "log",
@@ -53,9 +59,19 @@ LOCAL_FAMILIES: Final = frozenset(
     }
 )
 """What may differ between two nodes that have applied the same events. Every other family is the
-same on both, byte for byte: those are summed up, compared and sent in checkpoints."""
+same on both, byte for byte: those are summed up and compared."""
 
 SHARED_FAMILIES: Final = tuple(name for name in FAMILIES if name not in LOCAL_FAMILIES)
+
+SENT_FAMILIES: Final = (
+    *SHARED_FAMILIES,
+    "deletions",
+    "named",
+    "kept_named",
+    "kept_bytes",
+    "quarantine",
+)
+"""What is in a checkpoint: the local ones too that whoever takes it over could not make again."""
 
 END: Final = b"\xff\xff"
 """Sorts behind every key: names are ASCII."""

@@ -7,6 +7,7 @@ content that they name is required all the same.
 """
 
 import operator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated, Final
@@ -173,6 +174,16 @@ def stored_subject(body: bytes) -> Digest | None:
         return None if subject is None else Digest.parse(subject.digest)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def stored_needs(digest: Digest, body: bytes) -> tuple[Need, ...]:
+    """What a stored manifest names, be it one that would not be taken any more."""
+    with suppress(ManifestInvalid):
+        return parse_manifest(digest, body).needs
+    try:
+        return _needs(_DOCUMENT.decode(body))
+    except (msgspec.MsgspecError, ManifestInvalid, ValueError, RecursionError):
+        return ()
 
 
 def referrer_descriptor(manifest: Manifest, digest: Digest, size: int) -> bytes:

@@ -163,6 +163,9 @@ def add_a_row(family: str, key: bytes, value: bytes = b"") -> Callable[[Path], N
 GHOST = keys.join("lib/app", Digest.of(b"ghost"))
 
 
+NAMED_BY_NOBODY = keys.join(Digest.of(b"x"), "lib/app", "blob", Digest.of(b"ghost"))
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -193,6 +196,11 @@ GHOST = keys.join("lib/app", Digest.of(b"ghost"))
         (lose_a_row("vector"), "marked as applied"),
         (add_a_row("meta", keys.join("totals"), b"\x91\x09"), "say"),
         (garble_a_row("uploads"), "does not decode"),
+        (lose_a_row("named"), "does not agree"),
+        (add_a_row("named", NAMED_BY_NOBODY, keys.u64(1)), "does not agree"),
+        (add_a_row("kept_named", NAMED_BY_NOBODY, keys.u64(1)), "does not agree"),
+        (add_a_row("kept_bytes", GHOST, b"{}"), "are kept for nobody"),
+        (add_a_row("kept_bytes", GHOST, b"{}"), "do not hash to their digest"),
         (lose_a_row("history"), "has no history"),
         (garble_a_row("history"), "does not decode"),
         (lose_a_row("histories"), "has other totals"),

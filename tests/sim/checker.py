@@ -27,7 +27,12 @@ from tests.sim.reads import reads
 if TYPE_CHECKING:
     from tests.sim.world import World
 
-OWN_FAMILIES = frozenset({"meta", "deletions", "own", "cached", "log", "floor", "uploads"})
+OWN_FAMILIES = frozenset(
+    {
+        *("meta", "deletions", "kept_named", "kept_bytes", "own", "cached", "log", "floor"),
+        "uploads",
+    }
+)
 """What a node keeps for itself; everything else is the same everywhere."""
 
 TASKS_PER_LINK = 16

@@ -39,7 +39,8 @@ REACH = all_of(Origin("n0", 1))
     ("pushed", "deleted", "told"),
     [
         pytest.param({}, None, True, id="nobody deleted it"),
-        pytest.param({}, 3.0, False, id="somebody deleted it"),
+        pytest.param({}, [], True, id="somebody deleted it alone"),
+        pytest.param({}, [INDEX], False, id="somebody deleted it and what names it"),
         pytest.param({"outcome": "failed"}, None, False, id="nobody was told that it is there"),
         pytest.param({"outcome": "refused"}, None, False, id="it was refused"),
         pytest.param({"end": 9.5}, None, False, id="at the same time"),
@@ -47,7 +48,7 @@ REACH = all_of(Origin("n0", 1))
 )
 @pytest.mark.parametrize("kind", ["pull_blob", "pull_digest", "push_index"])
 def test_what_an_acknowledged_manifest_names_is_found(
-    world: Any, pushed: dict[str, Any], deleted: float | None, told: bool, kind: str
+    world: Any, pushed: dict[str, Any], deleted: list[str] | None, told: bool, kind: str
 ):
     """
     Broken: blobs of an image, or manifests of an index, are "not found", or their repository is
@@ -57,12 +58,36 @@ def test_what_an_acknowledged_manifest_names_is_found(
     world.op("push", 1.0, digest=INDEX, blobs=[(BLOB, b"")], children=[CHILD], **pushed)
     if deleted is not None:
         by = "delete_blob" if kind == "pull_blob" else "delete_manifest"
-        world.op(by, deleted, digest=digest)
+        world.op(by, 3.0, digest=digest)
+        for parent in deleted:
+            world.op("delete_manifest", 3.0, digest=parent)
     if kind == "push_index":
         world.op(kind, 9.0, reach=REACH, outcome="refused", lacking=[digest])
     else:
         world.op(kind, 9.0, reach=REACH, outcome="missing", digest=digest)
     assert kinds(reads.reads(world)) == (["missing"] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "parent_deleted", "told"),
+    [
+        pytest.param("pull_digest", False, False, id="an index names it"),
+        pytest.param("pull_digest", True, True, id="the index is deleted too"),
+        pytest.param("referrers", False, True, id="it is listed"),
+    ],
+)
+def test_what_is_deleted_is_served_if_it_is_named(
+    world: Any, kind: str, parent_deleted: bool, told: bool
+):
+    """Broken: a child stays readable for ever, or a deleted signature stays in its list."""
+    world.op("push", 1.0, digest=CHILD, subject=BLOB, dots=[Dot("n0", 1, 1)])
+    world.op("push_index", 2.0, digest=INDEX, children=[CHILD], dots=[Dot("n0", 1, 2)])
+    deleted = [CHILD, INDEX] if parent_deleted else [CHILD]
+    for digest in deleted:
+        world.op("delete_manifest", 3.0, digest=digest, seen={Origin("n0", 1): 99})
+    asked = {"digest": CHILD} if kind == "pull_digest" else {"subject": BLOB, "listed": [CHILD]}
+    world.op(kind, 9.0, reach=REACH, **asked)
+    assert kinds(reads.reads(world)) == (["deleted, and served"] if told else [])
 
 
 @pytest.mark.parametrize("outcome", ["ok", "failed"])

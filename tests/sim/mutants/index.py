@@ -50,7 +50,7 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
         winner = rows.decode(merge.Register, row).winner
         if winner is not None and winner.value is not None:
             repo, tag = keys.split(key)
-            if self.has_manifest(repo, Digest(winner.value)):
+            if self._is_listed(repo, Digest(winner.value)):
                 found.append(tag)
     return Page(found, None)
 
@@ -92,14 +92,12 @@ def _push_without_needs(txn: Transaction, key: Key, payload: bytes, needs: Any =
 
 
 _push = local.push
-_write_local = local.write
 
 _write = merge.write
 
 
-def _write_tag_blindly(txn: Transaction, key: Key, value: Any) -> Any:
-    blindly = key.collection == objects.TAG
-    return local.emit(txn, key, Write((), value)) if blindly else _write_local(txn, key, value)
+def _write_tag_blindly(txn: Transaction, repository: str, tag: str, value: Any) -> Any:
+    return local.emit(txn, Key(objects.TAG, repository, tag), Write((), value))
 
 
 def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
@@ -253,12 +251,12 @@ MUTANTS: Final = [
     Mutant(
         "write-forgets-replaced",
         "a tag write does not name what it replaces",
-        [(local, "write", _write_tag_blindly)],
+        [(local, "write_tag", _write_tag_blindly)],
     ),
     Mutant(
         "io-error-is-absence",
         "a row that cannot be read is taken for one that is not there",
-        [(Queries, "_get", _get_or_none)],
+        [(Queries, "get", _get_or_none)],
     ),
     Mutant(
         "last-come-wins",

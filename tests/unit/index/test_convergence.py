@@ -17,24 +17,29 @@ import pytest
 from cluster.clock import HybridClock
 from cluster.errors import CheckpointUnavailable, EventGap, StorageFailure
 from cluster.gossip.stability import Stability
-from cluster.model import Digest, Event, NodeId, Origin
-from cluster.objects.events import changes
+from cluster.model import Digest, Event, Kind, NodeId, Origin
+from cluster.objects import Presence, changes, decode_body
 from node.fsck.index import IndexCheck
 from node.fsck.report import Report
-from node.index import checkpoint, journal, keys, objects
+from node.index import checkpoint, keys, objects, references, rows
 from node.index.fallback import fallback_tag
 from node.index.index import open_index
+from node.index.rows import ManifestPayload
 from node.index.store import END, Change
 from node.index.writer import IndexWriter, Task
+from node.registry.manifests import stored_needs
+from node.registry.media_types import OCI_INDEX
+from node.registry.ports import ManifestRecord
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import StepClock
 from tests.unit.index.test_checkpoint import restore, shared_rows
+from tests.unit.index.test_image_indexes import index_of
 from tests.unit.index.test_metadata import CONFIG, push_index
 from tests.unit.index.test_registers import REPO, digest_of, store
 
 T = TypeVar("T")
 
-ACTS = 120
+ACTS = 160
 TEXTS = "xy"
 TAGS = [f"t{number}" for number in range(8)]
 
@@ -43,7 +48,8 @@ TAGS = [f"t{number}" for number in range(8)]
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a few rows fit into, so that a deletion, a settling and a checkpoint take several."""
     monkeypatch.setattr(objects, "UNTAGGED_TOGETHER", 2)
-    monkeypatch.setattr(journal, "_SETTLED_TOGETHER", 3)
+    monkeypatch.setattr(objects, "FORGOTTEN_TOGETHER", 3)
+    monkeypatch.setattr(references, "WRITTEN_TOGETHER", 2)
     monkeypatch.setattr(checkpoint, "_PART_BYTES", 300)
 
 
@@ -126,6 +132,8 @@ class World:
         self.rng = random.Random(seed)
         *self.nodes, self.fourth = [Node(name, self.rng) for name in "abcd"]
         self.logs: dict[Origin, list[Event]] = {}
+        self.pushed: dict[Digest, bytes] = {}
+        """Every manifest that somebody pushed at some time."""
 
     async def act(self) -> None:
         node = self.rng.choice(self.nodes)
@@ -145,7 +153,7 @@ class World:
 
     async def _act(self, node: Node) -> None:
         rng, metadata = self.rng, node.index.metadata
-        match rng.randrange(16):
+        match rng.randrange(22):
             case 0 | 1 | 2:
                 tags = rng.sample(TAGS, rng.randrange(len(TAGS) + 1))
                 subject = rng.choice([digest_of(rng.choice(TEXTS)), None, None])
@@ -174,6 +182,24 @@ class World:
                 node.cut_power()
             case 15:
                 await self._restore(node)
+            case 16 | 17 | 18 | 19:
+                await self._push_index(node)
+            case 20 if self.pushed:
+                await metadata.delete_manifest(REPO, rng.choice([*self.pushed]))
+            case 21:
+                for other in self.nodes:
+                    self.greet(node, other)
+                await node.forget_deletions()
+
+    async def _push_index(self, node: Node) -> None:
+        """Of images and of other indexes, deleted ones included; some do without what is gone."""
+        known = self.rng.sample(
+            [*self.pushed.items()], min(self.rng.randrange(4), len(self.pushed))
+        )
+        lacks = [d for d, _ in known if node.index.metadata.manifest(REPO, d) is None]
+        if known and (not lacks or self.rng.randrange(2)):
+            index = index_of(*((d, ManifestRecord(OCI_INDEX, body)) for d, body in known))
+            await node.index.metadata.put_manifest(REPO, *index, [], lacks)
 
     async def _trim(self, node: Node) -> None:
         """Forget what every node has."""
@@ -189,7 +215,12 @@ class World:
     def _remember(self, node: Node) -> None:
         for origin in node.index.replica.vector():
             log = self.logs.setdefault(origin, [])
-            log += node.index.replica.events_after(origin, len(log), max_bytes=1 << 30)
+            new = node.index.replica.events_after(origin, len(log), max_bytes=1 << 30)
+            log += new
+            for event in new:
+                if event.key.collection == "manifest" and event.kind == Kind.ADD:
+                    payload = rows.decode(ManifestPayload, decode_body(event).payload)
+                    self.pushed[Digest(event.key.name)] = payload.body
 
     async def hear(self, node: Node) -> bool:
         """Tell *node* the next changes of one log, where they can be; returns if there were any."""
@@ -209,6 +240,33 @@ class World:
             said, mine = other.index.replica.vector(), node.index.replica.vector()
             node.stability.note(other.name, said, mine)
 
+    def readable(self, node: Node) -> set[Digest]:
+        """The manifests that can be read by their digests, and the blob that images name."""
+        metadata = node.index.metadata
+        found = {d for d, body in self.pushed.items() if metadata.manifest(REPO, d) is not None}
+        return found if metadata.blob(REPO, CONFIG) is None else found | {CONFIG}
+
+    def present(self, node: Node) -> set[Digest]:
+        """What should be: all that nobody deleted, and what that names, directly or not."""
+        found, ahead = set[Digest](), list[Digest]()
+        for family in ("manifests", "blobs"):
+            for key, row in node.store.scan(family, b"", END):
+                state, digest = rows.decode(Presence, row), Digest(keys.split(key)[1])
+                if state.present:
+                    found.add(digest)
+                if family == "manifests" and references.is_anchor(state):
+                    ahead.append(digest)
+        while ahead:
+            digest = ahead.pop()
+            names = {need.digest for need in stored_needs(digest, self.pushed[digest])}
+            ahead += names & self.pushed.keys()
+            found |= names
+        return found
+
+
+def named(node: Node) -> list[tuple[bytes, bytes]]:
+    return list(node.store.scan("named", b"", END))
+
 
 @pytest.mark.parametrize("seed", range(25))
 async def test_nodes_that_heard_of_the_same_events_are_the_same(seed: int):
@@ -221,13 +279,18 @@ async def test_nodes_that_heard_of_the_same_events_are_the_same(seed: int):
     for node in world.nodes:
         assert shared_rows(node.index) == shared_rows(world.fourth.index), node.name
         assert node.index.journal.sums == world.fourth.index.journal.sums
+        assert named(node) == named(world.fourth)
+    for node in [*world.nodes, world.fourth]:
+        assert world.readable(node) == world.present(node), node.name
     # At first what somebody said earlier counts, and the second time what is said now.
     for node in world.nodes * 2:
         for other in world.nodes:
             world.greet(node, other)
         await node.forget_deletions()
     for node in world.nodes:
-        assert list(node.store.scan("deletions", b"", END)) == []
+        for family in ("deletions", "kept_named"):
+            assert list(node.store.scan(family, b"", END)) == []
+        assert world.readable(node) == world.present(node)
         report = Report()
         IndexCheck(node.store, node.name, report, lambda _: None).run()
         assert report.problems == []

@@ -4,7 +4,7 @@ import pytest
 
 from cluster.objects import Deletion
 from node.errors import ManifestInvalid
-from node.index import journal, rows
+from node.index import objects, rows
 from node.index.store import END
 from node.registry import manifests, structure
 from tests.unit.index.conftest import OpenIndex, StepClock
@@ -94,7 +94,7 @@ async def test_a_push_within_the_bound_of_clocks_survives_a_delete_that_had_not_
 async def test_deletions_are_forgotten_once_they_are_settled(open_node: OpenIndex):
     """Broken: a row for ever for each tag that ever was; or none of those beyond a page."""
     index = open_node()
-    tags = [f"t{number}" for number in range(journal._SETTLED_TOGETHER + 1)]
+    tags = [f"t{number}" for number in range(objects.FORGOTTEN_TOGETHER + 1)]
     await push(index, REPO, "x", *tags)
     for tag in tags:
         await index.metadata.delete_tag(REPO, tag)

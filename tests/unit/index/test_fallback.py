@@ -6,8 +6,9 @@ import pytest
 
 from cluster.model import Digest
 from node.errors import ManifestInvalid
-from node.index.fallback import LIST_TYPE, fallback_tag
+from node.index.fallback import fallback_tag
 from node.index.index import Index
+from node.index.references import LIST_TYPE
 from node.registry.manifests import check_type, parse_manifest
 from node.registry.media_types import OCI_INDEX
 from node.registry.ports import ManifestRecord

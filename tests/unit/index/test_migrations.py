@@ -1,8 +1,7 @@
 """
 An index of an earlier format is brought to the current one, whatever stops the node on the way.
 
-No format since the oldest that can be opened has changed yet: the migration here is made up, and
-listed as a real one would be.
+Those at the end are real. The one that is stopped everywhere is made up, and listed as they are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,8 @@ from node.index.store import END, FAMILIES, Change, Mutation, OrderedStore, Rang
 from node.startup import StartupError
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import push
+from tests.unit.index.test_image_indexes import index_of
+from tests.unit.index.test_metadata import manifest, push
 
 FORMAT_ROW = keys.join("format")
 OLD = keys.u64(FORMATS.current - 1)
@@ -155,3 +155,20 @@ async def test_a_format_without_a_way_is_refused(open_node: OpenIndex, step: int
     with pytest.raises(StartupError, match=says):
         open_node("a", store)
     assert every_row(store) == before
+
+
+async def test_what_manifests_name_gets_its_rows(open_node: OpenIndex):
+    """From 4 to 5. Broken: a child that was pushed before is gone when it is deleted afterwards."""
+    store = MemoryStore()
+    index = open_node("a", store)
+    child = await push(index, "lib/app", "child")
+    parent = index_of(manifest("child"))
+    await index.metadata.put_manifest("lib/app", *parent, ["v1"])
+    index.writer.close()
+    expected = every_row(store)
+    store.write([RangeDeletion("named", b"", END), Mutation("meta", FORMAT_ROW, keys.u64(4))])
+    index = open_node("a", store)
+    assert every_row(store) == expected
+    assert len(expected["named"]) == 2, "a config and a child"
+    await index.metadata.delete_manifest("lib/app", child)
+    assert index.metadata.manifest("lib/app", child) == manifest("child")[1]

@@ -186,7 +186,7 @@ MUTANTS = {
     ),
     "trimmed with the log": (patch.object(Journal, "trim", _trim_quarantine), it_outlives_the_log),
     "not in checkpoints": (
-        patch.object(checkpoint, "_SENT", SHARED_FAMILIES), it_goes_along_in_checkpoints,
+        patch.object(checkpoint, "SENT_FAMILIES", SHARED_FAMILIES), it_goes_along_in_checkpoints,
     ),
     "not tried again after a checkpoint, nor at a start": (
         patch.object(objects, "retry", lambda journal: None), it_goes_along_in_checkpoints,
@@ -204,7 +204,7 @@ async def test_each_of_these_bugs_is_noticed(open_node: OpenIndex, bug: str):
         await story(open_node)
 
 
-_forget_deletions = Journal.forget_deletions
+_forget_deletions = objects.forget_deletions
 
 
 def _in_spite_of_it(journal: Journal, stable: Vector, after: bytes) -> bytes | None:
@@ -226,9 +226,8 @@ async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
     await replicate(deleter, reader)
     with an_earlier_version(Kind.ADD):
         await replicate(deleter, old)
-        with patch.object(
-            Journal, "forget_deletions", _in_spite_of_it if bug else _forget_deletions
-        ):
+        bug_or_not = _in_spite_of_it if bug else _forget_deletions
+        with patch.object(objects, "forget_deletions", bug_or_not):
             await old.replica.forget_deletions(old.replica.vector())
     upgraded = restart(old, open_node)
     assert (upgraded.metadata.manifest(REPOSITORY, digest) is not None) is bug

@@ -1,0 +1,253 @@
+"""
+What names what: the rows by which deleted content stays readable while something names it.
+
+An image names its config and layers, an index its children. Where such a parent is there, what it
+names is there too, be it deleted (P5). A manifest is a *present* parent if somebody pushed it with
+all that it names (`is_anchor`), or another present parent names it. What these name has rows in
+`named`.
+
+The bytes of a deleted manifest outlive that. Example: N1 deletes a child while N2, which has not
+heard of it, pushes an index that names it. N1 needs the child's bytes when that index comes. So a
+manifest is *kept* until its deletions are stable, and so forgotten (`objects.forget_deletions`):
+before, somebody may have pushed what names it. What it names is kept along; that has rows in
+`kept_named`.
+
+Example: index Q names child C. C is deleted: its bytes go to `kept_bytes`, and `named` says that
+Q names it, so it can be read by its digest. Q is deleted: Q and C are kept, and cannot be read. The
+deletion of Q is stable: both are gone.
+
+The rows follow from which manifests there are, which deletions and which bytes. `named` is the same
+on all nodes that applied the same events, as long as what somebody could name was kept everywhere.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final, NamedTuple, Protocol
+
+from cluster.model import Digest, Dot
+from cluster.objects import Presence
+from node.index import keys, rows
+from node.index.journal import Journal, Transaction
+from node.index.rows import HolderRow
+from node.index.store import OrderedStore
+from node.registry.manifests import Need, stored_needs
+
+NAMED: Final = "named"
+KEPT_NAMED: Final = "kept_named"
+KEPT_BYTES: Final = "kept_bytes"
+
+CHILD: Final = "child"
+"""Named by an index: most often a manifest, but blobs are listed as well."""
+
+CONTENT: Final = "blob"
+"""Named by an image: a blob. Sorts before the other."""
+
+LIST_TYPE: Final = "application/vnd.atoll.referrers-list"
+"""As what a list is pushed that a node wrote (`fallback`). Never served: its bytes say that it is
+an index. It is no anchor: what it lists is not there for its sake."""
+
+PARTIAL_TYPE: Final = "application/vnd.atoll.partial-index"
+"""As what an index is pushed that lacks some of its children, or names one that is no present
+parent. Never served: its bytes say that it is an index. It is no anchor: of what it lacks, one node
+may have kept bytes that another has let go of."""
+
+WRITTEN_TOGETHER: Final = 128
+"""What a manifest names, in one batch: an image with as many layers is larger than any runtime
+takes. What is more comes in further batches."""
+
+_TODO: Final = 64
+"""Manifests that are read ahead of their turn."""
+
+_NAMING: Final = "naming"
+"""Rows of `meta`: manifests of which what they name has not all got its rows yet."""
+
+_PARENTS: Final = (NAMED, KEPT_NAMED)
+_HOMES: Final = ("manifest_bytes", KEPT_BYTES)
+
+
+class Look(Protocol):
+    """Reads of rows: by a transaction, or of the store."""
+
+    def get(self, family: str, key: bytes) -> bytes | None: ...
+
+    def first(self, family: str, prefix: bytes) -> tuple[bytes, bytes] | None:
+        """The first row under *prefix*."""
+        ...
+
+    def scan(self, family: str, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
+        """Every row under *prefix*, in order."""
+        ...
+
+
+class _Todo(NamedTuple):
+    """A manifest to look at."""
+
+    repository: str
+    digest: str
+    begin: int | None = None
+    """Go on at this one of what it names, whatever the rows say; None: only if it has changed."""
+
+
+def anchors(state: Presence) -> tuple[Dot, ...]:
+    """The pushes of a manifest that make it a present parent by themselves."""
+    return tuple(p.dot for p in state.live if p.note not in (LIST_TYPE, PARTIAL_TYPE))
+
+
+def is_anchor(state: Presence) -> bool:
+    return bool(anchors(state))
+
+
+def is_named(look: Look, repository: str, digest: str, family: str = NAMED) -> bool:
+    """Whether the manifest is named by a present parent; with *family*, by a kept one."""
+    return look.first(family, keys.join(digest, repository, CHILD)) is not None
+
+
+def named_size(look: Look, repository: str, digest: str) -> int | None:
+    """
+    Size in bytes of a blob that a present parent names; None if none does.
+
+    What was measured, here or by another holder, comes before what the parent says: with a wrong
+    size a reader would take a good copy for a damaged one.
+    """
+    found = look.first(NAMED, keys.join(digest, repository))
+    if found is None:
+        return None
+    held, cached = look.get("own", keys.join(digest)), look.get("cached", keys.join(digest))
+    if held is not None:
+        return rows.decode(HolderRow, held).size
+    if cached is not None:
+        return keys.read_u64(cached)
+    said = (rows.decode(HolderRow, row) for _, row in look.scan("holders", keys.join(digest)))
+    declared = keys.read_u64(found[1]) if keys.split(found[0])[2] == CONTENT else None
+    return next((row.size for row in said if row.held), declared)
+
+
+def named_by(look: Look, repository: str, digest: str) -> tuple[Dot, ...]:
+    """As `anchored_by`, of a present parent that names the blob."""
+    found = look.first(NAMED, keys.join(digest, repository))
+    return () if found is None else anchored_by(look, repository, keys.split(found[0])[3])
+
+
+def kept_body(look: Look, repository: str, digest: str) -> bytes | None:
+    """The bytes of a deleted manifest that a present parent names."""
+    if not is_named(look, repository, digest):
+        return None
+    return look.get(KEPT_BYTES, keys.join(repository, digest))
+
+
+def anchored_by(look: Look, repository: str, digest: str) -> tuple[Dot, ...]:
+    """
+    Pushes of a manifest that make it, or one that names it, a present parent; none if nothing does.
+    Who has one of them has the manifest, and all that it names.
+    """
+    while not (dots := anchors(_state(look, repository, digest))):
+        found = look.first(NAMED, keys.join(digest, repository, CHILD))
+        if found is None:
+            return ()
+        digest = keys.split(found[0])[3]
+    return dots
+
+
+def row_of(need: Need, repository: str, parent: str) -> tuple[bytes, bytes]:
+    """The row of `named` or `kept_named` that says that *parent* names it, and what size it has."""
+    kind = CHILD if need.may_be_manifest else CONTENT
+    return keys.join(need.digest, repository, kind, parent), keys.u64(need.size)
+
+
+def follow(txn: Transaction, *manifests: tuple[str, str]) -> None:
+    """
+    Bring the rows of *manifests* (repository, digest) in step with their pushes and deletions, and
+    those of what they name. What does not fit into one batch is left to `follow_rest`.
+    """
+    _follow(txn, [_Todo(*manifest) for manifest in manifests])
+
+
+def follow_rest(journal: Journal) -> None:
+    """Do what `follow` has left. On the writer thread."""
+    prefix = keys.join(_NAMING)
+    while page := list(islice(journal.store.scan("meta", prefix, keys.after(prefix)), _TODO)):
+        txn = Transaction(journal)
+        ahead: list[_Todo] = []
+        for key, row in page:
+            _, repository, digest = keys.split(key)
+            ahead.append(_Todo(repository, digest, keys.read_u64(row) if row else None))
+            txn.delete("meta", key)
+        _follow(txn, ahead)
+        txn.leaves_work = False
+        txn.commit()
+
+
+def has_rest(store: OrderedStore) -> bool:
+    """Whether `follow_rest` has something to do."""
+    prefix = keys.join(_NAMING)
+    return next(store.scan("meta", prefix, keys.after(prefix)), None) is not None
+
+
+def _follow(txn: Transaction, ahead: list[_Todo]) -> None:
+    written = 0
+    while ahead and written < WRITTEN_TOGETHER:
+        written += _step(txn, ahead.pop(), ahead)
+    for repository, digest, begin in ahead:
+        key = keys.join(_NAMING, repository, digest)
+        # Whoever is there twice may be half done.
+        again = txn.get("meta", key) is not None
+        row = keys.u64(0) if again else b"" if begin is None else keys.u64(begin)
+        txn.put("meta", key, row)
+        txn.leaves_work = True
+
+
+def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
+    """Do the next part of *todo*, and put what has to come behind it to *ahead*; returns how much
+    it was."""
+    repository, digest, begin = todo
+    key = keys.join(repository, digest)
+    body = next(filter(None, (txn.get(home, key) for home in _HOMES)), None)
+    if body is None:
+        return 1
+    state = _state(txn, repository, digest)
+    family = _family_of(txn, repository, digest, state)
+    needs = stored_needs(Digest(digest), body)
+    before = _PARENTS if begin is not None else _families_with(txn, repository, digest, needs)
+    start = begin or 0
+    stop = start if before == ((family,) if family else ()) else start + WRITTEN_TOGETHER
+    for need in needs[start:stop]:
+        name, size = row_of(need, repository, digest)
+        for each in {*before, family} - {None}:
+            assert each is not None
+            txn.put(each, name, size if each == family else None)
+        if need.may_be_manifest and not is_anchor(_state(txn, repository, need.digest)):
+            ahead.append(_Todo(repository, need.digest))
+    rest = stop > start and stop < len(needs)
+    if rest:
+        ahead.append(_Todo(repository, digest, stop))
+    _put_body(txn, key, body, state.present, kept=rest or family is not None)
+    return max(1, min(stop, len(needs)) - start)
+
+
+def _put_body(txn: Transaction, key: bytes, body: bytes, present: bool, *, kept: bool) -> None:
+    home = "manifest_bytes" if present else KEPT_BYTES if kept else None
+    for each in _HOMES:
+        there = txn.get(each, key) is not None
+        if there != (each == home):
+            txn.put(each, key, None if there else body)
+
+
+def _family_of(txn: Transaction, repository: str, digest: str, state: Presence) -> str | None:
+    """Where the rows of what the manifest names have to be."""
+    if is_anchor(state) or is_named(txn, repository, digest):
+        return NAMED
+    deleted = txn.get("deletions", keys.join("manifest", repository, digest)) is not None
+    return KEPT_NAMED if deleted or is_named(txn, repository, digest, KEPT_NAMED) else None
+
+
+def _families_with(
+    txn: Transaction, repository: str, digest: str, needs: Sequence[Need]
+) -> tuple[str, ...]:
+    """Where rows of what the manifest names are: the first or, of one half done, the last."""
+    ends = [row_of(need, repository, digest)[0] for need in {needs[0], needs[-1]}] if needs else []
+    return tuple(each for each in _PARENTS if any(txn.get(each, end) is not None for end in ends))
+
+
+def _state(look: Look, repository: str, digest: str) -> Presence:
+    row = look.get("manifests", keys.join(repository, digest))
+    return Presence() if row is None else rows.decode(Presence, row)

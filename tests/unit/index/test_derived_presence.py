@@ -1,0 +1,392 @@
+"""What is deleted and still named: readable as long as that which names it is there."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+
+from cluster.errors import EventGap
+from cluster.model import Digest, Key
+from cluster.objects import Add
+from node.errors import ManifestBlobUnknown, StorageFailure
+from node.index import local, references, rows
+from node.index.fallback import fallback_tag
+from node.index.index import Index
+from node.index.rows import ManifestPayload
+from node.index.store import END, Change
+from tests.fakes.ordered_store import MemoryStore
+from tests.unit.index.conftest import OpenIndex, StepClock
+from tests.unit.index.test_checkpoint import restore
+from tests.unit.index.test_image_indexes import Stored, index_of
+from tests.unit.index.test_metadata import CONFIG, manifest, push_index
+from tests.unit.index.test_registers import REPO, digest_of, store
+from tests.unit.index.test_replica import log_of, rows_of
+
+CHILD = manifest("child")
+INDEX = index_of(CHILD)
+OUTER = index_of(INDEX)
+OTHER = index_of(CHILD, manifest("other"))
+
+
+async def put(index: Index, stored: Stored, *tags: str, lacks: tuple[Digest, ...] = ()) -> None:
+    await index.metadata.put_manifest(REPO, *stored, tags, lacks)
+
+
+async def delete(index: Index, stored: Stored) -> None:
+    assert await index.metadata.delete_manifest(REPO, stored[0]) is not None
+
+
+async def forget(index: Index) -> None:
+    await index.replica.forget_deletions(index.replica.vector())
+
+
+def reads(index: Index, *stored: Stored) -> bool:
+    """Whether all of them can be read; and none has to be, if not."""
+    found = [index.metadata.manifest(REPO, digest) for digest, _ in stored]
+    for (_, record), got in zip(stored, found, strict=True):
+        assert got in (record, None)
+    assert len({got is None for got in found}) == 1
+    return found[0] is not None
+
+
+def rows_kept(index: Index) -> int:
+    families = ("deletions", references.KEPT_NAMED, references.KEPT_BYTES)
+    return sum(len(list(index.journal.store.scan(family, b"", END))) for family in families)
+
+
+async def meet(*nodes: Index) -> None:
+    """Every node hears of everything, as soon as it has what that builds on."""
+    for _ in nodes:
+        for node in nodes:
+            for other in nodes:
+                with suppress(EventGap):
+                    await node.replica.apply(log_of(other))
+    assert all(rows_of(node) == rows_of(nodes[0]) for node in nodes)
+
+
+async def with_child(index: Index) -> None:
+    await store(index, "child", "tag")
+
+
+async def test_a_child_is_there_as_long_as_an_index_names_it(open_node: OpenIndex):
+    index = open_node()
+    await with_child(index)
+    await store(index, "other")
+    for each in (INDEX, OTHER):
+        await put(index, each)
+    await delete(index, CHILD)
+    await forget(index)
+    assert reads(index, CHILD)
+    assert index.metadata.tag(REPO, "tag") is None
+    assert index.metadata.tags(REPO, "", 10).items == []
+    assert await index.metadata.delete_manifest(REPO, CHILD[0]) is None
+    await delete(index, INDEX)
+    await forget(index)
+    assert reads(index, CHILD), "OTHER names it"
+    assert not reads(index, INDEX)
+    await delete(index, OTHER)
+    assert not reads(index, CHILD, OTHER)
+    await forget(index)
+    assert rows_kept(index) == 0
+
+
+async def test_what_is_named_by_what_is_named_is_there(open_node: OpenIndex):
+    index = open_node()
+    await with_child(index)
+    for each in (INDEX, OUTER):
+        await put(index, each)
+    for each in (INDEX, CHILD):
+        await delete(index, each)
+    await forget(index)
+    assert reads(index, CHILD, INDEX, OUTER)
+    assert index.metadata.blob(REPO, CONFIG) == 6
+    await delete(index, OUTER)
+    assert not reads(index, CHILD, INDEX, OUTER)
+    await forget(index)
+    assert rows_kept(index) == 0
+    assert list(index.journal.store.scan(references.NAMED, b"", END)) == []
+
+
+async def test_a_repository_without_manifests_is_not_listed_for_the_sake_of_kept_ones(
+    open_node: OpenIndex,
+):
+    index = open_node()
+    await with_child(index)
+    await put(index, INDEX)
+    await delete(index, CHILD)
+    await delete(index, INDEX)
+    assert index.metadata.repositories("", 10).items == []
+    await index.metadata.delete_blob(REPO, CONFIG)
+    assert not index.metadata.repository_exists(REPO)
+
+
+async def test_a_child_that_is_pushed_again_is_one_like_others(open_node: OpenIndex):
+    index = open_node()
+    await with_child(index)
+    await put(index, INDEX)
+    await delete(index, CHILD)
+    await with_child(index)
+    await delete(index, INDEX)
+    await forget(index)
+    assert reads(index, CHILD)
+    assert index.metadata.tag(REPO, "tag") == CHILD[0]
+    assert rows_kept(index) == 0
+
+
+async def test_a_blob_is_there_as_long_as_a_manifest_names_it(open_node: OpenIndex):
+    index = open_node()
+    await with_child(index)
+    assert await index.metadata.delete_blob(REPO, CONFIG) is not None
+    assert await index.metadata.delete_blob(REPO, CONFIG) is None
+    assert index.metadata.blob(REPO, CONFIG) == 6
+    assert list(index.metadata.repositories_with(CONFIG)) == [REPO]
+    await put(index, manifest("another"))
+    await delete(index, CHILD)
+    assert index.metadata.blob(REPO, CONFIG) == 6
+    await delete(index, manifest("another"))
+    assert index.metadata.blob(REPO, CONFIG) is None
+    assert list(index.metadata.repositories_with(CONFIG)) == []
+    with pytest.raises(ManifestBlobUnknown):
+        await put(index, manifest("another"))
+
+
+@pytest.mark.parametrize("held", [True, False])
+async def test_the_size_of_a_named_blob_is_what_its_holders_say(open_node: OpenIndex, held: bool):
+    """Broken: a manifest of a peer with a wrong size has readers doubt a good copy."""
+    index = open_node()
+    body = CHILD[1].body.replace(b'"size": 6', b'"size": 7')
+    payload = rows.encode(ManifestPayload(CHILD[1].media_type, body))
+    txn = index.journal.begin()
+    local.emit(txn, Key("manifest", REPO, Digest.of(body)), Add((), payload))
+    if held:
+        local.hold(txn, CONFIG, 6)
+    txn.commit()
+    assert index.metadata.blob(REPO, CONFIG) == (6 if held else 7)
+
+
+async def test_a_manifest_is_no_blob_for_being_named(open_node: OpenIndex):
+    index = open_node()
+    await with_child(index)
+    await put(index, INDEX)
+    assert index.metadata.blob(REPO, CHILD[0]) is None
+    assert index.metadata.manifest(REPO, CONFIG) is None
+
+
+async def test_a_named_child_can_be_named_again(open_node: OpenIndex):
+    """Who hears of that has to have heard of the index that it was there for."""
+    one, other, reader = open_node("a"), open_node("b"), open_node("c")
+    await with_child(one)
+    await reader.replica.apply(log_of(one))
+    await put(one, INDEX)
+    await meet(one, other)
+    await delete(other, CHILD)
+    await forget(other)
+    await store(other, "other")
+    await put(other, OTHER)
+    with pytest.raises(EventGap):
+        await reader.replica.apply(log_of(other))
+    assert not reads(reader, CHILD, OTHER)
+    await meet(one, other, reader)
+    await delete(one, INDEX)
+    await meet(one, other, reader)
+    for node in (one, other, reader):
+        await forget(node)
+        assert reads(node, CHILD, OTHER)
+
+
+@pytest.mark.parametrize("first", ["deletion", "index"])
+async def test_an_index_that_is_pushed_while_its_child_is_deleted_has_it(
+    open_node: OpenIndex, first: str
+):
+    """Broken: N1 drops the bytes with the deletion, and has an index without its child."""
+    one, other = open_node("a"), open_node("b")
+    await with_child(one)
+    await meet(one, other)
+    await delete(one, CHILD)
+    assert not reads(one, CHILD)
+    await put(other, INDEX)
+    pair = (one, other) if first == "index" else (other, one)
+    await meet(*pair)
+    for node in pair:
+        assert reads(node, CHILD, INDEX)
+        await forget(node)
+        assert reads(node, CHILD, INDEX)
+    await delete(other, INDEX)
+    await meet(*pair)
+    for node in pair:
+        await forget(node)
+        assert not reads(node, CHILD, INDEX)
+        assert rows_kept(node) == 0
+
+
+async def test_an_index_names_what_one_that_is_just_deleted_named(open_node: OpenIndex):
+    """
+    Broken: N1 deletes the index that a child is there for, while N2 pushes another one; at N1 the
+    child, whose own deletion was forgotten long ago, is gone.
+    """
+    one, other = open_node("a"), open_node("b")
+    await with_child(one)
+    await store(one, "other")
+    await put(one, INDEX)
+    await put(one, OUTER)
+    await delete(one, INDEX)
+    await delete(one, CHILD)
+    await meet(one, other)
+    for node in (one, other):
+        await forget(node)
+        assert reads(node, CHILD, INDEX)
+    await delete(one, OUTER)
+    assert not reads(one, CHILD, INDEX)
+    await put(other, OTHER)
+    await meet(one, other)
+    for node in (one, other):
+        assert reads(node, CHILD, OTHER)
+        assert not reads(node, INDEX)
+
+
+async def test_a_child_is_kept_until_all_its_deletions_are_stable(
+    open_node: OpenIndex, wall: StepClock
+):
+    """
+    N1 and N2 delete a child, N2 a little later and without having seen N3's push of it. N3 has
+    heard of N2's deletion alone, so it still has the child, and pushes an index that names it.
+    Broken: N1 drops the bytes as soon as the later deletion is stable.
+    """
+    one, two, three = open_node("a"), open_node("b"), open_node("c")
+    await with_child(one)
+    await meet(one, two, three)
+    await with_child(three)
+    await one.replica.apply(log_of(three))
+    before = one.replica.vector()
+    await delete(one, CHILD)
+    wall.ms += 1
+    await delete(two, CHILD)
+    for node in (one, three):
+        await node.replica.apply(log_of(two))
+    await one.replica.forget_deletions({**one.replica.vector(), **before})
+    await put(three, INDEX)
+    await meet(one, two, three)
+    for node in (one, two, three):
+        assert reads(node, CHILD, INDEX)
+        await forget(node)
+        assert reads(node, CHILD, INDEX)
+
+
+async def test_an_index_that_lacks_children_keeps_none(open_node: OpenIndex):
+    """
+    Broken: N1 has forgotten the deletion of a child, and N2 has not; so with an index that does
+    without it N2 has it again, and N1 for ever not.
+    """
+    one, other = open_node("a"), open_node("b")
+    await with_child(one)
+    await store(one, "other")
+    await delete(one, CHILD)
+    await meet(one, other)
+    await forget(one)
+    await put(one, OTHER, "tag", lacks=(CHILD[0],))
+    around = index_of(OTHER)
+    await put(one, around)
+    await meet(one, other)
+    for node in (one, other):
+        assert not reads(node, CHILD)
+        assert node.metadata.manifest(REPO, OTHER[0]) == OTHER[1]
+    await delete(one, OTHER)
+    await meet(one, other)
+    for node in (one, other):
+        assert not reads(node, OTHER)
+    # Pushed again with all that it names it keeps that.
+    for each in (CHILD, OTHER):
+        await put(one, each)
+    await put(one, around)
+    await delete(one, OTHER)
+    await delete(one, CHILD)
+    await meet(one, other)
+    for node in (one, other):
+        await forget(node)
+        assert reads(node, CHILD, OTHER, around)
+
+
+async def test_a_list_of_a_node_keeps_no_referrer(open_node: OpenIndex):
+    """Broken: the list before the current one names it, and a deleted signature is served."""
+    index = open_node()
+    subject = digest_of("image")
+    await push_index(index, REPO, fallback_tag(subject))
+    await store(index, "signature", subject=subject)
+    await store(index, "another", subject=subject)
+    signature = manifest("signature", subject)
+    assert reads(index, signature)
+    await delete(index, signature)
+    assert not reads(index, signature)
+
+
+async def test_who_takes_over_a_checkpoint_has_what_is_kept(open_node: OpenIndex):
+    one, other, newcomer = open_node("a"), open_node("b"), open_node("c")
+    await with_child(one)
+    await put(one, INDEX)
+    await meet(one, other)
+    await delete(one, CHILD)
+    await restore(one, newcomer)
+    assert reads(newcomer, CHILD, INDEX)
+    await delete(one, INDEX)
+    await restore(one, newcomer)
+    assert not reads(newcomer, CHILD, INDEX)
+    await put(other, index_of(INDEX))
+    await newcomer.replica.apply(log_of(other))
+    assert reads(newcomer, CHILD, INDEX)
+
+
+MANY = [manifest(f"child {number}") for number in range(700)]
+
+
+async def many(index: Index) -> Stored:
+    await index.metadata.add_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    for each in MANY:
+        await put(index, each)
+    named = index_of(*MANY)
+    await put(index, named)
+    for each in MANY:
+        await delete(index, each)
+    return named
+
+
+async def test_an_index_of_700_deleted_children_goes_with_them(open_node: OpenIndex):
+    index = open_node()
+    named = await many(index)
+    await forget(index)
+    assert reads(index, named, *MANY)
+    await delete(index, named)
+    assert not reads(index, named, *MANY)
+    await forget(index)
+    assert rows_kept(index) == 0
+    assert list(index.journal.store.scan("meta", b"naming", b"naminh")) == []
+
+
+class Dying(MemoryStore):
+    """A disk that is gone after some writes."""
+
+    writes_left: int | None = None
+
+    def write(self, batch: Sequence[Change]) -> None:
+        if self.writes_left == 0:
+            raise StorageFailure("the machine is off")
+        if self.writes_left is not None:
+            self.writes_left -= 1
+        super().write(batch)
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3, 7, 12])
+async def test_a_crash_in_between_is_made_good_by_the_next_start(open_node: OpenIndex, writes: int):
+    """Broken: children that nothing names any more are readable for ever."""
+    disk = Dying()
+    index = open_node("a", disk)
+    named = await many(index)
+    await forget(index)
+    disk.writes_left = writes
+    with pytest.raises(StorageFailure):
+        await index.metadata.delete_manifest(REPO, named[0])
+    disk.writes_left = None
+    index.writer.close()
+    index = open_node("a", disk)
+    assert not reads(index, named, *MANY)
+    await forget(index)
+    assert rows_kept(index) == 0
