@@ -10,8 +10,7 @@ from rich.text import Text
 
 from cluster.errors import StorageFailure
 from node.datadir import shared
-from node.fsck.check import Progress as CheckProgress
-from node.fsck.check import check_data_dir
+from node.fsck.check import CheckProgress, check_data_dir
 from node.fsck.report import Report
 from node.startup import StartupError
 

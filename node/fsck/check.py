@@ -17,7 +17,7 @@ from node.repair import ASIDE, WAY_OUT, check_not_lost
 from node.startup import StartupError
 
 
-class Progress(NamedTuple):
+class CheckProgress(NamedTuple):
     """Where the check tells how far it is. All are called often and must be quick."""
 
     rows: Callable[[int], None]
@@ -30,7 +30,7 @@ class Progress(NamedTuple):
     """So many bytes more were read."""
 
 
-def check_data_dir(data_dir: Path, progress: Progress) -> Report:
+def check_data_dir(data_dir: Path, progress: CheckProgress) -> Report:
     """
     Check the index and the blobs of *data_dir*, whose lock the caller holds.
 
@@ -62,7 +62,7 @@ class _Held(NamedTuple):
     uploads: dict[str, int]
 
 
-def _check_index(data_dir: Path, report: Report, progress: Progress) -> _Held | None:
+def _check_index(data_dir: Path, report: Report, progress: CheckProgress) -> _Held | None:
     """Check the index; None when nothing was ever written to it."""
     check_not_lost(data_dir)
     path = index_path(data_dir)

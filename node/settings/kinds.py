@@ -78,7 +78,7 @@ def _parse_host(text: str) -> str:
     return text
 
 
-class Kind(Protocol):
+class SettingKind(Protocol):
     """How one setting is read and described."""
 
     @property

@@ -12,11 +12,11 @@ from node.settings.kinds import (
     Directory,
     Endpoint,
     Endpoints,
-    Kind,
     Name,
     OneOf,
     Origins,
     Seconds,
+    SettingKind,
     Whole,
 )
 
@@ -33,7 +33,7 @@ _DAY_S: Final = 86_400.0
 class Spec(NamedTuple):
     """What is known of a setting besides its name, type and default."""
 
-    kind: Kind
+    kind: SettingKind
     doc: str
     why: str
     unit: str = ""
@@ -56,7 +56,7 @@ def this_host() -> str:
 
 
 def _about(
-    kind: Kind,
+    kind: SettingKind,
     doc: str,
     *,
     why: str,

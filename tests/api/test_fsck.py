@@ -12,7 +12,7 @@ from cluster.objects.events import decode_event, encode_event
 from cluster.objects.merge import Register, Version
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.datadir import locked, shared
-from node.fsck.check import Progress, check_data_dir
+from node.fsck.check import CheckProgress, check_data_dir
 from node.fsck.report import Report
 from node.index import keys, rows
 from node.index.index import index_path
@@ -25,7 +25,7 @@ from tests.api.conftest import Registry, StartRegistry, image
 from tests.builders import descriptor
 from tests.fakes.rot import blob_file, flip
 
-SILENT = Progress(lambda count: None, lambda count: None, lambda count: None)
+SILENT = CheckProgress(lambda count: None, lambda count: None, lambda count: None)
 LAYER = b"layer x"
 
 
@@ -78,7 +78,7 @@ async def test_the_check_counts_what_it_reads(data_dir: Path):
 
         return count
 
-    check_data_dir(data_dir, Progress(add(rows), add(expected), add(read)))
+    check_data_dir(data_dir, CheckProgress(add(rows), add(expected), add(read)))
     assert expected == read == [sum(path.stat().st_size for path in blob_files(data_dir))]
     assert rows[0] > 20
 
