@@ -9,11 +9,11 @@ from typing import Final
 from cluster.environment import Environment
 from cluster.errors import BlobUnavailable, BlobUnknown, DigestMismatch, PeerError, PeerUnreachable
 from cluster.model import Digest, NodeId
-from cluster.ports import BlobIngest
+from cluster.ports import BlobIngest, BlobReader
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
 from cluster.replication.sources import Sources
-from cluster.replication.transfer import StoredBlob, Transfer
+from cluster.replication.transfer import Transfer
 from cluster.routing import preference
 from cluster.tasks.stall import watched
 
@@ -49,9 +49,9 @@ class Fetcher:
         await self.jobs.run()
 
     @asynccontextmanager
-    async def fetch(self, digest: Digest, size: int) -> AsyncIterator[Transfer | StoredBlob]:
+    async def fetch(self, digest: Digest, size: int) -> AsyncIterator[Transfer | BlobReader]:
         """
-        Read a blob that is not here, storing it on the way.
+        Read a blob that is not here, storing it on the way; or the copy that has come meanwhile.
 
         Entering waits for the first readable bytes, so that a blob nobody can deliver is known
         before an answer has begun.
@@ -66,7 +66,7 @@ class Fetcher:
                 # Its row went with an index that was rebuilt.
                 await self._env.records.cache(digest, size)
             async with self._env.blobs.open(digest) as reader:
-                yield StoredBlob(digest, reader, self._env.config.chunk_bytes)
+                yield reader
                 return
         transfer, _ = self._join(digest, size, ())
         with transfer.use():

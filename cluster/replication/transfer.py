@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
-from cluster.ports import BlobIngest, BlobReader
+from cluster.ports import BlobIngest
 from cluster.tasks.pulse import Pulse
 
 
@@ -120,29 +120,3 @@ class Transfer:
         if not data:
             raise BlobUnavailable(self.digest, "the staged copy is shorter than it was")
         return data
-
-
-class StoredBlob:
-    """A blob that arrived between the caller's look and its call; the same view on a local copy."""
-
-    def __init__(self, digest: Digest, reader: BlobReader, chunk_bytes: int) -> None:
-        self._digest = digest
-        self._reader = reader
-        self._chunk_bytes = chunk_bytes
-
-    @property
-    def size(self) -> int:
-        return self._reader.size
-
-    async def stream(self, offset: int, length: int) -> AsyncGenerator[bytes, None]:
-        """The bytes of that range. Raises `BlobUnavailable` on IO errors."""
-        end = min(offset + length, self.size)
-        while offset < end:
-            try:
-                data = await self._reader.read(offset, min(end - offset, self._chunk_bytes))
-            except StorageFailure as exc:
-                raise BlobUnavailable(self._digest, f"reading the local copy: {exc}") from exc
-            if not data:
-                raise BlobUnavailable(self._digest, "the local copy is shorter than it was")
-            yield data
-            offset += len(data)

@@ -363,8 +363,13 @@ class Replicator(Protocol):
         """
         ...
 
-    def fetch(self, digest: Digest, size: int) -> AbstractAsyncContextManager[RemoteBlob]:
-        """Read a blob that is not here, storing it on the way. One transfer for many readers."""
+    def fetch(
+        self, digest: Digest, size: int
+    ) -> AbstractAsyncContextManager[RemoteBlob | BlobReader]:
+        """
+        Read a blob that is not here, storing it on the way. One transfer for many readers. What has
+        come meanwhile is read where it is.
+        """
         ...
 
 

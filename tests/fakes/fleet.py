@@ -13,6 +13,7 @@ from cluster.agent import Cluster
 from cluster.config import ClusterConfig, MembershipConfig
 from cluster.membership.precedence import first_word
 from cluster.model import Digest, Greeting, Heard, Member, NodeId, Vector
+from cluster.replication.transfer import Transfer
 from cluster.statistics import ClusterStatistics
 from cluster.tasks.changes import Changes
 from node.blobs.memory import MemoryBlobs
@@ -203,7 +204,9 @@ class Engine:
 
     async def read(self, digest: Digest, size: int) -> bytes:
         async with self.cluster.fetch(digest, size) as blob:
-            return b"".join([chunk async for chunk in blob.stream(0, size)])
+            if isinstance(blob, Transfer):
+                return b"".join([chunk async for chunk in blob.stream(0, size)])
+            return await blob.read(0, size)
 
 
 class Fleet:

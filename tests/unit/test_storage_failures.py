@@ -17,7 +17,7 @@ from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest, Origin
 from cluster.replication.durability import Durability
 from cluster.replication.jobs import BlobJobs
-from cluster.replication.transfer import StoredBlob, Transfer
+from cluster.replication.transfer import Transfer
 from node.holdings import Holdings
 from node.mender import Mender
 from node.registry.uploads import Uploads
@@ -130,11 +130,6 @@ async def reading_a_staged_blob(error: Exception) -> None:
     await gives_up(transfer.stream(0, 6))
 
 
-async def reading_a_stored_blob(error: Exception) -> None:
-    reader = SimpleNamespace(size=6, read=failing(error))
-    await gives_up(StoredBlob(DIGEST, reader, 4).stream(0, 6))
-
-
 async def looking_after_holder_rows(error: Exception) -> None:
     await bare(Holdings, _log=MemoryLog(), _check_returned=failing(error)).renew()
 
@@ -181,7 +176,6 @@ CONSUMERS = [
     working_on_a_blob,
     waiting_for_the_job_of_another,
     reading_a_staged_blob,
-    reading_a_stored_blob,
     looking_after_holder_rows,
     mending,
     dropping_uploads,
