@@ -1,8 +1,6 @@
 """Waiting until an event, of whatever node, is in other regions."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
@@ -36,11 +34,13 @@ class Arrivals:
         for region in regions or ():
             if region not in known:
                 raise UnknownRegion(region)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._env.changes.wait_until(
-                    lambda: self.where(dot, regions).complete, dot, Topic.MEMBERS, Topic.STATE
-                )
+        await self._env.changes.wait_until(
+            lambda: self.where(dot, regions).complete,
+            dot,
+            Topic.MEMBERS,
+            Topic.STATE,
+            at_most_s=timeout_s,
+        )
         return self.where(dot, regions)
 
     def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
@@ -45,7 +45,7 @@ class Bootstrap:
         self._rows = self._rows_done = 0
         env.state.watch(State.RESTORING, lambda: WANTS_STATE if env.records.restoring else None)
         if env.records.restoring:
-            env.state.enter(State.LACKING, WANTS_STATE)
+            env.state.put(State.LACKING, WANTS_STATE)
 
     def replace(self, node: NodeId) -> None:
         """
@@ -54,7 +54,7 @@ class Bootstrap:
         Tried once: as long as nothing was given up, this node goes on with what it has.
         """
         self._replacing = node
-        self._env.state.enter(State.LACKING, WANTS_STATE)
+        self._env.state.put(State.LACKING, WANTS_STATE)
         self._env.changes.beat(Topic.STATE)
 
     async def run(self) -> None:
@@ -69,7 +69,7 @@ class Bootstrap:
             done = await self._comes_as_events() or await self._try_each()
             once, self._replacing = self._replacing is not None, None
             if done or self._is_needless() or (once and not self._env.records.restoring):
-                self._env.state.leave(State.LACKING)
+                self._env.state.put(State.LACKING, None)
             self._env.changes.beat(Topic.STATE, self._env.me.node)
             if done:
                 backoff.reset()
@@ -116,12 +116,12 @@ class Bootstrap:
 
     async def _wait_for_the_living(self) -> None:
         """Wait for the links to all members that are there: the first ones are up long before."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._env.config.dial_timeout_s):
-                await self._env.changes.wait_until(
-                    lambda: len(self._env.members.connected()) >= len(self._env.members.living()),
-                    Topic.MEMBERS,
-                )
+        members = self._env.members
+        await self._env.changes.wait_until(
+            lambda: len(members.connected()) >= len(members.living()),
+            Topic.MEMBERS,
+            at_most_s=self._env.config.dial_timeout_s,
+        )
 
     def statistics(self) -> RestoreStatistics | None:
         """How far the restore that runs is; None while none does."""
@@ -206,4 +206,5 @@ async def pull_all(link: Link) -> bool:
     except ClusterError:
         return True
     except StorageFailure:
+        # The link logs it. A failing local disk is not the peer's absence.
         return False

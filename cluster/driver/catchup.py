@@ -10,7 +10,7 @@ from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
-from cluster.errors import ClockOff, ClusterError, NotCaughtUp, PeerUnreachable, StorageFailure
+from cluster.errors import ClockOff, ClusterError, NotCaughtUp, StorageFailure
 from cluster.gossip import antientropy
 from cluster.tasks.changes import Topic
 from cluster.tasks.groups import task_group
@@ -51,7 +51,7 @@ class CatchUp:
         """
         Return once everything that connected peers had at the call is here.
 
-        A peer that fails meanwhile is passed over: its link is down then. A silent one is asked
+        A peer that fails meanwhile is passed over: its link ends with that. A silent one is asked
         again for *patience_s*, after which it has answered, or its link is down too.
 
         Raises:
@@ -104,15 +104,8 @@ class CatchUp:
     async def _pull_from(self, link: Link) -> bool:
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
-                return await link.pull()
+                return await pull_all(link)
         except TimeoutError:
-            return False
-        except ClusterError as exc:
-            self._links.report_unreachable(link.node, PeerUnreachable(str(exc)))
-            return True
-        except StorageFailure:
-            # The link logs it. A failing local disk is not the peer's absence: what the peer had
-            # is not here.
             return False
 
     async def _pull_after_departures(self, group: asyncio.TaskGroup) -> None:

@@ -1,6 +1,7 @@
 """Holding the index against those of members, and against its own sums."""
 
 import asyncio
+from contextlib import suppress
 
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.links import Links
@@ -72,15 +73,12 @@ class Comparer:
         config, begun_s = self._env.config, self._env.clock.now_s()
         while True:
             left_s = begun_s + config.check_rows_interval_s - self._env.clock.now_s()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, left_s)):
                     await self._doubt.wait()
-            except TimeoutError:
-                pass
-            else:
-                self._doubt.clear()
-                if self._is_sound():
-                    continue
+                    self._doubt.clear()
+                    if self._is_sound():
+                        continue
             begun_s = self._env.clock.now_s()
             await self._check()
 

@@ -93,13 +93,11 @@ class Links(Watcher):
         return [node for node in self._hindered if not self.has_caught_up(node)]
 
     async def wait_for_any(self, nodes: Collection[NodeId], timeout_s: float) -> None:
-        if not nodes:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._env.changes.wait_until(
-                    lambda: not self._live.keys().isdisjoint(nodes), Topic.MEMBERS
-                )
+        await self._env.changes.wait_until(
+            lambda: not nodes or not self._live.keys().isdisjoint(nodes),
+            Topic.MEMBERS,
+            at_most_s=timeout_s,
+        )
 
     def report_unreachable(self, node: NodeId, error: PeerUnreachable) -> None:
         link = self._live.get(node)

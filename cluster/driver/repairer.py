@@ -1,7 +1,6 @@
 """Making the copies that blobs lack since they were accepted while members were away."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 from cluster.driver.link import Link
@@ -43,11 +42,11 @@ class Repairer:
         """Walk until cancelled."""
         config = self._env.config
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(config.repair_interval_s):
-                    await self._env.changes.wait_until(
-                        lambda: bool(self._present() - self._seen), Topic.JOINED
-                    )
+            await self._env.changes.wait_until(
+                lambda: bool(self._present() - self._seen),
+                Topic.JOINED,
+                at_most_s=config.repair_interval_s,
+            )
             # One that has come may first say anew what it holds (`node.holdings`).
             await asyncio.sleep(config.repair_pause_s)
             # Members whose rows have not come yet would count as having nothing.

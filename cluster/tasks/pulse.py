@@ -52,15 +52,20 @@ class Pulse:
             async with asyncio.timeout(max(seconds, 0) + _LATE_S):
                 await self.wait(*topics)
 
-    async def wait_until(self, condition: Callable[[], bool], *topics: Hashable) -> None:
+    async def wait_until(
+        self, condition: Callable[[], bool], *topics: Hashable, at_most_s: float | None = None
+    ) -> None:
         """
-        Return once *condition* holds, which is looked at now and after each beat of *topics*.
+        Return once *condition* holds, which is looked at now and after each beat of *topics*; after
+        *at_most_s* seconds in any case.
 
         One look goes over all conditions: there are several waiters per link, and of most beats
         none of them has anything. Waking their tasks to look was most of what an idle loop did.
         """
-        while not condition():
-            await self._wait(self._conditions, topics, condition)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                while not condition():
+                    await self._wait(self._conditions, topics, condition)
 
     async def _wait(self, waiters: Waiters[T], topics: tuple[Hashable, ...], value: T) -> None:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
