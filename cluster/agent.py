@@ -23,7 +23,6 @@ The engine of one node: the parts joined together, and their tasks.
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
@@ -102,9 +101,8 @@ class Cluster:
         clock: Clock,
         rng: Chance,
         log: Log,
-        members: MemberStore | None = None,
+        members: MemberStore,
     ) -> None:
-        """Without *members* a restarted node knows nobody but its seeds."""
         self._env = env = Environment(
             me=me,
             config=config,
@@ -188,8 +186,8 @@ class Cluster:
                     self._prober,
                     self._saved_members,
                     self._catch_up,
-                    self._fetcher,
-                    self._durability,
+                    self._fetcher.jobs,
+                    self._durability.jobs,
                     self._checkpoints,
                     self._trimmer,
                     self._comparer,
@@ -335,11 +333,13 @@ class Cluster:
         Before, within `leave_timeout_s`, its log goes to every connected member. Nothing may be
         acknowledged here afterwards: nobody asks this node any more before reading.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._env.config.leave_timeout_s):
-                own = self._env.records.vector().get(self._env.records.origin, 0)
-                last = Dot(*self._env.records.origin, own)
-                await self._env.changes.wait_until(self._is_handed_over, last, Topic.MEMBERS)
+        own = self._env.records.vector().get(self._env.records.origin, 0)
+        await self._env.changes.wait_until(
+            self._is_handed_over,
+            Dot(*self._env.records.origin, own),
+            Topic.MEMBERS,
+            at_most_s=self._env.config.leave_timeout_s,
+        )
         return await self._prober.leave()
 
     def _is_handed_over(self) -> bool:
@@ -402,18 +402,18 @@ class Cluster:
         vector, origin = self._env.records.vector(), self._env.records.origin
         have, own = self._env.progress.of(member.node), vector.get(origin, 0)
         connected = self._env.members.is_connected(member.node)
-        standing = self._env.members.standing(member.node)
-        assert standing is not None, "only members are asked about"
+        known = self._env.members.rumour(member.node)
+        assert known is not None, "only members are asked about"
         return MemberStatistics(
             node=member.node,
             region=member.region,
             rpc=member.rpc,
             http=member.http,
             connected=connected,
-            status=standing.status,
+            status=known.standing.status,
             stopped=self._roster.is_excused(member.node),
             settings_differing=dict(self._settings_check.differing(member.node)),
-            incarnation=standing.incarnation,
+            incarnation=known.standing.incarnation,
             lag_events=max(0, own - have.get(origin, 0)),
             ahead_events=antientropy.behind(vector, have) if connected else 0,
         )

@@ -99,13 +99,6 @@ class NodeState:
         else:
             self._told[state] = why
 
-    def enter(self, state: State, why: str) -> None:
-        """Note that the node is in *state* from now on."""
-        self.put(state, why)
-
-    def leave(self, state: State) -> None:
-        self.put(state, None)
-
     def watch(self, state: State, check: Check) -> None:
         """Have *check*, which must not block, tell whether the node is in *state*."""
         self._watched.append((state, check))

@@ -90,7 +90,7 @@ class Departure:
                 await self._members.announce_leaving(False)
                 raise
             self._stakes, self._drain_s = stakes, drain_s
-            self._state.enter(State.STOPPING, "leaving")
+            self._state.put(State.STOPPING, "leaving")
             self._begun.set()
             return stakes
 

@@ -71,7 +71,7 @@ class Node:
         was_ready = self._readiness.ready
         self._http.drain()
         if not self._departure.begun:
-            self._cluster.state.enter(State.STOPPING, "stopping")
+            self._cluster.state.put(State.STOPPING, "stopping")
             if was_ready:
                 await shutdown.wait(self._settings.drain_s, stop.hurried)
         # The cluster comes later, as pushes in flight still need the peers to be acknowledged.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from typing import Final
 
 from cluster.environment import Environment
@@ -14,15 +15,15 @@ _LEFT_S: Final = 2.0
 """Who is connected and has not read for so long is done: who was cut off goes on at once."""
 
 
+@dataclass(slots=True)
 class _Open:
     """One open checkpoint, and since when nobody reads it."""
 
-    def __init__(self, reader: NodeId, checkpoint: Checkpoint, now_s: float) -> None:
-        self.reader = reader
-        self.checkpoint = checkpoint
-        self.opened_s = now_s
-        self.left_s = now_s
-        self.readers = 0
+    reader: NodeId
+    checkpoint: Checkpoint
+    opened_s: float
+    left_s: float
+    readers: int = 0
 
 
 class Checkpoints:
@@ -38,11 +39,6 @@ class Checkpoints:
         self._env = env
         self._open: dict[int, _Open] = {}
         self._making = 0
-
-    @property
-    def open(self) -> int:
-        """Checkpoints that are open now."""
-        return len(self._open)
 
     async def run(self) -> None:
         """Close what was abandoned, until cancelled; then the rest."""
@@ -100,7 +96,8 @@ class Checkpoints:
         finally:
             self._making -= 1
         number = self._env.rng.getrandbits(63) + 1
-        self._open[number] = _Open(reader, checkpoint, self._env.clock.now_s())
+        now_s = self._env.clock.now_s()
+        self._open[number] = _Open(reader, checkpoint, now_s, now_s)
         self._env.log.info("checkpoint opened", rows=checkpoint.head.rows)
         return number
 

@@ -1,18 +1,10 @@
 """Which logs this node hands to which peer."""
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
 
 from cluster.environment import Environment
 from cluster.gossip.relays import relays
 from cluster.model import Member, NodeId, Origin, Region
-
-
-class Duty(NamedTuple):
-    """A log to hand over, up to and including *upto*."""
-
-    origin: Origin
-    upto: int
 
 
 class Duties:
@@ -43,15 +35,15 @@ class Duties:
             if origin.node != self._env.me.node:
                 self._relayed[origin] = vector.get(origin, 0)
 
-    def of(self, node: NodeId, region: Region) -> Iterator[Duty]:
+    def of(self, node: NodeId, region: Region) -> Iterator[tuple[Origin, int]]:
         """What is to be handed to *node*, the own log first."""
         if region == self._env.me.region or node in self._relays(region):
             own = self._env.records.origin
-            yield Duty(own, self._env.records.vector().get(own, 0))
+            yield own, self._env.records.vector().get(own, 0)
         if region == self._env.me.region:
             for origin, upto in self._relayed.items():
                 if origin.node != node:
-                    yield Duty(origin, upto)
+                    yield origin, upto
 
     def _relays(self, region: Region) -> frozenset[NodeId]:
         connected = self._env.members.connected()

@@ -170,7 +170,7 @@ class Link:
         return True
 
     def _want_state(self) -> None:
-        self._env.state.enter(State.LACKING, WANTS_STATE)
+        self._env.state.put(State.LACKING, WANTS_STATE)
         self._env.changes.beat(Topic.STATE)
 
     async def _wait_before_pull(self) -> None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cluster.driver.duties import Duties, Duty
+from cluster.driver.duties import Duties
 from cluster.environment import Environment
 from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
@@ -150,16 +150,15 @@ class Pusher:
         self._env.counters.pushes_unanswered += 1
         return {}
 
-    def _due(self) -> Iterator[Duty]:
+    def _due(self) -> Iterator[tuple[Origin, int]]:
         """The logs of which the peer lacks something, as far as is known, and may be given more."""
         have = self._have
-        for duty in self._duties.of(self._member.node, self._member.region):
-            origin, upto = duty
+        for origin, upto in self._duties.of(self._member.node, self._member.region):
             # The vectors one after the other: nearly always the first says all.
             if upto <= have.get(origin, 0) or upto <= self._sent.get(origin, 0):
                 continue
             if not self._is_paused(origin):
-                yield duty
+                yield origin, upto
 
     def _is_paused(self, origin: Origin) -> bool:
         pause = self._paused.get(origin)

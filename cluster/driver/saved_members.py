@@ -1,11 +1,10 @@
 """Keeping the member table over a restart."""
 
 import asyncio
-from collections.abc import Sequence
 
 from cluster.environment import Environment
 from cluster.errors import StorageFailure
-from cluster.model import Rumour, Status
+from cluster.model import Status
 from cluster.ports import MemberStore
 from cluster.tasks.changes import Topic
 
@@ -13,20 +12,14 @@ from cluster.tasks.changes import Topic
 class SavedMembers:
     """Knows again what was known at the last run, and saves what changes."""
 
-    def __init__(self, env: Environment, store: MemberStore | None) -> None:
+    def __init__(self, env: Environment, store: MemberStore) -> None:
         self._env = env
         self._store = store
         self._changed = asyncio.Event()
-        if store is not None:
-            self._restore(store.load())
-
-    def _restore(self, rumours: Sequence[Rumour]) -> None:
-        """Know again who was a member before the restart, and wait for those when joining."""
-        for rumour in rumours:
-            self._env.members.restore(rumour)
-        for member in self._env.members.others():
-            dead = self._env.members.status(member.node) is Status.DEAD
-            self._env.join.remember(member.node, dead=dead)
+        for rumour in store.load():
+            env.members.restore(rumour)
+        for member in env.members.others():
+            env.join.remember(member.node, dead=env.members.status(member.node) is Status.DEAD)
 
     def note_change(self) -> None:
         """Save soon. Changes while a save runs are saved together by the next."""
@@ -45,8 +38,6 @@ class SavedMembers:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._store is None:
-                continue
             try:
                 await self._store.save(self._env.members.rumours())
             except StorageFailure as exc:

@@ -1,7 +1,6 @@
 """Finding the cluster: greeting the seeds, and counting as joined when that was enough."""
 
 import asyncio
-from contextlib import suppress
 
 from cluster.driver.links import Links
 from cluster.driver.roster import Roster
@@ -43,10 +42,9 @@ class Seeds:
             group.create_task(self._limit_joining(), name="join")
 
     async def _limit_joining(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._env.config.join_timeout_s):
-                await self._env.changes.wait_until(lambda: self._env.join.joined, Topic.JOINED)
-        if not self._env.join.joined:
+        join, timeout_s = self._env.join, self._env.config.join_timeout_s
+        await self._env.changes.wait_until(lambda: join.joined, Topic.JOINED, at_most_s=timeout_s)
+        if not join.joined:
             self._check_rejection(final=True)
             if self._env.join.knows_nothing:
                 self._env.log.warning(
@@ -80,9 +78,9 @@ class Seeds:
                 greeting = await self._roster.first_greeting(peer)
             except ClusterError as exc:
                 reason = self._roster.note_failure(exc, reason, seed=seed)
-                self._env.join.unanswered(seed, str(exc))
-                if isinstance(exc, WrongCluster | WrongProtocol) and not self._env.join.joined:
-                    self._env.join.refused(seed, str(exc))
+                refused = isinstance(exc, WrongCluster | WrongProtocol)
+                self._env.join.unanswered(seed, str(exc), refused=refused)
+                if refused and not self._env.join.joined:
                     self._check_rejection(final=False)
             else:
                 # A seed list may name this node too: one list for all nodes is what people write.

@@ -16,10 +16,6 @@ class Missing(NamedTuple):
     after: int
     upto: int
 
-    @property
-    def events(self) -> int:
-        return self.upto - self.after
-
 
 def missing(have: Vector, other: Vector) -> list[Missing]:
     """What *other* covers and *have* does not, by origin, in the order of the origins."""
@@ -32,7 +28,7 @@ def missing(have: Vector, other: Vector) -> list[Missing]:
 
 def behind(have: Vector, other: Vector) -> int:
     """How many events *have* lacks of what *other* covers."""
-    return sum(part.events for part in missing(have, other))
+    return sum(max(0, upto - have.get(origin, 0)) for origin, upto in other.items())
 
 
 def needs_state(have: Vector, other: Vector, events_min: int) -> bool:

@@ -63,13 +63,14 @@ class Join:
             told.append("nobody who answers has an index, or has joined")
         return "; ".join(told) or "starting"
 
-    def unanswered(self, seed: str, reason: str) -> None:
-        """Note why *seed* does not take this node in."""
+    def unanswered(self, seed: str, reason: str, *, refused: bool = False) -> None:
+        """
+        Note why *seed* does not take this node in. *refused*: it answers, and will not have this
+        node in its cluster.
+        """
         self._unanswered[seed] = reason
-
-    def refused(self, seed: str, reason: str) -> None:
-        """Note that *seed* answers, and will not have this node in its cluster."""
-        self._refusals[seed] = reason
+        if refused:
+            self._refusals[seed] = reason
 
     def rejection(self, *, final: bool) -> str | None:
         """

@@ -123,11 +123,6 @@ class Members:
             )
         return self._living
 
-    def standing(self, node: NodeId) -> Standing | None:
-        """How *node* stands; None when it is not in the table."""
-        known = self.rumour(node)
-        return None if known is None else known.standing
-
     def status(self, node: NodeId) -> Status | None:
         """The status of *node*; None when it is not in the table."""
         said = self._standings.get(node)

@@ -50,10 +50,6 @@ class Durability:
         self._confirmed: OrderedDict[Digest, dict[NodeId, Dot]] = OrderedDict()
         self.jobs = BlobJobs(env.config.replications_max, env.config.copies_timeout_s)
 
-    async def run(self) -> None:
-        """Own the replications until cancelled."""
-        await self.jobs.run()
-
     def replicate(self, digest: Digest, size: int) -> None:
         """
         Start bringing a new local blob to its other holders. Does not wait, and cannot fail.

@@ -44,10 +44,6 @@ class Fetcher:
         self._distrusted: OrderedDict[tuple[Digest, NodeId], None] = OrderedDict()
         self.jobs = BlobJobs(env.config.fetches_max, env.config.fetch_patience_s)
 
-    async def run(self) -> None:
-        """Own the transfers until cancelled."""
-        await self.jobs.run()
-
     @asynccontextmanager
     async def fetch(self, digest: Digest, size: int) -> AsyncIterator[Transfer | BlobReader]:
         """

@@ -15,7 +15,7 @@ BOUNDED: Final[dict[str, Callable[[Running], int]]] = {
     "health_max": lambda node: node.cluster._prober.health,
     "fetches_max": lambda node: node.cluster._fetcher.jobs.running,
     "replications_max": lambda node: node.cluster._durability.jobs.running,
-    "checkpoints_max": lambda node: node.cluster._checkpoints.open,
+    "checkpoints_max": lambda node: len(node.cluster._checkpoints._open),
     "confirmed_max": lambda node: len(node.cluster._durability._confirmed),
 }
 """What is counted, by the field of `ClusterConfig` that bounds it."""

@@ -89,7 +89,7 @@ def test_what_is_said_of_a_state(state, condition, reads, writes):
     """Broken: clients are sent to a node that cannot serve them, or to one less than can."""
     parts = Parts()
     assert parts.readiness.readyz(for_writes=True).status == 200
-    parts.cluster.state.enter(state, "because")
+    parts.cluster.state.put(state, "because")
     assert parts.readiness.readyz().status == reads
     assert parts.readiness.readyz(for_writes=True).status == writes
     assert parts.readiness.reasons() == ({} if condition is None else {condition: "because"})

@@ -170,11 +170,11 @@ async def test_a_damaged_node_serves_no_checkpoint():
     """Broken: a newcomer takes over a whole state, finds it is not that of its sums, and again."""
     async with fleet() as ships:
         a, _ = await trimmed_pair(ships)
-        a.cluster.state.enter(State.DAMAGED, "a test")
+        a.cluster.state.put(State.DAMAGED, "a test")
         with pytest.raises(CheckpointUnavailable):
             await anext(a.cluster.service.checkpoint(C, 0, b""))
-        a.cluster.state.leave(State.DAMAGED)
-        a.cluster.state.enter(State.LACKING, "a test")
+        a.cluster.state.put(State.DAMAGED, None)
+        a.cluster.state.put(State.LACKING, "a test")
         assert (await anext(a.cluster.service.checkpoint(C, 0, b""))).number
 
 

@@ -146,10 +146,10 @@ def test_giving_up_joins():
 def test_a_node_is_rejected_when_all_that_answer_refuse_it():
     join = Join(["b:1", "c:1", "me:1"])
     join.greeted("me:1", None)
-    join.refused("b:1", "no")
+    join.unanswered("b:1", "no", refused=True)
     assert join.rejection(final=False) is None, "c may still take it"
     assert "b:1: no" in (join.rejection(final=True) or "")
-    join.refused("c:1", "no")
+    join.unanswered("c:1", "no", refused=True)
     assert join.rejection(final=False)
     join.greeted("c:1", NodeId("c"))
     assert join.rejection(final=True) is None

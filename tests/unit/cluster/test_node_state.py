@@ -31,7 +31,7 @@ HEADER, _, *ROWS = (cells(line) for line in TABLE.strip().splitlines())
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_a_state_allows_what_its_row_says(row: list[str]):
     state = NodeState()
-    state.enter(State(row[0]), "a test")
+    state.put(State(row[0]), "a test")
     assert [cell for cell in HEADER[1:] if state.allows(Act(cell))] == [
         act for act, cell in zip(HEADER[1:], row[1:], strict=True) if cell == "yes"
     ]
@@ -47,10 +47,10 @@ def test_every_state_has_its_row_and_the_architecture_draws_it():
 def test_a_node_may_do_what_all_its_states_allow():
     state = NodeState()
     assert all(state.allows(act) for act in Act)
-    state.enter(State.FULL, "no room")
-    state.enter(State.LEAVING, "it was asked to")
+    state.put(State.FULL, "no room")
+    state.put(State.LEAVING, "it was asked to")
     assert {act for act in Act if not state.allows(act)} == {Act.WRITE, Act.VOUCH}
-    state.leave(State.FULL)
+    state.put(State.FULL, None)
     assert state.allows(Act.WRITE)
     assert State.LEAVING in state
 

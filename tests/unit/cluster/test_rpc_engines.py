@@ -15,6 +15,7 @@ from cluster.rpc.server import PeerServer
 from node.blobs.memory import MemoryBlobs
 from tests.fakes.fleet import CONFIG, PATIENCE_S, until
 from tests.fakes.log import MemoryLog
+from tests.fakes.member_store import MemoryMembers
 from tests.fakes.records import MemoryRecords
 
 request_id: ContextVar[str] = ContextVar("request_id")
@@ -45,6 +46,7 @@ async def test_two_engines_over_real_connections():
                 clock=SystemClock(),
                 rng=random.Random(1),
                 log=log,
+                members=MemoryMembers(),
             )
             server = PeerServer(cluster.service, request_id, log, RpcConfig(stop_grace_s=0.01))
             await server.start(me.rpc)
