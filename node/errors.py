@@ -1,5 +1,5 @@
 """
-The registry's domain errors. They know nothing of HTTP; `node.api.errors` translates them,
+The registry's domain errors. They know nothing of HTTP; `node.http.errors` translates them,
 and the few cluster errors that reach a client (`cluster.errors`).
 
     RegistryError

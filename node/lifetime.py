@@ -6,10 +6,10 @@ from cluster import Cluster, State
 from node import datadir, logs, shutdown
 from node.admin.conditionlog import ConditionLog
 from node.admin.health import Readiness
-from node.api.listener import HttpListener
 from node.ballast import Ballast
 from node.departure import Departure
 from node.holdings import Holdings
+from node.http.listener import HttpListener
 from node.mender import Mender
 from node.registry.uploads import Uploads
 from node.settings import Settings

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
@@ -20,27 +20,26 @@ from cluster.errors import JoinRefused, StorageFailure, StorageFull
 from cluster.model import FEATURES, Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import assembly, conditions, datadir, logs, stakes
-from node.admin import health
+from node import assembly, conditions, datadir, edge, logs, stakes
+from node.admin.context import AdminContext
 from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
 from node.admin.health import Readiness
 from node.admin.metrics import Metrics
-from node.api.app import Api, Page
-from node.api.context import ApiLimits, Context
-from node.api.cors import Cors
-from node.api.forwarder import ForwardConfig, Forwarder, Neighbours
-from node.api.listener import HttpListener
-from node.api.request import Query
 from node.ballast import Ballast
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.departure import Count, Departure
 from node.descriptors import Descriptors, raise_limit
-from node.errors import QueryInvalid
 from node.holdings import Holdings
+from node.http.app import Api
+from node.http.cors import Cors
+from node.http.limits import ApiLimits
+from node.http.listener import HttpListener
 from node.index.index import Index, open_index
 from node.lifetime import Node
 from node.mender import Mender
+from node.oci.context import OciContext
+from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
 from node.repair import NO_REPAIR, Repair, open_store
@@ -154,22 +153,29 @@ async def running(
         )
         forwarder = await stack.enter_async_context(_forwarder(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
-        context = Context(
+        limits, cors = _limits(settings), Cors(settings.cors_origins)
+        oci = OciContext(registry=registry, forwarder=forwarder, limits=limits, cors=cors)
+        admin = AdminContext(
             registry=registry,
             cluster=cluster,
-            forwarder=forwarder,
-            limits=_limits(settings),
-            cors=Cors(settings.cors_origins),
             departures=departure,
-            check_room=has_room,
+            readiness=readiness,
+            figures=metrics.render,
+            limits=limits,
         )
         await _verify(holdings)
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await _listen_rpc(rpc, settings.rpc)
         stack.push_async_callback(rpc.stop)
         conditions.watch(readiness, index, blobs, cluster, has_room)
-        pages = _pages(metrics, readiness)
-        api = _api(context, pages, metrics, settings)
+        api = Api(
+            edge.bind(oci, admin),
+            metrics,
+            limits,
+            cors,
+            check_room=has_room,
+            log_reads=settings.log_requests == "all",
+        )
         http = await _listen_http(stack, api, settings.http, shares)
         metrics.watch_connections(lambda: _connection_figures(http, shares))
         readiness.meet("running")
@@ -217,15 +223,6 @@ def _connection_figures(http: HttpListener, shares: Descriptors) -> ConnectionFi
         connections_refused=http.server.refused,
         descriptors=shares.limit,
     )
-
-
-def _api(
-    context: Context,
-    pages: Mapping[str, Callable[[Query], Page]],
-    metrics: Metrics,
-    settings: Settings,
-) -> Api:
-    return Api(context, pages, metrics, log_reads=settings.log_requests == "all")
 
 
 def _count_stakes(index: Index, cluster: Cluster, settings: Settings) -> Count:
@@ -354,20 +351,6 @@ def _limits(settings: Settings) -> ApiLimits:
         body_idle_s=settings.body_timeout_s,
         chunk_min_bytes=settings.chunk_min_bytes,
     )
-
-
-def _pages(metrics: Metrics, readiness: Readiness) -> dict[str, Callable[[Query], Page]]:
-    def readyz(query: Query) -> Page:
-        asked = query.one("for")
-        if asked not in (None, "write"):
-            raise QueryInvalid("for may be `write`, and nothing else")
-        return Page(*readiness.readyz(for_writes=asked is not None), health.CONTENT_TYPE)
-
-    return {
-        "/healthz": lambda _: Page(*readiness.healthz(), health.CONTENT_TYPE),
-        "/readyz": readyz,
-        "/metrics": lambda _: Page(200, *metrics.render()),
-    }
 
 
 async def _listen_rpc(server: PeerServer, address: Address) -> None:

@@ -23,7 +23,7 @@ class Stop:
 
 
 class Listener(Protocol):
-    """The registry's port, as it closes (`node.api.server`)."""
+    """The registry's port, as it closes (`node.http.server`)."""
 
     async def close(self) -> None:
         """Take no new connection, and no new request on those that there are."""

@@ -15,7 +15,7 @@ import cluster
 from cluster import errors as cluster_errors
 from cluster.errors import StorageFailure
 from node import errors as node_errors
-from node.api.errors import WIRE
+from node.http.errors import WIRE
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("cluster", "node")
@@ -64,28 +64,38 @@ FORBIDDEN = [
     ),
     (
         ("node.registry",),
-        ("node.api", "node.index", "node.blobs", "node.admin", "node.cli", "node.settings",
-         "node.main", "node.assembly", "aiohttp"),
+        ("node.http", "node.oci", "node.admin", "node.edge", "node.index", "node.blobs", "node.cli",
+         "node.settings", "node.main", "node.assembly", "aiohttp"),
         "use cases know ports, not adapters",
     ),
     (
         ("node.index", "node.blobs"),
-        ("node.api", "node.admin", "node.cli", "node.settings", "node.main", "node.assembly",
-         "aiohttp"),
+        ("node.http", "node.oci", "node.admin", "node.edge", "node.cli", "node.settings",
+         "node.main", "node.assembly", "aiohttp"),
         "storage knows nothing of the edge",
     ),
-    (("node.api",), ("node.index", "node.blobs", "node.settings", "node.main", "node.assembly",
-     "cluster.rpc"),
-     "the edge works through the use cases"),
-    (("node.settings", "node.errors", "node.startup"), ("node.api", "node.registry", "node.index",
-     "node.blobs", "node.main", "node.assembly", "node.cli"), "what everybody uses imports nobody"),
+    (
+        ("node.edge", "node.http", "node.oci", "node.admin"),
+        ("node.index", "node.blobs", "node.settings", "node.cli", "node.main", "node.assembly",
+         "cluster.rpc"),
+        "the edge works through the use cases",
+    ),
+    (("node.http",), ("node.oci", "node.admin", "node.edge"), "HTTP knows no endpoint"),
+    (("node.oci",), ("node.admin", "node.edge"), "pulls and pushes are not the operator's"),
+    (("node.admin",), ("node.oci", "node.edge"), "the operator's are not pulls and pushes"),
+    (
+        ("node.settings", "node.errors", "node.startup"),
+        ("node.http", "node.oci", "node.admin", "node.edge", "node.registry", "node.index",
+         "node.blobs", "node.main", "node.assembly", "node.cli"),
+        "what everybody uses imports nobody",
+    ),
 ]  # fmt: skip
 
 HOMES = {
     "grpc": ("cluster.rpc",),
     "protos": ("cluster.rpc",),
     "rocksdict": ("node.index.rocks", "node.index.rocks_options"),
-    "aiohttp": ("node.api",),
+    "aiohttp": ("node.http", "node.oci", "node.admin"),
     "prometheus_client": ("node.admin",),
     "structlog": ("node.logs",),
     "typer": ("node.cli",),
@@ -230,8 +240,8 @@ def test_error_trees_are_drawn_in_full():
 
 
 SYSTEM_CALLERS = (
-    "cluster.rpc.server", "node.api.filesource", "node.api.sendfile",
-    "node.api.transmission", "node.ballast", "node.blobs", "node.cli", "node.datadir",
+    "cluster.rpc.server", "node.http.filesource", "node.http.sendfile",
+    "node.http.transmission", "node.ballast", "node.blobs", "node.cli", "node.datadir",
     "node.fsck", "node.index.faults", "node.index.files", "node.logs", "node.main", "node.repair",
     "node.settings", "node.registry.ports",
 )  # fmt: skip

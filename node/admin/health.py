@@ -1,7 +1,7 @@
 """
 Health: whether the process is alive, and whether it may take traffic.
 
-Logic only; `node.conditions` has what is looked at, and `node.api` gives the answers their routes.
+Logic only; `node.conditions` has what is looked at, and `node.admin.probes` gives the answers.
 """
 
 from collections.abc import Callable

@@ -16,17 +16,21 @@ from yarl import URL
 
 from cluster.clock import HybridClock, SystemClock
 from cluster.model import Digest, NodeId
-from node import logs
-from node.api.app import Api
-from node.api.context import ApiLimits, Context
-from node.api.cors import Cors
-from node.api.forwarder import ForwardConfig, Forwarder
-from node.api.server import Server, make_server
+from node import edge, logs
+from node.admin.context import AdminContext
+from node.admin.health import Readiness
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.http.app import Api
+from node.http.cors import Cors
+from node.http.endpoint import Principal
+from node.http.limits import ApiLimits
+from node.http.server import Server, make_server
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
 from node.logs import get_logger
+from node.oci.context import OciContext
+from node.oci.forwarder import ForwardConfig, Forwarder
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
@@ -111,7 +115,7 @@ class Registry:
     observed: Observed
     view: SoloView
     parts: AsyncExitStack
-    context: Context
+    oci: OciContext
     server: Server
     refusals: list[Exception]
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
@@ -238,17 +242,30 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 get_logger("forwarding"),
                 body_idle_s=limits.body_idle_s,
             )
-            context = Context(
+            cors = Cors(origins)
+            oci = OciContext(
                 registry=use_cases,
-                cluster=view,
-                cors=Cors(origins),
-                access_of=lambda _: Hiding(hidden),
-                departures=view,
-                check_room=check_room,
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,
+                cors=cors,
             )
-            api = Api(context, {}, observed, log_reads=log_reads)
+            admin = AdminContext(
+                registry=use_cases,
+                cluster=view,
+                departures=view,
+                readiness=Readiness(),
+                figures=lambda: (b"", "text/plain"),
+                limits=limits,
+            )
+            api = Api(
+                edge.bind(oci, admin),
+                observed,
+                limits,
+                cors,
+                check_room=check_room,
+                principal_of=lambda _: Principal("", Hiding(hidden)),
+                log_reads=log_reads,
+            )
             server = make_server(api, connections_max)
             runner = web.ServerRunner(server)
             await runner.setup()
@@ -270,7 +287,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 observed,
                 view,
                 stack,
-                context,
+                oci,
                 server,
                 refusals,
                 hidden,

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.errors import BlobUnavailable
 from cluster.model import Digest
-from node.api.ranges import RANGES_MAX
+from node.http.ranges import RANGES_MAX
 from tests.api.conftest import Answer, Registry
 
 BLOB = bytes(range(256)) * 8000

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from cluster.model import Digest
-from node.api.context import ApiLimits
+from node.http.limits import ApiLimits
 from node.registry.chunk import Chunk
 from node.registry.names import RepositoryName
 from tests.api.conftest import AddressBook, Registry, StartRegistry

@@ -11,9 +11,9 @@ import pytest
 
 from cluster.errors import StorageFull
 from cluster.model import Digest
-from node.api import connection, transmission
-from node.api.filesource import SourceFailed
 from node.errors import IndexFull, StorageFailure
+from node.http import connection, transmission
+from node.http.filesource import SourceFailed
 from node.registry.ports import RemoteBlob
 from tests.api.conftest import Registry, image
 from tests.fakes.rot import blob_file

@@ -11,8 +11,8 @@ from contextlib import ExitStack
 import pytest
 
 from cluster.model import Digest
-from node.api.context import ApiLimits
-from node.api.forwarder import FORWARDED_BY, ForwardConfig
+from node.http.limits import ApiLimits
+from node.oci.forwarder import FORWARDED_BY, ForwardConfig
 from tests.api.conftest import AddressBook, Registry, StartRegistry
 from tests.api.wire import Wire, head
 

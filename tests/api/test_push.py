@@ -12,7 +12,7 @@ from cluster.errors import (
 )
 from cluster.model import Consistency, Digest
 from cluster.objects.merge import Presence
-from node.api.context import ApiLimits
+from node.http.limits import ApiLimits
 from node.index import rows
 from node.registry import repository_blobs
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX

@@ -12,11 +12,11 @@ import pytest
 
 from cluster.errors import BlobUnknown
 from cluster.model import Digest
-from node.api.sendfile import INLINE_MAX_BYTES
 from node.blobs import verified
 from node.blobs.config import BlobStoreConfig
 from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.filesystem import FilesystemBlobs
+from node.http.sendfile import INLINE_MAX_BYTES
 from node.registry.ports import RemoteBlob
 from tests.api.conftest import Registry, StartRegistry
 from tests.fakes.rot import blob_file, flip, make_unreadable

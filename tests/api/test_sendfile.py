@@ -20,11 +20,11 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from node.api import sendfile, transmission
-from node.api.filesource import SourceFailed
-from node.api.ranges import Part
-from node.api.sendfile import INLINE_MAX_BYTES, send_file
-from node.api.transmission import LOOKS, SENDER_THREADS
+from node.http import sendfile, transmission
+from node.http.filesource import SourceFailed
+from node.http.ranges import Part
+from node.http.sendfile import INLINE_MAX_BYTES, send_file
+from node.http.transmission import LOOKS, SENDER_THREADS
 
 BIG = 24 * 1024 * 1024
 """More than both socket buffers hold, so that a client which does not read blocks the sender."""

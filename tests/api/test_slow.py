@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from cluster.model import Digest
-from node.api import request as reading
-from node.api.bodies import Bodies
-from node.api.context import ApiLimits
+from node.http import body_reader as reading
+from node.http.bodies import Bodies
+from node.http.limits import ApiLimits
 from node.registry.chunk import gather_bytes
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
@@ -59,10 +59,8 @@ async def test_a_body_that_is_fast_enough_may_pause(
     await wire.close()
 
 
-async def test_a_manifest_has_a_time_to_be_whole(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(reading, "MANIFEST_MAX_S", -1.0)
+async def test_a_manifest_has_a_time_to_be_whole(start_registry: StartRegistry):
+    registry = await start_registry(ApiLimits(whole_body_s=-1.0))
     wire = await begin(registry, "PUT", "/v2/lib/app/manifests/v1")
     await wire.send(b"1\r\n{\r\n")
     assert (await wire.reply()).status == 408
@@ -70,7 +68,7 @@ async def test_a_manifest_has_a_time_to_be_whole(
 
 
 def bodies_of(registry: Registry) -> Bodies:
-    return registry.context.bodies
+    return registry.oci.bodies
 
 
 async def test_unfinished_manifests_are_bounded_and_the_slow_ones_give_way(registry: Registry):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cluster.model import Digest
-from node.api.connection import HEAD_MAX_BYTES, LINE_MAX_BYTES
+from node.http.connection import HEAD_MAX_BYTES, LINE_MAX_BYTES
 from tests.api.conftest import AddressBook, Registry, StartRegistry, image
 from tests.api.wire import Wire, exchange, head
 

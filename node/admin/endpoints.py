@@ -1,0 +1,15 @@
+"""All of the admin API, and what is asked about this node alone."""
+
+from typing import Final
+
+from node.admin import members, probes, projects, tags, wait
+from node.admin.context import AdminContext
+from node.http.endpoint import Endpoint
+
+ENDPOINTS: Final[tuple[Endpoint[AdminContext], ...]] = (
+    *tags.ENDPOINTS,
+    *projects.ENDPOINTS,
+    *members.ENDPOINTS,
+    *wait.ENDPOINTS,
+    *probes.ENDPOINTS,
+)

@@ -1,0 +1,116 @@
+"""What is asked about this node alone: whether it lives, takes traffic, and how much it does."""
+
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from node.admin import health
+from node.admin.context import AdminContext
+from node.errors import QueryInvalid
+from node.http import headers
+from node.http.endpoint import READS, Action, Answer, Endpoint, Request
+from node.http.query import Single
+
+_TEXT: Final = "text/plain"
+_FRONT: Final = b"Atoll, a container registry. Its API is under /v2/.\n"
+
+
+def _for_write(text: str) -> bool:
+    if text != "write":
+        raise QueryInvalid("for may be `write`, and nothing else")
+    return True
+
+
+_FOR: Final = Single(
+    name="for",
+    doc="`write` asks for a node that takes pushes, too.",
+    parse=_for_write,
+    default=False,
+    schema={"enum": ["write"]},
+)
+
+
+async def front(context: AdminContext, request: Request) -> web.Response:
+    """What is at `/`: load balancers and people look there first."""
+    return _page(200, _FRONT, _TEXT)
+
+
+async def alive(context: AdminContext, request: Request) -> web.Response:
+    """Whoever can ask this is answered."""
+    return _page(*context.readiness.healthz(), health.CONTENT_TYPE)
+
+
+async def ready(context: AdminContext, request: Request) -> web.Response:
+    """Whether the node may take traffic, and why not."""
+    for_writes = request.query().one(_FOR)
+    return _page(*context.readiness.readyz(for_writes=for_writes), health.CONTENT_TYPE)
+
+
+async def metrics(context: AdminContext, request: Request) -> web.Response:
+    """The figures, as Prometheus reads them."""
+    return _page(200, *context.figures())
+
+
+def _page(status: int, body: bytes, content_type: str) -> web.Response:
+    return web.Response(
+        status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type}
+    )
+
+
+class Alive(msgspec.Struct):
+    """The process runs."""
+
+    status: str
+
+
+class Ready(msgspec.Struct):
+    """Whether the node takes traffic, by condition; each is `ok` or says why not."""
+
+    status: str
+    conditions: dict[str, str]
+    writes: dict[str, str]
+    """Those without which it takes no pushes."""
+
+    remarks: dict[str, str] = {}
+    """What stops nothing."""
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        action=Action.FRONT,
+        methods=READS,
+        path="/",
+        handler=front,
+        doc="Tell what is here.",
+        answers=(Answer(status=200, doc="One line.", media_types=(_TEXT,)),),
+    ),
+    Endpoint(
+        action=Action.ALIVE,
+        methods=READS,
+        path="/healthz",
+        handler=alive,
+        doc="Answer as long as the process runs: for who restarts processes.",
+        answers=(Answer(status=200, doc="It runs.", struct=Alive),),
+    ),
+    Endpoint(
+        action=Action.READY,
+        methods=READS,
+        path="/readyz",
+        handler=ready,
+        doc="Tell whether the node takes traffic: for who sends clients to nodes.",
+        parameters=(_FOR,),
+        answers=(
+            Answer(status=200, doc="It does.", struct=Ready),
+            Answer(status=503, doc="It does not, and why.", struct=Ready),
+        ),
+    ),
+    Endpoint(
+        action=Action.METRICS,
+        methods=READS,
+        path="/metrics",
+        handler=metrics,
+        doc="Show figures, as Prometheus reads them.",
+        answers=(Answer(status=200, doc="The figures.", media_types=(_TEXT,)),),
+    ),
+)

@@ -1,0 +1,125 @@
+"""The policies of projects."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from node.admin.answers import answer
+from node.admin.context import AdminContext
+from node.errors import NameInvalid, PaginationInvalid, ProjectUnknown
+from node.http import headers
+from node.http.answers import empty_answer
+from node.http.body_reader import read_document
+from node.http.endpoint import READING, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.pages import LAST, LIMIT, link_to
+from node.registry.policy import ProjectPolicy
+from node.registry.projects import Project, parse_project
+
+
+class ProjectNames(msgspec.Struct):
+    """A page of the projects that have a policy of their own."""
+
+    projects: Sequence[str]
+
+
+class ProjectDocument(msgspec.Struct):
+    """The policy that holds for a project."""
+
+    name: str
+    policy: ProjectPolicy
+    event: str | None
+    """The event that set it; null while the project has the defaults."""
+
+
+async def projects(context: AdminContext, request: Request) -> web.Response:
+    """GET of the projects that have a policy of their own."""
+    query = request.query()
+    limit, last = query.one(LIMIT), query.one(LAST)
+    page = await context.registry.projects.list(last, limit)
+    fields: dict[str, str] = {}
+    if page.next_after is not None:
+        fields = link_to("/atoll/v1/projects", [("last", page.next_after), ("n", str(limit))])
+    return answer(ProjectNames(page.items), fields)
+
+
+async def project(context: AdminContext, request: Request) -> web.Response:
+    """GET of a project's policy: its own, or the defaults."""
+    found = await context.registry.projects.get(parse_project(request.variable))
+    return _shown(found, headers.event_of(found.event))
+
+
+async def set_project(context: AdminContext, request: Request) -> web.Response:
+    """PUT of a project's whole policy."""
+    name = parse_project(request.variable)
+    policy = await read_document(request, ProjectPolicy, context.limits)
+    receipt = await context.registry.projects.put(name, policy)
+    return _shown(Project(name, policy, receipt.event), headers.receipt(receipt))
+
+
+async def delete_project(context: AdminContext, request: Request) -> web.Response:
+    """DELETE of a project's policy; the defaults hold from then on."""
+    receipt = await context.registry.projects.delete(parse_project(request.variable))
+    return empty_answer(202, headers.receipt(receipt))
+
+
+def _shown(project: Project, fields: Mapping[str, str]) -> web.Response:
+    event = None if project.event is None else str(project.event)
+    return answer(ProjectDocument(project.name, project.policy, event), fields)
+
+
+_PATH: Final = "/atoll/v1/projects/{project}"
+
+ENDPOINTS: Final = (
+    Endpoint(
+        action=Action.PROJECTS,
+        methods=("GET",),
+        path="/atoll/v1/projects",
+        handler=projects,
+        doc="List the projects that have a policy of their own.",
+        parameters=(LIMIT, LAST),
+        answers=(Answer(status=200, doc="A page of them.", struct=ProjectNames, fields=("Link",)),),
+        errors=(*READING, PaginationInvalid),
+    ),
+    Endpoint(
+        action=Action.PROJECT_READ,
+        methods=("GET",),
+        path=_PATH,
+        handler=project,
+        doc="Show the policy that holds for a project.",
+        answers=(
+            Answer(status=200, doc="The policy.", struct=ProjectDocument, fields=("Atoll-Event",)),
+        ),
+        errors=(*READING, NameInvalid),
+    ),
+    Endpoint(
+        action=Action.PROJECT_WRITE,
+        methods=("PUT",),
+        path=_PATH,
+        handler=set_project,
+        doc="Set the whole policy; a field that is left out gets its default.",
+        body=Body(doc="The policy.", struct=ProjectPolicy),
+        answers=(
+            Answer(
+                status=200,
+                doc="It holds.",
+                struct=ProjectDocument,
+                fields=("Atoll-Event", "Atoll-Degraded"),
+            ),
+        ),
+        errors=(*WRITING, NameInvalid),
+        takes_content=True,
+    ),
+    Endpoint(
+        action=Action.PROJECT_DELETE,
+        methods=("DELETE",),
+        path=_PATH,
+        handler=delete_project,
+        doc="Give the project the defaults again.",
+        answers=(
+            Answer(status=202, doc="The defaults hold.", fields=("Atoll-Event", "Atoll-Degraded")),
+        ),
+        errors=(*WRITING, NameInvalid, ProjectUnknown),
+    ),
+)

@@ -1,0 +1,248 @@
+"""Tags as registers: their history, their conflicts, and going back."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+from aiohttp import web
+
+from cluster import stamp_ms
+from cluster.errors import BlobUnavailable, CopiesUnfinished
+from cluster.model import Digest, Dot
+from cluster.objects import Version, Written
+from node.admin.answers import answer
+from node.admin.context import AdminContext
+from node.admin.events import parse_event
+from node.errors import (
+    DigestInvalid,
+    DocumentInvalid,
+    EventInvalid,
+    EventUnknown,
+    ManifestBlobUnknown,
+    ManifestUnknown,
+    NameInvalid,
+    PaginationInvalid,
+    RollbackInvalid,
+    TagInvalid,
+)
+from node.http import headers
+from node.http.body_reader import read_document
+from node.http.endpoint import READING, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.pages import LIMIT, link_to
+from node.http.query import Single
+from node.registry.names import RepositoryName, Tag, parse_digest
+from node.registry.ports import TagName
+from node.registry.tags import TagView
+
+
+class Rollback(msgspec.Struct, forbid_unknown_fields=True):
+    """What a tag goes back to: either an event or a digest."""
+
+    event: str | None = None
+    """An event of its history."""
+
+    digest: str | None = None
+    """Any manifest of the repository."""
+
+    create: bool = False
+    """Whether a digest may become a tag that there never was."""
+
+
+class Head(msgspec.Struct):
+    """A write of a tag that no other write replaced."""
+
+    event: str
+    digest: str | None
+    time: str
+
+
+class Entry(msgspec.Struct):
+    """A write of a tag, or its deletion."""
+
+    event: str
+    digest: str | None
+    time: str
+    action: Literal["write", "delete"]
+    replaces: Sequence[str]
+    """The events that it replaced."""
+
+
+class TagState(msgspec.Struct):
+    """What a tag is now."""
+
+    repository: str
+    tag: str
+    digest: str | None
+    """That of the head that is served; null when the tag is deleted."""
+
+    event: str | None
+    conflict: bool
+    """Whether the heads have different digests."""
+
+    heads: Sequence[Head]
+
+
+class TagDocument(TagState):
+    """What a tag is now, and what it was."""
+
+    history: Sequence[Entry]
+    """From the newest write back as far as the project's policy says."""
+
+
+class Conflicts(msgspec.Struct):
+    """A page of tags whose heads disagree."""
+
+    conflicts: Sequence[TagState]
+
+
+class RolledBack(msgspec.Struct):
+    """What a tag points to by a rollback, and its event."""
+
+    repository: str
+    tag: str
+    digest: str
+    event: str
+
+
+def _optional_repository(text: str) -> RepositoryName | None:
+    return RepositoryName.parse(text)
+
+
+def _last_tag(text: str) -> TagName | None:
+    if not text:
+        return None
+    repository, _, name = text.partition(":")
+    return TagName(repository, name)
+
+
+_REPOSITORY: Final = Single(
+    name="repository", doc="Only those of this one.", parse=_optional_repository, default=None
+)
+_LAST: Final = Single(
+    name="last",
+    doc="The page begins behind this entry, `REPOSITORY:TAG`.",
+    parse=_last_tag,
+    default=None,
+)
+
+
+async def tag(context: AdminContext, request: Request) -> web.Response:
+    """GET of a tag with its heads and its history."""
+    view = await context.registry.tags.view(request.repository, Tag.parse(request.variable))
+    state = _state(view)
+    document = TagDocument(
+        **msgspec.structs.asdict(state), history=[_entry(each) for each in view.history]
+    )
+    return answer(document, headers.event_of(None if view.winner is None else view.winner.dot))
+
+
+async def rollback(context: AdminContext, request: Request) -> web.Response:
+    """POST: point a tag at what it was at an event, or at a digest."""
+    name, repository = Tag.parse(request.variable), request.repository
+    body = await read_document(request, Rollback, context.limits)
+    if (body.event is None) == (body.digest is None):
+        raise DocumentInvalid("a rollback names either an event or a digest")
+    to: Dot | Digest = (
+        parse_event(body.event) if body.event is not None else parse_digest(body.digest or "")
+    )
+    pushed = await context.registry.tags.rollback(repository, name, to, create=body.create)
+    document = RolledBack(repository, name, pushed.digest, str(pushed.receipt.event))
+    location = {"Location": headers.manifest_path(repository, pushed.digest)}
+    return answer(document, {**headers.receipt(pushed.receipt), **location})
+
+
+async def conflicts(context: AdminContext, request: Request) -> web.Response:
+    """GET of the tags whose heads disagree."""
+    query = request.query()
+    limit, repository = query.one(LIMIT), query.one(_REPOSITORY)
+    views, more = await context.registry.tags.conflicts(repository, query.one(_LAST), limit)
+    fields: dict[str, str] = {}
+    if more and views:
+        last = ("last", f"{views[-1].repository}:{views[-1].tag}")
+        chosen = [] if repository is None else [("repository", str(repository))]
+        fields = link_to("/atoll/v1/conflicts", [*chosen, last, ("n", str(limit))])
+    return answer(Conflicts([_state(view) for view in views]), fields)
+
+
+def _state(view: TagView) -> TagState:
+    return TagState(
+        view.repository,
+        view.tag,
+        None if view.winner is None else view.winner.value,
+        None if view.winner is None else str(view.winner.dot),
+        view.conflict,
+        [_head(head) for head in view.heads],
+    )
+
+
+def _head(version: Version) -> Head:
+    return Head(str(version.dot), version.value, _time(version))
+
+
+def _entry(entry: Written) -> Entry:
+    version = entry.version
+    return Entry(
+        str(version.dot),
+        version.value,
+        _time(version),
+        "write" if version.value is not None else "delete",
+        [str(dot) for dot in entry.replaces],
+    )
+
+
+def _time(version: Version) -> str:
+    moment = datetime.fromtimestamp(stamp_ms(version.stamp) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds")
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        action=Action.TAG_READ,
+        methods=("GET",),
+        path="/atoll/v1/repositories/{name}/tags/{tag}",
+        handler=tag,
+        doc="Show a tag with its heads and its history.",
+        answers=(Answer(status=200, doc="The tag.", struct=TagDocument, fields=("Atoll-Event",)),),
+        errors=(*READING, TagInvalid, ManifestUnknown),
+    ),
+    Endpoint(
+        action=Action.TAG_ROLLBACK,
+        methods=("POST",),
+        path="/atoll/v1/repositories/{name}/tags/{tag}/rollback",
+        handler=rollback,
+        doc="Point a tag at an event of its history, or at a digest.",
+        body=Body(doc="Where to.", struct=Rollback),
+        answers=(
+            Answer(
+                status=200,
+                doc="The tag points there.",
+                struct=RolledBack,
+                fields=("Location", "Atoll-Event", "Atoll-Degraded"),
+            ),
+        ),
+        errors=(
+            *WRITING,
+            TagInvalid,
+            DigestInvalid,
+            EventInvalid,
+            EventUnknown,
+            RollbackInvalid,
+            ManifestUnknown,
+            ManifestBlobUnknown,
+            BlobUnavailable,
+            CopiesUnfinished,
+        ),
+        takes_content=True,
+    ),
+    Endpoint(
+        action=Action.CONFLICTS,
+        methods=("GET",),
+        path="/atoll/v1/conflicts",
+        handler=conflicts,
+        doc="List the tags whose heads disagree.",
+        parameters=(_REPOSITORY, LIMIT, _LAST),
+        answers=(Answer(status=200, doc="A page of them.", struct=Conflicts, fields=("Link",)),),
+        errors=(*READING, NameInvalid, PaginationInvalid),
+    ),
+)

@@ -1,0 +1,21 @@
+"""The edge, whole: every endpoint, and what each works with."""
+
+from functools import partial
+from typing import Any, Final
+
+from node.admin.context import AdminContext
+from node.admin.endpoints import ENDPOINTS as ADMIN
+from node.http.endpoint import Bound, Endpoint
+from node.oci.context import OciContext
+from node.oci.endpoints import ENDPOINTS as OCI
+
+ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (*OCI, *ADMIN)
+"""All that is served. What is not described here is not."""
+
+
+def bind(oci: OciContext, admin: AdminContext) -> list[Bound]:
+    """Every endpoint with what answers it."""
+    return [
+        *(Bound(endpoint, partial(endpoint.handler, oci)) for endpoint in OCI),
+        *(Bound(endpoint, partial(endpoint.handler, admin)) for endpoint in ADMIN),
+    ]

@@ -1,0 +1,176 @@
+"""
+The HTTP edge: one handler that finds the endpoint, runs it and answers, whatever happens.
+
+aiohttp's low-level server is used without its router: repository names hold slashes, and what
+is served is what the endpoints describe (`node.http.routing`).
+"""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from node.errors import RegistryError
+from node.http import headers
+from node.http.cors import Cors
+from node.http.endpoint import ANONYMOUS, READS, Bound, Principal, Request
+from node.http.errors import WIRE, error_response
+from node.http.limits import ApiLimits
+from node.http.requestlog import RequestLog
+from node.http.routing import Router, Target
+from node.logs import get_logger, request_id
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestObserver(Protocol):
+    """Counts what was served."""
+
+    def request(self, action: str, method: str, status: int, seconds: float) -> None: ...
+
+    def received(self, count: int) -> None:
+        """Bytes of a request body."""
+        ...
+
+    def sent(self, count: int) -> None:
+        """Bytes of an answer's body."""
+        ...
+
+
+class Api:
+    """Answers every HTTP request of a node."""
+
+    def __init__(
+        self,
+        endpoints: Iterable[Bound],
+        observer: RequestObserver,
+        limits: ApiLimits,
+        cors: Cors,
+        *,
+        check_room: Callable[[], None] = lambda: None,
+        principal_of: Callable[[web.BaseRequest], Principal] = lambda _: ANONYMOUS,
+        log_reads: bool = False,
+    ) -> None:
+        """
+        Args:
+            cors: what pages of other sites may do.
+            check_room: called before anything new is taken; raises `StorageFull` when the disk
+                lacks the room.
+            principal_of: who sends a request.
+            log_reads: whether reads that succeed have a line in the log.
+        """
+        endpoints = tuple(endpoints)
+        self._router = Router(bound.endpoint for bound in endpoints)
+        self._run = {bound.endpoint.action: bound.run for bound in endpoints}
+        self._limits = limits
+        self._cors = cors
+        self._check_room = check_room
+        self._principal_of = principal_of
+        self._observer = observer
+        self._log = get_logger("http")
+        self._requests = RequestLog(self._log, every=log_reads)
+        self.keeps_connections = True
+        """Whether a connection stays open after an answer; not while the node is about to stop."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Raises nothing but cancellation."""
+        started = time.perf_counter()
+        given = request.headers.get("X-Request-Id", "")
+        identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        token = request_id.set(identity)
+        action = "none"
+        response: web.StreamResponse
+        failure: Exception | None = None
+        status = 499  # the client closed the connection, as nginx has it
+        try:
+            target = self._answer_or_target(request)
+            if isinstance(target, web.Response):
+                response = target
+            else:
+                endpoint = target.endpoint
+                action = endpoint.action
+                if endpoint.takes_content:
+                    self._check_room()
+                response = await self._run[action](self._told(request, target, identity))
+            status = response.status
+        except ConnectionError:
+            # Nobody is there to read it; aiohttp notices that too, without a traceback.
+            response = web.Response(status=400)
+            response.force_close()
+        except Exception as exc:  # noqa: BLE001 - the outermost edge: every failure is an answer
+            failure = exc
+            if type(exc) not in WIRE:
+                self._log.error("request failed", path=request.rel_url.raw_path, exc_info=exc)
+            response = error_response(failure, request.rel_url.raw_path)
+            status = response.status
+        finally:
+            seconds = time.perf_counter() - started
+            self._observer.request(action, request.method, status, seconds)
+            if request.body_exists:
+                self._observer.received(request.content.total_bytes)
+            self._requests.done(request, status, seconds, failure)
+            request_id.reset(token)
+        if not self.keeps_connections:
+            response.force_close()
+        if request.method != "HEAD":
+            self._observer.sent(response.content_length or 0)
+        if not response.prepared:
+            response.headers.update(self._cors.fields(request))
+        if not response.prepared and (status >= 400 or request.method not in READS):
+            response.headers["X-Request-Id"] = identity
+        return response
+
+    def refuse(self, request: web.BaseRequest, error: RegistryError) -> web.Response:
+        """The answer to what is no request; the connection ends with it."""
+        response = error_response(error, "")
+        response.force_close()
+        self._observer.request("none", "none", response.status, 0.0)
+        self._log.info(
+            "no request", status=response.status, reason=str(error), client=request.remote
+        )
+        return response
+
+    def _answer_or_target(self, request: web.BaseRequest) -> web.Response | Target:
+        """What the request is aimed at; or the answer, where that is no endpoint of the API."""
+        preflight = self._cors.preflight(request)
+        if preflight is not None:
+            return preflight
+        path = request.rel_url.raw_path
+        tidied = self._router.tidy(path)
+        target = self._router.resolve(request.method, tidied)
+        return target if tidied == path else self._moved(request, tidied)
+
+    def _told(self, http: web.BaseRequest, target: Target, identity: str) -> Request:
+        """What the handler is told."""
+        endpoint, deadline = target.endpoint, None
+        if http.body_exists:
+            body, limits = endpoint.body, self._limits
+            gathered = body is not None and not body.streamed
+            body_s = limits.whole_body_s if gathered else limits.streamed_body_s
+            deadline = asyncio.get_running_loop().time() + body_s
+        return Request(
+            endpoint.action,
+            target.repository,
+            target.variable,
+            self._principal_of(http),
+            deadline,
+            identity,
+            endpoint.parameters,
+            http,
+        )
+
+    def _moved(self, request: web.BaseRequest, path: str) -> web.Response:
+        """
+        Point to the one name of what is there: rules of proxies that go by paths hold for it.
+
+        301 is what others answer, but turns a POST into a GET; 308 keeps method and body.
+        """
+        query = request.rel_url.raw_query_string
+        return web.Response(
+            status=301 if request.method in READS else 308,
+            headers={**headers.API_VERSION, "Location": f"{path}?{query}" if query else path},
+        )

@@ -1,0 +1,362 @@
+"""
+One client connection: what is read from it, in what order it is answered, how it ends.
+
+aiohttp's parser and its loop over requests are used as they are. What is changed, and why:
+
+- The parser stops behind each complete request. Otherwise it loses the requests that lie before
+  a malformed one in the same segment, and they are never answered.
+- A body whose framing breaks, or whose client stops sending, ends with an error in its reader.
+  aiohttp lets the handler wait for the rest until a timeout.
+- A client may close its sending side and still gets its answers.
+- At most one request is read ahead of the one that is being answered, so that what a client
+  sends meanwhile stays in its socket.
+- A client that does not read what it asked for is dropped, whatever the answer.
+"""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError, HttpRequestParser, HttpVersion10, HttpVersion11
+from aiohttp.http_exceptions import BadHttpMethod, BadStatusLine, LineTooLong
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+
+from node.errors import (
+    HeadersTooLarge,
+    HttpVersionUnknown,
+    MethodNotAllowed,
+    RegistryError,
+    RequestMalformed,
+    TransferCodingUnknown,
+    UriTooLong,
+)
+from node.http.app import Api
+from node.http.endpoint import METHODS
+from node.http.transmission import STALL_TIMEOUT_S
+
+READ_BUFFER_BYTES: Final = 512 << 10
+"""Received bytes waiting per connection before the client is told to wait."""
+
+LINGER_S: Final = 5.0
+"""How long what follows a refusal is read away, so that the client gets to see the refusal."""
+
+KEEPALIVE_S: Final = 75.0
+"""How long a connection may be idle, and how long the head of a request may take."""
+
+LINE_MAX_BYTES: Final = 8 << 10
+"""The target of a request. RFC 9112 asks for 8,000; a push with 50 tags has 7,000."""
+
+HEAD_MAX_BYTES: Final = 64 << 10
+"""All header fields of a request. Bearer tokens with many scopes or groups pass 16 KiB; more than
+64 KiB would only let strangers use more memory."""
+
+_FIELDS_MAX: Final = 128
+
+_HEAD_END: Final = b"\r\n\r\n"
+
+_TOO_MANY: Final = "Too many headers received"
+_BAD_VERSION: Final = "Invalid HTTP version"
+"""How the parser words two refusals that have no type of their own."""
+
+
+class Connection(RequestHandler):
+    """The protocol of one connection."""
+
+    __slots__ = (
+        "_answered",
+        "_api",
+        "_body",
+        "_ended",
+        "_head_bytes",
+        "_last",
+        "_silence",
+        "_stalled",
+    )
+
+    def __init__(self, manager: web.Server, api: Api, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # what aiohttp takes for "none"
+            auto_decompress=False,  # blobs are bytes: a Content-Encoding is the client's business
+            read_bufsize=READ_BUFFER_BYTES,
+            lingering_time=LINGER_S,
+            keepalive_timeout=KEEPALIVE_S,
+        )
+        self._parser = HttpRequestParser(
+            self,
+            loop,
+            READ_BUFFER_BYTES,
+            max_line_size=LINE_MAX_BYTES,
+            max_field_size=HEAD_MAX_BYTES,
+            max_headers=_FIELDS_MAX,
+            payload_exception=RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=1,
+        )
+        self._max_msg_queue_size = 1
+        self._msg_queue_resume_size = 0
+        self._api = api
+        self._body: StreamReader = EMPTY_PAYLOAD
+        """That of the last request whose head came."""
+        self._answered: StreamReader = EMPTY_PAYLOAD
+        """That of the last request that was answered."""
+        self._head_bytes = 0
+        """Of a head that is not complete, without those behind another request in one segment;
+        1 when there may be such."""
+        self._last = False
+        """Whether nothing more is read: the requests that are here are answered, then it ends."""
+        self._ended = False
+        """Whether the client has closed its sending side."""
+        self._silence: asyncio.Future[None] | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self._force_close or self._close or self._last or self._parser is None:
+            return
+        rest = data
+        while True:
+            in_body = not self._body.is_eof()
+            try:
+                messages, upgraded, tail = self._parser.feed_data(rest)
+            except HttpProcessingError as exc:
+                self._refuse(_error_of(exc))
+                return
+            for message, body in messages:
+                if (error := self._objection(message, len(data))) is not None:
+                    self._refuse(error)
+                    return
+                self._head_bytes = 0
+                self._body = body
+                self._enqueue(message, body)
+            if upgraded:  # nothing is served but HTTP: the client is answered in it
+                self._parser.set_upgraded(False)
+            elif messages:
+                if data.find(_HEAD_END) == len(data) - len(_HEAD_END) and body.is_eof():
+                    return  # this was all, as nearly always: the parser need not be asked again
+                self._head_bytes = 1
+            elif not (in_body and self._body.is_eof()):
+                break
+            rest = tail
+            if len(self._messages) > (self._waiter is not None):
+                if not self._buffer_paused:
+                    self._pause_reading_for_buffer()
+                return
+        if not in_body and rest:
+            self._head_bytes += len(rest)
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self._refuse(HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX))
+
+    def _enqueue(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
+        self._request_count += 1
+        self._messages.append((message, body))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _objection(self, message: RawRequestMessage, segment_bytes: int) -> RegistryError | None:
+        """What the parser lets pass and this server does not speak."""
+        version = message.version
+        if version is not HttpVersion11 and version is not HttpVersion10:
+            return HttpVersionUnknown()
+        if message.method == "CONNECT":
+            return MethodNotAllowed(METHODS)
+        if message.chunked:
+            if version is HttpVersion10:
+                return RequestMalformed()  # RFC 9112 §6.1: its framing is faulty
+            if message.headers["Transfer-Encoding"].lower() != "chunked":
+                return TransferCodingUnknown()
+        # A head of one segment that is not larger than allowed needs no counting.
+        if self._head_bytes or segment_bytes > HEAD_MAX_BYTES:
+            fields = sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
+            if fields > HEAD_MAX_BYTES:
+                return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
+        return None
+
+    def _refuse(self, error: RegistryError) -> None:
+        """What came is no request: answer the ones before it, say so, and close."""
+        if not self._body.is_eof():
+            self._break_body()
+            return
+        self._enqueue(_ErrInfo(400, error, str(error)), EMPTY_PAYLOAD)
+        self._last = True
+
+    def _break_body(self, error: Exception | None = None) -> None:
+        """The rest of the body in progress will not come: its reader says that it is incomplete."""
+        if self._body is not self._answered:  # else aiohttp reads it away, and would log an error
+            self._body.set_exception(error or RequestPayloadError("the body is incomplete"))
+        self._body.feed_eof()
+        self._end_after_queue()
+
+    def give_up(self, error: RegistryError) -> None:
+        """Read no more of the body in progress: its reader raises *error*."""
+        if not self._body.is_eof():
+            self._break_body(error)
+
+    def _end_after_queue(self) -> None:
+        self._last = True
+        if not self._messages:
+            self._close = True  # the one that is being answered is the last
+
+    # --- answering ---------------------------------------------------------------------------
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """As that of aiohttp, without its log of requests, upgrades and forms."""
+        self._answered = request.content
+        # The parser drops what comes behind an upgrade that it does not know, such as h2c.
+        if (self._last and not self._messages) or request._message.upgrade:
+            resp.force_close()
+        try:
+            await resp.prepare(request)
+            await resp.write_eof()
+        except ConnectionError:
+            return resp, True
+        if self._last and not self._messages:
+            self._close = True
+            await self._linger()
+        return resp, False
+
+    async def _linger(self) -> None:
+        """
+        Tell the client that this was all, and read away what it is still sending.
+
+        Closing a socket with unread bytes resets it, and the answer may be lost on its way.
+        """
+        transport = self.transport
+        if self._ended or transport is None or transport.is_closing():
+            return
+        transport.write_eof()
+        self._silence = self._loop.create_future()
+        try:
+            async with asyncio.timeout(LINGER_S):
+                await self._silence
+        except TimeoutError:
+            return
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        # Only what is no request comes here: `Api.handle` answers everything else.
+        request._version = HttpVersion11  # aiohttp takes what it could not read for HTTP/1.0
+        error = exc if isinstance(exc, RegistryError) else RequestMalformed()
+        return self._api.refuse(request, error)
+
+    # --- the end -----------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """Where the client connects from."""
+        return self.peername[0] if isinstance(self.peername, tuple) else ""
+
+    @property
+    def waits_since(self) -> float | None:
+        """
+        When it began to wait for a request, as far as one can tell; None when it does not.
+
+        One that was answered, and is read away, waits for longer than any.
+        """
+        if self._silence is not None or (self._body is self._answered and not self._body.is_eof()):
+            return 0.0
+        if self._force_close or self._request_in_progress or self._messages:
+            return None
+        if self._request_count and self._waiter is None:
+            return None
+        return self._next_keepalive_close_time - KEEPALIVE_S
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request has come on it."""
+        return self._request_count > 0
+
+    @property
+    def receives(self) -> bool:
+        """Whether a body is under way."""
+        return self._body is not self._answered and not self._body.is_eof()
+
+    def turn_away(self, error: RegistryError) -> None:
+        """Answer *error* to a client that is one too many, without waiting for its request."""
+        self._ended = True  # nothing is read away: there is no room to linger
+        self._refuse(error)
+
+    def close_if_idle(self) -> None:
+        """Close the connection if no request is running on it. One that is reads on to its end."""
+        # `close` alone would be deaf to the rest of a body that is on its way.
+        if self._waiter is not None and not self._messages:
+            self.close()
+            # That ends aiohttp's loop over requests, which then leaves the connection as it is.
+            if self.transport is not None:
+                self.transport.close()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's closes, whatever is open
+        """The client sends nothing more; true when it may still be waiting for an answer."""
+        self._ended = True
+        if self._silence is not None:
+            self._be_silent()
+            return False
+        if self._force_close:
+            return False
+        if not self._body.is_eof():
+            self._break_body()
+        elif self._waiter is None or self._waiter.done() or self._messages:
+            self._end_after_queue()
+        elif self._head_bytes > 1:
+            self._refuse(RequestMalformed())
+        else:
+            return False
+        return True
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._be_silent()
+        self._watch_reader(False)
+        super().connection_lost(exc)
+
+    def _be_silent(self) -> None:
+        if self._silence is not None and not self._silence.done():
+            self._silence.set_result(None)
+
+    # --- clients that do not read ------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader(True)
+
+    def resume_writing(self) -> None:
+        self._watch_reader(False)
+        super().resume_writing()
+
+    def _watch_reader(self, on: bool) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        if on:
+            self._stalled = self._loop.call_later(STALL_TIMEOUT_S, self._drop)
+
+    def _drop(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+
+def _error_of(error: HttpProcessingError) -> RegistryError:
+    """The parser's refusal in our words."""
+    match error:
+        case BadHttpMethod():
+            return MethodNotAllowed(METHODS)
+        case LineTooLong() if error.args[1] == LINE_MAX_BYTES:
+            return UriTooLong(LINE_MAX_BYTES)
+        case LineTooLong():
+            return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
+        case BadStatusLine() if _BAD_VERSION in str(error):
+            return HttpVersionUnknown()
+        case _ if error.message == _TOO_MANY:
+            return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
+        case _:
+            return RequestMalformed()

@@ -1,0 +1,221 @@
+"""
+What an endpoint says of itself, and the request that its handler gets.
+
+Routing, the metrics' names, `/openapi.json` and `docs/admin-api.md` are made of these descriptions.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from cluster import errors as cluster
+from node import errors as domain
+from node.http.query import Parameter, Query
+from node.registry.access import UNRESTRICTED, Access
+from node.registry.names import RepositoryName
+
+
+class Action(StrEnum):
+    """What a request wants to do; permissions and metrics go by these."""
+
+    PING = "ping"
+    CATALOG = "catalog"
+    TAGS = "tags.list"
+    REFERRERS = "referrers.list"
+    MANIFEST_READ = "manifest.read"
+    MANIFEST_WRITE = "manifest.write"
+    MANIFEST_DELETE = "manifest.delete"
+    BLOB_READ = "blob.read"
+    BLOB_DELETE = "blob.delete"
+    UPLOAD_START = "upload.start"
+    UPLOAD_STATUS = "upload.status"
+    UPLOAD_APPEND = "upload.append"
+    UPLOAD_FINISH = "upload.finish"
+    UPLOAD_CANCEL = "upload.cancel"
+    TAG_READ = "tag.read"
+    TAG_ROLLBACK = "tag.rollback"
+    CONFLICTS = "conflicts.list"
+    PROJECTS = "projects.list"
+    PROJECT_READ = "project.read"
+    PROJECT_WRITE = "project.write"
+    PROJECT_DELETE = "project.delete"
+    CLUSTER = "cluster.read"
+    WAIT = "wait"
+    MEMBER_REMOVE = "member.remove"
+    LEAVE = "cluster.leave"
+    FRONT = "front"
+    ALIVE = "node.alive"
+    READY = "node.ready"
+    METRICS = "node.metrics"
+
+
+class Principal(NamedTuple):
+    """Who asks, and what they may do."""
+
+    name: str
+    access: Access
+
+
+ANONYMOUS: Final = Principal("", UNRESTRICTED)
+"""Everybody, as long as nobody says who they are."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request that has found its endpoint: all that a handler is told."""
+
+    action: Action
+    repository: RepositoryName
+    """Empty where the endpoint is about none."""
+
+    variable: str
+    """The path's other varying segment, decoded; empty where it has none."""
+
+    principal: Principal
+    deadline: float | None
+    """When the last byte of the body has to be here, by the event loop's clock. None: without."""
+
+    id: str
+    parameters: tuple[Parameter[Any], ...]
+    """Those that the endpoint describes: a handler reads no others."""
+
+    http: web.BaseRequest
+    """What came over the wire: fields, body, connection."""
+
+    @property
+    def client(self) -> str:
+        """The address that the connection comes from."""
+        return self.http.remote or ""
+
+    def query(self) -> Query:
+        """
+        The query string.
+
+        Raises:
+            QueryInvalid: it is malformed, or too long.
+        """
+        return Query(self.http.rel_url.raw_query_string, self.parameters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The body that an endpoint takes."""
+
+    doc: str
+    struct: type[msgspec.Struct] | None = None
+    """What a JSON body has to be; None where any bytes will do, or a use case looks at them."""
+
+    media_types: tuple[str, ...] = ("application/json",)
+    required: bool = True
+    streamed: bool = False
+    """Whether it is taken piece by piece, however long; else it is gathered first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One way in which an endpoint answers when all goes well."""
+
+    status: int
+    doc: str
+    struct: type | None = None
+    """What the JSON is."""
+
+    media_types: tuple[str, ...] = ()
+    """Of a body that is described by no *struct*; neither: there is no body."""
+
+    fields: tuple[str, ...] = ()
+    """Header fields that a client may look at, beside those of every answer."""
+
+
+C = TypeVar("C")
+"""What a handler works with, beside the request."""
+
+Handler = Callable[[C, Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Generic[C]):
+    """One endpoint. What is not described so is not served."""
+
+    action: Action
+    methods: tuple[str, ...]
+    path: str
+    """With `{name}` for the name of a repository, which may have slashes, and other words in braces
+    for one segment each."""
+
+    handler: Handler[C]
+    doc: str
+    """What it does, in a line."""
+
+    answers: tuple[Answer, ...]
+    parameters: tuple[Parameter[Any], ...] = ()
+    fields: tuple[str, ...] = ()
+    """Header fields of the request that it looks at."""
+
+    body: Body | None = None
+    errors: tuple[type[Exception], ...] = ()
+    """What it may be refused with, beside what follows from the rest: `errors_of` has all."""
+
+    takes_content: bool = False
+    """Whether it is refused below the disk's reserve. Deleting is not: it is the way out."""
+
+
+READS: Final = ("GET", "HEAD")
+METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+"""Every method that some endpoint has."""
+
+NO_REPOSITORY: Final = RepositoryName("")
+
+REPOSITORY: Final = "{name}"
+"""The segment of a path that stands for the name of a repository."""
+
+ANY_REQUEST: Final = (
+    domain.RequestMalformed,
+    domain.HeadersTooLarge,
+    domain.UriTooLong,
+    domain.HttpVersionUnknown,
+    domain.TransferCodingUnknown,
+    domain.TooManyConnections,
+    cluster.StorageFailure,
+)
+"""What any request may be refused with, before anybody knows what it is for; and a failing disk."""
+
+READING: Final = (cluster.NotCaughtUp, cluster.ClockOff, domain.IndexDamaged)
+"""What who reads the index may be refused with."""
+
+WRITING: Final = (
+    *READING,
+    cluster.NotEnoughNodes,
+    domain.IndexPaused,
+    domain.IndexFull,
+    domain.OutcomeUnknown,
+)
+"""The same for who writes, and waits until that is acknowledged."""
+
+
+def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
+    """All that a request to *endpoint* may be refused with, each once."""
+    found = [*endpoint.errors, *ANY_REQUEST]
+    if REPOSITORY in endpoint.path:
+        found.append(domain.NameInvalid)
+    if endpoint.parameters:
+        found.append(domain.QueryInvalid)
+    if endpoint.body is not None:
+        found += [domain.BodyIncomplete, domain.BodyStalled]
+        if not endpoint.body.streamed:
+            found.append(domain.TooManyBodies)
+        if endpoint.body.struct is not None:
+            found += [domain.DocumentInvalid, domain.DocumentTooLarge]
+    if endpoint.takes_content:
+        found.append(cluster.StorageFull)
+    return tuple(dict.fromkeys(found))
+
+
+class Bound(NamedTuple):
+    """An endpoint and what answers it."""
+
+    endpoint: Endpoint[Any]
+    run: Callable[[Request], Awaitable[web.StreamResponse]]

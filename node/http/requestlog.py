@@ -1,0 +1,46 @@
+"""One line of the log for a request that was answered."""
+
+from typing import Final
+
+from aiohttp import web
+
+from cluster.ports import Log
+from node.http.errors import code_of
+
+_READS: Final = ("GET", "HEAD")
+_UNAVAILABLE: Final = 500
+
+
+class RequestLog:
+    """
+    Logs changes and refusals; reads that succeed only where somebody wants them.
+
+    Those are thousands a second and are counted in the metrics: a line each would cost more than
+    the answer.
+    """
+
+    def __init__(self, log: Log, *, every: bool) -> None:
+        """*every* is whether reads that succeed are logged too (`log_requests = all`)."""
+        self._log = log
+        self._every = every
+
+    def done(
+        self, request: web.BaseRequest, status: int, seconds: float, error: Exception | None
+    ) -> None:
+        """*error* is what the answer tells, for refusals."""
+        if status < 400 and request.method in _READS and not self._every:
+            return
+        fields: dict[str, object] = {
+            "method": request.method,
+            "path": request.rel_url.raw_path,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "client": request.remote,
+        }
+        if error is not None:
+            fields |= {"code": code_of(error), "reason": str(error)}
+        if status >= _UNAVAILABLE:
+            # Not the client's doing: whoever looks after the node should see why.
+            self._log.warning("request not served", **fields)
+        else:
+            self._log.info("request", **fields)

@@ -1,0 +1,228 @@
+"""
+Requests for an upload session of another node, passed on to that node.
+
+Behind a load balancer without sticky sessions, POST, PATCH and PUT of one upload reach different
+nodes. The session's bytes are on one of them, its owner, which the upload id names. Everything
+goes through as it comes, in both directions; nothing is stored here and nothing is sent twice.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from cluster.model import NodeId
+from cluster.ports import Log
+from node.errors import RegistryError, TooManyUploads, UploadOwnerSilent, UploadUnknown
+from node.http.body_reader import read_body, waits_for_invitation
+from node.http.endpoint import Request
+from node.registry.upload_ids import UploadId
+
+FORWARDED_BY: Final = "Atoll-Forwarded-By"
+"""Header of a request that a node passed on, with that node's name. Such a request goes no
+further: two nodes that disagree about an owner must not play ping-pong."""
+
+_SENT: Final = frozenset(
+    {"accept", "authorization", "content-length", "content-range", "content-type", "range"}
+)
+"""What an upload's handlers may look at. A list of what is passed on, not of what is kept back:
+headers about one connection (RFC 9110 §7.6.1) and whatever a stranger makes up stay here. `Expect`
+is asked of the owner anew: the client is told to go on when the owner has said so."""
+
+_NOT_RETURNED: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+"""Made anew for the body that was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardConfig:
+    """Bounds on what is passed on. Durations are seconds."""
+
+    running_max: int = 1024
+    """Requests being passed on at once, as many as uploads a node has by default. More use more
+    memory, up to a few hundred KiB each; fewer turn clients away."""
+
+    connect_timeout_s: float = 3.0
+    """After this the owner counts as gone. Above a few round trips and one lost SYN; longer only
+    delays the client, which has to start again anyway."""
+
+    silence_s: float = 60.0
+    """Longest wait for an owner that takes no more bytes or does not answer. It syncs a blob in
+    that time; longer holds clients of a node that hangs."""
+
+    answer_max_bytes: int = 1 << 20
+    """Largest answer. Those of uploads are empty, or errors below a KiB."""
+
+
+class Neighbours(Protocol):
+    """The other nodes, as this part sees them."""
+
+    def http_address(self, node: NodeId) -> str | None:
+        """
+        Where a member's registry API is, as `host:port`; None when there is no such member, or it
+        is dead or has left: nobody can go on with its uploads now.
+        """
+        ...
+
+
+class Forwarder:
+    """
+    Passes requests on to the owners of uploads. An async context manager; one per node.
+
+    Connections are not kept: one that waits in a pool may lead to a process that is gone, and a
+    body cannot be sent a second time.
+    """
+
+    def __init__(
+        self,
+        me: NodeId,
+        neighbours: Neighbours,
+        config: ForwardConfig,
+        log: Log,
+        *,
+        body_idle_s: float,
+    ) -> None:
+        """*body_idle_s* is how long a client's body may pause, as for uploads of this node."""
+        self.me = me
+        self._neighbours = neighbours
+        self._config = config
+        self._log = log
+        self._body_idle_s = body_idle_s
+        self._session: aiohttp.ClientSession | None = None
+        self._running = 0
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(sock_connect=self._config.connect_timeout_s),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def forward(self, request: Request, upload: UploadId) -> web.Response:
+        """
+        Have the owner answer *request*.
+
+        Raises:
+            UploadUnknown: the owner is no member, is dead, has left, or cannot be reached. The
+                client starts again.
+            UploadOwnerSilent: it is there but does not answer. What it did is not known.
+            TooManyUploads: too many requests are being passed on already.
+            BodyIncomplete, BodyStalled: the client's body ended early, and so it did for the
+                owner, which keeps what came of a PATCH.
+        """
+        address = self._neighbours.http_address(upload.owner)
+        if address is None or FORWARDED_BY in request.http.headers:
+            raise UploadUnknown(str(upload))
+        if self._running >= self._config.running_max:
+            raise TooManyUploads(self._config.running_max)
+        self._running += 1
+        try:
+            return await self._exchange(request, upload, address)
+        finally:
+            self._running -= 1
+
+    async def _exchange(self, request: Request, upload: UploadId, address: str) -> web.Response:
+        assert self._session is not None, "used outside its context"
+        http = request.http
+        body = _Body(request, self._body_idle_s, self._config.silence_s)
+        try:
+            async with (
+                body.patience,
+                self._session.request(
+                    http.method,
+                    URL(f"http://{address}{http.rel_url.raw_path_qs}", encoded=True),
+                    headers=self._headers(request),
+                    data=body.pieces() if http.can_read_body else None,
+                    expect100=waits_for_invitation(http),
+                    allow_redirects=False,
+                ) as answer,
+            ):
+                return await self._returned(answer)
+        except TimeoutError as exc:
+            if not body.patience.expired():  # aiohttp's own: it could not connect
+                raise self._gone(upload, exc) from exc
+            raise UploadOwnerSilent(upload.owner) from exc
+        except aiohttp.ClientError as exc:
+            if body.failure is not None:
+                raise body.failure from exc
+            raise self._gone(upload, exc) from exc
+        finally:
+            body.ended = True
+
+    def _gone(self, upload: UploadId, error: Exception) -> UploadUnknown:
+        self._log.warning("the owner of an upload is gone", owner=upload.owner, reason=str(error))
+        return UploadUnknown(str(upload))
+
+    def _headers(self, request: Request) -> list[tuple[str, str]]:
+        kept = [
+            (name, value)
+            for name, value in request.http.headers.items()
+            if name.lower() in _SENT and value.isascii()
+        ]
+        return [*kept, (FORWARDED_BY, self.me), ("X-Request-Id", request.id)]
+
+    async def _returned(self, answer: aiohttp.ClientResponse) -> web.Response:
+        body = bytearray()
+        while piece := await answer.content.readany():
+            body += piece
+            if len(body) > self._config.answer_max_bytes:
+                raise aiohttp.ClientPayloadError("the answer is too large")
+        response = web.Response(status=answer.status, body=bytes(body) or None)
+        response.headers.clear()
+        for name, value in answer.headers.items():
+            if name.lower() not in _NOT_RETURNED:
+                response.headers.add(name, value)
+        return response
+
+
+class _Body:
+    """A client's body on its way to the owner, and the patience with that owner."""
+
+    def __init__(self, request: Request, idle_s: float, silence_s: float) -> None:
+        self._request = request
+        self._idle_s = idle_s
+        self._silence_s = silence_s
+        self._loop = asyncio.get_running_loop()
+        self.patience = asyncio.timeout(silence_s)
+        """Runs while the owner has something to do, not while the client has."""
+        self.failure: RegistryError | None = None
+        """What was wrong with the client's side; aiohttp reports it as a lost connection."""
+        self.ended = False
+        """Whether the exchange is over: an owner may answer before it has read everything."""
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        try:
+            self._wait_for_client()
+            async with aclosing(read_body(self._request, self._idle_s)) as pieces:
+                async for piece in pieces:
+                    self._wait_for_owner()
+                    yield piece
+                    self._wait_for_client()
+            self._wait_for_owner()
+        except RegistryError as exc:
+            self.failure = exc
+            raise
+
+    def _wait_for_client(self) -> None:
+        if not self.ended and not self.patience.expired():
+            self.patience.reschedule(None)
+
+    def _wait_for_owner(self) -> None:
+        if not self.ended and not self.patience.expired():
+            self.patience.reschedule(self._loop.time() + self._silence_s)
