@@ -1,16 +1,25 @@
 """The edge, whole: every endpoint, and what each works with."""
 
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import version
 from typing import Any, Final
 
 from node.admin.context import AdminContext
 from node.admin.endpoints import ENDPOINTS as ADMIN
 from node.http.endpoint import Bound, Endpoint
+from node.http.json import encode_json
+from node.http.openapi import describe
 from node.oci.context import OciContext
 from node.oci.endpoints import ENDPOINTS as OCI
 
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (*OCI, *ADMIN)
 """All that is served. What is not described here is not."""
+
+
+@cache
+def described() -> bytes:
+    """The OpenAPI document of all endpoints."""
+    return encode_json(describe(ENDPOINTS, version("atoll")))
 
 
 def bind(oci: OciContext, admin: AdminContext) -> list[Bound]:

@@ -161,6 +161,7 @@ async def running(
             departures=departure,
             readiness=readiness,
             figures=metrics.render,
+            described=edge.described(),
             limits=limits,
         )
         await _verify(holdings)

@@ -8,7 +8,7 @@ from aiohttp import web
 from cluster import ClusterStatistics
 from cluster.errors import MemberNotDead, MemberUnknown, NotCaughtUp
 from cluster.model import NodeId
-from node.admin.answers import answer
+from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.errors import CopiesAtStake
@@ -71,7 +71,7 @@ ENDPOINTS: Final = (
         path="/atoll/v1/cluster",
         handler=cluster,
         doc="Show members, connections, lag and counters, as this node sees them.",
-        answers=(Answer(status=200, doc="The cluster.", struct=ClusterStatistics),),
+        answers=(document(200, "The cluster.", ClusterStatistics),),
     ),
     Endpoint(
         action=Action.LEAVE,
@@ -80,7 +80,7 @@ ENDPOINTS: Final = (
         handler=leave,
         doc="Take this node out of the cluster for good.",
         parameters=(_DRAIN, _FEWER_COPIES, _FORCE),
-        answers=(Answer(status=202, doc="It leaves.", struct=Leaving),),
+        answers=(document(202, "It leaves.", Leaving),),
         errors=(CopiesAtStake, NotCaughtUp),
     ),
     Endpoint(

@@ -1,4 +1,4 @@
-"""What is asked about this node alone: whether it lives, takes traffic, and how much it does."""
+"""What is asked about this node alone: whether it lives, how much it does, what it serves."""
 
 from typing import Final
 
@@ -13,6 +13,7 @@ from node.http.endpoint import READS, Action, Answer, Endpoint, Request
 from node.http.query import Single
 
 _TEXT: Final = "text/plain"
+_JSON: Final = "application/json"
 _FRONT: Final = b"Atoll, a container registry. Its API is under /v2/.\n"
 
 
@@ -50,6 +51,11 @@ async def ready(context: AdminContext, request: Request) -> web.Response:
 async def metrics(context: AdminContext, request: Request) -> web.Response:
     """The figures, as Prometheus reads them."""
     return _page(200, *context.figures())
+
+
+async def describe(context: AdminContext, request: Request) -> web.Response:
+    """The OpenAPI document."""
+    return _page(200, context.described, _JSON)
 
 
 def _page(status: int, body: bytes, content_type: str) -> web.Response:
@@ -112,5 +118,13 @@ ENDPOINTS: Final = (
         handler=metrics,
         doc="Show figures, as Prometheus reads them.",
         answers=(Answer(status=200, doc="The figures.", media_types=(_TEXT,)),),
+    ),
+    Endpoint(
+        action=Action.DESCRIBE,
+        methods=READS,
+        path="/openapi.json",
+        handler=describe,
+        doc="Describe all that is served here, by OpenAPI 3.1.",
+        answers=(Answer(status=200, doc="The document.", media_types=(_JSON,)),),
     ),
 )

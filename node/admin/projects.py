@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from node.admin.answers import answer
+from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.errors import NameInvalid, PaginationInvalid, ProjectUnknown
 from node.http import headers
@@ -79,7 +79,7 @@ ENDPOINTS: Final = (
         handler=projects,
         doc="List the projects that have a policy of their own.",
         parameters=(LIMIT, LAST),
-        answers=(Answer(status=200, doc="A page of them.", struct=ProjectNames, fields=("Link",)),),
+        answers=(document(200, "A page of them.", ProjectNames, "Link"),),
         errors=(*READING, PaginationInvalid),
     ),
     Endpoint(
@@ -88,9 +88,7 @@ ENDPOINTS: Final = (
         path=_PATH,
         handler=project,
         doc="Show the policy that holds for a project.",
-        answers=(
-            Answer(status=200, doc="The policy.", struct=ProjectDocument, fields=("Atoll-Event",)),
-        ),
+        answers=(document(200, "The policy.", ProjectDocument, "Atoll-Event"),),
         errors=(*READING, NameInvalid),
     ),
     Endpoint(
@@ -100,14 +98,7 @@ ENDPOINTS: Final = (
         handler=set_project,
         doc="Set the whole policy; a field that is left out gets its default.",
         body=Body(doc="The policy.", struct=ProjectPolicy),
-        answers=(
-            Answer(
-                status=200,
-                doc="It holds.",
-                struct=ProjectDocument,
-                fields=("Atoll-Event", "Atoll-Degraded"),
-            ),
-        ),
+        answers=(document(200, "It holds.", ProjectDocument, "Atoll-Event", "Atoll-Degraded"),),
         errors=(*WRITING, NameInvalid),
         takes_content=True,
     ),

@@ -11,7 +11,7 @@ from cluster import stamp_ms
 from cluster.errors import BlobUnavailable, CopiesUnfinished
 from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
-from node.admin.answers import answer
+from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.admin.events import parse_event
 from node.errors import (
@@ -28,7 +28,7 @@ from node.errors import (
 )
 from node.http import headers
 from node.http.body_reader import read_document
-from node.http.endpoint import READING, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.http.pages import LIMIT, link_to
 from node.http.query import Single
 from node.registry.names import RepositoryName, Tag, parse_digest
@@ -203,7 +203,7 @@ ENDPOINTS: Final = (
         path="/atoll/v1/repositories/{name}/tags/{tag}",
         handler=tag,
         doc="Show a tag with its heads and its history.",
-        answers=(Answer(status=200, doc="The tag.", struct=TagDocument, fields=("Atoll-Event",)),),
+        answers=(document(200, "The tag.", TagDocument, "Atoll-Event"),),
         errors=(*READING, TagInvalid, ManifestUnknown),
     ),
     Endpoint(
@@ -214,11 +214,13 @@ ENDPOINTS: Final = (
         doc="Point a tag at an event of its history, or at a digest.",
         body=Body(doc="Where to.", struct=Rollback),
         answers=(
-            Answer(
-                status=200,
-                doc="The tag points there.",
-                struct=RolledBack,
-                fields=("Location", "Atoll-Event", "Atoll-Degraded"),
+            document(
+                200,
+                "The tag points there.",
+                RolledBack,
+                "Location",
+                "Atoll-Event",
+                "Atoll-Degraded",
             ),
         ),
         errors=(
@@ -242,7 +244,7 @@ ENDPOINTS: Final = (
         handler=conflicts,
         doc="List the tags whose heads disagree.",
         parameters=(_REPOSITORY, LIMIT, _LAST),
-        answers=(Answer(status=200, doc="A page of them.", struct=Conflicts, fields=("Link",)),),
+        answers=(document(200, "A page of them.", Conflicts, "Link"),),
         errors=(*READING, NameInvalid, PaginationInvalid),
     ),
 )

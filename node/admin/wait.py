@@ -8,11 +8,11 @@ from aiohttp import web
 
 from cluster.errors import UnknownRegion
 from cluster.model import Dot, Region
-from node.admin.answers import answer
+from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.admin.events import parse_event
 from node.errors import EventInvalid, QueryInvalid, TooManyWaits, WaitTimedOut
-from node.http.endpoint import Action, Answer, Endpoint, Request
+from node.http.endpoint import Action, Endpoint, Request
 from node.http.query import Single, seconds
 from node.registry.waits import WAIT_MAX_S
 
@@ -84,7 +84,7 @@ ENDPOINTS: Final = (
         handler=wait,
         doc="Return once an event is durable elsewhere.",
         parameters=(_EVENT, _REGIONS, _TIMEOUT),
-        answers=(Answer(status=200, doc="Every live node has it.", struct=Waited),),
+        answers=(document(200, "Every live node has it.", Waited),),
         errors=(EventInvalid, UnknownRegion, TooManyWaits, WaitTimedOut),
     ),
 )

@@ -15,13 +15,13 @@ from node.http.endpoint import METHODS
 ANY: Final = "*"
 """Stands for every origin. Their pages may read what anybody may: no credentials are let along."""
 
-_SENT: Final = (
+SENT: Final = (
     "Accept, Authorization, Cache-Control, Content-Range, Content-Type, If-None-Match, If-Range, "
     "Range, X-Request-Id"
 )
 """Fields of requests that handlers look at."""
 
-_SHOWN: Final = (
+SHOWN: Final = (
     "Accept-Ranges, Atoll-Degraded, Atoll-Event, Content-Length, Content-Range, "
     "Docker-Content-Digest, Docker-Distribution-Api-Version, Docker-Upload-UUID, ETag, Link, "
     "Location, OCI-Chunk-Min-Length, OCI-Filters-Applied, OCI-Subject, OCI-Tag, Range, "
@@ -47,7 +47,7 @@ class Cors:
         if ANY in self._origins:
             return {
                 hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: ANY,
-                hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: _SHOWN,
+                hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: SHOWN,
             }
         # Said to everybody: a cache must not give one origin what another one was told.
         vary: dict[str, str] = {hdrs.VARY: "Origin"}
@@ -58,7 +58,7 @@ class Cors:
             **vary,
             hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin,
             hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS: "true",
-            hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: _SHOWN,
+            hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: SHOWN,
         }
 
     def preflight(self, request: web.BaseRequest) -> web.Response | None:
@@ -73,7 +73,7 @@ class Cors:
             status=204,
             headers={
                 hdrs.ACCESS_CONTROL_ALLOW_METHODS: ", ".join(METHODS),
-                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: _SENT,
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: SENT,
                 hdrs.ACCESS_CONTROL_MAX_AGE: str(_PREFLIGHT_S),
             },
         )

@@ -51,6 +51,7 @@ class Action(StrEnum):
     ALIVE = "node.alive"
     READY = "node.ready"
     METRICS = "node.metrics"
+    DESCRIBE = "api.describe"
 
 
 class Principal(NamedTuple):
@@ -205,8 +206,6 @@ def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
         found.append(domain.QueryInvalid)
     if endpoint.body is not None:
         found += [domain.BodyIncomplete, domain.BodyStalled]
-        if not endpoint.body.streamed:
-            found.append(domain.TooManyBodies)
         if endpoint.body.struct is not None:
             found += [domain.DocumentInvalid, domain.DocumentTooLarge]
     if endpoint.takes_content:

@@ -125,7 +125,7 @@ ENDPOINTS: Final = (
             Answer(
                 status=200,
                 doc="The manifest; for a client that reads no index, the one for linux/amd64.",
-                media_types=_TYPES,
+                media_types=(*_TYPES, "*/*"),  # or whatever else it was pushed as
                 fields=_CONTENT,
             ),
             Answer(status=304, doc="The client has it.", fields=_CONTENT),

@@ -34,6 +34,7 @@ from node.oci.forwarder import ForwardConfig, Forwarder
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
+from tests.api.described import check
 from tests.builders import an_image, encoded
 from tests.fakes.replicator import SoloReplicator, SoloView
 
@@ -130,7 +131,9 @@ class Registry:
         if isinstance(options.get("data"), bytes):
             options["data"] = io.BytesIO(options["data"])  # aiohttp warns of large bytes
         async with self.session.request(method, url, allow_redirects=False, **options) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+            body = await answer.read()
+            check(method, path, answer.status, answer.headers, body)
+            return Answer(answer.status, answer.headers, body)
 
     async def push_blob(self, repository: str, data: bytes, algorithm: str = "sha256") -> Digest:
         digest = Digest.of(data, algorithm)
@@ -255,6 +258,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 departures=view,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
+                described=edge.described(),
                 limits=limits,
             )
             api = Api(

@@ -1,0 +1,56 @@
+"""What header fields and the variables of paths mean: words for the descriptions of endpoints."""
+
+from collections.abc import Mapping
+from typing import Final
+
+FIELDS: Final[Mapping[str, str]] = {
+    "Accept-Ranges": "`bytes`: parts of it may be asked for.",
+    "Atoll-Degraded": "The write is on so many nodes only, fewer than `copies`.",
+    "Atoll-Event": "The event of the write, or the one that the tag has: `NODE/EPOCH/SEQUENCE`.",
+    "Cache-Control": "Whether a cache has to ask again: content under a digest never changes.",
+    "Content-Range": "Which bytes these are, or how many there are.",
+    "Docker-Content-Digest": "The digest of the content.",
+    "Docker-Distribution-Api-Version": "`registry/2.0`.",
+    "Docker-Upload-UUID": "The upload.",
+    "ETag": "The digest, in quotes.",
+    "If-None-Match": "Entity tags that the client has: 304 if this is one of them.",
+    "If-Range": "The digest that `Range` is about; of other content all is sent.",
+    "Link": 'The next page, where there is one: `<...>; rel="next"`.',
+    "Location": "Where it can be found, or goes on.",
+    "OCI-Chunk-Min-Length": "The least bytes that a chunk should have.",
+    "OCI-Filters-Applied": "`artifactType`, where only some types were asked for.",
+    "OCI-Subject": "The manifest that the pushed one refers to.",
+    "OCI-Tag": "A tag of a parameter that points to the manifest now; once for each.",
+    "Range": "Bytes of the content; of an upload, those that are there.",
+    "Retry-After": "Seconds after which another try may go well.",
+    "X-Request-Id": "The id of the request in the logs: the client's, if it sent a plain one.",
+}
+
+ALWAYS: Final = ("Docker-Distribution-Api-Version",)
+"""Fields of every answer."""
+
+FIELDS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
+    416: ("Location", "Range", "Content-Range"),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+"""Fields of refusals, by their status."""
+
+_DIGEST: Final = "sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
+_TAG: Final = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+_PART: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+
+VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
+    "name": (
+        "The name of a repository: one component, or several with slashes between them, as they "
+        "are or as `%2F`.",
+        rf"{_PART}(/{_PART})*",
+    ),
+    "reference": ("A tag, or the digest of a manifest.", f"{_TAG}|{_DIGEST}"),
+    "digest": ("A digest.", _DIGEST),
+    "upload": ("An upload, as `Location` has it.", ""),
+    "tag": ("A tag.", _TAG),
+    "project": ("The first component of names of repositories.", _PART),
+    "node": ("The name of a node.", ""),
+}
+"""Variable of a path -> what it is, and the pattern of its text."""
