@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from node.cli.admin import history, leave, project, remove, rollback, wait
+from node.cli.api import api
 from node.cli.config import config
 from node.cli.serve import serve
 from node.cli.up import up
@@ -68,6 +69,7 @@ def fsck(
 app.command()(serve)
 app.command()(up)
 app.command()(config)
+app.command()(api)
 app.command()(wait)
 app.command()(history)
 app.command()(rollback)

@@ -23,7 +23,7 @@ def explain(error: Exception, document_type: type[msgspec.Struct]) -> str:
     _, _, where = text.partition(_AT)
     name = where.strip("`").lstrip(".").partition(".")[0].partition("[")[0]
     if name in known:
-        return f"{name} must be {_accepts(known[name])}"
+        return f"{name} must be {accepts(known[name])}"
     if "unknown field" in text:
         unknown = text.partition("`")[2].partition("`")[0]
         return f"there is no field {unknown[:40]!r}; the fields are {', '.join(known)}"
@@ -36,11 +36,29 @@ def _fields(document_type: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
     return found.fields
 
 
-def _accepts(kind: inspect.Type) -> str:
+def structs_in(kind: inspect.Type) -> list[type]:
+    """The structs that a value of *kind* has in it, each once; itself is none of them."""
+    match kind:
+        case inspect.StructType():
+            inner = [field.type for field in kind.fields]
+        case inspect.UnionType():
+            inner = list(kind.types)
+        case inspect.CollectionType():
+            inner = [kind.item_type]
+        case _:
+            inner = []
+    found: list[type] = []
+    for each in inner:
+        found += [each.cls] if isinstance(each, inspect.StructType) else structs_in(each)
+    return list(dict.fromkeys(found))
+
+
+def accepts(kind: inspect.Type) -> str:
+    """The values of a type, in words."""
     match kind:
         case inspect.Metadata():
             described = (kind.extra_json_schema or {}).get("description")
-            return _accepts(kind.type) if described is None else str(described)
+            return accepts(kind.type) if described is None else str(described)
         case inspect.EnumType():
             return f"one of {_alternatives(member.value for member in kind.cls)}"
         case inspect.LiteralType():
@@ -53,10 +71,16 @@ def _accepts(kind: inspect.Type) -> str:
             return "true or false"
         case inspect.NoneType():
             return "null"
-        case inspect.ListType():
-            return f"a list, of which each entry is {_accepts(kind.item_type)}"
+        case inspect.FloatType():
+            return "a number"
+        case inspect.StructType():
+            return kind.cls.__name__
+        case inspect.DictType():
+            return f"an object, of which each value is {accepts(kind.value_type)}"
+        case inspect.CollectionType():
+            return f"a list, of which each entry is {accepts(kind.item_type)}"
         case inspect.UnionType():
-            return " or ".join(_accepts(each) for each in kind.types)
+            return " or ".join(accepts(each) for each in kind.types)
         case _:
             return "another value"
 

@@ -1,0 +1,165 @@
+"""`atoll api`: what a node serves, for programs and for people."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from node.http.endpoint import Endpoint
+
+
+def api(
+    *,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference of the admin API instead.")
+    ] = False,
+) -> None:
+    """Print the OpenAPI document of all that a node serves; `/openapi.json` answers the same."""
+    from node.edge import described
+
+    typer.echo(reference() if markdown else described().decode(), nl=not markdown)
+
+
+_INTRODUCTION: Final = """\
+# Admin API
+
+Under `/atoll/v1/` on the registry port of every node; any node answers for the whole cluster. What
+events, heads, policies and departures are, [operations.md](operations.md) tells. There is no
+authentication yet.
+
+Bodies are JSON. A refusal is one as well, as those of the Distribution API are:
+`{"errors": [{"code": ..., "message": ..., "detail": ...}]}`; `message` is for people, `detail` may
+be left out. Lists come in pages, and a `Link` leads to the next one.
+
+`GET /openapi.json` describes all that a node serves, the Distribution API included, by OpenAPI 3.1.
+This page is the output of `atoll api --markdown`.
+"""
+
+_ANYWHERE: Final = """
+## Anywhere
+
+Any request may be refused with these; no endpoint below names them again. A path that is not
+served is 404, and a method that a path does not have 405 with `Allow`, both `UNSUPPORTED`.
+
+"""
+
+
+def reference() -> str:
+    """The reference of the admin API, and of what is asked about one node, in Markdown."""
+    from node.edge import ENDPOINTS
+    from node.http.endpoint import ANY_REQUEST
+
+    shown = [each for each in ENDPOINTS if not each.path.startswith("/v2/")]
+    overview = [(f"[`{_route(each)}`](#{_anchor(_route(each))})", each.doc) for each in shown]
+    return "".join(
+        [
+            _INTRODUCTION,
+            "\n",
+            *_table(("route", "what it does"), overview),
+            _ANYWHERE,
+            *_table(("status", "code", "when"), _refusals(ANY_REQUEST)),
+            *(line for each in shown for line in _section(each)),
+        ]
+    )
+
+
+def _section(endpoint: "Endpoint[Any]") -> Iterator[str]:
+    from node.http.endpoint import ANY_REQUEST, errors_of
+    from node.http.query import Single
+
+    yield f"\n## `{_route(endpoint)}`\n\n{endpoint.doc}\n"
+    variables = [(f"`{{{name}}}`", doc) for name, doc in _variables(endpoint.path)]
+    parameters = [
+        (
+            f"`{each.name}`"
+            + (" (required)" if isinstance(each, Single) and each.required else ""),
+            f"{each.doc}{_default(each.schema.get('default'))}",
+        )
+        for each in endpoint.parameters
+    ]
+    if variables or parameters:
+        yield from ("\n", *_table(("parameter", "meaning"), [*variables, *parameters]))
+    if endpoint.body is not None and endpoint.body.struct is not None:
+        yield "\nIts body:\n\n"
+        yield from _fields(endpoint.body.struct, defaults=True)
+    answers = [
+        (str(each.status), "", " ".join([each.doc, *(f"`{name}`" for name in each.fields)]))
+        for each in endpoint.answers
+    ]
+    own = [error for error in errors_of(endpoint) if error not in ANY_REQUEST]
+    yield from ("\n", *_table(("status", "code", "when"), [*answers, *_refusals(own)]))
+    for struct in dict.fromkeys(each.struct for each in endpoint.answers):
+        if struct is not None and struct.__module__.startswith("node."):
+            yield "\nThe answer:\n\n"
+            yield from _fields(struct, defaults=False)
+
+
+def _fields(struct: type, *, defaults: bool) -> Iterator[str]:
+    """The fields of *struct*, and then those of the structs that are in it."""
+    from msgspec import inspect
+
+    from node.http.docstrings import field_docs
+    from node.http.documents import accepts, structs_in
+
+    described = inspect.type_info(struct)
+    assert isinstance(described, inspect.StructType)
+    docs = field_docs(struct)
+    head = ("field", "default", "value", "meaning") if defaults else ("field", "value", "meaning")
+    rows = []
+    for field in described.fields:
+        value, meaning = accepts(field.type), docs.get(field.name, "")
+        default = (f"`{_json(field.default)}`",) if defaults else ()
+        rows.append((f"`{field.encode_name}`", *default, value, meaning))
+    yield from _table(head, rows)
+    for inner in structs_in(described):
+        yield f"\n{inner.__name__}, {_lower(inner.__doc__ or '')}\n\n"
+        yield from _fields(inner, defaults=False)
+
+
+def _refusals(errors: Iterable[type[Exception]]) -> list[tuple[str, str, str]]:
+    from node.http.errors import meaning_of, wire_of
+
+    told: dict[tuple[int, str], list[str]] = {}
+    for error in errors:
+        told.setdefault(wire_of(error), []).append(meaning_of(error))
+    return [
+        (str(status), f"`{code}`", "; ".join(meanings))
+        for (status, code), meanings in sorted(told.items())
+    ]
+
+
+def _variables(path: str) -> list[tuple[str, str]]:
+    from node.http.fields import VARIABLES
+
+    return [(name, doc) for name, (doc, _) in VARIABLES.items() if f"{{{name}}}" in path]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for row in (head, ("---",) * len(head), *rows):
+        cells = " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row)
+        yield f"| {cells} |\n"
+
+
+def _route(endpoint: "Endpoint[Any]") -> str:
+    return f"{endpoint.methods[0]} {endpoint.path}"
+
+
+def _anchor(heading: str) -> str:
+    """As Git hosts make one of a heading."""
+    kept = (char for char in heading.lower() if char.isalnum() or char in " -_")
+    return "".join(kept).replace(" ", "-")
+
+
+def _default(value: object) -> str:
+    return "" if value is None else f" Without it {value:,}."
+
+
+def _json(value: object) -> str:
+    import msgspec
+
+    return "null" if value is msgspec.NODEFAULT else msgspec.json.encode(value).decode()
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
