@@ -10,6 +10,7 @@ SIM_SEEDS ?= 0:200
 SIM_ARGS ?=
 MUTANT_SEEDS ?= 1000
 HOSTILE_ARGS ?=
+EXAMPLES ?= 200
 MIXED_ARGS ?=
 FRESH ?= run test
 RUNS ?= 1
@@ -19,7 +20,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults hostile mixed sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile mixed sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +82,9 @@ faults: $(VENV)/.installed fault-tools ## Run the kill -9 loops, a short real-fa
 
 netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
+
+schemathesis: $(VENV)/.installed ## Make requests up from the OpenAPI document (EXAMPLES=200)
+	SCHEMATHESIS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/api -m schemathesis $(PYTEST_ARGS)
 
 hostile: $(VENV)/.installed ## Let 10,000 hostile requests loose on three nodes under load (HOSTILE_ARGS=...)
 	$(BIN)/python -m tests.hostile $(HOSTILE_ARGS)

@@ -27,6 +27,7 @@ NEEDS = {
     "conformance-proxy": [".ci/tools conformance", VENV],
     "faults": [".ci/tools ip iptables faketime", VENV],
     "netfaults": [".ci/tools ip iptables faketime", VENV],
+    "schemathesis": [VENV],
     "hostile": [VENV],
     "mixed": [VENV],
 }

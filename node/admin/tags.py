@@ -29,6 +29,7 @@ from node.errors import (
 from node.http import headers
 from node.http.body_reader import read_document
 from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
+from node.http.fields import NAME
 from node.http.pages import LIMIT, link_to
 from node.http.query import Single
 from node.registry.names import RepositoryName, Tag, parse_digest
@@ -117,7 +118,11 @@ def _last_tag(text: str) -> TagName | None:
 
 
 _REPOSITORY: Final = Single(
-    name="repository", doc="Only those of this one.", parse=_optional_repository, default=None
+    name="repository",
+    doc="Only those of this one.",
+    parse=_optional_repository,
+    default=None,
+    schema={"type": "string", "pattern": NAME},
 )
 _LAST: Final = Single(
     name="last",

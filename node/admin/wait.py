@@ -13,6 +13,7 @@ from node.admin.context import AdminContext
 from node.admin.events import parse_event
 from node.errors import EventInvalid, QueryInvalid, TooManyWaits, WaitTimedOut
 from node.http.endpoint import Action, Endpoint, Request
+from node.http.fields import EVENT
 from node.http.query import Single, seconds
 from node.registry.waits import WAIT_MAX_S
 
@@ -53,6 +54,7 @@ _EVENT: Final = Single(
     doc="The event, `NODE/EPOCH/SEQUENCE`.",
     parse=_event,
     default=None,
+    schema={"type": "string", "pattern": EVENT},
     required=True,
 )
 _REGIONS: Final = Single(

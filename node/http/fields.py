@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from cluster.model import NODE_ID
+
 FIELDS: Final[Mapping[str, str]] = {
     "Accept-Ranges": "`bytes`: parts of it may be asked for.",
     "Atoll-Degraded": "The write is on so many nodes only, fewer than `copies`.",
@@ -36,21 +38,24 @@ FIELDS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
 }
 """Fields of refusals, by their status."""
 
-_DIGEST: Final = "sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}"
-_TAG: Final = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+DIGEST: Final = "^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
+TAG: Final = "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"
 _PART: Final = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+NAME: Final = rf"^{_PART}(/{_PART})*$"
+EVENT: Final = rf"^{NODE_ID.pattern}/[0-9]{{1,18}}/[0-9]{{1,18}}$"
+"""Patterns of texts, as JSON schemas have them."""
 
 VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
     "name": (
         "The name of a repository: one component, or several with slashes between them, as they "
         "are or as `%2F`.",
-        rf"{_PART}(/{_PART})*",
+        NAME,
     ),
-    "reference": ("A tag, or the digest of a manifest.", f"{_TAG}|{_DIGEST}"),
-    "digest": ("A digest.", _DIGEST),
+    "reference": ("A tag, or the digest of a manifest.", f"{TAG}|{DIGEST}"),
+    "digest": ("A digest.", DIGEST),
     "upload": ("An upload, as `Location` has it.", ""),
-    "tag": ("A tag.", _TAG),
-    "project": ("The first component of names of repositories.", _PART),
+    "tag": ("A tag.", TAG),
+    "project": ("The first component of names of repositories.", f"^{_PART}$"),
     "node": ("The name of a node.", ""),
 }
 """Variable of a path -> what it is, and the pattern of its text."""

@@ -157,7 +157,7 @@ def _variable(name: str) -> _Json:
     doc, pattern = VARIABLES[name]
     schema: _Json = {"type": "string", "minLength": 1}
     if pattern:
-        schema["pattern"] = f"^({pattern})$"
+        schema["pattern"] = pattern
     return {"name": name, "in": "path", "required": True, "description": doc, "schema": schema}
 
 

@@ -13,7 +13,8 @@ T = TypeVar("T")
 _PARAMETERS_MAX: Final = 128
 """Query parameters in one request."""
 
-_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?")
+"""A number as JSON has it: programs write small ones with an exponent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from node.http import headers
 from node.http.answers import empty_answer
 from node.http.body_reader import read_manifest
 from node.http.endpoint import READING, READS, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.fields import TAG
 from node.http.query import Parameter
 from node.oci.context import OciContext
 from node.registry.media_types import (
@@ -37,7 +38,10 @@ _INDEX_TYPES: Final = (OCI_INDEX, DOCKER_LIST)
 _IMAGE_TYPES: Final = (OCI_MANIFEST, DOCKER_MANIFEST)
 
 _TAG: Final = Parameter(
-    name="tag", doc="A tag that shall point to it, beside that of the path.", parse=Tag.parse
+    name="tag",
+    doc="A tag that shall point to it, beside that of the path.",
+    parse=Tag.parse,
+    schema={"type": "string", "pattern": TAG},
 )
 
 

@@ -1,6 +1,7 @@
 """Upload endpoints: end-4 to end-6, end-11, end-13 and end-14 of the distribution-spec."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
@@ -27,6 +28,7 @@ from node.http import headers
 from node.http.answers import empty_answer
 from node.http.body_reader import read_chunk, read_last_chunk
 from node.http.endpoint import READS, Action, Answer, Body, Endpoint, Request
+from node.http.fields import DIGEST
 from node.http.query import Query, text
 from node.oci import blobs
 from node.oci.context import OciContext
@@ -35,7 +37,8 @@ from node.registry.upload_ids import UploadId
 
 _ALGORITHMS: Final = ("sha256", "sha512")
 
-_DIGEST: Final = text("digest", "The digest of the whole blob.", format="digest")
+_DIGEST: Final = text("digest", "The digest of the whole blob.", pattern=DIGEST)
+_WHOLE: Final = replace(_DIGEST, required=True)
 _ALGORITHM: Final = text(
     "digest-algorithm", "That of the digest that will be given.", enum=_ALGORITHMS
 )
@@ -92,7 +95,7 @@ async def append(context: OciContext, request: Request, upload: UploadId) -> web
 @_at_owner
 async def finish(context: OciContext, request: Request, upload: UploadId) -> web.Response:
     """PUT: add the last chunk, if there is one, and end the upload."""
-    digest, repository = request.query().one(_DIGEST), request.repository
+    digest, repository = request.query().one(_WHOLE), request.repository
     if digest is None:
         raise DigestInvalid("the closing PUT needs the digest parameter")
     parsed = parse_digest(digest)
@@ -216,7 +219,7 @@ ENDPOINTS: Final = (
         path="/v2/{name}/blobs/uploads/{upload}",
         handler=finish,
         doc="End an upload: its bytes are the blob.",
-        parameters=(_DIGEST,),
+        parameters=(_WHOLE,),
         fields=("Content-Range",),
         body=Body(doc="The last chunk.", media_types=_ANY_BYTES, required=False, streamed=True),
         answers=(_CREATED,),
