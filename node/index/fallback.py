@@ -85,7 +85,7 @@ def refresh(
     pushed_as = OCI_INDEX if is_anchor(known) else PARTIAL_TYPE
     payload = ManifestPayload(LIST_TYPE if _is_written_here(known) else pushed_as, body)
     local.push(txn, Key(objects.MANIFEST, repository, new), rows.encode(payload))
-    return local.write_tag(txn, repository, tag, new)
+    return local.write(txn, Key(objects.TAG, repository, tag), new)
 
 
 def drop_lists(

@@ -1,15 +1,15 @@
 """The events that this node writes itself, each merged as it is made."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from cluster.model import Digest, Dot, Key, Stamp
-from cluster.objects import Add, Body, Hold, Presence, Remove, Version, Write
+from cluster.objects import Add, Body, Hold, Presence, Remove, Write
 from node.index import keys, objects, rows
 from node.index.journal import Transaction
 from node.index.rows import HolderRow
 
 _PRESENT_IN: Final = {objects.MANIFEST: "manifests", objects.BLOB: "blobs"}
+_WRITTEN_IN: Final = {objects.TAG: "tags", objects.SETTING: "settings"}
 
 
 def emit(txn: Transaction, key: Key, body: Body, after: int = 0) -> Dot:
@@ -27,19 +27,9 @@ def push(txn: Transaction, key: Key, payload: bytes, needs: tuple[Dot, ...] = ()
     return emit(txn, key, Add(live.dots, payload, needs), after)
 
 
-def write_tag(txn: Transaction, repository: str, tag: str, value: Digest | None) -> Dot:
-    """Point a tag at *value*, or delete it, in the place of every head there is."""
-    heads = objects.register(txn, "tags", repository, tag).heads
-    return _write(txn, Key(objects.TAG, repository, tag), heads, value)
-
-
-def write_setting(txn: Transaction, kind: str, name: str, value: str | None) -> Dot:
-    """Set or delete a setting, in the place of every head there is."""
-    heads = objects.register(txn, "settings", kind, name).heads
-    return _write(txn, Key(objects.SETTING, kind, name), heads, value)
-
-
-def _write(txn: Transaction, key: Key, heads: Sequence[Version], value: str | None) -> Dot:
+def write(txn: Transaction, key: Key, value: str | None) -> Dot:
+    """Set a tag or a setting, or delete it with None, in the place of every head there is."""
+    heads = objects.register(txn, _WRITTEN_IN[key.collection], key.repository, key.name).heads
     after = max((head.stamp for head in heads), default=0)
     return emit(txn, key, Write(tuple(head.dot for head in heads), value), after)
 

@@ -7,7 +7,7 @@ from cluster.objects import Presence
 from node.errors import ManifestBlobUnknown, ManifestInvalid
 from node.index import fallback, keys, local, objects, references, rows
 from node.index.journal import Journal, Transaction
-from node.index.objects import BLOB, MANIFEST
+from node.index.objects import BLOB, MANIFEST, SETTING, TAG
 from node.index.queries import Queries
 from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
@@ -48,7 +48,7 @@ class Metadata(Queries):
             payload = rows.encode(ManifestPayload(pushed_as, record.body))
             dot = local.push(txn, Key(MANIFEST, repository, digest), payload, needs)
             for tag in dict.fromkeys(tags):
-                dot = local.write_tag(txn, repository, tag, digest)
+                dot = local.write(txn, Key(TAG, repository, tag), digest)
             if manifest.subject is not None:
                 entry = referrer_descriptor(manifest, digest, len(record.body))
                 dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
@@ -75,7 +75,7 @@ class Metadata(Queries):
             if not objects.register(txn, "tags", repository, tag).heads:
                 return None
             fallback.drop_lists(txn, repository, tag)
-            return local.write_tag(txn, repository, tag, None)
+            return local.write(txn, Key(TAG, repository, tag), None)
 
         return await self._writer.change(change)
 
@@ -109,7 +109,7 @@ class Metadata(Queries):
         def change(txn: Transaction) -> Dot | None:
             if value is None and not objects.register(txn, "settings", kind, name).heads:
                 return None
-            return local.write_setting(txn, kind, name, value)
+            return local.write(txn, Key(SETTING, kind, name), value)
 
         return await self._writer.change(change)
 

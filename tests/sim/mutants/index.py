@@ -92,12 +92,14 @@ def _push_without_needs(txn: Transaction, key: Key, payload: bytes, needs: Any =
 
 
 _push = local.push
+_write_local = local.write
 
 _write = merge.write
 
 
-def _write_tag_blindly(txn: Transaction, repository: str, tag: str, value: Any) -> Any:
-    return local.emit(txn, Key(objects.TAG, repository, tag), Write((), value))
+def _write_tag_blindly(txn: Transaction, key: Key, value: Any) -> Any:
+    blindly = key.collection == objects.TAG
+    return local.emit(txn, key, Write((), value)) if blindly else _write_local(txn, key, value)
 
 
 def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
@@ -251,7 +253,7 @@ MUTANTS: Final = [
     Mutant(
         "write-forgets-replaced",
         "a tag write does not name what it replaces",
-        [(local, "write_tag", _write_tag_blindly)],
+        [(local, "write", _write_tag_blindly)],
     ),
     Mutant(
         "io-error-is-absence",

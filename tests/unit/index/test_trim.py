@@ -33,10 +33,10 @@ class Tagger(Place):
 
     def write(self, value: str = "") -> Dot:
         digest = Digest.of((value or str(len(self.heard))).encode())
-        return self.change(lambda txn: local.write_tag(txn, REPO, TAG, digest))
+        return self.change(lambda txn: local.write(txn, Key("tag", REPO, TAG), digest))
 
     def delete(self) -> Dot:
-        return self.change(lambda txn: local.write_tag(txn, REPO, TAG, None))
+        return self.change(lambda txn: local.write(txn, Key("tag", REPO, TAG), None))
 
     def delete_manifest(self, digest: Digest) -> Dot:
         return self.change(lambda txn: local.emit(txn, Key("manifest", REPO, digest), Remove(())))
