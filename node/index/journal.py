@@ -8,10 +8,11 @@ transactions; anyone may read.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
+from cluster import HybridClock
 from cluster.errors import BelowFloor, NotCaughtUp
 from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
 from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
@@ -39,22 +40,6 @@ def forget_log(origin: Origin, seq: int) -> list[Change]:
         RangeDeletion("log", keys.log(origin, 0), keys.log(origin, seq + 1)),
         Mutation("floor", keys.origin(origin), keys.u64(seq)),
     ]
-
-
-class StampSource(Protocol):
-    """The hybrid logical clock, as the index needs it. Called on the writer thread."""
-
-    def tick(self, after: Stamp) -> Stamp:
-        """A new stamp, larger than every earlier one and than *after*."""
-        ...
-
-    def observe(self, stamp: Stamp) -> None:
-        """Take note of a peer's stamp; raises `ClockAhead` when it is beyond the bound."""
-        ...
-
-    def resume(self, stamp: Stamp) -> None:
-        """Go on after *stamp*, which was issued or accepted before a restart; no bound."""
-        ...
 
 
 class Transaction:
@@ -238,7 +223,7 @@ class Journal:
     sync, and `floor` with each trim, so that readers on other threads always see a consistent one.
     """
 
-    def __init__(self, store: OrderedStore, origin: Origin, clock: StampSource) -> None:
+    def __init__(self, store: OrderedStore, origin: Origin, clock: HybridClock) -> None:
         self.store = store
         self.origin = origin
         self.clock = clock

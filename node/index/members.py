@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from cluster.model import Rumour
 from node.index import keys, rows
-from node.index.journal import Journal, Transaction
+from node.index.journal import Journal
+from node.index.store import Mutation
 from node.index.writer import IndexWriter
 
 _PREFIX = keys.join("member")
@@ -25,16 +26,12 @@ class IndexMembers:
         wanted = {
             keys.join("member", rumour.member.node): rows.encode(rumour) for rumour in rumours
         }
+        store = self._journal.store
 
         def change() -> None:
-            # Not `begin`: members are no part of what a checkpoint replaces meanwhile.
-            txn = Transaction(self._journal)
-            stored = dict(txn.scan("meta", _PREFIX))
-            for key in stored.keys() - wanted.keys():
-                txn.delete("meta", key)
-            for key, row in wanted.items():
-                if stored.get(key) != row:
-                    txn.put("meta", key, row)
-            txn.commit()
+            stored = dict(store.scan("meta", _PREFIX, keys.after(_PREFIX)))
+            after = {**dict.fromkeys(stored), **wanted}.items()
+            changed = [Mutation("meta", key, row) for key, row in after if stored.get(key) != row]
+            store.write(changed)
 
         await self._writer.submit(change)
