@@ -1,4 +1,4 @@
-"""Waiting until an event of this node may be acknowledged."""
+"""Waits until an event of this node may be acknowledged."""
 
 from cluster.driver.leasing import Leasing
 from cluster.environment import Environment
@@ -10,7 +10,7 @@ from cluster.tasks.changes import Topic
 
 
 class Acknowledger:
-    """The clock around `gossip.dissemination`: it judges, this waits. Holds no state."""
+    """Waits, and has `gossip.dissemination` judge at each change. Holds no state."""
 
     def __init__(
         self, env: Environment, acknowledgements: Acknowledgements, leasing: Leasing

@@ -1,4 +1,4 @@
-"""Are enough nodes connected for a write, and may those be awaited that are missing?"""
+"""Are enough nodes connected for a write, and is it of use to wait for more?"""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from cluster.tasks.changes import Topic
 
 class Attendance:
     """
-    Who is there for a write, before anything of it is written.
+    Looks who is there for a write, before anything of it is written. Holds no state.
 
-    A write waits `durable_timeout_s` for members that went away a moment ago. That is hopeless when
-    it would be too few with all of those back: every write since has waited in vain for the others.
-    Then it is refused at once. Holds no state.
+    A write waits for members that went away less than `durable_timeout_s` ago. Where they would be
+    too few even if all of them came back, it is refused at once: earlier writes have waited for the
+    others in vain.
     """
 
     def __init__(self, env: Environment, required: Callable[[Consistency], int]) -> None:

@@ -8,7 +8,7 @@ from cluster.model import Greeting, NodeId
 
 
 class ClockCheck:
-    """The clocks around `membership.clocks`: it compares, this reads them."""
+    """Reads the clocks, and has `membership.clocks` compare them."""
 
     def __init__(self, env: Environment, intake: Intake) -> None:
         self._env = env
@@ -32,8 +32,8 @@ class ClockCheck:
 
     def off_at(self, wall_ms: int) -> float | None:
         """
-        The same for a reading *wall_ms* of now; None as long as no member can have told. Any
-        thread may ask.
+        The same for the reading *wall_ms* of now; None before this node has joined, when no member
+        has told it the time. Any thread may ask.
         """
         if not self._env.join.joined:
             return None
@@ -45,11 +45,11 @@ class ClockCheck:
 
     def parks_wrongly(self, lag_ms: float) -> bool:
         """
-        Whether events are parked here though their writers' clocks may be right, this node's having
-        been behind by *lag_ms* when they were pulled.
+        Whether events may be parked here because this node's clock is behind. It was by *lag_ms*
+        when they were pulled.
         """
-        # A clock that is right is at most `clock_off_max_ms` ahead of the median. What it stamps
-        # is parked only where the clock is behind by the rest of what a stamp may be ahead.
+        # The clock of a writer is at most `clock_off_max_ms` ahead of the median, or it may not
+        # write. So its events are parked only where this clock is behind by the rest.
         rest_ms = MAX_OFFSET_MS - self._env.config.clock_off_max_ms
         # The clock may have been set right meanwhile; what it parked before is not here yet.
         return max(lag_ms, self.lag_ms()) > rest_ms and self._intake.parking

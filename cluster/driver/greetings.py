@@ -16,10 +16,10 @@ class Greetings:
     *brief*: they leave out what holds for the run, and tell of the vector what the other side has
     not heard.
 
-    Members are made known by SWIM's rumours (`membership.rumours`). An answer names them only where
-    the two sides differ in whom they count. It has to: the same answer may grant a lease, and who
-    reads by that without knowing a member that the other one knows would miss what that member
-    acknowledges (`gossip.leases.Grants.become_known`).
+    SWIM's rumours make members known (`membership.rumours`), so an answer names them only where the
+    two sides count different ones. There it has to: the answer may grant reader R a lease. If R did
+    not know a member that the giver knows, it would miss what that member acknowledges
+    (`gossip.leases.Grants.become_known`).
     """
 
     def __init__(self, env: Environment) -> None:

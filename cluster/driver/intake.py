@@ -35,8 +35,8 @@ class Intake:
 
     def lasting(self, origins: Collection[Origin]) -> bool:
         """
-        Whether each of these logs has stood still at one and the same gap for `gap_patience_s`,
-        in which nobody who can be reached has filled it.
+        Whether each of *origins* has stood at the same gap for `gap_patience_s`: nobody who can be
+        reached fills it.
         """
         vector, patience_s = self._env.records.vector(), self._env.config.gap_patience_s
         until_s = asyncio.get_running_loop().time() - patience_s
@@ -47,11 +47,11 @@ class Intake:
         )
 
     def stands_still(self, node: NodeId) -> bool:
-        """Whether that holds of a log of *node*."""
+        """Whether a log of *node* has a gap that lasts."""
         return any(origin.node == node for origin in self.standing())
 
     def standing(self) -> Sequence[Origin]:
-        """The logs of which it holds. What comes next there is known, and not here."""
+        """The logs with a gap that lasts."""
         return [origin for origin in self._gaps if self.lasting((origin,))]
 
     async def take(self, events: Sequence[Event]) -> Collection[Origin]:
@@ -59,11 +59,11 @@ class Intake:
         Apply *events*; on return what was applied is durable. Returns the logs that stopped at a
         gap: if there are none, nothing is missing.
 
-        A log stops where an event is missing, or where one is stamped too far ahead; the other
-        logs go on. An event from the future is parked where it is, at its sender: it comes again
-        with every later pull, until time has caught up with it. It is not a gap: its writer's
-        clock is wrong, and "not caught up" would let that one clock make every look-up that
-        misses fail everywhere. If it is this node's clock that is wrong, see `parking`.
+        A log stops at an event that needs a missing one, and at one whose stamp is too far ahead;
+        the other logs go on. The latter is *parked*: it stays at its sender, and comes again with
+        every later pull until time has caught up with it. It is no gap, or the one wrong clock of
+        its writer would make every look-up that misses fail everywhere. For a clock that is wrong
+        here, see `parking`.
         """
         rest, gaps = list(events), set[Origin]()
         running = {event.origin for event in events}

@@ -1,4 +1,4 @@
-"""Settings that have to be the same on every node: noticing where they are not."""
+"""Notices where settings differ that have to be the same on every node."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ from cluster.model import NodeId
 
 class SettingsCheck:
     """
-    What each member's settings are, where they differ from this node's.
+    Keeps the settings of each member that differ from this node's.
 
-    Nobody is refused for it: a setting is changed on one node after the other. The engine does not
-    know what the settings are; it compares their texts, of those that both nodes know.
+    Nobody is refused for it: people change a setting on one node after the other. The engine does
+    not know what a setting means. It compares the texts of those that both nodes have.
     """
 
     def __init__(self, env: Environment) -> None:

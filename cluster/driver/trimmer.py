@@ -1,4 +1,4 @@
-"""Forgetting the events that nobody will ask for, and deletions that are stable, now and then."""
+"""Forgets the events that nobody will ask for, and the deletions that are stable."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from cluster.model import Origin
 
 
 class Trimmer:
-    """The clock around `gossip.floor`: it says what is not needed, this looks how old that is."""
+    """Trims what `gossip.floor` says nobody needs, once it is old enough."""
 
     def __init__(self, env: Environment) -> None:
         self._env = env
@@ -56,7 +56,7 @@ class Trimmer:
             self._env.log.info("log trimmed", logs=len(upto), events=trimmed)
 
     async def forget_deletions(self) -> None:
-        """Forget once the deletions that no unseen push can be older than."""
+        """Forget the deletions that no unseen push can be older than."""
         records, known = self._env.records, self._env.members.others()
         # Before it has joined, a node does not know who all the others are.
         if records.restoring or not self._env.join.joined:
@@ -71,8 +71,8 @@ class Trimmer:
         """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""
         now_ms = self._env.clock.now_ms()
         youngest_ms = now_ms - age_s * 1000
-        # What was written before its node had joined is stamped without the time. It is no older
-        # than the run that wrote it, whose epoch tells when that began; unless a clock was wrong.
+        # A node stamps without the time before it has joined. Such an event is no older than its
+        # run, whose epoch tells when that began; unless a clock was wrong.
         began_ms = origin.epoch >> COUNTER_BITS
         began_ms = began_ms if began_ms <= now_ms else 0
         # Stamps rise along a log, so that a search finds the place without reading the log.

@@ -42,8 +42,8 @@ class Differences:
 
     def base(self, heard: Heard) -> int:
         """
-        The version from which to tell somebody on who says that it has *heard* so much; 0 is the
-        beginning. What it heard of an earlier run is no part of this one's versions.
+        The version after which to begin for a member that has *heard* so much: 0, the beginning, if
+        that was of an earlier run, which counted its own versions.
         """
         known = heard.epoch == self._epoch and heard.version <= self.version
         return heard.version if known else 0

@@ -39,7 +39,7 @@ class Verdict(Enum):
 
 
 class Acknowledgements:
-    """What of this node's log was acknowledged, and what may be, by how far the members have it."""
+    """What of this node's log was acknowledged, and may be: members say how far they have it."""
 
     def __init__(self, copies: int, origin: Origin, progress: Progress) -> None:
         """*origin* is this node's log."""
@@ -54,7 +54,7 @@ class Acknowledgements:
         return self._progress.reached(node, self._origin)
 
     def having(self, seq: int, members: Collection[NodeId]) -> int:
-        """How many of *members* have the event *seq*. Not of all: who left takes its disk along."""
+        """How many of *members* have the event *seq*. A node that left has taken its disk along."""
         return sum(self.acked(node) >= seq for node in members)
 
     def acknowledged(

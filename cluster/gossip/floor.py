@@ -1,8 +1,8 @@
 """
 Up to where the logs can be forgotten. Pure.
 
-Who asks for events below the floor has to take over a whole state instead, so the floor rises only
-past what every member has; past what a member that is away lacks, only after a long time.
+A node that needs events below the floor has to take over a whole state. So the floor rises past
+what every member has, and only after a long time past what a member lacks that is away.
 """
 
 from collections.abc import Collection, Mapping

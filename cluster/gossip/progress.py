@@ -42,8 +42,8 @@ class Progress:
         Note what *member* says in a greeting: how far its logs are that grew after the version
         *since* of its vector, up to *version*. Returns what is news.
 
-        A greeting that tells on from a version which did not come here is as true as any, and does
-        not tell everything: the member is told so (`heard_of`), and tells it again.
+        A greeting may tell on from a version that did not come here. What it says is true, and
+        something is missing: the member is told so (`heard_of`), and tells it again.
         """
         if not self.has_spoken(member):
             self._runs[member.node] = _Run(member.epoch)
@@ -61,7 +61,7 @@ class Progress:
         """
         Note what *member* answered to a push; returns what is news.
 
-        The answer of another run than the one that greeted last is none of this one.
+        An answer of another run than the one that greeted last says nothing of this one.
         """
         if not self.has_spoken(member):
             return {}

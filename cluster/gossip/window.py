@@ -1,30 +1,30 @@
 """
 How many pushes may be on their way to a peer over a long link. Pure.
 
-An event would wait a round trip for the answer to the push before it, so pushes follow each other.
-But one that takes longer at the peer than passes between two of them makes a queue there, of small
-batches that cost as much as large ones. So as many may be under way as the peer takes in the time
-of one that had none before it: its way there and back is filled then, and nothing waits. What
-becomes durable meanwhile leaves together.
+One push at a time would make each event wait a round trip, so pushes follow each other. Too many
+make a queue at the peer, of small batches that cost as much as large ones. So there are as many
+under way as the peer takes within one round trip without a queue: the way there and back is full,
+and nothing waits. What becomes durable meanwhile leaves as one batch.
 
-How long the peer takes for one is the time between two answers, if the second push waited there for
-the first; if it did not wait, the peer is fast enough.
+How long does the peer take for one? If the second of two pushes waited there for the first: the
+time between their answers. If it did not wait, the peer is fast enough.
 """
 
 from collections import deque
 from typing import Final, NamedTuple
 
 _WEIGHT: Final = 0.2
-"""Of the latest answer in what is thought of all of them. Higher takes a hiccup for a queue."""
+"""Of the latest answer in the averages. Higher takes a hiccup for a queue."""
 
 _WAITED: Final = 0.25
-"""Part of the time between two answers from which the second push counts as one that waited."""
+"""A push has waited that took longer than one without a queue by this part of the time between two
+answers."""
 
 _ALONE: Final = 8
-"""Pushes after which a second one may follow, where none may: the peer may be faster by now."""
+"""After so many pushes one by one, a second may follow: the peer may be faster by now."""
 
 _FOLLOWED: Final = 32
-"""Pushes after which one has none before it, where two may: the way may be longer by now."""
+"""After so many pushes behind another, one goes alone: the way may be longer by now."""
 
 
 class _Push(NamedTuple):
@@ -62,7 +62,7 @@ class Window:
         push = self._pushes.popleft()
         took_s, between_s = now_s - push.sent_at_s, now_s - self._answered_at_s
         self._answered_at_s = now_s
-        # Others may have waited, so of them only what is shorter tells of the way.
+        # One behind others may have waited: only a shorter time tells of the way.
         if self._unqueued_s is None:
             self._unqueued_s = took_s
         elif push.alone or took_s < self._unqueued_s:
