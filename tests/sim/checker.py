@@ -195,31 +195,66 @@ def _refused(world: "World") -> Iterable[str]:
 
 
 def _against_model(world: "World") -> Iterable[str]:
-    for machine in world.machines[: 1 if world.identical() else None]:
-        known = {
-            keys.read_origin(key): keys.read_u64(value)
-            for key, value in machine.disk.families["vector"].items()
-        }
-        events = [e for e in world.observer.events.values() if e.dot.seq <= known.get(e.origin, 0)]
-        model = Model(events, world.plan.history_max)
-        here = f"at {machine.address}"
-        present = {
-            (kind, tuple(keys.split(key)))
-            for kind, family in (("manifest", "manifests"), ("blob", "blobs"))
-            for key, row in machine.disk.families[family].items()
-            if rows.decode(Presence, row).present
-        }
-        for kind, name in sorted(present ^ model.present):
-            verb = "is there" if (kind, name) in present else "is gone"
-            yield f"model: {kind} {name[0]} {name[1][:15]} {verb} {here}"
-        served = _served(machine)
-        for name in sorted(served.keys() | model.tags.keys()):
-            if served.get(name) != model.tags.get(name):
-                yield f"model: tag {name} is {served.get(name)}, not {model.tags.get(name)} {here}"
-        if _history_values(machine) != {
-            (name, stamp, value) for name, ws in model.history.items() for stamp, _, value in ws
-        }:
-            yield f"model: the tag history differs {here}"
+    first, *others = world.machines
+    model, alike = _model(world, first), world.identical()
+    yield from _against_readable(world, first, model)
+    yield from _against_rows(first, model)
+    for machine in others:
+        if not alike:
+            model = _model(world, machine)
+            yield from _against_rows(machine, model)
+        yield from _against_readable(world, machine, model)
+
+
+def _model(world: "World", machine: Machine) -> Model:
+    known = {
+        keys.read_origin(key): keys.read_u64(value)
+        for key, value in machine.disk.families["vector"].items()
+    }
+    events = [e for e in world.observer.events.values() if e.dot.seq <= known.get(e.origin, 0)]
+    return Model(events, world.plan.history_max)
+
+
+def _against_rows(machine: Machine, model: Model) -> Iterable[str]:
+    here = f"at {machine.address}"
+    present = {
+        (kind, tuple(keys.split(key)))
+        for kind, family in (("manifest", "manifests"), ("blob", "blobs"))
+        for key, row in machine.disk.families[family].items()
+        if rows.decode(Presence, row).present
+    }
+    for kind, name in sorted(present ^ model.present):
+        verb = "is there" if (kind, name) in present else "is gone"
+        yield f"model: {kind} {name[0]} {name[1][:15]} {verb} {here}"
+    served = _served(machine)
+    for name in sorted(served.keys() | model.tags.keys()):
+        if served.get(name) != model.tags.get(name):
+            yield f"model: tag {name} is {served.get(name)}, not {model.tags.get(name)} {here}"
+    if _history_values(machine) != {
+        (name, stamp, value) for name, ws in model.history.items() for stamp, _, value in ws
+    }:
+        yield f"model: the tag history differs {here}"
+
+
+def _against_readable(world: "World", machine: Machine, model: Model) -> Iterable[str]:
+    """What the node says that can be read by its digest."""
+    if machine.running is None or not machine.ready:
+        return
+    index, readable = machine.running.index.metadata, model.readable
+    named = {("blob", (op.repo, digest)) for op in writes_of(world) for digest, _ in op.blobs}
+    named |= {("manifest", (op.repo, op.digest)) for op in writes_of(world) if op.puts}
+    for kind, name in sorted(named | readable):
+        repo, digest = name[0], Digest(name[1])
+        if kind == "blob":
+            found = index.blob(repo, digest) is not None
+        else:
+            record = index.manifest(repo, digest)
+            found = record is not None
+            if record is not None and not digest.matches(record.body):
+                yield f"model: other bytes of {digest[:15]} at {machine.address}"
+        if found is not ((kind, name) in readable):
+            verb = "can be read" if found else "cannot be read"
+            yield f"model: {kind} {repo} {digest[:15]} {verb} at {machine.address}"
 
 
 def _served(machine: Machine) -> dict[tuple[str, str], str]:
@@ -369,7 +404,6 @@ async def _contents(world: "World") -> list[str]:
     """Every blob of every manifest that is there can be read, through any node."""
     found: list[str] = []
     writes = writes_of(world)
-    unlinked = {(op.repo, op.digest): op for op in writes if op.kind == "delete_blob"}
     pushes = {op.digest: op for op in reversed(writes) if op.puts}
     for number, (digest, op) in enumerate(sorted(pushes.items())):
         machine = world.machines[number % len(world.machines)]
@@ -379,8 +413,6 @@ async def _contents(world: "World") -> list[str]:
         if keys.join(op.repo, digest) not in machine.disk.families["manifest_bytes"]:
             continue
         for blob, data in op.blobs:
-            if (op.repo, blob) in unlinked:
-                continue
             problem = await _try_read(world, running, op.repo, Digest(blob), data)
             if problem:
                 # The indexes may be alike before the last link is up again.

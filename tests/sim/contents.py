@@ -45,7 +45,6 @@ class Contents:
         name = read.repo, digest
         there = [(write, name) for write in self._brought[name]]
         if read.kind not in _LISTED:
-            there += [(write, name) for write in self._parents[name]]
             there += [(w, parent) for parent in self._naming(name) for w in self._brought[parent]]
         for write, whole in there:
             if write is read or not must_be_seen(read, write, in_region=False):

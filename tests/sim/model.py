@@ -2,16 +2,21 @@
 The reference: what a registry says after a set of events, whatever their order.
 
 No merging and no state: an object is there if a push of it is named by no other event, and is not
-`UNSEEN` older than a delete of it; a tag is the largest of the writes that no other event names,
-that is younger than every delete of the tag, and of the manifest that it points to.
+`UNSEEN` older than a delete of it; by its digest it can be read as well while a manifest that can
+be read names it; a tag is the largest of the writes that no other event names, that is younger than
+every delete of the tag, and of the manifest that it points to.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from cluster.errors import EventUndecodable
 from cluster.model import Dot, Event
 from cluster.objects.events import Add, Remove, Write, decode_body
+from node.index import rows
+from node.index.rows import ManifestPayload
 
 UNSEEN = 2_000 << 16
 """Two seconds, as a difference of stamps."""
@@ -24,6 +29,8 @@ class Model:
     def __init__(self, events: Iterable[Event], history_max: int) -> None:
         """Of the history of a tag the latest *history_max* writes are kept, by their stamps."""
         pushes: dict[tuple[str, Name], dict[Dot, int]] = defaultdict(dict)
+        self._pushed: dict[Name, bytes] = {}
+        """What was pushed of each manifest: the last of it, but the bytes are the same."""
         deleted: dict[tuple[str, Name], tuple[int, Dot]] = {}
         writes: dict[Name, dict[Dot, tuple[int, Dot, str | None]]] = defaultdict(dict)
         gone: set[tuple[str, Name, Dot]] = set()
@@ -35,8 +42,10 @@ class Model:
                 continue
             kind, name = event.key.collection, (event.key.repository, event.key.name)
             match body:
-                case Add(replaces, _):
+                case Add(replaces, payload):
                     pushes[kind, name][event.dot] = event.stamp
+                    if kind == "manifest":
+                        self._pushed[name] = payload
                     gone |= {(kind, name, dot) for dot in replaces}
                 case Remove(dots, seen_only):
                     gone |= {(kind, name, dot) for dot in dots}
@@ -79,6 +88,27 @@ class Model:
             value = max(heads, default=(0, None, None))[2]
             if value is not None and ("manifest", (name[0], value)) in self.present:
                 self.tags[name] = value
+
+    @cached_property
+    def readable(self) -> set[tuple[str, Name]]:
+        """What can be read by its digest."""
+        found = set(self.present)
+        ahead = [name for kind, name in found if kind == "manifest"]
+        for name in ahead:
+            named = set(_named_by(name[0], rows.decode(ManifestPayload, self._pushed[name]).body))
+            ahead += [child for kind, child in named - found if kind == "manifest"]
+            found |= named
+        return found
+
+
+def _named_by(repository: str, body: bytes) -> Iterator[tuple[str, Name]]:
+    """What the manifest cannot be there without."""
+    document = json.loads(body)
+    for described in (document.get("config"), *document.get("layers", ())):
+        if described is not None:
+            yield "blob", (repository, described["digest"])
+    for described in document.get("manifests", ()):
+        yield "manifest", (repository, described["digest"])
 
 
 def _age(entry: tuple[int, Dot, str | None]) -> tuple[int, Dot]:
