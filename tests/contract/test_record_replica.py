@@ -18,17 +18,12 @@ from cluster.ports import RecordReplica
 from node.index.index import open_index
 from node.index.rocks import RocksStore
 from node.index.store import OrderedStore
+from tests.builders import START_MS, HandClock
 from tests.fakes.ordered_store import MemoryStore
 from tests.fakes.records import MemoryRecords
 
-NOW_MS = 1_700_000_000_000
 MAX = 1 << 20
 BLOBS = [Digest.of(bytes([number])) for number in range(6)]
-
-
-class FixedClock:
-    def now_ms(self) -> int:
-        return NOW_MS
 
 
 @dataclass
@@ -45,11 +40,11 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     def make(name: str) -> RecordReplica:
         if request.param == "fake":
             fake = MemoryRecords(name)
-            fake.clock_limit = NOW_MS + 500 << 16
+            fake.clock_limit = START_MS + 500 << 16
             return fake
         store: OrderedStore
         store = MemoryStore() if "memory" in request.param else RocksStore(tmp_path / name)
-        clock = FixedClock()
+        clock = HandClock()
         index = open_index(
             store,
             NodeId(name),
@@ -146,7 +141,7 @@ async def test_a_gap_is_refused_after_what_came_before_it(kind: Kind):
 async def test_an_event_from_the_future_is_refused_after_what_came_before_it(kind: Kind):
     one, other = kind.make("a"), kind.make("b")
     log = list(await hold_all(one, BLOBS[:3]))
-    log[2] = msgspec.structs.replace(log[2], stamp=NOW_MS + 60_000 << 16)
+    log[2] = msgspec.structs.replace(log[2], stamp=START_MS + 60_000 << 16)
     with pytest.raises(ClockAhead):
         await other.apply(log)
     assert dict(other.vector()) == {one.origin: 2}
@@ -339,7 +334,7 @@ def changed(origin: Origin, *sizes: int) -> list[Event]:
             body = encode_body(Hold(held=True, size=1))
             key = Key("holder", "", BLOBS[seq % len(BLOBS)])
             dot = Dot(origin.node, origin.epoch, seq)
-            found.append(Event(dot, (NOW_MS << 16) + seq, "hold", key, body, size - number - 1))
+            found.append(Event(dot, (START_MS << 16) + seq, "hold", key, body, size - number - 1))
     return found
 
 

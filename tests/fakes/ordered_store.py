@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from sortedcontainers import SortedDict
 
 from cluster.errors import StorageFailure
+from node.errors import IndexFull
 from node.index.store import FAMILIES, Change, Mutation, RangeDeletion
 
 
@@ -92,3 +93,38 @@ class MemorySnapshot:
 
     def close(self) -> None:
         self._families.clear()
+
+
+class FailingStore(MemoryStore):
+    """A store whose disk stops working."""
+
+    failing = False
+
+    def sync(self) -> None:
+        if self.failing:
+            raise StorageFailure("Input/output error")
+        super().sync()
+
+    def get(self, family: str, key: bytes) -> bytes | None:
+        if self.failing:
+            raise StorageFailure("Input/output error")
+        return super().get(family, key)
+
+
+class FullStore(MemoryStore):
+    """A store whose disk has no room for what is written while *full*; it fails at the sync."""
+
+    full = False
+    refusing = False
+
+    def sync(self) -> None:
+        self.refusing = self.refusing or self.full
+        if self.refusing:
+            raise IndexFull
+        super().sync()
+
+    def recover(self) -> None:
+        if self.full:
+            raise IndexFull
+        self.refusing = False
+        super().recover()

@@ -9,22 +9,13 @@ from cluster.clock import HybridClock
 from cluster.model import Event, NodeId
 from node.index.index import Index, open_index
 from node.index.migrations import FORMATS, Formats
+from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
 
 
-class StepClock:
-    """A wall clock that a test moves by hand."""
-
-    def __init__(self) -> None:
-        self.ms = 1_700_000_000_000
-
-    def now_ms(self) -> int:
-        return self.ms
-
-
 @pytest.fixture
-def wall() -> StepClock:
-    return StepClock()
+def wall() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
@@ -36,7 +27,7 @@ OpenIndex = Callable[..., Index]
 
 
 @pytest.fixture
-async def open_node(wall: StepClock, quarantined: list[tuple[Event, str]]) -> Iterator[OpenIndex]:
+async def open_node(wall: HandClock, quarantined: list[tuple[Event, str]]) -> Iterator[OpenIndex]:
     opened: list[Index] = []
 
     def open_node(

@@ -9,20 +9,10 @@ from cluster.objects.events import builds_on, decode_body, decode_event
 from node.index import keys, objects
 from node.index.journal import Journal, Transaction
 from node.index.store import END, SHARED_FAMILIES
+from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
 
-START_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
-
-
-class HandClock:
-    """A wall clock that a test moves by hand, the same one for all of its nodes."""
-
-    def __init__(self) -> None:
-        self.ms = START_MS
-
-    def now_ms(self) -> int:
-        return self.ms
 
 
 class Place:

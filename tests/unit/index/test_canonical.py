@@ -12,7 +12,7 @@ from node.index.merkle import RowChange, Sums
 from node.index.rows import HistoryRow, HistoryTotalsRow, HolderRow, RepositoryRow
 from node.index.store import SHARED_FAMILIES
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import push
+from tests.unit.index.nodes import push
 
 DOT, OTHER = Dot("a", 1, 2), Dot("b", 3, 4)
 PRESENCE = Presence((Live(DOT, 9, "note"),), (OTHER,))

@@ -9,7 +9,6 @@ import pytest
 
 from cluster.errors import CheckpointUnavailable, NotCaughtUp, StorageFailure
 from cluster.model import (
-    CheckpointPart,
     Digest,
     Member,
     NodeId,
@@ -19,60 +18,30 @@ from cluster.model import (
     Standing,
     Status,
 )
-from cluster.objects.events import in_causal_order
 from node.errors import IndexFull
 from node.index import checkpoint as checkpoints
 from node.index import history
 from node.index.index import Index
 from node.index.merkle import Sums
 from node.index.store import SHARED_FAMILIES, Change
-from tests.fakes.ordered_store import MemoryStore
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_metadata import CONFIG, LAYER, FullStore, manifest, push
-from tests.unit.index.test_replica import rows_of
-
-MAX = 1 << 30
-OWN = ("log", "vector", "quarantine")
-
-
-def shared_rows(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
-    return {family: rows for family, rows in rows_of(index).items() if family not in OWN}
+from tests.builders import HandClock
+from tests.fakes.ordered_store import FullStore, MemoryStore
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import (
+    CONFIG,
+    LAYER,
+    manifest,
+    parts_of,
+    push,
+    replicate,
+    restore,
+    shared_rows,
+)
 
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "_PART_BYTES", 300)
-
-
-async def parts_of(index: Index) -> tuple[object, list[CheckpointPart]]:
-    taken = await index.replica.checkpoint()
-    parts, after = [], b""
-    while not parts or after:
-        parts.append(taken.part(after))
-        after = parts[-1].next
-    taken.close()
-    return taken.head, parts
-
-
-async def restore(source: Index, target: Index) -> None:
-    head, parts = await parts_of(source)
-    await target.replica.begin_restore(head)
-    for part in parts:
-        await target.replica.restore(part)
-    await target.replica.end_restore()
-
-
-async def replicate(source: Index, target: Index) -> None:
-    """Bring over what *target* lacks; by checkpoint where the log begins too late."""
-    have = target.replica.vector()
-    if any(have.get(origin, 0) < floor for origin, floor in source.replica.floor().items()):
-        await restore(source, target)
-    have = target.replica.vector()
-    logs = [
-        source.replica.events_after(origin, have.get(origin, 0), max_bytes=MAX)
-        for origin in source.replica.vector()
-    ]
-    await target.replica.apply(list(in_causal_order(logs)))
 
 
 async def fill(index: Index) -> Digest:
@@ -355,7 +324,7 @@ async def test_a_crash_at_any_step_leaves_all_or_a_node_that_begins_again(
     assert finished
 
 
-async def test_stamps_go_on_behind_those_of_a_trimmed_log(open_node: OpenIndex, wall: StepClock):
+async def test_stamps_go_on_behind_those_of_a_trimmed_log(open_node: OpenIndex, wall: HandClock):
     """A clock set back would otherwise issue stamps that lose against what they replace."""
     store = MemoryStore()
     one = open_node("a", store=store)

@@ -30,12 +30,18 @@ from node.index.writer import IndexWriter, Task
 from node.registry.manifests import stored_needs
 from node.registry.media_types import OCI_INDEX
 from node.registry.ports import ManifestRecord
+from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
-from tests.unit.index.conftest import StepClock
-from tests.unit.index.test_checkpoint import restore, shared_rows
-from tests.unit.index.test_image_indexes import index_of
-from tests.unit.index.test_metadata import CONFIG, push_index
-from tests.unit.index.test_registers import REPO, digest_of, store
+from tests.unit.index.nodes import (
+    CONFIG,
+    REPO,
+    digest_of,
+    index_of,
+    push_index,
+    restore,
+    shared_rows,
+    store,
+)
 
 T = TypeVar("T")
 
@@ -99,7 +105,7 @@ class Node:
         self.name = NodeId(name)
         self.rng = rng
         self.store = FailingStore()
-        self.wall = StepClock()
+        self.wall = HandClock()
         self.wall.ms += rng.choice([-200, 0, 200])
         self.start()
 

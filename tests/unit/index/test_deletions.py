@@ -7,11 +7,20 @@ from node.errors import ManifestInvalid
 from node.index import objects, rows
 from node.index.store import END
 from node.registry import manifests, structure
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_checkpoint import restore
-from tests.unit.index.test_metadata import CONFIG, manifest, push
-from tests.unit.index.test_registers import REPO, digest_of, exchange, store
-from tests.unit.index.test_replica import log_of, rows_of
+from tests.builders import HandClock
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import (
+    CONFIG,
+    REPO,
+    digest_of,
+    exchange,
+    log_of,
+    manifest,
+    push,
+    restore,
+    rows_of,
+    store,
+)
 
 
 async def test_tags_on_which_it_lost_go_too(open_node: OpenIndex):
@@ -51,7 +60,7 @@ async def test_what_an_earlier_version_took_can_be_deleted(
 
 
 async def test_a_push_that_failed_does_not_surface_after_its_deletion(
-    open_node: OpenIndex, wall: StepClock
+    open_node: OpenIndex, wall: HandClock
 ):
     """
     Broken: W's push got 503, the client repeated it at R and deleted the image; W comes back, and
@@ -78,7 +87,7 @@ async def test_a_push_that_failed_does_not_surface_after_its_deletion(
 
 
 async def test_a_push_within_the_bound_of_clocks_survives_a_delete_that_had_not_seen_it(
-    open_node: OpenIndex, wall: StepClock
+    open_node: OpenIndex, wall: HandClock
 ):
     """Broken: an acknowledged push is taken away by a delete of another region at the same time."""
     one, other = open_node("a"), open_node("b")

@@ -14,13 +14,22 @@ from node.index.fallback import fallback_tag
 from node.index.index import Index
 from node.index.rows import ManifestPayload
 from node.index.store import END, Change
+from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_checkpoint import restore
-from tests.unit.index.test_image_indexes import Stored, index_of
-from tests.unit.index.test_metadata import CONFIG, manifest, push_index
-from tests.unit.index.test_registers import REPO, digest_of, store
-from tests.unit.index.test_replica import log_of, rows_of
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import (
+    CONFIG,
+    REPO,
+    Stored,
+    digest_of,
+    index_of,
+    log_of,
+    manifest,
+    push_index,
+    restore,
+    rows_of,
+    store,
+)
 
 CHILD = manifest("child")
 INDEX = index_of(CHILD)
@@ -245,7 +254,7 @@ async def test_an_index_names_what_one_that_is_just_deleted_named(open_node: Ope
 
 
 async def test_a_child_is_kept_until_all_its_deletions_are_stable(
-    open_node: OpenIndex, wall: StepClock
+    open_node: OpenIndex, wall: HandClock
 ):
     """
     N1 and N2 delete a child, N2 a little later and without having seen N3's push of it. N3 has

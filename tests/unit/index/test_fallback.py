@@ -12,9 +12,9 @@ from node.index.references import LIST_TYPE
 from node.registry.manifests import check_type, parse_manifest
 from node.registry.media_types import OCI_INDEX
 from node.registry.ports import ManifestRecord
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_metadata import push, push_index
-from tests.unit.index.test_registers import REPO, exchange, store
+from tests.builders import HandClock
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import REPO, exchange, push, push_index, store
 
 
 def generated(index: Index, subject: Digest) -> Digest:
@@ -120,7 +120,7 @@ async def test_with_the_tag_the_lists_go_that_no_client_pushed(
 @pytest.mark.parametrize("seen", [True, False])
 @pytest.mark.parametrize("tags", [(), ("mine",)])
 async def test_the_same_bytes_pushed_by_a_client_are_the_client_s(
-    nodes: list[Index], subject: Digest, seen: bool, tags: tuple[str, ...], wall: StepClock
+    nodes: list[Index], subject: Digest, seen: bool, tags: tuple[str, ...], wall: HandClock
 ):
     """Broken: an acknowledged push is removed, by no client and without a word."""
     here, there = nodes

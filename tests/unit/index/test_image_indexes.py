@@ -1,29 +1,10 @@
 """Image indexes: who has one has what it names."""
 
-import json
-
 import pytest
 
 from cluster.errors import EventGap
-from cluster.model import Digest
-from node.registry.media_types import OCI_INDEX
-from node.registry.ports import ManifestRecord
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import CONFIG, manifest
-from tests.unit.index.test_registers import REPO, digest_of, store
-from tests.unit.index.test_replica import log_of
-
-Stored = tuple[Digest, ManifestRecord]
-
-
-def index_of(*named: Stored) -> Stored:
-    listed = [
-        {"mediaType": record.media_type, "digest": digest, "size": len(record.body)}
-        for digest, record in named
-    ]
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
-    body = json.dumps(document).encode()
-    return Digest.of(body), ManifestRecord(OCI_INDEX, body)
+from tests.unit.index.nodes import CONFIG, REPO, digest_of, index_of, log_of, manifest, store
 
 
 async def test_an_index_comes_behind_the_children_that_others_pushed(open_node: OpenIndex):

@@ -11,9 +11,10 @@ from node.errors import IndexFull
 from node.index.index import Index
 from node.index.merkle import RowChange, Sums, shared_rows
 from node.index.store import END, FAMILIES, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation
+from tests.fakes.ordered_store import FullStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import CONFIG, FullStore, push
-from tests.unit.index.test_replica import log_of, poison
+from tests.unit.index.nodes import CONFIG, log_of, push
+from tests.unit.index.test_replica import poison
 
 
 def added(family: str, key: bytes, value: bytes) -> RowChange:

@@ -20,39 +20,16 @@ from node.index.fallback import fallback_tag
 from node.index.index import Index
 from node.index.writer import TRIES_MAX
 from node.registry import structure
-from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
-from node.registry.ports import ManifestRecord, UploadRecord
-from tests.fakes.ordered_store import MemoryStore
-from tests.unit.index.conftest import OpenIndex, StepClock
-
-CONFIG = Digest.of(b"config")
-LAYER = Digest.of(b"layer")
+from node.registry.ports import UploadRecord
+from tests.builders import HandClock
+from tests.fakes.ordered_store import FailingStore, FullStore, MemoryStore
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import CONFIG, LAYER, manifest, push, push_index
 
 
 @pytest.fixture
 async def index(open_node: OpenIndex) -> Index:
     return open_node()
-
-
-def manifest(text: str = "", subject: Digest | None = None) -> tuple[Digest, ManifestRecord]:
-    document: dict[str, object] = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {"mediaType": "a/b", "digest": CONFIG, "size": 6},
-        "layers": [],
-        "annotations": {"text": text},
-    }
-    if subject is not None:
-        document["subject"] = {"mediaType": OCI_MANIFEST, "digest": subject, "size": 1}
-    body = json.dumps(document).encode()
-    return Digest.of(body), ManifestRecord(OCI_MANIFEST, body)
-
-
-async def push(index: Index, repository: str, text: str, *tags: str, **extra: Digest) -> Digest:
-    await index.metadata.add_blob(repository, CONFIG, 6, held=True, upload_id=None)
-    digest, record = manifest(text, **extra)
-    await index.metadata.put_manifest(repository, digest, record, tags)
-    return digest
 
 
 async def test_a_pushed_manifest_is_found_by_tag_and_digest(index: Index):
@@ -235,19 +212,6 @@ async def test_a_filtered_page_of_referrers_looks_at_so_many(
     assert sorted(itertools.chain(*pages)) == sorted(pushed)
 
 
-async def push_index(index: Index, repository: str, tag: str, *entries: Digest) -> Digest:
-    listed = [{"mediaType": OCI_MANIFEST, "digest": entry, "size": 1} for entry in entries]
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
-    body = json.dumps({**document, "annotations": {"kept": "yes"}}).encode()
-    for entry in entries:
-        found = index.metadata.manifest(repository, entry)
-        assert found is not None
-        body = body.replace(b'"size": 1', b'"size": %d' % len(found.body), 1)
-    record = ManifestRecord(OCI_INDEX, body)
-    await index.metadata.put_manifest(repository, Digest.of(body), record, [tag])
-    return Digest.of(body)
-
-
 def fallback_entries(index: Index, repository: str, tag: str) -> list[str]:
     digest = index.metadata.tag(repository, tag)
     assert digest is not None
@@ -337,7 +301,7 @@ async def test_the_index_survives_a_restart(open_node: OpenIndex):
     assert again.metadata.tag("lib/app", "a") == digest
 
 
-async def test_every_run_writes_a_log_of_its_own(open_node: OpenIndex, wall: StepClock):
+async def test_every_run_writes_a_log_of_its_own(open_node: OpenIndex, wall: HandClock):
     """
     If this fails, a directory that was rolled back uses a sequence number twice: two events of one
     name, and two nodes that never agree again. A clock set back must not bring an epoch back.
@@ -366,22 +330,6 @@ async def test_what_was_answered_survives_a_power_cut(open_node: OpenIndex):
     first.writer.close()
     store.crash()
     assert open_node(store=store).metadata.tag("lib/app", "a") == digest
-
-
-class FailingStore(MemoryStore):
-    """A store whose disk stops working."""
-
-    failing = False
-
-    def sync(self) -> None:
-        if self.failing:
-            raise StorageFailure("Input/output error")
-        super().sync()
-
-    def get(self, family: str, key: bytes) -> bytes | None:
-        if self.failing:
-            raise StorageFailure("Input/output error")
-        return super().get(family, key)
 
 
 async def test_a_failing_disk_is_an_error_and_never_not_found(open_node: OpenIndex):
@@ -440,25 +388,6 @@ async def test_a_damaged_store_stops_the_writer_at_once(open_node: OpenIndex):
         with pytest.raises(IndexDamaged):
             await index.replica.hold(CONFIG, 6)
     assert isinstance(index.writer.failed, IndexDamaged)
-
-
-class FullStore(MemoryStore):
-    """A store whose disk has no room for what is written while *full*; it fails at the sync."""
-
-    full = False
-    refusing = False
-
-    def sync(self) -> None:
-        self.refusing = self.refusing or self.full
-        if self.refusing:
-            raise IndexFull
-        super().sync()
-
-    def recover(self) -> None:
-        if self.full:
-            raise IndexFull
-        self.refusing = False
-        super().recover()
 
 
 async def test_a_store_that_failed_is_tried_though_nobody_writes(

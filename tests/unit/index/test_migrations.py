@@ -17,8 +17,7 @@ from node.index.store import END, FAMILIES, Change, Mutation, OrderedStore, Rang
 from node.startup import StartupError
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_image_indexes import index_of
-from tests.unit.index.test_metadata import manifest, push
+from tests.unit.index.nodes import index_of, manifest, push
 
 FORMAT_ROW = keys.join("format")
 OLD = keys.u64(FORMATS.current - 1)

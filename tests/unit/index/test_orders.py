@@ -15,7 +15,8 @@ from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.index.store import END
 from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST
-from tests.unit.index.orders import HandClock, Place, replay
+from tests.builders import HandClock
+from tests.unit.index.orders import Place, replay
 
 SUBJECT = Digest.of(b"subject")
 BODY = json.dumps(

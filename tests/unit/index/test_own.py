@@ -9,10 +9,9 @@ from cluster.objects import Hold
 from node.errors import StorageFailure
 from node.index.index import Index
 from node.index.own import OwnBlobs
-from tests.fakes.ordered_store import MemoryStore
+from tests.fakes.ordered_store import FailingStore, MemoryStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.test_metadata import CONFIG, LAYER, FailingStore
-from tests.unit.index.test_replica import foreign, log_of
+from tests.unit.index.nodes import CONFIG, LAYER, foreign, log_of
 
 
 def sizes(index: Index) -> list[int | None]:

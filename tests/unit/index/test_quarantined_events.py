@@ -33,12 +33,9 @@ from node.index.merkle import Sums
 from node.index.quarantine import Quarantine, partition_of_object
 from node.index.rows import BlobPayload, encode
 from node.index.store import END, SHARED_FAMILIES, Mutation, RangeDeletion
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_checkpoint import replicate, restore
-from tests.unit.index.test_metadata import CONFIG, push
-from tests.unit.index.test_replica import MAX, log_of
-
-REPOSITORY = "lib/app"
+from tests.builders import HandClock
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import CONFIG, MAX, REPO, log_of, push, replicate, restore, shared_rows
 
 
 @contextmanager
@@ -53,11 +50,6 @@ def restart(index: Index, open_node: OpenIndex) -> Index:
     """A new process on the same disk: of today's version, unless it is an earlier one in here."""
     index.writer.close()
     return open_node(index.journal.origin.node, index.journal.store)
-
-
-def shared_rows(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
-    store = index.journal.store
-    return {family: list(store.scan(family, b"", END)) for family in SHARED_FAMILIES}
 
 
 async def differences(one: Index, other: Index) -> Sequence[Difference]:
@@ -77,23 +69,23 @@ Story = Callable[[OpenIndex], Awaitable[None]]
 async def what_was_deleted_stays_deleted(open_node: OpenIndex) -> None:
     """The node can read the deletion and not the push that it names."""
     writer, deleter, old = (open_node(name) for name in "abc")
-    digest = await push(writer, REPOSITORY, "x", "v1")
+    digest = await push(writer, REPO, "x", "v1")
     await replicate(writer, deleter)
-    await deleter.metadata.delete_manifest(REPOSITORY, digest)
+    await deleter.metadata.delete_manifest(REPO, digest)
     with an_earlier_version(Kind.ADD):
         await replicate(deleter, old)
         assert old.replica.quarantined() == 2, "the manifest, and its config's link"
         assert old.replica.vector() == deleter.replica.vector(), "it keeps up all the same"
-        assert not old.metadata.repository_exists(REPOSITORY)
+        assert not old.metadata.repository_exists(REPO)
     upgraded = restart(old, open_node)
     assert upgraded.replica.quarantined() == 0
-    assert upgraded.metadata.manifest(REPOSITORY, digest) is None
+    assert upgraded.metadata.manifest(REPO, digest) is None
     assert shared_rows(upgraded) == shared_rows(deleter)
 
 
 async def it_outlives_the_log(open_node: OpenIndex) -> None:
     writer, old = open_node("a"), open_node("b")
-    digest = await push(writer, REPOSITORY, "x", "v1")
+    digest = await push(writer, REPO, "x", "v1")
     with an_earlier_version(Kind.ADD, Kind.WRITE):
         await replicate(writer, old)
         await old.replica.trim(old.replica.vector())
@@ -101,23 +93,23 @@ async def it_outlives_the_log(open_node: OpenIndex) -> None:
         old = restart(old, open_node)
         assert old.replica.quarantined() == 3
     upgraded = restart(old, open_node)
-    assert upgraded.metadata.tag(REPOSITORY, "v1") == digest
+    assert upgraded.metadata.tag(REPO, "v1") == digest
     assert shared_rows(upgraded) == shared_rows(writer)
 
 
 async def it_goes_along_in_checkpoints(open_node: OpenIndex) -> None:
     """To one that can read no more than its source, and to one that can."""
     writer, old, as_old, new = (open_node(name) for name in "abcd")
-    digest = await push(writer, REPOSITORY, "x", "v1")
+    digest = await push(writer, REPO, "x", "v1")
     with an_earlier_version(Kind.WRITE):
         await replicate(writer, old)
         await restore(old, as_old)
         assert as_old.replica.quarantined() == old.replica.quarantined() == 1
-        assert as_old.metadata.tag(REPOSITORY, "v1") is None
+        assert as_old.metadata.tag(REPO, "v1") is None
     await restore(old, new)
     for index in (new, restart(as_old, open_node)):
         assert index.replica.quarantined() == 0
-        assert index.metadata.tag(REPOSITORY, "v1") == digest
+        assert index.metadata.tag(REPO, "v1") == digest
         assert shared_rows(index) == shared_rows(writer)
         assert index.journal.sums == Sums.recompute(index.journal.store)
 
@@ -129,7 +121,7 @@ async def it_is_no_damage(open_node: OpenIndex) -> None:
     Broken: a rolling upgrade has every node say that its index, or its neighbour's, is damaged.
     """
     writer, old, as_old = (open_node(name) for name in "abc")
-    await push(writer, REPOSITORY, "x", "v1")
+    await push(writer, REPO, "x", "v1")
     await writer.metadata.put_setting("project", "lib", "{}")
     with an_earlier_version(Kind.ADD):
         await replicate(writer, old)
@@ -139,7 +131,7 @@ async def it_is_no_damage(open_node: OpenIndex) -> None:
     spoil(as_old, "settings", keys.join("project", "lib"))
     setting = partition_of_object(Key("setting", "project", "lib"))
     assert await differences(writer, as_old) == (Difference(setting, 1),)
-    spoil(as_old, "tags", keys.join(REPOSITORY, "v1"))
+    spoil(as_old, "tags", keys.join(REPO, "v1"))
     assert len(await differences(old, as_old)) == 2, "as they keep the same, they have the same"
     assert len(await differences(writer, as_old)) == 1
     assert await differences(restart(old, open_node), writer) == ()
@@ -214,14 +206,14 @@ def _in_spite_of_it(journal: Journal, stable: Vector, after: bytes) -> bytes | N
 
 @pytest.mark.parametrize("bug", [False, True])
 async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
-    open_node: OpenIndex, wall: StepClock, bug: bool
+    open_node: OpenIndex, wall: HandClock, bug: bool
 ):
     """Broken: a push that its deletion had not seen comes back with the upgrade of one node."""
     writer, deleter, old, reader = (open_node(name) for name in "abcd")
-    digest = await push(writer, REPOSITORY, "x")
+    digest = await push(writer, REPO, "x")
     wall.ms += 10_000
-    await push(deleter, REPOSITORY, "x")
-    await deleter.metadata.delete_manifest(REPOSITORY, digest)
+    await push(deleter, REPO, "x")
+    await deleter.metadata.delete_manifest(REPO, digest)
     await replicate(writer, deleter)
     await replicate(deleter, reader)
     with an_earlier_version(Kind.ADD):
@@ -230,9 +222,9 @@ async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
         with patch.object(objects, "forget_deletions", bug_or_not):
             await old.replica.forget_deletions(old.replica.vector())
     upgraded = restart(old, open_node)
-    assert (upgraded.metadata.manifest(REPOSITORY, digest) is not None) is bug
+    assert (upgraded.metadata.manifest(REPO, digest) is not None) is bug
     assert (shared_rows(upgraded) == shared_rows(reader)) is not bug
-    assert reader.metadata.manifest(REPOSITORY, digest) is None
+    assert reader.metadata.manifest(REPO, digest) is None
 
 
 async def test_a_body_with_more_than_this_version_knows_is_not_half_read(open_node: OpenIndex):
@@ -244,7 +236,7 @@ async def test_a_body_with_more_than_this_version_knows_is_not_half_read(open_no
     for seq, (key, kind, fields) in enumerate(
         [
             (Key("setting", "project", "lib"), Kind.WRITE, body),
-            (Key("blob", REPOSITORY, CONFIG), Kind.ADD, link),
+            (Key("blob", REPO, CONFIG), Kind.ADD, link),
         ],
         start=1,
     ):
@@ -273,12 +265,12 @@ async def test_a_checkpoint_with_what_is_no_event_is_refused(open_node: OpenInde
 async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
     """Broken: what one node keeps in quarantine makes other partitions differ too."""
     writer, reader = open_node("a"), open_node("b")
-    digest = await push(writer, REPOSITORY, "x", "v1", "v2")
-    await push(writer, REPOSITORY, "y", "v1", subject=digest)
+    digest = await push(writer, REPO, "x", "v1", "v2")
+    await push(writer, REPO, "y", "v1", subject=digest)
     await writer.metadata.put_setting("project", "lib", "{}")
     await writer.replica.hold(CONFIG, 6)
-    await writer.metadata.delete_tag(REPOSITORY, "v1")
-    await writer.metadata.delete_manifest(REPOSITORY, digest)
+    await writer.metadata.delete_tag(REPO, "v1")
+    await writer.metadata.delete_manifest(REPO, digest)
     await writer.replica.release(CONFIG)
     for change in changes(log_of(writer)):
         before = reader.journal.sums
@@ -298,7 +290,7 @@ async def test_the_marks_are_those_of_what_is_kept(open_node: OpenIndex):
     """Broken: after a failure of the disk, or a restart, a node compares what differs."""
     index = open_node("a")
     for seq in range(1, 4):
-        key = Key("tag", REPOSITORY, f"v{seq}")
+        key = Key("tag", REPO, f"v{seq}")
         body = encode_body(Write((), str(Digest.of(b"x"))))
         await index.replica.apply([Event(Dot("z", 7, seq), 0, "from tomorrow", key, body)])
         found = Quarantine.load(index.journal.store)

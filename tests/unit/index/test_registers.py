@@ -13,30 +13,9 @@ from node.registry import policy
 from node.registry.policy import ProjectPolicy, policy_of, read_policy
 from node.registry.ports import TagName
 from node.registry.tags import shown
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_metadata import CONFIG, manifest, push
-from tests.unit.index.test_replica import log_of, rows_of
-
-REPO = "lib/app"
-
-
-async def store(index: Index, text: str, *tags: str, subject: Digest | None = None) -> Dot:
-    await index.metadata.add_blob(REPO, CONFIG, 6, held=True, upload_id=None)
-    digest, record = manifest(text, subject)
-    return await index.metadata.put_manifest(REPO, digest, record, tags)
-
-
-async def exchange(*nodes: Index) -> None:
-    """Every node hears of everything, twice over, in orders of their own."""
-    for node in nodes:
-        for other in reversed(nodes):
-            if other is not node:
-                await node.replica.apply(log_of(other))
-    assert all(rows_of(node) == rows_of(nodes[0]) for node in nodes)
-
-
-def digest_of(text: str) -> Digest:
-    return manifest(text)[0]
+from tests.builders import HandClock
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import REPO, digest_of, exchange, log_of, push, rows_of
 
 
 async def test_a_deleted_tag_leaves_no_row(open_node: OpenIndex):
@@ -96,7 +75,7 @@ async def test_a_deleted_manifest_that_did_not_win_a_tag_leaves_it_too(open_node
     assert one.metadata.tag(REPO, "a") is None
 
 
-async def test_a_deleted_manifest_hides_no_older_head(open_node: OpenIndex, wall: StepClock):
+async def test_a_deleted_manifest_hides_no_older_head(open_node: OpenIndex, wall: HandClock):
     """Broken: an acknowledged tag is 404, for the winner that hides it is not there."""
     older = open_node("c")
     await push(older, REPO, "z", "a")
@@ -144,7 +123,7 @@ def shuffled(logs: list[list[Event]], seed: int) -> list[Event]:
 
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_history_is_trimmed_alike_whatever_the_order(
-    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch, wall: StepClock, seed: int
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch, wall: HandClock, seed: int
 ):
     """Two nodes with the same events would differ for ever."""
     wall.ms += 10_000 * 86_400_000

@@ -1,7 +1,7 @@
 """The index as replication sees it: logs, gaps, order, poison."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,43 +15,28 @@ from cluster.objects.events import (
     Write,
     changes,
     decode_body,
-    encode_body,
-    kind_of,
 )
 from node.errors import IndexFull, StorageFailure
 from node.index import objects
 from node.index.index import Index
 from node.index.rows import ManifestPayload, encode
-from node.index.store import FAMILIES, LOCAL_FAMILIES, Mutation
+from node.index.store import FAMILIES, Mutation
 from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from node.registry.ports import ManifestRecord
 from node.startup import StartupError
+from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_metadata import CONFIG, manifest, push, push_index
-
-MAX = 1 << 20
-
-
-def log_of(index: Index) -> Sequence[Event]:
-    return index.replica.events_after(index.replica.origin, 0, max_bytes=MAX)
-
-
-def rows_of(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
-    """Everything that must be the same on every node."""
-    store = index.journal.store
-    shared = [
-        family
-        for family in FAMILIES
-        if family not in LOCAL_FAMILIES - {"log", "vector", "quarantine"}
-    ]
-    return {family: list(store.scan(family, b"", b"\xff\xff")) for family in shared}
-
-
-def foreign(index: Index, seq: int, key: Key, body: Body, *, stamp: int | None = None) -> Event:
-    if stamp is None:
-        stamp = index.journal.clock.tick(0) if seq else 0
-    return Event(Dot("z", 7, seq), stamp, kind_of(body), key, encode_body(body))
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import (
+    CONFIG,
+    MAX,
+    foreign,
+    log_of,
+    manifest,
+    push,
+    push_index,
+    rows_of,
+)
 
 
 async def test_a_replayed_log_gives_byte_identical_rows(open_node: OpenIndex):
@@ -213,7 +198,7 @@ async def test_a_gap_is_refused_after_what_came_before_it(open_node: OpenIndex):
     assert rows_of(other) == rows_of(one)
 
 
-async def test_an_event_from_the_future_waits(open_node: OpenIndex, wall: StepClock):
+async def test_an_event_from_the_future_waits(open_node: OpenIndex, wall: HandClock):
     one = open_node("a")
     late = (wall.ms + 10_000) << 16
     event = foreign(one, 1, Key("tag", "lib/app", "a"), Write((), None), stamp=late)
@@ -360,7 +345,7 @@ async def test_rows_that_a_disk_set_back_has_lost_do_not_count_when_they_are_pul
 
 
 async def test_stamps_rise_across_a_restart_with_the_clock_set_back(
-    open_node: OpenIndex, wall: StepClock
+    open_node: OpenIndex, wall: HandClock
 ):
     store = MemoryStore()
     first = open_node(store=store)
@@ -381,7 +366,7 @@ async def test_a_store_belongs_to_one_node(open_node: OpenIndex):
 
 
 async def test_what_builds_on_an_event_from_the_future_is_from_there_too(
-    open_node: OpenIndex, wall: StepClock
+    open_node: OpenIndex, wall: HandClock
 ):
     """Were it a gap, one clock would make every look-up that misses say "try again"."""
     ahead, between, behind = (open_node(name) for name in "abc")

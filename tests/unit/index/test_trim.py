@@ -15,7 +15,8 @@ from cluster.model import Digest, Dot, Event, Key
 from cluster.objects.events import Remove, Write, decode_body
 from cluster.objects.merge import Version
 from node.index import history, keys, local, objects
-from tests.unit.index.orders import DAY_MS, HandClock, Place
+from tests.builders import HandClock
+from tests.unit.index.orders import DAY_MS, Place
 
 REPO, TAG = "lib/app", "latest"
 KEPT_MAX = 8

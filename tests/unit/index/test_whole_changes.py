@@ -13,8 +13,9 @@ from cluster.model import Dot, Event, Key, Origin
 from cluster.objects.events import Add, Write, encode_body, in_causal_order, kind_of
 from cluster.rpc.channel import MESSAGE_MAX
 from node.index.index import Index
-from tests.unit.index.conftest import OpenIndex, StepClock
-from tests.unit.index.test_registers import REPO, digest_of
+from tests.builders import HandClock
+from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import REPO, digest_of
 
 MISSING = Dot("c", 1, 7)
 
@@ -44,7 +45,7 @@ def write(node: str, seq: int, ms: int, rest: int = 0, *, replaces: tuple[Dot, .
 
 @pytest.mark.parametrize("ahead_ms", [0, 400])
 async def test_a_log_that_stands_still_does_not_hold_up_a_change_of_another(
-    open_node: OpenIndex, wall: StepClock, ahead_ms: int
+    open_node: OpenIndex, wall: HandClock, ahead_ms: int
 ):
     """Broken: b's event, stamped between two of one change of a, takes the first of them along."""
     index, ms = open_node("n"), wall.ms + ahead_ms
@@ -55,7 +56,7 @@ async def test_a_log_that_stands_still_does_not_hold_up_a_change_of_another(
     assert gaps == {Origin("b", 1)}
 
 
-async def test_every_stamp_of_a_change_is_within_the_bound(open_node: OpenIndex, wall: StepClock):
+async def test_every_stamp_of_a_change_is_within_the_bound(open_node: OpenIndex, wall: HandClock):
     """Broken: a deletion of the year 2300, in front of an event of today, hides every push."""
     change = [write("z", 1, wall.ms + 10**13, 1), write("z", 2, wall.ms)]
     with pytest.raises(EventAhead):
@@ -63,7 +64,7 @@ async def test_every_stamp_of_a_change_is_within_the_bound(open_node: OpenIndex,
 
 
 @pytest.mark.parametrize("rests", [(7, 9, 0), (1, 1, 0), (0, 5), (2, 0)])
-async def test_a_change_counts_down(open_node: OpenIndex, wall: StepClock, rests: tuple[int, ...]):
+async def test_a_change_counts_down(open_node: OpenIndex, wall: HandClock, rests: tuple[int, ...]):
     """Broken: what fsck calls damage is taken from a peer."""
     index = open_node("n")
     change = [write("z", seq, wall.ms, rest) for seq, rest in enumerate(rests, 1)]
