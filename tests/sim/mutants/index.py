@@ -9,7 +9,7 @@ from cluster.gossip.stability import Stability
 from cluster.model import CheckpointHead, Digest, Key
 from cluster.objects import merge
 from cluster.objects.events import Remove, Write, decode_event, encode_event
-from node.index import history, index, keys, local, objects, replica, rows
+from node.index import history, index, keys, local, objects, references, replica, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.merkle import Sums
@@ -196,6 +196,36 @@ def _one_by_one(events: Any) -> Any:
     return ([msgspec.structs.replace(event, rest=0)] for event in events)
 
 
+_family_of = references._family_of
+
+
+def _named_or_nothing(*args: Any) -> str | None:
+    """As if nobody could be pushing an index that names what is deleted."""
+    family = _family_of(*args)
+    return family if family == references.NAMED else None
+
+
+_step = references._step
+
+
+def _children_later(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
+    """What a manifest names is not looked at when the manifest goes, or is named itself."""
+    more: list[Any] = []
+    done = _step(txn, todo, more)
+    ahead += [each for each in more if each.digest == todo.digest]
+    return done
+
+
+def _children_with_it(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
+    """A deleted index takes its deleted children along, whoever else names them."""
+    before = len(ahead)
+    done = _step(txn, todo, ahead)
+    if not objects.presence(txn, "manifests", todo.repository, todo.digest).present:
+        for _, child, _ in ahead[before:]:
+            txn.delete(references.KEPT_BYTES, keys.join(todo.repository, child))
+    return done
+
+
 MUTANTS: Final = [
     Mutant(
         "ack-before-fsync",
@@ -229,6 +259,21 @@ MUTANTS: Final = [
             (IndexReplica, "_obstacle", _no_gap_is_an_obstacle),
             (Transaction, "record", _record_anything),
         ],
+    ),
+    Mutant(
+        "bytes-go-with-the-deletion",
+        "a deleted manifest's bytes are dropped though somebody may be pushing what names it",
+        [(references, "_family_of", _named_or_nothing)],
+    ),
+    Mutant(
+        "children-stay",
+        "the deleted children of an index that is deleted stay readable",
+        [(references, "_step", _children_later)],
+    ),
+    Mutant(
+        "children-go-along",
+        "an index that is deleted takes its deleted children along, though another one names them",
+        [(references, "_step", _children_with_it)],
     ),
     Mutant(
         "referrer-stays",

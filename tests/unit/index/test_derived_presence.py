@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from cluster.errors import EventGap
-from cluster.model import Digest, Key
-from cluster.objects import Add
+from cluster.model import Digest, Dot, Key
+from cluster.objects import Add, Presence
 from node.errors import ManifestBlobUnknown, StorageFailure
-from node.index import local, references, rows
+from node.index import checkpoint, local, references, rows
 from node.index.fallback import fallback_tag
 from node.index.index import Index
+from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
-from node.index.store import END, Change
+from node.index.store import END, SHARED_FAMILIES, Change
 from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
@@ -399,3 +403,53 @@ async def test_a_crash_in_between_is_made_good_by_the_next_start(open_node: Open
     assert not reads(index, named, *MANY)
     await forget(index)
     assert rows_kept(index) == 0
+
+
+_family_of, _step = references._family_of, references._step
+
+
+def _named_or_nothing(*args: Any) -> str | None:
+    family = _family_of(*args)
+    return family if family == references.NAMED else None
+
+
+def _without_children(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
+    more: list[Any] = []
+    done = _step(txn, todo, more)
+    ahead += [each for each in more if each.digest == todo.digest]
+    return done
+
+
+def _all_pushes(state: Presence) -> tuple[Dot, ...]:
+    return state.dots
+
+
+MUTANTS = {
+    "bytes go with the deletion": (
+        patch.object(references, "_family_of", _named_or_nothing),
+        partial(test_an_index_that_is_pushed_while_its_child_is_deleted_has_it, first="index"),
+    ),
+    "the deletion of an index stops at the index": (
+        patch.object(references, "_step", _without_children),
+        test_what_is_named_by_what_is_named_is_there,
+    ),
+    "an index that lacks children counts": (
+        patch.object(references, "anchors", _all_pushes),
+        test_an_index_that_lacks_children_keeps_none,
+    ),
+    "a list that a node wrote counts": (
+        patch.object(references, "anchors", _all_pushes),
+        test_a_list_of_a_node_keeps_no_referrer,
+    ),
+    "what is kept is not in checkpoints": (
+        patch.object(checkpoint, "SENT_FAMILIES", SHARED_FAMILIES),
+        test_who_takes_over_a_checkpoint_has_what_is_kept,
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", MUTANTS)
+async def test_each_of_these_bugs_is_noticed(open_node: OpenIndex, bug: str):
+    mutant, story = MUTANTS[bug]
+    with mutant, pytest.raises(AssertionError):
+        await story(open_node)
