@@ -1,4 +1,4 @@
-"""Waiting until an event, of whatever node, is in other regions."""
+"""Waits until an event of any node is in other regions."""
 
 from collections.abc import Sequence
 
@@ -48,10 +48,10 @@ class Arrivals:
         me, origin = self._env.me, dot.origin
         own = self._env.records.vector().get(origin, 0)
         nodes = [SpreadNode(me.node, me.region, True, own >= dot.seq)]
-        # One that is merely cut off from here serves its own region all the same.
+        # A member that is merely cut off from here serves its own region all the same.
         living = {member.node for member in self._env.members.living()}
         for member in self._env.members.others():
-            # What one said that is out of reach is no promise that its region has it.
+            # A member that is out of reach may be the only one of its region that has it.
             reached = self._env.progress.reached(member.node, origin)
             has = self._env.members.is_connected(member.node) and reached >= dot.seq
             live = member.node in living

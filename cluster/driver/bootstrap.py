@@ -1,4 +1,4 @@
-"""Taking over the state of a peer, when the events that lead there are gone."""
+"""Takes over the state of a peer when the events that lead there are gone."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -78,9 +78,9 @@ class Bootstrap:
 
     def _is_needless(self) -> bool:
         """
-        Whether what was missing has come as events meanwhile, from somebody who still had them.
+        Whether what was missing has come as events meanwhile, from a peer that still had them.
 
-        Who went on asking would keep from others the few checkpoints that a member has open. Should
+        A member opens few checkpoints: a node that asks for none leaves them to others. Should
         events be missing after all, the next pull says so again.
         """
         records, connected = self._env.records, self._env.members.connected()
@@ -96,9 +96,10 @@ class Bootstrap:
 
     async def _comes_as_events(self) -> bool:
         """
-        Whether what is missing is no longer, or others have it as events: they are asked first.
+        Whether what was missing is here, after a pull from everybody if need be.
 
-        A peer that began with a checkpoint has no events from before it; most often others have.
+        The peer that said "below the floor" may have begun with a checkpoint, and have no events
+        from before it; most often others have them.
         """
         if self._is_needless():
             return True
@@ -107,7 +108,7 @@ class Bootstrap:
         if any(self._env.records.vector().values()):
             await self._wait_for_the_living()
         lacking = self._live()
-        # Twice, as who refused the first time may have all that is still missing after it.
+        # Twice: after the first round a peer that refused may have all that is still missing.
         for _ in range(2):
             async with task_group() as group:
                 pulls = [group.create_task(pull_all(link)) for link in lacking]
@@ -115,7 +116,7 @@ class Bootstrap:
         return bool(self._env.members.connected()) and not lacking
 
     async def _wait_for_the_living(self) -> None:
-        """Wait for the links to all members that are there: the first ones are up long before."""
+        """Wait for the links to all members that are there: the first ones come up much earlier."""
         members = self._env.members
         await self._env.changes.wait_until(
             lambda: len(members.connected()) >= len(members.living()),

@@ -1,4 +1,4 @@
-"""Learning what every connected peer knows, before answering "not found" (P2)."""
+"""Learns what every connected peer knows, before this node answers "not found" (P2)."""
 
 import asyncio
 from functools import partial
@@ -17,7 +17,7 @@ from cluster.tasks.groups import task_group
 from cluster.tasks.rounds import Rounds, Stopped
 
 _TRY_AGAIN_S: Final = 0.1
-"""Between two rounds of somebody patient."""
+"""Between two rounds of a caller that is patient."""
 
 
 class CatchUp:
@@ -88,7 +88,7 @@ class CatchUp:
         return None
 
     def _check_clock(self, lag_ms: float) -> None:
-        """Raise `ClockOff` if events are parked here though their writers' clocks may be right."""
+        """Raise `ClockOff` if events may be parked here because this node's clock is behind."""
         if self._clock_check.parks_wrongly(lag_ms):
             raise ClockOff(-max(lag_ms, self._clock_check.lag_ms()))
 
@@ -126,8 +126,8 @@ class CatchUp:
 
     async def _repair(self) -> None:
         """
-        Pull from a random member that has more: what a push missed comes this way. Or from one that
-        has to be asked again: where nobody reads, nobody else does it.
+        Pull now and then from a random member that has more, which brings what a push missed; or
+        from one that has to be asked again since a departure, in case nobody reads meanwhile.
         """
         while True:
             await asyncio.sleep(self._env.config.antientropy_interval_s)

@@ -1,4 +1,4 @@
-"""Holding the index against those of members, and against its own sums."""
+"""Holds the index against those of members, and against its own sums."""
 
 import asyncio
 from contextlib import suppress
@@ -19,10 +19,10 @@ class Comparer:
     """
     Notices that an index is wrong, and has it replaced where it is clear which one.
 
-    Two nodes with the same events and other sums: one of them merged wrongly, or has changed a row
-    that something else had changed. Both then read all their rows. Whose rows are not those of its
-    own sums takes over the state of a member that has found itself sound. Where both are sound,
-    only a person can tell who is right: the alarm stays until a comparison finds them equal.
+    Example: A and B have the same events, and other sums. One of them has merged wrongly, or works
+    on a row that its disk has changed. Both read all their rows. If A finds that its rows are not
+    those of its sums, it takes over the state of a member that has found itself sound. If both find
+    themselves sound, only a person can tell who is right: the alarm stays until they are equal.
     """
 
     def __init__(self, env: Environment, links: Links, bootstrap: Bootstrap) -> None:
@@ -52,7 +52,7 @@ class Comparer:
         mine = await self._env.records.summed()
         reply = comparison.answer(mine, request, sound=self._is_sound())
         if request.damaged:
-            # It will take over these rows, if they are found to be sound.
+            # The sender will take over these rows if they are sound.
             self._doubt.set()
         elif self._env.members.get(request.sender) is not None:
             self._note(request.sender, mine, reply)
@@ -125,7 +125,7 @@ class Comparer:
             self._env.changes.beat(Topic.STATE)
             return
         self._env.counters.differences += 1
-        # Once aloud; while it stays so, the alarm is in the statistics.
+        # Logged once; from then on the statistics have the alarm.
         log = self._env.log.debug if node in self._differing else self._env.log.error
         log(
             "rows differ from a member's",
@@ -138,7 +138,7 @@ class Comparer:
         self._env.changes.beat(Topic.STATE)
 
     def _is_sound(self) -> bool:
-        """Whether the rows were lately found to be those of the sums."""
+        """Whether the rows were lately read, and are those of the sums."""
         if State.DAMAGED in self._env.state or self._sound_at_s is None:
             return False
         return self._env.clock.now_s() - self._sound_at_s < self._env.config.check_rows_again_s

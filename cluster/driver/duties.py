@@ -9,10 +9,10 @@ from cluster.model import Member, NodeId, Origin, Region
 
 class Duties:
     """
-    The own log goes to everybody in the region and to a few relays in each other one. What came
-    from another region goes to everybody in the region: this node is a relay then.
+    This node hands its own log to everybody in the region, and to a few relays in each other one.
+    As a relay it hands what came from another region to everybody in its own.
 
-    Nothing of this is kept: what a node that stops had yet to hand on is found by gossip.
+    It keeps nothing of this: what a node has not handed on when it stops, others pull.
     """
 
     def __init__(self, env: Environment) -> None:
@@ -25,8 +25,8 @@ class Duties:
         """
         Note that events of *origins* came from a node in the region *sender*.
 
-        From another region they are to be handed on in this one. Within a region everybody got
-        them from whoever brought them there.
+        From another region, this node hands them on. From its own, it does not: whoever brought
+        them there hands them to everybody.
         """
         if sender == self._env.me.region:
             return
@@ -51,7 +51,7 @@ class Duties:
             self._drawn_among, self._drawn = connected, {}
         if region not in self._drawn:
             nodes = (m.node for m in connected if m.region == region)
-            # As many as there must be copies: in a lone region those are all abroad.
+            # As many as there must be copies: for a node alone in its region they are all abroad.
             count = max(self._env.config.relays, self._env.config.copies - 1)
             self._drawn[region] = relays(self._env.me.node, nodes, count)
         return self._drawn[region]

@@ -87,13 +87,13 @@ class Link:
                 raise
             raise first_of(failures) from failures
         finally:
-            # A part cancelled before its first step cannot do this itself.
+            # `run` of the pulls does this itself, unless it was cancelled before its first step.
             self._pulls.stop(Stopped())
 
     def vouches(self, dot: Dot) -> bool:
         """Whether the holder row that the peer made with *dot* counts as a copy."""
-        # What the peer took back at its start has come with the first pull, unless that is behind a
-        # gap in a log of its own. Then it has to be asked: see `Durability`.
+        # At its start the peer takes back rows that are not true, and the first pull brings that;
+        # but not where its log has a gap. Then `Durability` asks the peer.
         if not self.caught_up or self._parts.intake.stands_still(self.node):
             return False
         return claims.stands(dot, self._epoch, self._began)
@@ -124,12 +124,12 @@ class Link:
         """
         Pull everything once; after that pushes keep this node current.
 
-        What is behind a gap that lasts is not waited for: no newcomer would ever join, and nothing
-        be repaired. It stays missing: nobody counts it as had, so its writer cannot acknowledge
-        it, and this node says "not found" of nothing while somebody is connected who has it.
+        It does not wait for what is behind a gap that lasts, or no newcomer would ever join, and
+        nothing be repaired. That stays missing: its writer cannot count this node for it, and this
+        node says "not found" of nothing while a peer is connected that has it.
         """
-        # One link at a time: the peers know nearly the same, and with the second one most of it
-        # is here already. Asking all at once would bring every event once per peer.
+        # One link at a time: the peers know nearly the same, so the second one has little to bring.
+        # Asked all at once, each would bring every event.
         while True:
             async with self._first_pulls:
                 if await self.pull() or self._met_lasting:
@@ -162,7 +162,7 @@ class Link:
         return not gaps
 
     def _is_too_far_behind(self) -> bool:
-        """Whether this node had better take over a state than the events that the peer has."""
+        """Whether this node should take over a state, and not pull all the events of the peer."""
         have, config = self._env.progress.of(self.node), self._env.config
         if not antientropy.needs_state(self._env.records.vector(), have, config.checkpoint_events):
             return False

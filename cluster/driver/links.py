@@ -17,7 +17,7 @@ from cluster.tasks.changes import Topic
 from cluster.tasks.groups import task_group
 
 _ENDING_S: Final = 2.0
-"""Pause before a member is called that said it stops: more than the rest of its run takes."""
+"""Pause before calling a member that said it stops: longer than its run can still take."""
 
 
 class Links(Watcher):
@@ -87,8 +87,8 @@ class Links(Watcher):
 
     def hindered(self) -> Collection[NodeId]:
         """
-        Members that are there, as far as is known, and whose link this node's own storage ended:
-        what they have is not here.
+        Members whose links ended because the storage here failed: they are there, as far as is
+        known, and what they have is not here.
         """
         return [node for node in self._hindered if not self.has_caught_up(node)]
 
@@ -118,7 +118,7 @@ class Links(Watcher):
             return
         self._kept[node] = asyncio.Event()
         self._env.absences.begin(node, self._env.clock.now_s())
-        # Not in the context of the call that made the member known: its request id ends with it.
+        # In a context of its own: the request id of the call that made the member known ends.
         self._group.create_task(self._keep(node), name=f"member {node}", context=Context())
 
     async def _keep(self, node: NodeId) -> None:
@@ -164,7 +164,7 @@ class Links(Watcher):
             try:
                 await link.run()
             except StorageFailure:
-                # Before the link counts as down: a reader must not take this for absence.
+                # Before the link counts as down: or a reader takes the member for absent.
                 self._hindered.add(node)
                 raise
             except ClusterError as exc:
@@ -182,7 +182,7 @@ class Links(Watcher):
 
     def _bring_up(self, link: Link) -> None:
         self._live[link.node] = link
-        # From here on a kick says that the member was restarted: its new link must not wait.
+        # From here on a kick says that the member was restarted: then the next link must not wait.
         self._kept[link.node].clear()
         self._env.members.connect(link.node)
         self._env.absences.end(link.node)

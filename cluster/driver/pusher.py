@@ -1,4 +1,4 @@
-"""Handing events to one peer, as they become durable here."""
+"""Hands events to one peer as they become durable here."""
 
 import asyncio
 from collections import deque
@@ -26,7 +26,7 @@ class _Sent(NamedTuple):
 
 
 class _Pause(NamedTuple):
-    """A log that waits until a time, or until the peer has said that it is beyond *reached*."""
+    """A log that waits until *until*, or until the peer says that it has more than *reached*."""
 
     until: float
     reached: int
@@ -34,16 +34,16 @@ class _Pause(NamedTuple):
 
 class Pusher:
     """
-    Hands over, in order, what `Duties` says, from where the peer has it.
+    Hands over the logs that `Duties` names, in order, from where the peer has them.
 
-    In the own region one batch is on its way at a time, and holds whatever became durable
-    meanwhile. So a slow peer gets large batches, not a queue. On a long link they follow each
+    In the own region one batch is on its way at a time. The next one holds whatever became durable
+    meanwhile, so a slow peer gets large batches and no queue. On a long link batches follow each
     other, as far as `gossip.window` lets them (decision 18).
 
-    A log that the peer cannot go on with, for it parks its events or lacks some before them,
-    pauses, and goes on from where the peer has it; the others go on. So does a batch that nobody
-    answers: the link lives as long as greetings are answered, and one lost push must not hold up
-    all that come after it.
+    The peer may be unable to go on with a log: it parks the events, or lacks some before them. Then
+    that log pauses, and goes on later from where the peer has it; the others do not wait. The same
+    holds for the logs of a batch that is not answered in time: one lost push must not hold up all
+    that come after it, while greetings keep the link alive.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Pusher:
             if not events:
                 await self._wait_for_more()
             elif self._under_way and not complete:
-                # More than fits: in one large batch soon, not in many as small as what is answered.
+                # More than fits: one large batch soon is better than many of the size of an answer.
                 await self._news.wait_until(lambda: not self._under_way)
             else:
                 for event in events:
@@ -116,7 +116,7 @@ class Pusher:
                 await asyncio.sleep(pause_s)
 
     async def _settle_in_order(self) -> None:
-        """Take the answers as they come. The patience with each begins when it is the next."""
+        """Take the answers in order. The patience with a push begins when it is the oldest."""
         while True:
             await self._news.wait_until(lambda: bool(self._under_way))
             events, task = self._under_way[0]
@@ -130,7 +130,7 @@ class Pusher:
             self._news.beat()
 
     async def _give_up(self) -> None:
-        """What is behind an unanswered push is on the same stream, and of the same logs."""
+        """Give up all pushes under way: they are on one stream, and of the same logs."""
         while self._under_way:
             given_up = tuple(self._under_way)
             for sent in given_up:
@@ -146,15 +146,15 @@ class Pusher:
         return config.push_timeout_s + _size(events) / config.rate_min_bytes_s
 
     def _unanswered(self) -> Vector:
-        """What is known from no answer in time: nothing."""
+        """Count a push without an answer in time; nothing is known of how far it came."""
         self._env.counters.pushes_unanswered += 1
         return {}
 
     def _due(self) -> Iterator[tuple[Origin, int]]:
-        """The logs of which the peer lacks something, as far as is known, and may be given more."""
+        """The logs of which the peer lacks something, as far as is known, and that do not pause."""
         have = self._have
         for origin, upto in self._duties.of(self._member.node, self._member.region):
-            # The vectors one after the other: nearly always the first says all.
+            # One look after the other: nearly always the first one is enough.
             if upto <= have.get(origin, 0) or upto <= self._sent.get(origin, 0):
                 continue
             if not self._is_paused(origin):
@@ -177,7 +177,7 @@ class Pusher:
         batch: list[Sequence[Event]] = []
         complete = True
         vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
-        # Who has nothing asks for the state, and would get the events beside it.
+        # A peer that has nothing takes over a state, and would get the events beside it.
         waits = antientropy.needs_state(self._have, vector, events_min)
         for origin, upto in self._due():
             if waits:
@@ -190,7 +190,7 @@ class Pusher:
             try:
                 events = self._env.records.events_after(origin, after, max_bytes=room)
             except BelowFloor:
-                # The peer finds that out when it pulls, and takes over a whole state.
+                # The peer finds that out when it pulls, and takes over a state.
                 self._pause(origin)
                 continue
             batch.append(events)
@@ -208,10 +208,10 @@ class Pusher:
             before, _ = handed.get(event.origin, (event.dot.seq - 1, 0))
             handed[event.origin] = before, event.dot.seq
         for origin, (before, last) in handed.items():
-            # A greeting may have overtaken the answer: what it told is progress of this push too.
+            # By the last word of the peer: a greeting may have overtaken the answer.
             reached = have.get(origin, 0)
             if reached < last and self._sent.pop(origin, None) is not None:
-                # What was sent behind it is of no use there either, and due again.
+                # The peer could not use what was sent behind it: that is due again.
                 self._env.changes.beat(self._member.node)
             if reached <= before:
                 self._pause(origin)
@@ -223,7 +223,7 @@ class Pusher:
     def _pause(self, origin: Origin) -> None:
         until = self._env.clock.now_s() + self._env.config.heartbeat_remote_interval_s
         self._paused[origin] = _Pause(until, self._have.get(origin, 0))
-        # Whoever waits for more to do has to know that time will bring some.
+        # Now `_wait_for_more` has a time to wait for.
         self._env.changes.beat(self._member.node)
 
     async def _wait_for_more(self) -> None:

@@ -1,4 +1,4 @@
-"""Making the copies that blobs lack since they were accepted while members were away."""
+"""Makes the copies that blobs lack which were accepted while members were away."""
 
 import asyncio
 from typing import Final
@@ -47,9 +47,9 @@ class Repairer:
                 Topic.JOINED,
                 at_most_s=config.repair_interval_s,
             )
-            # One that has come may first say anew what it holds (`node.holdings`).
+            # A member that has come may first say anew what it holds (`node.holdings`).
             await asyncio.sleep(config.repair_pause_s)
-            # Members whose rows have not come yet would count as having nothing.
+            # A member whose rows are not here yet would count as having nothing.
             await self._env.changes.wait_until(
                 lambda: all(link.caught_up for link in self._links.live()),
                 Topic.JOINED,

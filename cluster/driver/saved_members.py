@@ -1,4 +1,4 @@
-"""Keeping the member table over a restart."""
+"""Keeps the member table over a restart."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from cluster.tasks.changes import Topic
 
 
 class SavedMembers:
-    """Knows again what was known at the last run, and saves what changes."""
+    """Brings back the members that the last run knew, and saves what changes."""
 
     def __init__(self, env: Environment, store: MemberStore) -> None:
         self._env = env
@@ -27,9 +27,9 @@ class SavedMembers:
 
     async def run(self) -> None:
         """Save until cancelled, from when this node has joined or is not empty."""
-        # A node that is empty waits for somebody who is not (`membership.join`). Started again
-        # meanwhile it must not pass for one that was a member before; nor for a cluster of one, if
-        # it has something then.
+        # An empty node waits for a member that is not (`membership.join`). If it is started again
+        # meanwhile, it must find no members here: it would pass for one that was a member before.
+        # One that has something saves them, or it would pass for a cluster of one.
         await self._env.changes.wait_until(
             lambda: self._env.join.joined or bool(self._env.records.vector()),
             Topic.JOINED,
@@ -41,6 +41,6 @@ class SavedMembers:
             try:
                 await self._store.save(self._env.members.rumours())
             except StorageFailure as exc:
-                # Members are learnt anew at the next start. The index's own alarm tells of the
-                # disk; nothing acknowledged depends on this.
+                # The next start learns of the members anew: nothing acknowledged depends on this.
+                # The index has an alarm of its own for the disk.
                 self._env.log.warning("members not saved", reason=str(exc))

@@ -1,4 +1,4 @@
-"""Finding the cluster: greeting the seeds, and counting as joined when that was enough."""
+"""Finds the cluster: greets the seeds, and waits until that was enough to count as joined."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from cluster.tasks.groups import task_group
 
 
 class Seeds:
-    """The clock and the calls around `membership.join`: it judges, this asks and waits."""
+    """Asks the seeds and waits; `membership.join` judges when that is enough."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Seeds:
                 self._env.log.warning(
                     "no seed that has an index answers", missing=self._env.join.missing
                 )
-            # Whoever answers and still has more is waited for: without it this node would say
+            # Also for each peer that answers and still has more: without that this node would say
             # that it is ready, and "try again" to everything that it is asked.
             await self._env.changes.wait_until(
                 lambda: (
@@ -83,7 +83,7 @@ class Seeds:
                 if refused and not self._env.join.joined:
                     self._check_rejection(final=False)
             else:
-                # A seed list may name this node too: one list for all nodes is what people write.
+                # It may be this node itself: people write one list of seeds for all nodes.
                 me = self._env.members.is_me(greeting.member)
                 self._env.join.greeted(seed, None if me else greeting.member.node)
                 self._env.changes.beat(Topic.JOINED)

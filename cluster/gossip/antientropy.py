@@ -33,16 +33,16 @@ def behind(have: Vector, other: Vector) -> int:
 
 def needs_state(have: Vector, other: Vector, events_min: int) -> bool:
     """
-    Whether who has *have* had better take over the state at *other* than the events up to there:
-    it has nothing, and lacks *events_min* or more.
+    Whether a node that has *have* should take over a state, and not pull the events of *other*: it
+    has nothing, and lacks *events_min* events or more.
 
-    A node that has something keeps it, and with it what nobody else may have.
+    A node that has something keeps that: perhaps nobody else has it.
     """
     return not any(have.values()) and behind(have, other) >= events_min
 
 
 def without_log(events: Sequence[Event], stopped: Dot) -> list[Event]:
-    """The events after *stopped* that are of other logs than it."""
+    """The events after *stopped* that are of other logs."""
     after = next(at for at, event in enumerate(events, 1) if event.dot == stopped)
     return [event for event in events[after:] if event.origin != stopped.origin]
 
