@@ -5,17 +5,17 @@ They take microseconds, so no executor: measured, a look-up costs less than a ha
 another thread by a factor of twenty.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Final
 
 from cluster.model import Digest, Dot, NodeId
-from cluster.objects import Presence, Register
-from node.index import keys, references, rows
-from node.index.registers import END, RegisterQueries
+from cluster.objects import Presence, Register, Written
+from node.index import history, keys, references, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
+from node.index.store import END, SENT_FAMILIES, OrderedStore
 from node.registry.media_types import media_type_of
-from node.registry.ports import ManifestRecord, Page, Tagged, UploadRecord
+from node.registry.ports import ManifestRecord, Page, Tagged, TagName, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
 """Descriptors in one page of referrers: what clients accept as a manifest."""
@@ -23,19 +23,20 @@ REFERRERS_PAGE_BYTES: Final = 4 << 20
 REFERRERS_SCAN_MAX: Final = 10_000
 """Referrers looked at for one page of those of one type; a Link leads on from there."""
 
-
 REPOSITORIES_SCAN_MAX: Final = 10_000
 """Repositories looked at for one page of those that have a manifest: some 10 ms. Whoever may push
 may make any number of those that have none."""
 
 
-UNTOLD: Final = "application/octet-stream"
-"""Type of a deleted manifest that is named, and whose bytes do not say what it is. Nobody can push
-such a one."""
-
-
-class Queries(RegisterQueries):
+class Queries:
     """Every read of the registry. Safe from any thread; all raise `StorageFailure`."""
+
+    def __init__(
+        self, store: OrderedStore, check_serving: Callable[[], None] = lambda: None
+    ) -> None:
+        """*check_serving* raises while the objects are being replaced."""
+        self._store = store
+        self._check_serving = check_serving
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
         key = keys.join(repository, digest)
@@ -82,6 +83,43 @@ class Queries(RegisterQueries):
             if self.get("linked", keys.join(digest, repository)) is None:
                 yield repository
             start = keys.after(keys.join(digest, repository))
+
+    def tag_register(self, repository: str, tag: str) -> Register:
+        return self._register("tags", repository, tag)
+
+    def tag_history(self, repository: str, tag: str) -> list[Written]:
+        prefix = keys.join(repository, tag)
+        found = self._scan("history", prefix, keys.after(prefix))
+        return [history.read(key, value) for key, value in found]
+
+    def conflicts(
+        self, repository: str | None, last: TagName | None, limit: int
+    ) -> tuple[list[TagName], bool]:
+        prefix = b"" if repository is None else keys.join(repository)
+        start = prefix if last is None else keys.after(keys.join(*last))
+        stop = keys.after(prefix) if prefix else END
+        found: list[TagName] = []
+        for key, _ in self._scan("conflicts", max(start, prefix), stop):
+            if len(found) == limit:
+                return found, True
+            found.append(TagName(*keys.split(key)))
+        return found, False
+
+    def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
+        winner = self._register("settings", kind, name).winner
+        return None if winner is None or winner.value is None else (winner.value, winner.dot)
+
+    def settings(self, kind: str, last: str, limit: int) -> Page:
+        prefix = keys.join(kind)
+        start = keys.after(keys.join(kind, last)) if last else prefix
+        found: list[str] = []
+        for key, row in self._scan("settings", start, keys.after(prefix)):
+            if rows.decode(Register, row).winner is None:
+                continue
+            if len(found) == limit:
+                return Page(found, found[-1] if found else None)
+            found.append(keys.split(key)[1])
+        return Page(found, None)
 
     def repository_exists(self, repository: str) -> bool:
         return self.get("repositories", keys.join(repository)) is not None
@@ -158,21 +196,41 @@ class Queries(RegisterQueries):
         row = self.get(family, key)
         return Presence() if row is None else rows.decode(Presence, row)
 
-    def own_after(self, after: Digest | None, limit: int) -> list[tuple[Digest, HolderRow]]:
-        """The next blobs behind *after* that this node says it holds, *limit* at most."""
-        start = b"" if after is None else keys.after(keys.join(after))
-        return [
-            (Digest(keys.split(key)[0]), rows.decode(HolderRow, row))
-            for key, row in islice(self._scan("own", start, END), limit)
-        ]
+    def _register(self, family: str, *name: str) -> Register:
+        row = self.get(family, keys.join(*name))
+        return Register() if row is None else rows.decode(Register, row)
 
-    def cached_after(self, after: Digest | None, limit: int) -> list[tuple[Digest, int]]:
-        """The next cached blobs behind *after*, with their sizes, *limit* at most."""
+    def get(self, family: str, key: bytes) -> bytes | None:
+        found = self._store.get(family, key)
+        self._check(family)
+        return found
+
+    def scan(self, family: str, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Every row under *prefix*, in order."""
+        return self._scan(family, prefix, keys.after(prefix))
+
+    def first(self, family: str, prefix: bytes) -> tuple[bytes, bytes] | None:
+        """The first row under *prefix*."""
+        return next(self.scan(family, prefix), None)
+
+    def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for row in self._store.scan(family, start, stop):
+            self._check(family)
+            yield row
+        self._check(family)
+
+    def _check(self, family: str) -> None:
+        # After reading: had the replacement begun before, it would show now.
+        if family in SENT_FAMILIES:
+            self._check_serving()
+
+    def of_this_node(
+        self, family: str, after: Digest | None, limit: int
+    ) -> list[tuple[Digest, bytes]]:
+        """The rows of the next blobs behind *after* in "own" or "cached", *limit* at most."""
         start = b"" if after is None else keys.after(keys.join(after))
-        return [
-            (Digest(keys.split(key)[0]), keys.read_u64(row))
-            for key, row in islice(self._scan("cached", start, END), limit)
-        ]
+        page = islice(self._scan(family, start, END), limit)
+        return [(Digest(keys.split(key)[0]), row) for key, row in page]
 
     def held_by_after(
         self, node: str, after: Digest | None, looked_at_max: int
@@ -190,12 +248,12 @@ class Queries(RegisterQueries):
                 found.append((Digest(digest), holding.size))
         return found, None
 
-    def upload(self, upload_id: str) -> UploadRecord | None:
-        row = self.get("uploads", keys.join(upload_id))
-        return None if row is None else _upload(upload_id, row)
-
     def uploads(self) -> list[UploadRecord]:
-        return [_upload(keys.split(key)[0], row) for key, row in self._scan("uploads", b"", END)]
+        found = (
+            (keys.split(key)[0], rows.decode(UploadRow, row))
+            for key, row in self._scan("uploads", b"", END)
+        )
+        return [UploadRecord(id_, row.repository, row.offset, row.started_at) for id_, row in found]
 
     def holders(self, digest: Digest) -> dict[NodeId, Dot]:
         prefix = keys.join(digest)
@@ -204,8 +262,3 @@ class Queries(RegisterQueries):
             for key, row in self._scan("holders", prefix, keys.after(prefix))
         )
         return {node: Dot(node, row.epoch, row.seq) for node, row in found if row.held}
-
-
-def _upload(upload_id: str, row: bytes) -> UploadRecord:
-    upload = rows.decode(UploadRow, row)
-    return UploadRecord(upload_id, upload.repository, upload.offset, upload.started_at)

@@ -28,11 +28,12 @@ from cluster.model import (
 )
 from cluster.objects import builds_on, changes, decode_body
 from cluster.ports import Checkpoint
-from node.index import canonical, local, objects
+from node.index import canonical, keys, local, objects, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
 from node.index.merkle import Sums, shared_rows
 from node.index.queries import Queries
+from node.index.rows import HolderRow
 from node.index.store import SHARED_FAMILIES, StoreSnapshot
 from node.index.writer import IndexWriter
 
@@ -209,15 +210,15 @@ class IndexReplica:
 
     def cached_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         """As `held_here`, for the copies that do not count."""
-        return [Held(*row, stands=True) for row in self._queries.cached_after(after, limit)]
+        page = self._queries.of_this_node("cached", after, limit)
+        return [Held(digest, keys.read_u64(row), stands=True) for digest, row in page]
 
     def held_here(self, after: Digest | None, limit: int) -> Sequence[Held]:
         self._journal.check_serving()
+        page = self._queries.of_this_node("own", after, limit)
+        found = [(digest, rows.decode(HolderRow, row)) for digest, row in page]
         stands = self._journal.stands
-        return [
-            Held(digest, row.size, stands(row.epoch, row.seq))
-            for digest, row in self._queries.own_after(after, limit)
-        ]
+        return [Held(digest, row.size, stands(row.epoch, row.seq)) for digest, row in found]
 
     async def hold(self, digest: Digest, size: int) -> None:
         await self._writer.change(lambda txn: local.hold(txn, digest, size))

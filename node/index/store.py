@@ -10,8 +10,7 @@ from typing import Final, NamedTuple, Protocol
 
 from cluster.errors import StorageFailure
 
-FAMILIES: Final = (
-    "meta",
+SHARED_FAMILIES: Final = (
     "manifests",
     "manifest_bytes",
     "blobs",
@@ -25,43 +24,9 @@ FAMILIES: Final = (
     "referrer_types",
     "repositories",
     "settings",
-    "deletions",
-    "named",
-    "kept_named",
-    "kept_bytes",
     "holders",
-    "own",
-    "cached",
-    "log",
-    "vector",
-    "floor",
-    "merkle",
-    "quarantine",
-    "uploads",
 )
-"""Every column family, by what it holds (`node.index.keys` draws the keys)."""
-
-LOCAL_FAMILIES: Final = frozenset(
-    {
-        "meta",
-        "deletions",
-        "named",
-        "kept_named",
-        "kept_bytes",
-        "own",
-        "cached",
-        "log",
-        "vector",
-        "floor",
-        "merkle",
-        "quarantine",
-        "uploads",
-    }
-)
-"""What may differ between two nodes that have applied the same events. Every other family is the
-same on both, byte for byte: those are summed up and compared."""
-
-SHARED_FAMILIES: Final = tuple(name for name in FAMILIES if name not in LOCAL_FAMILIES)
+"""The same, byte for byte, on two nodes that have applied the same events: summed up, compared."""
 
 SENT_FAMILIES: Final = (
     *SHARED_FAMILIES,
@@ -71,7 +36,23 @@ SENT_FAMILIES: Final = (
     "kept_bytes",
     "quarantine",
 )
-"""What is in a checkpoint: the local ones too that whoever takes it over could not make again."""
+"""What is in a checkpoint: also what may differ, but whoever takes it over could not make again."""
+
+FAMILIES: Final = (
+    *SENT_FAMILIES,
+    "meta",
+    "own",
+    "cached",
+    "log",
+    "vector",
+    "floor",
+    "merkle",
+    "uploads",
+)
+"""Every column family, by what it holds (`node.index.keys` draws the keys)."""
+
+LOCAL_FAMILIES: Final = frozenset(FAMILIES) - {*SHARED_FAMILIES}
+"""What may differ between two nodes that have applied the same events."""
 
 END: Final = b"\xff\xff"
 """Sorts behind every key: names are ASCII."""
