@@ -197,8 +197,7 @@ def _follow(txn: Transaction, ahead: list[_Todo]) -> None:
 
 
 def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
-    """Do the next part of *todo*, and put what has to come behind it to *ahead*; returns how much
-    it was."""
+    """Do the next part of *todo*, and add what comes behind to *ahead*; returns how much it was."""
     repository, digest, begin = todo
     key = keys.join(repository, digest)
     body = next(filter(None, (txn.get(home, key) for home in _HOMES)), None)
@@ -209,15 +208,16 @@ def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
     needs = stored_needs(Digest(digest), body)
     before = _PARENTS if begin is not None else _families_with(txn, repository, digest, needs)
     start = begin or 0
-    stop = start if before == ((family,) if family else ()) else start + WRITTEN_TOGETHER
+    changed = before != ((family,) if family else ())
+    stop = start + WRITTEN_TOGETHER if changed else start
     for need in needs[start:stop]:
         name, size = row_of(need, repository, digest)
-        for each in {*before, family} - {None}:
-            assert each is not None
-            txn.put(each, name, size if each == family else None)
+        for each in _PARENTS:
+            if each == family or each in before:
+                txn.put(each, name, size if each == family else None)
         if need.may_be_manifest and not is_anchor(_state(txn, repository, need.digest)):
             ahead.append(_Todo(repository, need.digest))
-    rest = stop > start and stop < len(needs)
+    rest = changed and stop < len(needs)
     if rest:
         ahead.append(_Todo(repository, digest, stop))
     _put_body(txn, key, body, state.present, kept=rest or family is not None)
