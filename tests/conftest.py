@@ -14,6 +14,9 @@ from node import logs
 settings.register_profile("atoll", deadline=None)
 settings.load_profile("atoll")
 
+# What `check` and its like find is shown as if the test had said it.
+pytest.register_assert_rewrite("tests.unit.index.nodes", "tests.fakes")
+
 _MAY_START_PROGRAMS = ("e2e", "conformance", "faults")
 
 

@@ -1,10 +1,10 @@
 """
-Nodes as far as their indexes: what clients do there, what nodes tell each other.
+Nodes as far as their indexes: what clients do there, what nodes tell each other, and `check`.
 
 Tests of the index go through here, so that a change of its parts is one of this module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from cluster.model import CheckpointPart, Digest, Dot, Event, Key
@@ -94,12 +94,17 @@ def foreign(index: Index, seq: int, key: Key, body: Body, *, stamp: int | None =
     return an_event(Dot("z", 7, seq), key, body, stamp)
 
 
+async def hear(index: Index, *others: Index) -> None:
+    """Have *index* told what the others have written in their runs, in this order."""
+    await index.replica.apply([event for other in others for event in log_of(other)])
+
+
 async def exchange(*nodes: Index) -> None:
     """Every node hears of everything, twice over, in orders of their own."""
     for node in nodes:
         for other in reversed(nodes):
             if other is not node:
-                await node.replica.apply(log_of(other))
+                await hear(node, other)
     assert all(rows_of(node) == rows_of(nodes[0]) for node in nodes)
 
 
@@ -148,3 +153,30 @@ def rows_of(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
 def shared_rows(index: Index) -> dict[str, list[tuple[bytes, bytes]]]:
     """Everything that must be the same, however a node came to it."""
     return {family: rows_of(index)[family] for family in SHARED_FAMILIES}
+
+
+def check(
+    index: Index,
+    repository: str = REPO,
+    *,
+    tags: Mapping[str, Digest] | None = None,
+    conflicts: Collection[str] | None = None,
+    found: Collection[Digest] = (),
+    absent: Collection[Digest] = (),
+) -> None:
+    """
+    Hold what a client reads in *repository* against what it should read.
+
+    *tags* are all of them, and where they point; *conflicts* all tags in conflict. Each of *found*
+    can be read by its digest, none of *absent* can. What is not given is not looked at.
+    """
+    metadata = index.metadata
+    if tags is not None:
+        listed = metadata.tags(repository, "", 1000).items
+        assert {tag: metadata.tag(repository, tag) for tag in listed} == tags
+    if conflicts is not None:
+        entries, more = metadata.conflicts(repository, None, 1000)
+        assert ([entry.tag for entry in entries], more) == (sorted(conflicts), False)
+    readable = {digest: metadata.manifest(repository, digest) for digest in (*found, *absent)}
+    assert [digest for digest in found if readable[digest] is None] == []
+    assert [digest for digest in absent if readable[digest] is not None] == []

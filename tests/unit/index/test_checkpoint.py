@@ -30,6 +30,7 @@ from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
     CONFIG,
     LAYER,
+    check,
     manifest,
     parts_of,
     push,
@@ -107,7 +108,7 @@ async def test_what_only_this_node_knows_survives(open_node: OpenIndex):
     await push(one, "lib/app", "theirs", "b")
     await one.replica.trim(one.replica.vector())
     await restore(one, other)
-    assert other.metadata.manifest("lib/app", mine) is not None
+    check(other, found=[mine])
     await restore(one, plain)
     await replicate(other, plain)
     assert shared_rows(plain) == shared_rows(other)

@@ -12,6 +12,7 @@ from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
     CONFIG,
     REPO,
+    check,
     digest_of,
     exchange,
     log_of,
@@ -35,8 +36,7 @@ async def test_tags_on_which_it_lost_go_too(open_node: OpenIndex):
     assert await one.metadata.delete_manifest(REPO, loser) is not None
     await exchange(one, other)
     for node in (one, other):
-        assert {node.metadata.tag(REPO, tag) for tag in tags} == {winner}
-        assert not any(node.metadata.tag_register(REPO, tag).conflict for tag in tags)
+        check(node, tags=dict.fromkeys(tags, winner), conflicts=[])
 
 
 async def test_what_an_earlier_version_took_can_be_deleted(
@@ -53,8 +53,7 @@ async def test_what_an_earlier_version_took_can_be_deleted(
     assert await one.metadata.delete_manifest(REPO, digest) is not None
     await exchange(one, other)
     for node in (one, other):
-        assert node.metadata.manifest(REPO, digest) is None
-        assert node.metadata.tag(REPO, "tag") is None
+        check(node, tags={}, absent=[digest])
         assert node.metadata.referrers(REPO, CONFIG, frozenset(), "", 10)[0] == []
     assert one.replica.quarantined() == other.replica.quarantined() == 0
 
@@ -80,9 +79,8 @@ async def test_a_push_that_failed_does_not_surface_after_its_deletion(
     await restore(one, newcomer)
     for node in (one, newcomer):
         await node.replica.apply(late)
-        assert node.metadata.manifest(REPO, digest) is None
+        check(node, tags={}, absent=[digest])
         assert node.metadata.blob(REPO, CONFIG) is None
-        assert node.metadata.tags(REPO, "", 10).items == []
     assert rows_of(one) == rows_of(newcomer)
 
 
@@ -97,7 +95,7 @@ async def test_a_push_within_the_bound_of_clocks_survives_a_delete_that_had_not_
     await one.metadata.delete_manifest(REPO, digest)
     await exchange(one, other)
     for node in (one, other):
-        assert node.metadata.manifest(REPO, digest) is not None
+        check(node, found=[digest])
 
 
 async def test_deletions_are_forgotten_once_they_are_settled(open_node: OpenIndex):

@@ -25,9 +25,10 @@ from tests.unit.index.nodes import (
     CONFIG,
     REPO,
     Stored,
+    check,
     digest_of,
+    hear,
     index_of,
-    log_of,
     manifest,
     push_index,
     restore,
@@ -73,7 +74,7 @@ async def meet(*nodes: Index) -> None:
         for node in nodes:
             for other in nodes:
                 with suppress(EventGap):
-                    await node.replica.apply(log_of(other))
+                    await hear(node, other)
     assert all(rows_of(node) == rows_of(nodes[0]) for node in nodes)
 
 
@@ -90,7 +91,7 @@ async def test_a_child_is_there_as_long_as_an_index_names_it(open_node: OpenInde
     await delete(index, CHILD)
     await forget(index)
     assert reads(index, CHILD)
-    assert index.metadata.tag(REPO, "tag") is None
+    check(index, tags={})
     assert index.metadata.tags(REPO, "", 10).items == []
     assert await index.metadata.delete_manifest(REPO, CHILD[0]) is None
     await delete(index, INDEX)
@@ -182,14 +183,14 @@ async def test_a_manifest_is_no_blob_for_being_named(open_node: OpenIndex):
     await with_child(index)
     await put(index, INDEX)
     assert index.metadata.blob(REPO, CHILD[0]) is None
-    assert index.metadata.manifest(REPO, CONFIG) is None
+    check(index, absent=[CONFIG])
 
 
 async def test_a_named_child_can_be_named_again(open_node: OpenIndex):
     """Who hears of that has to have heard of the index that it was there for."""
     one, other, reader = open_node("a"), open_node("b"), open_node("c")
     await with_child(one)
-    await reader.replica.apply(log_of(one))
+    await hear(reader, one)
     await put(one, INDEX)
     await meet(one, other)
     await delete(other, CHILD)
@@ -197,7 +198,7 @@ async def test_a_named_child_can_be_named_again(open_node: OpenIndex):
     await store(other, "other")
     await put(other, OTHER)
     with pytest.raises(EventGap):
-        await reader.replica.apply(log_of(other))
+        await hear(reader, other)
     assert not reads(reader, CHILD, OTHER)
     await meet(one, other, reader)
     await delete(one, INDEX)
@@ -269,13 +270,13 @@ async def test_a_child_is_kept_until_all_its_deletions_are_stable(
     await with_child(one)
     await meet(one, two, three)
     await with_child(three)
-    await one.replica.apply(log_of(three))
+    await hear(one, three)
     before = one.replica.vector()
     await delete(one, CHILD)
     wall.ms += 1
     await delete(two, CHILD)
     for node in (one, three):
-        await node.replica.apply(log_of(two))
+        await hear(node, two)
     await one.replica.forget_deletions({**one.replica.vector(), **before})
     await put(three, INDEX)
     await meet(one, two, three)
@@ -344,7 +345,7 @@ async def test_who_takes_over_a_checkpoint_has_what_is_kept(open_node: OpenIndex
     await restore(one, newcomer)
     assert not reads(newcomer, CHILD, INDEX)
     await put(other, index_of(INDEX))
-    await newcomer.replica.apply(log_of(other))
+    await hear(newcomer, other)
     assert reads(newcomer, CHILD, INDEX)
 
 

@@ -4,7 +4,16 @@ import pytest
 
 from cluster.errors import EventGap
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import CONFIG, REPO, digest_of, index_of, log_of, manifest, store
+from tests.unit.index.nodes import (
+    CONFIG,
+    REPO,
+    check,
+    digest_of,
+    hear,
+    index_of,
+    manifest,
+    store,
+)
 
 
 async def test_an_index_comes_behind_the_children_that_others_pushed(open_node: OpenIndex):
@@ -14,16 +23,15 @@ async def test_an_index_comes_behind_the_children_that_others_pushed(open_node: 
     """
     one, other, reader = open_node("a"), open_node("b"), open_node("c")
     await store(one, "child")
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     digest, record = index_of(manifest("child"))
     await other.metadata.put_manifest(REPO, digest, record, ["t"])
     with pytest.raises(EventGap):
-        await reader.replica.apply(log_of(other))
-    assert reader.metadata.manifest(REPO, digest) is None
-    await reader.replica.apply(log_of(one))
-    await reader.replica.apply(log_of(other))
-    assert reader.metadata.tag(REPO, "t") == digest
-    assert reader.metadata.manifest(REPO, digest_of("child")) is not None
+        await hear(reader, other)
+    check(reader, absent=[digest])
+    await hear(reader, one)
+    await hear(reader, other)
+    check(reader, tags={"t": digest}, found=[digest_of("child")])
 
 
 async def test_an_index_may_name_1001_manifests_that_somebody_else_pushed(open_node: OpenIndex):
@@ -33,6 +41,6 @@ async def test_an_index_may_name_1001_manifests_that_somebody_else_pushed(open_n
     many = [manifest(f"child {number}") for number in range(1001)]
     for digest, record in many:
         await one.metadata.put_manifest(REPO, digest, record, [])
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     event = await other.metadata.put_manifest(REPO, *index_of(*many), ["t"])
     assert event.seq == 2, "the index and its tag, and nothing else"

@@ -13,7 +13,7 @@ from node.index.merkle import RowChange, Sums, shared_rows
 from node.index.store import END, FAMILIES, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation
 from tests.fakes.ordered_store import FullStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import CONFIG, log_of, push
+from tests.unit.index.nodes import CONFIG, hear, push
 from tests.unit.index.test_replica import poison
 
 
@@ -51,7 +51,7 @@ async def test_sums_kept_up_are_the_sums_of_the_rows(open_node: OpenIndex):
     assert agree(one)
     await push(other, "lib/app", "elsewhere", "b")
     assert agree(other)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     assert agree(other)
 
 
@@ -60,7 +60,7 @@ async def test_every_shared_family_is_summed_up(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     await use(one)
     await push(other, "lib/app", "elsewhere", "b")
-    await one.replica.apply(log_of(other))
+    await hear(one, other)
     for family in SHARED_FAMILIES:
         found = list(one.journal.store.scan(family, b"", END))
         assert found, f"{family} is not used by this test"
@@ -103,7 +103,7 @@ async def test_equal_rows_have_equal_sums_and_others_not(open_node: OpenIndex):
     """The compare would find nothing, or always something."""
     one, other = open_node("a"), open_node("b")
     await use(one)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     assert other.journal.sums == one.journal.sums
     await push(one, "lib/app", "z", "d")
     assert other.journal.sums != one.journal.sums

@@ -11,7 +11,7 @@ from node.index.index import Index
 from node.index.own import OwnBlobs
 from tests.fakes.ordered_store import FailingStore, MemoryStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import CONFIG, LAYER, foreign, log_of
+from tests.unit.index.nodes import CONFIG, LAYER, foreign, hear, log_of
 
 
 def sizes(index: Index) -> list[int | None]:
@@ -81,7 +81,7 @@ async def test_cached_copies_outlast_a_checkpoint_that_is_taken_over(open_node: 
 async def test_what_others_hold_is_not_here(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     await one.replica.hold(CONFIG, 6)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     await other.metadata.add_blob("lib/app", LAYER, 5, held=False, upload_id=None)
     assert sizes(other) == [None, None]
 
@@ -121,7 +121,7 @@ async def test_a_row_that_came_back_from_peers_brings_no_blob(open_node: OpenInd
     await before.replica.hold(CONFIG, 6)
     await before.replica.hold(LAYER, 5)
     await index.replica.hold(LAYER, 5)
-    await index.replica.apply(log_of(before))
+    await hear(index, before)
     assert sizes(index) == [None, 5], "one is here all the same"
     await index.replica.hold(CONFIG, 6)
     assert sizes(index) == [6, 5]
@@ -135,7 +135,7 @@ async def test_rows_that_came_back_from_peers_leave_a_cached_copy(open_node: Ope
     await before.replica.hold(CONFIG, 6)
     await before.replica.hold(LAYER, 5)
     await before.replica.release(CONFIG)
-    await index.replica.apply(log_of(before))
+    await hear(index, before)
     assert [index.replica.size_here(digest) for digest in (CONFIG, LAYER)] == [6, 5]
     assert sizes(index) == [None, None]
 
@@ -151,7 +151,7 @@ async def test_an_empty_blob_is_a_blob(open_node: OpenIndex):
 async def test_a_checkpoint_that_is_taken_over_says_the_same(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     await other.replica.hold(CONFIG, 6)
-    await one.replica.apply(log_of(other))
+    await hear(one, other)
     await one.replica.hold(LAYER, 5)
     checkpoint = await one.replica.checkpoint()
     await other.replica.begin_restore(checkpoint.head)

@@ -35,7 +35,17 @@ from node.index.rows import BlobPayload, encode
 from node.index.store import END, SHARED_FAMILIES, Mutation, RangeDeletion
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import CONFIG, MAX, REPO, log_of, push, replicate, restore, shared_rows
+from tests.unit.index.nodes import (
+    CONFIG,
+    MAX,
+    REPO,
+    check,
+    log_of,
+    push,
+    replicate,
+    restore,
+    shared_rows,
+)
 
 
 @contextmanager
@@ -79,7 +89,7 @@ async def what_was_deleted_stays_deleted(open_node: OpenIndex) -> None:
         assert not old.metadata.repository_exists(REPO)
     upgraded = restart(old, open_node)
     assert upgraded.replica.quarantined() == 0
-    assert upgraded.metadata.manifest(REPO, digest) is None
+    check(upgraded, absent=[digest])
     assert shared_rows(upgraded) == shared_rows(deleter)
 
 
@@ -93,7 +103,7 @@ async def it_outlives_the_log(open_node: OpenIndex) -> None:
         old = restart(old, open_node)
         assert old.replica.quarantined() == 3
     upgraded = restart(old, open_node)
-    assert upgraded.metadata.tag(REPO, "v1") == digest
+    check(upgraded, tags={"v1": digest})
     assert shared_rows(upgraded) == shared_rows(writer)
 
 
@@ -105,11 +115,11 @@ async def it_goes_along_in_checkpoints(open_node: OpenIndex) -> None:
         await replicate(writer, old)
         await restore(old, as_old)
         assert as_old.replica.quarantined() == old.replica.quarantined() == 1
-        assert as_old.metadata.tag(REPO, "v1") is None
+        check(as_old, tags={})
     await restore(old, new)
     for index in (new, restart(as_old, open_node)):
         assert index.replica.quarantined() == 0
-        assert index.metadata.tag(REPO, "v1") == digest
+        check(index, tags={"v1": digest})
         assert shared_rows(index) == shared_rows(writer)
         assert index.journal.sums == Sums.recompute(index.journal.store)
 
@@ -224,7 +234,7 @@ async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
     upgraded = restart(old, open_node)
     assert (upgraded.metadata.manifest(REPO, digest) is not None) is bug
     assert (shared_rows(upgraded) == shared_rows(reader)) is not bug
-    assert reader.metadata.manifest(REPO, digest) is None
+    check(reader, absent=[digest])
 
 
 async def test_a_body_with_more_than_this_version_knows_is_not_half_read(open_node: OpenIndex):

@@ -15,7 +15,7 @@ from node.registry.ports import TagName
 from node.registry.tags import shown
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import REPO, digest_of, exchange, log_of, push, rows_of
+from tests.unit.index.nodes import REPO, check, digest_of, exchange, hear, push, rows_of
 
 
 async def test_a_deleted_tag_leaves_no_row(open_node: OpenIndex):
@@ -37,7 +37,7 @@ async def test_a_push_survives_a_delete_that_had_not_seen_it(open_node: OpenInde
     await push(other, REPO, "y", "a")
     await one.metadata.delete_tag(REPO, "a")
     await exchange(one, other)
-    assert one.metadata.tag(REPO, "a") == digest_of("y")
+    check(one, tags={"a": digest_of("y")})
 
 
 async def test_deleting_a_manifest_leaves_the_tag_to_a_concurrent_push(open_node: OpenIndex):
@@ -69,10 +69,10 @@ async def test_a_deleted_manifest_that_did_not_win_a_tag_leaves_it_too(open_node
     for digest in (loser, winner):
         await one.metadata.delete_manifest(REPO, digest)
     assert one.metadata.tag_register(REPO, "a").heads == ()
-    assert one.metadata.conflicts(REPO, None, 10) == ([], False)
+    check(one, tags={}, conflicts=[])
     for text in ("x", "y"):
         await push(one, REPO, text, "other")
-    assert one.metadata.tag(REPO, "a") is None
+    check(one, tags={"other": digest_of("y")})
 
 
 async def test_a_deleted_manifest_hides_no_older_head(open_node: OpenIndex, wall: HandClock):
@@ -83,9 +83,8 @@ async def test_a_deleted_manifest_hides_no_older_head(open_node: OpenIndex, wall
     one, winner, loser = await contested(open_node)
     for digest in (loser, winner):
         await one.metadata.delete_manifest(REPO, digest)
-    await one.replica.apply(log_of(older))
-    assert one.metadata.tag(REPO, "a") == digest_of("z")
-    assert one.metadata.manifest(REPO, digest_of("z")) is not None
+    await hear(one, older)
+    check(one, tags={"a": digest_of("z")}, found=[digest_of("z")])
 
 
 async def test_pushes_of_one_manifest_do_not_pile_up(open_node: OpenIndex):

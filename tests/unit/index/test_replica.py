@@ -30,7 +30,9 @@ from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
     CONFIG,
     MAX,
+    check,
     foreign,
+    hear,
     log_of,
     manifest,
     push,
@@ -45,7 +47,7 @@ async def test_a_replayed_log_gives_byte_identical_rows(open_node: OpenIndex):
     await push(one, "lib/app", "y", "b", subject=digest)
     await one.metadata.delete_tag("lib/app", "a")
     await one.metadata.delete_manifest("lib/app", digest)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     assert rows_of(other) == rows_of(one)
     assert other.replica.vector() == one.replica.vector()
 
@@ -66,13 +68,13 @@ async def test_concurrent_writers_converge_in_either_order(open_node: OpenIndex)
 async def test_a_delete_that_arrives_before_the_push_it_saw(open_node: OpenIndex):
     one, other, third = open_node("a"), open_node("b"), open_node("c")
     digest = await push(one, "lib/app", "x", "latest")
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     await other.metadata.delete_manifest("lib/app", digest)
     with pytest.raises(EventGap):
-        await third.replica.apply(log_of(other))
-    await third.replica.apply(log_of(one))
-    await third.replica.apply(log_of(other))
-    assert third.metadata.manifest("lib/app", digest) is None
+        await hear(third, other)
+    await hear(third, one)
+    await hear(third, other)
+    check(third, absent=[digest])
     assert rows_of(third) == rows_of(other)
 
 
@@ -81,24 +83,24 @@ async def test_a_deletion_never_uncovers_what_its_tag_was_before(open_node: Open
     one, other, third, reader = (open_node(name) for name in "abcd")
     await push(one, "lib/app", "old", "latest")
     for index in (other, third, reader):
-        await index.replica.apply(log_of(one))
+        await hear(index, one)
     await push(other, "lib/app", "new", "latest")
-    await third.replica.apply(log_of(other))
+    await hear(third, other)
     await third.metadata.delete_tag("lib/app", "latest")
     with pytest.raises(EventGap):
-        await reader.replica.apply(log_of(third))
+        await hear(reader, third)
     assert reader.replica.vector().get(third.replica.origin, 0) == 0
-    await reader.replica.apply([*log_of(other), *log_of(third)])
-    assert reader.metadata.tag("lib/app", "latest") is None
+    await hear(reader, other, third)
+    check(reader, tags={})
     assert rows_of(reader) == rows_of(third)
 
 
 async def test_events_apply_once(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     await push(one, "lib/app", "x", "a")
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     before = rows_of(other)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     assert rows_of(other) == before
 
 
@@ -108,13 +110,13 @@ async def test_a_manifest_waits_for_the_blobs_that_came_through_another_node(
     """Broken: the second copy of an acknowledged push may lack a blob of it for ever."""
     one, other, third = open_node("a"), open_node("b"), open_node("c")
     await one.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     digest, record = manifest("x")
     await other.metadata.put_manifest("lib/app", digest, record, ["latest"])
     with pytest.raises(EventGap):
-        await third.replica.apply(log_of(other))
-    assert third.metadata.tag("lib/app", "latest") is None
-    await third.replica.apply([*log_of(one), *log_of(other)])
+        await hear(third, other)
+    check(third, tags={})
+    await hear(third, one, other)
     assert third.metadata.blob("lib/app", CONFIG) == 6
     assert rows_of(third) == rows_of(other)
 
@@ -124,12 +126,12 @@ async def test_an_index_waits_for_the_manifests_that_came_through_another_node(
 ):
     one, other, third = open_node("a"), open_node("b"), open_node("c")
     part = await push(one, "lib/app", "part")
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     await push_index(other, "lib/app", "all", part)
     with pytest.raises(EventGap):
-        await third.replica.apply(log_of(other))
-    await third.replica.apply([*log_of(one), *log_of(other)])
-    assert third.metadata.manifest("lib/app", part) is not None
+        await hear(third, other)
+    await hear(third, one, other)
+    check(third, found=[part])
 
 
 async def test_a_manifest_needs_one_event_of_each_other_log_and_none_of_its_own(
@@ -145,7 +147,7 @@ async def test_a_manifest_needs_one_event_of_each_other_log_and_none_of_its_own(
         await by.metadata.add_blob("lib/app", layer, 1, held=True, upload_id=None)
         document["layers"].append({"mediaType": "x/y", "digest": layer, "size": 1})
     await one.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     body = json.dumps(document).encode()
     record = ManifestRecord(OCI_MANIFEST, body)
     await other.metadata.put_manifest("lib/app", Digest.of(body), record, [])
@@ -184,7 +186,7 @@ async def test_bytes_that_do_not_say_what_they_are_are_kept_aside(
     await index.replica.apply([foreign(index, 1, Key("manifest", "lib/app", digest), add)])
     [(_, reason)] = quarantined
     assert "has no mediaType" in reason
-    assert index.metadata.manifest("lib/app", digest) is None
+    check(index, absent=[digest])
 
 
 async def test_a_gap_is_refused_after_what_came_before_it(open_node: OpenIndex):
@@ -249,9 +251,9 @@ async def test_a_sick_disk_is_no_fault_of_the_event(
     with monkeypatch.context() as patch:
         patch.setattr(objects, "_merge", fail)
         with pytest.raises(failure):
-            await other.replica.apply(log_of(one))
+            await hear(other, one)
     assert other.replica.vector() == {}
-    await other.replica.apply(log_of(one))
+    await hear(other, one)
     assert rows_of(other) == rows_of(one)
 
 
@@ -303,7 +305,7 @@ async def test_what_a_node_holds_is_found_without_the_rows_of_others(
     for number in range(300):
         await other.replica.hold(Digest.of(b"%d" % number), 5)
     await one.replica.hold(CONFIG, 6)
-    await one.replica.apply(log_of(other))
+    await hear(one, other)
     store = one.journal.store
     scan = store.scan
 
