@@ -5,7 +5,6 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Seeds ──────── finds the cluster by its seeds
             ├─ Roster         greetings, and what follows from them
             ├─ Leasing        who of the region may read here and there
-            ├─ ClockCheck     is this node's clock right
             ├─ Prober ─────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Attendance     are enough nodes connected for a write
@@ -32,7 +31,6 @@ from cluster.driver.attendance import Attendance
 from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
-from cluster.driver.clock_check import ClockCheck
 from cluster.driver.comparer import Comparer
 from cluster.driver.duties import Duties
 from cluster.driver.greetings import Greetings
@@ -61,6 +59,7 @@ from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.progress import Progress
 from cluster.membership.absences import Absences
+from cluster.membership.clocks import ClockWatch
 from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.model import (
@@ -115,6 +114,7 @@ class Cluster:
             progress=Progress(),
             members=Members(me, config.members_max),
             join=Join(config.seeds, empty=not records.vector()),
+            clocks=ClockWatch(clock, config.clock_off_max_ms, config.clock_sample_max_s),
             absences=Absences(),
             state=NodeState(),
             changes=Changes(),
@@ -125,10 +125,9 @@ class Cluster:
         self.state.watch(State.JOINING, lambda: None if env.join.joined else env.join.waits_for)
         self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
-        self._clock_check = clock_check = ClockCheck(env, intake)
         self._settings_check = SettingsCheck(env)
-        self._roster = Roster(env, Greetings(env), leasing, clock_check, self._settings_check)
-        parts = Parts(self._roster, leasing, clock_check, intake, duties)
+        self._roster = Roster(env, Greetings(env), leasing, self._settings_check)
+        parts = Parts(self._roster, leasing, intake, duties)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
         self._seeds = Seeds(env, transport, self._roster, self._links)
@@ -138,7 +137,7 @@ class Cluster:
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._attendance = Attendance(env, self._durability.required)
-        self._catch_up = CatchUp(env, self._links, leasing, clock_check)
+        self._catch_up = CatchUp(env, self._links, leasing, intake)
         self._acknowledger = Acknowledger(env, self._acknowledgements, leasing)
         self._checkpoints = Checkpoints(env)
         self._trimmer = Trimmer(env)
@@ -157,8 +156,7 @@ class Cluster:
         self.bring = self._fetcher.ensure
         self.wait_for = Arrivals(env).wait_for
         self.shortage = self._attendance.shortage
-        self.clock_off_ms = clock_check.off_ms
-        self.clock_off_at = clock_check.off_at
+        self.clock_off_ms = env.clocks.off_ms
         self.pause = self._prober.pause
 
         self._own = 0
@@ -290,6 +288,14 @@ class Cluster:
             raise ClockOff(off_ms)
         if consistency is not Consistency.LOCAL:
             self._attendance.check(consistency)
+
+    def clock_off_at(self, wall_ms: int) -> float | None:
+        """
+        How far this node's wall clock, which is *wall_ms* now, is ahead of its members', if that is
+        too far; None before this node has joined, when no member has told it the time. Any thread
+        may ask.
+        """
+        return self.clock_off_ms(wall_ms) if self._env.join.joined else None
 
     def uses(self, feature: str) -> bool:
         """Whether every member has *feature* (`membership.versions`), so that it may be used."""

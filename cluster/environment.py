@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cluster.config import ClusterConfig
 from cluster.gossip.progress import Progress
 from cluster.membership.absences import Absences
+from cluster.membership.clocks import ClockWatch
 from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.model import Member
@@ -32,6 +33,7 @@ class Environment:
     progress: Progress
     members: Members
     join: Join
+    clocks: ClockWatch
     absences: Absences
     state: NodeState
     changes: Changes

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from cluster.driver.bootstrap import pull_all
-from cluster.driver.clock_check import ClockCheck
+from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link
 from cluster.driver.links import Links
@@ -32,12 +32,12 @@ class CatchUp:
         env: Environment,
         links: Links,
         leasing: Leasing,
-        clock_check: ClockCheck,
+        intake: Intake,
     ) -> None:
         self._env = env
         self._links = links
         self._leasing = leasing
-        self._clock_check = clock_check
+        self._intake = intake
         self._rounds = Rounds(self._pull_from_all)
 
     async def run(self) -> None:
@@ -75,7 +75,7 @@ class CatchUp:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
                 await self._env.changes.wait_until(lambda: self._env.join.joined, Topic.JOINED)
-                lag_ms = self._clock_check.lag_ms()
+                lag_ms = self._env.clocks.lag_ms()
                 behind = await self._rounds.join()
         except TimeoutError:
             return "peers did not answer in time"
@@ -89,8 +89,8 @@ class CatchUp:
 
     def _check_clock(self, lag_ms: float) -> None:
         """Raise `ClockOff` if events may be parked here because this node's clock is behind."""
-        if self._clock_check.parks_wrongly(lag_ms):
-            raise ClockOff(-max(lag_ms, self._clock_check.lag_ms()))
+        if self._intake.parks_wrongly(lag_ms):
+            raise ClockOff(-max(lag_ms, self._env.clocks.lag_ms()))
 
     async def _pull_from_all(self) -> list[str]:
         """One round; returns the peers that still have more, or may have."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from cluster.clock import MAX_OFFSET_MS
 from cluster.environment import Environment
 from cluster.errors import EventAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
@@ -27,9 +28,17 @@ class Intake:
         self._parked: dict[Origin, int] = {}
         self._gaps: dict[Origin, _Gap] = {}
 
-    @property
-    def parking(self) -> bool:
-        """Whether events are known that this node does not take yet, being ahead of its clock."""
+    def parks_wrongly(self, lag_ms: float) -> bool:
+        """
+        Whether events may be parked here because this node's clock is behind. It was by *lag_ms*
+        when they were pulled.
+        """
+        # The clock of a writer is at most `clock_off_max_ms` ahead of the median, or it may not
+        # write. So its events are parked only where this clock is behind by the rest.
+        rest_ms = MAX_OFFSET_MS - self._env.config.clock_off_max_ms
+        # The clock may have been set right meanwhile; what it parked before is not here yet.
+        if max(lag_ms, self._env.clocks.lag_ms()) <= rest_ms:
+            return False
         vector = self._env.records.vector()
         return any(vector.get(origin, 0) < seq for origin, seq in self._parked.items())
 
@@ -63,7 +72,7 @@ class Intake:
         the other logs go on. The latter is *parked*: it stays at its sender, and comes again with
         every later pull until time has caught up with it. It is no gap, or the one wrong clock of
         its writer would make every look-up that misses fail everywhere. For a clock that is wrong
-        here, see `parking`.
+        here, see `parks_wrongly`.
         """
         rest, gaps = list(events), set[Origin]()
         running = {event.origin for event in events}

@@ -4,7 +4,6 @@ import asyncio
 from contextlib import aclosing
 from typing import NamedTuple
 
-from cluster.driver.clock_check import ClockCheck
 from cluster.driver.duties import Duties
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
@@ -28,7 +27,6 @@ class Parts(NamedTuple):
 
     roster: Roster
     leasing: Leasing
-    clock_check: ClockCheck
     intake: Intake
     duties: Duties
 
@@ -143,8 +141,8 @@ class Link:
         self._met_lasting = False
         if self._env.records.restoring or self._is_too_far_behind():
             return False
-        leasing, clock_check = self._parts.leasing, self._parts.clock_check
-        gaps, departures, lag_ms = set[Origin](), leasing.departures, clock_check.lag_ms()
+        leasing, clocks = self._parts.leasing, self._env.clocks
+        gaps, departures, lag_ms = set[Origin](), leasing.departures, clocks.lag_ms()
         stall_s = self._env.config.stall_timeout_s
         stream = watched(self.peer.pull(self._env.records.vector()), stall_s, antientropy.size_of)
         try:
@@ -157,7 +155,7 @@ class Link:
             return False
         if gaps:
             self._met_lasting = self._parts.intake.lasting(gaps)
-        elif not clock_check.parks_wrongly(lag_ms):
+        elif not self._parts.intake.parks_wrongly(lag_ms):
             leasing.note_pulled(self.node, departures)
         return not gaps
 

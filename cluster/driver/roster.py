@@ -2,7 +2,6 @@
 
 import asyncio
 
-from cluster.driver.clock_check import ClockCheck
 from cluster.driver.greetings import Greetings
 from cluster.driver.leasing import Leasing
 from cluster.driver.settings_check import SettingsCheck
@@ -27,13 +26,11 @@ class Roster:
         env: Environment,
         greetings: Greetings,
         leasing: Leasing,
-        clock_check: ClockCheck,
         settings_check: SettingsCheck,
     ) -> None:
         self._env = env
         self._greetings = greetings
         self._leasing = leasing
-        self._clock_check = clock_check
         self._settings_check = settings_check
         self._watchers: list[Watcher] = []
 
@@ -81,7 +78,7 @@ class Roster:
             raise PeerRefused(str(exc)) from exc
         self._greetings.note(answer)
         if self._env.members.status(member.node) is not Status.LEFT:
-            self._clock_check.note(answer, asked_at)
+            self._env.clocks.note(member.node, answer.wall_ms, asked_at)
         # An answer leaves them out where they are those that this node counted when it asked.
         counted = known if answer.members == question.members else answer.known
         if not self._leasing.counts_the_left(member.node, counted) and answer.current:
@@ -144,7 +141,7 @@ class Roster:
         if status is Status.LEFT:
             self._env.join.excuse(node)
             self._settings_check.forget(node)
-            self._clock_check.forget(node)
+            self._env.clocks.forget(node)
             news = before is None or before.standing.status is not Status.LEFT
             if news and after.member.region == self._env.me.region:
                 self._leasing.note_departure()

@@ -1,5 +1,5 @@
 """
-Whose clock is wrong? Comparing wall clocks with the members'. Pure.
+Whose clock is wrong? Comparing this node's wall clock with the members'. Pure, apart from that one.
 
 Stamps of a clock that is far ahead are refused by the others, so what such a node accepts would
 stay with it: it has to notice, and stop writing, before that.
@@ -8,6 +8,7 @@ stay with it: it has to notice, and stop writing, before that.
 from typing import Final, NamedTuple
 
 from cluster.model import NodeId
+from cluster.ports import Clock
 
 SAMPLES: Final = 4
 """Greetings remembered per member. The one with the shortest round trip counts: of the others the
@@ -25,26 +26,24 @@ class _Sample(NamedTuple):
 class ClockWatch:
     """How far this node's wall clock is from its members'."""
 
-    def __init__(self, off_max_ms: float, fresh_s: float) -> None:
+    def __init__(self, clock: Clock, off_max_ms: float, fresh_s: float) -> None:
         """
         *off_max_ms* is the distance from the median beyond which this node is wrong; samples older
         than *fresh_s* seconds do not count.
         """
+        self._clock = clock
         self._off_max_ms = off_max_ms
         self._fresh_s = fresh_s
         self._samples: dict[NodeId, tuple[_Sample, ...]] = {}
         self._agreed_ms: float | None = None
         """This node's wall clock minus its monotonic one, when members last found it right."""
 
-    def note(
-        self, node: NodeId, wall_ms: int, asked_at: float, answered_at: float, mine_ms: int
-    ) -> None:
+    def note(self, node: NodeId, wall_ms: int, asked_at: float) -> None:
         """
-        Note the wall clock that *node* told in its answer.
-
-        *asked_at* and *answered_at* are seconds of this node's monotonic clock; *mine_ms* is its
-        wall clock at the latter.
+        Note the wall clock that *node* told in its answer, which has just come; *asked_at* is
+        seconds of this node's monotonic clock.
         """
+        answered_at, mine_ms = self._clock.now_s(), self._clock.now_ms()
         if (answered_at - asked_at) * 500 > self._off_max_ms:
             return  # The answer may be older than what it would have to show.
         middle_ms = (asked_at + answered_at) * 500
@@ -52,39 +51,40 @@ class ClockWatch:
         kept = self._samples.get(node, ())[-SAMPLES + 1 :]
         # Replaced as a whole: stamps are made on another thread, which asks `off_ms`.
         self._samples = {**self._samples, node: (*kept, sample)}
-        if not self.off_ms(mine_ms, answered_at):
+        if not self.off_ms(mine_ms):
             self._agreed_ms = mine_ms - answered_at * 1000
 
     def forget(self, node: NodeId) -> None:
         """Heed *node* no more: it is no member now."""
         self._samples = {name: kept for name, kept in self._samples.items() if name != node}
 
-    def off_ms(self, wall_ms: int, now: float) -> float:
+    def off_ms(self, wall_ms: int | None = None) -> float:
         """
-        How far this node's wall clock, *wall_ms* at *now*, is ahead of the median; 0 if it is fine.
-        Any thread may ask.
+        How far this node's wall clock, which is *wall_ms* now, is ahead of the median; 0 if it is
+        fine. Any thread may ask.
 
         The median is over all members that were heard of lately, this node included; of an even
         number the lower middle. So of two nodes that differ the one ahead is wrong: it is the one
         whose stamps the other cannot take. While there are members and none was heard of, what this
         clock was when they last found it right is the second one: a jump shows without them.
         """
-        offsets = self._offsets(wall_ms, now)
+        offsets = self._offsets(self._clock.now_ms() if wall_ms is None else wall_ms)
         off = -offsets[(len(offsets) - 1) // 2]
         return off if abs(off) > self._off_max_ms else 0.0
 
-    def lag_ms(self, wall_ms: int, now: float) -> float:
+    def lag_ms(self) -> float:
         """
         How far this node's wall clock may be behind the median, however little; negative if ahead.
 
         Here an even number's *upper* middle counts. Of two nodes that differ nobody knows which one
         is wrong: so the one ahead writes nothing, and the one behind denies nothing.
         """
-        offsets = self._offsets(wall_ms, now)
+        offsets = self._offsets(self._clock.now_ms())
         return offsets[len(offsets) // 2]
 
-    def _offsets(self, wall_ms: int, now: float) -> list[float]:
+    def _offsets(self, wall_ms: int) -> list[float]:
         """How far each clock is ahead of this node's, which is among them; the smallest first."""
+        now = self._clock.now_s()
         mine = wall_ms - now * 1000
         return sorted([0.0, *(ahead - mine for ahead in self._heard(now))])
 

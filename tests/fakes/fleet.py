@@ -167,7 +167,7 @@ class Engine:
 
     def parks(self) -> bool:
         """Whether events are left at their senders, being ahead of the clock here."""
-        return self.cluster._links._parts.intake.parking
+        return bool(self.cluster._links._parts.intake._parked)
 
     def want_state(self, node: str) -> None:
         """*node* has said that what this one needs is gone from its logs."""
