@@ -56,20 +56,17 @@ class Attendance:
         while (shortage := self.shortage(consistency)) is not None:
             if now() >= until or self._is_hopeless(shortage):
                 raise shortage
-            await self._env.changes.wait_at_most(
-                min(until, self._next_hopeless(until)) - now(), Topic.MEMBERS
-            )
+            wake_at = min(until, *self._awaited_until())
+            await self._env.changes.wait_at_most(wake_at - now(), Topic.MEMBERS)
 
     def _away(self) -> list[Member]:
         return [m for m in self._env.members.others() if not self._env.members.is_connected(m.node)]
 
     def _is_hopeless(self, shortage: NotEnoughNodes) -> bool:
-        now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
-        recent = self._env.absences.recent(self._away(), wait_s, now)
-        return shortage.connected + len(recent) < shortage.wanted
+        return shortage.connected + len(self._awaited_until()) < shortage.wanted
 
-    def _next_hopeless(self, default: float) -> float:
-        """When the next member will have been away for too long."""
+    def _awaited_until(self) -> list[float]:
+        """Until when each of the members that went away a moment ago is worth waiting for."""
         now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
         ends = (self._env.absences.since(m.node, now) + wait_s for m in self._away())
-        return min((end for end in ends if end > now), default=default)
+        return [end for end in ends if end > now]

@@ -53,14 +53,7 @@ class Checkpoints:
     async def read(
         self, reader: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
-        """
-        The pieces of checkpoint *number* that follow *after*; of a new one for 0 and b"".
-
-        Raises:
-            CheckpointUnavailable: as many as may be are open, or *number* is closed.
-            NotCaughtUp: this node is itself restoring its state.
-            ValueError: *after* is no place in it.
-        """
+        """See `PeerService.checkpoint`."""
         if number == 0:
             number = await self._begin(reader)
         found = self._open.get(number)

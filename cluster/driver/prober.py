@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, Final, assert_never
@@ -12,7 +12,7 @@ from cluster.driver.roster import Roster
 from cluster.driver.saved_members import SavedMembers
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
-from cluster.errors import ClusterError, WrongCluster
+from cluster.errors import ClusterError
 from cluster.membership import precedence, signals
 from cluster.membership.detector import Detector
 from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
@@ -45,7 +45,7 @@ class Prober(Watcher):
         self._transport = transport
         self._saved_members = saved_members
         self._detector = Detector(env.members, env.config, env.rng, env.counters, env.absences)
-        self._busy: set[tuple[str, NodeId]] = set()
+        self._busy: set[Hashable] = set()
         self._contested: set[int] = set()
         self._earlier = asyncio.Event()
         self._asleep_until = math.inf
@@ -92,15 +92,8 @@ class Prober(Watcher):
         self._feed(signals.Doubted(node))
 
     async def on_probe(self, request: ProbeRequest) -> ProbeReply:
-        """
-        Answer for this node, or try the target on the sender's behalf.
-
-        Raises:
-            WrongCluster: the sender is a stranger. An address may have changed hands.
-        """
-        cluster = self._env.config.cluster
-        if request.cluster != cluster:
-            raise WrongCluster(f"this is cluster {cluster!r}, not {request.cluster!r}")
+        """See `PeerService.probe`. The sender may be a stranger: an address may change hands."""
+        self._roster.check_cluster(request.cluster)
         if request.ending:
             self._roster.note_ending(request.sender, request.ending)
         self._feed(signals.News(request.rumours))
@@ -150,15 +143,15 @@ class Prober(Watcher):
     def _carry_out(self, effect: signals.Effect) -> None:
         match effect:
             case signals.Probe():
-                _ = self._start(self._probe(effect))
+                self._start(self._probe(effect))
             case signals.ProbeVia():
-                _ = self._start(self._probe_via(effect))
+                self._start(self._probe_via(effect))
             case signals.Tell(to, rumours):
-                self._start_once("news", to.node, self._call(to, self._limit_s(to), rumours))
+                self._start(self._call(to, self._limit_s(to), rumours), "news", to.node)
             case signals.Exchange(peer):
                 table = tuple(self._detector.table())
                 call = self._call(peer, self._limit_s(peer), table, whole=True)
-                self._start_once("table", peer.node, call)
+                self._start(call, "table", peer.node)
             case signals.Changed(before, after):
                 self._note_change(before, after)
             case signals.Forgotten(node):
@@ -203,24 +196,19 @@ class Prober(Watcher):
     def _limit_s(self, member: Member) -> float:
         return self._detector.tuning(member).probe_interval_s
 
-    def _start(self, call: Coroutine[Any, Any, object]) -> asyncio.Task[object] | None:
-        """Run *call* by the side; before and after `run` nothing is asked of anybody."""
-        if self._group is None:
-            call.close()
-            return None
-        # A request id that happens to be set is not about this.
-        return self._group.create_task(call, name="probe", context=Context())
-
-    def _start_once(self, kind: str, node: NodeId, call: Coroutine[Any, Any, object]) -> None:
-        """Start *call* unless one of its kind to *node* is under way."""
-        key = (kind, node)
-        if key in self._busy:
+    def _start(self, call: Coroutine[Any, Any, object], *once: Hashable) -> None:
+        """
+        Run *call* by the side, unless one that is the same by *once* is under way. Before and after
+        `run` nothing is asked of anybody.
+        """
+        if self._group is None or once in self._busy:
             call.close()
             return
-        task = self._start(call)
-        if task is not None:
-            self._busy.add(key)
-            task.add_done_callback(lambda _: self._busy.discard(key))
+        # A request id that happens to be set is not about this.
+        task = self._group.create_task(call, name="probe", context=Context())
+        if once:
+            self._busy.add(once)
+            task.add_done_callback(lambda _: self._busy.discard(once))
 
     async def _probe(self, probe: signals.Probe) -> None:
         reply = await self._call(probe.target, probe.timeout_s, probe.rumours)

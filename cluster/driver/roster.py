@@ -7,7 +7,7 @@ from cluster.driver.leasing import Leasing
 from cluster.driver.settings_check import SettingsCheck
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
-from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable
+from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable, WrongCluster
 from cluster.model import Greeting, Member, NodeId, Rumour, Status
 from cluster.peer import Peer
 from cluster.tasks.changes import Topic
@@ -92,6 +92,7 @@ class Roster:
         Raises:
             PeerRefused: the sender cannot be a member.
         """
+        self.check_cluster(question.cluster)
         sender = question.member
         if self._env.members.is_me(sender):
             return self._greetings.answer(question)
@@ -99,6 +100,12 @@ class Roster:
         if question.brief:
             self._greetings.note(question)
         return self._greetings.answer(question, current=self._leasing.grant(sender))
+
+    def check_cluster(self, name: str) -> None:
+        """Return if *name* is the name of this cluster; raises `WrongCluster`."""
+        cluster = self._env.config.cluster
+        if name != cluster:
+            raise WrongCluster(f"this is cluster {cluster!r}, not {name!r}")
 
     def _note(self, greeting: Greeting) -> None:
         """

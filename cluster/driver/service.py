@@ -10,7 +10,7 @@ from cluster.driver.link import Parts
 from cluster.driver.links import Links
 from cluster.driver.prober import Prober
 from cluster.environment import Environment
-from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, WrongCluster
+from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch
 from cluster.gossip import antientropy
 from cluster.model import (
     Digest,
@@ -50,9 +50,6 @@ class Service:
         self.compare = comparer.on_compare
 
     async def hello(self, greeting: Greeting) -> Greeting:
-        cluster = self._env.config.cluster
-        if greeting.cluster != cluster:
-            raise WrongCluster(f"this is cluster {cluster!r}, not {greeting.cluster!r}")
         return self._roster.answer(greeting)
 
     async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:

@@ -1,8 +1,6 @@
 """Since when members have been away, and who said that it would be. Pure."""
 
-from collections.abc import Iterable
-
-from cluster.model import Member, NodeId
+from cluster.model import NodeId
 
 
 class Absences:
@@ -28,10 +26,6 @@ class Absences:
     def since(self, node: NodeId, now: float) -> float:
         """When *node* went away; *now* for one of which nothing was noted yet."""
         return self._since.get(node, now)
-
-    def recent(self, members: Iterable[Member], wait_s: float, now: float) -> list[Member]:
-        """Those of *members* that have been away for less than *wait_s*."""
-        return [m for m in members if now - self.since(m.node, now) < wait_s]
 
     def excuse(self, node: NodeId, until: float) -> None:
         """Note that *node* said it stops, and would be back; nobody looks for it *until* then."""
