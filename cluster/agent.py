@@ -203,7 +203,6 @@ class Cluster:
         return State.JOINING not in self.state
 
     async def wait_joined(self) -> None:
-        """Return once `is_joined`."""
         await self._env.changes.wait_until(self.is_joined, Topic.JOINED)
 
     async def ensure_joined(self) -> None:
@@ -381,7 +380,6 @@ class Cluster:
             raise MemberNotDead(node, status.value)
 
     def statistics(self) -> ClusterStatistics:
-        """The engine at this moment."""
         env = self._env
         return ClusterStatistics(
             node=env.me.node,

@@ -19,7 +19,9 @@ __all__ = ["COUNTER_BITS", "HybridClock", "SystemClock", "WallClock", "stamp_ms"
 COUNTER_BITS: Final = 16
 
 MAX_OFFSET_MS: Final = 500
-"""How far ahead of this wall clock a stamp may be; see `HybridClock`."""
+"""How far ahead of this wall clock a peer's stamp may be. Larger accepts worse clocks, and lets one
+of them drag every stamp of the cluster further into the future; smaller parks events of peers whose
+clocks are merely a little off."""
 
 _STEADY: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """It counts while the machine is suspended, as a lease that others have given does. Linux stops
@@ -48,16 +50,9 @@ class HybridClock:
     Thread-safe: the index's writer thread ticks while the event loop observes.
     """
 
-    def __init__(self, wall: WallClock, max_offset_ms: int = MAX_OFFSET_MS) -> None:
-        """
-        Start at zero; `resume` takes the clock past what a log holds.
-
-        *max_offset_ms* bounds how far ahead of this wall clock a peer's stamp may be. Larger
-        accepts worse clocks, and lets one of them drag every stamp of the cluster further into
-        the future; smaller parks events of peers whose clocks are merely a little off.
-        """
+    def __init__(self, wall: WallClock) -> None:
+        """Start at zero; `resume` takes the clock past what a log holds."""
         self._wall = wall
-        self._max_offset_ms = max_offset_ms
         self._off_ms: Callable[[int], float | None] = lambda _: 0.0
         self._last = 0
         self._lock = threading.Lock()
@@ -90,7 +85,7 @@ class HybridClock:
             ClockAhead: it is beyond the bound; the clock has not moved.
         """
         ahead_ms = stamp_ms(stamp) - self._wall.now_ms()
-        if ahead_ms > self._max_offset_ms:
+        if ahead_ms > MAX_OFFSET_MS:
             raise ClockAhead(ahead_ms)
         self.resume(stamp)
 

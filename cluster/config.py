@@ -50,7 +50,6 @@ class MembershipConfig:
         return 0.8 * (self.probe_interval_s - self.probe_timeout_s)
 
     def __post_init__(self) -> None:
-        """Refuse what could not work."""
         for each in fields(self):
             if getattr(self, each.name) <= 0:
                 raise ValueError(f"{each.name} must be positive")

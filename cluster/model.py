@@ -63,7 +63,6 @@ class Digest(str):
 
     @classmethod
     def of(cls, data: bytes, algorithm: str = "sha256") -> Self:
-        """Compute the digest of *data*."""
         return cls(f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}")
 
     @property
@@ -76,7 +75,6 @@ class Digest(str):
         return self.partition(":")[2]
 
     def matches(self, data: bytes) -> bool:
-        """Whether *data* hashes to this digest."""
         return hashlib.new(self.algorithm, data).hexdigest() == self.encoded
 
 

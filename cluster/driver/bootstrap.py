@@ -58,7 +58,6 @@ class Bootstrap:
         self._env.changes.beat(Topic.STATE)
 
     async def run(self) -> None:
-        """Restore whenever it is wanted, until cancelled."""
         config = self._env.config
         backoff = Backoff(config.backoff_min_s, config.backoff_max_s, self._env.rng)
         while True:

@@ -42,7 +42,6 @@ class Comparer:
         return tuple(sorted(self._differing & known))
 
     async def run(self) -> None:
-        """Compare and check, until cancelled."""
         async with task_group() as group:
             group.create_task(self._compare_always(), name="compare")
             group.create_task(self._check_always(), name="check rows")

@@ -37,7 +37,6 @@ class Greetings:
         return self._brief(self._env.progress.heard_of(to), self._heard_by.get(to, NOTHING))
 
     def note(self, greeting: Greeting) -> None:
-        """Note what the sender of *greeting* has heard of this node."""
         self._heard_by[greeting.member.node] = greeting.heard
 
     def answer(self, question: Greeting, *, current: bool = False) -> Greeting:

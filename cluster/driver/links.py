@@ -66,11 +66,9 @@ class Links(Watcher):
             self._kept.clear()
 
     def live(self) -> list[Link]:
-        """The links that are up."""
         return list(self._live.values())
 
     def link(self, node: NodeId) -> Link | None:
-        """The link to *node*, if it is up."""
         return self._live.get(node)
 
     def peer(self, node: NodeId) -> Peer | None:

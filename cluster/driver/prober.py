@@ -54,11 +54,9 @@ class Prober(Watcher):
 
     @property
     def health(self) -> int:
-        """The local health score: 0 is good."""
         return self._detector.health
 
     async def run(self) -> None:
-        """Watch the members until cancelled."""
         async with task_group() as group:
             self._group = group
             try:
@@ -131,7 +129,6 @@ class Prober(Watcher):
                 _ = group.create_task(self._call(member, _PAUSE_LIMIT_S, (), ending=epoch))
 
     def remove(self, node: NodeId) -> None:
-        """Count a dead member as one that left."""
         self._feed(signals.Removed(node))
 
     def _feed(self, signal: signals.Signal) -> None:

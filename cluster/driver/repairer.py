@@ -39,7 +39,6 @@ class Repairer:
         self._seen: set[Link] = set()
 
     async def run(self) -> None:
-        """Walk until cancelled."""
         config = self._env.config
         while True:
             await self._env.changes.wait_until(

@@ -35,7 +35,6 @@ class Roster:
         self._watchers: list[Watcher] = []
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell *watcher* from now on."""
         self._watchers.append(watcher)
 
     async def first_greeting(self, peer: Peer) -> Greeting:
@@ -171,11 +170,9 @@ class Roster:
             watcher.ended(node, f"{node} stopped, to be back soon")
 
     def is_excused(self, node: NodeId) -> bool:
-        """Whether *node* said that it would be away, and is not overdue."""
         return self._env.absences.is_excused(node, self._env.clock.now_s())
 
     def note_link(self, node: NodeId) -> None:
-        """The link to *node* is up."""
         for watcher in self._watchers:
             watcher.link_up(node)
 

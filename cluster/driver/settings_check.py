@@ -35,9 +35,7 @@ class SettingsCheck:
             self._env.log.info("settings are those of the member again", peer=node)
 
     def differing(self, node: NodeId) -> Mapping[str, str]:
-        """The settings of *node* that are not those of this one."""
         return self._differing.get(node, {})
 
     def forget(self, node: NodeId) -> None:
-        """Drop what is known of a member that left."""
         self._differing.pop(node, None)

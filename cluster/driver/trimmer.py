@@ -18,7 +18,6 @@ class Trimmer:
         self._stability = Stability()
 
     async def run(self) -> None:
-        """Trim at every interval, until cancelled."""
         while True:
             await asyncio.sleep(self._env.config.trim_interval_s)
             try:
@@ -29,7 +28,6 @@ class Trimmer:
                 self._env.log.warning("log not trimmed", reason=str(exc))
 
     async def trim(self) -> None:
-        """Trim once."""
         records, config = self._env.records, self._env.config
         if records.restoring:
             return

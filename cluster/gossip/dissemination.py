@@ -84,7 +84,6 @@ class Acknowledgements:
         return Verdict.DURABLE if having >= self._copies - 1 else Verdict.DEGRADED
 
     def lacking(self, seq: int, nodes: Collection[NodeId]) -> list[NodeId]:
-        """Which of *nodes* do not have the event *seq*."""
         return [node for node in nodes if self.acked(node) < seq]
 
     def note_acknowledged(self, seq: int) -> None:

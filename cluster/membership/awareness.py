@@ -14,20 +14,16 @@ class Awareness:
 
     def __init__(self, score_max: int) -> None:
         self._score_max = score_max
-        self._score = 0
-
-    @property
-    def score(self) -> int:
-        return self._score
+        self.score = 0
 
     def worsen(self, by: int = 1) -> None:
         """Note *by* signs that this node is slow."""
-        self._score = min(self._score_max, self._score + by)
+        self.score = min(self._score_max, self.score + by)
 
     def improve(self) -> None:
         """Note that a probe was answered in time."""
-        self._score = max(0, self._score - 1)
+        self.score = max(0, self.score - 1)
 
     def patient(self, duration_s: float) -> float:
         """*duration_s* as this node should take it now."""
-        return duration_s * (self._score + 1)
+        return duration_s * (self.score + 1)

@@ -77,7 +77,8 @@ class Detector:
         self._config = config
         self._rng = rng
         self._counters = counters
-        self._own = precedence.first_word(members.me)
+        self.own = precedence.first_word(members.me)
+        """What this node says of itself."""
         self._awareness = Awareness(config.health_max)
         self._queue = RumourQueue(config.rumours_max, config.retransmit_factor)
         self._lan, self._wan = _Scope(config.lan, rng), _Scope(config.wan, rng)
@@ -90,11 +91,6 @@ class Detector:
         self._effects: list[signals.Effect] = []
         self.wake_at = math.inf
         """When the next `Tick` is due; infinite before the first one."""
-
-    @property
-    def own(self) -> Rumour:
-        """What this node says of itself."""
-        return self._own
 
     @property
     def health(self) -> int:
@@ -161,7 +157,7 @@ class Detector:
 
     def table(self) -> list[Rumour]:
         """Everything this node knows, itself included."""
-        return [self._own, *self._members.rumours()]
+        return [self.own, *self._members.rumours()]
 
     def tuning(self, member: Member) -> MembershipConfig:
         """How *member* is watched from here."""
@@ -404,9 +400,9 @@ class Detector:
 
     def _hear_of_myself(self, rumour: Rumour) -> None:
         """Contradict whatever outranks this node's own word, unless it has left."""
-        own, said, me = self._own.standing, rumour.standing, self._members.me
+        own, said, me = self.own.standing, rumour.standing, self._members.me
         other_run = rumour.member != me
-        outranked = other_run or precedence.is_news(rumour, self._own)
+        outranked = other_run or precedence.is_news(rumour, self.own)
         if said.incarnation < own.incarnation or not outranked:
             return
         if rumour.member.rpc != me.rpc:
@@ -417,8 +413,8 @@ class Detector:
         self._speak(own.status, said.incarnation + 1)
 
     def _speak(self, status: Status, incarnation: int) -> None:
-        self._own = Rumour(self._members.me, Standing(status, incarnation))
-        self._queue.put(self._own)
+        self.own = Rumour(self._members.me, Standing(status, incarnation))
+        self._queue.put(self.own)
 
     def _meet(self, member: Member, now: float) -> None:
         """
@@ -435,8 +431,8 @@ class Detector:
             self._exchange_with(member.node)
 
     def _leave(self, now: float) -> None:
-        if self._own.standing.status is not Status.LEFT:
-            self._speak(Status.LEFT, self._own.standing.incarnation + 1)
+        if self.own.standing.status is not Status.LEFT:
+            self._speak(Status.LEFT, self.own.standing.incarnation + 1)
 
     def _remove(self, node: NodeId, now: float) -> None:
         known = self._members.rumour(node)
@@ -452,7 +448,7 @@ class Detector:
                 self._effects.append(signals.Forgotten(node))
 
     def _known(self, node: NodeId) -> Rumour | None:
-        return self._own if node == self._members.me.node else self._members.rumour(node)
+        return self.own if node == self._members.me.node else self._members.rumour(node)
 
     def _news(self, most: int) -> list[Rumour]:
         return self._queue.take(most, 1 + len(self._members.others()))

@@ -21,15 +21,11 @@ class Join:
         self._awaited: set[NodeId] = set()
         self._caught_up: set[NodeId] = set()
         self._vouching: set[NodeId] = set()
-        self._over = not self._ungreeted
+        self.joined = not self._ungreeted
         self._met = False
         self._refusals: dict[str, str] = {}
         self._unanswered: dict[str, str] = {}
         self._remembered: dict[NodeId, bool] = {}
-
-    @property
-    def joined(self) -> bool:
-        return self._over
 
     @property
     def missing(self) -> list[str]:
@@ -91,7 +87,7 @@ class Join:
         most likely it still is, and then every start would take the whole time.
         """
         self._remembered[node] = dead
-        self._empty = self._over = False
+        self._empty = self.joined = False
 
     def failed(self, node: NodeId) -> None:
         """Note that *node* did not answer."""
@@ -131,13 +127,13 @@ class Join:
 
     def give_up(self) -> None:
         """Serve with what there is: a dead seed must not keep its region down."""
-        self._over = True
+        self.joined = True
 
     def _settle(self) -> None:
         # Who came empty and met somebody has not joined because that one left. If all seeds are
         # there and nobody has anything, the cluster is new.
         alone = self._empty and self._met and not self._caught_up
-        self._over = self._over or not (self._ungreeted or self._uncaught() or alone)
+        self.joined = self.joined or not (self._ungreeted or self._uncaught() or alone)
 
     def _uncaught(self) -> set[NodeId]:
         return (self._awaited | self._remembered.keys()) - self._caught_up

@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Final
 
 from cluster.environment import Environment
@@ -118,24 +119,19 @@ class Fetcher:
         if transfer is None or job is None:
             config = self._env.config
             transfer = Transfer(digest, size, config.chunk_bytes, config.fetch_patience_s)
-            job = self._start(transfer, sources)
+            job = self.jobs.start(digest, partial(self._carry_out, transfer, sources))
+            job.add_done_callback(partial(self._end, transfer))
+            self._transfers[digest] = transfer
         elif transfer.size != size:
             raise BlobUnavailable(digest, f"is it {size} or {transfer.size} bytes long?")
         return transfer, job
 
-    def _start(self, transfer: Transfer, sources: Sequence[NodeId]) -> asyncio.Future[None]:
-        job = self.jobs.start(transfer.digest, lambda: self._carry_out(transfer, sources))
-        self._transfers[transfer.digest] = transfer
-
-        def end(job: asyncio.Future[None]) -> None:
-            if self._transfers.get(transfer.digest) is transfer:
-                del self._transfers[transfer.digest]
-            error = job.exception()
-            if error is not None:
-                transfer.failed(error)
-
-        job.add_done_callback(end)
-        return job
+    def _end(self, transfer: Transfer, job: asyncio.Future[None]) -> None:
+        if self._transfers.get(transfer.digest) is transfer:
+            del self._transfers[transfer.digest]
+        error = job.exception()
+        if error is not None:
+            transfer.failed(error)
 
     async def _carry_out(self, transfer: Transfer, hints: Sequence[NodeId]) -> None:
         with transfer.use():

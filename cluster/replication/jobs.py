@@ -22,16 +22,12 @@ class BlobJobs:
         self._patience_s = patience_s
         self._places = asyncio.Semaphore(running_max)
         self._jobs: dict[Digest, asyncio.Future[None]] = {}
-        self._running = 0
+        self.running = 0
         self._group: asyncio.TaskGroup | None = None
 
     @property
-    def running(self) -> int:
-        return self._running
-
-    @property
     def waiting(self) -> int:
-        return len(self._jobs) - self._running
+        return len(self._jobs) - self.running
 
     def get(self, digest: Digest) -> asyncio.Future[None] | None:
         """The job for *digest*, if there is one. Shield it when awaiting: it is shared."""
@@ -68,11 +64,11 @@ class BlobJobs:
         job = self._jobs[digest]
         try:
             await self._take_place(digest)
-            self._running += 1
+            self.running += 1
             try:
                 await work()
             finally:
-                self._running -= 1
+                self.running -= 1
                 self._places.release()
         except (ClusterError, StorageFailure) as exc:
             # Operating errors belong to those who asked; anything else is a bug and ends `run`.

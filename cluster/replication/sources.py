@@ -35,7 +35,6 @@ class Sources:
         self.guesses = guesses
 
     def next(self) -> NodeId | None:
-        """The source to ask now; None when there is no more."""
         if not self._queue:
             return None
         node = self._queue.popleft()

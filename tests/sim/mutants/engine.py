@@ -64,7 +64,7 @@ def _dead_at_once(self: Detector, number: int, now: float, *, refused: bool = Fa
 
 
 def _own_word(self: Detector) -> tuple[Status, int]:
-    return self._own.standing.status, self._own.standing.incarnation
+    return self.own.standing.status, self.own.standing.incarnation
 
 
 _catch_up = CatchUp.catch_up
