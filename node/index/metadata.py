@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from cluster.model import Digest, Dot, Key, Origin
-from cluster.objects import Presence
 from node.errors import ManifestBlobUnknown, ManifestInvalid
 from node.index import fallback, keys, local, objects, references, rows
 from node.index.journal import Journal, Transaction
@@ -63,7 +62,8 @@ class Metadata(Queries):
                 return None
             for tag in fallback.tags_of(txn, repository, digest):
                 fallback.drop_lists(txn, repository, tag, keep={digest})
-            subject = _subject(txn, repository, digest, live)
+            body = txn.get("manifest_bytes", keys.join(repository, digest))
+            subject = None if body is None else stored_subject(body)
             if subject is not None:
                 fallback.refresh(txn, repository, subject, removed=digest)
             return local.remove(txn, Key(MANIFEST, repository, digest), live)
@@ -115,20 +115,10 @@ class Metadata(Queries):
 
     def put_upload(self, record: UploadRecord) -> None:
         row = UploadRow(record.repository, record.offset, record.started_at)
-        self._put_unlogged("uploads", keys.join(record.id), rows.encode(row))
+        self._store.write([Mutation("uploads", keys.join(record.id), rows.encode(row))])
 
     def delete_upload(self, upload_id: str) -> None:
-        self._put_unlogged("uploads", keys.join(upload_id), None)
-
-    def _put_unlogged(self, family: str, key: bytes, value: bytes | None) -> None:
-        self._store.write([Mutation(family, key, value)])
-
-
-def _subject(txn: Transaction, repository: str, digest: Digest, state: Presence) -> Digest | None:
-    body = txn.get("manifest_bytes", keys.join(repository, digest))
-    if body is None or state.latest is None:
-        return None
-    return stored_subject(body)
+        self._store.write([Mutation("uploads", keys.join(upload_id), None)])
 
 
 def _check_needs(

@@ -54,8 +54,11 @@ class Queries:
         return None if found is None else found.digest
 
     def tagged(self, repository: str, tag: str) -> Tagged | None:
-        row = self.get("tags", keys.join(repository, tag))
-        winner = None if row is None else rows.decode(Register, row).winner
+        return self._served(repository, self._register("tags", repository, tag))
+
+    def _served(self, repository: str, state: Register) -> Tagged | None:
+        """What a tag points to: what won in its register, while that is listed."""
+        winner = state.winner
         if winner is None or winner.value is None:
             return None
         digest = Digest(winner.value)
@@ -98,12 +101,8 @@ class Queries:
         prefix = b"" if repository is None else keys.join(repository)
         start = prefix if last is None else keys.after(keys.join(*last))
         stop = keys.after(prefix) if prefix else END
-        found: list[TagName] = []
-        for key, _ in self._scan("conflicts", max(start, prefix), stop):
-            if len(found) == limit:
-                return found, True
-            found.append(TagName(*keys.split(key)))
-        return found, False
+        page = list(islice(self._scan("conflicts", max(start, prefix), stop), limit + 1))
+        return [TagName(*keys.split(key)) for key, _ in page[:limit]], len(page) > limit
 
     def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
         winner = self._register("settings", kind, name).winner
@@ -112,14 +111,9 @@ class Queries:
     def settings(self, kind: str, last: str, limit: int) -> Page:
         prefix = keys.join(kind)
         start = keys.after(keys.join(kind, last)) if last else prefix
-        found: list[str] = []
-        for key, row in self._scan("settings", start, keys.after(prefix)):
-            if rows.decode(Register, row).winner is None:
-                continue
-            if len(found) == limit:
-                return Page(found, found[-1] if found else None)
-            found.append(keys.split(key)[1])
-        return Page(found, None)
+        entries = self._scan("settings", start, keys.after(prefix))
+        found = (key for key, row in entries if rows.decode(Register, row).winner is not None)
+        return _page((keys.split(key)[1] for key in found), limit)
 
     def repository_exists(self, repository: str) -> bool:
         return self.get("repositories", keys.join(repository)) is not None
@@ -127,17 +121,11 @@ class Queries:
     def tags(self, repository: str, last: str, limit: int) -> Page:
         prefix = keys.join(repository)
         start = keys.after(keys.join(repository, last)) if last else prefix
-        found: list[str] = []
-        for key, row in self._scan("tags", start, keys.after(prefix)):
-            winner = rows.decode(Register, row).winner
-            if winner is None or winner.value is None:
-                continue
-            if not self._is_listed(repository, Digest(winner.value)):
-                continue
-            if len(found) == limit:
-                return Page(found, found[-1] if found else None)
-            found.append(keys.split(key)[1])
-        return Page(found, None)
+        entries = self._scan("tags", start, keys.after(prefix))
+        found = (
+            key for key, row in entries if self._served(repository, rows.decode(Register, row))
+        )
+        return _page((keys.split(key)[1] for key in found), limit)
 
     def repositories(self, last: str, limit: int) -> Page:
         start = keys.after(keys.join(last)) if last else b""
@@ -262,3 +250,10 @@ class Queries:
             for key, row in self._scan("holders", prefix, keys.after(prefix))
         )
         return {node: Dot(node, row.epoch, row.seq) for node, row in found if row.held}
+
+
+def _page(names: Iterator[str], limit: int) -> Page:
+    """The first *limit* of *names*."""
+    found = list(islice(names, limit + 1))
+    more = len(found) > limit > 0
+    return Page(found[:limit], found[limit - 1] if more else None)
