@@ -42,19 +42,11 @@ def fallback_tag(subject: Digest) -> str:
 
 
 def refresh(
-    txn: Transaction,
-    repository: str,
-    subject: Digest,
-    *,
-    added: bytes | None = None,
-    removed: Digest | None = None,
+    txn: Transaction, repository: str, subject: Digest, removed: Digest | None = None
 ) -> Dot | None:
     """
-    Bring the fallback index of *subject*, if there is one, up to date.
-
-    Args:
-        added: the descriptor, as JSON, of a referrer that this transaction adds.
-        removed: the digest of one that it removes.
+    Bring the fallback index of *subject*, if there is one, up to date: with all its referrers, also
+    those that this transaction has added, but without *removed*.
 
     Returns the last event that was written, or None when nothing had to change.
     """
@@ -68,9 +60,8 @@ def refresh(
     listed: list[dict[str, Any]] = document["manifests"]
     entries = {entry.get("digest"): entry for entry in listed}
     for _, descriptor in txn.scan("referrers", keys.join(repository, subject)):
-        _enter(entries, descriptor)
-    if added is not None:
-        _enter(entries, added)
+        entry = msgspec.json.decode(descriptor)
+        entries.setdefault(entry["digest"], entry)
     entries.pop(removed, None)
     if list(entries.values()) == listed:
         return None
@@ -131,8 +122,3 @@ def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] 
         return None
     document: dict[str, Any] = msgspec.json.decode(body)
     return document if isinstance(document.get("manifests"), list) else None
-
-
-def _enter(entries: dict[Any, dict[str, Any]], descriptor: bytes) -> None:
-    entry = msgspec.json.decode(descriptor)
-    entries.setdefault(entry["digest"], entry)

@@ -14,7 +14,6 @@ from node.index.writer import IndexWriter
 from node.registry.manifests import (
     Need,
     parse_manifest,
-    referrer_descriptor,
     stored_subject,
 )
 from node.registry.ports import (
@@ -49,8 +48,7 @@ class Metadata(Queries):
             for tag in dict.fromkeys(tags):
                 dot = local.write(txn, Key(TAG, repository, tag), digest)
             if manifest.subject is not None:
-                entry = referrer_descriptor(manifest, digest, len(record.body))
-                dot = fallback.refresh(txn, repository, manifest.subject, added=entry) or dot
+                dot = fallback.refresh(txn, repository, manifest.subject) or dot
             return dot
 
         return await self._writer.change(change)
@@ -65,7 +63,7 @@ class Metadata(Queries):
             body = txn.get("manifest_bytes", keys.join(repository, digest))
             subject = None if body is None else stored_subject(body)
             if subject is not None:
-                fallback.refresh(txn, repository, subject, removed=digest)
+                fallback.refresh(txn, repository, subject, digest)
             return local.remove(txn, Key(MANIFEST, repository, digest), live)
 
         return await self._writer.change(change)
