@@ -12,7 +12,8 @@ from cluster.ports import Checkpoint
 from cluster.state import Act
 
 _LEFT_S: Final = 2.0
-"""Who is connected and has not read for so long is done: who was cut off goes on at once."""
+"""A reader that is connected and has not read for so long is done: one that was cut off goes on at
+once."""
 
 
 @dataclass(slots=True)
@@ -30,9 +31,9 @@ class Checkpoints:
     """
     Gives out checkpoints piece by piece, and keeps each for a while for a reader that was cut off.
 
-    What is open holds back the removal of old files by the store, so their number and their age
-    are bounded. A member has one: who begins again has given up what it had, and would otherwise
-    keep all others out, where it cannot take over a state, its disk being full.
+    While one is open the store keeps old files, so their number and their age are bounded. Each
+    member has one: it loses that when it begins again. Otherwise a member whose disk is full, so
+    that it begins again and again, would keep all others out.
     """
 
     def __init__(self, env: Environment) -> None:

@@ -1,4 +1,4 @@
-"""The failure detector's hands: timers, calls to members, and what follows from a change."""
+"""Does for the failure detector what is not pure: timers, calls, and what follows from a change."""
 
 import asyncio
 import math
@@ -27,8 +27,8 @@ class Prober(Watcher):
     """
     Carries out what `membership.detector` decides. Is told of members by the roster and the links.
 
-    Calls run side by side and are bounded by the members: one probe and its helpers, one message
-    of news and one exchange of tables for each at a time.
+    Calls run side by side. For each member there are at most a probe with its helpers, a message of
+    news and an exchange of tables at a time.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ class Prober(Watcher):
         """
         Say to every connected member that this node goes for good; returns who has noted it.
 
-        The others hear of it from those. With nobody connected nobody will know, and this node
-        counts as dead.
+        The others hear of it from those. If nobody is connected, nobody hears of it, and they will
+        find this node dead.
         """
         self._feed(signals.Leave())
         members, own = self._env.members.connected(), (self._detector.own,)

@@ -56,13 +56,13 @@ class Service:
         link = self._links.link(sender)
         gaps = await self._intake.take(events)
         if gaps and link is not None and not self._intake.lasting(gaps):
-            # They build on events of other logs, which their sender has by necessity.
+            # They build on events of other logs, and their sender must have those.
             with suppress(ClusterError):
                 await link.pull()
         origins = {event.origin for event in events}
         member = self._env.members.get(sender)
         if member is not None:
-            # They may be for others too.
+            # This node may have to hand them on.
             self._duties.note_received(member.region, origins)
             self._env.changes.beat(self._env.me.node)
         vector = self._env.records.vector()
@@ -70,11 +70,11 @@ class Service:
 
     async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
         """
-        In the order in which they build on each other.
+        See `PeerService.pull`. Events come in the order in which they build on each other.
 
-        What becomes durable after the call began is not part of it: otherwise a busy node's
-        answer would never end. A log whose first missing events are gone comes last, as the error:
-        the others are worth having.
+        The answer ends with what was durable when the call began, or that of a busy node would
+        never end. Where the first missing events of a log are gone, the error comes last: the peer
+        gets the other logs before.
         """
         gone: list[BelowFloor] = []
         missing = antientropy.missing(have, self._env.records.vector())
@@ -100,7 +100,7 @@ class Service:
             yield from events
 
     async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
-        # What the rows do not speak of yet is asked of the disk: it may be all that is left.
+        # A blob without a row may be on the disk all the same, and be the last copy.
         if self._env.records.size_here(digest) is None:
             [found] = await self._env.blobs.measure([digest])
             if found is None:

@@ -1,8 +1,8 @@
 """
-Whose clock is wrong? Comparing this node's wall clock with the members'. Pure, apart from that one.
+Whose clock is wrong? Compares this node's wall clock with the members'. Pure, but for that clock.
 
-Stamps of a clock that is far ahead are refused by the others, so what such a node accepts would
-stay with it: it has to notice, and stop writing, before that.
+Members refuse stamps that are far ahead. So what a node with such a clock accepts would stay with
+it: it has to notice, and stop writing, before that.
 """
 
 from typing import Final, NamedTuple
