@@ -191,6 +191,7 @@ class World:
         self.off.add(lost)
         self.handover.forsake(self.live, self.now)
         self._excuse()
+        self._forget_empty_regions()
 
     def end(self) -> bool:
         """Let the old version end, if it may."""
@@ -200,15 +201,22 @@ class World:
         self.lives.append(self.live.after(End(self.live.newest.version)))
         self.ended += 1
         self._check_ended()
-        for region in self.acknowledged.keys() - set(self.live.newest.regions):
-            # Who comes to an empty region joins as any new disk does, by asking everybody.
-            del self.acknowledged[region]
+        self._forget_empty_regions()
         return True
 
     def _start_nodes(self) -> None:
         for made in self.live.newest.members:
             if made.disk not in self.nodes:
                 self.nodes[made.disk] = Node(made.disk, made.region, len(self.lives) - 1)
+
+    def _forget_empty_regions(self) -> None:
+        """
+        Where nobody is left, all of them lost or removed, whoever comes has never heard of what the
+        region acknowledged. It joins as any new disk does, by asking everybody; not told here.
+        """
+        for region in list(self.acknowledged):
+            if not any(self.live.quorums.get(region, ())):
+                del self.acknowledged[region]
 
     def _excuse(self) -> None:
         """What was acknowledged and had its majority, or second copy, with who is lost."""
