@@ -12,18 +12,11 @@ from typing import Final, NamedTuple
 
 from cluster.layout.document import Layout
 from cluster.layout.errors import CopiesAtStake, MemberMissing, NotDrained
+from cluster.layout.rows import Row
 from cluster.model import Digest, NodeId, Region
 
 EXAMPLES_MAX: Final = 10
 """Blobs that a verdict names."""
-
-
-class Row(NamedTuple):
-    """A blob that some repository has, and who holds it by rows that stand."""
-
-    digest: Digest
-    size: int
-    holders: Collection[NodeId]
 
 
 class Verdict(NamedTuple):

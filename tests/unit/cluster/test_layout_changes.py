@@ -46,7 +46,8 @@ from cluster.layout.errors import (
 )
 from cluster.layout.promises import follows
 from cluster.layout.proposal import changed, genesis
-from cluster.layout.removal import Row, safe_to_remove
+from cluster.layout.removal import safe_to_remove
+from cluster.layout.rows import Row
 from cluster.layout.rules import REMOVED_MAX, check, unmet
 from cluster.model import Digest, NodeId, Region
 from tests.fakes.layouts import changed_by, layout, member, safe, with_member

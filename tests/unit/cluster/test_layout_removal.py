@@ -8,7 +8,8 @@ from cluster.layout.changes import SetAvailability, SetSettings
 from cluster.layout.document import Availability, Layout, Settings
 from cluster.layout.errors import CopiesAtStake, MemberMissing, NotDrained
 from cluster.layout.proposal import changed
-from cluster.layout.removal import EXAMPLES_MAX, Row, Verdict, safe_to_remove
+from cluster.layout.removal import EXAMPLES_MAX, Verdict, safe_to_remove
+from cluster.layout.rows import Row
 from cluster.model import Digest, NodeId
 from tests.fakes.layouts import digests, layout
 
