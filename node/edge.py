@@ -1,7 +1,7 @@
 """The edge, whole: every endpoint, and what each works with."""
 
 from functools import cache, partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from node.admin.context import AdminContext
@@ -19,7 +19,11 @@ ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (*OCI, *ADMIN)
 @cache
 def described() -> bytes:
     """The OpenAPI document of all endpoints."""
-    return encode_json(describe(ENDPOINTS, version("atoll")))
+    try:
+        of = version("atoll")
+    except PackageNotFoundError:  # run from a source tree
+        of = "0"
+    return encode_json(describe(ENDPOINTS, of))
 
 
 def bind(oci: OciContext, admin: AdminContext) -> list[Bound]:

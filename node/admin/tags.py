@@ -106,10 +106,6 @@ class RolledBack(msgspec.Struct):
     event: str
 
 
-def _optional_repository(text: str) -> RepositoryName | None:
-    return RepositoryName.parse(text)
-
-
 def _last_tag(text: str) -> TagName | None:
     if not text:
         return None
@@ -117,10 +113,10 @@ def _last_tag(text: str) -> TagName | None:
     return TagName(repository, name)
 
 
-_REPOSITORY: Final = Single(
+_REPOSITORY: Final[Single[RepositoryName | None]] = Single(
     name="repository",
     doc="Only those of this one.",
-    parse=_optional_repository,
+    parse=RepositoryName.parse,
     default=None,
     schema={"type": "string", "pattern": NAME},
 )

@@ -14,12 +14,11 @@ from node.admin.events import parse_event
 from node.errors import EventInvalid, QueryInvalid, TooManyWaits, WaitTimedOut
 from node.http.endpoint import Action, Endpoint, Request
 from node.http.fields import EVENT
+from node.http.limits import REGIONS
 from node.http.query import Single, seconds
 from node.registry.waits import WAIT_MAX_S
 
 _DEFAULT_S: Final = 30.0
-
-_REGIONS_MAX: Final = 64
 
 
 class NodeHas(msgspec.Struct):
@@ -38,21 +37,17 @@ class Waited(msgspec.Struct):
     nodes: Sequence[NodeHas]
 
 
-def _event(text: str) -> Dot | None:
-    return parse_event(text)
-
-
 def _regions(text: str) -> list[Region] | None:
     names = [name.strip() for name in text.split(",")]
-    if not all(names) or len(names) > _REGIONS_MAX:
-        raise QueryInvalid(f"regions must be 1 to {_REGIONS_MAX} names with commas between them")
+    if not all(names) or len(names) > REGIONS.number:
+        raise QueryInvalid(f"regions must be 1 to {REGIONS.number} names with commas between them")
     return [Region(name) for name in names]
 
 
-_EVENT: Final = Single(
+_EVENT: Final[Single[Dot | None]] = Single(
     name="event",
     doc="The event, `NODE/EPOCH/SEQUENCE`.",
-    parse=_event,
+    parse=parse_event,
     default=None,
     schema={"type": "string", "pattern": EVENT},
     required=True,
@@ -86,6 +81,7 @@ ENDPOINTS: Final = (
         handler=wait,
         doc="Return once an event is durable elsewhere.",
         parameters=(_EVENT, _REGIONS, _TIMEOUT),
+        limits=(REGIONS,),
         answers=(document(200, "Every live node has it.", Waited),),
         errors=(EventInvalid, UnknownRegion, TooManyWaits, WaitTimedOut),
     ),

@@ -14,11 +14,17 @@ def api(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the reference of the admin API instead.")
     ] = False,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="Print the table of the edge's limits instead.")
+    ] = False,
 ) -> None:
     """Print the OpenAPI document of all that a node serves; `/openapi.json` answers the same."""
+    if markdown or limits:
+        typer.echo(reference() if markdown else limits_table(), nl=False)
+        return
     from node.edge import described
 
-    typer.echo(reference() if markdown else described().decode(), nl=not markdown)
+    typer.echo(described().decode())
 
 
 _INTRODUCTION: Final = """\
@@ -64,8 +70,24 @@ def reference() -> str:
     )
 
 
+def limits_table() -> str:
+    """The limits of the edge, in Markdown."""
+    from node.http.errors import wire_of
+    from node.http.limits import LIMITS, shown
+
+    rows = []
+    for limit in LIMITS:
+        status, code = wire_of(limit.error) if limit.error else (0, "")
+        beyond = [f"{status} `{code}`" if status else "", limit.beyond]
+        setting = f" (`{limit.setting}`)" if limit.setting else ""
+        told = ": ".join(filter(None, beyond))
+        rows.append((limit.what, f"{shown(limit)}{setting}", str(limit.counts), told))
+    return "".join(_table(("what", "limit", "for", "beyond it"), rows))
+
+
 def _section(endpoint: "Endpoint[Any]") -> Iterator[str]:
-    from node.http.endpoint import ANY_REQUEST, errors_of
+    from node.http.endpoint import ANY_REQUEST, errors_of, limits_of
+    from node.http.limits import shown
     from node.http.query import Single
 
     yield f"\n## `{_route(endpoint)}`\n\n{endpoint.doc}\n"
@@ -83,6 +105,9 @@ def _section(endpoint: "Endpoint[Any]") -> Iterator[str]:
     if endpoint.body is not None and endpoint.body.struct is not None:
         yield "\nIts body:\n\n"
         yield from _fields(endpoint.body.struct, defaults=True)
+    if limits := limits_of(endpoint):
+        told = [f"{each.what} ({shown(each)})" for each in limits]
+        yield f"\nIts [limits](limits.md#the-edge): {'; '.join(told)}.\n"
     answers = [
         (str(each.status), "", " ".join([each.doc, *(f"`{name}`" for name in each.fields)]))
         for each in endpoint.answers

@@ -8,14 +8,12 @@ would use up the memory of a node, and who is refused for that must not be the n
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, cast
+from typing import Protocol, cast
 
 from aiohttp import web
 
 from node.errors import RegistryError, TooManyBodies
-
-GATHERED_MAX_BYTES: Final = 64 << 20
-"""Unfinished manifests of all clients together: 16 of the largest, thousands of usual ones."""
+from node.http.limits import HELD_BYTES
 
 
 class Interruptible(Protocol):
@@ -44,7 +42,7 @@ class Gathered:
 class Bodies:
     """All of them on this node."""
 
-    def __init__(self, bytes_max: int = GATHERED_MAX_BYTES) -> None:
+    def __init__(self, bytes_max: int = HELD_BYTES.number) -> None:
         self._bytes_max = bytes_max
         self._bodies: dict[Gathered, None] = {}  # the one that began first is the first
         self._bytes = 0

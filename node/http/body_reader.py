@@ -22,7 +22,7 @@ from node.errors import (
 from node.http.bodies import Bodies, give_up_of
 from node.http.documents import explain
 from node.http.endpoint import Request
-from node.http.limits import ApiLimits
+from node.http.limits import BODY_RATE, ApiLimits
 from node.registry.chunk import Chunk
 
 _CONTENT_RANGE: Final = re.compile(
@@ -32,17 +32,13 @@ _CONTENT_RANGE: Final = re.compile(
 
 D = TypeVar("D", bound=msgspec.Struct)
 
-BODY_RATE_MIN: Final = 1024
-"""Least bytes a second of a body, averaged over its longest pause. Less holds an upload, a place
-and a connection for nothing; any link that can pull an image has more."""
-
 
 async def read_body(request: Request, timeout_s: float) -> AsyncGenerator[bytes, None]:
     """
     The body as it arrives, until the request's deadline.
 
     The patience with a client is *timeout_s* at first and at most. Waiting for it takes from that,
-    and each byte gives it 1 / `BODY_RATE_MIN` s back.
+    and each byte gives it its share of `BODY_RATE` back.
 
     Raises:
         BodyIncomplete: the connection ended, or the encoding broke, before the body did.
@@ -66,7 +62,7 @@ async def read_body(request: Request, timeout_s: float) -> AsyncGenerator[bytes,
         if deadline is not None and now > deadline:
             raise BodyStalled(timeout_s)
         patience_s -= now - waits_since
-        patience_s = min(timeout_s, patience_s + len(piece) / BODY_RATE_MIN)
+        patience_s = min(timeout_s, patience_s + len(piece) / BODY_RATE.number)
         yield piece
 
 

@@ -34,25 +34,16 @@ from node.errors import (
 )
 from node.http.app import Api
 from node.http.endpoint import METHODS
-from node.http.transmission import STALL_TIMEOUT_S
-
-READ_BUFFER_BYTES: Final = 512 << 10
-"""Received bytes waiting per connection before the client is told to wait."""
-
-LINGER_S: Final = 5.0
-"""How long what follows a refusal is read away, so that the client gets to see the refusal."""
-
-KEEPALIVE_S: Final = 75.0
-"""How long a connection may be idle, and how long the head of a request may take."""
-
-LINE_MAX_BYTES: Final = 8 << 10
-"""The target of a request. RFC 9112 asks for 8,000; a push with 50 tags has 7,000."""
-
-HEAD_MAX_BYTES: Final = 64 << 10
-"""All header fields of a request. Bearer tokens with many scopes or groups pass 16 KiB; more than
-64 KiB would only let strangers use more memory."""
-
-_FIELDS_MAX: Final = 128
+from node.http.limits import (
+    AHEAD,
+    FIELDS,
+    HEAD_BYTES,
+    IDLE,
+    LINE_BYTES,
+    LINGER,
+    READ_BUFFER,
+    STALL,
+)
 
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -81,22 +72,22 @@ class Connection(RequestHandler):
             loop=loop,
             access_log=None,  # type: ignore[arg-type]  # what aiohttp takes for "none"
             auto_decompress=False,  # blobs are bytes: a Content-Encoding is the client's business
-            read_bufsize=READ_BUFFER_BYTES,
-            lingering_time=LINGER_S,
-            keepalive_timeout=KEEPALIVE_S,
+            read_bufsize=READ_BUFFER.number,
+            lingering_time=LINGER.number,
+            keepalive_timeout=IDLE.number,
         )
         self._parser = HttpRequestParser(
             self,
             loop,
-            READ_BUFFER_BYTES,
-            max_line_size=LINE_MAX_BYTES,
-            max_field_size=HEAD_MAX_BYTES,
-            max_headers=_FIELDS_MAX,
+            READ_BUFFER.number,
+            max_line_size=LINE_BYTES.number,
+            max_field_size=HEAD_BYTES.number,
+            max_headers=FIELDS.number,
             payload_exception=RequestPayloadError,
             auto_decompress=False,
-            max_msg_queue_size=1,
+            max_msg_queue_size=AHEAD.number,
         )
-        self._max_msg_queue_size = 1
+        self._max_msg_queue_size = AHEAD.number
         self._msg_queue_resume_size = 0
         self._api = api
         self._body: StreamReader = EMPTY_PAYLOAD
@@ -148,8 +139,8 @@ class Connection(RequestHandler):
                 return
         if not in_body and rest:
             self._head_bytes += len(rest)
-            if self._head_bytes > HEAD_MAX_BYTES:
-                self._refuse(HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX))
+            if self._head_bytes > HEAD_BYTES.number:
+                self._refuse(HeadersTooLarge(HEAD_BYTES.number, FIELDS.number))
 
     def _enqueue(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
         self._request_count += 1
@@ -170,10 +161,10 @@ class Connection(RequestHandler):
             if message.headers["Transfer-Encoding"].lower() != "chunked":
                 return TransferCodingUnknown()
         # A head of one segment that is not larger than allowed needs no counting.
-        if self._head_bytes or segment_bytes > HEAD_MAX_BYTES:
+        if self._head_bytes or segment_bytes > HEAD_BYTES.number:
             fields = sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
-            if fields > HEAD_MAX_BYTES:
-                return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
+            if fields > HEAD_BYTES.number:
+                return HeadersTooLarge(HEAD_BYTES.number, FIELDS.number)
         return None
 
     def _refuse(self, error: RegistryError) -> None:
@@ -233,7 +224,7 @@ class Connection(RequestHandler):
         transport.write_eof()
         self._silence = self._loop.create_future()
         try:
-            async with asyncio.timeout(LINGER_S):
+            async with asyncio.timeout(LINGER.number):
                 await self._silence
         except TimeoutError:
             return
@@ -270,7 +261,7 @@ class Connection(RequestHandler):
             return None
         if self._request_count and self._waiter is None:
             return None
-        return self._next_keepalive_close_time - KEEPALIVE_S
+        return self._next_keepalive_close_time - IDLE.number
 
     @property
     def asked(self) -> bool:
@@ -338,7 +329,7 @@ class Connection(RequestHandler):
             self._stalled.cancel()
             self._stalled = None
         if on:
-            self._stalled = self._loop.call_later(STALL_TIMEOUT_S, self._drop)
+            self._stalled = self._loop.call_later(STALL.number, self._drop)
 
     def _drop(self) -> None:
         if self.transport is not None:
@@ -350,13 +341,13 @@ def _error_of(error: HttpProcessingError) -> RegistryError:
     match error:
         case BadHttpMethod():
             return MethodNotAllowed(METHODS)
-        case LineTooLong() if error.args[1] == LINE_MAX_BYTES:
-            return UriTooLong(LINE_MAX_BYTES)
+        case LineTooLong() if error.args[1] == LINE_BYTES.number:
+            return UriTooLong(LINE_BYTES.number)
         case LineTooLong():
-            return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
+            return HeadersTooLarge(HEAD_BYTES.number, FIELDS.number)
         case BadStatusLine() if _BAD_VERSION in str(error):
             return HttpVersionUnknown()
         case _ if error.message == _TOO_MANY:
-            return HeadersTooLarge(HEAD_MAX_BYTES, _FIELDS_MAX)
+            return HeadersTooLarge(HEAD_BYTES.number, FIELDS.number)
         case _:
             return RequestMalformed()

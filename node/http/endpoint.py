@@ -14,6 +14,15 @@ from aiohttp import web
 
 from cluster import errors as cluster
 from node import errors as domain
+from node.http.limits import (
+    BODY_IDLE,
+    BODY_RATE,
+    DOCUMENT_BYTES,
+    PARAMETERS,
+    STREAMED_BODY,
+    WHOLE_BODY,
+    Limit,
+)
 from node.http.query import Parameter, Query
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.names import RepositoryName
@@ -157,6 +166,10 @@ class Endpoint(Generic[C]):
     """Header fields of the request that it looks at."""
 
     body: Body | None = None
+    limits: tuple[Limit[Any], ...] = ()
+    """Those that hold for it, beside those for every request and every body of its kind:
+    `limits_of` has all."""
+
     errors: tuple[type[Exception], ...] = ()
     """What it may be refused with, beside what follows from the rest: `errors_of` has all."""
 
@@ -197,17 +210,29 @@ WRITING: Final = (
 """The same for who writes, and waits until that is acknowledged."""
 
 
+def limits_of(endpoint: Endpoint[Any]) -> Sequence[Limit[Any]]:
+    """The limits of what a request to *endpoint* may ask for and send."""
+    found = list(endpoint.limits)
+    if endpoint.parameters:
+        found.append(PARAMETERS)
+    if endpoint.body is not None:
+        if endpoint.body.struct is not None:
+            found.append(DOCUMENT_BYTES)
+        time = STREAMED_BODY if endpoint.body.streamed else WHOLE_BODY
+        found += [BODY_RATE, BODY_IDLE, time]
+    return found
+
+
 def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
     """All that a request to *endpoint* may be refused with, each once."""
     found = [*endpoint.errors, *ANY_REQUEST]
+    found += [limit.error for limit in limits_of(endpoint) if limit.error is not None]
     if REPOSITORY in endpoint.path:
         found.append(domain.NameInvalid)
-    if endpoint.parameters:
-        found.append(domain.QueryInvalid)
     if endpoint.body is not None:
-        found += [domain.BodyIncomplete, domain.BodyStalled]
+        found.append(domain.BodyIncomplete)
         if endpoint.body.struct is not None:
-            found += [domain.DocumentInvalid, domain.DocumentTooLarge]
+            found.append(domain.DocumentInvalid)
     if endpoint.takes_content:
         found.append(cluster.StorageFull)
     return tuple(dict.fromkeys(found))

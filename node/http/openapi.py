@@ -13,9 +13,10 @@ import msgspec.inspect
 
 from node.http.answers import Errors
 from node.http.docstrings import field_docs
-from node.http.endpoint import READS, Answer, Body, Endpoint, errors_of
+from node.http.endpoint import READS, Answer, Body, Endpoint, errors_of, limits_of
 from node.http.errors import meaning_of, wire_of
 from node.http.fields import ALWAYS, FIELDS, FIELDS_OF_ERRORS, VARIABLES
+from node.http.limits import shown
 from node.http.query import Parameter, Single
 
 VERSION: Final = "3.1.0"
@@ -139,6 +140,10 @@ def _operation(endpoint: Endpoint[Any], method: str, schemas: _Schemas) -> _Json
     parameters += [_field(name) for name in endpoint.fields]
     if parameters:
         operation["parameters"] = parameters
+    if limits := limits_of(endpoint):
+        operation["description"] = "Limits: " + "; ".join(
+            f"{limit.what}, {shown(limit)}" for limit in limits
+        )
     if endpoint.body is not None:
         operation["requestBody"] = _body(endpoint.body, schemas)
     responses: dict[str, _Json] = {}

@@ -7,11 +7,9 @@ from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 from node.errors import QueryInvalid
+from node.http.limits import PARAMETERS
 
 T = TypeVar("T")
-
-_PARAMETERS_MAX: Final = 128
-"""Query parameters in one request."""
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?")
 """A number as JSON has it: programs write small ones with an exponent."""
@@ -91,7 +89,7 @@ class Query:
                 keep_blank_values=True,
                 # What is no UTF-8 fits no grammar and is behind every name, as its bytes are.
                 errors="replace",
-                max_num_fields=_PARAMETERS_MAX,
+                max_num_fields=PARAMETERS.number,
             )
         except ValueError as exc:
             raise QueryInvalid("the query string is malformed") from exc

@@ -4,7 +4,7 @@ Byte ranges: which parts of a blob a request asks for, and how they are answered
 Lazy pulls (zstd:chunked, eStargz, SOCI) ask for hundreds of small pieces of a layer at once. Two
 rules bound what a request can cost. Ranges that overlap are joined: no byte is sent twice, and an
 answer is never larger than the blob and one short head for each range. And there are at most
-`RANGES_MAX` of them.
+`RANGES` of them.
 """
 
 import re
@@ -13,11 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from node.errors import RangeNotSatisfiable, TooManyRanges
-
-RANGES_MAX: Final = 1024
-"""Ranges in one request: what podman's partial pulls begin with. Beyond it the answer is 400, which
-tells podman, the stargz and the SOCI snapshotter to ask again with fewer. The whole blob, which
-HTTP allows too, is what they wanted to avoid, and what an attacker wants to get."""
+from node.http.limits import RANGES
 
 _RANGE: Final = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 
@@ -58,7 +54,7 @@ def select(field: str | None, size: int) -> Selection:
 
     Raises:
         RangeNotSatisfiable: malformed, or wholly outside the blob.
-        TooManyRanges: more than `RANGES_MAX`.
+        TooManyRanges: more than `RANGES`.
     """
     asked = None if field is None else _asked(field, size)
     if not asked:
@@ -82,8 +78,8 @@ def _asked(field: str, size: int) -> list[_Span] | None:
         return None
     # RFC 9110 §5.6.1: empty elements of a list count for nothing.
     elements = [element for each in text.split(",") if (element := each.strip())]
-    if len(elements) > RANGES_MAX:
-        raise TooManyRanges(RANGES_MAX)
+    if len(elements) > RANGES.number:
+        raise TooManyRanges(RANGES.number)
     spans = [_span(element, size) for element in elements]
     inside = [span for span in spans if span.offset < span.end]
     if not elements or (size and not inside):

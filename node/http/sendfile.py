@@ -14,8 +14,9 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web import BaseRequest, StreamResponse
 
 from node.http.filesource import OTHER_BYTES, SourceFailed, read
+from node.http.limits import STALL
 from node.http.ranges import Part
-from node.http.transmission import CHUNK_BYTES, STALL_TIMEOUT_S, transmit
+from node.http.transmission import CHUNK_BYTES, transmit
 from node.registry.ports import ContentCheck
 
 INLINE_MAX_BYTES: Final = 256 * 1024
@@ -43,7 +44,7 @@ async def send_file(
     the caller may close it as soon as this returns or raises.
 
     Raises:
-        ConnectionResetError: the client went away, or took nothing for `STALL_TIMEOUT_S`.
+        ConnectionResetError: the client went away, or took nothing for `STALL`.
         SourceFailed: the file cannot be read or is shorter than promised, or its bytes are wrong.
             *on_failed* has been awaited then. When part of the answer is out already (*response*
             is prepared), the connection has been aborted after that: the client sees it broken,
@@ -167,7 +168,7 @@ async def _flush(writer: AbstractStreamWriter, transport: asyncio.Transport) -> 
 @asynccontextmanager
 async def _stall_timeout() -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(STALL_TIMEOUT_S):
+        async with asyncio.timeout(STALL.number):
             yield
     except TimeoutError as exc:
         raise ConnectionResetError("the client does not read") from exc

@@ -25,6 +25,7 @@ from fcntl import ioctl
 from typing import Final
 
 from node.http.filesource import OTHER_BYTES, SourceFailed, read_some
+from node.http.limits import STALL
 from node.registry.ports import ContentCheck
 
 CHUNK_BYTES: Final = 128 * 1024
@@ -46,12 +47,8 @@ PATIENCE_MS: Final = 20
 """How long a thread waits for a client's socket. It spares a quick client the way through the
 event loop; a client that exhausts it once is waited for in the loop from then on."""
 
-STALL_TIMEOUT_S: Final = 60.0
-"""A client that takes not one byte for so long is dropped. Long enough for a laptop that changes
-networks; short enough that dead peers behind a firewall do not pile up."""
-
 LOOKS: Final = 60
-"""How often to look within `STALL_TIMEOUT_S` whether a client takes anything. With one, what its
+"""How often to look within `STALL` whether a client takes anything. With one, what its
 kernel takes at the beginning counts as progress a whole timeout later."""
 
 _THREADS: Final = ThreadPoolExecutor(SENDER_THREADS, thread_name_prefix="atoll-sendfile")
@@ -147,7 +144,7 @@ class Transmission:
         Wait in the event loop until the socket takes more, as long as the client takes any.
 
         Raises:
-            ConnectionResetError: it took nothing for `STALL_TIMEOUT_S`.
+            ConnectionResetError: it took nothing for `STALL`.
         """
         loop = asyncio.get_running_loop()
         since = loop.time()
@@ -158,7 +155,7 @@ class Transmission:
             before, queued = queued, self._queued_bytes()
             stalled = stalled + 1 if queued >= before else 0
             if stalled >= LOOKS:
-                raise ConnectionResetError(f"the client took nothing for {STALL_TIMEOUT_S} s")
+                raise ConnectionResetError(f"the client took nothing for {STALL.number} s")
         if (loop.time() - since) * 1000 < PATIENCE_MS:
             self._patience_ms = PATIENCE_MS
 
@@ -166,7 +163,7 @@ class Transmission:
         ready = loop.create_future()
         loop.add_writer(self._socket, _set_ready, ready)
         try:
-            async with asyncio.timeout(STALL_TIMEOUT_S / LOOKS):
+            async with asyncio.timeout(STALL.number / LOOKS):
                 await ready
         except TimeoutError:
             return False

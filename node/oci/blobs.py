@@ -10,11 +10,12 @@ from aiohttp import hdrs, web
 from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
 from cluster.ports import BlobReader
-from node.errors import BlobNotFound, DigestInvalid, RangeNotSatisfiable, TooManyRanges
+from node.errors import BlobNotFound, DigestInvalid, RangeNotSatisfiable
 from node.http import headers, ranges
 from node.http.answers import empty_answer
 from node.http.endpoint import READING, READS, WRITING, Action, Answer, Endpoint, Request
 from node.http.filesource import SourceFailed
+from node.http.limits import RANGES
 from node.http.ranges import Selection
 from node.http.sendfile import send_file
 from node.oci.context import OciContext
@@ -141,6 +142,7 @@ ENDPOINTS: Final = (
         handler=read,
         doc="Pull a blob, or ranges of its bytes.",
         fields=("Range", "If-Range", "If-None-Match"),
+        limits=(RANGES,),
         answers=(
             Answer(status=200, doc="All of the blob.", media_types=_TYPES, fields=_CONTENT),
             Answer(
@@ -156,7 +158,6 @@ ENDPOINTS: Final = (
             DigestInvalid,
             BlobNotFound,
             RangeNotSatisfiable,
-            TooManyRanges,
             BlobUnavailable,
         ),
     ),

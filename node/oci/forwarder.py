@@ -22,6 +22,7 @@ from cluster.ports import Log
 from node.errors import RegistryError, TooManyUploads, UploadOwnerSilent, UploadUnknown
 from node.http.body_reader import read_body, waits_for_invitation
 from node.http.endpoint import Request
+from node.http.limits import FORWARDED, OWNER_ANSWER, OWNER_CONNECT, OWNER_SILENCE
 from node.registry.upload_ids import UploadId
 
 FORWARDED_BY: Final = "Atoll-Forwarded-By"
@@ -41,22 +42,12 @@ _NOT_RETURNED: Final = frozenset({"connection", "content-length", "date", "trans
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardConfig:
-    """Bounds on what is passed on. Durations are seconds."""
+    """Bounds on what is passed on: see each limit."""
 
-    running_max: int = 1024
-    """Requests being passed on at once, as many as uploads a node has by default. More use more
-    memory, up to a few hundred KiB each; fewer turn clients away."""
-
-    connect_timeout_s: float = 3.0
-    """After this the owner counts as gone. Above a few round trips and one lost SYN; longer only
-    delays the client, which has to start again anyway."""
-
-    silence_s: float = 60.0
-    """Longest wait for an owner that takes no more bytes or does not answer. It syncs a blob in
-    that time; longer holds clients of a node that hangs."""
-
-    answer_max_bytes: int = 1 << 20
-    """Largest answer. Those of uploads are empty, or errors below a KiB."""
+    running_max: int = FORWARDED.number
+    connect_timeout_s: float = OWNER_CONNECT.number
+    silence_s: float = OWNER_SILENCE.number
+    answer_max_bytes: int = OWNER_ANSWER.number
 
 
 class Neighbours(Protocol):

@@ -10,11 +10,9 @@ from node.errors import (
     ManifestBlobUnknown,
     ManifestDigestMismatch,
     ManifestInvalid,
-    ManifestTooLarge,
     ManifestUnknown,
     NameUnknown,
     TagInvalid,
-    TooManyBodies,
     TooManyTags,
 )
 from node.http import headers
@@ -22,6 +20,7 @@ from node.http.answers import empty_answer
 from node.http.body_reader import read_manifest
 from node.http.endpoint import READING, READS, WRITING, Action, Answer, Body, Endpoint, Request
 from node.http.fields import TAG
+from node.http.limits import HELD_BYTES, MANIFEST_BYTES
 from node.http.query import Parameter
 from node.oci.context import OciContext
 from node.registry.media_types import (
@@ -144,6 +143,7 @@ ENDPOINTS: Final = (
         doc="Push a manifest; it is acknowledged when its blobs and it are on enough nodes.",
         parameters=(_TAG,),
         body=Body(doc="The manifest.", media_types=_TYPES),
+        limits=(MANIFEST_BYTES, HELD_BYTES),
         answers=(
             Answer(
                 status=201,
@@ -163,10 +163,8 @@ ENDPOINTS: Final = (
             TagInvalid,
             DigestInvalid,
             ManifestInvalid,
-            ManifestTooLarge,
             ManifestBlobUnknown,
             ManifestDigestMismatch,
-            TooManyBodies,
             TooManyTags,
             BlobUnavailable,
             CopiesUnfinished,

@@ -20,7 +20,6 @@ from node.errors import (
     SizeInvalid,
     TooManyUploads,
     UploadBusy,
-    UploadOwnerSilent,
     UploadRangeInvalid,
     UploadUnknown,
 )
@@ -29,6 +28,7 @@ from node.http.answers import empty_answer
 from node.http.body_reader import read_chunk, read_last_chunk
 from node.http.endpoint import READS, Action, Answer, Body, Endpoint, Request
 from node.http.fields import DIGEST
+from node.http.limits import FORWARDED, HOPS, OWNER_ANSWER, OWNER_CONNECT, OWNER_SILENCE
 from node.http.query import Query, text
 from node.oci import blobs
 from node.oci.context import OciContext
@@ -163,8 +163,8 @@ _CREATED: Final = Answer(
     fields=("Location", "Docker-Content-Digest", "Atoll-Event"),
 )
 
-_AT_OWNER: Final = (UploadUnknown, UploadOwnerSilent, TooManyUploads)
-"""What a session may be refused with that may be another node's."""
+_AT_OWNER: Final = (FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER)
+"""The limits where a session may be another node's."""
 
 _STORING: Final = (NotCaughtUp, ClockOff, NotEnoughNodes, IndexPaused, IndexFull, IndexDamaged)
 _RECEIVING: Final = (SizeInvalid, BlobTooLarge)
@@ -199,7 +199,8 @@ ENDPOINTS: Final = (
         handler=progress,
         doc="Tell how far an upload is.",
         answers=(Answer(status=204, doc="`Range` says how far.", fields=_SESSION),),
-        errors=_AT_OWNER,
+        limits=_AT_OWNER,
+        errors=(UploadUnknown,),
     ),
     Endpoint(
         action=Action.UPLOAD_APPEND,
@@ -210,7 +211,8 @@ ENDPOINTS: Final = (
         fields=("Content-Range",),
         body=Body(doc="The chunk.", media_types=_ANY_BYTES, required=False, streamed=True),
         answers=(Answer(status=202, doc="It is added.", fields=_SESSION),),
-        errors=(*_AT_OWNER, *_STORING, *_RECEIVING, UploadBusy, UploadRangeInvalid),
+        limits=_AT_OWNER,
+        errors=(UploadUnknown, *_STORING, *_RECEIVING, UploadBusy, UploadRangeInvalid),
         takes_content=True,
     ),
     Endpoint(
@@ -223,8 +225,9 @@ ENDPOINTS: Final = (
         fields=("Content-Range",),
         body=Body(doc="The last chunk.", media_types=_ANY_BYTES, required=False, streamed=True),
         answers=(_CREATED,),
+        limits=_AT_OWNER,
         errors=(
-            *_AT_OWNER,
+            UploadUnknown,
             *_STORING,
             *_RECEIVING,
             UploadBusy,
@@ -241,6 +244,7 @@ ENDPOINTS: Final = (
         handler=cancel,
         doc="End an upload and drop its bytes.",
         answers=(Answer(status=204, doc="It is gone."),),
-        errors=(*_AT_OWNER, UploadBusy, IndexPaused, IndexFull, IndexDamaged),
+        limits=_AT_OWNER,
+        errors=(UploadUnknown, UploadBusy, IndexPaused, IndexFull, IndexDamaged),
     ),
 )

@@ -9,7 +9,7 @@ import pytest
 
 from cluster.errors import BlobUnavailable
 from cluster.model import Digest
-from node.http.ranges import RANGES_MAX
+from node.http.limits import RANGES
 from tests.api.conftest import Answer, Registry
 
 BLOB = bytes(range(256)) * 8000
@@ -94,7 +94,7 @@ async def test_several_ranges_come_in_one_answer(
 async def test_more_ranges_than_there_may_be_are_a_400(registry: Registry):
     """Broken: partial pulls, which ask again with fewer after a 400, get the whole blob instead."""
     await registry.push_blob("lib/app", BLOB)
-    field = ",".join(["0-0"] * (RANGES_MAX + 1))
+    field = ",".join(["0-0"] * (RANGES.number + 1))
     answer = await registry.call("GET", PATH, headers={"Range": f"bytes={field}"})
     assert (answer.status, answer.codes) == (400, ["UNSUPPORTED"])
 

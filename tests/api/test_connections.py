@@ -1,9 +1,14 @@
-"""More connections than there may be: who is let go, and who is served."""
+"""Connections: how many there may be, how long they may idle, and how much of them is read."""
 
 import asyncio
 import json
+from dataclasses import replace
 
-from tests.api.conftest import StartRegistry
+import pytest
+
+from node.http import connection
+from node.http.limits import AHEAD, IDLE, READ_BUFFER
+from tests.api.conftest import Registry, StartRegistry
 from tests.api.test_slow import begin
 from tests.api.test_wire import PING
 from tests.api.wire import Wire, head
@@ -75,3 +80,66 @@ async def test_a_connection_too_many_is_told_so(start_registry: StartRegistry):
     assert (await busy[0].reply()).status == 200
     for wire in busy:
         await wire.close()
+
+
+WAIT = "/atoll/v1/wait?event=solo/1/1"
+
+
+async def test_an_idle_connection_is_closed(registry: Registry, monkeypatch: pytest.MonkeyPatch):
+    """Broken: clients that are gone without a word keep their connections."""
+    monkeypatch.setattr(connection, "IDLE", replace(IDLE, number=0.05))
+    wire = await Wire.to(registry)
+    await wire.send(PING)
+    assert [answer.status for answer in await wire.replies()] == [200]
+    await wire.close()
+
+
+async def serving(registry: Registry, wire: Wire, *fields: str) -> connection.Connection:
+    """The server's side of *wire*, while it answers a request that waits."""
+    await registry.session.close()  # the client of the tests has a connection of its own
+    registry.view.released.clear()
+    await wire.send(head("GET", WAIT, *fields))
+    async with asyncio.timeout(30):
+        while not registry.view.asked:
+            await asyncio.sleep(0.01)
+    [found] = registry.server.connections
+    assert isinstance(found, connection.Connection)
+    return found
+
+
+async def settle(registry: Registry) -> None:
+    """Have the server read what it wants to."""
+    other = await Wire.to(registry)
+    for _ in range(20):
+        await other.send(PING)
+        await other.reply()
+    await other.close()
+
+
+async def test_requests_are_not_read_far_ahead(registry: Registry):
+    """Broken: a client that asks and asks has the server remember what it asked for."""
+    wire = await Wire.to(registry)
+    served = await serving(registry, wire)
+    for _ in range(50):
+        await wire.send(PING)
+    await settle(registry)
+    assert 0 < len(served._messages) <= AHEAD.number
+    registry.view.released.set()
+    assert [(await wire.reply()).status for _ in range(51)] == [200] * 51
+    await wire.close()
+
+
+async def test_a_body_that_nobody_reads_waits_in_the_socket(registry: Registry):
+    """Broken: a client fills the memory of a node that has something else to do."""
+    wire = await Wire.to(registry)
+    size = 64 << 20
+    served = await serving(registry, wire, f"Content-Length: {size}")
+    wire.start(b"x" * size)
+    before, received = -1, 0
+    async with asyncio.timeout(30):
+        while received > before:
+            await settle(registry)
+            before, received = received, served._body.total_bytes
+    assert READ_BUFFER.number <= received <= 2.5 * READ_BUFFER.number
+    registry.view.released.set()
+    await wire.close()

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from cluster.model import Digest
 from node.errors import IndexFull, StorageFailure
 from node.http import connection, transmission
 from node.http.filesource import SourceFailed
+from node.http.limits import STALL
 from node.registry.ports import RemoteBlob
 from tests.api.conftest import Registry, image
 from tests.fakes.rot import blob_file
@@ -166,7 +168,7 @@ async def test_a_client_that_does_not_read_is_dropped_whatever_the_answer(
     config = await registry.push_blob("lib/app", b"{}")
     body = image((config, 2), annotations={"text": "x" * text_bytes})
     assert (await registry.put_manifest("lib/app", "big", body)).status == 201
-    monkeypatch.setattr(connection, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connection, "STALL", replace(STALL, number=0.05))
     made = connection.Connection.connection_made
     served: list[connection.Connection] = []
 
@@ -233,7 +235,7 @@ async def test_a_client_that_does_not_read_is_dropped(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ):
     """Each would keep its answer, and its connection, for ever."""
-    monkeypatch.setattr(transmission, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(transmission, "STALL", replace(STALL, number=0.05))
     size = 20_000_000
     blob = await registry.push_blob("lib/app", b"y" * size)
     client = socket.create_connection(("127.0.0.1", registry.port))
@@ -267,7 +269,7 @@ async def test_a_client_that_does_not_read_what_comes_from_a_peer_is_dropped(
     async def fetch(digest: Digest, size: int) -> AsyncIterator[RemoteBlob]:
         yield Elsewhere()
 
-    monkeypatch.setattr(connection, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connection, "STALL", replace(STALL, number=0.05))
     monkeypatch.setattr(registry.replicator, "fetch", fetch)
     blob = await registry.push_blob("lib/app", b"y" * Elsewhere.size)
     blob_file(registry.data_dir, blob).unlink()

@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from node.http import sendfile, transmission
 from node.http.filesource import SourceFailed
+from node.http.limits import STALL
 from node.http.ranges import Part
 from node.http.sendfile import INLINE_MAX_BYTES, send_file
 from node.http.transmission import LOOKS, SENDER_THREADS
@@ -300,7 +302,7 @@ def test_a_client_that_hangs_up_leaves_nothing_behind(run, fd, read_first):
 
 def test_a_client_that_takes_nothing_is_dropped(run, fd, monkeypatch):
     """Broken: dead peers behind a firewall keep their transfers for ever."""
-    monkeypatch.setattr(transmission, "STALL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(transmission, "STALL", replace(STALL, number=0.05))
 
     async def scenario() -> None:
         async with serving(fd) as server, Client.connected(server.port) as client:

@@ -1,13 +1,14 @@
 """Clients that send slowly, or never end: what they hold, and who gives way."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from cluster.model import Digest
-from node.http import body_reader as reading
+from node.http import body_reader
 from node.http.bodies import Bodies
-from node.http.limits import ApiLimits
+from node.http.limits import BODY_RATE, ApiLimits
 from node.registry.chunk import gather_bytes
 from node.registry.uploads import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
@@ -31,7 +32,7 @@ async def test_a_body_that_drips_is_given_up(
     start_registry: StartRegistry, monkeypatch: pytest.MonkeyPatch, endpoint: str
 ):
     """Broken: a byte a minute holds an upload and its place for ever."""
-    monkeypatch.setattr(reading, "BODY_RATE_MIN", 1000)
+    monkeypatch.setattr(body_reader, "BODY_RATE", replace(BODY_RATE, number=1000))
     registry = await start_registry(ApiLimits(body_idle_s=0.3))
     method, path = (await body_requests(registry))[endpoint]
     wire = await begin(registry, method, path)
@@ -47,7 +48,7 @@ async def test_a_body_that_is_fast_enough_may_pause(
     start_registry: StartRegistry, monkeypatch: pytest.MonkeyPatch
 ):
     """Broken: what is sent in bursts is cut off, or every byte buys a new minute."""
-    monkeypatch.setattr(reading, "BODY_RATE_MIN", 10)
+    monkeypatch.setattr(body_reader, "BODY_RATE", replace(BODY_RATE, number=10))
     registry = await start_registry(ApiLimits(body_idle_s=10.0))
     location = await registry.start_upload("lib/app")
     wire = await begin(registry, "PATCH", location)
@@ -63,6 +64,15 @@ async def test_a_manifest_has_a_time_to_be_whole(start_registry: StartRegistry):
     registry = await start_registry(ApiLimits(whole_body_s=-1.0))
     wire = await begin(registry, "PUT", "/v2/lib/app/manifests/v1")
     await wire.send(b"1\r\n{\r\n")
+    assert (await wire.reply()).status == 408
+    await wire.close()
+
+
+async def test_a_chunk_has_a_time_to_end(start_registry: StartRegistry):
+    """Broken: an upload that never pauses for long never ends either."""
+    registry = await start_registry(ApiLimits(streamed_body_s=-1.0))
+    wire = await begin(registry, "PATCH", await registry.start_upload("lib/app"))
+    await wire.send(b"1\r\nx\r\n")
     assert (await wire.reply()).status == 408
     await wire.close()
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cluster.model import Digest
-from node.http.connection import HEAD_MAX_BYTES, LINE_MAX_BYTES
+from node.http.limits import HEAD_BYTES, LINE_BYTES
 from tests.api.conftest import AddressBook, Registry, StartRegistry, image
 from tests.api.wire import Wire, exchange, head
 
@@ -278,7 +278,7 @@ async def test_a_refusal_is_read_by_a_client_that_is_still_sending(registry: Reg
 
 
 async def test_a_refusal_is_logged_and_counted(registry: Registry, lines):
-    await exchange(registry, head("GET", "/v2/", f"X: {'y' * HEAD_MAX_BYTES}"))
+    await exchange(registry, head("GET", "/v2/", f"X: {'y' * HEAD_BYTES.number}"))
     assert registry.observed.requests == [("none", "none", 431)]
     [line] = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert (line["event"], line["status"]) == ("no request", 431)
@@ -307,7 +307,7 @@ async def test_a_long_token_is_taken(registry: Registry, size: int):
 @pytest.mark.parametrize("fields", [1, 2, 100])
 @pytest.mark.parametrize("cut", [0, 30_000])
 async def test_the_head_of_a_request_has_a_bound(registry: Registry, fields: int, cut: int):
-    for total, status in ((HEAD_MAX_BYTES, 200), (HEAD_MAX_BYTES + 1, 431)):
+    for total, status in ((HEAD_BYTES.number, 200), (HEAD_BYTES.number + 1, 431)):
         request = padded(total, fields)
         wire = await Wire.to(registry)
         await wire.send(request[:cut])
@@ -340,7 +340,7 @@ async def test_too_many_fields_are_a_431(registry: Registry):
 
 
 async def test_a_long_target_is_a_414(registry: Registry):
-    fits = "/v2/?" + "a" * (LINE_MAX_BYTES - 5)
+    fits = "/v2/?" + "a" * (LINE_BYTES.number - 5)
     [answer] = await exchange(registry, head("GET", fits), shut=True)
     assert answer.status == 200
     [answer] = await exchange(registry, head("GET", fits + "a"))

@@ -45,6 +45,10 @@ class Wire:
         self._writer.write(data)
         await self._writer.drain()
 
+    def start(self, data: bytes) -> None:
+        """Send *data*, without waiting until it is on its way."""
+        self._writer.write(data)
+
     async def shut(self) -> None:
         """Close the sending side."""
         self._writer.write_eof()

@@ -4,7 +4,8 @@ import pytest
 
 from node.errors import RangeNotSatisfiable, TooManyRanges
 from node.http import ranges
-from node.http.ranges import RANGES_MAX, Part, Selection
+from node.http.limits import RANGES
+from node.http.ranges import Part, Selection
 
 
 def spans(selection: Selection) -> list[tuple[int, int]]:
@@ -100,9 +101,9 @@ def test_several_ranges_make_a_multipart_body():
 
 def test_the_number_of_ranges_is_bounded():
     """Broken: one request makes a node read and send a million pieces."""
-    many = [f"{number * 4}-{number * 4}" for number in range(RANGES_MAX + 1)]
-    assert len(ranges.select("bytes=" + ",".join(many[:-1]), 1 << 20).parts) == RANGES_MAX
-    for field in (",".join(many), ",".join(["0-0"] * (RANGES_MAX + 1))):
+    many = [f"{number * 4}-{number * 4}" for number in range(RANGES.number + 1)]
+    assert len(ranges.select("bytes=" + ",".join(many[:-1]), 1 << 20).parts) == RANGES.number
+    for field in (",".join(many), ",".join(["0-0"] * (RANGES.number + 1))):
         with pytest.raises(TooManyRanges):
             ranges.select("bytes=" + field, 1 << 20)
 
@@ -111,10 +112,10 @@ def test_whatever_is_asked_the_answer_is_no_larger_than_the_blob_and_its_heads()
     """Broken: overlapping ranges make a small request move many times the blob."""
     size = 1 << 30
     for field in (
-        ",".join(["0-"] * RANGES_MAX),
-        ",".join(f"{number}-" for number in range(RANGES_MAX)),
-        ",".join(f"{number * 1000}-{number * 1000 + 999}" for number in range(RANGES_MAX)),
+        ",".join(["0-"] * RANGES.number),
+        ",".join(f"{number}-" for number in range(RANGES.number)),
+        ",".join(f"{number * 1000}-{number * 1000 + 999}" for number in range(RANGES.number)),
     ):
         selection = ranges.select("bytes=" + field, size)
         assert sum(part.length for part in selection.parts) <= size
-        assert selection.length <= size + 200 * RANGES_MAX
+        assert selection.length <= size + 200 * RANGES.number
