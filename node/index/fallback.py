@@ -51,7 +51,7 @@ def refresh(
     Returns the last event that was written, or None when nothing had to change.
     """
     tag = fallback_tag(subject)
-    winner = objects.register(txn, "tags", repository, tag).winner
+    winner = rows.register(txn, "tags", repository, tag).winner
     if winner is None or winner.value is None:
         return None
     document = _index(txn, repository, Digest(winner.value))
@@ -72,7 +72,7 @@ def refresh(
     new = Digest.of(body)
     drop_lists(txn, repository, tag, keep={new, winner.value})
     # The same bytes may be a client's: then they stay what they were.
-    known = objects.presence(txn, "manifests", repository, new)
+    known = rows.presence(txn, "manifests", repository, new)
     pushed_as = OCI_INDEX if is_anchor(known) else PARTIAL_TYPE
     payload = ManifestPayload(LIST_TYPE if _is_written_here(known) else pushed_as, body)
     local.push(txn, Key(objects.MANIFEST, repository, new), rows.encode(payload))
@@ -91,7 +91,7 @@ def drop_lists(
     prefix = keys.join(repository, tag)
     written = (history.read(*row).version.value for row in txn.scan("history", prefix))
     for digest in sorted({value for value in written if value is not None} - {*keep}):
-        known = objects.presence(txn, "manifests", repository, digest)
+        known = rows.presence(txn, "manifests", repository, digest)
         if known.present and _is_written_here(known) and not _tags(txn, repository, digest) - {tag}:
             key = Key(objects.MANIFEST, repository, digest)
             local.remove(txn, key, known, seen_only=True)
@@ -116,7 +116,7 @@ def _tags(txn: Transaction, repository: str, digest: str) -> set[str]:
 
 def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] | None:
     """The image index under *digest*; None when it is something else, which is left alone."""
-    known = objects.presence(txn, "manifests", repository, digest)
+    known = rows.presence(txn, "manifests", repository, digest)
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     if not known.present or body is None or media_type_of(body).lower() != OCI_INDEX:
         return None

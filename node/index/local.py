@@ -22,14 +22,14 @@ def emit(txn: Transaction, key: Key, body: Body, after: int = 0) -> Dot:
 
 def push(txn: Transaction, key: Key, payload: bytes, needs: tuple[Dot, ...] = ()) -> Dot:
     """Make an object present; the push stands for those of it that are known here."""
-    live = objects.presence(txn, _PRESENT_IN[key.collection], key.repository, key.name)
+    live = rows.presence(txn, _PRESENT_IN[key.collection], key.repository, key.name)
     after = max((earlier.stamp for earlier in live.live), default=0)
     return emit(txn, key, Add(live.dots, payload, needs), after)
 
 
 def write(txn: Transaction, key: Key, value: str | None) -> Dot:
     """Set a tag or a setting, or delete it with None, in the place of every head there is."""
-    heads = objects.register(txn, _WRITTEN_IN[key.collection], key.repository, key.name).heads
+    heads = rows.register(txn, _WRITTEN_IN[key.collection], key.repository, key.name).heads
     after = max((head.stamp for head in heads), default=0)
     return emit(txn, key, Write(tuple(head.dot for head in heads), value), after)
 

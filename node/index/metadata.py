@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from cluster.model import Digest, Dot, Key, Origin
 from node.errors import ManifestBlobUnknown, ManifestInvalid
-from node.index import fallback, keys, local, objects, references, rows
+from node.index import fallback, keys, local, references, rows
 from node.index.journal import Journal, Transaction
 from node.index.objects import BLOB, MANIFEST, SETTING, TAG
 from node.index.queries import Queries
@@ -55,7 +55,7 @@ class Metadata(Queries):
 
     async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
-            live = objects.presence(txn, "manifests", repository, digest)
+            live = rows.presence(txn, "manifests", repository, digest)
             if not live.present:
                 return None
             for tag in fallback.tags_of(txn, repository, digest):
@@ -70,7 +70,7 @@ class Metadata(Queries):
 
     async def delete_tag(self, repository: str, tag: str) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
-            if not objects.register(txn, "tags", repository, tag).heads:
+            if not rows.register(txn, "tags", repository, tag).heads:
                 return None
             fallback.drop_lists(txn, repository, tag)
             return local.write(txn, Key(TAG, repository, tag), None)
@@ -98,14 +98,14 @@ class Metadata(Queries):
 
     async def delete_blob(self, repository: str, digest: Digest) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
-            live = objects.presence(txn, "blobs", repository, digest)
+            live = rows.presence(txn, "blobs", repository, digest)
             return local.remove(txn, Key(BLOB, repository, digest), live) if live.live else None
 
         return await self._writer.change(change)
 
     async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
         def change(txn: Transaction) -> Dot | None:
-            if value is None and not objects.register(txn, "settings", kind, name).heads:
+            if value is None and not rows.register(txn, "settings", kind, name).heads:
                 return None
             return local.write(txn, Key(SETTING, kind, name), value)
 
@@ -163,7 +163,7 @@ _Found = tuple[int, tuple[Dot, ...], bool]
 def _found(txn: Transaction, repository: str, need: Need) -> Iterator[_Found]:
     """What the repository has under that digest."""
     digest, key = need.digest, keys.join(repository, need.digest)
-    blob = objects.presence(txn, "blobs", repository, digest)
+    blob = rows.presence(txn, "blobs", repository, digest)
     if blob.latest is not None:
         yield int(blob.latest.note), blob.dots, True
     elif (size := references.named_size(txn, repository, digest)) is not None:
@@ -173,5 +173,5 @@ def _found(txn: Transaction, repository: str, need: Need) -> Iterator[_Found]:
     anchored_by = references.anchored_by(txn, repository, digest)
     body = txn.get("manifest_bytes", key) or references.kept_body(txn, repository, digest)
     if body is not None:
-        live = objects.presence(txn, "manifests", repository, digest)
+        live = rows.presence(txn, "manifests", repository, digest)
         yield len(body), anchored_by or live.dots, bool(anchored_by)

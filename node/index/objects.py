@@ -61,8 +61,6 @@ _UNTAGGING: Final = "untagging"
 """Rows of `meta`: manifests whose deletion has not reached all their tags yet."""
 
 NOT_HELD: Final = HolderRow(False, 0, 0, 0, 0)
-_EMPTY_PRESENCE = Presence()
-_EMPTY_REGISTER = Register()
 
 
 class _Unusable(Exception):
@@ -99,17 +97,6 @@ def _merge_if_usable(txn: Transaction, event: Event) -> str | None:
     except (EventUndecodable, _Unusable, RegistryError, msgspec.MsgspecError) as exc:
         return str(exc)
     return None
-
-
-def presence(txn: Transaction, family: str, repository: str, digest: str) -> Presence:
-    row = txn.get(family, keys.join(repository, digest))
-    return _EMPTY_PRESENCE if row is None else rows.decode(Presence, row)
-
-
-def register(txn: Transaction, family: str, *name: str) -> Register:
-    """The register in *family* ("tags", "settings") under the parts of its *name*."""
-    row = txn.get(family, keys.join(*name))
-    return _EMPTY_REGISTER if row is None else rows.decode(Register, row)
 
 
 def deletion(txn: Transaction, collection: str, repository: str, name: str) -> Deletion | None:
@@ -178,7 +165,7 @@ def _repository_and_digest(key: Key) -> tuple[RepositoryName, Digest]:
 def _merge_manifest(txn: Transaction, event: Event, body: Add | Remove) -> None:
     repository, digest = _repository_and_digest(event.key)
     key = keys.join(repository, digest)
-    before = presence(txn, "manifests", repository, digest)
+    before = rows.presence(txn, "manifests", repository, digest)
     if isinstance(body, Remove):
         deleted = None if body.seen_only else _delete(txn, event)
         after = merge.remove(before, body.dots, txn.seen, deleted)
@@ -223,7 +210,7 @@ def _list_referrer(txn: Transaction, repository: str, digest: Digest, *, listed:
 
 def _merge_blob(txn: Transaction, event: Event, body: Add | Remove) -> None:
     repository, digest = _repository_and_digest(event.key)
-    before = presence(txn, "blobs", repository, digest)
+    before = rows.presence(txn, "blobs", repository, digest)
     if isinstance(body, Remove):
         deleted = None if body.seen_only else _delete(txn, event)
         after = merge.remove(before, body.dots, txn.seen, deleted)
@@ -242,7 +229,7 @@ def _merge_blob(txn: Transaction, event: Event, body: Add | Remove) -> None:
 
 
 def _put_presence(txn: Transaction, family: str, key: bytes, state: Presence) -> None:
-    if state == _EMPTY_PRESENCE:
+    if state == Presence():
         txn.delete(family, key)
     else:
         txn.put(family, key, rows.encode(state))
@@ -266,7 +253,7 @@ def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
     repository, tag = RepositoryName.parse(event.key.repository), Tag.parse(event.key.name)
     value = None if body.value is None else parse_digest(body.value)
     version = Version(event.dot, event.stamp, value)
-    before = register(txn, "tags", repository, tag)
+    before = rows.register(txn, "tags", repository, tag)
     by_digest = None if value is None else deletion(txn, MANIFEST, repository, value)
     after = _written(txn, event, before, version, body.replaces, by_digest)
     history.enter(txn, repository, tag, Written(version, body.replaces))
@@ -322,7 +309,7 @@ def _untag_some(
     page = txn.page("tagged", max(prefix, after), keys.after(prefix), UNTAGGED_TOGETHER)
     for key, _ in page:
         tag = keys.split(key)[2]
-        before = register(txn, "tags", repository, tag)
+        before = rows.register(txn, "tags", repository, tag)
         _put_tag(txn, repository, tag, before, merge.hide(before, deleted, digest))
     return page[-1][0] + b"\0" if len(page) == UNTAGGED_TOGETHER else None
 
@@ -358,7 +345,7 @@ def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:
         if len(body.value.encode()) > SETTING_MAX_BYTES:
             raise _Unusable(f"a setting may have at most {SETTING_MAX_BYTES} bytes")
         msgspec.json.decode(body.value, type=dict)
-    before = register(txn, "settings", kind, name)
+    before = rows.register(txn, "settings", kind, name)
     version = Version(event.dot, event.stamp, body.value)
     after = _written(txn, event, before, version, body.replaces)
     _put_register(txn, "settings", event.key, after)
@@ -368,7 +355,7 @@ def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:
 
 def _put_register(txn: Transaction, family: str, key: Key, state: Register) -> None:
     row = keys.join(key.repository, key.name)
-    if state == _EMPTY_REGISTER:
+    if state == Register():
         txn.delete(family, row)
     else:
         txn.put(family, row, rows.encode(state))

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from cluster.model import Digest, Dot, NodeId
-from cluster.objects import Presence, Register, Written
+from cluster.objects import Register, Written
 from node.index import history, keys, references, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import END, SENT_FAMILIES, OrderedStore
@@ -40,7 +40,7 @@ class Queries:
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
         key = keys.join(repository, digest)
-        listed = self._presence("manifests", key).present
+        listed = rows.presence(self, "manifests", repository, digest).present
         if not listed and not references.is_named(self, repository, digest):
             return None
         # A push or a deletion between the look-ups moves the bytes.
@@ -54,7 +54,7 @@ class Queries:
         return None if found is None else found.digest
 
     def tagged(self, repository: str, tag: str) -> Tagged | None:
-        return self._served(repository, self._register("tags", repository, tag))
+        return self._served(repository, rows.register(self, "tags", repository, tag))
 
     def _served(self, repository: str, state: Register) -> Tagged | None:
         """What a tag points to: what won in its register, while that is listed."""
@@ -65,11 +65,11 @@ class Queries:
         return Tagged(digest, winner.dot) if self._is_listed(repository, digest) else None
 
     def manifest_event(self, repository: str, digest: Digest) -> Dot | None:
-        latest = self._presence("manifests", keys.join(repository, digest)).latest
+        latest = rows.presence(self, "manifests", repository, digest).latest
         return None if latest is None else latest.dot
 
     def blob(self, repository: str, digest: Digest) -> int | None:
-        latest = self._presence("blobs", keys.join(repository, digest)).latest
+        latest = rows.presence(self, "blobs", repository, digest).latest
         if latest is not None:
             return int(latest.note)
         return references.named_size(self, repository, digest)
@@ -88,7 +88,7 @@ class Queries:
             start = keys.after(keys.join(digest, repository))
 
     def tag_register(self, repository: str, tag: str) -> Register:
-        return self._register("tags", repository, tag)
+        return rows.register(self, "tags", repository, tag)
 
     def tag_history(self, repository: str, tag: str) -> list[Written]:
         prefix = keys.join(repository, tag)
@@ -105,7 +105,7 @@ class Queries:
         return [TagName(*keys.split(key)) for key, _ in page[:limit]], len(page) > limit
 
     def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
-        winner = self._register("settings", kind, name).winner
+        winner = rows.register(self, "settings", kind, name).winner
         return None if winner is None or winner.value is None else (winner.value, winner.dot)
 
     def settings(self, kind: str, last: str, limit: int) -> Page:
@@ -178,15 +178,7 @@ class Queries:
 
     def _is_listed(self, repository: str, digest: Digest) -> bool:
         """Whether somebody pushed the manifest and nobody deleted it."""
-        return self._presence("manifests", keys.join(repository, digest)).present
-
-    def _presence(self, family: str, key: bytes) -> Presence:
-        row = self.get(family, key)
-        return Presence() if row is None else rows.decode(Presence, row)
-
-    def _register(self, family: str, *name: str) -> Register:
-        row = self.get(family, keys.join(*name))
-        return Register() if row is None else rows.decode(Register, row)
+        return rows.presence(self, "manifests", repository, digest).present
 
     def get(self, family: str, key: bytes) -> bytes | None:
         found = self._store.get(family, key)

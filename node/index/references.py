@@ -20,15 +20,15 @@ The rows follow from which manifests there are, which deletions and which bytes.
 on all nodes that applied the same events, as long as what somebody could name was kept everywhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from cluster.model import Digest, Dot
 from cluster.objects import Presence
 from node.index import keys, rows
 from node.index.journal import Journal, Transaction
-from node.index.rows import HolderRow
+from node.index.rows import HolderRow, Look, presence
 from node.index.store import OrderedStore
 from node.registry.manifests import Need, stored_needs
 
@@ -63,20 +63,6 @@ _NAMING: Final = "naming"
 
 _PARENTS: Final = (NAMED, KEPT_NAMED)
 _HOMES: Final = ("manifest_bytes", KEPT_BYTES)
-
-
-class Look(Protocol):
-    """Reads of rows: by a transaction, or of the store."""
-
-    def get(self, family: str, key: bytes) -> bytes | None: ...
-
-    def first(self, family: str, prefix: bytes) -> tuple[bytes, bytes] | None:
-        """The first row under *prefix*."""
-        ...
-
-    def scan(self, family: str, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
-        """Every row under *prefix*, in order."""
-        ...
 
 
 class _Todo(NamedTuple):
@@ -140,7 +126,7 @@ def anchored_by(look: Look, repository: str, digest: str) -> tuple[Dot, ...]:
     Pushes of a manifest that make it, or one that names it, a present parent; none if nothing does.
     Who has one of them has the manifest, and all that it names.
     """
-    while not (dots := anchors(_state(look, repository, digest))):
+    while not (dots := anchors(presence(look, "manifests", repository, digest))):
         found = look.first(NAMED, keys.join(digest, repository, CHILD))
         if found is None:
             return ()
@@ -203,7 +189,7 @@ def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
     body = next(filter(None, (txn.get(home, key) for home in _HOMES)), None)
     if body is None:
         return 1
-    state = _state(txn, repository, digest)
+    state = presence(txn, "manifests", repository, digest)
     family = _family_of(txn, repository, digest, state)
     needs = stored_needs(Digest(digest), body)
     before = _PARENTS if begin is not None else _families_with(txn, repository, digest, needs)
@@ -215,7 +201,9 @@ def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
         for each in _PARENTS:
             if each == family or each in before:
                 txn.put(each, name, size if each == family else None)
-        if need.may_be_manifest and not is_anchor(_state(txn, repository, need.digest)):
+        if need.may_be_manifest and not is_anchor(
+            presence(txn, "manifests", repository, need.digest)
+        ):
             ahead.append(_Todo(repository, need.digest))
     rest = changed and stop < len(needs)
     if rest:
@@ -246,8 +234,3 @@ def _families_with(
     """Where rows of what the manifest names are: the first or, of one half done, the last."""
     ends = [row_of(need, repository, digest)[0] for need in {needs[0], needs[-1]}] if needs else []
     return tuple(each for each in _PARENTS if any(txn.get(each, end) is not None for end in ends))
-
-
-def _state(look: Look, repository: str, digest: str) -> Presence:
-    row = look.get("manifests", keys.join(repository, digest))
-    return Presence() if row is None else rows.decode(Presence, row)

@@ -1,11 +1,14 @@
 """What stands in the index's rows, and how it is encoded (MessagePack, arrays)."""
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from cluster.model import Dot, plain
+from cluster.objects import Presence, Register
+from node.index import keys
 
 
 class RepositoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -97,3 +100,28 @@ def decode(row_type: type[_R], data: bytes) -> _R:
     """
     row: _R = _decoder(row_type).decode(data)
     return row
+
+
+class Look(Protocol):
+    """Reads of rows: by a transaction, or of the store."""
+
+    def get(self, family: str, key: bytes) -> bytes | None: ...
+
+    def first(self, family: str, prefix: bytes) -> tuple[bytes, bytes] | None:
+        """The first row under *prefix*."""
+        ...
+
+    def scan(self, family: str, prefix: bytes) -> Iterable[tuple[bytes, bytes]]:
+        """Every row under *prefix*, in order."""
+        ...
+
+
+def presence(look: Look, family: str, repository: str, digest: str) -> Presence:
+    row = look.get(family, keys.join(repository, digest))
+    return Presence() if row is None else decode(Presence, row)
+
+
+def register(look: Look, family: str, *name: str) -> Register:
+    """The register in *family* ("tags", "settings") under the parts of its *name*."""
+    row = look.get(family, keys.join(*name))
+    return Register() if row is None else decode(Register, row)

@@ -37,7 +37,7 @@ _merge_tag = objects._merge_tag
 
 def _merge_without_history(txn: Transaction, event: Any, body: Write) -> None:
     _merge_tag(txn, event, body)
-    winner = objects.register(txn, "tags", event.key.repository, event.key.name).winner
+    winner = rows.register(txn, "tags", event.key.repository, event.key.name).winner
     if winner is None or winner.dot != event.dot:
         key = event.key
         txn.delete("history", keys.history(key.repository, key.name, event.stamp, event.dot))
@@ -220,7 +220,7 @@ def _children_with_it(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
     """A deleted index takes its deleted children along, whoever else names them."""
     before = len(ahead)
     done = _step(txn, todo, ahead)
-    if not objects.presence(txn, "manifests", todo.repository, todo.digest).present:
+    if not rows.presence(txn, "manifests", todo.repository, todo.digest).present:
         for _, child, _ in ahead[before:]:
             txn.delete(references.KEPT_BYTES, keys.join(todo.repository, child))
     return done

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cluster.model import Digest, Dot, Key
 from cluster.objects.events import Add, Body, Remove
-from node.index import keys, local, objects, rows
+from node.index import keys, local, rows
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.index.store import END
@@ -41,7 +41,7 @@ def push(place: Place, media_type: str, replaces: tuple[Dot, ...] = ()) -> Dot:
 
 
 def live(txn: Transaction) -> tuple[Dot, ...]:
-    return objects.presence(txn, "manifests", KEY.repository, KEY.name).dots
+    return rows.presence(txn, "manifests", KEY.repository, KEY.name).dots
 
 
 def listed_as(place: Place) -> list[str]:
@@ -89,5 +89,5 @@ def test_pushes_of_one_manifest_as_several_things_end_alike(rng: random.Random, 
     for place in places[1:]:
         assert place.rows() == places[0].rows()
     assert again.rows() == places[0].rows()
-    latest = objects.presence(again.look(), "manifests", KEY.repository, KEY.name).latest
+    latest = rows.presence(again.look(), "manifests", KEY.repository, KEY.name).latest
     assert listed_as(again) == ([] if latest is None else [OCI_MANIFEST])

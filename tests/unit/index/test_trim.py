@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cluster.model import Digest, Dot, Event, Key
 from cluster.objects.events import Remove, Write, decode_body
 from cluster.objects.merge import Version
-from node.index import history, keys, local, objects
+from node.index import history, keys, local, rows
 from tests.builders import HandClock
 from tests.unit.index.orders import DAY_MS, Place
 
@@ -44,7 +44,7 @@ class Tagger(Place):
 
     @property
     def heads(self) -> tuple[Version, ...]:
-        return objects.register(self.look(), "tags", REPO, TAG).heads
+        return rows.register(self.look(), "tags", REPO, TAG).heads
 
     @property
     def values(self) -> list[str | None]:
