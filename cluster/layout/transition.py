@@ -85,6 +85,17 @@ def decode(data: bytes) -> Step:
     return step
 
 
+class _State(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What `Live` is made of, in its one encoding."""
+
+    newest: bytes
+    oldest: bytes | None
+    lost: tuple[str, ...]
+
+
+_states: Final = msgspec.msgpack.Decoder(_State)
+
+
 class Heed(Enum):
     """What to do with a request, by the stage that it names."""
 
@@ -108,6 +119,34 @@ class Live:
         self.oldest = newest if oldest is None else oldest
         self.lost = frozenset(lost)
         """Disks that do not count, in either version, until no version names them."""
+
+    def encode(self) -> bytes:
+        """The one encoding of all that is live, for who takes over a state without its slots."""
+        oldest = document.encode(self.oldest) if self.stage.joint else None
+        state = _State(document.encode(self.newest), oldest, tuple(sorted(self.lost)))
+        return msgspec.msgpack.encode(state)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Live":
+        """
+        Inverse of `encode`.
+
+        Raises:
+            LayoutUnreadable: a later version of Atoll made it, or it is in no canonical encoding.
+            LayoutInvalid: a layout contradicts itself.
+        """
+        try:
+            state = _states.decode(data)
+        except msgspec.DecodeError as exc:
+            raise LayoutUnreadable(None, str(exc)) from exc
+        newest = document.decode(state.newest)
+        oldest = None if state.oldest is None else document.decode(state.oldest)
+        for layout in (newest, oldest or newest):
+            check(layout)
+        live = cls(newest, oldest, state.lost)
+        if live.encode() != data:
+            raise LayoutUnreadable(newest.version, "it is not in its canonical encoding")
+        return live
 
     @property
     def stage(self) -> Stage:
@@ -212,6 +251,24 @@ class Live:
                 self._insist_open(version)
                 # Who was forsaken and not removed is still not there.
                 return Live(self.newest, lost=self.lost & {d.store for d in self.newest.disks})
+
+    def step_to(self, after: "Live") -> Step:
+        """
+        The step that leads from here to *after*.
+
+        Raises:
+            LayoutError: none does; as of `after`.
+        """
+        lost = tuple(sorted(after.lost - self.lost))
+        step: Step
+        if self.stage.joint:
+            version = self.newest.version
+            step = Forsake(version, lost) if after.stage.joint else End(version)
+        else:
+            step = Begin(document.encode(after.newest), lost)
+        if self.after(step).encode() != after.encode():
+            raise VersionTaken(self.newest.version, after.newest.version)
+        return step
 
     def _insist_open(self, version: int) -> None:
         if not self.stage.joint or version != self.newest.version:

@@ -1,5 +1,6 @@
 """Slots that change the layout, what counts in between, and who holds a change up."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from cluster.layout.changes import Add, Remove, Replace, SetSettings, SetVoters,
 from cluster.layout.document import Disk, Layout, Settings
 from cluster.layout.errors import (
     ChangeOpen,
+    LayoutError,
     LayoutInvalid,
     LayoutUnreadable,
     MemberMissing,
@@ -23,7 +25,8 @@ from cluster.layout.handover import (
     Phase,
     Report,
 )
-from cluster.layout.proposal import changed
+from cluster.layout.proposal import changed, genesis
+from cluster.layout.rules import MEMBERS_MAX, REMOVED_MAX
 from cluster.layout.transition import Begin, End, Forsake, Heed, Live, Stage
 from cluster.model import NodeId, Region
 from tests.fakes.layouts import disk, disks, layout, member, safe, with_member
@@ -218,6 +221,51 @@ def test_only_requests_of_the_own_stage_are_served(named, heed):
     assert JOINT.heed(named) is heed
 
 
+FORSAKEN = JOINT.after(Forsake(2, ("a-disk1",)))
+ALL = [Live(BASE), JOINT, FORSAKEN, JOINT.after(End(2)), FORSAKEN.after(End(2))]
+
+
+@pytest.mark.parametrize("live", ALL)
+def test_what_is_live_can_be_handed_on_without_its_slots(live: Live):
+    again = Live.decode(live.encode())
+    assert again.encode() == live.encode()
+    assert (again.stage, again.lost, again.quorums) == (live.stage, live.lost, live.quorums)
+
+
+def test_a_state_that_cannot_be_read_in_full_is_not_read():
+    said = msgspec.msgpack.decode(JOINT.encode())
+    wrong = [[*said, "more"], [said[0], said[0], said[2]], [said[0], said[1], ["b", "a"]], said[:2]]
+    for each in wrong:
+        with pytest.raises(LayoutUnreadable):
+            Live.decode(msgspec.msgpack.encode(each))
+    with pytest.raises(LayoutUnreadable):
+        Live.decode(b"\xc1")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "step"),
+    [
+        (ALL[0], JOINT, begin(REPLACED)),
+        (JOINT, FORSAKEN, Forsake(2, ("a-disk1",))),
+        (JOINT, ALL[3], End(2)),
+        (FORSAKEN, ALL[4], End(2)),
+        (ALL[0], FORSAKEN, begin(REPLACED, "a-disk1")),
+    ],
+)
+def test_the_step_between_two_states(before: Live, after: Live, step):
+    assert before.step_to(after) == step
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(0, 0), (0, 3), (1, 0), (1, 4), (2, 1), (2, 3), (3, 1), (3, 0), (4, 3)],
+)
+def test_states_that_no_step_joins(before: int, after: int):
+    """Broken: a slot says that a change has ended without who was forsaken, or that none began."""
+    with pytest.raises(LayoutError):
+        ALL[before].step_to(ALL[after])
+
+
 # How a change ends.
 
 
@@ -382,3 +430,15 @@ def test_what_members_go_by_is_known_for_verdicts():
     change = handover()
     told(change, report("a"), report("x", stage=Stage(1, 1)), report("a", stage=Stage(1, 1)))
     assert change.heard == {"a": 2, "x": 1}
+
+
+def test_the_largest_change_fits_into_a_slot():
+    """A slot takes 1 MiB, and two versions of as many members as there can be are one command."""
+    name = "n" * 55
+    members = tuple(
+        member(f"{name}-{n:03}", f"r{n % 9}", zone="z" * 63, store=f"{'s' * 55}-{n:03}")
+        for n in range(MEMBERS_MAX)
+    )
+    removed = tuple(f"{'d' * 55}-{n:04}" for n in range(REMOVED_MAX))
+    first = msgspec.structs.replace(genesis(members, Settings()), removed=removed)
+    assert len(Live(changed(first, SetWeight(members[0].node, 7)), first).encode()) < 512 * 1024
