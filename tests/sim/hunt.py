@@ -2,7 +2,8 @@
 Looks for seeds that notice the seeded bugs: `python -m tests.sim.hunt --seeds 1000 --jobs 2`.
 
 A mutant counts as caught when a seed fails with it that holds without it. The seed that the table
-in the documentation names is tried first, then all from 0 on.
+in the documentation names is tried first, then those from 0 on whose plans have a fault that the
+mutant needs.
 """
 
 import argparse
@@ -11,12 +12,12 @@ import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.sim.mutants import MUTANTS, Mutant, by_name, mutated
-from tests.sim.plan import make_plan
+from tests.sim.plan import BOUNDS, make_plan
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.report import replace_section
 from tests.sim.shrink import signature
@@ -58,13 +59,26 @@ def hunt(
         found = pool.submit(try_seed, name, known).result()
         if found is not None:
             return found
-    width = 4 * jobs
-    for start in range(0, seeds, width):
-        chunk = range(start, min(start + width, seeds))
-        for found in pool.map(partial(try_seed, name), chunk):
+    width, fitting = 4 * jobs, [s for s in range(seeds) if fits(by_name(name), s)]
+    for start in range(0, len(fitting), width):
+        for found in pool.map(partial(try_seed, name), fitting[start : start + width]):
             if found is not None:
                 return found
     return None
+
+
+def fits(mutant: Mutant, seed: int) -> bool:
+    """Whether the seed's plan has a fault in which the mutant may show."""
+    return not mutant.needs or bool(mutant.needs & _marks(seed))
+
+
+@cache
+def _marks(seed: int) -> set[str]:
+    """What a plan has: kinds of steps, and whether its logs are trimmed and its bounds narrow."""
+    plan = make_plan(str(seed))
+    found = {str(step["do"]) for step in plan.steps}
+    found |= {"trimmed"} if "trim_interval_s" in plan.tuning else set()
+    return found | ({"narrow"} if BOUNDS.items() <= plan.tuning.items() else set())
 
 
 def row(mutant: Mutant, found: Catch | None, seconds: float) -> str:

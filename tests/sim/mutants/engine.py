@@ -127,11 +127,13 @@ MUTANTS: Final = [
         "copy-on-another-disk",
         "a holder row counts whatever became of the disk of which it speaks",
         [(claims, "stands", lambda *_: True)],
+        frozenset({"wipe", "restore", "clone"}),
     ),
     Mutant(
         "clock-bound-unchecked",
         "an event is applied however far in the future it is",
         [(HybridClock, "observe", HybridClock.resume)],
+        frozenset({"clock_jump", "clock_drift"}),
     ),
     Mutant(
         "catch-up-swallows-errors",
@@ -167,11 +169,13 @@ MUTANTS: Final = [
         "push-waits-for-ever",
         "a push that nobody answers holds up its log until the transport's deadline",
         [(Pusher, "_patience_s", lambda *_: 3600.0)],
+        frozenset({"loss", "half", "one_way", "region", "bridge"}),
     ),
     Mutant(
         "overtaken-answer-pauses",
         "an answer that a greeting has overtaken counts as a refusal",
         [(Pusher, "_settle", _settle_by_the_present)],
+        frozenset({"loss", "delay", "reordering"}),
     ),
     Mutant(
         "clock-off-unheeded",
@@ -180,21 +184,25 @@ MUTANTS: Final = [
             (Cluster, "check_writable", lambda *_: None),
             (CatchUp, "_check_clock", lambda *_: None),
         ],
+        frozenset({"clock_jump", "clock_drift"}),
     ),
     Mutant(
         "rows-unverified",
         "a node greets its peers before it has looked after its files",
         [(Holdings, "verify", _nothing)],
+        frozenset({"wipe", "restore"}),
     ),
     Mutant(
         "trim-waits-for-nobody",
         "what every connected member has is forgotten, whoever is away",
         [(floor, "candidates", _candidates_of_the_present)],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "copies-remembered-for-ever",
         "what a peer said of a blob is never forgotten",
         [(Durability, "_confirm", _confirm_for_ever)],
+        frozenset({"narrow"}),
     ),
     Mutant(
         "dead-by-one-observer",

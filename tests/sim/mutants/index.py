@@ -236,6 +236,7 @@ MUTANTS: Final = [
         "epoch-reuse",
         "a directory that was copied or set back goes on with its old log",
         [(index, "_next_epoch", _epoch_again)],
+        frozenset({"restore", "clone"}),
     ),
     Mutant(
         "merge-drops-history",
@@ -304,6 +305,7 @@ MUTANTS: Final = [
         "io-error-is-absence",
         "a row that cannot be read is taken for one that is not there",
         [(Queries, "get", _get_or_none)],
+        frozenset({"io_error"}),
     ),
     Mutant(
         "last-come-wins",
@@ -329,16 +331,19 @@ MUTANTS: Final = [
         "deletions-settle-at-once",
         "a delete is forgotten once its node has it",
         [(Stability, "stable", lambda self, members, mine: mine)],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "delta-below-the-floor",
         "a peer that needs forgotten events gets those that are left",
         [(Journal, "events_after", _without_floor)],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "checkpoint-of-old-rows",
         "a checkpoint has the vector of now and the rows of an earlier one",
         [(IndexCheckpoint, "__init__", _checkpoint_again)],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "checkpoint-lacks-rows",
@@ -347,11 +352,13 @@ MUTANTS: Final = [
             (IndexCheckpoint, "part", _part_without_history),
             (Restore, "finish", _finish_unchecked),
         ],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "restore-loses-its-own",
         "what a node has beyond the checkpoint counts as applied, and is not",
         [(Restore, "_apply_beyond", _vector_without_objects)],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "sums-keep-what-is-gone",

@@ -12,6 +12,8 @@ class Mutant(NamedTuple):
     name: str
     says: str
     replacements: list[Replacement]
+    needs: frozenset[str] = frozenset()
+    """Kinds of steps of which a plan has one, or it cannot notice; `hunt` says what else counts."""
 
 
 @contextmanager
