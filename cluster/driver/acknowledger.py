@@ -42,11 +42,12 @@ class Acknowledger:
             awaited = [member.node for member in living]
             verdict = acknowledgements.verdict(dot.seq, self._members(), leased, required, awaited)
             wake_at = until
-            if verdict in (Verdict.DURABLE, Verdict.DEGRADED):
+            if verdict is Verdict.DURABLE:
                 acknowledgements.note_acknowledged(dot.seq)
-                if verdict is Verdict.DEGRADED:
+                acknowledged = self._acknowledged(dot, consistency)
+                if acknowledged.degraded:
                     self._note_degraded(dot)
-                return self._acknowledged(dot, consistency)
+                return acknowledged
             if now() >= until:
                 raise NotDurable(dot)
             if verdict is Verdict.LEASED:

@@ -99,14 +99,8 @@ class Comparer:
         peer = self._links.peer(node)
         if peer is None:
             return None
-        request = CompareRequest(
-            self._env.me.node,
-            dict(mine.vector),
-            mine.sums,
-            dict(mine.quarantined),
-            mine.form,
-            State.DAMAGED in self._env.state,
-        )
+        damaged = State.DAMAGED in self._env.state
+        request = CompareRequest(sender=self._env.me.node, damaged=damaged, **mine._asdict())
         try:
             async with asyncio.timeout(self._env.config.stall_timeout_s):
                 return await peer.compare(request)

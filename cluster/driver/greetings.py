@@ -28,10 +28,6 @@ class Greetings:
         self._heard_by: dict[NodeId, Heard] = {}
         """What the other side of each link has said that it heard of this node."""
 
-    def first(self) -> Greeting:
-        """The question that begins a link."""
-        return self._whole(NOTHING)
-
     def brief(self, to: NodeId) -> Greeting:
         """A later question to *to*, which has answered the first one."""
         return self._brief(self._env.progress.heard_of(to), self._heard_by.get(to, NOTHING))
@@ -43,11 +39,12 @@ class Greetings:
         """The answer to *question*; *current*: with a lease."""
         of_sender = self._env.progress.heard_of(question.member.node)
         brief = question.brief
-        answer = self._brief(of_sender, question.heard) if brief else self._whole(of_sender)
+        answer = self._brief(of_sender, question.heard) if brief else self.whole(of_sender)
         known = () if question.members == answer.members else self._env.members.others()
         return replace(answer, current=current, known=known)
 
-    def _whole(self, heard_of_peer: Heard) -> Greeting:
+    def whole(self, heard_of_peer: Heard = NOTHING) -> Greeting:
+        """The question that begins a link."""
         return replace(
             self._brief(heard_of_peer, NOTHING),
             brief=False,

@@ -46,7 +46,7 @@ class Roster:
         """
         try:
             return await self._exchange(
-                peer, self._greetings.first(), self._env.config.dial_timeout_s
+                peer, self._greetings.whole(), self._env.config.dial_timeout_s
             )
         except TimeoutError as exc:
             raise PeerUnreachable("no answer to the first greeting") from exc

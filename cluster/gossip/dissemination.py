@@ -32,10 +32,7 @@ class Verdict(Enum):
     """Enough nodes have it; one that may read here does not, and has to lose its lease first."""
 
     DURABLE = "durable"
-    """It may be acknowledged."""
-
-    DEGRADED = "degraded"
-    """It may be acknowledged, though fewer than `copies` nodes have it: no more are connected."""
+    """It may be acknowledged; by fewer than `copies` nodes where no more are connected."""
 
 
 class Acknowledgements:
@@ -76,12 +73,11 @@ class Acknowledgements:
         Judge the event *seq* among the other *members*. *leased* may hold a lease now, *required*
         is how many nodes must have it, this one included, and *awaited* must in any case.
         """
-        having = self.having(seq, members)
-        if 1 + having < required or self.lacking(seq, awaited):
+        if 1 + self.having(seq, members) < required or self.lacking(seq, awaited):
             return Verdict.WAIT
         if self.lacking(seq, leased):
             return Verdict.LEASED
-        return Verdict.DURABLE if having >= self._copies - 1 else Verdict.DEGRADED
+        return Verdict.DURABLE
 
     def lacking(self, seq: int, nodes: Collection[NodeId]) -> list[NodeId]:
         return [node for node in nodes if self.acked(node) < seq]

@@ -84,16 +84,10 @@ class ClockWatch:
 
     def _offsets(self, wall_ms: int) -> list[float]:
         """How far each clock is ahead of this node's, which is among them; the smallest first."""
-        now = self._clock.now_s()
-        mine = wall_ms - now * 1000
-        return sorted([0.0, *(ahead - mine for ahead in self._heard(now))])
-
-    def _heard(self, now: float) -> list[float]:
-        fresh = (
-            [s for s in kept if s.at >= now - self._fresh_s] for kept in self._samples.values()
-        )
+        now, samples, agreed_ms = self._clock.now_s(), self._samples, self._agreed_ms
+        fresh = ([s for s in kept if s.at >= now - self._fresh_s] for kept in samples.values())
         heard = [min(s, key=lambda sample: sample.round_trip_ms).ahead_ms for s in fresh if s]
-        agreed_ms = self._agreed_ms
-        if not heard and self._samples and agreed_ms is not None:
-            return [agreed_ms]
-        return heard
+        if not heard and samples and agreed_ms is not None:
+            heard = [agreed_ms]
+        mine = wall_ms - now * 1000
+        return sorted([0.0, *(ahead - mine for ahead in heard)])

@@ -175,7 +175,7 @@ class Detector:
         # Answers may have come in time, with nobody awake to take them.
         self._attempts.clear()
         for suspicion in self._suspicions.values():
-            suspicion.postpone(late_s)
+            suspicion.since += late_s
 
     def _tick(self, now: float) -> None:
         if self._lan.next_at == math.inf:

@@ -36,7 +36,3 @@ class Suspicion:
 
     incarnation: int
     since: float
-
-    def postpone(self, by_s: float) -> None:
-        """Do not count *by_s* seconds in which this node could not have heard an answer."""
-        self.since += by_s

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -223,7 +223,8 @@ class Durability:
             holding = self.holding(digest)
             if not holding and self._env.records.size_here(digest) is None:
                 raise BlobUnavailable(digest, "no connected node holds it")
-            candidates = self._candidates(digest, {*holding, *refusals})[:wanted]
+            placed = place(digest, self._env.me, self._env.members.connected())
+            candidates = [n for n in placed if n not in {*holding, *refusals}][:wanted]
             if not candidates:
                 raise _verdict(digest, refusals)
             data = await self._inline(digest, size)
@@ -238,10 +239,6 @@ class Durability:
             for node in asked.keys() - refusals.keys() - set(self.holding(digest)):
                 # Or it would be asked again at once, and for ever.
                 refusals[node] = BlobUnavailable(digest, f"the log of {node} denies what it says")
-
-    def _candidates(self, digest: Digest, excluded: Collection[NodeId]) -> list[NodeId]:
-        placed = place(digest, self._env.me, self._env.members.connected())
-        return [node for node in placed if node not in excluded]
 
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
         """The bytes to send along, when they are few and here."""

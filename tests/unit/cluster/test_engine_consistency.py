@@ -25,7 +25,7 @@ LOCAL, REGION, GLOBAL = Consistency
         ("bc", {"b": 5, "c": 0}, Verdict.WAIT),
         ("bc", {"b": 5}, Verdict.WAIT),
         ("bc", {"b": 5, "c": 5}, Verdict.DURABLE),
-        ("", {}, Verdict.DEGRADED),
+        ("", {}, Verdict.DURABLE),
     ],
 )
 def test_who_is_awaited_must_have_it(awaited, acked, expected):

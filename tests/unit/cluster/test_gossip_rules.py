@@ -115,7 +115,9 @@ def test_batches_are_cut_between_changes(drawn):
 
 B = NodeId("b")
 EU, US = Region("eu"), Region("us")
-WAIT, LEASED, DURABLE, DEGRADED = Verdict
+WAIT, LEASED, DURABLE = Verdict
+DEGRADED = DURABLE, True
+"""By fewer than there should be copies."""
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,9 @@ def test_verdicts(copies, connected, gone, expected):
         say(progress, node, acked)
     leased = [NodeId(node) for node, (region, _) in connected.items() if region == EU]
     members = [NodeId(node) for node in {**connected, **gone}]
-    assert acks.verdict(5, members, leased, min(copies, 1 + len(connected))) is expected
+    verdict = acks.verdict(5, members, leased, min(copies, 1 + len(connected)))
+    degraded = verdict is DURABLE and acks.acknowledged(5, members, Consistency.REGION).degraded
+    assert (verdict, degraded) == (expected if expected == DEGRADED else (expected, False))
 
 
 @pytest.mark.parametrize(
