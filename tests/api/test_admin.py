@@ -6,10 +6,11 @@ import json
 import pytest
 
 from cluster.errors import ClusterError, MemberNotDead, MemberUnknown
-from cluster.model import Digest, Dot, Event, Key, NodeId, Region, SpreadNode
-from cluster.objects.events import Write, encode_body
+from cluster.model import Digest, Dot, Key, NodeId, Region, SpreadNode
+from cluster.objects.events import Write
 from node.stakes import Stakes
 from tests.api.conftest import Registry
+from tests.builders import an_event
 
 TAG = "/atoll/v1/repositories/lib/app/tags/v1"
 PROJECT = "/atoll/v1/projects/lib"
@@ -20,10 +21,8 @@ async def write_elsewhere(registry: Registry, digest: str, seq: int = 1, tag: st
     """A write of the tag by another node, which had not seen ours."""
     dot = Dot("zz", 1, seq)
     stamp = registry.index.journal.clock.tick(0)
-    body = encode_body(Write((), digest))
-    await registry.index.replica.apply(
-        [Event(dot, stamp, "write", Key("tag", "lib/app", tag), body)]
-    )
+    key = Key("tag", "lib/app", tag)
+    await registry.index.replica.apply([an_event(dot, key, Write((), digest), stamp)])
     return dot
 
 

@@ -3,11 +3,12 @@
 import pytest
 
 from cluster.errors import StorageFailure
-from cluster.model import Digest, Dot, Event, Key, Origin
-from cluster.objects.events import Hold, encode_body, kind_of
+from cluster.model import Digest, Dot, Key, Origin
+from cluster.objects.events import Hold
 from node.holdings import Holdings
 from node.logs import get_logger
 from tests.api.conftest import Registry
+from tests.builders import an_event
 
 
 async def test_rows_without_a_file_are_taken_back(registry: Registry):
@@ -90,7 +91,7 @@ async def test_rows_that_came_back_from_peers_are_looked_after(registry: Registr
     if is_here:
         await registry.blobs.put(digest, b"brought over")
     body = Hold(held=True, size=len(b"brought over"))
-    lost = Event(Dot(*origin, 1), 1, kind_of(body), Key("holder", "", digest), encode_body(body))
+    lost = an_event(Dot(*origin, 1), Key("holder", "", digest), body, stamp=1)
     await index.replica.apply([lost])
     stands = {held.digest: held.stands for held in index.replica.held_here(None, 100)}
     assert stands == {before: True, digest: False}

@@ -6,17 +6,18 @@ from typing import Any
 import pytest
 
 from cluster.model import Dot, Event, Key
-from cluster.objects.events import Add, Body, Remove, encode_body, kind_of
+from cluster.objects.events import Add, Body, Remove
 from node.index import rows
 from node.index.rows import ManifestPayload
 from node.registry.media_types import OCI_INDEX
+from tests.builders import an_event
 from tests.sim.model import UNSEEN, Model
 
 KEY = Key("manifest", "lib/app", "sha256:" + "0" * 64)
 
 
 def made(node: str, seq: int, stamp: int, body: Body) -> Event:
-    return Event(Dot(node, 1, seq), stamp, kind_of(body), KEY, encode_body(body))
+    return an_event(Dot(node, 1, seq), KEY, body, stamp)
 
 
 def test_an_old_push_goes_with_a_deletion_but_for_one_of_what_was_seen_only():
@@ -35,7 +36,7 @@ def pushed(seq: int, name: str, document: dict[str, Any]) -> Event:
     payload = rows.encode(ManifestPayload(OCI_INDEX, json.dumps(document).encode()))
     body = Add((), payload)
     key = Key("manifest", "lib/app", name)
-    return Event(Dot("a", 1, seq), seq, kind_of(body), key, encode_body(body))
+    return an_event(Dot("a", 1, seq), key, body, seq)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_what_is_named_can_be_read(deleted: list[str], readable: str):
     for seq, name in enumerate(deleted, 4):
         body = Remove((dots[name],))
         key = Key("manifest", "lib/app", name)
-        events.append(Event(Dot("a", 1, seq), seq, kind_of(body), key, encode_body(body)))
+        events.append(an_event(Dot("a", 1, seq), key, body, seq))
     model = Model(events, 9)
     assert {name for _, (_, name) in model.readable} == set(readable.split())
     assert {name for _, (_, name) in model.present} == dots.keys() - set(deleted)

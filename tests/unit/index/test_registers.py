@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from cluster.model import Digest, Dot, Event, Key, Kind
-from cluster.objects.events import Write, encode_body
+from cluster.model import Digest, Dot, Event, Key
+from cluster.objects.events import Write
 from node.index import history
 from node.index.index import Index
 from node.registry import policy
 from node.registry.policy import ProjectPolicy, policy_of, read_policy
 from node.registry.ports import TagName
 from node.registry.tags import shown
-from tests.builders import HandClock
+from tests.builders import HandClock, an_event
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import REPO, check, digest_of, exchange, hear, push, rows_of
 
@@ -107,7 +107,7 @@ def writes(count: int, seed: int) -> list[list[Event]]:
         stamp += rng.choice([1, 1, 1 << 20, 30 * 86_400_000 << 16])
         body = Write((), Digest.of(str(stamp).encode()) if rng.random() < 0.9 else None)
         dot = Dot(name, 1, len(logs[name]) + 1)
-        event = Event(dot, stamp, Kind.WRITE, Key("tag", REPO, "a"), encode_body(body))
+        event = an_event(dot, Key("tag", REPO, "a"), body, stamp)
         logs[name].append(event)
     return list(logs.values())
 
@@ -217,7 +217,7 @@ async def test_settings_converge_on_every_node(open_node: OpenIndex):
 async def test_a_setting_that_is_none_is_quarantined(open_node: OpenIndex, key: Key, value: str):
     index = open_node()
     body = Write((), value)
-    event = Event(Dot("z", 7, 1), index.journal.clock.tick(0), "write", key, encode_body(body))
+    event = an_event(Dot("z", 7, 1), key, body, index.journal.clock.tick(0))
     await index.replica.apply([event])
     assert list(index.journal.store.scan("settings", b"", b"\xff")) == []
     assert len(list(index.journal.store.scan("quarantine", b"", b"\xff"))) == 1

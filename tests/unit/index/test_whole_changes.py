@@ -10,10 +10,10 @@ from cluster.driver.intake import Intake
 from cluster.errors import EventAhead, EventGap
 from cluster.gossip.antientropy import batches, size_of
 from cluster.model import Dot, Event, Key, Origin
-from cluster.objects.events import Add, Write, encode_body, in_causal_order, kind_of
+from cluster.objects.events import Add, Write, in_causal_order
 from cluster.rpc.channel import MESSAGE_MAX
 from node.index.index import Index
-from tests.builders import HandClock
+from tests.builders import HandClock, an_event
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import REPO, digest_of
 
@@ -40,7 +40,7 @@ def intake_of(index: Index) -> Intake:
 def write(node: str, seq: int, ms: int, rest: int = 0, *, replaces: tuple[Dot, ...] = ()) -> Event:
     body, key = Write(replaces, digest_of("x")), Key("tag", REPO, f"t{seq}")
     stamp = ms << COUNTER_BITS | seq
-    return Event(Dot(node, 1, seq), stamp, kind_of(body), key, encode_body(body), rest)
+    return an_event(Dot(node, 1, seq), key, body, stamp, rest)
 
 
 @pytest.mark.parametrize("ahead_ms", [0, 400])
@@ -77,16 +77,14 @@ def test_a_message_of_a_pull_is_never_longer_than_a_message_may_be():
     """Broken: changes of 8 MiB, made at the same time, go as one message that gRPC refuses."""
     logs = [
         [
-            Event(
+            an_event(
                 Dot(node, 1, seq),
-                ms << COUNTER_BITS,
-                kind_of(body),
                 Key("manifest", REPO, "d"),
-                encode_body(body),
-                3 - seq,
+                Add((), b"x" * size),
+                stamp=ms << COUNTER_BITS,
+                rest=3 - seq,
             )
             for seq, (size, ms) in enumerate([(4 << 20, 0), (4 << 20, 30), (100, 31)], 1)
-            for body in [Add((), b"x" * size)]
         ]
         for node in "abc"
     ]
