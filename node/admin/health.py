@@ -15,7 +15,7 @@ Check = Callable[[], str | None]
 """Looks whether a condition holds now: None when it does, else why not. Must not block."""
 
 
-class Answer(NamedTuple):
+class HealthReply(NamedTuple):
     """An HTTP status and a JSON body."""
 
     status: int
@@ -88,11 +88,11 @@ class Readiness:
         """The same with those for writes."""
         return _reasons(self._conditions() | self._writes())
 
-    def healthz(self) -> Answer:
+    def healthz(self) -> HealthReply:
         """Answer for `/healthz`: whoever can call this is alive."""
-        return Answer(200, msgspec.json.encode({"status": "alive"}))
+        return HealthReply(200, msgspec.json.encode({"status": "alive"}))
 
-    def readyz(self, *, for_writes: bool = False) -> Answer:
+    def readyz(self, *, for_writes: bool = False) -> HealthReply:
         """
         Answer for `/readyz`: 200 with all conditions, or 503 with the reasons why not.
 
@@ -108,7 +108,7 @@ class Readiness:
         remarks = {name: _first(checks) for name, checks in self._remarks.items()}
         if told := _reasons(remarks):
             body["remarks"] = told
-        return Answer(503 if bad else 200, msgspec.json.encode(body))
+        return HealthReply(503 if bad else 200, msgspec.json.encode(body))
 
     def _conditions(self) -> dict[str, str | None]:
         return self._told | {

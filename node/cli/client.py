@@ -14,7 +14,7 @@ TIMEOUT_S: Final = 60.0
 _ANSWER_BYTES_MAX: Final = 64 << 20
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     """By lower-case name."""
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 def ask(
     url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
-) -> Answer:
+) -> Reply:
     """
     Send one request and read the answer, whatever its status.
 
@@ -49,7 +49,7 @@ def ask(
         response = connection.getresponse()
         data = response.read(_ANSWER_BYTES_MAX)
         headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, json.loads(data) if data else None)
+        return Reply(response.status, headers, json.loads(data) if data else None)
     except TimeoutError as exc:
         raise CommandError(f"{url} did not answer within {timeout_s:g} s") from exc
     except OSError as exc:
@@ -62,7 +62,7 @@ def ask(
 
 def ask_for(
     url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
-) -> Answer:
+) -> Reply:
     """
     As `ask`, for those who need a good answer.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from node.cli.client import Answer, ask, ask_for
+from node.cli.client import Reply, ask, ask_for
 from node.cli.errors import CommandError
 from node.cli.outcome import Outcome
 from node.cli.references import parse_url
@@ -98,7 +98,7 @@ def remove(node: str, url: str, *, confirm: Confirm | None, yes: bool = False) -
     return Outcome(f"{node} is removed", {"node": node, "removed": True})
 
 
-def _ask(base: str, query: Mapping[str, str]) -> Answer:
+def _ask(base: str, query: Mapping[str, str]) -> Reply:
     return ask(base, "POST", f"/atoll/v1/leave?{urlencode(query)}", timeout_s=_COUNT_S)
 
 
@@ -109,7 +109,7 @@ def _ask_back(told: str, confirm: Confirm | None) -> None:
         raise CommandError("nothing was done")
 
 
-def _stakes(answer: Answer) -> Mapping[str, int]:
+def _stakes(answer: Reply) -> Mapping[str, int]:
     """What the refusal says is at stake; nothing where it is another refusal."""
     try:
         detail = answer.document["errors"][0]["detail"]

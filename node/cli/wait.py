@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from rich.console import Console
 
-from node.cli.client import Answer, ask
+from node.cli.client import Reply, ask
 from node.cli.errors import CommandError
 from node.cli.outcome import Outcome
 from node.cli.references import parse_reference, parse_url
@@ -60,7 +60,7 @@ def _event(what: str, url: str | None) -> tuple[str, str]:
     return reference.url, event
 
 
-def _ask(base: str, event: str, regions: str | None, timeout_s: float) -> Answer:
+def _ask(base: str, event: str, regions: str | None, timeout_s: float) -> Reply:
     query = {"event": event, "timeout_s": f"{timeout_s:.3f}"}
     if regions is not None:
         query["regions"] = regions
@@ -71,16 +71,16 @@ def _ask(base: str, event: str, regions: str | None, timeout_s: float) -> Answer
     raise CommandError(answer.error())
 
 
-def _is_time_out(answer: Answer) -> bool:
+def _is_time_out(answer: Reply) -> bool:
     return answer.status == 503 and bool(_details(answer))
 
 
-def _missing(answer: Answer) -> str:
+def _missing(answer: Reply) -> str:
     nodes = [node for detail in _details(answer) for node in detail["missing"]]
     return ", ".join(f"{node['node']} ({node['region']})" for node in nodes)
 
 
-def _details(answer: Answer) -> list[dict[str, Any]]:
+def _details(answer: Reply) -> list[dict[str, Any]]:
     try:
         details = [entry.get("detail") for entry in answer.document["errors"]]
     except (KeyError, TypeError):

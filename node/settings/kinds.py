@@ -196,7 +196,7 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class HostPort:
     """One HOST:PORT."""
 
     accepts: str = "HOST:PORT"

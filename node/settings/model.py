@@ -10,8 +10,8 @@ from cluster.model import NODE_ID
 from node.settings.kinds import (
     Address,
     Directory,
-    Endpoint,
     Endpoints,
+    HostPort,
     Name,
     OneOf,
     Origins,
@@ -81,7 +81,7 @@ class Settings:
     http: Address = field(
         default=Address("127.0.0.1", 5000),
         metadata=_about(
-            Endpoint(),
+            HostPort(),
             "Address on which the registry API listens.",
             why="5000 is where clients expect a registry; other machines reach it only when asked.",
         ),
@@ -89,7 +89,7 @@ class Settings:
     rpc: Address = field(
         default=Address("127.0.0.1", 6000),
         metadata=_about(
-            Endpoint(),
+            HostPort(),
             "Address on which this node listens for the other nodes of its cluster.",
             why="Other machines reach it only when asked.",
         ),
@@ -97,7 +97,7 @@ class Settings:
     advertise_http: Address | None = field(
         default=None,
         metadata=_about(
-            Endpoint(),
+            HostPort(),
             "Address of the registry API as others should use it.",
             why="The address it listens on; for all interfaces, the host of `advertise_rpc`.",
             shown_default="the address in `http`",
@@ -106,7 +106,7 @@ class Settings:
     advertise_rpc: Address | None = field(
         default=None,
         metadata=_about(
-            Endpoint(),
+            HostPort(),
             "Address at which the other nodes reach this one.",
             why="The address it listens on; must be given when that is every interface.",
             shown_default="the address in `rpc`",
