@@ -276,6 +276,27 @@ def test_modules_are_named_after_things():
     assert {name for name in names if name.endswith("ing")} == NOUNS_IN_ING | TO_BE_REPLACED
 
 
+WORDS_OF_TWO_THINGS = {"Quarantine"}
+"""Of events, and of files: each keeps what could not be used until somebody can tell."""
+
+NOT_WIRED = ("cluster/control", "cluster/layout")
+"""Not used yet; whoever wires them finds words for what they share with the engine."""
+
+
+def test_a_class_has_its_name_alone():
+    """Broken: `Links`, `Event` or `Page` are two things, and each reader has to find out which."""
+    named: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            place = str(path.relative_to(ROOT))
+            classes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef)]
+            for name in (found.name for found in classes if not found.name.startswith("_")):
+                if not place.startswith(NOT_WIRED):
+                    named.setdefault(name, []).append(place)
+    twice = {name: places for name, places in named.items() if len(places) > 1}
+    assert twice.keys() == WORDS_OF_TWO_THINGS, twice
+
+
 def test_modules_stay_small():
     """Past 500 lines a file owns more than one idea."""
     long = {

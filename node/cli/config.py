@@ -11,7 +11,7 @@ import typer
 from node.cli.flags import EXIT_SETTINGS, print_problems, takes_settings
 from node.settings import Address
 from node.settings.model import NAMES, default_of, env_of, flag_of, is_required, spec_of
-from node.settings.sources import Gathered, gather
+from node.settings.sources import Given, gather
 
 
 class Format(StrEnum):
@@ -70,7 +70,7 @@ def _shown(value: object) -> str:
             return str(plain)
 
 
-def as_json(found: Gathered) -> str:
+def as_json(found: Given) -> str:
     """An array of objects, one per setting, in the order of the documentation."""
     import msgspec
 
@@ -90,7 +90,7 @@ def as_json(found: Gathered) -> str:
     return msgspec.json.format(msgspec.json.encode(rows)).decode() + "\n"
 
 
-def as_toml(found: Gathered) -> str:
+def as_toml(found: Given) -> str:
     """A file for `--config` that gives the same settings again, with explanations."""
     import msgspec
 
@@ -109,7 +109,7 @@ def as_toml(found: Gathered) -> str:
     return "\n".join(parts)
 
 
-def _print_table(found: Gathered) -> None:
+def _print_table(found: Given) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table

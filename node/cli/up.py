@@ -12,7 +12,7 @@ from node.cli.flags import EXIT_SETTINGS, print_problems
 from node.settings import Address
 from node.settings.kinds import Name
 from node.settings.model import env_of
-from node.settings.sources import Gathered, gather
+from node.settings.sources import Given, gather
 
 _NODES_MAX: Final = 64
 _RPC_OFFSET: Final = 1000
@@ -101,7 +101,7 @@ def shared_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in own}
 
 
-def _shared_settings(environ: Mapping[str, str]) -> Gathered:
+def _shared_settings(environ: Mapping[str, str]) -> Given:
     """Judge what all nodes will read, once here rather than in as many logs as there are nodes."""
     found = gather({}, environ)
     if found.problems:

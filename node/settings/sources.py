@@ -54,7 +54,7 @@ class SettingsError(Exception):
         self.problems = tuple(problems)
 
 
-class Gathered(NamedTuple):
+class Given(NamedTuple):
     """
     What the three sources add up to, valid or not.
 
@@ -68,7 +68,7 @@ class Gathered(NamedTuple):
     problems: list[str]
 
 
-def gather(flags: Mapping[str, object], environ: Mapping[str, str]) -> Gathered:
+def gather(flags: Mapping[str, object], environ: Mapping[str, str]) -> Given:
     """
     Read all sources. *flags* is by setting name (and `config`); None means not given.
 
@@ -94,7 +94,7 @@ def gather(flags: Mapping[str, object], environ: Mapping[str, str]) -> Gathered:
         else:
             sources[name] = source
     problems += _contradictions(values)
-    return Gathered(values, sources, missing, problems)
+    return Given(values, sources, missing, problems)
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
