@@ -160,6 +160,17 @@ def add_a_row(family: str, key: bytes, value: bytes = b"") -> Callable[[Path], N
     return lambda data_dir: rewrite(data_dir, Mutation(family, key, value))
 
 
+def keep_what_is_there(data_dir: Path) -> None:
+    rewrite(data_dir, Mutation("kept_bytes", *first_row(data_dir, "manifest_bytes")))
+
+
+def name_more(data_dir: Path) -> None:
+    """A row by which a manifest names what it does not name."""
+    repository, digest = keys.split(first_row(data_dir, "manifest_bytes")[0])
+    name = keys.join(Digest.of(b"x"), repository, "blob", digest)
+    rewrite(data_dir, Mutation("named", name, keys.u64(1)))
+
+
 GHOST = keys.join("lib/app", Digest.of(b"ghost"))
 
 
@@ -199,6 +210,8 @@ NAMED_BY_NOBODY = keys.join(Digest.of(b"x"), "lib/app", "blob", Digest.of(b"ghos
         (lose_a_row("named"), "does not agree"),
         (add_a_row("named", NAMED_BY_NOBODY, keys.u64(1)), "does not agree"),
         (add_a_row("kept_named", NAMED_BY_NOBODY, keys.u64(1)), "does not agree"),
+        (name_more, "rows more than manifests name"),
+        (keep_what_is_there, "of a manifest that is not deleted"),
         (add_a_row("kept_bytes", GHOST, b"{}"), "are kept for nobody"),
         (add_a_row("kept_bytes", GHOST, b"{}"), "do not hash to their digest"),
         (lose_a_row("history"), "has no history"),

@@ -205,27 +205,6 @@ def _named_or_nothing(*args: Any) -> str | None:
     return family if family == references.NAMED else None
 
 
-_step = references._step
-
-
-def _children_later(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
-    """What a manifest names is not looked at when the manifest goes, or is named itself."""
-    more: list[Any] = []
-    done = _step(txn, todo, more)
-    ahead += [each for each in more if each.digest == todo.digest]
-    return done
-
-
-def _children_with_it(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
-    """A deleted index takes its deleted children along, whoever else names them."""
-    before = len(ahead)
-    done = _step(txn, todo, ahead)
-    if not rows.presence(txn, "manifests", todo.repository, todo.digest).present:
-        for _, child, _ in ahead[before:]:
-            txn.delete(references.KEPT_BYTES, keys.join(todo.repository, child))
-    return done
-
-
 MUTANTS: Final = [
     Mutant(
         "ack-before-fsync",
@@ -267,14 +246,9 @@ MUTANTS: Final = [
         [(references, "_family_of", _named_or_nothing)],
     ),
     Mutant(
-        "children-stay",
-        "the deleted children of an index that is deleted stay readable",
-        [(references, "_step", _children_later)],
-    ),
-    Mutant(
-        "children-go-along",
-        "an index that is deleted takes its deleted children along, though another one names them",
-        [(references, "_step", _children_with_it)],
+        "named-for-ever",
+        "what a deleted manifest names can be read for ever",
+        [(references, "_family_of", lambda *_: references.NAMED)],
     ),
     Mutant(
         "referrer-stays",

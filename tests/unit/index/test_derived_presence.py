@@ -12,7 +12,7 @@ from cluster.errors import EventGap
 from cluster.model import Digest, Dot, Key
 from cluster.objects import Add, Presence
 from node.errors import ManifestBlobUnknown, StorageFailure
-from node.index import checkpoint, local, references, rows
+from node.index import checkpoint, keys, local, references, rows
 from node.index.fallback import fallback_tag
 from node.index.index import Index
 from node.index.journal import Transaction
@@ -421,6 +421,16 @@ def _without_children(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
     return done
 
 
+def _with_children(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
+    """What is deleted takes its deleted children along, whatever else names them."""
+    before = len(ahead)
+    done = _step(txn, todo, ahead)
+    if not rows.presence(txn, "manifests", todo.repository, todo.digest).present:
+        for _, child, _ in ahead[before:]:
+            txn.delete(references.KEPT_BYTES, keys.join(todo.repository, child))
+    return done
+
+
 def _all_pushes(state: Presence) -> tuple[Dot, ...]:
     return state.dots
 
@@ -433,6 +443,14 @@ MUTANTS = {
     "the deletion of an index stops at the index": (
         patch.object(references, "_step", _without_children),
         test_what_is_named_by_what_is_named_is_there,
+    ),
+    "a deleted index takes its children along": (
+        patch.object(references, "_step", _with_children),
+        test_a_child_is_there_as_long_as_an_index_names_it,
+    ),
+    "what a deleted index named is there for ever": (
+        patch.object(references, "_family_of", lambda *_: references.NAMED),
+        test_a_child_is_there_as_long_as_an_index_names_it,
     ),
     "an index that lacks children counts": (
         patch.object(references, "anchors", _all_pushes),
