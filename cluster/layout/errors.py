@@ -7,6 +7,7 @@ Errors of the layout.
     └── LayoutRefused        it would break a promise: do first what the message says
         ├── MemberKnown        the name or the disk is in the layout, or was
         ├── MemberMissing      nobody of that name is
+        ├── MemberSilent       who is to go does not answer, and is not said to be lost
         ├── RegionFixed        a member stays in its region
         ├── CopiesUnmet        fewer members would be left than copies are asked for
         ├── CopiesAtStake      blobs would have too few copies left, or none
@@ -59,6 +60,17 @@ class MemberKnown(LayoutRefused):
 class MemberMissing(LayoutRefused):
     def __init__(self, node: NodeId) -> None:
         super().__init__(f"{node} is not in the layout")
+        self.node = node
+
+
+class MemberSilent(LayoutRefused):
+    """What only it has would go with it, and nobody said that it may."""
+
+    def __init__(self, node: NodeId) -> None:
+        super().__init__(
+            f"{node} does not answer, and has to be asked for what it has before it goes; only if "
+            "it is switched off for good can it be declared lost"
+        )
         self.node = node
 
 

@@ -9,6 +9,7 @@ from cluster.layout.document import Layout
 from cluster.layout.errors import (
     CopiesUnmet,
     MemberKnown,
+    MemberSilent,
     QuorumSilent,
     RegionFixed,
     VersionTaken,
@@ -54,7 +55,7 @@ def insist(old: Layout, new: Layout, circumstances: Circumstances) -> None:
     Raises:
         CopiesUnmet: it has fewer members than copies.
         VotersUnfit: they could decide nothing, or most of them are in one region.
-        QuorumSilent: the change would begin and not end.
+        QuorumSilent, MemberSilent: the change would begin and not end.
     """
     # To call a member lost, and to keep it, excuses nothing.
     lost = {disk.node for disk in old.disks - new.disks} & circumstances.lost
@@ -72,6 +73,7 @@ def insist(old: Layout, new: Layout, circumstances: Circumstances) -> None:
     if 2 * len(silent) >= len(voters):
         why = f"{', '.join(sorted(silent))} do not answer, and no majority would be left"
         raise VotersUnfit(sorted(voters), why)
+    _insist_on_farewells(old, new, answering, lost)
     for region in sorted({*old.regions, *new.regions}):
         if old.quorum_set(region) == new.quorum_set(region):
             continue
@@ -80,6 +82,22 @@ def insist(old: Layout, new: Layout, circumstances: Circumstances) -> None:
             unheard = quorum - set(answering)
             if quorum and 2 * len(unheard) >= len(quorum):
                 raise QuorumSilent(region, layout.version, sorted(unheard))
+
+
+def _insist_on_farewells(
+    old: Layout, new: Layout, answering: Collection[NodeId], lost: Collection[NodeId]
+) -> None:
+    """Whoever leaves has to be asked for what it has, by as many as a write has copies."""
+    leaving = [disk for disk in sorted(old.disks - new.disks) if disk.node not in lost]
+    for disk in leaving:
+        # Who answers by a name that goes on answers from the disk that comes.
+        if disk.node not in answering or disk.node in new.nodes:
+            raise MemberSilent(disk.node)
+    staying = sorted(disk.node for disk in new.indexes)
+    wanted = min(max(old.settings.copies, new.settings.copies), len(staying))
+    silent = [node for node in staying if node not in answering]
+    if leaving and len(staying) - len(silent) < wanted:
+        raise CopiesUnmet([f"{', '.join(silent)} do not answer, and cannot take over its events"])
 
 
 def _without(layout: Layout, lost: Collection[NodeId]) -> Layout:

@@ -107,6 +107,18 @@ class Heed(Enum):
     """Its sender is behind: tell it the stage, so that it learns."""
 
 
+class Belonging(Enum):
+    """What a node is to the cluster, by its name and its disk."""
+
+    MEMBER = auto()
+    STRANGER = auto()
+    """It may pass requests on: a proxy. Nothing is taken from it, and it may be added."""
+
+    GONE = auto()
+    """It was removed, or declared lost. What is on its disk counts for nothing any more (U5): it
+    sets its log aside, and begins with an empty disk."""
+
+
 class Live:
     """What the decided slots say: one version, or two. A value; never changed."""
 
@@ -171,6 +183,13 @@ class Live:
         """From whom events are taken: who is being removed may be the only one to have some."""
         return self._counted(self.oldest.disks | self.newest.disks)
 
+    def belonging(self, disk: Disk) -> Belonging:
+        """What a node with this disk is to the cluster."""
+        if disk in self.members:
+            return Belonging.MEMBER
+        gone = disk.store in self.lost or disk.store in self.newest.removed
+        return Belonging.GONE if gone else Belonging.STRANGER
+
     @cached_property
     def quorums(self) -> Mapping[Region, tuple[frozenset[Disk], ...]]:
         """
@@ -203,7 +222,7 @@ class Live:
         Whether a write of the region may be acknowledged once *disks* have it. Copies on who is
         about to leave do not count: it was asked for all it has, maybe before it had this.
         """
-        staying = self.members & self.newest.disks
+        staying = self.members & self.newest.indexes
         return self.majority(region, disks) and len(staying & set(disks)) >= self.copies
 
     def covers(self, region: Region, reader: Disk, granters: Collection[Disk]) -> bool:

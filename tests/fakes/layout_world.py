@@ -7,16 +7,16 @@ Writers wait for the holders of leases that confirms name, as with majority leas
 test's, or chance's (`layout_chance`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from cluster.layout import document
 from cluster.layout.changes import Change, Circumstances
 from cluster.layout.document import Disk
 from cluster.layout.handover import DRIFT, Handover, Phase, Report
 from cluster.layout.proposal import changed
+from cluster.layout.rules import COPIES_MAX
 from cluster.layout.transition import Begin, End, Forsake, Heed, Live
 from cluster.model import NodeId, Region
 from tests.fakes.layouts import layout
@@ -31,13 +31,21 @@ class Violation(Exception):
     """What must never be."""
 
 
+class Confirm(NamedTuple):
+    at: float
+    readers: frozenset[Disk]
+    """Who held a lease of the one that confirmed."""
+
+    slots: int
+    """How many were decided then, whoever has learnt them."""
+
+
 @dataclass
 class Pending:
     """A write on its way."""
 
     event: int
-    confirms: dict[Disk, tuple[float, frozenset[Disk]]] = field(default_factory=dict)
-    """Who confirmed, when, and which leases of it were running then."""
+    confirms: dict[Disk, Confirm] = field(default_factory=dict)
 
 
 @dataclass
@@ -99,7 +107,7 @@ class World:
             node.pulled.clear()
             node.held.clear()
             if node.pending is not None:
-                node.pending.confirms.clear()
+                node.pending.confirms = {node.disk: self._confirmed(node)}
         node.slots = slots
 
     def asked(self, asker: Node, other: Node) -> bool:
@@ -118,14 +126,17 @@ class World:
         if node.pending is None and self.takes_part(node):
             self.events += 1
             node.events.add(self.events)
-            node.pending = Pending(self.events)
+            node.pending = Pending(self.events, {node.disk: self._confirmed(node)})
 
     def confirm(self, writer: Node, other: Node) -> None:
         """*other* gets the event that *writer* has on its way, and says so."""
         pending = writer.pending
         if pending is not None and (other is writer or self.asked(writer, other)):
             other.events.add(pending.event)
-            pending.confirms[other.disk] = (self.now, other.leases(self.now))
+            pending.confirms[other.disk] = self._confirmed(other)
+
+    def _confirmed(self, node: Node) -> Confirm:
+        return Confirm(self.now, node.leases(self.now), len(self.lives))
 
     def acknowledge(self, node: Node) -> None:
         """Tell the client, if it may be told."""
@@ -133,18 +144,18 @@ class World:
         if pending is None or not self.takes_part(node):
             return
         confirms = pending.confirms
-        confirms.setdefault(node.disk, (self.now, node.leases(self.now)))
         if not live.suffice(node.region, confirms.keys()):
             return
         over = (LEASE_S + LAGGARD_S) * DRIFT
-        for at, readers in confirms.values():
-            lacking = (r for r in readers if pending.event not in self.nodes[r].events)
-            if self.now < at + over and any(lacking):
+        for confirm in confirms.values():
+            lacking = (r for r in confirm.readers if pending.event not in self.nodes[r].events)
+            if self.now < confirm.at + over and any(lacking):
                 return
         node.pending = None
-        self._check_stage(node)
+        self._check_stage(node, confirms)
         # Else it counts on somebody who was switched off meanwhile: see `_excuse`.
         if live.suffice(node.region, confirms.keys() - self.off):
+            self._check_known(node.region, pending.event)
             self.acknowledged.setdefault(node.region, set()).add(pending.event)
 
     def pull(self, reader: Node, giver: Node) -> None:
@@ -228,27 +239,35 @@ class World:
 
     # What must never be.
 
-    def _check_stage(self, node: Node) -> None:
-        """Who acknowledges by an early version does so as the versions since would (I4)."""
-        its, decided = self.lives[node.slots].newest.version, self.live.oldest.version
+    def _check_stage(self, node: Node, confirms: Mapping[Disk, Confirm]) -> None:
+        """
+        Who acknowledges by an early version has a majority that confirmed while it was live, or
+        does as the versions since would (I4). The answers may have come late.
+        """
+        its = self.lives[node.slots].newest.version
         versions = {live.newest.version: live.newest for live in self.lives}
-        for version, after in pairwise(range(its, decided + 1)):
-            quorums = [versions[v].quorum_set(node.region) for v in (version, after)]
-            if quorums[0] != quorums[1]:
-                raise Violation(
-                    f"{node.disk.store} acknowledges in version {its}, {decided} is live"
-                )
+        early = set()
+        for disk, confirm in confirms.items():
+            decided = self.lives[confirm.slots - 1].oldest.version
+            since = {versions[v].quorum_set(node.region) for v in range(its, decided + 1)}
+            if len(since) < 2:
+                early.add(disk)
+        if not self.of(node).majority(node.region, early):
+            late = sorted(disk.store for disk in confirms.keys() - early)
+            raise Violation(f"{node.disk.store} acknowledges in version {its}, late are {late}")
 
     def _check_ended(self) -> None:
-        """What was acknowledged is where the version that is left looks for it (I2), and safe."""
-        counted = self.live.members & self.live.newest.indexes
         # Where there were fewer, nobody has brought it to those who came.
         before = self.lives[-2].members & self.lives[-2].oldest.indexes
-        copies = min(self.live.copies, len(counted), len(before))
         for region, events in self.acknowledged.items():
             for event in events:
-                having = {disk for disk in counted if event in self.nodes[disk].events}
-                if self.live.majority(region, counted - having):
-                    raise Violation(f"event {event} is unknown to a majority of {region}")
-                if len(having) < copies:
-                    raise Violation(f"event {event} is on {len(having)} disks")
+                self._check_known(region, event, len(before))
+
+    def _check_known(self, region: Region, event: int, most: int = COPIES_MAX) -> None:
+        """What was acknowledged is where the live versions look for it (I2), and safe."""
+        members = self.live.members
+        having = {disk for disk in members if event in self.nodes[disk].events}
+        if self.live.majority(region, members - having):
+            raise Violation(f"event {event} is unknown to a majority of {region}")
+        if len(having) < min(self.live.copies, len(members), most):
+            raise Violation(f"event {event} is on {len(having)} disks")

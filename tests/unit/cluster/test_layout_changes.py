@@ -37,6 +37,7 @@ from cluster.layout.errors import (
     LayoutRefused,
     MemberKnown,
     MemberMissing,
+    MemberSilent,
     NotDrained,
     QuorumSilent,
     RegionFixed,
@@ -353,6 +354,38 @@ def test_a_change_that_could_not_end_does_not_begin():
         made, Add(member("e", "ap")), SetVoters(N("a", "x", "e")), answering=N("x", "y", "e")
     )
     assert added.version == 2
+
+
+def test_who_goes_is_asked_for_what_it_has():
+    """Broken: the change begins, and never ends."""
+    made = layout("eu: a b c, us: x y z")
+    gone = [Remove(NodeId("c"), safe(made, "c")), SetVoters(N("a", "b", "x", "y", "z"))]
+    assert changed_by(made, *gone, answering=N("a", "b", "c", "x", "y", "z"))
+    with pytest.raises(MemberSilent, match="c does not answer, and has to be asked") as caught:
+        changed_by(made, *gone, answering=N("a", "b", "x", "y", "z"))
+    assert caught.value.node == "c"
+    assert changed_by(made, *gone, answering=N("a", "b", "x", "y", "z"), lost=N("c"))
+    spread = changed(made, SetVoters(N("a", "b", "x", "y", "z")))
+    voting = SetVoters(N("b", "x", "y"))
+    lone = [Remove(NodeId(n), safe(spread, n)) for n in "ac"]
+    with pytest.raises(QuorumSilent):
+        changed_by(spread, *lone, voting, answering=N("a", "c", "x", "y"))
+
+
+def test_too_few_would_take_over_the_events_of_who_goes():
+    made = changed(layout("eu: a b c, ap: p"), SetSettings(Settings(copies=3)))
+    gone = [Remove(NodeId("p"), safe(made, "p")), SetVoters(N("a", "b", "c"))]
+    with pytest.raises(CopiesUnmet, match="c do not answer, and cannot take over its events"):
+        changed_by(made, *gone, answering=N("a", "b", "p"))
+
+
+def test_an_old_disk_under_a_name_that_goes_on_cannot_be_asked():
+    made = layout("eu: a b c")
+    everybody = N("a", "b", "c")
+    again = Replace(NodeId("c"), member("c", disk=2), safe(made, "c"))
+    with pytest.raises(MemberSilent):
+        changed_by(made, again, SetVoters(everybody), answering=everybody)
+    assert changed_by(made, again, SetVoters(everybody), answering=everybody, lost=N("c"))
 
 
 def test_the_dead_go_by_an_operators_word():

@@ -27,7 +27,7 @@ from cluster.layout.handover import (
 )
 from cluster.layout.proposal import changed, genesis
 from cluster.layout.rules import MEMBERS_MAX, REMOVED_MAX
-from cluster.layout.transition import Begin, End, Forsake, Heed, Live, Stage
+from cluster.layout.transition import Begin, Belonging, End, Forsake, Heed, Live, Stage
 from cluster.model import NodeId, Region
 from tests.fakes.layouts import disk, disks, layout, member, safe, with_member
 
@@ -202,6 +202,24 @@ def test_events_are_taken_from_members_of_either_version():
     ended = JOINT.after(End(2))
     assert disk(BASE, "b") not in ended.members
     assert Disk(NodeId("a"), "another-disk") not in ended.members
+
+
+@pytest.mark.parametrize(
+    ("live", "node", "belongs"),
+    [
+        (Live(BASE), Disk(NodeId("a"), "a-disk1"), Belonging.MEMBER),
+        (Live(BASE), Disk(NodeId("a"), "a-disk2"), Belonging.STRANGER),
+        (Live(BASE), Disk(NodeId("p"), "p-disk1"), Belonging.STRANGER),
+        (JOINT, Disk(NodeId("b"), "b-disk1"), Belonging.MEMBER),
+        (JOINT, Disk(NodeId("d"), "d-disk1"), Belonging.MEMBER),
+        (JOINT.after(End(2)), Disk(NodeId("b"), "b-disk1"), Belonging.GONE),
+        (JOINT.after(Forsake(2, ("a-disk1",))), Disk(NodeId("a"), "a-disk1"), Belonging.GONE),
+        (JOINT.after(End(2)), Disk(NodeId("renamed"), "b-disk1"), Belonging.GONE),
+    ],
+)
+def test_what_a_node_is_to_the_cluster(live: Live, node: Disk, belongs: Belonging):
+    """U5. Broken: a member that was removed comes back with what was deleted meanwhile."""
+    assert live.belonging(node) is belongs
 
 
 def test_voters_count_from_the_slot_behind():
