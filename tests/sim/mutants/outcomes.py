@@ -35,11 +35,14 @@ _put_manifest = Metadata.put_manifest
 async def _put_once(
     self: Metadata, repository: str, digest: Any, record: Any, tags: Any, *more: Any
 ) -> Any:
-    event = self.manifest_event(repository, digest)
-    is_own = event is not None and event.origin == self._journal.origin
-    found = [self.tagged(repository, tag) for tag in tags]
-    if is_own and all(it is not None and it.digest == digest for it in found):
-        return event
+    for tag in tags:
+        found = self.tagged(repository, tag)
+        if (
+            found is not None
+            and found.digest == digest
+            and found.event.origin == self._journal.origin
+        ):
+            return found.event
     return await _put_manifest(self, repository, digest, record, tags, *more)
 
 
