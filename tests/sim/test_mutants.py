@@ -1,5 +1,7 @@
 """`make mutants` looks for the seeded bugs; that there is something to put them into, here."""
 
+import inspect
+
 import pytest
 
 from tests.sim import hunt
@@ -24,3 +26,14 @@ def test_a_name_is_one_mutant():
 def test_there_are_plans_that_a_mutant_may_show_in(mutant: Mutant):
     """Broken: a kind of fault has another name, and the hunt for the bug looks at no seed."""
     assert any(hunt.fits(mutant, seed) for seed in range(100))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_is_called_as_what_it_replaces(mutant: Mutant):
+    """Broken: a bug that fails wherever it is called is noticed at once, and tells nothing."""
+    for owner, name, replacement in mutant.replacements:
+        called = list(inspect.signature(getattr(owner, name)).parameters.values())
+        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        given = [None for parameter in called if parameter.kind in plain]
+        named = {p.name: None for p in called if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        inspect.signature(replacement).bind(*given, **named)

@@ -17,7 +17,7 @@ from node.index.queries import Queries
 from node.index.replica import IndexReplica
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
-from node.registry.listing import Listing
+from node.registry.listing import PAGE_MAX, Listing, ReferrersPage
 from node.registry.ports import Page
 from tests.fakes.ordered_store import MemorySnapshot
 from tests.sim.mutants.mutant import Mutant
@@ -58,14 +58,16 @@ def _tags_by_loose_prefix(self: Queries, repository: str, last: str, limit: int)
 _list_referrer = objects._list_referrer
 
 
-def _list_for_ever(txn: Transaction, repository: str, digest: Any, before: Any, after: Any) -> None:
-    if after is not None:
-        _list_referrer(txn, repository, digest, before, after)
+def _list_for_ever(txn: Transaction, repository: str, digest: Any, *, listed: bool) -> None:
+    if listed:
+        _list_referrer(txn, repository, digest, listed=listed)
 
 
-async def _referrers_from_here(self: Listing, *args: Any) -> Any:
+async def _referrers_from_here(
+    self: Listing, repository: Any, subject: Any, types: Any, last: str
+) -> Any:
     await self._replicator.ensure_current()
-    return self._referrers(*args)
+    return ReferrersPage(*self._index.referrers(repository, subject, types, last, PAGE_MAX))
 
 
 def _record_anything(self: Transaction, event: Any) -> None:
@@ -83,8 +85,9 @@ def _no_gap_is_an_obstacle(self: IndexReplica, *args: Any) -> Any:
     return None if isinstance(problem, EventGap) else problem
 
 
-def _delete_nothing(txn: Transaction, key: Key, state: Any) -> Any:
-    return local.emit(txn, key, Remove(state.dots[:-1]), max(push.stamp for push in state.live))
+def _delete_nothing(txn: Transaction, key: Key, state: Any, *, seen_only: bool = False) -> Any:
+    body = Remove(state.dots[:-1], seen_only)
+    return local.emit(txn, key, body, max(push.stamp for push in state.live))
 
 
 def _push_without_needs(txn: Transaction, key: Key, payload: bytes, needs: Any = ()) -> Any:
