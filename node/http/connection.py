@@ -45,6 +45,9 @@ from node.http.limits import (
     STALL,
 )
 
+_READ_BUFFER_BYTES: Final = READ_BUFFER.number // 2
+"""What aiohttp is told: it reads on until there is twice as much."""
+
 _HEAD_END: Final = b"\r\n\r\n"
 
 _TOO_MANY: Final = "Too many headers received"
@@ -72,14 +75,14 @@ class Connection(RequestHandler):
             loop=loop,
             access_log=None,  # type: ignore[arg-type]  # what aiohttp takes for "none"
             auto_decompress=False,  # blobs are bytes: a Content-Encoding is the client's business
-            read_bufsize=READ_BUFFER.number,
+            read_bufsize=_READ_BUFFER_BYTES,
             lingering_time=LINGER.number,
             keepalive_timeout=IDLE.number,
         )
         self._parser = HttpRequestParser(
             self,
             loop,
-            READ_BUFFER.number,
+            _READ_BUFFER_BYTES,
             max_line_size=LINE_BYTES.number,
             max_field_size=HEAD_BYTES.number,
             max_headers=FIELDS.number,

@@ -94,10 +94,11 @@ AHEAD: Final = Limit(
 
 READ_BUFFER: Final = Limit(
     what="received bytes of a body that wait for who reads it",
-    number=512 * KIB,
+    number=1 * MIB,
     unit=Unit.BYTES,
     counts=Counts.CONNECTION,
-    beyond="at twice that the client has to wait, by its socket, until there is less than that",
+    beyond="and the segment that passed it; the client has to wait, by its socket, until half of "
+    "that is left",
     tests=("api/test_connections.py::test_a_body_that_nobody_reads_waits_in_the_socket",),
 )
 
