@@ -30,15 +30,22 @@ class Leaving(msgspec.Struct):
     """A node that leaves, and the copies that go with it."""
 
     node: str
+    """The node that leaves."""
+
     drain_s: float
+    """How long it serves on."""
+
     blobs_last: int
     """Blobs of which no other node that is there has a copy."""
 
     bytes_last: int
+    """The size of those."""
+
     blobs_short: int
     """Blobs of which others have fewer than `copies`."""
 
     bytes_short: int
+    """The size of those."""
 
 
 async def cluster(context: AdminContext, request: Request) -> web.Response:

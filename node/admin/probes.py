@@ -1,6 +1,6 @@
 """What is asked about this node alone: whether it lives, how much it does, what it serves."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -67,14 +67,19 @@ def _page(status: int, body: bytes, content_type: str) -> web.Response:
 class Alive(msgspec.Struct):
     """The process runs."""
 
-    status: str
+    status: Literal["alive"]
+    """Who can read this is answered."""
 
 
 class Ready(msgspec.Struct):
     """Whether the node takes traffic, by condition; each is `ok` or says why not."""
 
-    status: str
+    status: Literal["ready", "unavailable"]
+    """Whether all that was asked for holds."""
+
     conditions: dict[str, str]
+    """Those without which it takes no traffic at all."""
+
     writes: dict[str, str]
     """Those without which it takes no pushes."""
 

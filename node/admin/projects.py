@@ -22,13 +22,18 @@ class ProjectNames(msgspec.Struct):
     """A page of the projects that have a policy of their own."""
 
     projects: Sequence[str]
+    """Their names, in byte order."""
 
 
 class ProjectDocument(msgspec.Struct):
     """The policy that holds for a project."""
 
     name: str
+    """The first component of names of repositories."""
+
     policy: ProjectPolicy
+    """Its own, or the defaults."""
+
     event: str | None
     """The event that set it; null while the project has the defaults."""
 

@@ -54,17 +54,21 @@ class Head(msgspec.Struct):
     """A write of a tag that no other write replaced."""
 
     event: str
+    """That of the write."""
+
     digest: str | None
+    """What the tag points to by it; null where it deleted the tag."""
+
     time: str
+    """When it was written, by the clock of its node: UTC, to the millisecond."""
 
 
-class Entry(msgspec.Struct):
+class Entry(Head):
     """A write of a tag, or its deletion."""
 
-    event: str
-    digest: str | None
-    time: str
     action: Literal["write", "delete"]
+    """Which of the two it is."""
+
     replaces: Sequence[str]
     """The events that it replaced."""
 
@@ -73,15 +77,22 @@ class TagState(msgspec.Struct):
     """What a tag is now."""
 
     repository: str
+    """Whose tag it is."""
+
     tag: str
+    """Its name."""
+
     digest: str | None
     """That of the head that is served; null when the tag is deleted."""
 
     event: str | None
+    """That of the same head."""
+
     conflict: bool
     """Whether the heads have different digests."""
 
     heads: Sequence[Head]
+    """The writes that no other write replaced; the latest is served."""
 
 
 class TagDocument(TagState):
@@ -95,15 +106,23 @@ class Conflicts(msgspec.Struct):
     """A page of tags whose heads disagree."""
 
     conflicts: Sequence[TagState]
+    """By repository and tag, in byte order."""
 
 
 class RolledBack(msgspec.Struct):
     """What a tag points to by a rollback, and its event."""
 
     repository: str
+    """Whose tag it is."""
+
     tag: str
+    """Its name."""
+
     digest: str
+    """What it points to now."""
+
     event: str
+    """That of the push that did it."""
 
 
 def _last_tag(text: str) -> TagName | None:

@@ -25,16 +25,26 @@ class NodeHas(msgspec.Struct):
     """Whether a node durably has an event."""
 
     node: str
+    """Its name."""
+
     region: str
+    """Where it is."""
+
     live: bool
+    """Whether it is there."""
+
     has: bool
+    """Whether it durably has the event."""
 
 
 class Waited(msgspec.Struct):
     """Where an event is."""
 
     event: str
+    """The event that was waited for."""
+
     nodes: Sequence[NodeHas]
+    """Each node of the regions."""
 
 
 def _regions(text: str) -> list[Region] | None:
