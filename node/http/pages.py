@@ -34,7 +34,10 @@ LIMIT: Final = Single(
     doc=f"Entries in a page; more than {PAGE_MAX:,} are as {PAGE_MAX:,}.",
     parse=page_limit,
     default=PAGE_MAX,
-    schema={"type": "integer", "minimum": 0, "default": PAGE_MAX},
+    schema={
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "maxLength": 0}],
+        "default": PAGE_MAX,
+    },
 )
 
 LAST: Final = Single(
