@@ -15,7 +15,7 @@ from cluster.layout.errors import (
     VersionTaken,
     VotersUnfit,
 )
-from cluster.layout.rules import crowded, worse
+from cluster.layout.rules import REMOVED_MAX, crowded, worse
 from cluster.model import NodeId
 
 
@@ -42,9 +42,11 @@ def follows(old: Layout, new: Layout) -> None:
         if member.store in old.removed:
             raise MemberKnown(member.node, f"disk {member.store} was removed; it has to be empty")
     gone = set(disks) - {m.store for m in new.members}
-    if not gone <= set(new.removed):
-        forgotten = min(gone - set(new.removed))
-        raise MemberKnown(disks[forgotten], f"disk {forgotten} goes without being remembered")
+    too_many = max(0, len(old.removed) + len(gone) - REMOVED_MAX)
+    if forgotten := (gone | set(old.removed[too_many:])).difference(new.removed):
+        disk = min(forgotten)
+        node = disks.get(disk, NodeId("a member of before"))
+        raise MemberKnown(node, f"disk {disk} goes without being remembered")
 
 
 def insist(old: Layout, new: Layout, circumstances: Circumstances) -> None:

@@ -53,6 +53,10 @@ def _problems(layout: Layout) -> Iterator[str]:
     for member in layout.members:
         if member.store in layout.removed:
             yield f"{member.node} has disk {member.store}, which was removed"
+    if len(layout.removed) > REMOVED_MAX:
+        yield f"{len(layout.removed)} disks are remembered as removed; at most {REMOVED_MAX}"
+    if len(set(layout.removed)) < len(layout.removed):
+        yield "a disk is remembered twice as removed"
     yield from _rule_problems(layout)
     yield from _witness_problems(layout)
     yield from _settings_problems(layout)
