@@ -57,8 +57,8 @@ FORBIDDEN = [
     (("cluster",), ("node",), "the engine runs without a registry, and in a simulator"),
     (("cluster",), ("aiohttp", "rocksdict", "structlog"), "the engine has no HTTP and no database"),
     (
-        ("cluster.objects", "cluster.membership", "cluster.gossip", "cluster.replication",
-         "cluster.routing", "cluster.layout"),
+        ("cluster.control", "cluster.objects", "cluster.membership", "cluster.gossip",
+         "cluster.replication", "cluster.routing", "cluster.layout"),
         ("cluster.rpc", "grpc", "protos", "socket", "time", "random"),
         "rules do no I/O, know no wire and are given their time and chance",
     ),

@@ -1,0 +1,31 @@
+"""
+The control log: one history of decisions for the whole cluster, by Paxos, slot after slot.
+
+Pure: no wire, no disk, no clock; a driver hands those in. **Nothing uses it yet**: it is wired
+together with the layout. What it is, its rules and why they hold is in `docs/control-log.md`. Start
+reading at `participant`, which joins the parts of one node; `values` has the words, `messages` what
+nodes say to each other, `coordinator` the port by which the rest of a node will see it.
+"""
+
+from cluster.control.context import ControlConfig
+from cluster.control.coordinator import Coordinator, Outcome
+from cluster.control.effects import Effect, Persist, Report, Send, StartEmpty, Stop
+from cluster.control.messages import AcceptorState, Letter
+from cluster.control.participant import Participant
+from cluster.control.state import State
+
+__all__ = [
+    "AcceptorState",
+    "ControlConfig",
+    "Coordinator",
+    "Effect",
+    "Letter",
+    "Outcome",
+    "Participant",
+    "Persist",
+    "Report",
+    "Send",
+    "StartEmpty",
+    "State",
+    "Stop",
+]
