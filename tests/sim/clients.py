@@ -198,7 +198,8 @@ class Clients:
     ) -> None:
         """Have the node do *work* and wait for its answer, its death or the client's patience."""
         running, loop = machine.running, self._world.loop
-        if running is None:
+        # While the blobs went up it may have gone, or have become one of an earlier version.
+        if running is None or running.process.cannot_read:
             op.outcome, op.error = "refused", "connection refused"
             return
         # Time passed while the blobs went up: what counts is what the node knows when it is asked.

@@ -9,7 +9,9 @@ from cluster.errors import EventUndecodable
 from cluster.model import Event, Kind
 from node.index import objects
 from node.index.journal import Transaction
-from tests.sim.machine import Machine, QuietLog
+from tests.sim import clients
+from tests.sim.history import Op
+from tests.sim.machine import Machine, QuietLog, Running
 from tests.sim.plan import Plan
 from tests.sim.world import World, simulate
 from tests.unit.index.test_quarantined_events import MUTANTS
@@ -66,6 +68,29 @@ def test_a_feature_is_used_by_nobody_until_the_last_node_is_upgraded(
 def uses(world: World) -> list[bool]:
     running = [machine.running for machine in world.machines]
     return [each.cluster.uses("signed") for each in running if each is not None]
+
+
+def test_no_client_comes_to_a_node_of_an_earlier_version(monkeypatch: pytest.MonkeyPatch):
+    """
+    Broken: a push whose blobs wait for a paused node comes to one that became older meanwhile, and
+    is told that they are not there.
+    """
+    put, asked = clients._WORK["push"], set[str]()
+
+    async def note_and_put(running: Running, op: Op) -> None:
+        asked.add(op.machine)
+        await put(running, op)
+
+    monkeypatch.setitem(clients._WORK, "push", note_and_put)
+    faults = [
+        {"do": "pause", "node": 0, "at": 3.0, "for": 5.0, "salt": 0},
+        {"do": "older", "node": 1, "at": 4.0, "for": 8.0, "salt": 0},
+    ]
+    # Its blobs go to n0, and its manifest to n1.
+    result = simulate(Plan("1", NODES, [*faults, push(3.5, 1)], work_s=20.0))
+    assert asked == set()
+    assert "refused connection refused" in result.history[0]
+    assert result.violations == []
 
 
 class EarlierVersion:
