@@ -75,27 +75,32 @@ def apply(txn: Transaction, event: Event) -> str | None:
     travels on, and the loop goes on with the next; it is not `seen` until it is applied.
     """
     txn.record(event)
-    reason = _merge_if_usable(txn, event)
-    if reason is not None:
-        txn.put(quarantine.FAMILY, keys.dot(event.dot), quarantine.row_of(event, reason))
-    return reason
+    return _merge_or_keep(txn, event)
 
 
 def retry(journal: Journal) -> None:
-    """Apply what is in quarantine and can be applied by now; the rest stays there."""
-    for event in quarantine.kept(journal.store):
+    """
+    Apply what is in quarantine and can be applied by now.
+
+    The rest stays there for the reason that this version has. An earlier one, or the giver of a
+    checkpoint, may have had another, and would have an operator look for the wrong thing.
+    """
+    for key, row in journal.store.scan(quarantine.FAMILY, b"", END):
         txn = Transaction(journal)
-        txn.delete(quarantine.FAMILY, keys.dot(event.dot))
-        if _merge_if_usable(txn, event) is None:
+        txn.delete(quarantine.FAMILY, key)
+        _merge_or_keep(txn, quarantine.event_of(row))
+        if txn.get(quarantine.FAMILY, key) != row:
             txn.commit()
 
 
-def _merge_if_usable(txn: Transaction, event: Event) -> str | None:
-    """Merge *event* into its object; returns why that cannot be."""
+def _merge_or_keep(txn: Transaction, event: Event) -> str | None:
+    """Merge *event* into its object, or put it in quarantine; returns why it is there."""
     try:
         _merge(txn, event)
     except (EventUndecodable, _Unusable, RegistryError, msgspec.MsgspecError) as exc:
-        return str(exc)
+        reason = str(exc)
+        txn.put(quarantine.FAMILY, keys.dot(event.dot), quarantine.row_of(event, reason))
+        return reason
     return None
 
 

@@ -7,7 +7,6 @@ object remembers that. At every start, and after a checkpoint, all are tried aga
 may know more.
 """
 
-from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -39,8 +38,8 @@ class Quarantine:
     def load(cls, store: OrderedStore) -> "Quarantine":
         """What *store* keeps. Reads all of it."""
         found = cls()
-        for event in kept(store):
-            found.note(event, 1)
+        for _, row in store.scan(FAMILY, b"", END):
+            found.note(event_of(row), 1)
         return found
 
     def note(self, event: Event, more: int) -> None:
@@ -71,11 +70,6 @@ def partition_of_object(key: Key) -> int:
 def row_of(event: Event, reason: str) -> bytes:
     """What keeps *event*, under its dot."""
     return rows.encode(QuarantineRow(reason, encode_event(event)))
-
-
-def kept(store: OrderedStore) -> Iterator[Event]:
-    """The events in quarantine, each log in order."""
-    return (event_of(row) for _, row in store.scan(FAMILY, b"", END))
 
 
 def event_of(row: bytes) -> Event:

@@ -136,7 +136,11 @@ class EarlierVersion:
                 self.kept.append(old.running.index.replica.quarantined())
 
 
-def story_of_an_upgrade() -> Plan:
+POISON = {"do": "poison", "node": 0, "at": 4.5, "for": 1.0, "salt": 1}
+"""An event that no version can apply, for one reason or another."""
+
+
+def story_of_an_upgrade(*more: dict[str, Any]) -> Plan:
     """Pushes that n2 cannot read, and deletions of them that it can; then it is upgraded."""
     pushes = [push(0.5 + n, 7 * n) for n in range(6)]
     deletes = [
@@ -146,19 +150,20 @@ def story_of_an_upgrade() -> Plan:
     upgrade = {"do": "kill", "node": 2, "at": 14.0, "for": 1.0, "salt": 1}
     trimmed = {"trim_interval_s": 1.0, "log_settled_s": 1.0, "log_away_s": 60.0}
     tuning = {**trimmed, "compare_interval_s": 1.0}
-    return Plan("1", NODES, [*pushes, *deletes, upgrade], work_s=20.0, tuning=tuning)
+    return Plan("1", NODES, [*pushes, *deletes, *more, upgrade], work_s=20.0, tuning=tuning)
 
 
+@pytest.mark.parametrize("more", [(), (POISON,)], ids=["", "poison"])
 def test_what_a_node_could_not_read_it_applies_once_it_is_upgraded(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, more: tuple[dict[str, Any], ...]
 ):
     """Meanwhile nobody takes its rows, or its neighbours', for damaged."""
     version = EarlierVersion(monkeypatch)
-    result = simulate(story_of_an_upgrade())
+    result = simulate(story_of_an_upgrade(*more))
     assert result.violations == []
     assert result.converged_s is not None
     assert max(version.kept) > 6, "it kept what it could not read"
-    assert version.kept[-1] == 0
+    assert version.kept[-1] == len(more)
     assert version.complaints == []
 
 
@@ -169,5 +174,5 @@ def test_a_cluster_of_two_versions_notices_each_of_these_bugs(
     version = EarlierVersion(monkeypatch)
     mutant, _ = MUTANTS[bug]
     with mutant:
-        result = simulate(story_of_an_upgrade())
+        result = simulate(story_of_an_upgrade(POISON))
     assert result.violations or version.complaints

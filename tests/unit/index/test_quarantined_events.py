@@ -147,6 +147,31 @@ async def it_is_no_damage(open_node: OpenIndex) -> None:
     assert await differences(restart(old, open_node), writer) == ()
 
 
+async def what_stays_there_says_why_it_is_there_now(open_node: OpenIndex) -> None:
+    """
+    Poison that came to an earlier version, and by a checkpoint of its: the kind is known by now.
+
+    Broken: an operator is told to upgrade a node of the latest version, for good.
+    """
+    old, as_old, taker, new = (open_node(name) for name in "abcd")
+    poison = Event(Dot("z", 7, 1), 0, "add", Key("blob", REPO, CONFIG), b"\xc1")
+    await new.replica.apply([poison])
+    with an_earlier_version(Kind.ADD):
+        for index in (old, as_old):
+            await index.replica.apply([poison])
+        assert kept_rows(restart(as_old, open_node)) == kept_rows(old) != kept_rows(new)
+        assert "unknown kind" in str(kept_rows(old))
+    await restore(old, taker)
+    for index in (taker, restart(old, open_node)):
+        assert index.replica.quarantined() == 1
+        assert kept_rows(index) == kept_rows(new)
+        assert index.journal.quarantine.marks == new.journal.quarantine.marks
+
+
+def kept_rows(index: Index) -> list[tuple[bytes, bytes]]:
+    return list(index.journal.store.scan("quarantine", b"", END))
+
+
 def spoil(index: Index, family: str, key: bytes) -> None:
     """A row that something else than an event has changed, in sums and all."""
     index.journal.store.write([Mutation(family, key, b"\x92\x90\x90")])
@@ -158,6 +183,7 @@ STORIES = (
     it_outlives_the_log,
     it_goes_along_in_checkpoints,
     it_is_no_damage,
+    what_stays_there_says_why_it_is_there_now,
 )
 
 
@@ -168,7 +194,7 @@ async def test_an_event_that_cannot_be_read_is_as_good_as_one_that_comes_late(
     await story(open_node)
 
 
-_trim, _differences = Journal.trim, comparison.differences
+_trim, _retry, _differences = Journal.trim, objects.retry, comparison.differences
 
 
 def _trim_quarantine(journal: Journal, upto: object) -> None:
@@ -182,6 +208,14 @@ def _compare_all(mine: Summed, other: CompareRequest) -> list[Difference]:
     )
 
 
+def _retry_as_it_was(journal: Journal) -> None:
+    """What cannot be applied stays as it was kept."""
+    before = list(journal.store.scan("quarantine", b"", END))
+    _retry(journal)
+    still = {key for key, _ in journal.store.scan("quarantine", b"", END)}
+    journal.store.write([Mutation("quarantine", *row) for row in before if row[0] in still])
+
+
 MUTANTS = {
     "seen though in quarantine": (
         patch.object(Transaction, "seen", Transaction.has), what_was_deleted_stays_deleted,
@@ -192,6 +226,9 @@ MUTANTS = {
     ),
     "not tried again after a checkpoint, nor at a start": (
         patch.object(objects, "retry", lambda journal: None), it_goes_along_in_checkpoints,
+    ),
+    "kept for the reason of another version": (
+        patch.object(objects, "retry", _retry_as_it_was), what_stays_there_says_why_it_is_there_now,
     ),
     "its key in the sums": (
         patch.object(comparison, "differences", _compare_all), it_is_no_damage,
