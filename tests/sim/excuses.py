@@ -91,6 +91,13 @@ EXCUSES: Final = {
         "a fault goes on, or ended less than 12 s ago; blobs on a disk in reach aside",
         "world.expect_an_answer",
     ),
+    "gave up early": Excuse(
+        "P2",
+        "a `global` write is answered that its outcome is unknown; what it wrote is looked for on "
+        "every node",
+        "`durable_timeout_s` is less than a member far away may take to say that it has the write",
+        "promptness.gave_up_early",
+    ),
     "slow in trouble": Excuse(
         "P2",
         "how long an acknowledged write took, to its client and to every node, is not looked at",

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from cluster.config import ClusterConfig
 from cluster.errors import BlobUnavailable, EventUndecodable
-from cluster.model import Consistency, Digest, Dot, Event, Key, Kind, Origin, Vector
+from cluster.model import Digest, Dot, Event, Key, Kind, Origin, Vector
 from cluster.objects.events import Body, decode_body
 from node.index import history, keys, objects, replica
 from tests.sim import checker, faults
@@ -25,9 +25,10 @@ from tests.sim.excuses import Excused
 from tests.sim.history import Link, Links, Op
 from tests.sim.loop import PROCESS, Deadlock, SimLoop, SimTask
 from tests.sim.machine import Machine, Running
-from tests.sim.network import FAR_S, Network
+from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
+from tests.sim.promptness import gave_up_early, prompt_s
 from tests.sim.watch import Observer
 
 HEAL_S: Final = 30.0
@@ -41,9 +42,6 @@ QUIET_S: Final = 12.0
 
 AROUND_S: Final = 0.5
 """How long an event may take to every node while nothing is wrong: several far round trips."""
-
-PROMPT_S: Final = 0.5
-"""How long a write may take while nothing is wrong: its blobs, and then itself, far away."""
 
 SUPERVISOR_S: Final = 2.0
 STEPS_S: Final = 5.0
@@ -238,21 +236,18 @@ class World:
 
     def expect_everywhere(self, op: Op) -> None:
         """With nothing wrong, a write is acknowledged soon, and soon on every node."""
-        prompt_s = PROMPT_S
-        # They may wait for each other's blobs, each a far round trip.
-        prompt_s += FAR_S * op.copies / self.machines[0].config.replications_max
-        if op.consistency is Consistency.GLOBAL:
-            # Who is no relay of its region says how far it is when it greets, after a pause and a
-            # round trip; another one may go by in pulling what the event builds on.
-            prompt_s += self.machines[0].config.heartbeat_remote_interval_s + 2 * FAR_S
+        allowed_s = prompt_s(op, self.machines[0].config)
         # What a fault has lost, somebody may wait for long after it, and others for them.
         quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
         if op.start <= quiet_from:
             self.excused.note("slow in trouble")
-        elif op.end - op.start > prompt_s:
-            self.slow.append(f"took longer than {prompt_s:.1f} s: {op}")
+        elif op.end - op.start > allowed_s:
+            self.slow.append(f"took longer than {allowed_s:.1f} s: {op}")
         if self.loop.time() > quiet_from:
-            self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
+            self._expect_around(op)
+
+    def _expect_around(self, op: Op) -> None:
+        self.loop.call_later(AROUND_S, self._look_everywhere, op, context=Context())
 
     def expect_an_answer(self, op: Op, disk: Disk) -> None:
         """
@@ -264,6 +259,9 @@ class World:
         quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
         if op.start <= quiet_from:
             self.excused.note("refused in trouble")
+        elif gave_up_early(op, self.machines[0].config):
+            self.excused.note("gave up early")
+            self._expect_around(op)
         elif not op.lacking:
             self.slow.append(f"refused while nothing is wrong: {op}")
         here = op.having & self.having(op) & op.connected
