@@ -173,6 +173,7 @@ class Restore:
         journal.load_own()
         self._apply_beyond()
         objects.retry(journal)
+        journal.finish_work()  # that of an attempt which failed here
         journal.clock.resume(Stamp(self._seal.stamp))
         store.write([*journal.remember_stamp(self._seal.stamp), Mutation("meta", RESTORING, None)])
         journal.restoring = False

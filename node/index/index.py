@@ -61,7 +61,7 @@ def open_index(
     journal.resume_clock()
     journal.on_work_left = partial(objects.finish, journal)
     if not journal.restoring:
-        journal.on_work_left()
+        journal.finish_work()
         objects.retry(journal)
     writer = make_writer(journal)
     return Index(

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from cluster import HybridClock
-from cluster.errors import BelowFloor, NotCaughtUp
+from cluster.errors import BelowFloor, NotCaughtUp, StorageFailure
 from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
 from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
@@ -58,7 +58,7 @@ class Transaction:
         self._cached: dict[Digest, int | None] = {}
         self._conflicts: list[Key] = []
         self.leaves_work = False
-        """Whether its end leaves rows to `Journal.on_work_left`, which has to come next."""
+        """Whether its end leaves rows to `Journal.finish_work`, which has to come next."""
 
     def get(self, family: str, key: bytes) -> bytes | None:
         try:
@@ -201,7 +201,7 @@ class Transaction:
         for key in self._conflicts:
             self._journal.on_conflict(key)
         if self.leaves_work:
-            self._journal.on_work_left()
+            self._journal.finish_work()
 
     def _changes(self) -> Iterator[RowChange]:
         for (family, key), after in self._rows.items():
@@ -231,6 +231,8 @@ class Journal:
         """Runs on the writer thread once for every conflict that arises."""
         self.on_work_left: Callable[[], None] = lambda: None
         """Brings what was begun and is too large for one batch to its end, in many."""
+        self.unfinished: StorageFailure | None = None
+        """Why that failed, and rows are half done: nobody may build on them until `recover`."""
         self.applied: dict[Origin, int] = {}
         self.floor: Vector = {}
         """Up to where events are gone from each log. Their effect is in the objects."""
@@ -298,7 +300,27 @@ class Journal:
         self.recoveries += 1
         self._load()
         self.load_own()
-        self.on_work_left()
+        self.unfinished = None
+        if not self.restoring:
+            self.finish_work()
+
+    @property
+    def trouble(self) -> StorageFailure | None:
+        """Why nothing may be changed until `recover`; None when all is well."""
+        return self.store.trouble or self.unfinished
+
+    def finish_work(self) -> None:
+        """
+        Do what changes have left, if there is something. On the writer thread.
+
+        Raises:
+            StorageFailure: it is half done. `recover` goes on.
+        """
+        try:
+            self.on_work_left()
+        except StorageFailure as exc:
+            self.unfinished = exc
+            raise
 
     def resume_clock(self) -> None:
         """

@@ -90,13 +90,13 @@ class IndexWriter(ABC):
         The index is damaged, or opening it again has not helped `TRIES_MAX` times in succession.
         What passes by itself, such as a full disk, is tried for ever.
         """
-        found = self._journal.store.trouble
+        found = self._journal.trouble
         return self._failed or (found if isinstance(found, IndexDamaged) else None)
 
     @property
     def trouble(self) -> StorageFailure | None:
         """Why changes fail now, if they do; some of that passes."""
-        return self._failed or self._journal.store.trouble or self._paused
+        return self._failed or self._journal.trouble or self._paused
 
     @abstractmethod
     async def submit(self, change: Callable[[], T]) -> T:
@@ -136,7 +136,11 @@ class IndexWriter(ABC):
                 self._journal.recover()
                 self._paused = None
             for task in group:
-                task.run()
+                if self._journal.unfinished is None:
+                    task.run()
+                else:
+                    # Not even a look: what it would see is half done.
+                    task.outcome = self._journal.unfinished
         except StorageFailure as exc:
             return self._note(exc)
         return None
@@ -147,7 +151,7 @@ class IndexWriter(ABC):
             self._journal.store.sync()
         except StorageFailure as exc:
             return self._note(exc)
-        trouble = self._journal.store.trouble
+        trouble = self._journal.trouble
         if trouble is None:
             self._tries = 0
         else:

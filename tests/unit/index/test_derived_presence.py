@@ -1,6 +1,5 @@
 """What is deleted and still named: readable as long as that which names it is there."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -11,15 +10,14 @@ import pytest
 from cluster.errors import EventGap
 from cluster.model import Digest, Dot, Key
 from cluster.objects import Add, Presence
-from node.errors import ManifestBlobUnknown, StorageFailure
+from node.errors import ManifestBlobUnknown
 from node.index import checkpoint, keys, local, references, rows
 from node.index.fallback import fallback_tag
 from node.index.index import Index
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
-from node.index.store import END, SHARED_FAMILIES, Change
+from node.index.store import END, SHARED_FAMILIES
 from tests.builders import HandClock
-from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
     CONFIG,
@@ -373,37 +371,6 @@ async def test_an_index_of_700_deleted_children_goes_with_them(open_node: OpenIn
     await forget(index)
     assert rows_kept(index) == 0
     assert list(index.journal.store.scan("meta", b"naming", b"naminh")) == []
-
-
-class Dying(MemoryStore):
-    """A disk that is gone after some writes."""
-
-    writes_left: int | None = None
-
-    def write(self, batch: Sequence[Change]) -> None:
-        if self.writes_left == 0:
-            raise StorageFailure("the machine is off")
-        if self.writes_left is not None:
-            self.writes_left -= 1
-        super().write(batch)
-
-
-@pytest.mark.parametrize("writes", [1, 2, 3, 7, 12])
-async def test_a_crash_in_between_is_made_good_by_the_next_start(open_node: OpenIndex, writes: int):
-    """Broken: children that nothing names any more are readable for ever."""
-    disk = Dying()
-    index = open_node("a", disk)
-    named = await many(index)
-    await forget(index)
-    disk.writes_left = writes
-    with pytest.raises(StorageFailure):
-        await index.metadata.delete_manifest(REPO, named[0])
-    disk.writes_left = None
-    index.writer.close()
-    index = open_node("a", disk)
-    assert not reads(index, named, *MANY)
-    await forget(index)
-    assert rows_kept(index) == 0
 
 
 _family_of, _step = references._family_of, references._step
