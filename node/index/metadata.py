@@ -131,8 +131,9 @@ def _check_needs(
     missing: list[Digest] = []
     brought: dict[Origin, Dot] = {}
     whole = True
+    anchors = references.Anchors(txn, repository)
     for need in needs:
-        found = list(_found(txn, repository, need))
+        found = list(_found(txn, repository, need, anchors))
         sizes = [size for size, _, _ in found]
         whole = whole and bool(found) and all(of_whole for _, _, of_whole in found)
         if not sizes and need.digest in may_lack:
@@ -160,17 +161,19 @@ _Found = tuple[int, tuple[Dot, ...], bool]
 """A size, the pushes that brought it, and whether all that it names is there."""
 
 
-def _found(txn: Transaction, repository: str, need: Need) -> Iterator[_Found]:
+def _found(
+    txn: Transaction, repository: str, need: Need, anchors: references.Anchors
+) -> Iterator[_Found]:
     """What the repository has under that digest."""
     digest, key = need.digest, keys.join(repository, need.digest)
     blob = rows.presence(txn, "blobs", repository, digest)
     if blob.latest is not None:
         yield int(blob.latest.note), blob.dots, True
     elif (size := references.named_size(txn, repository, digest)) is not None:
-        yield size, references.named_by(txn, repository, digest), True
+        yield size, anchors.of_blob(digest), True
     if not need.may_be_manifest:
         return
-    anchored_by = references.anchored_by(txn, repository, digest)
+    anchored_by = anchors.of_manifest(digest)
     body = txn.get("manifest_bytes", key) or references.kept_body(txn, repository, digest)
     if body is not None:
         live = rows.presence(txn, "manifests", repository, digest)

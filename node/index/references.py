@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 
 from cluster.model import Digest, Dot
 from cluster.objects import Presence
+from node.errors import ManifestInvalid
 from node.index import keys, rows
 from node.index.journal import Journal, Transaction
 from node.index.rows import HolderRow, Look, presence
@@ -54,6 +55,10 @@ may have kept bytes that another has let go of."""
 WRITTEN_TOGETHER: Final = 128
 """What a manifest names, in one batch: an image with as many layers is larger than any runtime
 takes. What is more comes in further batches."""
+
+PASSED_MAX: Final = 1000
+"""Deleted manifests between all that one push names and what that is there for, each counted once.
+Each takes the writer 50 us, in which it does nothing else."""
 
 _TODO: Final = 64
 """Manifests that are read ahead of their turn."""
@@ -108,12 +113,6 @@ def named_size(look: Look, repository: str, digest: str) -> int | None:
     return next((row.size for row in said if row.held), declared)
 
 
-def named_by(look: Look, repository: str, digest: str) -> tuple[Dot, ...]:
-    """As `anchored_by`, of a present parent that names the blob."""
-    found = look.first(NAMED, keys.join(digest, repository))
-    return () if found is None else anchored_by(look, repository, keys.split(found[0])[3])
-
-
 def kept_body(look: Look, repository: str, digest: str) -> bytes | None:
     """The bytes of a deleted manifest that a present parent names."""
     if not is_named(look, repository, digest):
@@ -121,17 +120,49 @@ def kept_body(look: Look, repository: str, digest: str) -> bytes | None:
     return look.get(KEPT_BYTES, keys.join(repository, digest))
 
 
-def anchored_by(look: Look, repository: str, digest: str) -> tuple[Dot, ...]:
-    """
-    Pushes of a manifest that make it, or one that names it, a present parent; none if nothing does.
-    Who has one of them has the manifest, and all that it names.
-    """
-    while not (dots := anchors(presence(look, "manifests", repository, digest))):
-        found = look.first(NAMED, keys.join(digest, repository, CHILD))
-        if found is None:
-            return ()
-        digest = keys.split(found[0])[3]
-    return dots
+class Anchors:
+    """The pushes for whose sake content of one repository is there, while nothing changes."""
+
+    def __init__(self, look: Look, repository: str) -> None:
+        self._look = look
+        self._repository = repository
+        self._known: dict[str, tuple[Dot, ...]] = {}
+        self._passed = 0
+
+    def of_manifest(self, digest: str) -> tuple[Dot, ...]:
+        """
+        Pushes of the manifest that make it, or one that names it, a present parent; none if nothing
+        does. Who has one of them has the manifest, and all that it names.
+
+        Raises:
+            ManifestInvalid: the way to them is too long.
+        """
+        way: list[str] = []
+        while (dots := self._known.get(digest)) is None:
+            way.append(digest)
+            dots = anchors(presence(self._look, "manifests", self._repository, digest))
+            parent = None if dots else self._parent(keys.join(digest, self._repository, CHILD))
+            if parent is None:
+                break
+            self._passed += len(way) > 1
+            if self._passed > PASSED_MAX:
+                raise ManifestInvalid(
+                    f"it names what is deleted, and is there for the sake of an index more than "
+                    f"{PASSED_MAX} deleted ones above: push what it names first"
+                )
+            digest = parent
+        self._known.update(dict.fromkeys(way, dots))
+        return dots
+
+    def of_blob(self, digest: str) -> tuple[Dot, ...]:
+        """As `of_manifest`, of a present parent that names the blob."""
+        parent = self._parent(keys.join(digest, self._repository))
+        return () if parent is None else self.of_manifest(parent)
+
+    def _parent(self, named: bytes) -> str | None:
+        """A present parent, by the beginning of the row."""
+        found = self._look.first(NAMED, named)
+        return None if found is None else keys.split(found[0])[3]
 
 
 def row_of(need: Need, repository: str, parent: str) -> tuple[bytes, bytes]:

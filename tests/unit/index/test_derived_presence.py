@@ -10,7 +10,7 @@ import pytest
 from cluster.errors import EventGap
 from cluster.model import Digest, Dot, Key
 from cluster.objects import Add, Presence
-from node.errors import ManifestBlobUnknown
+from node.errors import ManifestBlobUnknown, ManifestInvalid
 from node.index import checkpoint, keys, local, references, rows
 from node.index.fallback import fallback_tag
 from node.index.index import Index
@@ -345,6 +345,54 @@ async def test_who_takes_over_a_checkpoint_has_what_is_kept(open_node: OpenIndex
     await put(other, index_of(INDEX))
     await hear(newcomer, other)
     assert reads(newcomer, CHILD, INDEX)
+
+
+async def below(index: Index, depth: int, *children: Stored) -> Stored:
+    """Push an index of *children* under *depth* more, all deleted but the outermost one."""
+    around = [index_of(*children)]
+    for _ in range(depth):
+        around.append(index_of(around[-1]))
+    for each in around:
+        await put(index, each)
+    for each in (*children, *around[:-1]):
+        await delete(index, each)
+    return around[-1]
+
+
+async def test_the_way_up_from_all_that_a_push_names_is_gone_once(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: for each child of an index the writer walks up all the indexes above it."""
+    index = open_node()
+    children = [manifest(f"child {number}") for number in range(20)]
+    for number in range(20):
+        await store(index, f"child {number}")
+    outermost = await below(index, 10, *children)
+    monkeypatch.setattr(references, "PASSED_MAX", 10)
+    again = index_of(*children[:-1])
+    await put(index, again)
+    await delete(index, outermost)
+    assert reads(index, again, *children[:-1])
+
+
+@pytest.mark.parametrize("bound", [9, 10])
+async def test_who_names_what_is_far_below_pushes_it_again(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch, bound: int
+):
+    """Broken: one push holds up all others for minutes. Several ways count together."""
+    index = open_node()
+    await with_child(index)
+    await store(index, "other")
+    for each in (CHILD, manifest("other")):
+        await below(index, 5, each)
+    monkeypatch.setattr(references, "PASSED_MAX", bound)
+    if bound < 10:
+        with pytest.raises(ManifestInvalid, match="push what it names"):
+            await put(index, OTHER)
+        assert not reads(index, OTHER)
+        await with_child(index)
+    await put(index, OTHER)
+    assert reads(index, OTHER, CHILD, manifest("other"))
 
 
 MANY = [manifest(f"child {number}") for number in range(700)]
