@@ -64,7 +64,8 @@ _TODO: Final = 64
 """Manifests that are read ahead of their turn."""
 
 _NAMING: Final = "naming"
-"""Rows of `meta`: manifests of which what they name has not all got its rows yet."""
+"""Rows of `meta`: manifests to look at. One that is half done has here how many of what it names
+are done, and for which family."""
 
 _PARENTS: Final = (NAMED, KEPT_NAMED)
 _HOMES: Final = ("manifest_bytes", KEPT_BYTES)
@@ -75,8 +76,6 @@ class _Todo(NamedTuple):
 
     repository: str
     digest: str
-    begin: int | None = None
-    """Go on at this one of what it names, whatever the rows say; None: only if it has changed."""
 
 
 def anchors(state: Presence) -> tuple[Dot, ...]:
@@ -184,12 +183,7 @@ def follow_rest(journal: Journal) -> None:
     prefix = keys.join(_NAMING)
     while page := list(islice(journal.store.scan("meta", prefix, keys.after(prefix)), _TODO)):
         txn = Transaction(journal)
-        ahead: list[_Todo] = []
-        for key, row in page:
-            _, repository, digest = keys.split(key)
-            ahead.append(_Todo(repository, digest, keys.read_u64(row) if row else None))
-            txn.delete("meta", key)
-        _follow(txn, ahead)
+        _follow(txn, [_Todo(*keys.split(key)[1:]) for key, _ in page])
         txn.leaves_work = False
         txn.commit()
 
@@ -204,27 +198,30 @@ def _follow(txn: Transaction, ahead: list[_Todo]) -> None:
     written = 0
     while ahead and written < WRITTEN_TOGETHER:
         written += _step(txn, ahead.pop(), ahead)
-    for repository, digest, begin in ahead:
-        key = keys.join(_NAMING, repository, digest)
-        # Whoever is there twice may be half done.
-        again = txn.get("meta", key) is not None
-        row = keys.u64(0) if again else b"" if begin is None else keys.u64(begin)
-        txn.put("meta", key, row)
+    for todo in ahead:
+        key = keys.join(_NAMING, *todo)
+        if txn.get("meta", key) is None:
+            txn.put("meta", key, b"")
         txn.leaves_work = True
 
 
 def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
     """Do the next part of *todo*, and add what comes behind to *ahead*; returns how much it was."""
-    repository, digest, begin = todo
-    key = keys.join(repository, digest)
+    repository, digest = todo
+    key, waits = keys.join(repository, digest), keys.join(_NAMING, repository, digest)
+    half_done = txn.get("meta", waits)
+    if half_done is not None:
+        txn.delete("meta", waits)
     body = next(filter(None, (txn.get(home, key) for home in _HOMES)), None)
     if body is None:
         return 1
     state = presence(txn, "manifests", repository, digest)
     family = _family_of(txn, repository, digest, state)
     needs = stored_needs(Digest(digest), body)
-    before = _PARENTS if begin is not None else _families_with(txn, repository, digest, needs)
-    start = begin or 0
+    goal = (family or "").encode()
+    before, start = _families_with(txn, repository, digest, needs), 0
+    if half_done:
+        before, start = _PARENTS, keys.read_u64(half_done[:8]) if half_done[8:] == goal else 0
     changed = before != ((family,) if family else ())
     stop = start + WRITTEN_TOGETHER if changed else start
     for need in needs[start:stop]:
@@ -238,7 +235,8 @@ def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
             ahead.append(_Todo(repository, need.digest))
     rest = changed and stop < len(needs)
     if rest:
-        ahead.append(_Todo(repository, digest, stop))
+        txn.put("meta", waits, keys.u64(stop) + goal)
+        ahead.append(todo)
     _put_body(txn, key, body, state.present, kept=rest or family is not None)
     return max(1, min(stop, len(needs)) - start)
 
@@ -262,6 +260,6 @@ def _family_of(txn: Transaction, repository: str, digest: str, state: Presence) 
 def _families_with(
     txn: Transaction, repository: str, digest: str, needs: Sequence[Need]
 ) -> tuple[str, ...]:
-    """Where rows of what the manifest names are: the first or, of one half done, the last."""
-    ends = [row_of(need, repository, digest)[0] for need in {needs[0], needs[-1]}] if needs else []
-    return tuple(each for each in _PARENTS if any(txn.get(each, end) is not None for end in ends))
+    """Where rows of what the manifest names are, if it is not half done."""
+    first = [row_of(need, repository, digest)[0] for need in needs[:1]]
+    return tuple(each for each in _PARENTS for row in first if txn.get(each, row) is not None)

@@ -441,7 +441,7 @@ def _with_children(txn: Transaction, todo: Any, ahead: list[Any]) -> int:
     before = len(ahead)
     done = _step(txn, todo, ahead)
     if not rows.presence(txn, "manifests", todo.repository, todo.digest).present:
-        for _, child, _ in ahead[before:]:
+        for _, child in ahead[before:]:
             txn.delete(references.KEPT_BYTES, keys.join(todo.repository, child))
     return done
 

@@ -3,21 +3,70 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import count
 
 import pytest
 
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Key
 from cluster.ports import Checkpoint
-from node.index import local, rows
+from node.index import local, references, rows
 from node.index.checkpoint import IndexCheckpoint
 from node.index.index import Index
 from node.index.store import END, Change
 from node.index.writer import Task
+from tests.builders import an_index, descriptor, stored
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import REPO, digest_of, hear, restore, rows_of, shared_rows, store
-from tests.unit.index.test_derived_presence import MANY, forget, many, reads, rows_kept
+from tests.unit.index.nodes import (
+    REPO,
+    Stored,
+    digest_of,
+    hear,
+    index_of,
+    manifest,
+    restore,
+    rows_of,
+    shared_rows,
+    store,
+)
+from tests.unit.index.test_derived_presence import MANY, delete, forget, many, put, reads, rows_kept
+
+
+async def layered(index: Index, width: int, levels: int) -> Stored:
+    """Push levels of indexes, each of all in the level below, and delete all but the top."""
+    level = [manifest(f"child {number}") for number in range(width)]
+    for number in range(width):
+        await store(index, f"child {number}")
+    pushed = list(level)
+    for number in range(levels):
+        listed = [descriptor(digest, len(record.body)) for digest, record in level]
+        level = [
+            stored(an_index(*listed, annotations={"text": f"{number} {n}"})) for n in range(width)
+        ]
+        for each in level:
+            await put(index, each)
+        pushed += level
+    top = index_of(*level)
+    await put(index, top)
+    for each in pushed:
+        await delete(index, each)
+    return top
+
+
+async def test_each_name_is_looked_at_once_on_the_way_down(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: with each further level of indexes of indexes a deletion takes some times as long."""
+    index, looks, step = open_node(), count(), references._step
+    top = await layered(index, width=12, levels=4)
+    await forget(index)
+    names = len(list(index.journal.store.scan(references.NAMED, b"", END)))
+    monkeypatch.setattr(references, "_step", lambda *args: (next(looks), step(*args))[1])
+    await delete(index, top)
+    assert next(looks) <= names + 1
+    await forget(index)
+    assert rows_kept(index) == 0
 
 
 class Dying(MemoryStore):
