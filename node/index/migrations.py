@@ -117,6 +117,9 @@ def _name_references(store: OrderedStore) -> Iterator[Sequence[Change]]:
             needs = stored_needs(Digest(digest), body)
             named = (references.row_of(need, repository, digest) for need in needs)
             yield [Mutation(references.NAMED, name, size) for name, size in named]
+        else:
+            # A list that a node wrote: it may be named, or deleted and written again.
+            yield [references.waiting(repository, digest)]
 
 
 FORMATS: Final = Formats(oldest=4, migrations=(_name_references,))

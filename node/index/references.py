@@ -30,7 +30,7 @@ from node.errors import ManifestInvalid
 from node.index import keys, rows
 from node.index.journal import Journal, Transaction
 from node.index.rows import HolderRow, Look, presence
-from node.index.store import OrderedStore
+from node.index.store import Mutation, OrderedStore
 from node.registry.manifests import Need, stored_needs
 
 NAMED: Final = "named"
@@ -188,6 +188,11 @@ def follow_rest(journal: Journal) -> None:
         txn.commit()
 
 
+def waiting(repository: str, digest: str) -> Mutation:
+    """What has `follow_rest` look at the manifest."""
+    return Mutation("meta", keys.join(_NAMING, repository, digest), b"")
+
+
 def has_rest(store: OrderedStore) -> bool:
     """Whether `follow_rest` has something to do."""
     prefix = keys.join(_NAMING)
@@ -199,16 +204,16 @@ def _follow(txn: Transaction, ahead: list[_Todo]) -> None:
     while ahead and written < WRITTEN_TOGETHER:
         written += _step(txn, ahead.pop(), ahead)
     for todo in ahead:
-        key = keys.join(_NAMING, *todo)
-        if txn.get("meta", key) is None:
-            txn.put("meta", key, b"")
+        mark = waiting(*todo)
+        if txn.get("meta", mark.key) is None:
+            txn.put(*mark)
         txn.leaves_work = True
 
 
 def _step(txn: Transaction, todo: _Todo, ahead: list[_Todo]) -> int:
     """Do the next part of *todo*, and add what comes behind to *ahead*; returns how much it was."""
     repository, digest = todo
-    key, waits = keys.join(repository, digest), keys.join(_NAMING, repository, digest)
+    key, waits = keys.join(repository, digest), waiting(repository, digest).key
     half_done = txn.get("meta", waits)
     if half_done is not None:
         txn.delete("meta", waits)
