@@ -309,12 +309,16 @@ class Participant:
 
     def _install(self, message: Install) -> None:
         """Go on in a generation that was forced, with what is here: this node is a survivor."""
-        follows = message.batches and message.batches[0].slot <= self.log.last + 1
-        if self._voting.sealed is None or not follows:
+        if self._voting.sealed is None:
             return  # It was not asked before, so it may have voted since: `_meet` decides.
+        if message.batches and message.batches[0].slot > self.log.last + 1:
+            return
         try:
             self._learn(message.batches)
+            is_behind = bool(message.batches)
         except Forked:
+            is_behind = False
+        if not is_behind:  # It learned slots after it was sealed: the others were not lost.
             reason = "a forced generation goes on without the last slots of this node"
             self._come_back_empty(reason, self.state.lineage)
 

@@ -4,7 +4,7 @@ import argparse
 import os
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 
 from tests.control.hunt import KINDS, Catch, first_catch
@@ -34,7 +34,9 @@ def main() -> int:
     with ProcessPoolExecutor(args.jobs) as pool:
         if args.hunt:
             names = args.names or [mutant.name for mutant in MUTANTS]
-            for name, catch in pool.map(partial(hunt, args.kind, seeds), names):
+            found = [pool.submit(hunt, args.kind, seeds, name) for name in names]
+            for done in as_completed(found):
+                name, catch = done.result()
                 print(f'    "{name}": {catch!r},', flush=True)
             return 0
         counts: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from cluster.control.force import Forcing
 from cluster.control.genesis import Founder, Meeting
 from cluster.control.local_voter import LocalVoter
 from cluster.control.log import ControlLog
-from cluster.control.messages import Acceptance, Accepted, Letter, Promise, Welcome
+from cluster.control.messages import Acceptance, Accepted, Letter, Promise, Refused, Welcome
 from cluster.control.proposer import Phase, Proposer
 from cluster.control.state import State
 from cluster.control.values import NEVER, Force, Seat, Voter
@@ -256,8 +256,10 @@ def without_salvage(self: Forcing, salvaged: Any) -> None:
 write = Forcing._write
 
 
-def seal_nothing(self: Acceptor, force: Any) -> Any:
-    return force
+def votes_though_sealed(self: Acceptor, ballot: Any) -> Any:
+    if ballot < self.state.promised:
+        return Refused(ballot, self.state.promised)
+    return None
 
 
 def own_log(self: Forcing, sealed_here: Any) -> None:

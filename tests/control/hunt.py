@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from tests.control import plan, walk
+from tests.control import plan, scenarios, walk
 from tests.control.mutants import Mutant, mutated
 from tests.control.plan import Result
 
-KINDS: Final[dict[str, Callable[[int], Result]]] = {"plan": plan.run, "walk": walk.run}
+KINDS: Final[dict[str, Callable[[int], Result]]] = {
+    "plan": plan.run,
+    "walk": walk.run,
+    "scenario": scenarios.run,
+}
 
 
 class Catch(NamedTuple):

@@ -139,9 +139,6 @@ class Machine:
 
     def _step(self, step: Callable[[Participant, float], list[Effect]]) -> None:
         effects = step(self.participant, self.loop.now)
-        if self.forgot and self.participant.log.last >= self.forgot:
-            self.forgot = 0
-            self._trust_at(self.loop.now + CONFIG.trust_after_s)
         self._carry_out(effects)
 
     def _carry_out(self, effects: list[Effect]) -> None:
@@ -180,6 +177,10 @@ class Machine:
 
     def _write(self, persist: Persist) -> None:
         self.disk.write(persist)
+        if self.forgot and len(self.disk.slots) >= self.forgot:
+            self.forgot = 0
+            if self.participant is not None:
+                self._trust_at(self.loop.now + CONFIG.trust_after_s)
         self._synced(self, persist)
 
     def crash(self) -> None:

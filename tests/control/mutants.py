@@ -239,10 +239,7 @@ MUTANTS: Final = [
     Mutant(
         "unsealed",
         "a survivor votes on after it said what it has",
-        [
-            (Acceptor, "seal", bugs.seal_nothing),
-            (LocalVoter, "sealed", property(lambda self: None)),
-        ],
+        [(Acceptor, "_why_not", bugs.votes_though_sealed)],
     ),
     Mutant(
         "own-log",

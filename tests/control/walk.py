@@ -64,14 +64,19 @@ class Walk:
         self.random = loop.random
         self.world = Heap(loop, self.random.choice([3, 3, 3, 4, 5]))
         self.world.recent = self.random.choice([0.5, 1.0, 1.0, 2.0])
+        self.result = Result(seed)
         self.world.ignorance = self.random.choice([0.0, 0.5, 0.9])
         self.world.said = self._said
         self.forgets_votes = self.random.choice([0.0, 0.05, 0.2])
-        self.result = Result(seed)
         self.proposes = self.random.choice([0.03, 0.06, 0.12])
         self.crashes = self.random.choice([0.0, 0.004, 0.02])
         self.forgets = self.random.choice([0.0, 0.0, 0.01, 0.04])
         self.changes = self.random.choice([0.0, 0.2, 0.6])
+        self.wipes = self.random.choice([0.0, 0.0, 0.006])
+        self.step_s = self.random.choice([STEP_S, STEP_S, 5 * STEP_S])
+        if self.random.random() < 0.3:  # Duels of voters that forget, about few slots.
+            self.proposes, self.changes, self.forgets_votes = 0.2, 0.0, 0.3
+            self.world.ignorance = 0.95
 
     def run(self) -> Result:
         world = self.world
@@ -79,7 +84,7 @@ class Walk:
             self._found()
             for _ in range(STEPS):
                 self._step()
-                world.loop.run_until(world.loop.now + STEP_S)
+                world.loop.run_until(world.loop.now + self.step_s)
             self._end()
         except (Violation, Forked) as exc:
             self.result.violation = f"{type(exc).__name__}: {exc}"
@@ -111,12 +116,14 @@ class Walk:
             machine.start()
         elif chance < self.proposes + self.crashes + self.forgets:
             self._forget(machine)
+        elif self.random.random() < self.wipes:
+            self._wipe(machine)
         else:
             world.deliver_any()
 
     def _propose(self, machine: Machine) -> None:
         node = machine.participant
-        if node.is_busy:
+        if node is None or node.is_busy or not node.generation:
             return
         if self.random.random() < 0.1:
             self.world.read(machine)
@@ -133,6 +140,12 @@ class Walk:
             if size <= len(seats):
                 commands = [Voters(tuple(seats[:size]))]
         self.world.propose(machine, commands)
+
+    def _wipe(self, machine: Machine) -> None:
+        if self.world.can_do_without(machine):
+            machine.wipe()
+            machine.start()
+            self.result.count("wiped")
 
     def _said(self, machine: Machine, letter: Letter) -> None:
         """Now and then a disk forgets what its voter has just said."""

@@ -1,96 +1,23 @@
-"""Participants that say what they want done, and a table on which a test lays their letters."""
-
-from collections.abc import Sequence
-from random import Random
+"""Participants, what they want done, and what comes of their letters."""
 
 import pytest
 
-from cluster.control import AcceptorState, ControlConfig, Letter, Participant, Persist, Report, Send
-from cluster.control.coordinator import Decided, NoMajority, Outcome, Taken, Unknown
-from cluster.control.effects import StartEmpty
-from cluster.control.messages import Accept, Accepted, Have, Hello, Prepare, Promise, Refused, Slots
-from cluster.control.values import NOTHING, Author, Batch, Command, Found, Seat, Setting, Voters
-
-NAMES = ("n0", "n1", "n2", "n3", "n4")
-
-
-class Table:
-    """
-    Five nodes, the first three of which vote. Letters stay on the table until a test lets them go;
-    disks are synced at once.
-    """
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.letters: list[tuple[str, Letter]] = []
-        self.outcomes: dict[int, Outcome] = {}
-        self.empty: list[str] = []
-        seats = tuple(Seat(name, f"{name}#1", 1) for name in NAMES[:3])
-        genesis = Batch(NOTHING, 1, NOTHING, Author("n0", 1, 0), (Found(seats, 0, 7),))
-        self.disks = {name: (AcceptorState(), [genesis]) for name in NAMES}
-        self.nodes: dict[str, Participant] = {}
-        for name in NAMES:
-            self.start(name, run=1)
-        self.number = 0
-
-    def start(self, name: str, *, run: int) -> None:
-        acceptor, slots = self.disks[name]
-        self.nodes[name] = Participant(
-            node=name, store=f"{name}#1", region="r", run=run, now=self.now, wall_ms=0,
-            acceptor=acceptor, slots=slots, initial=(), peers=NAMES, config=ControlConfig(),
-            chance=Random(1),
-        )  # fmt: skip
-        self.do(name, self.nodes[name].start())
-
-    def do(self, name: str, effects: Sequence[object]) -> None:
-        for effect in effects:
-            match effect:
-                case Persist(acceptor, new):
-                    slots = self.disks[name][1]
-                    self.disks[name] = (acceptor, [*slots, *new])
-                case Send(to, letter):
-                    self.letters.append((to, letter))
-                case Report(number, outcome):
-                    self.outcomes[number] = outcome
-                case StartEmpty():
-                    self.empty.append(name)
-
-    def propose(self, name: str, *commands: Command, slot: int = 0, timeout: float = 5.0) -> int:
-        self.number += 1
-        node = self.nodes[name]
-        slot = slot or node.log.last + 1
-        number, now = self.number, self.now
-        self.do(name, node.propose(number, slot, commands, now=now, timeout=timeout))
-        return number
-
-    def deliver(
-        self, kind: type, *, to: Sequence[str] = NAMES, sender: Sequence[str] = NAMES
-    ) -> int:
-        """Deliver the letters of one kind that lie on the table now; returns their number."""
-        found = [
-            (node, letter)
-            for node, letter in self.letters
-            if isinstance(letter.message, kind) and node in to and letter.node in sender
-        ]
-        for item in found:
-            self.letters.remove(item)
-        for node, letter in found:
-            self.do(node, self.nodes[node].handle(letter, self.now))
-        return len(found)
-
-    def settle(self) -> None:
-        """Deliver everything, until nothing is left to say."""
-        while self.letters:
-            node, letter = self.letters.pop(0)
-            self.do(node, self.nodes[node].handle(letter, self.now))
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        for name, node in self.nodes.items():
-            self.do(name, node.tick(self.now))
-
-    def slots(self, name: str) -> list[Author]:
-        return [batch.author for batch in self.nodes[name].log.slots]
+from cluster.control import Letter, Persist, Send
+from cluster.control.coordinator import Decided, NoMajority, Taken, Unknown
+from cluster.control.messages import (
+    Accept,
+    Accepted,
+    Have,
+    Hello,
+    Prepare,
+    Promise,
+    Refused,
+    Seal,
+    Sealed,
+    Slots,
+)
+from cluster.control.values import Author, Seat, Setting, Voters
+from tests.control.table import NAMES, Table
 
 
 @pytest.fixture
@@ -142,8 +69,7 @@ def test_who_waited_in_vain_hears_whether_anything_was_sent(table: Table):
 
 
 def test_a_change_of_voters_is_done_when_the_new_ones_have_it(table: Table):
-    table.do("n0", table.nodes["n0"].handle(_have(table, "n3"), 0.0))
-    table.do("n0", table.nodes["n0"].handle(_have(table, "n4"), 0.0))
+    table.hear("n0", "n3", "n4")
     new = (table.nodes["n0"].seat_of(name) for name in ("n3", "n4"))
     seats = (Seat("n2", "n2#1", 1), *new)
     change = table.propose("n0", Voters(seats))
@@ -159,17 +85,13 @@ def test_a_change_of_voters_is_done_when_the_new_ones_have_it(table: Table):
     assert table.outcomes[change] == Decided(2)
 
 
-def _have(table: Table, name: str) -> Letter:
-    return Letter(name, f"{name}#1", 1, table.nodes[name].generation, Have(1))
-
-
 def test_nobody_becomes_a_voter_who_has_not_said_that_it_has_all_slots(table: Table):
     change = table.propose("n0", Voters((Seat("n4", "n4#1", 1),)))
     assert table.outcomes[change] == NoMajority(("n4",))
 
 
 def test_phase_1_ends_with_the_voters(table: Table):
-    table.do("n0", table.nodes["n0"].handle(_have(table, "n3"), 0.0))
+    table.hear("n0", "n3")
     change = table.propose("n0", Voters((table.nodes["n0"].seat_of("n3"),)))
     table.settle()
     assert table.outcomes[change] == Decided(2)
@@ -204,6 +126,27 @@ def test_a_node_of_a_generation_that_ended_comes_back_empty(table: Table):
         table.wait(1.0)
         table.settle()
     assert set(table.empty) == {"n0", "n1", "n2"}
+
+
+def test_a_survivor_that_learned_more_after_it_was_sealed_comes_back_empty(table: Table):
+    """Broken: it is named as a survivor, cannot follow, and stays in a generation that ended."""
+    for value in ("first", "second"):
+        table.propose("n4", Setting("x", value))
+        for kind in (Prepare, Promise, Accept, Accepted):
+            table.deliver(kind)
+        table.deliver(Slots, to=("n1", "n2"))
+    slots = [item for item in table.letters if item[0] == "n0"]
+    table.letters.clear()
+    table.do("n3", table.nodes["n3"].force(50, ("n0", "n3"), now=0.0, timeout=9.0))
+    table.deliver(Seal)
+    table.deliver(Sealed)
+    assert table.nodes["n3"].state.seats[0].node == "n0"
+    table.letters = slots
+    table.deliver(Slots, to=("n0",))
+    for _ in range(20):
+        table.wait(1.0)
+        table.settle()
+    assert "n0" in table.empty
 
 
 def test_a_force_that_is_given_up_lets_its_survivors_vote_again(table: Table):
