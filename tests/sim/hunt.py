@@ -76,9 +76,14 @@ def fits(mutant: Mutant, seed: int) -> bool:
 
 @cache
 def _marks(seed: int) -> set[str]:
-    """What a plan has: kinds of steps, and whether its logs are trimmed and its bounds narrow."""
+    """
+    What a plan has: kinds of steps, a node that starts with its clock wrong, logs that are trimmed,
+    bounds that are narrow.
+    """
     plan = make_plan(str(seed))
     found = {str(step["do"]) for step in plan.steps}
+    dies = [step for step in plan.steps if step["do"] in ("kill", "power_cut")]
+    found |= {"boot_clock"} if any(step["salt"] % 4 == 0 for step in dies) else set()
     found |= {"trimmed"} if "trim_interval_s" in plan.tuning else set()
     return found | ({"narrow"} if BOUNDS.items() <= plan.tuning.items() else set())
 

@@ -293,6 +293,7 @@ MUTANTS: Final = [
         "clock-not-resumed",
         "a restart forgets the stamps in the log",
         [(Journal, "resume_clock", lambda self: None)],
+        frozenset({"boot_clock"}),
     ),
     Mutant(
         "delete-hides-what-it-saw-only",
