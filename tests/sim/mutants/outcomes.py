@@ -121,6 +121,7 @@ MUTANTS: Final = [
         "needs-unchecked",
         "a manifest may name what its repository does not have",
         [(metadata, "_check_needs", lambda *_: ((), True)), (Push, "_look_up", _all_is_there)],
+        frozenset({"trimmed"}),
     ),
     Mutant(
         "quarantine-not-sent",
