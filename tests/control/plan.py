@@ -223,7 +223,10 @@ class Plan:
             return
         if machine.is_destroyed or not self._may_fault() or not self.world.can_forget(machine):
             return
-        machine.set_back(min(len(machine.disk.history), steps))
+        steps = min(len(machine.disk.history), steps)
+        if machine.initial == (machine.name,) and machine.disk.history[-steps][1] == 0:
+            return  # Cut off, it would found another cluster: see `_may_fault`.
+        machine.set_back(steps)
         self.result.count("set back")
         if self.random.random() < 0.5:
             self._down(machine)
