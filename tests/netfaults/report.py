@@ -15,7 +15,7 @@ _BEGIN: Final = "<!-- figures: written by make netfaults -->"
 _END: Final = "<!-- end of figures -->"
 
 _COUNTED: Final[dict[str, frozenset[str]]] = {
-    "lost": frozenset({rules.LOST, rules.UNDONE, rules.HIDDEN, agreement.UNREADABLE}),
+    "lost": frozenset({rules.LOST, rules.UNDONE, agreement.UNREADABLE}),
     "stale": frozenset({rules.STALE, rules.UNASKED, rules.UNLINKED, rules.INVENTED, rules.LISTED}),
     "back": frozenset({rules.BACK}),
     "wrong bytes": frozenset({rules.WRONG_BYTES}),

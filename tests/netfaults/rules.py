@@ -25,7 +25,6 @@ WRONG_BYTES: Final = "bytes that are not what they are called"
 FEW_DISKS: Final = "acknowledged on too few disks"
 LOST: Final = "an acknowledged push is lost"
 UNDONE: Final = "acknowledged, and undone"
-HIDDEN: Final = "hidden by a deletion that had not seen it"
 BACK: Final = "deleted, and back"
 UNLINKED: Final = "a manifest without one of its blobs"
 
@@ -188,8 +187,7 @@ class Rules:
     def _lost_tag(self, repo: str, tag: str) -> Iterable[Violation]:
         for push in self._writes.pushes_of_tag(repo, tag):
             if push.outcome == "ok" and not self._writes.may_be_gone(push):
-                late = [d for d in self._writes.removing(push) if d.settled > push.start]
-                yield Violation(HIDDEN if late else UNDONE, (push, *late), f"{repo}:{tag} is gone")
+                yield Violation(UNDONE, (push,), f"{repo}:{tag} is gone")
                 return
 
     def final_manifests(self, present: set[Name]) -> Iterable[Violation]:

@@ -6,6 +6,7 @@ from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.histories import cut, fault, op
 from tests.netfaults.history import LATE_S
 from tests.netfaults.rules import BACK, CUT_OFF, INVENTED, LOST, STALE, UNASKED, UNLINKED, Rules
+from tests.netfaults.writes import CLOCK_S, UNSEEN_S
 
 PUSH = op("push", 0, 1, "A")
 GONE = op("delete_digest", 2, 3, "A")
@@ -162,13 +163,24 @@ def test_manifests_in_the_end(history, present, broken):
     assert [each.rule for each in found] == broken
 
 
-def test_a_deletion_takes_no_manifest_that_it_cannot_have_seen():
-    """Broken: a push that another region's deletion took away counts as deleted."""
+def test_a_manifest_is_removed_unseen_where_it_is_much_older():
+    """Broken: a push counts as removed that the deletion neither saw nor was younger than by the
+    margin, or one that was far older counts as there."""
     push = op("push", 10, 11, "A", region="eu")
-    delete = op("delete_digest", 15, 16, "A", region="us")
-    split = Disturbances([cut(9, 20, {"us-0", "us-1"})])
-    assert [e.rule for e in Rules([push, delete], split).final_manifests(set())] == [LOST]
-    assert not list(Rules([push, delete], Disturbances()).final_manifests(set()))
+    split = Disturbances([cut(3, 30, {"us-0", "us-1"})])
+
+    def broken(start, present):
+        delete = op("delete_digest", start, start + 0.5, "A", region="us")
+        return [each.rule for each in Rules([push, delete], split).final_manifests(present)]
+
+    there = {("a", "A")}
+    assert broken(10, set()) == [LOST]
+    seen = op("delete_digest", 10, 10.5, "A", region="us")
+    assert not list(Rules([push, seen], Disturbances()).final_manifests(set()))
+    assert broken(10, there) == []
+    assert broken(11 + UNSEEN_S, set()) == broken(11 + UNSEEN_S, there) == [], "may be either"
+    assert broken(11 + UNSEEN_S + CLOCK_S, set()) == []
+    assert broken(11 + UNSEEN_S + CLOCK_S, there) == [BACK]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,10 @@ from tests.netfaults.history import PUSHES, Op
 CLOCK_S: Final = 1.0
 """Two regions order their writes by stamps, which are at most 500 ms ahead and 400 ms behind."""
 
+UNSEEN_S: Final = 2.0
+"""By how much a push of a manifest is older, by its stamp, than a deletion which removes it without
+having seen it (decision 22). A tag has no such margin."""
+
 Name = tuple[str, str]
 """Repository, and tag or digest."""
 
@@ -63,12 +67,6 @@ class Writes:
         """Deletions of a manifest, which take it off every tag."""
         return self._deletes.get((repo, digest), ())
 
-    def removing(self, push: Op) -> list[Op]:
-        """Deletions of its tag and of its manifest."""
-        of_tag = self.of_tag(push.repo, push.tag)
-        deletes = [write for write in of_tag if write.kind == "delete"]
-        return [*deletes, *self.deletes(push.repo, push.digest)]
-
     def knew(self, later: Op, earlier: Op) -> bool:
         """
         Whether the node of *later* surely had *earlier*: then it replaced or removed that.
@@ -81,6 +79,14 @@ class Writes:
             and earlier.end <= later.start
             and not self._disturbances.may_lack(later.node, earlier.node, later.start, later.end)
         )
+
+    def is_younger(self, write: Op, other: Op, by_s: float = 0.0) -> bool:
+        """Whether the stamp of *write* surely is the larger one, by more than *by_s*."""
+        return write.start - other.settled >= CLOCK_S + by_s
+
+    def may_be_younger(self, write: Op, other: Op, by_s: float = 0.0) -> bool:
+        """Whether the stamp of *write* may be the larger one, by more than *by_s*."""
+        return write.settled - other.start > by_s - CLOCK_S
 
     def may_have_seen(self, later: Op, earlier: Op) -> bool:
         """Whether *later* may have replaced or removed *earlier*: it was not over before, or cut
@@ -97,15 +103,19 @@ class Writes:
     def may_be_deleted(self, push: Op, until: float = math.inf) -> bool:
         """Whether a deletion of the manifest may have removed *push* before *until*."""
         return any(
-            delete.start < until and self.may_have_seen(delete, push)
+            delete.start < until
+            and (self.may_have_seen(delete, push) or self.may_be_younger(delete, push, UNSEEN_S))
             for delete in self.deletes(push.repo, push.digest)
         )
 
     def ends(self, delete: Op, until: float = math.inf) -> bool:
         """Whether after *delete* its manifest surely is not there: it knew every push of it that
-        was begun before *until*."""
-        pushes = self.pushes(delete.repo, delete.digest)
-        return all(self.knew(delete, push) for push in pushes if push.start < until)
+        was begun before *until*, or is that much younger."""
+        return all(
+            self.knew(delete, push) or self.is_younger(delete, push, UNSEEN_S)
+            for push in self.pushes(delete.repo, delete.digest)
+            if push.start < until
+        )
 
     # --- tags ------------------------------------------------------------------------------------
 
@@ -116,7 +126,8 @@ class Writes:
     def _may_end(self, push: Op, until: float) -> Iterator[Op]:
         """
         Deletions that may have left its tag without *push* and all that came after it: they took
-        that off, or what may have replaced it, or what replaced this.
+        that off, or what may have replaced it, or what replaced this. A deletion takes off what it
+        saw, and what is older by its stamp, seen or not.
         """
         ahead, met = [push], {push}
         while ahead:
@@ -124,11 +135,15 @@ class Writes:
             later = [
                 write
                 for write in (*self.of_tag(push.repo, push.tag), *self._deletes_of(each))
-                if write.start < until and self.may_have_seen(write, each)
+                if write.start < until and self._may_take_off(write, each)
             ]
             yield from (write for write in later if write.kind not in PUSHES)
             ahead += [write for write in later if write.kind in PUSHES and write not in met]
             met.update(later)
+
+    def _may_take_off(self, write: Op, push: Op) -> bool:
+        deletes = write.kind not in PUSHES
+        return self.may_have_seen(write, push) or (deletes and self.may_be_younger(write, push))
 
     def _deletes_of(self, push: Op) -> Sequence[Op]:
         return self.deletes(push.repo, push.digest)
@@ -145,28 +160,15 @@ class Writes:
             )
         if self.knew(write, source):
             return True
-        if write.kind == "delete" or write.start - source.settled < CLOCK_S:
+        if not self.is_younger(write, source):
             return False
-        # The newer of two that did not know each other is served, while nobody removes it, or what
-        # replaced it. A manifest's deletion leaves other values, and one of a tag those that it has
-        # not heard of.
-        return all(
-            delete.kind == "delete" and self.knew(delete, source)
-            for delete in self._may_end(write, until)
+        # A deletion hides what is older. So does the newer of two pushes that did not know each
+        # other, while it is there: a deletion of its tag hides the older one, too, and that of its
+        # manifest leaves other values.
+        return write.kind == "delete" or all(
+            delete.kind == "delete" for delete in self._may_end(write, until)
         )
 
     def _takes_off(self, delete: Op, source: Op) -> bool:
-        """
-        Whether deleting a manifest surely took it off the tag that *source* put it under.
-
-        That ends the tags under which it is served. One that showed another value then, of a push
-        that *source* had not heard of, may show this one again when the manifest is back.
-        """
-        if not self.knew(delete, source):
-            return False
-        others = [
-            other
-            for other in self.pushes_of_tag(source.repo, source.tag)
-            if other.digest != source.digest and other.start < delete.end
-        ]
-        return all(self.knew(source, other) for other in others)
+        """Whether deleting a manifest surely took it off the tag that *source* put it under."""
+        return self.knew(delete, source) or self.is_younger(delete, source)
