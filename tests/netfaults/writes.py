@@ -154,9 +154,11 @@ class Writes:
         if write is source or source.settled > write.start:
             return False
         if write.kind == "delete_digest":
+            # It is off the tag, or there is none: no tag shows a manifest that is not there.
             return write.digest == source.digest and (
-                # No tag shows a manifest that is not there, whatever it points to.
-                self.ends(write, until) or self._takes_off(write, source)
+                self.knew(write, source)
+                or self.is_younger(write, source)
+                or self.ends(write, until)
             )
         if self.knew(write, source):
             return True
@@ -168,7 +170,3 @@ class Writes:
         return write.kind == "delete" or all(
             delete.kind == "delete" for delete in self._may_end(write, until)
         )
-
-    def _takes_off(self, delete: Op, source: Op) -> bool:
-        """Whether deleting a manifest surely took it off the tag that *source* put it under."""
-        return self.knew(delete, source) or self.is_younger(delete, source)
