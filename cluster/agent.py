@@ -72,7 +72,7 @@ from cluster.model import (
     Status,
 )
 from cluster.peer import PeerService, Transport
-from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, RecordReplica
+from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, Records
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.state import Act, NodeState, State
@@ -94,7 +94,7 @@ class Cluster:
         me: Member,
         config: ClusterConfig,
         *,
-        records: RecordReplica,
+        records: Records,
         blobs: BlobReplica,
         transport: Transport,
         clock: Clock,
@@ -105,7 +105,11 @@ class Cluster:
         self._env = env = Environment(
             me=me,
             config=config,
-            records=records,
+            events=records.events,
+            retention=records.retention,
+            checkpoints=records.checkpoints,
+            sums=records.sums,
+            holders=records.holders,
             blobs=blobs,
             clock=clock,
             rng=rng,
@@ -113,7 +117,7 @@ class Cluster:
             counters=Counters(),
             progress=Progress(),
             members=Members(me, config.members_max),
-            join=Join(config.seeds, empty=not records.vector()),
+            join=Join(config.seeds, empty=not records.events.vector()),
             clocks=ClockWatch(clock, config.clock_off_max_ms, config.clock_sample_max_s),
             absences=Absences(),
             state=NodeState(),
@@ -123,7 +127,7 @@ class Cluster:
         duties = Duties(env)
         self.state = env.state
         self.state.watch(State.JOINING, lambda: None if env.join.joined else env.join.waits_for)
-        self._acknowledgements = Acknowledgements(config.copies, records.origin, env.progress)
+        self._acknowledgements = Acknowledgements(config.copies, env.events.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
         self._settings_check = SettingsCheck(env)
         self._roster = Roster(env, Greetings(env), leasing, self._settings_check)
@@ -160,12 +164,12 @@ class Cluster:
         self.pause = self._prober.pause
 
         self._own = 0
-        records.subscribe(self._note_own)
+        env.events.subscribe(self._note_own)
 
     def _note_own(self) -> None:
         """More of this node's own log is durable."""
-        origin = self._env.records.origin
-        before, self._own = self._own, self._env.records.vector().get(origin, 0)
+        origin = self._env.events.origin
+        before, self._own = self._own, self._env.events.vector().get(origin, 0)
         self._env.changes.note_progress(self._env.me.node, {origin: (before, self._own)})
 
     async def run(self) -> None:
@@ -338,17 +342,17 @@ class Cluster:
         Before, within `leave_timeout_s`, its log goes to every connected member. Nothing may be
         acknowledged here afterwards: nobody asks this node any more before reading.
         """
-        own = self._env.records.vector().get(self._env.records.origin, 0)
+        own = self._env.events.vector().get(self._env.events.origin, 0)
         await self._env.changes.wait_until(
             self._is_handed_over,
-            Dot(*self._env.records.origin, own),
+            Dot(*self._env.events.origin, own),
             Topic.MEMBERS,
             at_most_s=self._env.config.leave_timeout_s,
         )
         return await self._prober.leave()
 
     def _is_handed_over(self) -> bool:
-        own = self._env.records.vector().get(self._env.records.origin, 0)
+        own = self._env.events.vector().get(self._env.events.origin, 0)
         connected = [member.node for member in self._env.members.connected()]
         return not self._acknowledgements.lacking(own, connected)
 
@@ -403,7 +407,7 @@ class Cluster:
         )
 
     def _member_statistics(self, member: Member) -> MemberStatistics:
-        vector, origin = self._env.records.vector(), self._env.records.origin
+        vector, origin = self._env.events.vector(), self._env.events.origin
         have, own = self._env.progress.of(member.node), vector.get(origin, 0)
         connected = self._env.members.is_connected(member.node)
         known = self._env.members.rumour(member.node)

@@ -9,7 +9,17 @@ from cluster.membership.clocks import ClockWatch
 from cluster.membership.join import Join
 from cluster.membership.members import Members
 from cluster.model import Member
-from cluster.ports import BlobReplica, Chance, Clock, Log, RecordReplica
+from cluster.ports import (
+    BlobReplica,
+    Chance,
+    CheckpointStore,
+    Clock,
+    EventLog,
+    HolderRows,
+    Log,
+    Retention,
+    RowSums,
+)
 from cluster.state import NodeState
 from cluster.statistics import Counters
 from cluster.tasks.changes import Changes
@@ -24,7 +34,11 @@ class Environment:
 
     me: Member
     config: ClusterConfig
-    records: RecordReplica
+    events: EventLog
+    retention: Retention
+    checkpoints: CheckpointStore
+    sums: RowSums
+    holders: HolderRows
     blobs: BlobReplica
     clock: Clock
     rng: Chance

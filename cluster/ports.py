@@ -6,7 +6,7 @@ Narrow on purpose: the whole engine runs in a simulator that implements these fe
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cluster.model import (
     CheckpointHead,
@@ -110,7 +110,7 @@ class BlobReplica(Protocol):
         The size in bytes of each complete, verified local copy; None where there is none.
 
         Asks the disk, on a thread. What this node says that it holds is answered from memory
-        (`RecordReplica.held_size`).
+        (`HolderRows.held_size`).
 
         Raises:
             StorageFailure: the disk could not say. Never turned into None (P9).
@@ -131,13 +131,8 @@ class BlobReplica(Protocol):
         ...
 
 
-class RecordReplica(Protocol):
-    """
-    The local metadata index and event log, as replication sees them.
-
-    Belongs to the event loop. Every method raises `StorageFailure` if the storage fails: the engine
-    then drops the link that needed it and tries again, it never takes it for "nothing there".
-    """
+class EventLog(Protocol):
+    """The logs of all nodes, this one's own included, and how far each is here."""
 
     @property
     def origin(self) -> Origin:
@@ -165,6 +160,10 @@ class RecordReplica(Protocol):
         """
         ...
 
+    def floor(self) -> Vector:
+        """Up to where events are gone from each log; nothing is said of a whole log."""
+        ...
+
     def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:
         """
         Durable events of one log after *seq*, in order.
@@ -176,9 +175,26 @@ class RecordReplica(Protocol):
         """
         ...
 
-    def floor(self) -> Vector:
-        """Up to where events are gone from each log; nothing is said of a whole log."""
+    async def apply(self, events: Sequence[Event]) -> None:
+        """
+        Merge events of other nodes, in order. On return they are durable.
+
+        What is already known is passed over. A body that does not decode is quarantined.
+
+        Raises:
+            EventGap: an event's predecessors are missing, in its own log or among those that it
+                builds on (`events.builds_on`); everything before it was applied.
+            EventAhead: an event's stamp is beyond the clock bound; likewise.
+        """
         ...
+
+    def subscribe(self, on_durable: Callable[[], None]) -> None:
+        """Call *on_durable* on the event loop whenever events of this node became durable."""
+        ...
+
+
+class Retention(Protocol):
+    """What is forgotten once no member can need it any more."""
 
     async def trim(self, upto: Vector) -> None:
         """Forget the durable events of each log up to a sequence, which becomes its floor."""
@@ -187,6 +203,10 @@ class RecordReplica(Protocol):
     async def forget_deletions(self, stable: Vector) -> None:
         """Forget deletions up to *stable*: no push that is unseen here can be older than those."""
         ...
+
+
+class CheckpointStore(Protocol):
+    """The whole state: to be given to a member, or taken over from one."""
 
     async def checkpoint(self) -> "Checkpoint":
         """
@@ -226,6 +246,10 @@ class RecordReplica(Protocol):
         """
         ...
 
+
+class RowSums(Protocol):
+    """What tells whether two replicas are equal, and whether this one is whole."""
+
     async def summed(self) -> Summed:
         """
         The sums over the shared rows at this moment, as they are kept from change to change.
@@ -244,18 +268,9 @@ class RecordReplica(Protocol):
         """
         ...
 
-    async def apply(self, events: Sequence[Event]) -> None:
-        """
-        Merge events of other nodes, in order. On return they are durable.
 
-        What is already known is passed over. A body that does not decode is quarantined.
-
-        Raises:
-            EventGap: an event's predecessors are missing, in its own log or among those that it
-                builds on (`events.builds_on`); everything before it was applied.
-            EventAhead: an event's stamp is beyond the clock bound; likewise.
-        """
-        ...
+class HolderRows(Protocol):
+    """Who has said of which blob that it holds it, this node included."""
 
     def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
         """
@@ -298,9 +313,20 @@ class RecordReplica(Protocol):
         """Record that a copy of the blob is here that nobody counts on. Emits no event."""
         ...
 
-    def subscribe(self, on_durable: Callable[[], None]) -> None:
-        """Call *on_durable* on the event loop whenever events of this node became durable."""
-        ...
+
+class Records(NamedTuple):
+    """
+    The local metadata index and event log, by role: one object may fill several.
+
+    Belongs to the event loop. Every method raises `StorageFailure` if the storage fails: the engine
+    then drops the link that needed it and tries again, it never takes it for "nothing there".
+    """
+
+    events: EventLog
+    retention: Retention
+    checkpoints: CheckpointStore
+    sums: RowSums
+    holders: HolderRows
 
 
 class MemberStore(Protocol):

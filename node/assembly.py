@@ -38,7 +38,7 @@ def join(
     cluster = Cluster(
         me,
         config,
-        records=index.replica,
+        records=index.records,
         blobs=blobs,
         transport=transport,
         clock=wall,

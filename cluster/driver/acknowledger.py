@@ -29,7 +29,7 @@ class Acknowledger:
         Raises:
             NotDurable: not so within `durable_timeout_s`.
         """
-        assert dot.origin == self._env.records.origin, f"{dot} is not of this log"
+        assert dot.origin == self._env.events.origin, f"{dot} is not of this log"
         if consistency is Consistency.LOCAL:
             return self._acknowledged(dot, consistency)
         acknowledgements, now = self._acknowledgements, self._env.clock.now_s

@@ -46,7 +46,7 @@ class Arrivals:
     def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:
         """Where *dot* is, as far as this node knows."""
         me, origin = self._env.me, dot.origin
-        own = self._env.records.vector().get(origin, 0)
+        own = self._env.events.vector().get(origin, 0)
         nodes = [SpreadNode(me.node, me.region, True, own >= dot.seq)]
         # A member that is merely cut off from here serves its own region all the same.
         living = {member.node for member in self._env.members.living()}

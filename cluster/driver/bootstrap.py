@@ -43,8 +43,8 @@ class Bootstrap:
         self._live = links.live
         self._replacing: NodeId | None = None
         self._rows = self._rows_done = 0
-        env.state.watch(State.RESTORING, lambda: WANTS_STATE if env.records.restoring else None)
-        if env.records.restoring:
+        env.state.watch(State.RESTORING, lambda: WANTS_STATE if env.checkpoints.restoring else None)
+        if env.checkpoints.restoring:
             env.state.put(State.LACKING, WANTS_STATE)
 
     def replace(self, node: NodeId) -> None:
@@ -67,7 +67,7 @@ class Bootstrap:
             # Should events be missing after all, the next pull says so again.
             done = await self._comes_as_events() or await self._try_each()
             once, self._replacing = self._replacing is not None, None
-            if done or self._is_needless() or (once and not self._env.records.restoring):
+            if done or self._is_needless() or (once and not self._env.checkpoints.restoring):
                 self._env.state.put(State.LACKING, None)
             self._env.changes.beat(Topic.STATE, self._env.me.node)
             if done:
@@ -82,13 +82,13 @@ class Bootstrap:
         A member opens few checkpoints: a node that asks for none leaves them to others. Should
         events be missing after all, the next pull says so again.
         """
-        records, connected = self._env.records, self._env.members.connected()
+        events, connected = self._env.events, self._env.members.connected()
         return (
-            not records.restoring
+            not self._env.checkpoints.restoring
             and self._replacing is None
             and bool(connected)
             and not any(
-                antientropy.behind(records.vector(), self._env.progress.of(member.node))
+                antientropy.behind(events.vector(), self._env.progress.of(member.node))
                 for member in connected
             )
         )
@@ -102,9 +102,9 @@ class Bootstrap:
         """
         if self._is_needless():
             return True
-        if self._env.records.restoring or self._replacing is not None:
+        if self._env.checkpoints.restoring or self._replacing is not None:
             return False
-        if any(self._env.records.vector().values()):
+        if any(self._env.events.vector().values()):
             await self._wait_for_the_living()
         lacking = self._live()
         # Twice: after the first round a peer that refused may have all that is still missing.
@@ -142,7 +142,7 @@ class Bootstrap:
         return False
 
     def _sources(self) -> Sequence[NodeId]:
-        if self._replacing is not None and not self._env.records.restoring:
+        if self._replacing is not None and not self._env.checkpoints.restoring:
             return [self._replacing]
         connected = self._env.members.connected()
         return preference.order((), connected, self._env.me.region, self._env.rng)
@@ -157,11 +157,11 @@ class Bootstrap:
                         if not number:
                             await self._begin(node, piece)
                         number = piece.number
-                        await self._env.records.restore(piece.part)
+                        await self._env.checkpoints.restore(piece.part)
                         self._rows_done += piece.part.rows
                         after = piece.part.next
                         if not after:
-                            await self._env.records.end_restore()
+                            await self._env.checkpoints.end_restore()
                             # The checkpoint has filled the gaps that stopped logs.
                             await self._intake.take(())
                             self._env.log.info("restored", peer=node, rows=self._rows_done)
@@ -190,11 +190,11 @@ class Bootstrap:
         Raises:
             CheckpointUnavailable: it is not.
         """
-        records = self._env.records
-        wanted = records.restoring or self._replacing == node
-        if not wanted and not antientropy.behind(records.vector(), piece.head.vector):
+        mine, checkpoints = self._env.events.vector(), self._env.checkpoints
+        wanted = checkpoints.restoring or self._replacing == node
+        if not wanted and not antientropy.behind(mine, piece.head.vector):
             raise CheckpointUnavailable("it has nothing that is missing here")
-        await records.begin_restore(piece.head)
+        await checkpoints.begin_restore(piece.head)
         self._rows = piece.head.rows
         self._env.log.info("restoring", peer=node, rows=piece.head.rows)
 

@@ -70,7 +70,7 @@ class CatchUp:
 
     async def _try(self) -> str | None:
         """Take part in one round; returns why it was not enough."""
-        self._env.records.check()
+        self._env.events.check()
         try:
             async with asyncio.timeout(self._env.config.catch_up_timeout_s):
                 # Before that nobody is connected, and everything would be "not found".
@@ -81,7 +81,7 @@ class CatchUp:
             return "peers did not answer in time"
         except Stopped as exc:
             raise NotCaughtUp("this node is stopping") from exc
-        self._env.records.check()
+        self._env.events.check()
         if behind:
             return f"events are still missing from {', '.join(behind)}"
         self._check_clock(lag_ms)
@@ -131,7 +131,7 @@ class CatchUp:
         """
         while True:
             await asyncio.sleep(self._env.config.antientropy_interval_s)
-            vector = self._env.records.vector()
+            vector = self._env.events.vector()
             ahead = [
                 link
                 for link in self._links.live()

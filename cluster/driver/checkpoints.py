@@ -86,7 +86,7 @@ class Checkpoints:
             raise CheckpointUnavailable("as many checkpoints as may be are open already")
         self._making += 1
         try:
-            checkpoint = await self._env.records.checkpoint()
+            checkpoint = await self._env.checkpoints.checkpoint()
         finally:
             self._making -= 1
         number = self._env.rng.getrandbits(63) + 1

@@ -48,7 +48,7 @@ class Comparer:
 
     async def on_compare(self, request: CompareRequest) -> CompareReply:
         """See `PeerService.compare`."""
-        mine = await self._env.records.summed()
+        mine = await self._env.sums.summed()
         reply = comparison.answer(mine, request, sound=self._is_sound())
         if request.damaged:
             # The sender will take over these rows if they are sound.
@@ -83,7 +83,7 @@ class Comparer:
 
     async def _compare(self) -> None:
         """Ask one member that has the same events."""
-        mine = await self._env.records.summed()
+        mine = await self._env.sums.summed()
         haves = {link.node: self._env.progress.of(link.node) for link in self._links.live()}
         node = comparison.next_to_ask(mine.vector, haves, self._asked)
         if node is None:
@@ -140,7 +140,7 @@ class Comparer:
         """Hold all rows against their sums."""
         begun_s = self._env.clock.now_s()
         try:
-            sound = await self._env.records.check_rows()
+            sound = await self._env.sums.check_rows()
         except (ClusterError, StorageFailure) as exc:
             self._env.log.warning("rows not checked", reason=str(exc))
             return
@@ -156,7 +156,7 @@ class Comparer:
     async def _replace(self) -> None:
         """Have the rows replaced by those of a sound member, if there is one."""
         if State.LACKING not in self._env.state:
-            mine = await self._env.records.summed()
+            mine = await self._env.sums.summed()
             connected = self._env.members.connected()
             for node in preference.order((), connected, self._env.me.region, self._env.rng):
                 reply = await self._ask(node, mine)

@@ -30,7 +30,7 @@ class Duties:
         """
         if sender == self._env.me.region:
             return
-        vector = self._env.records.vector()
+        vector = self._env.events.vector()
         for origin in origins:
             if origin.node != self._env.me.node:
                 self._relayed[origin] = vector.get(origin, 0)
@@ -38,8 +38,8 @@ class Duties:
     def of(self, node: NodeId, region: Region) -> Iterator[tuple[Origin, int]]:
         """What is to be handed to *node*, the own log first."""
         if region == self._env.me.region or node in self._relays(region):
-            own = self._env.records.origin
-            yield own, self._env.records.vector().get(own, 0)
+            own = self._env.events.origin
+            yield own, self._env.events.vector().get(own, 0)
         if region == self._env.me.region:
             for origin, upto in self._relayed.items():
                 if origin.node != node:

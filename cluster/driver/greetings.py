@@ -48,12 +48,12 @@ class Greetings:
         return replace(
             self._brief(heard_of_peer, NOTHING),
             brief=False,
-            began=dict(self._env.records.began),
+            began=dict(self._env.events.began),
             settings=dict(self._env.config.settings),
         )
 
     def _brief(self, heard_of_peer: Heard, heard_by_peer: Heard) -> Greeting:
-        self._differences.note(self._env.records.vector())
+        self._differences.note(self._env.events.vector())
         since = self._differences.base(heard_by_peer)
         return Greeting(
             cluster=self._env.config.cluster,

@@ -39,7 +39,7 @@ class Intake:
         # The clock may have been set right meanwhile; what it parked before is not here yet.
         if max(lag_ms, self._env.clocks.lag_ms()) <= rest_ms:
             return False
-        vector = self._env.records.vector()
+        vector = self._env.events.vector()
         return any(vector.get(origin, 0) < seq for origin, seq in self._parked.items())
 
     def lasting(self, origins: Collection[Origin]) -> bool:
@@ -47,7 +47,7 @@ class Intake:
         Whether each of *origins* has stood at the same gap for `gap_patience_s`: nobody who can be
         reached fills it.
         """
-        vector, patience_s = self._env.records.vector(), self._env.config.gap_patience_s
+        vector, patience_s = self._env.events.vector(), self._env.config.gap_patience_s
         until_s = asyncio.get_running_loop().time() - patience_s
         gaps = [self._gaps.get(origin) for origin in origins]
         return all(
@@ -76,11 +76,11 @@ class Intake:
         """
         rest, gaps = list(events), set[Origin]()
         running = {event.origin for event in events}
-        vector = self._env.records.vector()
+        vector = self._env.events.vector()
         before = {origin: vector.get(origin, 0) for origin in running}
         while rest:
             try:
-                await self._env.records.apply(rest)
+                await self._env.events.apply(rest)
             except EventAhead as exc:
                 stopped = exc.dot
                 self._park(stopped, exc)
@@ -97,7 +97,7 @@ class Intake:
                 break
             running.discard(stopped.origin)
             rest = antientropy.without_log(rest, stopped)
-        vector = self._env.records.vector()
+        vector = self._env.events.vector()
         self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
         self._gaps = {o: gap for o, gap in self._gaps.items() if vector.get(o, 0) <= gap.have}
         news = {origin: (seq, vector.get(origin, 0)) for origin, seq in before.items()}

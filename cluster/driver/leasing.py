@@ -109,7 +109,7 @@ class Leasing:
         if not self._env.state.allows(Act.GRANT) or not self._has_asked_all(but=member.node):
             # What an earlier run wrote may be with peers only: this may be a new disk.
             return False
-        earlier = earlier_runs(self._env.records.vector(), self._env.records.origin)
+        earlier = earlier_runs(self._env.events.vector(), self._env.events.origin)
         lacks = antientropy.behind(self._env.progress.of(member.node), earlier)
         return not lacks and self._acknowledgements.may_grant(member.node)
 

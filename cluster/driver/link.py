@@ -139,12 +139,12 @@ class Link:
 
     async def _pull_once(self) -> bool:
         self._met_lasting = False
-        if self._env.records.restoring or self._is_too_far_behind():
+        if self._env.checkpoints.restoring or self._is_too_far_behind():
             return False
         leasing, clocks = self._parts.leasing, self._env.clocks
         gaps, departures, lag_ms = set[Origin](), leasing.departures, clocks.lag_ms()
         stall_s = self._env.config.stall_timeout_s
-        stream = watched(self.peer.pull(self._env.records.vector()), stall_s, antientropy.size_of)
+        stream = watched(self.peer.pull(self._env.events.vector()), stall_s, antientropy.size_of)
         try:
             async with aclosing(stream) as batches:
                 async for batch in batches:
@@ -162,7 +162,7 @@ class Link:
     def _is_too_far_behind(self) -> bool:
         """Whether this node should take over a state, and not pull all the events of the peer."""
         have, config = self._env.progress.of(self.node), self._env.config
-        if not antientropy.needs_state(self._env.records.vector(), have, config.checkpoint_events):
+        if not antientropy.needs_state(self._env.events.vector(), have, config.checkpoint_events):
             return False
         self._want_state()
         return True

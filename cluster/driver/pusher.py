@@ -176,7 +176,7 @@ class Pusher:
         """What the peer lacks, about *room* bytes at most, and whether that is all."""
         batch: list[Sequence[Event]] = []
         complete = True
-        vector, events_min = self._env.records.vector(), self._env.config.checkpoint_events
+        vector, events_min = self._env.events.vector(), self._env.config.checkpoint_events
         # A peer that has nothing takes over a state, and would get the events beside it.
         waits = antientropy.needs_state(self._have, vector, events_min)
         for origin, upto in self._due():
@@ -188,7 +188,7 @@ class Pusher:
                 break
             after = self._handed_over(origin)
             try:
-                events = self._env.records.events_after(origin, after, max_bytes=room)
+                events = self._env.events.events_after(origin, after, max_bytes=room)
             except BelowFloor:
                 # The peer finds that out when it pulls, and takes over a state.
                 self._pause(origin)
@@ -202,7 +202,7 @@ class Pusher:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
         news = self._env.progress.pushed(self._member, answer)
         self._env.changes.note_progress(self._member.node, news)
-        have, own = self._have, self._env.records.origin
+        have, own = self._have, self._env.events.origin
         handed: dict[Origin, tuple[int, int]] = {}
         for event in events:
             before, _ = handed.get(event.origin, (event.dot.seq - 1, 0))

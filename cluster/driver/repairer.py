@@ -67,7 +67,7 @@ class Repairer:
         repaired, failures = self._env.counters.copies_repaired, 0
         after: Digest | None = None
         while failures < _FAILURES_MAX and self._seen:
-            held = self._env.records.held_here(after, _ROWS)
+            held = self._env.holders.held_here(after, _ROWS)
             if not held:
                 break
             after = held[-1].digest

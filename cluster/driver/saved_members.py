@@ -31,7 +31,7 @@ class SavedMembers:
         # meanwhile, it must find no members here: it would pass for one that was a member before.
         # One that has something saves them, or it would pass for a cluster of one.
         await self._env.changes.wait_until(
-            lambda: self._env.join.joined or bool(self._env.records.vector()),
+            lambda: self._env.join.joined or bool(self._env.events.vector()),
             Topic.JOINED,
             self._env.me.node,
         )

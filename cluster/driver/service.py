@@ -65,7 +65,7 @@ class Service:
             # This node may have to hand them on.
             self._duties.note_received(member.region, origins)
             self._env.changes.beat(self._env.me.node)
-        vector = self._env.records.vector()
+        vector = self._env.events.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
 
     async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
@@ -77,7 +77,7 @@ class Service:
         gets the other logs before.
         """
         gone: list[BelowFloor] = []
-        missing = antientropy.missing(have, self._env.records.vector())
+        missing = antientropy.missing(have, self._env.events.vector())
         events = in_causal_order(self._read(part, gone) for part in missing)
         for batch in antientropy.batches(events, self._env.config.push_batch_bytes):
             yield batch
@@ -90,7 +90,7 @@ class Service:
         while cursor < part.upto:
             try:
                 # Small pieces: there is one in memory for every log.
-                events = self._env.records.events_after(part.origin, cursor, max_bytes=_READ_BYTES)
+                events = self._env.events.events_after(part.origin, cursor, max_bytes=_READ_BYTES)
             except BelowFloor as exc:
                 gone.append(exc)
                 return
@@ -101,7 +101,7 @@ class Service:
 
     async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         # A blob without a row may be on the disk all the same, and be the last copy.
-        if self._env.records.size_here(digest) is None:
+        if self._env.holders.size_here(digest) is None:
             [found] = await self._env.blobs.measure([digest])
             if found is None:
                 raise BlobUnknown(digest)
@@ -120,4 +120,4 @@ class Service:
             if len(data) != size:
                 raise DigestMismatch(digest, f"{len(data)} bytes instead of {size}")
             await self._fetcher.store(digest, data)
-        return self._env.records.vector().get(self._env.records.origin, 0)
+        return self._env.events.vector().get(self._env.events.origin, 0)

@@ -28,13 +28,13 @@ class Trimmer:
                 self._env.log.warning("log not trimmed", reason=str(exc))
 
     async def trim(self) -> None:
-        records, config = self._env.records, self._env.config
-        if records.restoring:
+        events, config = self._env.events, self._env.config
+        if self._env.checkpoints.restoring:
             return
-        before, known = records.floor(), self._env.members.others()
+        before, known = events.floor(), self._env.members.others()
         upto: dict[Origin, int] = {}
         for candidate in floor.candidates(
-            records.vector(),
+            events.vector(),
             before,
             {member.node: self._env.progress.of(member.node) for member in known},
             [member.node for member in known],
@@ -48,22 +48,23 @@ class Trimmer:
             if aged > begin:
                 upto[origin] = aged
         if upto:
-            await records.trim(upto)
+            await self._env.retention.trim(upto)
             trimmed = sum(seq - before.get(origin, 0) for origin, seq in upto.items())
             self._env.counters.events_trimmed += trimmed
             self._env.log.info("log trimmed", logs=len(upto), events=trimmed)
 
     async def forget_deletions(self) -> None:
         """Forget the deletions that no unseen push can be older than."""
-        records, known = self._env.records, self._env.members.others()
+        events, known = self._env.events, self._env.members.others()
         # Before it has joined, a node does not know who all the others are.
-        if records.restoring or not self._env.join.joined:
+        if self._env.checkpoints.restoring or not self._env.join.joined:
             return
         for member in known:
-            self._stability.note(member.node, self._env.progress.of(member.node), records.vector())
+            self._stability.note(member.node, self._env.progress.of(member.node), events.vector())
             await asyncio.sleep(0)  # a vector may have thousands of logs
         members = {member.node: member for member in known}
-        await records.forget_deletions(self._stability.stable(members, records.vector()))
+        stable = self._stability.stable(members, events.vector())
+        await self._env.retention.forget_deletions(stable)
 
     def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:
         """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""
@@ -77,7 +78,7 @@ class Trimmer:
         low, high = begin, upto
         while low < high:
             middle = (low + high + 1) // 2
-            (event, *_) = self._env.records.events_after(origin, middle - 1, max_bytes=1)
+            (event, *_) = self._env.events.events_after(origin, middle - 1, max_bytes=1)
             if max(stamp_ms(event.stamp), began_ms) <= youngest_ms:
                 low = middle
             else:

@@ -16,7 +16,7 @@ class Differences:
     one. The number says all that has to be known of the member: greetings may be lost, come twice
     or overtake each other, on one link or on several. Example: B has version 7. The answer with
     version 8 is lost, and B says 7 again: it is told what changed in 8 and in 9. Within a run the
-    logs only grow (`RecordReplica.vector`), so nothing has to be taken back.
+    logs only grow (`EventLog.vector`), so nothing has to be taken back.
     """
 
     def __init__(self, epoch: int) -> None:

@@ -25,7 +25,7 @@ class Progress:
     What every member durably has, by its own word: in greetings, and in answers to pushes.
 
     A word holds for the run in which the member gave it. Within a run a member's logs only grow
-    (`RecordReplica.vector`), so an older word that comes late takes nothing back; and what is
+    (`EventLog.vector`), so an older word that comes late takes nothing back; and what is
     synced survives the loss of a link. The next run of the member may have another disk: of what
     the run before it said nothing holds. Example: B said "A's log up to 9", and starts again with a
     disk that was set back to 3. Whoever counts B's copies counts 0 until B has said 3.

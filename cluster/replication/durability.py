@@ -115,9 +115,9 @@ class Durability:
         A member that is away counts as it said: it may be back in a moment, and if not, what it
         had is here. What it never had is what is looked for.
         """
-        if self._env.records.held_size(digest) is None:
+        if self._env.holders.held_size(digest) is None:
             return False
-        rows, connected = self._env.records.holders(digest), self._env.members.connected()
+        rows, connected = self._env.holders.holders(digest), self._env.members.connected()
         present = {member.node for member in connected}
         holding = set(self.holding(digest))
         away = [m for m in self._env.members.others() if m.node not in present and m.node in rows]
@@ -154,13 +154,13 @@ class Durability:
         """Connected nodes that durably have the blob, this one first."""
         # In this order: another thread writes both, and rows that are older than the vector would
         # seem to deny what they are about to say.
-        vector, rows = self._env.records.vector(), self._env.records.holders(digest)
+        vector, rows = self._env.events.vector(), self._env.holders.holders(digest)
         others = [
             member.node
             for member in self._env.members.connected()
             if self._has(digest, member, rows.get(member.node), vector)
         ]
-        mine = self._env.records.held_size(digest)
+        mine = self._env.holders.held_size(digest)
         return others if mine is None else [self._env.me.node, *others]
 
     def _has(self, digest: Digest, member: Member, row: Dot | None, vector: Vector) -> bool:
@@ -221,7 +221,7 @@ class Durability:
         refusals: dict[NodeId, Exception] = {}
         while wanted := self._wanted(digest, goal):
             holding = self.holding(digest)
-            if not holding and self._env.records.size_here(digest) is None:
+            if not holding and self._env.holders.size_here(digest) is None:
                 raise BlobUnavailable(digest, "no connected node holds it")
             placed = place(digest, self._env.me, self._env.members.connected())
             candidates = [n for n in placed if n not in {*holding, *refusals}][:wanted]
@@ -243,7 +243,7 @@ class Durability:
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
         """The bytes to send along, when they are few and here."""
         small = size <= self._env.config.hold_inline_max_bytes
-        if not small or self._env.records.size_here(digest) is None:
+        if not small or self._env.holders.size_here(digest) is None:
             return None
         data = b""
         with suppress(BlobUnknown):  # its file is gone: the holder finds another source

@@ -59,9 +59,9 @@ class Fetcher:
         """
         # A copy of another size is damaged; what is fetched takes its place (P6).
         if self.jobs.get(digest) is None and await self._is_here(digest, size):
-            if self._env.records.size_here(digest) is None:
+            if self._env.holders.size_here(digest) is None:
                 # Its row went with an index that was rebuilt.
-                await self._env.records.cache(digest, size)
+                await self._env.holders.cache(digest, size)
             async with self._env.blobs.open(digest) as reader:
                 yield reader
                 return
@@ -80,14 +80,14 @@ class Fetcher:
             BlobUnavailable, StorageFull, StorageFailure: it could not be brought or stored.
         """
         if await self._is_here(digest, size):
-            await self._env.records.hold(digest, size)
+            await self._env.holders.hold(digest, size)
             return
         transfer, job = self._join(digest, size, sources)
         transfer.counts = True
         await asyncio.shield(job)
-        if self._env.records.held_size(digest) is None:
+        if self._env.holders.held_size(digest) is None:
             # It was begun for a pull, and recorded before this came.
-            await self._env.records.hold(digest, size)
+            await self._env.holders.hold(digest, size)
 
     async def store(self, digest: Digest, data: bytes) -> None:
         """
@@ -104,7 +104,7 @@ class Fetcher:
             finally:
                 await ingest.discard()
                 ingest.release()
-        await self._env.records.hold(digest, len(data))
+        await self._env.holders.hold(digest, len(data))
 
     async def _is_here(self, digest: Digest, size: int) -> bool:
         """Whether the whole file is here: asked of the disk, before the same is done again."""
@@ -138,8 +138,8 @@ class Fetcher:
             try:
                 await self._bring(transfer, await self._sources(transfer, hints))
                 transfer.verified()
-                records = self._env.records
-                record = records.hold if transfer.counts else records.cache
+                holders = self._env.holders
+                record = holders.hold if transfer.counts else holders.cache
                 await record(transfer.digest, transfer.size)
                 self._env.log.debug("blob fetched", digest=transfer.digest, size=transfer.size)
             finally:
@@ -148,7 +148,7 @@ class Fetcher:
 
     async def _sources(self, transfer: Transfer, hints: Sequence[NodeId]) -> Sources:
         digest = transfer.digest
-        holders = {*hints, *self._env.records.holders(digest)} - {self._env.me.node}
+        holders = {*hints, *self._env.holders.holders(digest)} - {self._env.me.node}
         if holders:
             # Whoever asks us to hold a blob may have found us before we found it, and a holder
             # that was restarted serves before its new link is up.

@@ -51,7 +51,7 @@ QuarantineAlarm = Callable[[Event, str], None]
 
 
 class IndexReplica:
-    """`RecordReplica` over the journal. Belongs to the event loop it was made on."""
+    """All roles of `Records` over the journal. Belongs to the event loop it was made on."""
 
     def __init__(
         self, journal: Journal, writer: IndexWriter, on_quarantine: QuarantineAlarm

@@ -1,4 +1,4 @@
-"""The promises of `RecordReplica`, held by the index on both stores and by the engine's fake."""
+"""The promises of the roles in `Records`, held by the index on both stores and by the fake."""
 
 import asyncio
 import random
@@ -14,8 +14,8 @@ from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventG
 from cluster.model import Digest, Dot, Event, Key, NodeId, Origin
 from cluster.objects.comparison import SUMS_BYTES
 from cluster.objects.events import Hold, encode_body
-from cluster.ports import RecordReplica
 from node.index.index import open_index
+from node.index.replica import IndexReplica
 from node.index.rocks import RocksStore
 from node.index.store import OrderedStore
 from tests.builders import START_MS, HandClock
@@ -23,6 +23,7 @@ from tests.fakes.ordered_store import MemoryStore
 from tests.fakes.records import MemoryRecords
 
 MAX = 1 << 20
+Replica = IndexReplica | MemoryRecords
 BLOBS = [Digest.of(bytes([number])) for number in range(6)]
 
 
@@ -30,14 +31,14 @@ BLOBS = [Digest.of(bytes([number])) for number in range(6)]
 class Kind:
     """How replicas of one kind are made."""
 
-    make: Callable[[str], RecordReplica]
+    make: Callable[[str], Replica]
 
 
 @pytest.fixture(params=["fake", "index in memory", "index on disk"])
 async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kind]:
     opened: list[Callable[[], None]] = []
 
-    def make(name: str) -> RecordReplica:
+    def make(name: str) -> Replica:
         if request.param == "fake":
             fake = MemoryRecords(name)
             fake.clock_limit = START_MS + 500 << 16
@@ -61,7 +62,7 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         close()
 
 
-async def hold_all(replica: RecordReplica, blobs: Sequence[Digest]) -> Sequence[Event]:
+async def hold_all(replica: Replica, blobs: Sequence[Digest]) -> Sequence[Event]:
     """Write one event for each blob and return the whole own log."""
     for blob in blobs:
         await replica.hold(blob, 1)
@@ -190,7 +191,7 @@ async def test_a_trimmed_log_says_so_and_goes_on(kind: Kind):
     assert dict(replica.floor()) == {replica.origin: len(BLOBS)}
 
 
-async def restore(source: RecordReplica, target: RecordReplica) -> None:
+async def restore(source: Replica, target: Replica) -> None:
     checkpoint = await source.checkpoint()
     await target.begin_restore(checkpoint.head)
     after = b""

@@ -110,7 +110,7 @@ class Engine:
         return Cluster(
             self.member,
             self.config,
-            records=self.records,
+            records=self.records.roles,
             blobs=self.blobs,
             transport=self._network.transport(self.member),
             clock=self.clock,

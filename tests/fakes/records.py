@@ -1,4 +1,4 @@
-"""A `RecordReplica` in memory: logs as lists, durable at once unless a test says otherwise."""
+"""The roles of `Records` in memory: logs as lists, durable at once unless a test says otherwise."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,7 @@ from cluster.model import (
 from cluster.objects import changes, claims
 from cluster.objects.comparison import COUNT_BYTES, HASH_BYTES, SUMS_BYTES
 from cluster.objects.events import Add, Hold, decode_body, encode_body, kind_of
+from cluster.ports import Records
 
 
 class MemoryCheckpoint:
@@ -86,6 +87,10 @@ class MemoryRecords:
         self._arriving: MemoryCheckpoint | None = None
         self._arrived = 0
         self._subscribers: list[Callable[[], None]] = []
+
+    @property
+    def roles(self) -> Records:
+        return Records(self, self, self, self, self)
 
     @property
     def origin(self) -> Origin:

@@ -56,7 +56,7 @@ def env(**parts: object) -> Any:
 async def repairing_missed_pushes(error: Exception) -> None:
     links = SimpleNamespace(live=lambda: [SimpleNamespace(node="b", pull=failing(error))])
     parts = {
-        "records": SimpleNamespace(vector=dict),
+        "events": SimpleNamespace(vector=dict),
         "progress": SimpleNamespace(of=lambda _: {Origin("b", 1): 1}),
         "rng": Random(0),
     }
@@ -75,8 +75,8 @@ async def restoring(error: Exception) -> None:
 
 async def checking_rows(error: Exception) -> None:
     clock = SimpleNamespace(now_s=lambda: 0.0)
-    records = SimpleNamespace(check_rows=failing(error))
-    await bare(Comparer, _env=env(clock=clock, records=records))._check()
+    sums = SimpleNamespace(check_rows=failing(error))
+    await bare(Comparer, _env=env(clock=clock, sums=sums))._check()
 
 
 async def saving_members(error: Exception) -> None:

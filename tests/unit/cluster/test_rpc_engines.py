@@ -40,7 +40,7 @@ async def test_two_engines_over_real_connections():
             cluster = Cluster(
                 me,
                 replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",), compare_interval_s=0.02),
-                records=records,
+                records=records.roles,
                 blobs=blobs,
                 transport=GrpcTransport(request_id),
                 clock=SystemClock(),

@@ -27,7 +27,7 @@ class Quiet:
 
 def intake_of(index: Index) -> Intake:
     env: Any = SimpleNamespace(
-        records=index.replica,
+        events=index.replica,
         log=Quiet(),
         changes=Quiet(),
         me=SimpleNamespace(node="x"),
