@@ -11,6 +11,7 @@ The simulator: the real engine of many nodes in one process, under seeded faults
     model     what a registry should say, in a hundred lines
     checker   the invariants; `reads` judges what clients were told, `order` who knew of whom
     endurance   one cluster for hours
+    stories   what happens step by step, in place of a random plan
     coverage, shrink, mutants   what makes the results believable
 
 `python -m tests.sim --help` runs it; docs/testing.md explains it.

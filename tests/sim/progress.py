@@ -10,7 +10,16 @@ from tests.sim.coverage import Totals
 
 _ROOT: Final = Path(__file__).parents[2]
 _SIMULATED: Final = ("cluster", "node", "tests/sim")
-_BESIDE: Final = {"__main__", "hunt", "mutants", "progress", "replay", "report", "shrink"}
+_BESIDE: Final = {
+    "__main__",
+    "hunt",
+    "mutants",
+    "progress",
+    "replay",
+    "report",
+    "shrink",
+    "stories",
+}
 """Modules of the simulator that change nothing in a seed."""
 
 

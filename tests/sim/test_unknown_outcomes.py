@@ -5,173 +5,38 @@ W logs a push and is killed before anybody else has it. The others go on; then W
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from cluster import Cluster
-from cluster.errors import ClusterError
-from cluster.model import Digest
-from node.errors import ManifestUnknown, RegistryError
-from node.registry.chunk import Chunk
-from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
-from node.registry.names import RepositoryName, Tag
-from node.registry.usecases import UseCases
+from node.errors import ManifestUnknown
+from node.registry.media_types import OCI_INDEX
 from tests.sim import faults
-from tests.sim.clients import read_blob
-from tests.sim.disk import Disk
-from tests.sim.machine import Machine
-from tests.sim.mutants import by_name, mutated
 from tests.sim.network import KEEPALIVE_S
-from tests.sim.plan import Plan, Step
-from tests.sim.world import World, simulate
-
-REPO, TAG = RepositoryName("lib/app"), Tag("latest")
-Nodes = list[tuple[str, str]]
-NODES: Nodes = [("w", "ap"), ("r", "eu"), ("n", "us")]
-
-Story = Callable[[World], Awaitable[None]]
-
-
-def tell(
-    story: Story, monkeypatch: pytest.MonkeyPatch, nodes: Nodes = NODES, **tuning: float
-) -> None:
-    """Have it happen, and the checker find nothing wrong."""
-    done = []
-
-    async def step(world: World, _: Step) -> None:
-        await story(world)
-        done.append(True)
-
-    monkeypatch.setitem(faults.FAULTS_BY_NAME, "story", step)
-    plan = Plan("story", nodes, [{"at": 1.0, "do": "story"}], work_s=60.0, tuning=tuning)
-    assert simulate(plan).violations == []
-    assert done, "the story came to its end"
+from tests.sim.stories import (
+    REPO,
+    TAG,
+    at,
+    blob_at,
+    by_digest,
+    comes_back,
+    dies_with_its_disk,
+    image,
+    index_of,
+    push,
+    push_alone,
+    push_and_die,
+    put,
+    served,
+    tell,
+    upload,
+    ways,
+)
+from tests.sim.world import World
 
 
-async def at(machine: Machine, work: Callable[[UseCases], Awaitable[Any]]) -> Any:
-    """What a node answers to a request, or the error that it answers with."""
-    assert machine.running is not None
-    registry, answer = machine.running.registry, machine.loop.create_future()
-
-    async def serve() -> None:
-        try:
-            found = await work(registry)
-        except (RegistryError, ClusterError) as exc:
-            found = exc
-        if not answer.done():
-            answer.set_result(found)
-
-    machine.running.process.spawn(serve())
-    async with asyncio.timeout(20):
-        return await answer
-
-
-def image(text: str) -> tuple[Digest, bytes]:
-    config, size = Digest.of(text.encode()), len(text)
-    described = f'{{"mediaType":"x/y","digest":"{config}","size":{size}}}'
-    body = f'{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{described},"layers":[]}}'
-    return Digest.of(body.encode()), body.encode()
-
-
-async def upload(machine: Machine, text: str) -> None:
-    data = text.encode()
-
-    async def pieces() -> AsyncIterator[bytes]:
-        yield data
-
-    async def work(registry: UseCases) -> None:
-        await registry.uploads.put_whole(REPO, Digest.of(data), Chunk(pieces(), length=len(data)))
-
-    assert await at(machine, work) is None
-
-
-def index_of(*texts: str) -> tuple[Digest, bytes]:
-    """An image index of those images."""
-    listed = ",".join(
-        f'{{"mediaType":"{OCI_MANIFEST}","digest":"{digest}","size":{len(body)}}}'
-        for digest, body in map(image, texts)
-    )
-    body = f'{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{listed}]}}'
-    return Digest.of(body.encode()), body.encode()
-
-
-def put(text: str) -> Callable[[UseCases], Awaitable[Any]]:
-    body = image(text)[1]
-    return lambda registry: registry.push.put_manifest(REPO, TAG, OCI_MANIFEST, body)
-
-
-async def push(machine: Machine, text: str) -> None:
-    await upload(machine, text)
-    assert not isinstance(found := await at(machine, put(text)), Exception), found
-
-
-async def push_alone(world: World, machine: Machine, text: str) -> None:
-    """A push that nobody else has, and nobody acknowledges; the node is cut off from then on."""
-    await upload(machine, text)
-    # A push waits for the copies of its blobs before it is logged.
-    await asyncio.sleep(3.0)
-    assert machine.running is not None
-    world.network.cut(_ways(world, machine))
-    request = asyncio.create_task(at(machine, put(text)))
-    await asyncio.sleep(0.2)
-    assert machine.running.index.metadata.tag(REPO, TAG) == image(text)[0], "it is logged"
-    assert not request.done(), "and not acknowledged"
-    request.cancel()
-
-
-async def push_and_die(world: World, machine: Machine, text: str) -> None:
-    """The push is on W's disk and nowhere else when W is killed."""
-    await push_alone(world, machine, text)
-    world.held_down.add(machine.address)
-    machine.kill()
-
-
-def _ways(world: World, machine: Machine) -> list[tuple[str, str]]:
-    others = [other.address for other in world.machines if other is not machine]
-    me = machine.address
-    return [pair for other in others for pair in ((me, other), (other, me))]
-
-
-async def comes_back(world: World, machine: Machine) -> None:
-    # What was on its way is lost by now, and not sent again by a node that is dead.
-    await asyncio.sleep(KEEPALIVE_S)
-    world.network.mend(_ways(world, machine))
-    world.held_down.discard(machine.address)
-    machine.start()
-    await world.until(lambda: machine.ready, 20.0)
-    assert machine.ready
-    await asyncio.sleep(3.0)
-
-
-def dies_with_its_disk(world: World, machine: Machine) -> None:
-    """For good: it comes back empty when all is over."""
-    world.held_down.add(machine.address)
-    machine.kill(power=True)
-    machine.lost_disk = (world.loop.time(), machine.disk)
-    machine.disk = Disk("another one")
-
-
-async def served(world: World) -> set[Any]:
-    """What the nodes say that the tag is: a digest, or the name of the error."""
-    found = set()
-    for machine in world.machines:
-        answer = await at(machine, lambda registry: registry.pull.manifest(REPO, TAG))
-        found.add(type(answer).__name__ if isinstance(answer, Exception) else answer.digest)
-    return found
-
-
-async def by_digest(world: World, text: str) -> set[str]:
-    answers = [
-        await at(m, lambda registry: registry.pull.manifest(REPO, image(text)[0]))
-        for m in world.machines
-    ]
-    return {type(answer).__name__ for answer in answers}
-
-
-def test_what_is_pushed_after_it_stays(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_pushed_after_it_stays():
     """A at W, unknown; A again at R: 201; B at N: 201; W comes back: the tag is B."""
 
     async def story(world: World) -> None:
@@ -182,10 +47,10 @@ def test_what_is_pushed_after_it_stays(monkeypatch: pytest.MonkeyPatch):
         await comes_back(world, w)
         assert await served(world) == {image("B")[0]}
 
-    tell(story, monkeypatch)
+    tell(story)
 
 
-def test_pushes_that_clocks_cannot_tell_apart_are_a_conflict(monkeypatch: pytest.MonkeyPatch):
+def test_pushes_that_clocks_cannot_tell_apart_are_a_conflict():
     """With clocks as far apart as they may be, and no 1 s between the two, both are kept."""
 
     async def story(world: World) -> None:
@@ -205,11 +70,11 @@ def test_pushes_that_clocks_cannot_tell_apart_are_a_conflict(monkeypatch: pytest
             assert {each.version.value for each in index.tag_history(REPO, TAG)} == both
             assert index.conflicts(REPO, None, 10)[0] == [(REPO, TAG)]
 
-    tell(story, monkeypatch)
+    tell(story)
 
 
 @pytest.mark.parametrize("trimmed", [False, True])
-def test_what_was_deleted_meanwhile_stays_deleted(monkeypatch: pytest.MonkeyPatch, trimmed: bool):
+def test_what_was_deleted_meanwhile_stays_deleted(trimmed: bool):
     """The client repeated the push elsewhere and deleted it, by tag and by digest: 404."""
 
     async def story(world: World) -> None:
@@ -230,10 +95,10 @@ def test_what_was_deleted_meanwhile_stays_deleted(monkeypatch: pytest.MonkeyPatc
         assert await by_digest(world, "A") == {ManifestUnknown.__name__}
 
     settle = {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0}
-    tell(story, monkeypatch, **(settle if trimmed else {}))
+    tell(story, **(settle if trimmed else {}))
 
 
-def test_what_w_served_may_go_with_its_disk(monkeypatch: pytest.MonkeyPatch):
+def test_what_w_served_may_go_with_its_disk():
     """It may become visible, and may be gone; nobody was promised anything."""
 
     async def story(world: World) -> None:
@@ -241,13 +106,13 @@ def test_what_w_served_may_go_with_its_disk(monkeypatch: pytest.MonkeyPatch):
         await push_alone(world, w, "A")
         await asyncio.sleep(KEEPALIVE_S)
         await faults.wipe(world, {"do": "wipe", "node": 0, "for": 1.0, "salt": 0})
-        world.network.mend(_ways(world, w))
+        world.network.mend(ways(world, w))
         await world.until(lambda: w.ready, 20.0)
         assert len(await served(world)) == 1
         await push(r, "B")
         assert await served(world) == {image("B")[0]}
 
-    tell(story, monkeypatch)
+    tell(story)
 
 
 async def _push_behind_a_cut(world: World) -> set[Any]:
@@ -265,13 +130,13 @@ async def _push_behind_a_cut(world: World) -> set[Any]:
     return {head.value for head in heads}
 
 
-def test_a_write_replaces_what_its_region_acknowledged(monkeypatch: pytest.MonkeyPatch):
+def test_a_write_replaces_what_its_region_acknowledged():
     """Broken: a conflict that nobody made, for its node replaces what it happens to know."""
 
     async def story(world: World) -> None:
         assert await _push_behind_a_cut(world) == {image("B")[0]}
 
-    tell(story, monkeypatch, [("a", "eu"), ("b", "eu"), ("c", "eu")])
+    tell(story, [("a", "eu"), ("b", "eu"), ("c", "eu")])
 
 
 def test_a_write_that_does_not_look_is_noticed(monkeypatch: pytest.MonkeyPatch):
@@ -291,7 +156,7 @@ def test_a_write_that_does_not_look_is_noticed(monkeypatch: pytest.MonkeyPatch):
     async def story(world: World) -> None:
         assert await _push_behind_a_cut(world) == {image("A")[0], image("B")[0]}
 
-    tell(story, monkeypatch, [("a", "eu"), ("b", "eu"), ("c", "eu")])
+    tell(story, [("a", "eu"), ("b", "eu"), ("c", "eu")])
 
 
 async def _push_an_index_of_an_unknown_image(world: World) -> set[str]:
@@ -325,20 +190,12 @@ async def _push_an_index_of_an_unknown_image(world: World) -> set[str]:
     return found
 
 
-async def blob_at(machine: Machine, text: str) -> Any:
-    assert machine.running is not None
-    return await at(machine, lambda _: read_blob(machine.running, REPO, Digest.of(text.encode())))
-
-
 @pytest.mark.parametrize("bug", [None, "needs-unnamed"])
-def test_an_index_comes_with_an_image_whose_push_was_unknown(
-    monkeypatch: pytest.MonkeyPatch, bug: str | None
-):
+def test_an_index_comes_with_an_image_whose_push_was_unknown(bug: str | None):
     """N is cut off from W, and R hands W's log to no other region: N asks what the index needs."""
 
     async def story(world: World) -> None:
         found = await _push_an_index_of_an_unknown_image(world)
         assert found == (set() if bug else {"manifest"})
 
-    with nullcontext() if bug is None else mutated(by_name(bug)):
-        tell(story, monkeypatch)
+    tell(story, bug=bug)
