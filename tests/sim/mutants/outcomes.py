@@ -12,7 +12,7 @@ from node.index.checkpoint import IndexCheckpoint
 from node.index.journal import Journal, Transaction
 from node.index.metadata import Metadata
 from node.index.quarantine import Quarantine
-from node.index.store import END, RangeDeletion
+from node.index.store import END, Mutation, RangeDeletion
 from node.registry import push, receipt
 from node.registry.push import Push
 from tests.sim.mutants.mutant import Mutant
@@ -71,6 +71,16 @@ _forget_deletions = objects.forget_deletions
 def _forget_in_spite_of_it(journal: Journal, *args: Any) -> Any:
     with patch.object(journal, "quarantine", Quarantine()):
         return _forget_deletions(journal, *args)
+
+
+_retry = objects.retry
+
+
+def _retry_and_keep_the_reason(journal: Journal) -> None:
+    before = list(journal.store.scan("quarantine", b"", END))
+    _retry(journal)
+    still = {key for key, _ in journal.store.scan("quarantine", b"", END)}
+    journal.store.write([Mutation("quarantine", *row) for row in before if row[0] in still])
 
 
 _next = Sources.next
@@ -139,6 +149,12 @@ MUTANTS: Final = [
         "quarantine-not-retried",
         "what could not be read is not applied after an upgrade",
         [(objects, "retry", _nothing)],
+        frozenset({"older"}),
+    ),
+    Mutant(
+        "reason-of-another-version",
+        "what an upgrade cannot apply either stays in quarantine for the earlier version's reason",
+        [(objects, "retry", _retry_and_keep_the_reason)],
         frozenset({"older"}),
     ),
     Mutant(
