@@ -2,9 +2,9 @@
 Looks for seeds that notice the seeded bugs: `python -m tests.sim.hunt --seeds 1000 --jobs 2`.
 
 A mutant counts as caught when a seed fails with it that holds without it. The seed that the table
-in the documentation names is tried first, then those from 0 on whose plans have a fault that the
-mutant needs. With `--replay` only the seeds of the table are tried: whether the checker still sees
-what it saw.
+in the documentation names is tried first, then the story of the mutant (`mutants.stories`); where
+there is none, the seeds from 0 on whose plans have a fault that the mutant needs. With `--replay`
+only the seeds of the table and the stories are tried: whether the checker still sees what it saw.
 """
 
 import argparse
@@ -12,40 +12,51 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.sim.mutants import MUTANTS, Mutant, by_name, mutated
+from tests.sim.mutants import MUTANTS, Mutant, by_name
+from tests.sim.mutants.stories import STORIES
 from tests.sim.plan import BOUNDS, make_plan
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.report import replace_section
-from tests.sim.shrink import signature
-from tests.sim.world import simulate
+from tests.sim.shrink import signature, with_bug
 
 KNOWN: Final = Path("docs/simulation.md")
 
 
 class Catch(NamedTuple):
-    """A seed that notices a mutant, and what it says."""
+    """What notices a mutant, and what it says."""
 
-    seed: int
+    by: str
+    """A seed, or "story"."""
+
     violation: str
 
 
 def try_seed(name: str, seed: int) -> Catch | None:
     """What the mutant breaks in this seed, if the seed holds without it."""
     plan = make_plan(str(seed))
-    with mutated(by_name(name)):
-        violations = simulate(plan).violations
-    if not violations or simulate(plan).violations:
+    return _caught(str(seed), name, lambda bug: with_bug(bug)(plan).violations)
+
+
+def try_story(name: str) -> Catch | None:
+    """What the mutant breaks in its story, if that holds without it."""
+    return _caught("story", name, STORIES[name].shown)
+
+
+def _caught(by: str, name: str, run: Callable[[str | None], list[str]]) -> Catch | None:
+    violations = run(name)
+    if not violations or run(None):
         return None
     # A bug that does not fit the code any more shows at once, and shows nothing.
     for text in violations:
         assert "TypeError" not in text, f"{name}: {text}"
         assert "AttributeError" not in text, f"{name}: {text}"
-    return Catch(seed, violations[0])
+    return Catch(by, violations[0])
 
 
 def earlier_catches(report: Path) -> dict[str, int]:
@@ -57,11 +68,13 @@ def earlier_catches(report: Path) -> dict[str, int]:
 def hunt(
     pool: ProcessPoolExecutor, name: str, seeds: int, jobs: int, known: int | None = None
 ) -> Catch | None:
-    """A seed that catches the mutant: *known*, where it still does, else the first."""
+    """What catches the mutant: the seed *known*, its story, or the first of so many *seeds*."""
     if known is not None:
         found = pool.submit(try_seed, name, known).result()
         if found is not None:
             return found
+    if name in STORIES:
+        return pool.submit(try_story, name).result()
     width, fitting = 4 * jobs, [s for s in range(seeds) if fits(by_name(name), s)]
     for start in range(0, len(fitting), width):
         for found in pool.map(partial(try_seed, name), fitting[start : start + width]):
@@ -90,7 +103,7 @@ def _marks(seed: int) -> set[str]:
 
 
 def row(mutant: Mutant, found: Catch | None, seconds: float) -> str:
-    caught = f"{found.seed} | {signature(found.violation)}" if found else "**escaped** |"
+    caught = f"{found.by} | {signature(found.violation)}" if found else "**escaped** |"
     return f"| {mutant.name} | {mutant.says} | {caught} | {seconds:.0f} |"
 
 
@@ -103,16 +116,13 @@ def main() -> int:
         "--known", type=Path, default=KNOWN, help=f"try the seeds of this table first ({KNOWN})"
     )
     parser.add_argument("--report", type=Path, help="put the table into this Markdown file")
-    parser.add_argument("--replay", action="store_true", help="try the seeds of the table alone")
+    parser.add_argument("--replay", action="store_true", help="look for no other seeds")
     args = parser.parse_args()
     known = earlier_catches(args.known)
     wanted = [m for m in MUTANTS if not args.only or m.name in args.only]
-    seeds = args.seeds
-    if args.replay:
-        print("no seed is known of:", *(m.name for m in wanted if m.name not in known))
-        wanted, seeds = [m for m in wanted if m.name in known], 0
+    seeds = 0 if args.replay else args.seeds
     escaped = []
-    table = ["| bug | what it does | caught at seed | by | s |", "|---|---|---|---|---|"]
+    table = ["| bug | what it does | caught by | which shows | s |", "|---|---|---|---|---|"]
     print(*table, sep="\n")
     with ProcessPoolExecutor(args.jobs) as pool:
         for mutant in wanted:
@@ -123,11 +133,12 @@ def main() -> int:
             table.append(row(mutant, found, time.monotonic() - begun))
             print(table[-1], flush=True)
     counted = len(table) - 2
-    where = "in the seed of the table" if args.replay else f"within {seeds} seeds"
-    sums = f"{counted - len(escaped)} of {counted} seeded bugs are caught {where}."
+    where = "the seed of the table" if args.replay else f"a seed below {seeds} or of the table"
+    sums = f"{counted - len(escaped)} of {counted} seeded bugs are caught: by {where}, or a story."
     print(sums)
     if args.report is not None:
-        replace_section(args.report, "Seeded bugs", [sums, "", *table])
+        command = f"`python -m tests.sim.hunt {' '.join(sys.argv[1:])}`"
+        replace_section(args.report, "Seeded bugs", [command, "", sums, "", *table])
     return 1 if escaped else 0
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.sim import hunt
 from tests.sim.mutants import MUTANTS, Mutant, by_name, mutated
+from tests.sim.mutants.stories import STORIES
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
@@ -37,3 +38,16 @@ def test_a_mutant_is_called_as_what_it_replaces(mutant: Mutant):
         given = [None for parameter in called if parameter.kind in plain]
         named = {p.name: None for p in called if p.kind is inspect.Parameter.KEYWORD_ONLY}
         inspect.signature(replacement).bind(*given, **named)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_tells_its_bug_from_none(name: str):
+    story = STORIES[name]
+    assert story.shown(None) == []
+    assert story.shown(name)[0].startswith(story.shows)
+
+
+def test_each_mutant_has_a_seed_or_a_story():
+    """Broken: nobody knows whether the checker sees a bug of this kind."""
+    names = {mutant.name for mutant in MUTANTS}
+    assert names - hunt.earlier_catches(hunt.KNOWN).keys() - STORIES.keys() == set()
