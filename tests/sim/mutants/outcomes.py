@@ -90,6 +90,17 @@ def _first_only(self: Sources) -> Any:
     return None if self._tries else _next(self)
 
 
+_has_asked_all = Leasing._has_asked_all
+
+
+def _readers_have_asked_all(self: Leasing, *, but: Any = None, since: int = 0) -> bool:
+    return but is None or _has_asked_all(self, but=but, since=since)
+
+
+def _granters_have_asked_all(self: Leasing, *, but: Any = None, since: int = 0) -> bool:
+    return but is not None or _has_asked_all(self, but=but, since=since)
+
+
 MUTANTS: Final = [
     Mutant(
         "refused-though-logged",
@@ -175,8 +186,13 @@ MUTANTS: Final = [
         [(Sources, "next", _first_only)],
     ),
     Mutant(
+        "read-without-members",
+        "a node reads by leases before it has pulled from every member that is there",
+        [(Leasing, "_has_asked_all", _readers_have_asked_all)],
+    ),
+    Mutant(
         "lease-without-members",
-        "a node reads and grants leases before it has pulled from every member that is there",
-        [(Leasing, "_has_asked_all", lambda *_, **__: True)],
+        "a node grants leases before it has pulled from every member that is there",
+        [(Leasing, "_has_asked_all", _granters_have_asked_all)],
     ),
 ]

@@ -31,6 +31,14 @@ from tests.sim.stories import (
 )
 from tests.sim.world import QUIET_S, World, has_durably
 
+NEIGHBOURS: Final = [("w", "eu"), ("n", "eu"), ("x", "us"), ("r", "ap")]
+
+PUSH: Final = {"do": "push", "region": "eu", "repo": REPO, "tag": TAG, "layers": ["a"], "salt": 0}
+"""
+By a client, so that what it is told is judged. It comes to the first node of the region, and is of
+another image each time.
+"""
+
 
 class BugStory(NamedTuple):
     happens: stories.Story
@@ -78,17 +86,17 @@ async def _restore_before_an_older_push(world: World) -> None:
     await comes_back(world, w)
 
 
-async def _read_by_a_new_disk(world: World) -> None:
+async def _join_with_a_new_disk(world: World) -> None:
     """
     W and R are cut off from the others when W takes a push. W comes back with an empty disk, among
-    those who lack the push; R, which has it, cannot be asked. R is no seed: W joins without it, and
-    must not let N read.
+    those who lack the push; R has it and cannot be asked. R is no seed: W joins without it.
     """
     w, n, _, r = world.machines
+    await world.clients.carry_out(PUSH)
+    await asyncio.sleep(1.0)
     sides = ways(world, w, r)
     world.network.cut(sides)
-    push = {"do": "push", "region": "eu", "repo": REPO, "tag": TAG, "layers": ["a"], "salt": 0}
-    pushed = await world.clients.carry_out(push)
+    pushed = await world.clients.carry_out(PUSH)
     assert pushed is not None
     assert (pushed.machine, pushed.outcome) == (w.address, "ok")
     world.network.cut(ways(world, r))
@@ -102,20 +110,38 @@ async def _read_by_a_new_disk(world: World) -> None:
     assert r.address in world.living(w.running)
     assert pushed.dot is not None
     assert not has_durably(n, pushed.dot)
-    world.network.mend(ways(world, r))
+
+
+async def _let_read_with_a_new_disk(world: World) -> None:
+    """Meanwhile W must not let N read, which lacks what W has acknowledged."""
+    with world.rage("half"):
+        await _join_with_a_new_disk(world)
+        world.network.mend(ways(world, world.machines[3]))
+
+
+async def _read_with_a_new_disk(world: World) -> None:
+    """Then W and R see each other: a read at W must wait for what R has."""
+    w, _, _, r = world.machines
+    with world.rage("half"):
+        await _join_with_a_new_disk(world)
+        world.network.mend([(w.address, r.address), (r.address, w.address)])
+        async with asyncio.timeout(20):
+            while r.address not in world.links(w):
+                await asyncio.sleep(0.01)
+        await world.clients.carry_out({**PUSH, "do": "pull_tag"})
+        world.network.mend([way for way in ways(world, r) if w.address not in way])
 
 
 async def _retag_behind_an_overtaken_answer(world: World) -> None:
     """Of two pushes the answer to the first comes late: W has heard by a greeting that R has it."""
     w, _ = world.machines
-    push = {"do": "push", "region": "ap", "repo": REPO, "tag": TAG, "layers": ["a"], "salt": 0}
-    await world.clients.carry_out(push)
+    await world.clients.carry_out(PUSH)
     await upload(w, "A")
     await asyncio.sleep(QUIET_S)
     with _slow_answers(w) as arrived:
         await at(w, put("A"))
     await world.until(lambda: bool(arrived), 5.0)
-    await world.clients.carry_out({**push, "do": "retag"})
+    await world.clients.carry_out({**PUSH, "do": "retag"})
 
 
 @contextmanager
@@ -146,11 +172,10 @@ STORIES: Final = {
         [("r", "eu"), ("n", "us"), ("m", "eu"), ("w", "ap")],
         {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0},
     ),
-    "lease-without-members": BugStory(
-        _read_by_a_new_disk, "lease", [("w", "eu"), ("n", "eu"), ("x", "us"), ("r", "ap")]
-    ),
+    "read-without-members": BugStory(_read_with_a_new_disk, "stale", NEIGHBOURS),
+    "lease-without-members": BugStory(_let_read_with_a_new_disk, "lease", NEIGHBOURS),
     "overtaken-answer-pauses": BugStory(
-        _retag_behind_an_overtaken_answer, "took longer than", [("w", "ap"), ("r", "eu")]
+        _retag_behind_an_overtaken_answer, "took longer than", [("w", "eu"), ("r", "ap")]
     ),
 }
 """By the name of the bug."""
