@@ -136,6 +136,7 @@ async def running(
         mender = Mender(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
         registry = UseCases.over(
             index.metadata,
+            index.metadata,
             blobs,
             cluster,
             cluster,

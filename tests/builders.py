@@ -11,7 +11,7 @@ from typing import Final
 from cluster.model import Digest, Dot, Event, Key, Member, NodeId, Region
 from cluster.objects import Body, encode_body, kind_of
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST, media_type_of
-from node.registry.ports import ManifestRecord
+from node.registry.values import ManifestRecord
 
 START_MS: Final = 1_700_000_000_000
 

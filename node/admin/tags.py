@@ -33,8 +33,8 @@ from node.http.fields import NAME
 from node.http.pages import LIMIT, link_to
 from node.http.query import Single
 from node.registry.names import RepositoryName, Tag, parse_digest
-from node.registry.ports import TagName
 from node.registry.tags import TagView
+from node.registry.values import TagName
 
 
 class Rollback(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """The registry's changes to the index, each one atomic batch on the writer thread."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 
 from cluster.model import Digest, Dot, Key, Origin
 from node.errors import ManifestBlobUnknown, ManifestInvalid
@@ -12,111 +13,132 @@ from node.index.rows import BlobPayload, ManifestPayload, UploadRow
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
 from node.registry.manifests import (
+    Manifest,
     Need,
     parse_manifest,
     stored_subject,
 )
-from node.registry.ports import (
-    ManifestRecord,
-    UploadRecord,
+from node.registry.values import (
+    AddBlob,
+    DeleteBlob,
+    DeleteManifest,
+    DeleteSetting,
+    DeleteTag,
+    Deletion,
+    Put,
+    PutManifest,
+    PutSetting,
+    PutUpload,
+    UploadChange,
 )
 
 
 class Metadata(Queries):
-    """`MetadataIndex` over an ordered store."""
+    """`MetadataIndex` and `MetadataWriter` over an ordered store."""
 
     def __init__(self, journal: Journal, writer: IndexWriter) -> None:
         super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
 
-    async def put_manifest(
-        self,
-        repository: str,
-        digest: Digest,
-        record: ManifestRecord,
-        tags: Sequence[str],
-        may_lack: Collection[Digest] = (),
-    ) -> Dot:
-        manifest = parse_manifest(digest, record.body)
-
-        def change(txn: Transaction) -> Dot:
-            needs, whole = _check_needs(txn, repository, manifest.needs, may_lack)
-            pushed_as = record.media_type if whole else references.PARTIAL_TYPE
-            payload = rows.encode(ManifestPayload(pushed_as, record.body))
-            dot = local.push(txn, Key(MANIFEST, repository, digest), payload, needs)
-            for tag in dict.fromkeys(tags):
-                dot = local.write(txn, Key(TAG, repository, tag), digest)
-            if manifest.subject is not None:
-                dot = fallback.refresh(txn, repository, manifest.subject) or dot
-            return dot
-
-        return await self._writer.change(change)
-
-    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
-        def change(txn: Transaction) -> Dot | None:
-            live = rows.presence(txn, "manifests", repository, digest)
-            if not live.present:
-                return None
-            for tag in fallback.tags_of(txn, repository, digest):
-                fallback.drop_lists(txn, repository, tag, keep={digest})
-            body = txn.get("manifest_bytes", keys.join(repository, digest))
-            subject = None if body is None else stored_subject(body)
-            if subject is not None:
-                fallback.refresh(txn, repository, subject, digest)
-            return local.remove(txn, Key(MANIFEST, repository, digest), live)
-
-        return await self._writer.change(change)
-
-    async def delete_tag(self, repository: str, tag: str) -> Dot | None:
-        def change(txn: Transaction) -> Dot | None:
-            if not rows.register(txn, "tags", repository, tag).heads:
-                return None
-            fallback.drop_lists(txn, repository, tag)
-            return local.write(txn, Key(TAG, repository, tag), None)
-
-        return await self._writer.change(change)
-
     def size_here(self, digest: Digest) -> int | None:
         return self._journal.size_here(digest)
 
-    async def add_blob(
-        self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
-    ) -> Dot:
-        payload = rows.encode(BlobPayload(size))
+    async def put(self, change: Put) -> Dot:
+        make: Callable[[Transaction], Dot]
+        match change:
+            case PutManifest():
+                # Here: whoever asks has parsed it just now, so that it is remembered.
+                manifest = parse_manifest(change.digest, change.record.body)
+                make = partial(_put_manifest, change, manifest)
+            case AddBlob():
+                make = partial(_add_blob, change)
+            case PutSetting():
+                make = partial(_put_setting, change)
+        return await self._writer.change(make)
 
-        def change(txn: Transaction) -> Dot:
-            if held:
-                # First, so that whoever sees the blob knows a holder too.
-                local.hold(txn, digest, size)
-            dot = local.push(txn, Key(BLOB, repository, digest), payload)
-            if upload_id is not None:
-                txn.delete("uploads", keys.join(upload_id))
-            return dot
+    async def delete(self, change: Deletion) -> Dot | None:
+        make: Callable[[Transaction], Dot | None]
+        match change:
+            case DeleteManifest():
+                make = partial(_delete_manifest, change)
+            case DeleteTag():
+                make = partial(_delete_tag, change)
+            case DeleteBlob():
+                make = partial(_delete_blob, change)
+            case DeleteSetting():
+                make = partial(_delete_setting, change)
+        return await self._writer.change(make)
 
-        return await self._writer.change(change)
+    async def note(self, change: UploadChange) -> None:
+        if isinstance(change, PutUpload):
+            upload = change.upload
+            row = rows.encode(UploadRow(upload.repository, upload.offset, upload.started_at))
+            mutation = Mutation("uploads", keys.join(upload.id), row)
+        else:
+            mutation = Mutation("uploads", keys.join(change.upload_id), None)
+        await self._writer.submit(partial(self._store.write, [mutation]), synced=False)
 
-    async def delete_blob(self, repository: str, digest: Digest) -> Dot | None:
-        def change(txn: Transaction) -> Dot | None:
-            live = rows.presence(txn, "blobs", repository, digest)
-            return local.remove(txn, Key(BLOB, repository, digest), live) if live.live else None
 
-        return await self._writer.change(change)
+def _put_manifest(change: PutManifest, manifest: Manifest, txn: Transaction) -> Dot:
+    repository, digest, record = change.repository, change.digest, change.record
+    needs, whole = _check_needs(txn, repository, manifest.needs, change.may_lack)
+    pushed_as = record.media_type if whole else references.PARTIAL_TYPE
+    payload = rows.encode(ManifestPayload(pushed_as, record.body))
+    dot = local.push(txn, Key(MANIFEST, repository, digest), payload, needs)
+    for tag in dict.fromkeys(change.tags):
+        dot = local.write(txn, Key(TAG, repository, tag), digest)
+    if manifest.subject is not None:
+        dot = fallback.refresh(txn, repository, manifest.subject) or dot
+    return dot
 
-    async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
-        def change(txn: Transaction) -> Dot | None:
-            if value is None and not rows.register(txn, "settings", kind, name).heads:
-                return None
-            return local.write(txn, Key(SETTING, kind, name), value)
 
-        return await self._writer.change(change)
+def _delete_manifest(change: DeleteManifest, txn: Transaction) -> Dot | None:
+    repository, digest = change.repository, change.digest
+    live = rows.presence(txn, "manifests", repository, digest)
+    if not live.present:
+        return None
+    for tag in fallback.tags_of(txn, repository, digest):
+        fallback.drop_lists(txn, repository, tag, keep={digest})
+    body = txn.get("manifest_bytes", keys.join(repository, digest))
+    subject = None if body is None else stored_subject(body)
+    if subject is not None:
+        fallback.refresh(txn, repository, subject, digest)
+    return local.remove(txn, Key(MANIFEST, repository, digest), live)
 
-    def put_upload(self, record: UploadRecord) -> None:
-        row = UploadRow(record.repository, record.offset, record.started_at)
-        self._store.write([Mutation("uploads", keys.join(record.id), rows.encode(row))])
 
-    def delete_upload(self, upload_id: str) -> None:
-        self._store.write([Mutation("uploads", keys.join(upload_id), None)])
+def _delete_tag(change: DeleteTag, txn: Transaction) -> Dot | None:
+    if not rows.register(txn, "tags", change.repository, change.tag).heads:
+        return None
+    fallback.drop_lists(txn, change.repository, change.tag)
+    return local.write(txn, Key(TAG, change.repository, change.tag), None)
+
+
+def _add_blob(change: AddBlob, txn: Transaction) -> Dot:
+    if change.held:
+        # First, so that whoever sees the blob knows a holder too.
+        local.hold(txn, change.digest, change.size)
+    payload = rows.encode(BlobPayload(change.size))
+    dot = local.push(txn, Key(BLOB, change.repository, change.digest), payload)
+    if change.upload_id is not None:
+        txn.delete("uploads", keys.join(change.upload_id))
+    return dot
+
+
+def _delete_blob(change: DeleteBlob, txn: Transaction) -> Dot | None:
+    live = rows.presence(txn, "blobs", change.repository, change.digest)
+    key = Key(BLOB, change.repository, change.digest)
+    return local.remove(txn, key, live) if live.live else None
+
+
+def _put_setting(change: PutSetting, txn: Transaction) -> Dot:
+    return local.write(txn, Key(SETTING, change.kind, change.name), change.value)
+
+
+def _delete_setting(change: DeleteSetting, txn: Transaction) -> Dot | None:
+    if not rows.register(txn, "settings", change.kind, change.name).heads:
+        return None
+    return local.write(txn, Key(SETTING, change.kind, change.name), None)
 
 
 def _check_needs(

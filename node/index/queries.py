@@ -15,7 +15,7 @@ from node.index import history, keys, references, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import END, SENT_FAMILIES, OrderedStore
 from node.registry.media_types import media_type_of
-from node.registry.ports import ManifestRecord, Page, Tagged, TagName, UploadRecord
+from node.registry.values import ManifestRecord, Page, Tagged, TagName, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
 """Descriptors in one page of referrers: what clients accept as a manifest."""

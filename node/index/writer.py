@@ -34,11 +34,15 @@ class Task(Generic[T]):
         change: Callable[[], T],
         loop: asyncio.AbstractEventLoop,
         on_settled: Callable[[], object] = lambda: None,
+        *,
+        synced: bool = True,
     ) -> None:
         """*on_settled* runs on *loop* when the change is over, whether anybody waits or not."""
         self.change = change
         self.loop = loop
+        self.synced = synced
         self._on_settled = on_settled
+        self._settled = False
         self.future: asyncio.Future[T] = loop.create_future()
         self.outcome: T | BaseException | None = None
 
@@ -49,8 +53,11 @@ class Task(Generic[T]):
             self.outcome = exc
 
     def settle(self, failure: StorageFailure | None) -> None:
-        outcome = self.outcome if failure is None else failure
-        self.loop.call_soon_threadsafe(self._resolve, outcome)
+        """Tell who waits, unless that was done."""
+        if not self._settled:
+            self._settled = True
+            outcome = self.outcome if failure is None else failure
+            self.loop.call_soon_threadsafe(self._resolve, outcome)
 
     def _resolve(self, outcome: T | BaseException | None) -> None:
         self._on_settled()
@@ -99,9 +106,9 @@ class IndexWriter(ABC):
         return self._failed or self._journal.trouble or self._paused
 
     @abstractmethod
-    async def submit(self, change: Callable[[], T]) -> T:
+    async def submit(self, change: Callable[[], T], *, synced: bool = True) -> T:
         """
-        Run *change* and return its result once it is durable.
+        Run *change* and return its result once it is durable; at once if it need not be *synced*.
 
         Cancelling the wait does not undo the change.
 
@@ -141,6 +148,8 @@ class IndexWriter(ABC):
                 else:
                     # Not even a look: what it would see is half done.
                     task.outcome = self._journal.unfinished
+                if not task.synced:
+                    task.settle(None)
         except StorageFailure as exc:
             return self._note(exc)
         return None
@@ -184,7 +193,7 @@ class Writer(IndexWriter):
         self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
         self._thread.start()
 
-    async def submit(self, change: Callable[[], T]) -> T:
+    async def submit(self, change: Callable[[], T], *, synced: bool = True) -> T:
         self._check_open()
         await self._room.acquire()
         try:
@@ -193,7 +202,7 @@ class Writer(IndexWriter):
         except BaseException:
             self._room.release()
             raise
-        task = Task(change, asyncio.get_running_loop(), self._room.release)
+        task = Task(change, asyncio.get_running_loop(), self._room.release, synced=synced)
         self._queue.put(task)  # type: ignore[arg-type]
         return await task.future
 
@@ -212,9 +221,10 @@ class Writer(IndexWriter):
     def _run(self) -> None:
         while True:
             group, last = self._next_group()
-            failure = None
-            if group or self.trouble is not None:
-                failure = self.run_changes(group) or self.seal()
+            troubled = self.trouble is not None
+            failure = self.run_changes(group) if group or troubled else None
+            if failure is None and (troubled or any(task.synced for task in group)):
+                failure = self.seal()
             for task in group:
                 task.settle(failure)
             if last:

@@ -17,7 +17,7 @@ from node.http.query import Parameter
 from node.oci.context import OciContext
 from node.registry.media_types import OCI_INDEX
 from node.registry.names import parse_digest
-from node.registry.ports import Page
+from node.registry.values import Page
 
 _ARTIFACT_TYPE: Final = Parameter(
     name="artifactType", doc="Only manifests of this type, or of one of these.", parse=str

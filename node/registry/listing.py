@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from cluster.model import Digest
 from node.errors import NameUnknown
 from node.registry.names import RepositoryName
-from node.registry.ports import Page
 from node.registry.usecase import UseCase
+from node.registry.values import Page
 
 PAGE_MAX: Final = 1000
 """Entries in one page, whatever the client asks for (CVE-2023-2253)."""

@@ -4,14 +4,24 @@ What the registry's use cases need from storage and from the cluster.
 The blob side extends the cluster's own ports; `UseCases.over` is given the implementations.
 """
 
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from cluster import ClusterStatistics
 from cluster.model import Acknowledged, Consistency, Digest, Dot, Region, Spread
 from cluster.objects import Register, Written
 from cluster.ports import BlobIngest, BlobReader, BlobReplica
+from node.registry.values import (
+    Deletion,
+    ManifestRecord,
+    Page,
+    Put,
+    Tagged,
+    TagName,
+    UploadChange,
+    UploadRecord,
+)
 
 
 class ContentCheck(Protocol):
@@ -113,44 +123,9 @@ class BlobStore(BlobReplica, Protocol):
         ...
 
 
-class ManifestRecord(NamedTuple):
-    media_type: str
-    body: bytes
-
-
-class UploadRecord(NamedTuple):
-    """A persistent upload session. Times are seconds since the Unix epoch."""
-
-    id: str
-    repository: str
-    offset: int
-    started_at: float
-
-
-class Page(NamedTuple):
-    """One page of a listing, and the name behind which it goes on; None at its end."""
-
-    items: list[str]
-    next_after: str | None
-
-
-class Tagged(NamedTuple):
-    """What a tag points to, and the event that says so."""
-
-    digest: Digest
-    event: Dot
-
-
-class TagName(NamedTuple):
-    repository: str
-    tag: str
-
-
 class MetadataIndex(Protocol):
     """
-    The repository metadata. Reads are immediate and see every finished write.
-
-    Each write is one atomic change; on return it is durable. Reads and writes raise
+    The repository metadata. Reads are immediate and see every finished write; they raise
     `StorageFailure` when the storage fails.
     """
 
@@ -194,55 +169,11 @@ class MetadataIndex(Protocol):
         """
         ...
 
-    async def put_manifest(
-        self,
-        repository: str,
-        digest: Digest,
-        record: ManifestRecord,
-        tags: Sequence[str],
-        may_lack: Collection[Digest] = (),
-    ) -> Dot:
-        """
-        Store a manifest and point *tags* at it; returns the last event of the change. What it names
-        has to be there, but for *may_lack*.
-
-        Raises:
-            ManifestBlobUnknown: content it names is not in the repository. Checked in the same
-                change that stores it.
-            ManifestInvalid: a descriptor's size is not the stored one.
-        """
-        ...
-
-    async def delete_manifest(self, repository: str, digest: Digest) -> Dot | None:
-        """Delete a manifest and every tag that points to it; None when it is not there."""
-        ...
-
-    async def delete_tag(self, repository: str, tag: str) -> Dot | None: ...
-
     def size_here(self, digest: Digest) -> int | None:
         """Size in bytes of a blob that is on this node, as its rows say; from memory."""
         ...
 
-    async def add_blob(
-        self, repository: str, digest: Digest, size: int, *, held: bool, upload_id: str | None
-    ) -> Dot:
-        """Make a blob visible in a repository, and end the upload that brought it."""
-        ...
-
-    async def delete_blob(self, repository: str, digest: Digest) -> Dot | None: ...
-
     def uploads(self) -> list[UploadRecord]: ...
-
-    def put_upload(self, record: UploadRecord) -> None:
-        """
-        Create or advance an upload session.
-
-        Survives the process, not a power cut: a lost session is a 404 and the client starts
-        again, so it is not worth a sync per chunk.
-        """
-        ...
-
-    def delete_upload(self, upload_id: str) -> None: ...
 
     def tag_register(self, repository: str, tag: str) -> Register: ...
 
@@ -264,8 +195,35 @@ class MetadataIndex(Protocol):
         """Names of the settings of a kind behind *last*."""
         ...
 
-    async def put_setting(self, kind: str, name: str, value: str | None) -> Dot | None:
-        """Set, or delete with None; returns None when there is nothing to delete."""
+
+class MetadataWriter(Protocol):
+    """
+    What changes the repository metadata.
+
+    Each value is one atomic change, and readers see it on return; so they do of a change whose
+    caller was cancelled. All raise `StorageFailure` when the storage fails.
+    """
+
+    async def put(self, change: Put) -> Dot:
+        """
+        Carry out *change*, durably; returns its last event.
+
+        Raises:
+            ManifestBlobUnknown: content that a manifest names is not in the repository. Checked in
+                the same change that stores it.
+            ManifestInvalid: a descriptor's size is not the stored one.
+        """
+        ...
+
+    async def delete(self, change: Deletion) -> Dot | None:
+        """Carry out *change*, durably; None when there is nothing to delete."""
+        ...
+
+    async def note(self, change: UploadChange) -> None:
+        """
+        Carry out *change*, which survives the process, not a power cut: a lost session is a 404
+        and the client starts again, so it is not worth a sync per chunk.
+        """
         ...
 
 

@@ -9,9 +9,9 @@ from cluster.model import Dot
 from node.errors import NameInvalid, ProjectUnknown
 from node.registry.names import RepositoryName
 from node.registry.policy import DEFAULT, KIND, ProjectPolicy, read_policy
-from node.registry.ports import Page
 from node.registry.receipt import Receipt, acknowledge
 from node.registry.usecase import UseCase
+from node.registry.values import DeleteSetting, Page, PutSetting
 
 PROJECTS_PAGE_MAX: Final = 1000
 
@@ -54,8 +54,8 @@ class Projects(UseCase):
             OutcomeUnknown: too few nodes confirmed it. It stands here, and may be set again.
         """
         consistency = await self._prepare_write(name)
-        event = await self._index.put_setting(KIND, name, msgspec.json.encode(policy).decode())
-        assert event is not None
+        text = msgspec.json.encode(policy).decode()
+        event = await self._writer.put(PutSetting(KIND, name, text))
         return await acknowledge(self._replicator, event, consistency)
 
     async def delete(self, name: str) -> Receipt:
@@ -65,7 +65,7 @@ class Projects(UseCase):
         Raises:
             ProjectUnknown: it has no policy of its own.
         """
-        receipt = await self._delete(name, partial(self._index.put_setting, KIND, name, None))
+        receipt = await self._delete(name, DeleteSetting(KIND, name))
         if receipt is None:
             raise ProjectUnknown(name)
         return receipt

@@ -10,7 +10,14 @@ from cluster.ports import BlobReader
 from node.errors import BlobNotFound, ManifestUnknown
 from node.registry.manifests import platform_manifest
 from node.registry.names import Reference, RepositoryName
-from node.registry.ports import BlobStore, MetadataIndex, RemoteBlob, Replicator, ServedBlob
+from node.registry.ports import (
+    BlobStore,
+    MetadataIndex,
+    MetadataWriter,
+    RemoteBlob,
+    Replicator,
+    ServedBlob,
+)
 from node.registry.usecase import UseCase
 
 
@@ -28,12 +35,13 @@ class Pull(UseCase):
     def __init__(
         self,
         index: MetadataIndex,
+        writer: MetadataWriter,
         blobs: BlobStore,
         replicator: Replicator,
         on_missing: Callable[[Digest], None] = lambda digest: None,
     ) -> None:
         """*on_missing* hears of each blob that is not here when somebody wants it."""
-        super().__init__(index, replicator)
+        super().__init__(index, writer, replicator)
         self._blobs = blobs
         self._on_missing = on_missing
 

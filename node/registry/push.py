@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from cluster.model import Consistency, Digest
@@ -17,9 +16,15 @@ from node.registry.children import is_required
 from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.policy import policy_of
-from node.registry.ports import ManifestRecord
 from node.registry.receipt import Receipt, acknowledge, logged
 from node.registry.usecase import UseCase
+from node.registry.values import (
+    DeleteManifest,
+    DeleteTag,
+    Deletion,
+    ManifestRecord,
+    PutManifest,
+)
 
 _AT_ONCE: Final = 256
 """Look-ups between two turns of the event loop: some milliseconds."""
@@ -71,9 +76,8 @@ class Push(UseCase):
         may_lack = self._may_lack(repository, manifest)
         named = await self._named_blobs(repository, manifest, may_lack)
         copies = await self._replicator.ensure_copies(named, consistency)
-        event = await self._index.put_manifest(
-            repository, digest, ManifestRecord(manifest.media_type, body), tags, may_lack
-        )
+        record = ManifestRecord(manifest.media_type, body)
+        event = await self._writer.put(PutManifest(repository, digest, record, tags, may_lack))
         receipt = await acknowledge(self._replicator, event, consistency)
         # Who counted as dead when the blobs were copied may live now, and has the event. While it
         # gets the blobs another one may come, that has neither.
@@ -96,10 +100,10 @@ class Push(UseCase):
             OutcomeUnknown: it is deleted here; see `UseCase`.
         """
         if isinstance(reference, Digest):
-            delete = partial(self._index.delete_manifest, repository, reference)
+            deletion: Deletion = DeleteManifest(repository, reference)
         else:
-            delete = partial(self._index.delete_tag, repository, reference)
-        receipt = await self._delete(repository, delete)
+            deletion = DeleteTag(repository, reference)
+        receipt = await self._delete(repository, deletion)
         if receipt is None:
             if not self._index.repository_exists(repository):
                 raise NameUnknown(repository)

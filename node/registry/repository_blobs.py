@@ -1,6 +1,5 @@
 """Which repository has which blob: mounts and deletions. No bytes move here."""
 
-from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -10,6 +9,7 @@ from node.registry.access import Access
 from node.registry.names import RepositoryName
 from node.registry.receipt import Receipt
 from node.registry.usecase import UseCase
+from node.registry.values import AddBlob, DeleteBlob
 
 MOUNT_SOURCES_MAX: Final = 1000
 """Repositories looked at for a mount that names none. More find a blob that the caller may pull
@@ -42,7 +42,7 @@ class RepositoryBlobs(UseCase):
             size = self._mountable(digest, source, access)
         if size is None:
             raise BlobNotFound(source or "*", digest)
-        return await self._index.add_blob(repository, digest, size, held=False, upload_id=None)
+        return await self._writer.put(AddBlob(repository, digest, size, held=False))
 
     async def delete(self, repository: RepositoryName, digest: Digest) -> Receipt:
         """
@@ -51,8 +51,7 @@ class RepositoryBlobs(UseCase):
         Raises:
             BlobNotFound: it is not there.
         """
-        delete = partial(self._index.delete_blob, repository, digest)
-        receipt = await self._delete(repository, delete)
+        receipt = await self._delete(repository, DeleteBlob(repository, digest))
         if receipt is None:
             raise BlobNotFound(repository, digest)
         return receipt

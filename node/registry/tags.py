@@ -10,9 +10,10 @@ from cluster.objects import Version, Written
 from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
 from node.registry.names import RepositoryName, Tag
 from node.registry.policy import ProjectPolicy, policy_of
-from node.registry.ports import MetadataIndex, Replicator, TagName
+from node.registry.ports import MetadataIndex, MetadataWriter, Replicator
 from node.registry.push import Push, PushedManifest
 from node.registry.usecase import UseCase
+from node.registry.values import TagName
 
 CONFLICTS_PAGE_MAX: Final = 1000
 
@@ -33,8 +34,10 @@ class TagView(NamedTuple):
 class Tags(UseCase):
     """The admin side of tags."""
 
-    def __init__(self, index: MetadataIndex, replicator: Replicator, push: Push) -> None:
-        super().__init__(index, replicator)
+    def __init__(
+        self, index: MetadataIndex, writer: MetadataWriter, replicator: Replicator, push: Push
+    ) -> None:
+        super().__init__(index, writer, replicator)
         self._push = push
 
     async def view(self, repository: RepositoryName, tag: Tag) -> TagView:

@@ -33,11 +33,12 @@ from node.registry.names import RepositoryName
 from node.registry.ports import (
     BlobStore,
     MetadataIndex,
+    MetadataWriter,
     Replicator,
     StagedUpload,
-    UploadRecord,
 )
 from node.registry.usecase import UseCase
+from node.registry.values import AddBlob, DeleteUpload, PutUpload, UploadRecord
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
@@ -92,6 +93,7 @@ class Uploads(UseCase):
     def __init__(
         self,
         index: MetadataIndex,
+        writer: MetadataWriter,
         blobs: BlobStore,
         replicator: Replicator,
         config: UploadConfig,
@@ -99,7 +101,7 @@ class Uploads(UseCase):
         now: Callable[[], float],
     ) -> None:
         """*now* gives seconds since the Unix epoch."""
-        super().__init__(index, replicator)
+        super().__init__(index, writer, replicator)
         self._blobs = blobs
         self._config = config
         self._log = log
@@ -126,7 +128,15 @@ class Uploads(UseCase):
         self.check_writable(repository)
         if len(self._sessions) >= self._config.open_max:
             await self._evict(client)
-        return self._open(repository, client).record.id
+        session = self._open(repository, client)
+        session.busy = True  # until its client can hear of it: nobody takes it away before
+        try:
+            await self._writer.note(PutUpload(session.record))
+        except BaseException:
+            await asyncio.shield(self._forget(session))
+            raise
+        session.busy = False
+        return session.record.id
 
     def offset(self, repository: RepositoryName, upload_id: str) -> int:
         """
@@ -152,7 +162,7 @@ class Uploads(UseCase):
                 await self._append(session, chunk, keeps_cut=True)
             finally:
                 if session.record.offset != before:
-                    self._index.put_upload(session.record)
+                    await asyncio.shield(self._writer.note(PutUpload(session.record)))
             return session.record.offset
 
     async def finish(
@@ -179,8 +189,8 @@ class Uploads(UseCase):
                 await self._append(session, chunk, keeps_cut=False)
             try:
                 size = await self._commit(session, digest, small)
-                event = await self._index.add_blob(
-                    repository, digest, size, held=True, upload_id=session.record.id
+                event = await self._writer.put(
+                    AddBlob(repository, digest, size, held=True, upload_id=session.record.id)
                 )
             except BaseException:
                 await asyncio.shield(self._forget(session))
@@ -241,7 +251,6 @@ class Uploads(UseCase):
 
     def _open(self, repository: RepositoryName, client: str = "") -> _Session:
         record = UploadRecord(str(uuid4()), repository, 0, self._now())
-        self._index.put_upload(record)
         self._sessions[record.id] = session = _Session(record, client, touched_at=self._now())
         return session
 
@@ -356,4 +365,4 @@ class Uploads(UseCase):
             session.staged.release()
         else:
             await self._blobs.discard_staged(session.record.id)
-        self._index.delete_upload(session.record.id)
+        await self._writer.note(DeleteUpload(session.record.id))

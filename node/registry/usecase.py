@@ -1,12 +1,13 @@
 """How every use case reads, writes and deletes: over the index, and with the word of the others."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
-from cluster.model import Consistency, Dot
+from cluster.model import Consistency
 from node.registry.policy import policy_of
-from node.registry.ports import MetadataIndex, Replicator
+from node.registry.ports import MetadataIndex, MetadataWriter, Replicator
 from node.registry.receipt import Receipt, acknowledge
+from node.registry.values import Deletion
 
 T = TypeVar("T")
 
@@ -14,8 +15,11 @@ T = TypeVar("T")
 class UseCase:
     """Something that clients may ask of the registry."""
 
-    def __init__(self, index: MetadataIndex, replicator: Replicator) -> None:
+    def __init__(
+        self, index: MetadataIndex, writer: MetadataWriter, replicator: Replicator
+    ) -> None:
         self._index = index
+        self._writer = writer
         self._replicator = replicator
 
     def check_writable(self, repository: str) -> Consistency:
@@ -60,19 +64,17 @@ class UseCase:
             found = here()
         return found
 
-    async def _delete(
-        self, repository: str, delete: Callable[[], Awaitable[Dot | None]]
-    ) -> Receipt | None:
+    async def _delete(self, repository: str, deletion: Deletion) -> Receipt | None:
         """
-        Carry out *delete*; None when no connected node knows what to delete.
+        Carry out *deletion*; None when no connected node knows what to delete.
 
         Raises:
             OutcomeUnknown: too few nodes confirmed it in time. It is deleted here, and the others
                 may hear of it yet. Others: see `_prepare_write`.
         """
         consistency = await self._prepare_write(repository)
-        event = await delete()
+        event = await self._writer.delete(deletion)
         if event is None:
             await self._replicator.catch_up()
-            event = await delete()
+            event = await self._writer.delete(deletion)
         return None if event is None else await acknowledge(self._replicator, event, consistency)

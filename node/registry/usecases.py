@@ -7,7 +7,7 @@ from typing import Self
 from cluster.model import Digest
 from cluster.ports import Log
 from node.registry.listing import Listing
-from node.registry.ports import BlobStore, ClusterView, MetadataIndex, Replicator
+from node.registry.ports import BlobStore, ClusterView, MetadataIndex, MetadataWriter, Replicator
 from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
@@ -34,6 +34,7 @@ class UseCases:
     def over(
         cls,
         metadata: MetadataIndex,
+        writer: MetadataWriter,
         blobs: BlobStore,
         replicator: Replicator,
         view: ClusterView,
@@ -52,14 +53,14 @@ class UseCases:
             log_of: the log of a component.
             on_missing: hears of each blob that a client wanted and that is not here.
         """
-        push = Push(metadata, replicator)
+        push = Push(metadata, writer, replicator)
         return cls(
-            pull=Pull(metadata, blobs, replicator, on_missing),
+            pull=Pull(metadata, writer, blobs, replicator, on_missing),
             push=push,
-            uploads=Uploads(metadata, blobs, replicator, uploads, log_of("uploads"), now),
-            repository_blobs=RepositoryBlobs(metadata, replicator),
-            listing=Listing(metadata, replicator),
-            tags=Tags(metadata, replicator, push),
-            projects=Projects(metadata, replicator),
+            uploads=Uploads(metadata, writer, blobs, replicator, uploads, log_of("uploads"), now),
+            repository_blobs=RepositoryBlobs(metadata, writer, replicator),
+            listing=Listing(metadata, writer, replicator),
+            tags=Tags(metadata, writer, replicator, push),
+            projects=Projects(metadata, writer, replicator),
             waits=Waits(view, waits_max),
         )

@@ -221,6 +221,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             view = SoloView()
             use_cases = UseCases.over(
                 index.metadata,
+                index.metadata,
                 blobs,
                 replicator,
                 view,

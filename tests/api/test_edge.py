@@ -130,10 +130,10 @@ async def test_a_full_index_is_a_503_and_never_a_500(
 ):
     """Broken: clients give up, although room will be made."""
 
-    def full(record: object) -> None:
+    async def full(change: object) -> None:
         raise IndexFull
 
-    monkeypatch.setattr(registry.index.metadata, "put_upload", full)
+    monkeypatch.setattr(registry.index.metadata, "note", full)
     answer = await registry.call("POST", "/v2/lib/app/blobs/uploads/")
     assert (answer.status, answer.codes) == (503, ["UNAVAILABLE"])
     assert int(answer.headers["Retry-After"]) > 0

@@ -242,10 +242,10 @@ class SimWriter(IndexWriter):
     def waiting(self) -> int:
         return len(self._waiting)
 
-    async def submit(self, change: Callable[[], T]) -> T:
+    async def submit(self, change: Callable[[], T], *, synced: bool = True) -> T:
         if self.failed is not None or self._closed:
             raise self.failed or StorageFailure("this process is dead")
-        task: Task[T] = Task(change, self._loop)
+        task: Task[T] = Task(change, self._loop, synced=synced)
         self._waiting.append(task)
         if not self._busy:
             self._busy = True

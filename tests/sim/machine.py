@@ -284,6 +284,7 @@ def assemble(machine: Machine, process: Process) -> Running:
     replicator: Any = Witnessed(cluster)
     registry = UseCases.over(
         index.metadata,
+        index.metadata,
         blobs,
         replicator,
         cluster,

@@ -18,7 +18,7 @@ from node.index.replica import IndexReplica
 from node.index.store import Mutation
 from node.index.writer import IndexWriter
 from node.registry.listing import PAGE_MAX, Listing, ReferrersPage
-from node.registry.ports import Page
+from node.registry.values import Page
 from tests.fakes.ordered_store import MemorySnapshot
 from tests.sim.mutants.mutant import Mutant
 

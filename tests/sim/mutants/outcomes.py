@@ -15,6 +15,7 @@ from node.index.quarantine import Quarantine
 from node.index.store import END, Mutation, RangeDeletion
 from node.registry import push, receipt
 from node.registry.push import Push
+from node.registry.values import PutManifest
 from tests.sim.mutants.mutant import Mutant
 
 _look_up = Push._look_up
@@ -29,21 +30,19 @@ def _nothing(*_: Any, **__: Any) -> None:
     return None
 
 
-_put_manifest = Metadata.put_manifest
+_put = Metadata.put
 
 
-async def _put_once(
-    self: Metadata, repository: str, digest: Any, record: Any, tags: Any, *more: Any
-) -> Any:
-    for tag in tags:
-        found = self.tagged(repository, tag)
+async def _put_once(self: Metadata, change: Any) -> Any:
+    for tag in change.tags if isinstance(change, PutManifest) else ():
+        found = self.tagged(change.repository, tag)
         if (
             found is not None
-            and found.digest == digest
+            and found.digest == change.digest
             and found.event.origin == self._journal.origin
         ):
             return found.event
-    return await _put_manifest(self, repository, digest, record, tags, *more)
+    return await _put(self, change)
 
 
 _part = IndexCheckpoint.part
@@ -113,7 +112,7 @@ MUTANTS: Final = [
     Mutant(
         "same-again-logs-nothing",
         "a push of what is there already is answered by the event of the earlier one",
-        [(Metadata, "put_manifest", _put_once)],
+        [(Metadata, "put", _put_once)],
     ),
     Mutant(
         "stamps-unheeded",

@@ -11,7 +11,7 @@ from cluster.model import CheckpointPart, Digest, Dot, Event, Key
 from cluster.objects import Body, in_causal_order
 from node.index.index import Index
 from node.index.store import END, SHARED_FAMILIES
-from node.registry.ports import ManifestRecord
+from node.registry.values import AddBlob, DeleteSetting, ManifestRecord, PutManifest, PutSetting
 from tests.builders import an_event, an_image, an_index, descriptor, stored
 
 REPO: Final = "lib/app"
@@ -54,9 +54,9 @@ async def store(
     repository: str = REPO,
 ) -> Dot:
     """Push `manifest(text)` with its config; returns the event."""
-    await index.metadata.add_blob(repository, CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.put(AddBlob(repository, CONFIG, 6, held=True))
     digest, record = manifest(text, subject)
-    return await index.metadata.put_manifest(repository, digest, record, tags)
+    return await index.metadata.put(PutManifest(repository, digest, record, tags))
 
 
 async def push(
@@ -75,7 +75,7 @@ async def push_index(index: Index, repository: str, tag: str, *entries: Digest) 
         assert found is not None
         listed.append(descriptor(entry, len(found.body)))
     digest, record = stored(an_index(*listed, annotations={"kept": "yes"}))
-    await index.metadata.put_manifest(repository, digest, record, [tag])
+    await index.metadata.put(PutManifest(repository, digest, record, [tag]))
     return digest
 
 
@@ -139,6 +139,13 @@ async def replicate(source: Index, target: Index) -> None:
         for origin in source.replica.vector()
     ]
     await target.replica.apply(list(in_causal_order(logs)))
+
+
+async def set_or_delete(index: Index, kind: str, name: str, value: str | None) -> None:
+    if value is None:
+        await index.metadata.delete(DeleteSetting(kind, name))
+    else:
+        await index.metadata.put(PutSetting(kind, name, value))
 
 
 # What is there.

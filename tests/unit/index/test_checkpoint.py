@@ -24,6 +24,14 @@ from node.index import history
 from node.index.index import Index
 from node.index.merkle import Sums
 from node.index.store import SHARED_FAMILIES, Change
+from node.registry.values import (
+    AddBlob,
+    DeleteBlob,
+    DeleteManifest,
+    DeleteTag,
+    PutManifest,
+    PutSetting,
+)
 from tests.builders import HandClock
 from tests.fakes.ordered_store import FullStore, MemoryStore
 from tests.unit.index.conftest import OpenIndex
@@ -36,6 +44,7 @@ from tests.unit.index.nodes import (
     push,
     replicate,
     restore,
+    set_or_delete,
     shared_rows,
 )
 
@@ -49,8 +58,8 @@ async def fill(index: Index) -> Digest:
     one = await push(index, "lib/app", "x", "a", "b")
     await push(index, "lib/app", "y", "b", subject=one)
     await push(index, "lib/other", "z", "c")
-    await index.metadata.delete_tag("lib/app", "a")
-    await index.metadata.put_setting("project", "lib", '{"history_max":9}')
+    await index.metadata.delete(DeleteTag("lib/app", "a"))
+    await index.metadata.put(PutSetting("project", "lib", '{"history_max":9}'))
     await push(index, "lib/app", "w", "b")
     return one
 
@@ -136,14 +145,14 @@ async def test_what_the_group_of_a_restore_wrote_before_it_survives(open_node: O
     one, other = open_node("a"), open_node("b")
     await fill(one)
     head, parts = await parts_of(one)
-    await other.metadata.add_blob("lib/mine", CONFIG, 6, held=True, upload_id=None)
+    await other.metadata.put(AddBlob("lib/mine", CONFIG, 6, held=True))
     mine, record = manifest("mine")
     gate = threading.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(other.writer.submit(gate.wait))
         await asyncio.sleep(0)
         # Both wait for the writer now, which takes them as one group.
-        group.create_task(other.metadata.put_manifest("lib/mine", mine, record, ["m"]))
+        group.create_task(other.metadata.put(PutManifest("lib/mine", mine, record, ["m"])))
         group.create_task(other.replica.begin_restore(head))
         await asyncio.sleep(0)
         gate.set()
@@ -180,7 +189,7 @@ async def test_no_read_and_no_write_during_a_restore(open_node: OpenIndex):
         with pytest.raises(NotCaughtUp):
             read()
     with pytest.raises(NotCaughtUp):
-        await other.metadata.delete_tag("lib/app", "b")
+        await other.metadata.delete(DeleteTag("lib/app", "b"))
     assert other.metadata.uploads() == [], "uploads are not part of it"
 
 
@@ -349,16 +358,16 @@ async def test_trims_and_checkpoints_end_like_plain_replication(open_node: OpenI
         match rng.randrange(10):
             case 8:
                 value = rng.choice(["{}", '{"history_max":9}', None])
-                await node.metadata.put_setting("project", rng.choice("xyz"), value)
+                await set_or_delete(node, "project", rng.choice("xyz"), value)
             case 9:
-                await node.metadata.delete_blob("lib/app", CONFIG)
+                await node.metadata.delete(DeleteBlob("lib/app", CONFIG))
             case 0 | 1 | 2:
                 await push(node, "lib/app", str(rng.randrange(6)), rng.choice("xyz"))
             case 3:
-                await node.metadata.delete_tag("lib/app", rng.choice("xyz"))
+                await node.metadata.delete(DeleteTag("lib/app", rng.choice("xyz")))
             case 4:
                 digest = node.metadata.tag("lib/app", rng.choice("xyz"))
-                await node.metadata.delete_manifest("lib/app", digest or CONFIG)
+                await node.metadata.delete(DeleteManifest("lib/app", digest or CONFIG))
             case _:
                 await replicate(rng.choice(nodes), node)
         # The plain one keeps every log, so it must hear of all before anybody trims.

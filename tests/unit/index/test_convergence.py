@@ -29,7 +29,13 @@ from node.index.store import END, Change
 from node.index.writer import IndexWriter, Task
 from node.registry.manifests import stored_needs
 from node.registry.media_types import OCI_INDEX
-from node.registry.ports import ManifestRecord
+from node.registry.values import (
+    DeleteBlob,
+    DeleteManifest,
+    DeleteTag,
+    ManifestRecord,
+    PutManifest,
+)
 from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.nodes import (
@@ -39,6 +45,7 @@ from tests.unit.index.nodes import (
     index_of,
     push_index,
     restore,
+    set_or_delete,
     shared_rows,
     store,
 )
@@ -89,8 +96,8 @@ class FailingStore(MemoryStore):
 class InlineWriter(IndexWriter):
     """Carries out each change at once, so that nothing but the seed decides what happens when."""
 
-    async def submit(self, change: Callable[[], T]) -> T:
-        task = Task(change, asyncio.get_running_loop())
+    async def submit(self, change: Callable[[], T], *, synced: bool = True) -> T:
+        task = Task(change, asyncio.get_running_loop(), synced=synced)
         task.settle(self.run_changes([task]) or self.seal())
         return await task.future
 
@@ -167,14 +174,15 @@ class World:
             case 3:
                 await push_index(node.index, REPO, fallback_tag(digest_of(rng.choice(TEXTS))))
             case 4 if tags := metadata.tags(REPO, "", 100).items:
-                await metadata.delete_tag(REPO, rng.choice(tags))
+                await metadata.delete(DeleteTag(REPO, rng.choice(tags)))
             case 5 | 6 if found := list(node.store.scan("manifest_bytes", b"", END)):
                 key, _ = rng.choice(found)
-                await metadata.delete_manifest(REPO, Digest(keys.split(key)[1]))
+                await metadata.delete(DeleteManifest(REPO, Digest(keys.split(key)[1])))
             case 7:
-                await metadata.delete_blob(REPO, CONFIG)
+                await metadata.delete(DeleteBlob(REPO, CONFIG))
             case 8:
-                await metadata.put_setting("kind", "s", rng.choice([None, '{"a":1}', '{"a":2}']))
+                value = rng.choice([None, '{"a":1}', '{"a":2}'])
+                await set_or_delete(node.index, "kind", "s", value)
             case 9 | 10 | 11:
                 for _ in range(rng.randrange(10)):
                     await self.hear(node)
@@ -191,7 +199,7 @@ class World:
             case 16 | 17 | 18 | 19:
                 await self._push_index(node)
             case 20 if self.pushed:
-                await metadata.delete_manifest(REPO, rng.choice([*self.pushed]))
+                await metadata.delete(DeleteManifest(REPO, rng.choice([*self.pushed])))
             case 21:
                 for other in self.nodes:
                     self.greet(node, other)
@@ -205,7 +213,7 @@ class World:
         lacks = [d for d, _ in known if node.index.metadata.manifest(REPO, d) is None]
         if known and (not lacks or self.rng.randrange(2)):
             index = index_of(*((d, ManifestRecord(OCI_INDEX, body)) for d, body in known))
-            await node.index.metadata.put_manifest(REPO, *index, [], lacks)
+            await node.index.metadata.put(PutManifest(REPO, *index, [], lacks))
 
     async def _trim(self, node: Node) -> None:
         """Forget what every node has."""

@@ -7,6 +7,7 @@ from node.errors import ManifestInvalid
 from node.index import objects, rows
 from node.index.store import END
 from node.registry import manifests, structure
+from node.registry.values import DeleteBlob, DeleteManifest, DeleteTag
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
@@ -33,7 +34,7 @@ async def test_tags_on_which_it_lost_go_too(open_node: OpenIndex):
     await exchange(one, other)
     winner = one.metadata.tag(REPO, tags[0])
     [loser] = {digest_of("x"), digest_of("y")} - {winner}
-    assert await one.metadata.delete_manifest(REPO, loser) is not None
+    assert await one.metadata.delete(DeleteManifest(REPO, loser)) is not None
     await exchange(one, other)
     for node in (one, other):
         check(node, tags=dict.fromkeys(tags, winner), conflicts=[])
@@ -50,7 +51,7 @@ async def test_what_an_earlier_version_took_can_be_deleted(
     manifests._parse.cache_clear()
     with pytest.raises(ManifestInvalid):
         manifests.parse_manifest(digest, manifest("x", CONFIG)[1].body)
-    assert await one.metadata.delete_manifest(REPO, digest) is not None
+    assert await one.metadata.delete(DeleteManifest(REPO, digest)) is not None
     await exchange(one, other)
     for node in (one, other):
         check(node, tags={}, absent=[digest])
@@ -70,9 +71,9 @@ async def test_a_push_that_failed_does_not_surface_after_its_deletion(
     late = log_of(lone)
     wall.ms += 3_000
     await push(one, REPO, "x", "tag")
-    await one.metadata.delete_tag(REPO, "tag")
-    await one.metadata.delete_manifest(REPO, digest)
-    await one.metadata.delete_blob(REPO, CONFIG)
+    await one.metadata.delete(DeleteTag(REPO, "tag"))
+    await one.metadata.delete(DeleteManifest(REPO, digest))
+    await one.metadata.delete(DeleteBlob(REPO, CONFIG))
     # Not stable yet: nobody has said that it has what W has.
     await one.replica.forget_deletions(dict.fromkeys(one.replica.vector(), 0))
     await one.replica.trim(one.replica.vector())
@@ -92,7 +93,7 @@ async def test_a_push_within_the_bound_of_clocks_survives_a_delete_that_had_not_
     digest = await push(other, REPO, "x")
     wall.ms += 1_900
     await push(one, REPO, "x")
-    await one.metadata.delete_manifest(REPO, digest)
+    await one.metadata.delete(DeleteManifest(REPO, digest))
     await exchange(one, other)
     for node in (one, other):
         check(node, found=[digest])
@@ -104,11 +105,11 @@ async def test_deletions_are_forgotten_once_they_are_settled(open_node: OpenInde
     tags = [f"t{number}" for number in range(objects.FORGOTTEN_TOGETHER + 1)]
     await push(index, REPO, "x", *tags)
     for tag in tags:
-        await index.metadata.delete_tag(REPO, tag)
+        await index.metadata.delete(DeleteTag(REPO, tag))
     [before] = index.replica.vector().items()
     kept = list(index.journal.store.scan("deletions", b"", END))
     assert len(kept) == len(tags)
-    last = await index.metadata.delete_manifest(REPO, digest_of("x"))
+    last = await index.metadata.delete(DeleteManifest(REPO, digest_of("x")))
     assert last is not None
     await index.replica.forget_deletions(dict([before]))
     [(_, row)] = index.journal.store.scan("deletions", b"", END)

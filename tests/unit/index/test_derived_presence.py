@@ -17,6 +17,7 @@ from node.index.index import Index
 from node.index.journal import Transaction
 from node.index.rows import ManifestPayload
 from node.index.store import END, SHARED_FAMILIES
+from node.registry.values import AddBlob, DeleteBlob, DeleteManifest, PutManifest
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
@@ -41,11 +42,11 @@ OTHER = index_of(CHILD, manifest("other"))
 
 
 async def put(index: Index, stored: Stored, *tags: str, lacks: tuple[Digest, ...] = ()) -> None:
-    await index.metadata.put_manifest(REPO, *stored, tags, lacks)
+    await index.metadata.put(PutManifest(REPO, *stored, tags, lacks))
 
 
 async def delete(index: Index, stored: Stored) -> None:
-    assert await index.metadata.delete_manifest(REPO, stored[0]) is not None
+    assert await index.metadata.delete(DeleteManifest(REPO, stored[0])) is not None
 
 
 async def forget(index: Index) -> None:
@@ -91,7 +92,7 @@ async def test_a_child_is_there_as_long_as_an_index_names_it(open_node: OpenInde
     assert reads(index, CHILD)
     check(index, tags={})
     assert index.metadata.tags(REPO, "", 10).items == []
-    assert await index.metadata.delete_manifest(REPO, CHILD[0]) is None
+    assert await index.metadata.delete(DeleteManifest(REPO, CHILD[0])) is None
     await delete(index, INDEX)
     await forget(index)
     assert reads(index, CHILD), "OTHER names it"
@@ -128,7 +129,7 @@ async def test_a_repository_without_manifests_is_not_listed_for_the_sake_of_kept
     await delete(index, CHILD)
     await delete(index, INDEX)
     assert index.metadata.repositories("", 10).items == []
-    await index.metadata.delete_blob(REPO, CONFIG)
+    await index.metadata.delete(DeleteBlob(REPO, CONFIG))
     assert not index.metadata.repository_exists(REPO)
 
 
@@ -148,8 +149,8 @@ async def test_a_child_that_is_pushed_again_is_one_like_others(open_node: OpenIn
 async def test_a_blob_is_there_as_long_as_a_manifest_names_it(open_node: OpenIndex):
     index = open_node()
     await with_child(index)
-    assert await index.metadata.delete_blob(REPO, CONFIG) is not None
-    assert await index.metadata.delete_blob(REPO, CONFIG) is None
+    assert await index.metadata.delete(DeleteBlob(REPO, CONFIG)) is not None
+    assert await index.metadata.delete(DeleteBlob(REPO, CONFIG)) is None
     assert index.metadata.blob(REPO, CONFIG) == 6
     assert list(index.metadata.repositories_with(CONFIG)) == [REPO]
     await put(index, manifest("another"))
@@ -399,7 +400,7 @@ MANY = [manifest(f"child {number}") for number in range(700)]
 
 
 async def many(index: Index) -> Stored:
-    await index.metadata.add_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.put(AddBlob(REPO, CONFIG, 6, held=True))
     for each in MANY:
         await put(index, each)
     named = index_of(*MANY)

@@ -11,7 +11,7 @@ from node.index.index import Index
 from node.index.references import LIST_TYPE
 from node.registry.manifests import check_type, parse_manifest
 from node.registry.media_types import OCI_INDEX
-from node.registry.ports import ManifestRecord
+from node.registry.values import DeleteManifest, DeleteTag, ManifestRecord, PutManifest
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import REPO, exchange, push, push_index, store
@@ -62,7 +62,7 @@ def lists(index: Index) -> set[Digest]:
 
 async def put_list(index: Index, body: bytes, *tags: str) -> Digest:
     record = ManifestRecord(OCI_INDEX, body)
-    await index.metadata.put_manifest(REPO, Digest.of(body), record, tags)
+    await index.metadata.put(PutManifest(REPO, Digest.of(body), record, tags))
     return Digest.of(body)
 
 
@@ -84,7 +84,7 @@ async def test_a_referrer_s_end_leaves_no_lists_either(nodes: list[Index], subje
     index, clients = nodes[0], generated(nodes[0], subject)
     pushed = [await push(index, REPO, f"more {number}", subject=subject) for number in range(4)]
     for digest in pushed:
-        await index.metadata.delete_manifest(REPO, digest)
+        await index.metadata.delete(DeleteManifest(REPO, digest))
     assert len(lists(index)) == 3
     assert json.loads(bytes_of(index, generated(index, subject)))["manifests"] != []
     assert clients in lists(index)
@@ -99,7 +99,7 @@ async def test_the_list_before_can_be_read_and_deleted(nodes: list[Index], subje
     assert two in lists(index)
     theirs = bytes_of(index, generated(index, subject)) + b" "
     await put_list(index, theirs, fallback_tag(subject))
-    assert await index.metadata.delete_manifest(REPO, two) is not None
+    assert await index.metadata.delete(DeleteManifest(REPO, two)) is not None
 
 
 @pytest.mark.parametrize("by_digest", [False, True])
@@ -110,9 +110,9 @@ async def test_with_the_tag_the_lists_go_that_no_client_pushed(
     for text in ("two", "three"):
         await push(index, REPO, text, subject=subject)
     if by_digest:
-        await index.metadata.delete_manifest(REPO, generated(index, subject))
+        await index.metadata.delete(DeleteManifest(REPO, generated(index, subject)))
     else:
-        await index.metadata.delete_tag(REPO, fallback_tag(subject))
+        await index.metadata.delete(DeleteTag(REPO, fallback_tag(subject)))
     await exchange(*nodes)
     assert lists(nodes[0]) == lists(nodes[1]) == {clients}
 
@@ -143,11 +143,11 @@ async def test_a_list_that_becomes_one_that_a_client_pushed_stays_the_client_s(
 ):
     index = nodes[0]
     two = await push(index, REPO, "two", subject=subject)
-    await index.metadata.delete_manifest(REPO, two)
+    await index.metadata.delete(DeleteManifest(REPO, two))
     one_only = generated(index, subject)
     await put_list(index, bytes_of(index, one_only))
     three = await push(index, REPO, "three", subject=subject)
-    await index.metadata.delete_manifest(REPO, three)
+    await index.metadata.delete(DeleteManifest(REPO, three))
     assert generated(index, subject) == one_only
     for number in range(3):
         await push(index, REPO, f"more {number}", subject=subject)

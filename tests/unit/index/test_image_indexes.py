@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.errors import EventGap
+from node.registry.values import AddBlob, PutManifest
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
     CONFIG,
@@ -25,7 +26,7 @@ async def test_an_index_comes_behind_the_children_that_others_pushed(open_node: 
     await store(one, "child")
     await hear(other, one)
     digest, record = index_of(manifest("child"))
-    await other.metadata.put_manifest(REPO, digest, record, ["t"])
+    await other.metadata.put(PutManifest(REPO, digest, record, ["t"]))
     with pytest.raises(EventGap):
         await hear(reader, other)
     check(reader, absent=[digest])
@@ -37,10 +38,10 @@ async def test_an_index_comes_behind_the_children_that_others_pushed(open_node: 
 async def test_an_index_may_name_1001_manifests_that_somebody_else_pushed(open_node: OpenIndex):
     """Broken: an index of 159 kB is 400; or its push writes them all again."""
     one, other = open_node("a"), open_node("b")
-    await one.metadata.add_blob(REPO, CONFIG, 6, held=True, upload_id=None)
+    await one.metadata.put(AddBlob(REPO, CONFIG, 6, held=True))
     many = [manifest(f"child {number}") for number in range(1001)]
     for digest, record in many:
-        await one.metadata.put_manifest(REPO, digest, record, [])
+        await one.metadata.put(PutManifest(REPO, digest, record, []))
     await hear(other, one)
-    event = await other.metadata.put_manifest(REPO, *index_of(*many), ["t"])
+    event = await other.metadata.put(PutManifest(REPO, *index_of(*many), ["t"]))
     assert event.seq == 2, "the index and its tag, and nothing else"

@@ -11,9 +11,17 @@ from node.errors import IndexFull
 from node.index.index import Index
 from node.index.merkle import RowChange, Sums, shared_rows
 from node.index.store import END, FAMILIES, LOCAL_FAMILIES, SHARED_FAMILIES, Mutation
+from node.registry.values import (
+    AddBlob,
+    DeleteBlob,
+    DeleteManifest,
+    DeleteSetting,
+    DeleteTag,
+    PutSetting,
+)
 from tests.fakes.ordered_store import FullStore
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import CONFIG, hear, push
+from tests.unit.index.nodes import CONFIG, hear, push, set_or_delete
 from tests.unit.index.test_replica import poison
 
 
@@ -31,14 +39,14 @@ async def use(index: Index) -> None:
     one = await push(index, "lib/app", "x", "a", "b")
     await push(index, "lib/app", "y", "b", subject=one)
     await push(index, "lib/app", "y", "c", subject=one)
-    await index.metadata.delete_tag("lib/app", "a")
-    await index.metadata.delete_manifest("lib/app", one)
-    await index.metadata.delete_blob("lib/app", CONFIG)
+    await index.metadata.delete(DeleteTag("lib/app", "a"))
+    await index.metadata.delete(DeleteManifest("lib/app", one))
+    await index.metadata.delete(DeleteBlob("lib/app", CONFIG))
     await index.replica.release(CONFIG)
-    await index.metadata.put_setting("project", "lib", '{"history_max":9}')
-    await index.metadata.put_setting("project", "gone", "{}")
-    await index.metadata.put_setting("project", "gone", None)
-    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.put(PutSetting("project", "lib", '{"history_max":9}'))
+    await index.metadata.put(PutSetting("project", "gone", "{}"))
+    await index.metadata.delete(DeleteSetting("project", "gone"))
+    await index.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True))
     await push(index, "lib/app", "w", "b", "w")
 
 
@@ -88,7 +96,7 @@ async def test_a_full_disk_takes_sums_and_floors_back_with_the_rows(open_node: O
     with pytest.raises(IndexFull):
         await index.replica.trim(index.replica.vector())
     store.full = False
-    await index.metadata.delete_tag("lib/app", "never")
+    await index.metadata.delete(DeleteTag("lib/app", "never"))
     assert index.journal.sums == sums
     assert agree(index)
     assert index.replica.floor() == half
@@ -152,17 +160,17 @@ async def test_random_changes_never_drift(open_node: OpenIndex):
             case 0 | 1:
                 await push(index, "lib/app", text, rng.choice("abc"))
             case 2:
-                await index.metadata.delete_tag("lib/app", rng.choice("abc"))
+                await index.metadata.delete(DeleteTag("lib/app", rng.choice("abc")))
             case 3:
                 await index.replica.release(CONFIG)
             case 4:
                 digest = index.metadata.tag("lib/app", rng.choice("abc"))
-                await index.metadata.delete_manifest("lib/app", digest or Digest.of(b""))
+                await index.metadata.delete(DeleteManifest("lib/app", digest or Digest.of(b"")))
             case 5:
                 value = rng.choice(["{}", '{"history_max":9}', None])
-                await index.metadata.put_setting("project", rng.choice("abc"), value)
+                await set_or_delete(index, "project", rng.choice("abc"), value)
             case 6:
-                await index.metadata.delete_blob("lib/app", CONFIG)
+                await index.metadata.delete(DeleteBlob("lib/app", CONFIG))
     assert agree(index)
 
 

@@ -20,7 +20,15 @@ from node.index.fallback import fallback_tag
 from node.index.index import Index
 from node.index.writer import TRIES_MAX
 from node.registry import structure
-from node.registry.ports import UploadRecord
+from node.registry.values import (
+    AddBlob,
+    DeleteBlob,
+    DeleteManifest,
+    DeleteTag,
+    PutManifest,
+    PutUpload,
+    UploadRecord,
+)
 from tests.builders import HandClock
 from tests.fakes.ordered_store import FailingStore, FullStore, MemoryStore
 from tests.unit.index.conftest import OpenIndex
@@ -56,7 +64,7 @@ async def test_knowing_a_digest_gives_no_access_to_another_repository(index: Ind
 async def test_missing_content_refuses_the_manifest_and_stores_nothing(index: Index):
     digest, record = manifest()
     with pytest.raises(ManifestBlobUnknown) as refused:
-        await index.metadata.put_manifest("lib/app", digest, record, ["a"])
+        await index.metadata.put(PutManifest("lib/app", digest, record, ["a"]))
     assert refused.value.missing == (CONFIG,)
     assert index.metadata.manifest("lib/app", digest) is None
     assert index.metadata.tag("lib/app", "a") is None
@@ -64,10 +72,10 @@ async def test_missing_content_refuses_the_manifest_and_stores_nothing(index: In
 
 
 async def test_a_size_that_is_not_the_stored_one_is_refused(index: Index):
-    await index.metadata.add_blob("lib/app", CONFIG, 7, held=True, upload_id=None)
+    await index.metadata.put(AddBlob("lib/app", CONFIG, 7, held=True))
     digest, record = manifest()
     with pytest.raises(ManifestInvalid, match="7 bytes"):
-        await index.metadata.put_manifest("lib/app", digest, record, [])
+        await index.metadata.put(PutManifest("lib/app", digest, record, []))
 
 
 async def test_a_tag_moves(index: Index):
@@ -79,27 +87,27 @@ async def test_a_tag_moves(index: Index):
 async def test_a_deleted_manifest_takes_its_tags_along_and_no_others(index: Index):
     first = await push(index, "lib/app", "x", "a", "b")
     second = await push(index, "lib/app", "y", "c")
-    assert await index.metadata.delete_manifest("lib/app", first) is not None
+    assert await index.metadata.delete(DeleteManifest("lib/app", first)) is not None
     assert index.metadata.manifest("lib/app", first) is None
     assert index.metadata.tags("lib/app", "", 10).items == ["c"]
     assert index.metadata.manifest("lib/app", second) is not None
-    assert await index.metadata.delete_manifest("lib/app", first) is None
+    assert await index.metadata.delete(DeleteManifest("lib/app", first)) is None
 
 
 async def test_a_deleted_manifest_can_be_pushed_again(index: Index):
     digest = await push(index, "lib/app", "x", "a")
-    await index.metadata.delete_manifest("lib/app", digest)
+    await index.metadata.delete(DeleteManifest("lib/app", digest))
     assert await push(index, "lib/app", "x", "a") == digest
     assert index.metadata.tag("lib/app", "a") == digest
 
 
 async def test_a_deleted_tag_leaves_the_manifest(index: Index):
     digest = await push(index, "lib/app", "x", "a")
-    assert await index.metadata.delete_tag("lib/app", "a") is not None
+    assert await index.metadata.delete(DeleteTag("lib/app", "a")) is not None
     assert index.metadata.tag("lib/app", "a") is None
     assert index.metadata.manifest("lib/app", digest) is not None
-    assert await index.metadata.delete_tag("lib/app", "a") is None
-    assert await index.metadata.delete_tag("lib/app", "never") is None
+    assert await index.metadata.delete(DeleteTag("lib/app", "a")) is None
+    assert await index.metadata.delete(DeleteTag("lib/app", "never")) is None
 
 
 async def test_pages_of_tags_are_in_byte_order_and_complete(index: Index):
@@ -128,7 +136,7 @@ async def test_a_page_of_the_catalog_is_bounded_by_what_is_looked_at(
     monkeypatch.setattr(queries, "REPOSITORIES_SCAN_MAX", 2)
     await push(index, "a", "x")
     for name in ("b", "c", "d", "e"):
-        await index.metadata.add_blob(name, CONFIG, 6, held=True, upload_id=None)
+        await index.metadata.put(AddBlob(name, CONFIG, 6, held=True))
     await push(index, "f", "y")
     assert index.metadata.repositories("", 10) == (["a"], "b")
     assert index.metadata.repositories("b", 10) == ([], "d")
@@ -139,18 +147,18 @@ async def test_a_page_of_the_catalog_is_bounded_by_what_is_looked_at(
 async def test_the_catalog_lists_repositories_with_manifests(index: Index):
     digest = await push(index, "b", "x")
     await push(index, "a/z", "y")
-    await index.metadata.add_blob("blobs-only", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.put(AddBlob("blobs-only", CONFIG, 6, held=True))
     assert index.metadata.repositories("", 10) == (["a/z", "b"], None)
     assert index.metadata.repositories("", 1) == (["a/z"], "a/z")
     assert index.metadata.repositories("a/z", 1) == (["b"], None)
-    await index.metadata.delete_manifest("b", digest)
+    await index.metadata.delete(DeleteManifest("b", digest))
     assert index.metadata.repositories("", 10).items == ["a/z"]
     assert index.metadata.repository_exists("b"), "its blob is still there"
 
 
 async def test_a_repository_without_content_is_gone(index: Index):
-    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
-    await index.metadata.delete_blob("lib/app", CONFIG)
+    await index.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True))
+    await index.metadata.delete(DeleteBlob("lib/app", CONFIG))
     assert not index.metadata.repository_exists("lib/app")
     assert list(index.metadata.repositories_with(CONFIG)) == []
 
@@ -169,7 +177,7 @@ async def test_referrers_follow_their_manifests(index: Index):
     assert end is None
     assert index.metadata.referrers("lib/app", subject, frozenset({"a/b"}), "", 10)[0] == found
     assert index.metadata.referrers("lib/app", subject, frozenset({"c/d"}), "", 10)[0] == []
-    await index.metadata.delete_manifest("lib/app", one)
+    await index.metadata.delete(DeleteManifest("lib/app", one))
     found, _ = index.metadata.referrers("lib/app", subject, frozenset(), "", 10)
     assert [json.loads(entry)["digest"] for entry in found] == [two]
     assert index.metadata.referrers("lib/other", subject, frozenset(), "", 10)[0] == []
@@ -230,7 +238,7 @@ async def test_a_pushed_fallback_tag_follows_the_referrers(index: Index):
     old = await push_index(index, "lib/app", tag, one)
     two = await push(index, "lib/app", "two", subject=subject)
     assert fallback_entries(index, "lib/app", tag) == [one, two]
-    await index.metadata.delete_manifest("lib/app", one)
+    await index.metadata.delete(DeleteManifest("lib/app", one))
     assert fallback_entries(index, "lib/app", tag) == [two]
     assert index.metadata.manifest("lib/app", old) is not None, "nobody has deleted it"
 
@@ -276,16 +284,16 @@ async def test_another_thing_under_the_fallback_tag_is_left_alone(index: Index):
 
 async def test_linking_a_blob_ends_its_upload(index: Index):
     record = UploadRecord("u-1", "lib/app", 5, 12.5)
-    index.metadata.put_upload(record)
+    await index.metadata.note(PutUpload(record))
     assert index.metadata.uploads() == [record]
-    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id="u-1")
+    await index.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True, upload_id="u-1"))
     assert index.metadata.uploads() == []
 
 
 async def test_holding_is_said_once(index: Index):
     await index.replica.hold(CONFIG, 6)
     await index.replica.hold(CONFIG, 6)
-    await index.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await index.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True))
     assert index.replica.holders(CONFIG) == {"a": Dot(*index.replica.origin, 1)}
     assert index.replica.vector() == {index.replica.origin: 2}
 
@@ -341,7 +349,7 @@ async def test_a_failing_disk_is_an_error_and_never_not_found(open_node: OpenInd
     with pytest.raises(StorageFailure):
         index.metadata.manifest("lib/app", digest)
     with pytest.raises(StorageFailure):
-        await index.metadata.delete_tag("lib/app", "a")
+        await index.metadata.delete(DeleteTag("lib/app", "a"))
 
 
 async def test_a_change_whose_sync_failed_is_refused_and_the_next_one_taken(open_node: OpenIndex):

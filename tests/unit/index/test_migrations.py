@@ -15,6 +15,7 @@ from node.index.fallback import fallback_tag
 from node.index.merkle import Sums
 from node.index.migrations import FORMATS, Formats, Migration
 from node.index.store import END, FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
+from node.registry.values import DeleteManifest, PutManifest
 from node.startup import StartupError
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
@@ -163,14 +164,14 @@ async def test_what_manifests_name_gets_its_rows(open_node: OpenIndex):
     index = open_node("a", store)
     child = await push(index, "lib/app", "child")
     parent = index_of(manifest("child"))
-    await index.metadata.put_manifest("lib/app", *parent, ["v1"])
+    await index.metadata.put(PutManifest("lib/app", *parent, ["v1"]))
     index.writer.close()
     expected = every_row(store)
     store.write([RangeDeletion("named", b"", END), Mutation("meta", FORMAT_ROW, keys.u64(4))])
     index = open_node("a", store)
     assert every_row(store) == expected
     assert len(expected["named"]) == 2, "a config and a child"
-    await index.metadata.delete_manifest("lib/app", child)
+    await index.metadata.delete(DeleteManifest("lib/app", child))
     assert index.metadata.manifest("lib/app", child) == manifest("child")[1]
 
 
@@ -186,7 +187,7 @@ async def test_what_a_list_names_gets_its_rows_too(open_node: OpenIndex):
             listed = index.metadata.tag("lib/app", tag)
             assert listed is not None
             for each in (listed, signature):
-                await index.metadata.delete_manifest("lib/app", each)
+                await index.metadata.delete(DeleteManifest("lib/app", each))
     index.writer.close()
     expected = every_row(store)
     store.write([RangeDeletion(family, b"", END) for family in ("named", "kept_named")])

@@ -9,6 +9,7 @@ from cluster.objects import Hold
 from node.errors import StorageFailure
 from node.index.index import Index
 from node.index.own import OwnBlobs
+from node.registry.values import AddBlob
 from tests.fakes.ordered_store import FailingStore, MemoryStore
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import CONFIG, LAYER, foreign, hear, log_of
@@ -23,7 +24,7 @@ async def test_it_follows_what_the_node_says(open_node: OpenIndex):
     index = open_node()
     assert sizes(index) == [None, None]
     await index.replica.hold(CONFIG, 6)
-    await index.metadata.add_blob("lib/app", LAYER, 5, held=True, upload_id=None)
+    await index.metadata.put(AddBlob("lib/app", LAYER, 5, held=True))
     assert sizes(index) == [6, 5]
     assert (len(index.journal.own), index.journal.own.bytes) == (2, 11)
     await index.replica.release(CONFIG)
@@ -82,7 +83,7 @@ async def test_what_others_hold_is_not_here(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     await one.replica.hold(CONFIG, 6)
     await hear(other, one)
-    await other.metadata.add_blob("lib/app", LAYER, 5, held=False, upload_id=None)
+    await other.metadata.put(AddBlob("lib/app", LAYER, 5, held=False))
     assert sizes(other) == [None, None]
 
 

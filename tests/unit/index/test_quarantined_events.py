@@ -33,6 +33,7 @@ from node.index.merkle import Sums
 from node.index.quarantine import Quarantine, partition_of_object
 from node.index.rows import BlobPayload, encode
 from node.index.store import END, SHARED_FAMILIES, Mutation, RangeDeletion
+from node.registry.values import DeleteManifest, DeleteTag, PutSetting
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import (
@@ -81,7 +82,7 @@ async def what_was_deleted_stays_deleted(open_node: OpenIndex) -> None:
     writer, deleter, old = (open_node(name) for name in "abc")
     digest = await push(writer, REPO, "x", "v1")
     await replicate(writer, deleter)
-    await deleter.metadata.delete_manifest(REPO, digest)
+    await deleter.metadata.delete(DeleteManifest(REPO, digest))
     with an_earlier_version(Kind.ADD):
         await replicate(deleter, old)
         assert old.replica.quarantined() == 2, "the manifest, and its config's link"
@@ -132,7 +133,7 @@ async def it_is_no_damage(open_node: OpenIndex) -> None:
     """
     writer, old, as_old = (open_node(name) for name in "abc")
     await push(writer, REPO, "x", "v1")
-    await writer.metadata.put_setting("project", "lib", "{}")
+    await writer.metadata.put(PutSetting("project", "lib", "{}"))
     with an_earlier_version(Kind.ADD):
         await replicate(writer, old)
         await replicate(writer, as_old)
@@ -260,7 +261,7 @@ async def test_no_deletion_is_settled_where_an_older_push_may_be_in_quarantine(
     digest = await push(writer, REPO, "x")
     wall.ms += 10_000
     await push(deleter, REPO, "x")
-    await deleter.metadata.delete_manifest(REPO, digest)
+    await deleter.metadata.delete(DeleteManifest(REPO, digest))
     await replicate(writer, deleter)
     await replicate(deleter, reader)
     with an_earlier_version(Kind.ADD):
@@ -314,10 +315,10 @@ async def test_every_event_changes_rows_of_one_partition(open_node: OpenIndex):
     writer, reader = open_node("a"), open_node("b")
     digest = await push(writer, REPO, "x", "v1", "v2")
     await push(writer, REPO, "y", "v1", subject=digest)
-    await writer.metadata.put_setting("project", "lib", "{}")
+    await writer.metadata.put(PutSetting("project", "lib", "{}"))
     await writer.replica.hold(CONFIG, 6)
-    await writer.metadata.delete_tag(REPO, "v1")
-    await writer.metadata.delete_manifest(REPO, digest)
+    await writer.metadata.delete(DeleteTag(REPO, "v1"))
+    await writer.metadata.delete(DeleteManifest(REPO, digest))
     await writer.replica.release(CONFIG)
     for change in changes(log_of(writer)):
         before = reader.journal.sums

@@ -11,8 +11,8 @@ from node.index import history
 from node.index.index import Index
 from node.registry import policy
 from node.registry.policy import ProjectPolicy, policy_of, read_policy
-from node.registry.ports import TagName
 from node.registry.tags import shown
+from node.registry.values import DeleteManifest, DeleteSetting, DeleteTag, PutSetting, TagName
 from tests.builders import HandClock, an_event
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import REPO, check, digest_of, exchange, hear, push, rows_of
@@ -21,9 +21,9 @@ from tests.unit.index.nodes import REPO, check, digest_of, exchange, hear, push,
 async def test_a_deleted_tag_leaves_no_row(open_node: OpenIndex):
     index = open_node()
     await push(index, REPO, "x", "a")
-    await index.metadata.delete_tag(REPO, "a")
+    await index.metadata.delete(DeleteTag(REPO, "a"))
     assert list(index.journal.store.scan("tags", b"", b"\xff")) == []
-    assert await index.metadata.delete_tag(REPO, "a") is None
+    assert await index.metadata.delete(DeleteTag(REPO, "a")) is None
     assert [w.version.value for w in index.metadata.tag_history(REPO, "a")] == [
         digest_of("x"),
         None,
@@ -35,7 +35,7 @@ async def test_a_push_survives_a_delete_that_had_not_seen_it(open_node: OpenInde
     await push(one, REPO, "x", "a")
     await exchange(one, other)
     await push(other, REPO, "y", "a")
-    await one.metadata.delete_tag(REPO, "a")
+    await one.metadata.delete(DeleteTag(REPO, "a"))
     await exchange(one, other)
     check(one, tags={"a": digest_of("y")})
 
@@ -47,7 +47,7 @@ async def test_deleting_a_manifest_leaves_the_tag_to_a_concurrent_push(open_node
     await exchange(one, other)
     winner = one.metadata.tag(REPO, "a")
     assert winner is not None
-    await one.metadata.delete_manifest(REPO, winner)
+    await one.metadata.delete(DeleteManifest(REPO, winner))
     await exchange(one, other)
     assert {one.metadata.tag(REPO, "a"), winner} == {digest_of("x"), digest_of("y")}
 
@@ -67,7 +67,7 @@ async def test_a_deleted_manifest_that_did_not_win_a_tag_leaves_it_too(open_node
     """Broken: pushed again under another tag, it is served under the old one as well."""
     one, winner, loser = await contested(open_node)
     for digest in (loser, winner):
-        await one.metadata.delete_manifest(REPO, digest)
+        await one.metadata.delete(DeleteManifest(REPO, digest))
     assert one.metadata.tag_register(REPO, "a").heads == ()
     check(one, tags={}, conflicts=[])
     for text in ("x", "y"):
@@ -82,7 +82,7 @@ async def test_a_deleted_manifest_hides_no_older_head(open_node: OpenIndex, wall
     wall.ms += 1
     one, winner, loser = await contested(open_node)
     for digest in (loser, winner):
-        await one.metadata.delete_manifest(REPO, digest)
+        await one.metadata.delete(DeleteManifest(REPO, digest))
     await hear(one, older)
     check(one, tags={"a": digest_of("z")}, found=[digest_of("z")])
 
@@ -192,15 +192,15 @@ async def test_conflicts_come_in_pages(open_node: OpenIndex):
 
 async def test_settings_converge_on_every_node(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
-    await one.metadata.put_setting("project", "lib", '{"history_max": 3}')
-    await other.metadata.put_setting("project", "lib", '{"history_max": 5}')
+    await one.metadata.put(PutSetting("project", "lib", '{"history_max": 3}'))
+    await other.metadata.put(PutSetting("project", "lib", '{"history_max": 5}'))
     await exchange(one, other)
     assert policy_of(one.metadata, REPO) == policy_of(other.metadata, REPO)
-    await one.metadata.put_setting("project", "lib", None)
+    await one.metadata.delete(DeleteSetting("project", "lib"))
     await exchange(one, other)
     assert other.metadata.setting("project", "lib") is None
     assert other.metadata.settings("project", "", 10).items == []
-    assert await other.metadata.put_setting("project", "lib", None) is None
+    assert await other.metadata.delete(DeleteSetting("project", "lib")) is None
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,15 @@ from node.index.index import Index
 from node.index.rows import ManifestPayload, encode
 from node.index.store import FAMILIES, Mutation
 from node.registry.media_types import DOCKER_MANIFEST, OCI_MANIFEST
-from node.registry.ports import ManifestRecord
+from node.registry.values import (
+    AddBlob,
+    DeleteManifest,
+    DeleteSetting,
+    DeleteTag,
+    ManifestRecord,
+    PutManifest,
+    PutSetting,
+)
 from node.startup import StartupError
 from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
@@ -45,8 +53,8 @@ async def test_a_replayed_log_gives_byte_identical_rows(open_node: OpenIndex):
     one, other = open_node("a"), open_node("b")
     digest = await push(one, "lib/app", "x", "a", "b")
     await push(one, "lib/app", "y", "b", subject=digest)
-    await one.metadata.delete_tag("lib/app", "a")
-    await one.metadata.delete_manifest("lib/app", digest)
+    await one.metadata.delete(DeleteTag("lib/app", "a"))
+    await one.metadata.delete(DeleteManifest("lib/app", digest))
     await hear(other, one)
     assert rows_of(other) == rows_of(one)
     assert other.replica.vector() == one.replica.vector()
@@ -69,7 +77,7 @@ async def test_a_delete_that_arrives_before_the_push_it_saw(open_node: OpenIndex
     one, other, third = open_node("a"), open_node("b"), open_node("c")
     digest = await push(one, "lib/app", "x", "latest")
     await hear(other, one)
-    await other.metadata.delete_manifest("lib/app", digest)
+    await other.metadata.delete(DeleteManifest("lib/app", digest))
     with pytest.raises(EventGap):
         await hear(third, other)
     await hear(third, one)
@@ -86,7 +94,7 @@ async def test_a_deletion_never_uncovers_what_its_tag_was_before(open_node: Open
         await hear(index, one)
     await push(other, "lib/app", "new", "latest")
     await hear(third, other)
-    await third.metadata.delete_tag("lib/app", "latest")
+    await third.metadata.delete(DeleteTag("lib/app", "latest"))
     with pytest.raises(EventGap):
         await hear(reader, third)
     assert reader.replica.vector().get(third.replica.origin, 0) == 0
@@ -109,10 +117,10 @@ async def test_a_manifest_waits_for_the_blobs_that_came_through_another_node(
 ):
     """Broken: the second copy of an acknowledged push may lack a blob of it for ever."""
     one, other, third = open_node("a"), open_node("b"), open_node("c")
-    await one.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await one.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True))
     await hear(other, one)
     digest, record = manifest("x")
-    await other.metadata.put_manifest("lib/app", digest, record, ["latest"])
+    await other.metadata.put(PutManifest("lib/app", digest, record, ["latest"]))
     with pytest.raises(EventGap):
         await hear(third, other)
     check(third, tags={})
@@ -144,13 +152,13 @@ async def test_a_manifest_needs_one_event_of_each_other_log_and_none_of_its_own(
     for number in range(5):
         layer = Digest.of(b"%d" % number)
         by = other if number == 4 else one
-        await by.metadata.add_blob("lib/app", layer, 1, held=True, upload_id=None)
+        await by.metadata.put(AddBlob("lib/app", layer, 1, held=True))
         document["layers"].append({"mediaType": "x/y", "digest": layer, "size": 1})
-    await one.metadata.add_blob("lib/app", CONFIG, 6, held=True, upload_id=None)
+    await one.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True))
     await hear(other, one)
     body = json.dumps(document).encode()
     record = ManifestRecord(OCI_MANIFEST, body)
-    await other.metadata.put_manifest("lib/app", Digest.of(body), record, [])
+    await other.metadata.put(PutManifest("lib/app", Digest.of(body), record, []))
     pushed = decode_body(log_of(other)[-1])
     assert isinstance(pushed, Add)
     assert pushed.needs == (log_of(one)[-1].dot,)
@@ -373,11 +381,11 @@ async def test_what_builds_on_an_event_from_the_future_is_from_there_too(
     """Were it a gap, one clock would make every look-up that misses say "try again"."""
     ahead, between, behind = (open_node(name) for name in "abc")
     wall.ms += 700
-    await ahead.metadata.put_setting("project", "lib", "{}")
+    await ahead.metadata.put(PutSetting("project", "lib", "{}"))
     wall.ms -= 400
     [first] = ahead.replica.events_after(ahead.replica.origin, 0, max_bytes=1 << 20)
     await between.replica.apply([first])
-    await between.metadata.put_setting("project", "lib", None)
+    await between.metadata.delete(DeleteSetting("project", "lib"))
     [second] = between.replica.events_after(between.replica.origin, 0, max_bytes=1 << 20)
     wall.ms -= 300
     with pytest.raises(EventAhead):

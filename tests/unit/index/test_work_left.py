@@ -15,6 +15,7 @@ from node.index.checkpoint import IndexCheckpoint
 from node.index.index import Index
 from node.index.store import END, Change
 from node.index.writer import Task
+from node.registry.values import DeleteManifest
 from tests.builders import an_index, descriptor, stored
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
@@ -91,7 +92,7 @@ async def test_a_crash_in_between_is_made_good_by_the_next_start(open_node: Open
     await forget(index)
     disk.writes_left = writes
     with pytest.raises(StorageFailure):
-        await index.metadata.delete_manifest(REPO, named[0])
+        await index.metadata.delete(DeleteManifest(REPO, named[0]))
     disk.writes_left = None
     index.writer.close()
     index = open_node("a", disk)
@@ -138,7 +139,7 @@ async def test_a_read_that_fails_in_between_is_made_good(open_node: OpenIndex, r
     await forget(index)
     disk.reads_left = reads_left
     with pytest.raises(StorageFailure):
-        await index.metadata.delete_manifest(REPO, named[0])
+        await index.metadata.delete(DeleteManifest(REPO, named[0]))
     assert disk.reads_left is None
     assert index.writer.trouble is not None, "so the writer goes on though nobody writes"
     await restore(index, other)
@@ -163,7 +164,7 @@ async def test_a_read_that_fails_while_tags_go_is_made_good(open_node: OpenIndex
     child = await tagged_1000_times(index)
     disk.reads_left = 0
     with pytest.raises(StorageFailure):
-        await index.metadata.delete_manifest(REPO, child)
+        await index.metadata.delete(DeleteManifest(REPO, child))
     sums = await index.replica.summed()
     await hear(other, index)
     assert rows_of(index) == rows_of(other)
@@ -215,7 +216,7 @@ async def test_what_a_restore_left_waits_for_the_end_of_the_next(open_node: Open
     child = await tagged_1000_times(index)
     await hear(other, index)
     earlier = await other.replica.checkpoint()
-    await index.metadata.delete_manifest(REPO, child)
+    await index.metadata.delete(DeleteManifest(REPO, child))
     await hear(other, index)
     await take(index, earlier)
     disk.reads_left = 0

@@ -1,15 +1,19 @@
-"""How many changes may wait for the writer, and what becomes of those who wait for room."""
+"""Who waits for the writer: how many changes, for room or for a sync, and for how long."""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from node.errors import StorageFailure
 from node.index import writer as module
 from node.index.index import Index
+from node.index.store import Change
+from node.registry.values import AddBlob, DeleteUpload, PutUpload, UploadRecord
+from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
+from tests.unit.index.nodes import CONFIG
 
 ROOM = 4
 
@@ -29,6 +33,23 @@ async def gate(open_node: OpenIndex) -> AsyncIterator[threading.Event]:
 
 def submit(index: Index, change: object = lambda: None) -> "asyncio.Task[object]":
     return asyncio.create_task(index.writer.submit(change))
+
+
+class RefusingStore(MemoryStore):
+    """A store that writes nothing while it *refuses*."""
+
+    refuses = False
+
+    def write(self, batch: Sequence[Change]) -> None:
+        if self.refuses:
+            self.trouble = StorageFailure("Input/output error")
+        if self.trouble is not None:
+            raise self.trouble
+        super().write(batch)
+
+    def recover(self) -> None:
+        self.trouble = None
+        super().recover()
 
 
 async def turns() -> None:
@@ -89,3 +110,49 @@ async def test_who_waits_for_room_when_the_index_is_closed_is_told(
         with pytest.raises(StorageFailure):
             await waiting
         await asyncio.gather(*full)
+
+
+async def test_what_need_not_be_synced_waits_for_no_sync_and_causes_none(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: a chunk of an upload costs a sync, or waits until others have had theirs."""
+    index, synced, syncing = open_node(), threading.Event(), threading.Event()
+
+    def sync() -> None:
+        syncing.set()
+        assert synced.wait(20)
+
+    monkeypatch.setattr(index.journal.store, "sync", sync)
+    opened = UploadRecord("u-1", "lib/app", 0, 1.0)
+    await index.metadata.note(PutUpload(opened))
+    assert index.metadata.uploads() == [opened]
+    assert not syncing.is_set()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        gate = threading.Event()
+        tasks.create_task(index.writer.submit(gate.wait, synced=False))
+        await turns()
+        # Both are of one group now.
+        linked = tasks.create_task(index.metadata.put(AddBlob("lib/app", CONFIG, 6, held=True)))
+        noted = tasks.create_task(index.metadata.note(DeleteUpload("u-1")))
+        await turns()
+        gate.set()
+        await noted
+        assert await asyncio.to_thread(syncing.wait, 20)
+        assert not linked.done()
+        synced.set()
+    assert index.metadata.uploads() == []
+
+
+async def test_a_row_that_could_not_be_written_is_told_and_the_next_one_is_written(
+    open_node: OpenIndex,
+):
+    """Broken: a failed write of an upload's row stops the index, or is passed over."""
+    store = RefusingStore()
+    index = open_node(store=store)
+    store.refuses = True
+    with pytest.raises(StorageFailure):
+        await index.metadata.note(PutUpload(UploadRecord("u-1", "lib/app", 0, 1.0)))
+    store.refuses = False
+    await index.metadata.note(PutUpload(UploadRecord("u-2", "lib/app", 0, 1.0)))
+    assert [upload.id for upload in index.metadata.uploads()] == ["u-2"]
+    assert index.writer.trouble is None
