@@ -2,12 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
 from cluster.model import Digest
 from node.http.limits import ApiLimits
+from node.index.store import Change
 from node.registry.chunk import Chunk
 from node.registry.names import RepositoryName
 from tests.api.conftest import AddressBook, Registry, StartRegistry
@@ -224,3 +227,22 @@ async def test_the_owner_keeps_what_arrived_through_another_node(
     answer = await other.call("PATCH", location, data=DATA[at:], headers=rest)
     assert answer.status == 202
     assert (await other.call("PUT", f"{location}?digest={DIGEST}")).status == 201
+
+
+async def test_only_the_writer_writes_to_the_index(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: the rows of an upload are written on the event loop, which a slow disk then stops."""
+    store, threads = registry.index.journal.store, Counter()
+    write = store.write
+
+    def noted(batch: Sequence[Change]) -> None:
+        threads[threading.current_thread().name] += 1
+        write(batch)
+
+    monkeypatch.setattr(store, "write", noted)
+    location = await registry.start_upload("lib/app")
+    assert (await registry.call("PATCH", location, data=DATA)).status == 202
+    assert (await registry.call("PUT", f"{location}?digest={Digest.of(DATA)}")).status == 201
+    assert (await registry.call("DELETE", await registry.start_upload("lib/app"))).status == 204
+    assert threads == {"index-writer": 5}

