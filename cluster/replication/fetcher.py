@@ -184,7 +184,7 @@ class Fetcher:
                 sources.broke_off(node)
                 reasons.append(f"{node}: ended early")
             except (PeerError, BlobUnknown, BlobUnavailable) as exc:
-                sources.broke_off(node)
+                sources.broke_off(node, refused=not isinstance(exc, PeerUnreachable))
                 reasons.append(f"{node}: {exc}")
             except DigestMismatch as exc:
                 reasons.append(f"{node}: {exc}")

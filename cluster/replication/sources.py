@@ -7,8 +7,8 @@ from typing import Final
 from cluster.model import NodeId
 
 TRIES_MAX: Final = 3
-"""How often one source is asked within a transfer. A source comes again only after it brought
-bytes: a link that breaks in the middle is worth resuming, a refusal is not."""
+"""How often one source is asked within a transfer. A source comes again where it brought bytes, or
+said nothing at all: a link that breaks is worth a second attempt, a refusal is not."""
 
 
 class Sources:
@@ -45,9 +45,13 @@ class Sources:
         """Note that bytes of *node* are in what has been received."""
         self._givers.add(node)
 
-    def broke_off(self, node: NodeId) -> None:
-        """Note that *node* failed before the end; it may be asked once more if it gave bytes."""
-        if node in self._givers and self._tries[node] < TRIES_MAX:
+    def broke_off(self, node: NodeId, *, refused: bool = False) -> None:
+        """
+        Note that *node* failed before the end. It comes again behind the others, but for one that
+        *refused*, or of which it is only guessed that it has the blob, and that gave nothing.
+        """
+        worthwhile = node in self._givers or not (refused or node in self.guesses)
+        if worthwhile and self._tries[node] < TRIES_MAX:
             self._queue.append(node)
 
     def start_over(self) -> None:

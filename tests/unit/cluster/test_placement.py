@@ -120,8 +120,23 @@ def test_a_source_that_gave_bytes_may_resume_a_bounded_number_of_times():
     assert tries == TRIES_MAX
 
 
-def test_a_source_that_gave_nothing_is_not_asked_again():
+def test_a_source_that_refused_is_not_asked_again():
     sources = Sources([A, B])
+    assert sources.next() == A
+    sources.broke_off(A, refused=True)
+    assert asked(sources) == [B]
+
+
+def test_a_source_that_said_nothing_comes_again_behind_the_others():
+    """If this fails, one lost message makes a blob unavailable that its only holder would give."""
+    sources = Sources([A, B])
+    assert sources.next() == A
+    sources.broke_off(A)
+    assert asked(sources) == [B, A]
+
+
+def test_a_guess_that_said_nothing_is_not_asked_again():
+    sources = Sources([A, B], guesses=[A])
     assert sources.next() == A
     sources.broke_off(A)
     assert asked(sources) == [B]
@@ -157,7 +172,7 @@ def test_any_sequence_of_outcomes_ends(seed):
         if rng.random() < 0.8:
             sources.gave(node)
         if rng.random() < 0.5:
-            sources.broke_off(node)
+            sources.broke_off(node, refused=rng.random() < 0.5)
         else:
             sources.mismatch()
     assert steps <= 8 * TRIES_MAX
