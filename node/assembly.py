@@ -38,7 +38,7 @@ def join(
     cluster = Cluster(
         me,
         config,
-        records=index.records,
+        records=index.replica.roles,
         blobs=blobs,
         transport=transport,
         clock=wall,

@@ -135,9 +135,9 @@ async def running(
         index.journal.on_conflict = partial(_note_conflict, metrics)
         mender = Mender(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
         registry = UseCases.over(
-            index.metadata,
-            index.metadata,
+            index.metadata.roles,
             blobs,
+            cluster,
             cluster,
             cluster,
             _now,

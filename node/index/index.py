@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from cluster import HybridClock
 from cluster.model import NodeId, Origin
-from cluster.ports import Chance, Records, WallClock
+from cluster.ports import Chance, WallClock
 from node.index import keys, objects
 from node.index.journal import Journal
 from node.index.members import IndexMembers
@@ -33,12 +33,6 @@ class Index(NamedTuple):
     members: IndexMembers
     journal: Journal
     writer: IndexWriter
-
-    @property
-    def records(self) -> Records:
-        """What the engine has of it."""
-        replica = self.replica
-        return Records(replica, replica, replica, replica, replica)
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""

@@ -18,6 +18,7 @@ from node.registry.manifests import (
     parse_manifest,
     stored_subject,
 )
+from node.registry.ports import MetadataIndex
 from node.registry.values import (
     AddBlob,
     DeleteBlob,
@@ -34,12 +35,16 @@ from node.registry.values import (
 
 
 class Metadata(Queries):
-    """`MetadataIndex` and `MetadataWriter` over an ordered store."""
+    """All roles of `MetadataIndex` over an ordered store."""
 
     def __init__(self, journal: Journal, writer: IndexWriter) -> None:
         super().__init__(journal.store, journal.check_serving)
         self._journal = journal
         self._writer = writer
+
+    @property
+    def roles(self) -> MetadataIndex:
+        return MetadataIndex(self, self, self, self, self, self, self)
 
     def size_here(self, digest: Digest) -> int | None:
         return self._journal.size_here(digest)

@@ -27,7 +27,7 @@ from cluster.model import (
     Vector,
 )
 from cluster.objects import builds_on, changes, decode_body
-from cluster.ports import Checkpoint
+from cluster.ports import Checkpoint, Records
 from node.index import canonical, keys, local, objects, rows
 from node.index.checkpoint import IndexCheckpoint, Restore
 from node.index.journal import Journal, Transaction
@@ -65,6 +65,10 @@ class IndexReplica:
         self._subscribers: list[Callable[[], None]] = []
         self._own_durable = journal.durable.get(journal.origin, 0)
         writer.on_durable = self._after_sync
+
+    @property
+    def roles(self) -> Records:
+        return Records(self, self, self, self, self)
 
     @property
     def origin(self) -> Origin:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from cluster.model import Digest
 from node.errors import NameUnknown
 from node.registry.names import RepositoryName
+from node.registry.ports import Gate, ListingReader
 from node.registry.usecase import UseCase
 from node.registry.values import Page
 
@@ -23,6 +24,10 @@ class ReferrersPage(NamedTuple):
 class Listing(UseCase):
     """Lists what is in the registry, as far as the connected nodes know."""
 
+    def __init__(self, listings: ListingReader, gate: Gate) -> None:
+        super().__init__(gate)
+        self._listings = listings
+
     async def tags(self, repository: RepositoryName, last: str, limit: int) -> Page:
         """
         Tags behind *last*, in byte order.
@@ -30,15 +35,15 @@ class Listing(UseCase):
         Raises:
             NameUnknown: there is no such repository.
         """
-        exists = partial(self._index.repository_exists, repository)
+        exists = partial(self._listings.repository_exists, repository)
         if not await self._look_up(lambda: exists() or None):
             raise NameUnknown(repository)
-        return self._index.tags(repository, last, min(limit, PAGE_MAX))
+        return self._listings.tags(repository, last, min(limit, PAGE_MAX))
 
     async def repositories(self, last: str, limit: int) -> Page:
         """Repositories with at least one manifest, behind *last*, in byte order."""
-        await self._replicator.ensure_current()
-        return self._index.repositories(last, min(limit, PAGE_MAX))
+        await self._gate.ensure_current()
+        return self._listings.repositories(last, min(limit, PAGE_MAX))
 
     async def referrers(
         self,
@@ -54,10 +59,12 @@ class Listing(UseCase):
         An empty first page asks the peers, as a missing tag does: a signature pushed a moment
         ago through another node must be found.
         """
-        await self._replicator.ensure_current()
-        here = partial(self._index.referrers, repository, subject, artifact_types, last, PAGE_MAX)
+        await self._gate.ensure_current()
+        here = partial(
+            self._listings.referrers, repository, subject, artifact_types, last, PAGE_MAX
+        )
         page = ReferrersPage(*here())
         if not page.descriptors and not last:
-            await self._replicator.catch_up()
+            await self._gate.catch_up()
             page = ReferrersPage(*here())
         return page

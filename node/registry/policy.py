@@ -11,7 +11,7 @@ import msgspec
 
 from cluster.model import Consistency
 from node.registry.children import Children
-from node.registry.ports import MetadataIndex
+from node.registry.ports import SettingReader
 
 KIND: Final = "project"
 """The kind of setting that a policy is."""
@@ -46,9 +46,9 @@ def project_of(repository: str) -> str:
     return repository.partition("/")[0]
 
 
-def policy_of(index: MetadataIndex, repository: str) -> ProjectPolicy:
+def policy_of(settings: SettingReader, repository: str) -> ProjectPolicy:
     """The policy that holds for a repository, as far as this node knows."""
-    found = index.setting(KIND, project_of(repository))
+    found = settings.setting(KIND, project_of(repository))
     return DEFAULT if found is None else read_policy(found[0])
 
 

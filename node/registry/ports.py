@@ -1,17 +1,17 @@
 """
 What the registry's use cases need from storage and from the cluster.
 
-The blob side extends the cluster's own ports; `UseCases.over` is given the implementations.
+Each use case is given the roles that it needs; `UseCases.over` hands them out.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from cluster import ClusterStatistics
 from cluster.model import Acknowledged, Consistency, Digest, Dot, Region, Spread
 from cluster.objects import Register, Written
-from cluster.ports import BlobIngest, BlobReader, BlobReplica
+from cluster.ports import BlobIngest, BlobReader
 from node.registry.values import (
     Deletion,
     ManifestRecord,
@@ -84,8 +84,8 @@ class ServedBlob(BlobReader, Protocol):
     def close(self) -> None: ...
 
 
-class BlobStore(BlobReplica, Protocol):
-    """The local blobs, as the registry sees them."""
+class LocalBlobs(Protocol):
+    """The local blobs, to be read."""
 
     async def serve(self, digest: Digest, *, whole: bool) -> ServedBlob | None:
         """
@@ -100,6 +100,10 @@ class BlobStore(BlobReplica, Protocol):
         is right; returns whether one is in service.
         """
         ...
+
+
+class StagingArea(Protocol):
+    """Where blobs come in."""
 
     async def stage(self, name: str) -> StagedUpload:
         """Start an upload's staging under *name*."""
@@ -123,11 +127,12 @@ class BlobStore(BlobReplica, Protocol):
         ...
 
 
-class MetadataIndex(Protocol):
-    """
-    The repository metadata. Reads are immediate and see every finished write; they raise
-    `StorageFailure` when the storage fails.
-    """
+class BlobStore(LocalBlobs, StagingArea, Protocol):
+    """The local blobs, as the registry sees them."""
+
+
+class ManifestReader(Protocol):
+    """Manifests by reference."""
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None: ...
 
@@ -141,6 +146,10 @@ class MetadataIndex(Protocol):
         """The latest push of a manifest."""
         ...
 
+
+class LinkReader(Protocol):
+    """Which repository has which blob, and what of that is here."""
+
     def blob(self, repository: str, digest: Digest) -> int | None:
         """Size in bytes of a blob linked in this repository."""
         ...
@@ -148,6 +157,30 @@ class MetadataIndex(Protocol):
     def repositories_with(self, digest: Digest) -> Iterator[str]:
         """Repositories that have a blob; for mounts without a source."""
         ...
+
+    def size_here(self, digest: Digest) -> int | None:
+        """Size in bytes of a blob that is on this node, as its rows say; from memory."""
+        ...
+
+
+class TagReader(Protocol):
+    """Tags as registers."""
+
+    def tag_register(self, repository: str, tag: str) -> Register: ...
+
+    def tag_history(self, repository: str, tag: str) -> list[Written]:
+        """Every write of the tag that is kept, oldest first."""
+        ...
+
+    def conflicts(
+        self, repository: str | None, last: TagName | None, limit: int
+    ) -> tuple[list[TagName], bool]:
+        """Tags whose heads disagree, behind *last*; and whether more follow."""
+        ...
+
+
+class ListingReader(Protocol):
+    """What there is, page by page."""
 
     def repository_exists(self, repository: str) -> bool: ...
 
@@ -169,23 +202,9 @@ class MetadataIndex(Protocol):
         """
         ...
 
-    def size_here(self, digest: Digest) -> int | None:
-        """Size in bytes of a blob that is on this node, as its rows say; from memory."""
-        ...
 
-    def uploads(self) -> list[UploadRecord]: ...
-
-    def tag_register(self, repository: str, tag: str) -> Register: ...
-
-    def tag_history(self, repository: str, tag: str) -> list[Written]:
-        """Every write of the tag that is kept, oldest first."""
-        ...
-
-    def conflicts(
-        self, repository: str | None, last: TagName | None, limit: int
-    ) -> tuple[list[TagName], bool]:
-        """Tags whose heads disagree, behind *last*; and whether more follow."""
-        ...
+class SettingReader(Protocol):
+    """Settings by kind and name."""
 
     def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
         """A setting's JSON text and the event that wrote it."""
@@ -194,6 +213,12 @@ class MetadataIndex(Protocol):
     def settings(self, kind: str, last: str, limit: int) -> Page:
         """Names of the settings of a kind behind *last*."""
         ...
+
+
+class UploadReader(Protocol):
+    """The upload sessions that this node began, before its last start too."""
+
+    def uploads(self) -> list[UploadRecord]: ...
 
 
 class MetadataWriter(Protocol):
@@ -227,6 +252,23 @@ class MetadataWriter(Protocol):
         ...
 
 
+class MetadataIndex(NamedTuple):
+    """
+    The repository metadata, by role: one object may fill several.
+
+    Reads are immediate and see every finished write; they raise `StorageFailure` when the storage
+    fails.
+    """
+
+    manifests: ManifestReader
+    links: LinkReader
+    tags: TagReader
+    listings: ListingReader
+    settings: SettingReader
+    uploads: UploadReader
+    writer: MetadataWriter
+
+
 @runtime_checkable
 class RemoteBlob(Protocol):
     """A blob on its way here from a peer, readable while it arrives."""
@@ -245,8 +287,8 @@ class RemoteBlob(Protocol):
         ...
 
 
-class Replicator(Protocol):
-    """The rest of the cluster, as the registry sees it."""
+class Gate(Protocol):
+    """Whether this node may answer and acknowledge now, as far as that depends on the others."""
 
     def check_writable(self, consistency: Consistency) -> None:
         """
@@ -290,6 +332,19 @@ class Replicator(Protocol):
         """
         ...
 
+    async def wait_durable(self, dot: Dot, consistency: Consistency) -> Acknowledged:
+        """
+        Return once enough connected nodes durably have this node's log up to *dot*.
+
+        Raises:
+            NotDurable: they did not in time; it must not be acknowledged.
+        """
+        ...
+
+
+class BlobCopies(Protocol):
+    """The other copies of blobs: to be made, waited for, read."""
+
     def replicate(self, digest: Digest, size: int) -> None:
         """Start bringing a new local blob to its other holders. Does not wait."""
         ...
@@ -310,15 +365,6 @@ class Replicator(Protocol):
         self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
     ) -> bool:
         """Whether `ensure_copies` would have to wait now: members may have come since."""
-        ...
-
-    async def wait_durable(self, dot: Dot, consistency: Consistency) -> Acknowledged:
-        """
-        Return once enough connected nodes durably have this node's log up to *dot*.
-
-        Raises:
-            NotDurable: they did not in time; it must not be acknowledged.
-        """
         ...
 
     def fetch(

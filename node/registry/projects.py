@@ -10,7 +10,7 @@ from node.errors import NameInvalid, ProjectUnknown
 from node.registry.names import RepositoryName
 from node.registry.policy import DEFAULT, KIND, ProjectPolicy, read_policy
 from node.registry.receipt import Receipt, acknowledge
-from node.registry.usecase import UseCase
+from node.registry.usecase import WriteUseCase
 from node.registry.values import DeleteSetting, Page, PutSetting
 
 PROJECTS_PAGE_MAX: Final = 1000
@@ -31,20 +31,20 @@ class Project(NamedTuple):
     event: Dot | None
 
 
-class Projects(UseCase):
+class Projects(WriteUseCase):
     """Reading and writing the policies of projects."""
 
     async def get(self, name: str) -> Project:
         """What holds for a project, whether somebody has set it or not."""
-        found = await self._look_up(partial(self._index.setting, KIND, name))
+        found = await self._look_up(partial(self._settings.setting, KIND, name))
         if found is None:
             return Project(name, DEFAULT, None)
         return Project(name, read_policy(found[0]), found[1])
 
     async def list(self, last: str, limit: int) -> Page:
         """Names of the projects that have a policy of their own, behind *last*."""
-        await self._replicator.ensure_current()
-        return self._index.settings(KIND, last, min(limit, PROJECTS_PAGE_MAX))
+        await self._gate.ensure_current()
+        return self._settings.settings(KIND, last, min(limit, PROJECTS_PAGE_MAX))
 
     async def put(self, name: str, policy: ProjectPolicy) -> Receipt:
         """
@@ -56,7 +56,7 @@ class Projects(UseCase):
         consistency = await self._prepare_write(name)
         text = msgspec.json.encode(policy).decode()
         event = await self._writer.put(PutSetting(KIND, name, text))
-        return await acknowledge(self._replicator, event, consistency)
+        return await acknowledge(self._gate, event, consistency)
 
     async def delete(self, name: str) -> Receipt:
         """

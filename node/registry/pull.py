@@ -11,11 +11,12 @@ from node.errors import BlobNotFound, ManifestUnknown
 from node.registry.manifests import platform_manifest
 from node.registry.names import Reference, RepositoryName
 from node.registry.ports import (
-    BlobStore,
-    MetadataIndex,
-    MetadataWriter,
+    BlobCopies,
+    Gate,
+    LinkReader,
+    LocalBlobs,
+    ManifestReader,
     RemoteBlob,
-    Replicator,
     ServedBlob,
 )
 from node.registry.usecase import UseCase
@@ -34,14 +35,18 @@ class Pull(UseCase):
 
     def __init__(
         self,
-        index: MetadataIndex,
-        writer: MetadataWriter,
-        blobs: BlobStore,
-        replicator: Replicator,
+        manifests: ManifestReader,
+        links: LinkReader,
+        blobs: LocalBlobs,
+        gate: Gate,
+        copies: BlobCopies,
         on_missing: Callable[[Digest], None] = lambda digest: None,
     ) -> None:
         """*on_missing* hears of each blob that is not here when somebody wants it."""
-        super().__init__(index, writer, replicator)
+        super().__init__(gate)
+        self._manifests = manifests
+        self._links = links
+        self._copies = copies
         self._blobs = blobs
         self._on_missing = on_missing
 
@@ -60,7 +65,7 @@ class Pull(UseCase):
 
     def event_of(self, repository: RepositoryName, digest: Digest) -> Dot | None:
         """The latest push of a manifest that was found here."""
-        return self._index.manifest_event(repository, digest)
+        return self._manifests.manifest_event(repository, digest)
 
     def for_old_client(self, repository: RepositoryName, index: FoundManifest) -> FoundManifest:
         """
@@ -82,7 +87,7 @@ class Pull(UseCase):
         Raises:
             BlobNotFound: nobody who is connected knows it in this repository.
         """
-        size = await self._look_up(partial(self._index.blob, repository, digest))
+        size = await self._look_up(partial(self._links.blob, repository, digest))
         if size is None:
             raise BlobNotFound(repository, digest)
         return size
@@ -102,7 +107,7 @@ class Pull(UseCase):
         """
         local = await self._open_here(digest, size, whole)
         if local is None:
-            async with self._replicator.fetch(digest, size) as remote:
+            async with self._copies.fetch(digest, size) as remote:
                 yield remote
             return
         try:
@@ -111,7 +116,7 @@ class Pull(UseCase):
             local.close()
 
     async def _open_here(self, digest: Digest, size: int, whole: bool) -> ServedBlob | None:
-        if self._index.size_here(digest) is None:
+        if self._links.size_here(digest) is None:
             return None
         found = await self._blobs.serve(digest, whole=whole)
         if found is None:
@@ -129,9 +134,9 @@ class Pull(UseCase):
         if isinstance(reference, Digest):
             digest = reference
         else:
-            tagged = self._index.tagged(repository, reference)
+            tagged = self._manifests.tagged(repository, reference)
             if tagged is None:
                 return None
             digest, event = tagged
-        record = self._index.manifest(repository, digest)
+        record = self._manifests.manifest(repository, digest)
         return None if record is None else FoundManifest(digest, *record, event)

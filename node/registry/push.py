@@ -16,8 +16,17 @@ from node.registry.children import is_required
 from node.registry.manifests import Manifest, check_type, parse_manifest
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.policy import policy_of
+from node.registry.ports import (
+    BlobCopies,
+    Gate,
+    LinkReader,
+    ListingReader,
+    ManifestReader,
+    MetadataWriter,
+    SettingReader,
+)
 from node.registry.receipt import Receipt, acknowledge, logged
-from node.registry.usecase import UseCase
+from node.registry.usecase import WriteUseCase
 from node.registry.values import (
     DeleteManifest,
     DeleteTag,
@@ -40,8 +49,24 @@ class PushedManifest(NamedTuple):
     receipt: Receipt
 
 
-class Push(UseCase):
+class Push(WriteUseCase):
     """The write side of manifests, and deleting."""
+
+    def __init__(
+        self,
+        manifests: ManifestReader,
+        links: LinkReader,
+        listings: ListingReader,
+        settings: SettingReader,
+        writer: MetadataWriter,
+        gate: Gate,
+        copies: BlobCopies,
+    ) -> None:
+        super().__init__(settings, writer, gate)
+        self._manifests = manifests
+        self._links = links
+        self._listings = listings
+        self._copies = copies
 
     async def put_manifest(
         self,
@@ -75,18 +100,18 @@ class Push(UseCase):
         check_type(manifest.media_type, content_type)
         may_lack = self._may_lack(repository, manifest)
         named = await self._named_blobs(repository, manifest, may_lack)
-        copies = await self._replicator.ensure_copies(named, consistency)
+        copies = await self._copies.ensure_copies(named, consistency)
         record = ManifestRecord(manifest.media_type, body)
         event = await self._writer.put(PutManifest(repository, digest, record, tags, may_lack))
-        receipt = await acknowledge(self._replicator, event, consistency)
+        receipt = await acknowledge(self._gate, event, consistency)
         # Who counted as dead when the blobs were copied may live now, and has the event. While it
         # gets the blobs another one may come, that has neither.
-        while consistency is Consistency.GLOBAL and await self._replicator.lacks_copies(
+        while consistency is Consistency.GLOBAL and await self._copies.lacks_copies(
             named, consistency
         ):
             with logged(event):
-                copies = await self._replicator.ensure_copies(named, consistency)
-            receipt = await acknowledge(self._replicator, event, consistency)
+                copies = await self._copies.ensure_copies(named, consistency)
+            receipt = await acknowledge(self._gate, event, consistency)
         if copies is not None and copies < receipt.acknowledged.nodes:
             receipt = Receipt(receipt.event, receipt.acknowledged._replace(nodes=copies))
         return PushedManifest(digest, manifest.subject, tuple(tags), receipt)
@@ -105,14 +130,14 @@ class Push(UseCase):
             deletion = DeleteTag(repository, reference)
         receipt = await self._delete(repository, deletion)
         if receipt is None:
-            if not self._index.repository_exists(repository):
+            if not self._listings.repository_exists(repository):
                 raise NameUnknown(repository)
             raise ManifestUnknown(repository, reference)
         return receipt
 
     def _may_lack(self, repository: RepositoryName, manifest: Manifest) -> frozenset[Digest]:
         """The manifests it names that the project does without."""
-        children = policy_of(self._index, repository).children
+        children = policy_of(self._settings, repository).children
         return frozenset(
             need.digest
             for need in manifest.needs
@@ -126,7 +151,7 @@ class Push(UseCase):
         named, missing = await self._named(repository, manifest)
         if not may_lack.issuperset(missing):
             # They may have come in through another node a moment ago.
-            await self._replicator.catch_up()
+            await self._gate.catch_up()
             named, missing = await self._named(repository, manifest)
         if not may_lack.issuperset(missing):
             raise ManifestBlobUnknown([digest for digest in missing if digest not in may_lack])
@@ -138,13 +163,14 @@ class Push(UseCase):
         """The named blobs that the repository has, and the content that it does not have."""
         named: list[tuple[Digest, int]] = []
         missing: list[Digest] = []
+        has_manifest = self._manifests.has_manifest
         for number, need in enumerate(manifest.needs, 1):
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            size = self._index.blob(repository, need.digest)
+            size = self._links.blob(repository, need.digest)
             if size is not None:
                 named.append((need.digest, size))
-            elif not (need.may_be_manifest and self._index.has_manifest(repository, need.digest)):
+            elif not (need.may_be_manifest and has_manifest(repository, need.digest)):
                 missing.append(need.digest)
         return named, missing
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cluster.errors import ClusterError
 from cluster.model import Acknowledged, Consistency, Dot
 from node.errors import OutcomeUnknown
-from node.registry.ports import Replicator
+from node.registry.ports import Gate
 
 
 class Receipt(NamedTuple):
@@ -17,7 +17,7 @@ class Receipt(NamedTuple):
     acknowledged: Acknowledged
 
 
-async def acknowledge(replicator: Replicator, event: Dot, consistency: Consistency) -> Receipt:
+async def acknowledge(gate: Gate, event: Dot, consistency: Consistency) -> Receipt:
     """
     Return once *event* may be acknowledged.
 
@@ -25,7 +25,7 @@ async def acknowledge(replicator: Replicator, event: Dot, consistency: Consisten
         OutcomeUnknown: too few nodes confirmed it in time.
     """
     with logged(event):
-        return Receipt(event, await replicator.wait_durable(event, consistency))
+        return Receipt(event, await gate.wait_durable(event, consistency))
 
 
 @contextmanager

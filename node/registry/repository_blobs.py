@@ -7,8 +7,9 @@ from cluster.model import Digest, Dot
 from node.errors import BlobNotFound
 from node.registry.access import Access
 from node.registry.names import RepositoryName
+from node.registry.ports import Gate, LinkReader, MetadataWriter, SettingReader
 from node.registry.receipt import Receipt
-from node.registry.usecase import UseCase
+from node.registry.usecase import WriteUseCase
 from node.registry.values import AddBlob, DeleteBlob
 
 MOUNT_SOURCES_MAX: Final = 1000
@@ -16,8 +17,14 @@ MOUNT_SOURCES_MAX: Final = 1000
 where thousands of others have it; fewer are quicker to say that it has to be uploaded."""
 
 
-class RepositoryBlobs(UseCase):
+class RepositoryBlobs(WriteUseCase):
     """The pairs of repository and digest that every access to a blob is checked against."""
+
+    def __init__(
+        self, links: LinkReader, settings: SettingReader, writer: MetadataWriter, gate: Gate
+    ) -> None:
+        super().__init__(settings, writer, gate)
+        self._links = links
 
     async def mount(
         self,
@@ -38,7 +45,7 @@ class RepositoryBlobs(UseCase):
         await self._prepare_write(repository)
         size = self._mountable(digest, source, access)
         if size is None and source is not None and access.may_pull(source):
-            await self._replicator.catch_up()
+            await self._gate.catch_up()
             size = self._mountable(digest, source, access)
         if size is None:
             raise BlobNotFound(source or "*", digest)
@@ -59,8 +66,8 @@ class RepositoryBlobs(UseCase):
     def _mountable(
         self, digest: Digest, source: RepositoryName | None, access: Access
     ) -> int | None:
-        having = self._index.repositories_with(digest) if source is None else iter([source])
+        having = self._links.repositories_with(digest) if source is None else iter([source])
         for repository in islice(having, MOUNT_SOURCES_MAX):
             if access.may_pull(repository):
-                return self._index.blob(repository, digest)
+                return self._links.blob(repository, digest)
         return None

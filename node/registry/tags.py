@@ -10,7 +10,7 @@ from cluster.objects import Version, Written
 from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
 from node.registry.names import RepositoryName, Tag
 from node.registry.policy import ProjectPolicy, policy_of
-from node.registry.ports import MetadataIndex, MetadataWriter, Replicator
+from node.registry.ports import Gate, ManifestReader, SettingReader, TagReader
 from node.registry.push import Push, PushedManifest
 from node.registry.usecase import UseCase
 from node.registry.values import TagName
@@ -35,9 +35,17 @@ class Tags(UseCase):
     """The admin side of tags."""
 
     def __init__(
-        self, index: MetadataIndex, writer: MetadataWriter, replicator: Replicator, push: Push
+        self,
+        tags: TagReader,
+        manifests: ManifestReader,
+        settings: SettingReader,
+        gate: Gate,
+        push: Push,
     ) -> None:
-        super().__init__(index, writer, replicator)
+        super().__init__(gate)
+        self._tags = tags
+        self._manifests = manifests
+        self._settings = settings
         self._push = push
 
     async def view(self, repository: RepositoryName, tag: Tag) -> TagView:
@@ -73,7 +81,7 @@ class Tags(UseCase):
             digest = to
         else:
             digest = _value_of(await self.view(repository, tag), to)
-        record = await self._look_up(partial(self._index.manifest, repository, digest))
+        record = await self._look_up(partial(self._manifests.manifest, repository, digest))
         if record is None:
             raise ManifestUnknown(repository, digest)
         # The manifest is pushed again with the tag: a delete that runs now must not take it away.
@@ -85,19 +93,19 @@ class Tags(UseCase):
         self, repository: RepositoryName | None, last: TagName | None, limit: int
     ) -> tuple[list[TagView], bool]:
         """Tags whose heads disagree, behind *last*; and whether more follow."""
-        await self._replicator.ensure_current()
+        await self._gate.ensure_current()
         limit = min(limit, CONFLICTS_PAGE_MAX)
-        names, more = self._index.conflicts(repository, last, limit)
+        names, more = self._tags.conflicts(repository, last, limit)
         return [self._state(*name) for name in names], more
 
     def _state(self, repository: str, tag: str) -> TagView:
-        register = self._index.tag_register(repository, tag)
+        register = self._tags.tag_register(repository, tag)
         return TagView(repository, tag, register.winner, register.heads, register.conflict)
 
     def _view(self, repository: str, tag: str) -> TagView | None:
         """None when there never was such a tag."""
         history = shown(
-            self._index.tag_history(repository, tag), policy_of(self._index, repository)
+            self._tags.tag_history(repository, tag), policy_of(self._settings, repository)
         )
         view = self._state(repository, tag)._replace(history=history)
         return view if view.heads or view.history else None

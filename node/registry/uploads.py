@@ -31,13 +31,15 @@ from node.fairness import heaviest
 from node.registry.chunk import CUT, Chunk, gather_bytes, pour, take_whole
 from node.registry.names import RepositoryName
 from node.registry.ports import (
-    BlobStore,
-    MetadataIndex,
+    BlobCopies,
+    Gate,
     MetadataWriter,
-    Replicator,
+    SettingReader,
     StagedUpload,
+    StagingArea,
+    UploadReader,
 )
-from node.registry.usecase import UseCase
+from node.registry.usecase import WriteUseCase
 from node.registry.values import AddBlob, DeleteUpload, PutUpload, UploadRecord
 
 _SMALL_BYTES: Final = 256 << 10
@@ -87,26 +89,29 @@ class _Session:
             self.receiving = None
 
 
-class Uploads(UseCase):
+class Uploads(WriteUseCase):
     """Every upload session of this node."""
 
     def __init__(
         self,
-        index: MetadataIndex,
+        uploads: UploadReader,
+        blobs: StagingArea,
+        settings: SettingReader,
         writer: MetadataWriter,
-        blobs: BlobStore,
-        replicator: Replicator,
+        gate: Gate,
+        copies: BlobCopies,
         config: UploadConfig,
         log: Log,
         now: Callable[[], float],
     ) -> None:
         """*now* gives seconds since the Unix epoch."""
-        super().__init__(index, writer, replicator)
+        super().__init__(settings, writer, gate)
+        self._copies = copies
         self._blobs = blobs
         self._config = config
         self._log = log
         self._now = now
-        self._sessions = {record.id: _Session(record) for record in index.uploads()}
+        self._sessions = {record.id: _Session(record) for record in uploads.uploads()}
 
     @property
     def open_count(self) -> int:
@@ -181,7 +186,7 @@ class Uploads(UseCase):
         """
         # What is stamped before by a clock that is wrong would hold up this node's log until the
         # time is right by it.
-        await self._replicator.ensure_joined()
+        await self._gate.ensure_joined()
         self.check_writable(repository)
         async with self._claim(repository, upload_id) as session:
             small = await self._take_small(session, chunk)
@@ -199,7 +204,7 @@ class Uploads(UseCase):
             if session.staged is not None:
                 await session.staged.discard()
                 session.staged.release()
-        self._replicator.replicate(digest, size)
+        self._copies.replicate(digest, size)
         return event
 
     async def put_whole(

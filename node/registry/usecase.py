@@ -1,11 +1,11 @@
-"""How every use case reads, writes and deletes: over the index, and with the word of the others."""
+"""How every use case looks things up, writes and deletes, with the word of the others."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from cluster.model import Consistency
 from node.registry.policy import policy_of
-from node.registry.ports import MetadataIndex, MetadataWriter, Replicator
+from node.registry.ports import Gate, MetadataWriter, SettingReader
 from node.registry.receipt import Receipt, acknowledge
 from node.registry.values import Deletion
 
@@ -15,12 +15,32 @@ T = TypeVar("T")
 class UseCase:
     """Something that clients may ask of the registry."""
 
-    def __init__(
-        self, index: MetadataIndex, writer: MetadataWriter, replicator: Replicator
-    ) -> None:
-        self._index = index
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def _look_up(self, here: Callable[[], T | None]) -> T | None:
+        """
+        What *here* finds in the index, which is current then. Nothing is "not found" before the
+        connected peers were asked (P2).
+
+        Raises:
+            NotCaughtUp, ClockOff: it is not known whether what is here is the latest.
+        """
+        await self._gate.ensure_current()
+        found = here()
+        if found is None:
+            await self._gate.catch_up()
+            found = here()
+        return found
+
+
+class WriteUseCase(UseCase):
+    """One that changes something."""
+
+    def __init__(self, settings: SettingReader, writer: MetadataWriter, gate: Gate) -> None:
+        super().__init__(gate)
+        self._settings = settings
         self._writer = writer
-        self._replicator = replicator
 
     def check_writable(self, repository: str) -> Consistency:
         """
@@ -30,8 +50,8 @@ class UseCase:
         Raises:
             ClockOff, NotEnoughNodes: this node may not write.
         """
-        consistency = policy_of(self._index, repository).consistency
-        self._replicator.check_writable(consistency)
+        consistency = policy_of(self._settings, repository).consistency
+        self._gate.check_writable(consistency)
         return consistency
 
     async def _prepare_write(self, repository: str) -> Consistency:
@@ -46,23 +66,8 @@ class UseCase:
             NotCaughtUp: a connected peer had more than could be read in time.
             ClockOff, NotEnoughNodes: this node may not write.
         """
-        await self._replicator.ensure_current(patient=True)
+        await self._gate.ensure_current(patient=True)
         return self.check_writable(repository)
-
-    async def _look_up(self, here: Callable[[], T | None]) -> T | None:
-        """
-        What *here* finds in the index, which is current then. Nothing is "not found" before the
-        connected peers were asked (P2).
-
-        Raises:
-            NotCaughtUp, ClockOff: it is not known whether what is here is the latest.
-        """
-        await self._replicator.ensure_current()
-        found = here()
-        if found is None:
-            await self._replicator.catch_up()
-            found = here()
-        return found
 
     async def _delete(self, repository: str, deletion: Deletion) -> Receipt | None:
         """
@@ -75,6 +80,6 @@ class UseCase:
         consistency = await self._prepare_write(repository)
         event = await self._writer.delete(deletion)
         if event is None:
-            await self._replicator.catch_up()
+            await self._gate.catch_up()
             event = await self._writer.delete(deletion)
-        return None if event is None else await acknowledge(self._replicator, event, consistency)
+        return None if event is None else await acknowledge(self._gate, event, consistency)

@@ -7,7 +7,7 @@ from typing import Self
 from cluster.model import Digest
 from cluster.ports import Log
 from node.registry.listing import Listing
-from node.registry.ports import BlobStore, ClusterView, MetadataIndex, MetadataWriter, Replicator
+from node.registry.ports import BlobCopies, BlobStore, ClusterView, Gate, MetadataIndex
 from node.registry.projects import Projects
 from node.registry.pull import Pull
 from node.registry.push import Push
@@ -33,10 +33,10 @@ class UseCases:
     @classmethod
     def over(
         cls,
-        metadata: MetadataIndex,
-        writer: MetadataWriter,
+        index: MetadataIndex,
         blobs: BlobStore,
-        replicator: Replicator,
+        gate: Gate,
+        copies: BlobCopies,
         view: ClusterView,
         now: Callable[[], float],
         log_of: Callable[[str], Log],
@@ -53,14 +53,17 @@ class UseCases:
             log_of: the log of a component.
             on_missing: hears of each blob that a client wanted and that is not here.
         """
-        push = Push(metadata, writer, replicator)
+        manifests, links, tags, listings, settings, opened, writer = index
+        push = Push(manifests, links, listings, settings, writer, gate, copies)
         return cls(
-            pull=Pull(metadata, writer, blobs, replicator, on_missing),
+            pull=Pull(manifests, links, blobs, gate, copies, on_missing),
             push=push,
-            uploads=Uploads(metadata, writer, blobs, replicator, uploads, log_of("uploads"), now),
-            repository_blobs=RepositoryBlobs(metadata, writer, replicator),
-            listing=Listing(metadata, writer, replicator),
-            tags=Tags(metadata, writer, replicator, push),
-            projects=Projects(metadata, writer, replicator),
+            uploads=Uploads(
+                opened, blobs, settings, writer, gate, copies, uploads, log_of("uploads"), now
+            ),
+            repository_blobs=RepositoryBlobs(links, settings, writer, gate),
+            listing=Listing(listings, gate),
+            tags=Tags(tags, manifests, settings, gate, push),
+            projects=Projects(settings, writer, gate),
             waits=Waits(view, waits_max),
         )

@@ -220,9 +220,9 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             replicator = SoloReplicator()
             view = SoloView()
             use_cases = UseCases.over(
-                index.metadata,
-                index.metadata,
+                index.metadata.roles,
                 blobs,
+                replicator,
                 replicator,
                 view,
                 lambda: wall.now_ms() / 1000,

@@ -1,5 +1,5 @@
 """
-The promises of `BlobStore`, `StagedUpload` and `BlobReader`, kept by every implementation.
+The promises of the ports of blobs, kept by every implementation.
 
 Each test runs on the filesystem and in memory, and each ends with a look at the staging area:
 whatever happened, nothing may be left there.
@@ -19,8 +19,8 @@ from cluster.model import Digest
 from node.blobs.errors import StagingGone
 from node.blobs.filesystem import FilesystemBlobs
 from node.blobs.memory import MemoryBlobs
-from node.registry.ports import BlobStore
 
+Blobs = FilesystemBlobs | MemoryBlobs
 DATA = bytes(range(256)) * 1200
 OTHER = b"something else"
 
@@ -29,7 +29,7 @@ OTHER = b"something else"
 class Subject:
     """A store under test, and what the port does not show of it."""
 
-    blobs: BlobStore
+    blobs: Blobs
     staged: Callable[[], set[str]]
     fill: Callable[[], None]
 
@@ -61,11 +61,11 @@ async def subject(
 
 
 @pytest.fixture
-def blobs(subject: Subject) -> BlobStore:
+def blobs(subject: Subject) -> Blobs:
     return subject.blobs
 
 
-async def content(blobs: BlobStore, digest: Digest) -> bytes:
+async def content(blobs: Blobs, digest: Digest) -> bytes:
     async with blobs.open(digest) as reader:
         return await reader.read(0, reader.size + 1)
 

@@ -1,4 +1,4 @@
-"""A `Replicator` and a `ClusterView` for a node without peers."""
+"""A `Gate`, `BlobCopies` and a `ClusterView` for a node without peers."""
 
 import asyncio
 from collections.abc import Sequence

@@ -79,7 +79,7 @@ class QuietLog:
 
 
 class Witnessed:
-    """The `Replicator` of one node; notes which event a client operation waits for."""
+    """The `Gate` of one node; notes which event a client operation waits for."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -281,12 +281,12 @@ def assemble(machine: Machine, process: Process) -> Running:
         rng,
         lambda _: log,
     )
-    replicator: Any = Witnessed(cluster)
+    gate: Any = Witnessed(cluster)
     registry = UseCases.over(
-        index.metadata,
-        index.metadata,
+        index.metadata.roles,
         blobs,
-        replicator,
+        gate,
+        cluster,
         cluster,
         lambda: wall.now_ms() / 1000,
         lambda _: log,

@@ -66,8 +66,8 @@ def _list_for_ever(txn: Transaction, repository: str, digest: Any, *, listed: bo
 async def _referrers_from_here(
     self: Listing, repository: Any, subject: Any, types: Any, last: str
 ) -> Any:
-    await self._replicator.ensure_current()
-    return ReferrersPage(*self._index.referrers(repository, subject, types, last, PAGE_MAX))
+    await self._gate.ensure_current()
+    return ReferrersPage(*self._listings.referrers(repository, subject, types, last, PAGE_MAX))
 
 
 def _record_anything(self: Transaction, event: Any) -> None:
