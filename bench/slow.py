@@ -16,17 +16,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-from cluster.model import (
+from cluster.messages import (
     CompareReply,
     CompareRequest,
-    Digest,
-    Event,
     Greeting,
-    NodeId,
     ProbeReply,
     ProbeRequest,
-    Vector,
 )
+from cluster.model import Digest, Event, NodeId, Vector
 from cluster.peer import Peer
 from cluster.rpc.client import GrpcPeer, GrpcTransport
 from node import main, repair

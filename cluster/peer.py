@@ -8,16 +8,18 @@ its own.
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from cluster.model import (
-    CheckpointPiece,
+from cluster.messages import (
     CompareReply,
     CompareRequest,
-    Digest,
-    Event,
     Greeting,
-    NodeId,
     ProbeReply,
     ProbeRequest,
+)
+from cluster.model import (
+    CheckpointPiece,
+    Digest,
+    Event,
+    NodeId,
     Vector,
 )
 

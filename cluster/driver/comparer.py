@@ -7,7 +7,8 @@ from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
-from cluster.model import CompareReply, CompareRequest, NodeId, Summed
+from cluster.messages import CompareReply, CompareRequest
+from cluster.model import NodeId, Summed
 from cluster.objects import comparison
 from cluster.routing import preference
 from cluster.state import State

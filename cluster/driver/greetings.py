@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from cluster.environment import Environment
 from cluster.gossip.differences import NOTHING, Differences
-from cluster.model import Greeting, Heard, NodeId
+from cluster.messages import Greeting, Heard
+from cluster.model import NodeId
 from cluster.state import State
 
 

@@ -12,7 +12,8 @@ from cluster.driver.roster import Roster
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
 from cluster.gossip import antientropy
-from cluster.model import Dot, Greeting, NodeId, Origin, Region
+from cluster.messages import Greeting
+from cluster.model import Dot, NodeId, Origin, Region
 from cluster.objects import claims
 from cluster.peer import Peer
 from cluster.state import WANTS_STATE, State

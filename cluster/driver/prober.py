@@ -15,7 +15,8 @@ from cluster.environment import Environment
 from cluster.errors import ClusterError
 from cluster.membership import precedence, signals
 from cluster.membership.detector import Detector
-from cluster.model import Member, NodeId, ProbeReply, ProbeRequest, Rumour, Status
+from cluster.messages import ProbeReply, ProbeRequest
+from cluster.model import Member, NodeId, Rumour, Status
 from cluster.peer import Transport
 from cluster.tasks.groups import task_group
 

@@ -8,7 +8,8 @@ from cluster.driver.settings_check import SettingsCheck
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable, WrongCluster
-from cluster.model import Greeting, Member, NodeId, Rumour, Status
+from cluster.messages import Greeting
+from cluster.model import Member, NodeId, Rumour, Status
 from cluster.peer import Peer
 from cluster.tasks.changes import Topic
 

@@ -12,13 +12,8 @@ from cluster.driver.prober import Prober
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch
 from cluster.gossip import antientropy
-from cluster.model import (
-    Digest,
-    Event,
-    Greeting,
-    NodeId,
-    Vector,
-)
+from cluster.messages import Greeting
+from cluster.model import Digest, Event, NodeId, Vector
 from cluster.objects.events import in_causal_order
 from cluster.replication.fetcher import Fetcher
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from cluster.model import Heard, Origin, Vector
+from cluster.messages import Heard
+from cluster.model import Origin, Vector
 
 NOTHING: Final = Heard(0, 0)
 """What somebody has heard who has heard nothing."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cluster.gossip.differences import NOTHING
-from cluster.model import Heard, Member, NodeId, Origin, Vector
+from cluster.messages import Heard
+from cluster.model import Member, NodeId, Origin, Vector
 
 News = Mapping[Origin, tuple[int, int]]
 """The logs of which a member has more, from where to where."""

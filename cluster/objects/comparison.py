@@ -7,7 +7,8 @@ Only replicas with equal vectors can be compared: they must have equal rows then
 from collections.abc import Mapping
 from typing import Final
 
-from cluster.model import CompareReply, CompareRequest, Difference, NodeId, Summed, Vector
+from cluster.messages import CompareReply, CompareRequest, Difference
+from cluster.model import NodeId, Summed, Vector
 
 PARTITIONS: Final = 256
 HASH_BYTES: Final = 16

@@ -10,17 +10,19 @@ import grpc
 import grpc.aio
 
 from cluster.errors import PeerRefused, PeerUnreachable
+from cluster.messages import (
+    CompareReply,
+    CompareRequest,
+    Greeting,
+    ProbeReply,
+    ProbeRequest,
+)
 from cluster.model import (
     CheckpointHead,
     CheckpointPiece,
-    CompareReply,
-    CompareRequest,
     Digest,
     Event,
-    Greeting,
     NodeId,
-    ProbeReply,
-    ProbeRequest,
     Vector,
 )
 from cluster.rpc import codec

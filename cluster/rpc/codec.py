@@ -9,24 +9,26 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from cluster.membership.precedence import ACCUSERS_MAX
+from cluster.messages import (
+    CompareReply,
+    CompareRequest,
+    Difference,
+    Greeting,
+    Heard,
+    ProbeReply,
+    ProbeRequest,
+)
 from cluster.model import (
     NODE_ID,
     CheckpointHead,
     CheckpointPart,
     CheckpointPiece,
-    CompareReply,
-    CompareRequest,
-    Difference,
     Dot,
     Event,
-    Greeting,
-    Heard,
     Key,
     Member,
     NodeId,
     Origin,
-    ProbeReply,
-    ProbeRequest,
     Rumour,
     Standing,
     Status,

@@ -12,7 +12,8 @@ import msgspec
 from cluster.agent import Cluster
 from cluster.config import ClusterConfig, MembershipConfig
 from cluster.membership.precedence import first_word
-from cluster.model import Digest, Greeting, Heard, Member, NodeId, Vector
+from cluster.messages import Greeting, Heard
+from cluster.model import Digest, Member, NodeId, Vector
 from cluster.replication.transfer import Transfer
 from cluster.statistics import ClusterStatistics
 from cluster.tasks.changes import Changes

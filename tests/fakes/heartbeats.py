@@ -4,7 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cluster.model import Greeting, Member, NodeId, Origin, Region, Vector
+from cluster.messages import Greeting
+from cluster.model import (
+    Member,
+    NodeId,
+    Origin,
+    Region,
+    Vector,
+)
 from cluster.peer import PeerService
 from cluster.rpc import codec
 from node.settings.model import Settings

@@ -6,17 +6,19 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from cluster.errors import PeerUnreachable
-from cluster.model import (
-    CheckpointPiece,
+from cluster.messages import (
     CompareReply,
     CompareRequest,
-    Digest,
-    Event,
     Greeting,
-    Member,
-    NodeId,
     ProbeReply,
     ProbeRequest,
+)
+from cluster.model import (
+    CheckpointPiece,
+    Digest,
+    Event,
+    Member,
+    NodeId,
     Vector,
 )
 from cluster.peer import PeerService

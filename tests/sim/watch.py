@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.clock import MAX_OFFSET_MS, stamp_ms
 from cluster.errors import EventUndecodable
-from cluster.model import Dot, Event, Greeting, NodeId, Origin, Vector
+from cluster.messages import Greeting
+from cluster.model import (
+    Dot,
+    Event,
+    NodeId,
+    Origin,
+    Vector,
+)
 from cluster.objects.events import Add, Remove, Write, decode_body, decode_event
 from node.index import keys
 from tests.sim.excuses import Excused

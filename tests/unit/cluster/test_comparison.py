@@ -1,6 +1,7 @@
 """Which nodes are compared, and what a comparison says."""
 
-from cluster.model import CompareRequest, Difference, NodeId, Origin, Summed
+from cluster.messages import CompareRequest, Difference
+from cluster.model import NodeId, Origin, Summed
 from cluster.objects import comparison
 from cluster.objects.comparison import COUNT_BYTES, HASH_BYTES, PARTITIONS, SUMS_BYTES
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cluster.gossip.differences import NOTHING, Differences
 from cluster.gossip.progress import Progress
-from cluster.model import Heard, Member, NodeId, Origin
+from cluster.messages import Heard
+from cluster.model import Member, NodeId, Origin
 from tests.builders import a_member
 
 A = NodeId("a")

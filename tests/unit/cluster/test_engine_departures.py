@@ -7,7 +7,14 @@ from msgspec.structs import replace
 
 from cluster.config import MembershipConfig
 from cluster.errors import ClockOff
-from cluster.model import Dot, NodeId, ProbeRequest, Rumour, Standing, Status
+from cluster.messages import ProbeRequest
+from cluster.model import (
+    Dot,
+    NodeId,
+    Rumour,
+    Standing,
+    Status,
+)
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, fleet
 from tests.fakes.member_store import MemoryMembers
 from tests.fakes.records import MemoryRecords

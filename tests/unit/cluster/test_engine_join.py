@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cluster.errors import JoinRefused, NotCaughtUp, NotDurable
-from cluster.model import Event, Greeting
+from cluster.messages import Greeting
+from cluster.model import Event
 from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
 
 

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from cluster.errors import ClockOff, NotCaughtUp, StorageFailure
-from cluster.model import Dot, Greeting, NodeId, Status
+from cluster.messages import Greeting
+from cluster.model import Dot, NodeId, Status
 from tests.builders import a_member
 from tests.fakes.fleet import FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 

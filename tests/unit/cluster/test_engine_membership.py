@@ -14,11 +14,11 @@ from cluster.errors import (
     StorageFailure,
     WrongCluster,
 )
+from cluster.messages import ProbeRequest
 from cluster.model import (
     Consistency,
     Member,
     NodeId,
-    ProbeRequest,
     Region,
     Rumour,
     Standing,

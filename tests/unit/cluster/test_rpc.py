@@ -28,21 +28,23 @@ from cluster.errors import (
     WrongCluster,
     WrongProtocol,
 )
-from cluster.model import (
-    PROTOCOL,
+from cluster.messages import (
     CompareReply,
     CompareRequest,
     Difference,
+    Greeting,
+    ProbeReply,
+    ProbeRequest,
+)
+from cluster.model import (
+    PROTOCOL,
     Digest,
     Dot,
     Event,
-    Greeting,
     Key,
     Member,
     NodeId,
     Origin,
-    ProbeReply,
-    ProbeRequest,
     Region,
     Rumour,
     Standing,

@@ -7,10 +7,10 @@ from cluster.errors import JoinRefused, WrongProtocol
 from cluster.membership import precedence
 from cluster.membership.members import Members
 from cluster.membership.versions import OLDEST_SPOKEN, check_protocol
+from cluster.messages import Greeting
 from cluster.model import (
     FEATURES,
     PROTOCOL,
-    Greeting,
     NodeId,
     Rumour,
     Standing,

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cluster.model import CompareRequest, Dot, NodeId, Summed
+from cluster.messages import CompareRequest
+from cluster.model import Dot, NodeId, Summed
 from cluster.objects import Live, Presence, Register, Version, comparison
 from node.index import canonical, rows
 from node.index.merkle import RowChange, Sums

@@ -13,9 +13,8 @@ import msgspec
 import pytest
 
 from cluster.errors import CheckpointUnavailable
+from cluster.messages import CompareRequest, Difference
 from cluster.model import (
-    CompareRequest,
-    Difference,
     Digest,
     Dot,
     Event,

@@ -1,0 +1,127 @@
+"""What nodes say to each other, but for events and blobs. Frozen values."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from cluster.model import PROTOCOL, Member, NodeId, Origin, Rumour
+
+
+class CompareRequest(msgspec.Struct, frozen=True):
+    """What the sender's rows add up to."""
+
+    sender: NodeId
+    vector: dict[Origin, int]
+    sums: bytes
+    quarantined: dict[int, int] = {}
+    form: int = 0
+    damaged: bool = False
+    """The sender's rows are not those of its sums: it wants to take over those of a member."""
+
+
+class Difference(NamedTuple):
+    """A partition whose sums differ."""
+
+    partition: int
+    rows: int
+    """At the node that answers."""
+
+
+class CompareReply(msgspec.Struct, frozen=True):
+    """What came of a comparison at the node that answers."""
+
+    same_vector: bool
+    """Without it nothing was compared."""
+
+    sound: bool = False
+    """The answering node has lately read all its rows, and they are those of its sums."""
+
+    differences: tuple[Difference, ...] = ()
+
+
+class ProbeRequest(msgspec.Struct, frozen=True):
+    """A question of life, and some news along with it."""
+
+    cluster: str
+    sender: NodeId
+    target: NodeId | None = None
+    """Whom the receiver is to probe on the sender's behalf; None asks the receiver itself."""
+
+    rumours: tuple[Rumour, ...] = ()
+    whole: bool = False
+    """The rumours are all that the sender knows; it wants to hear all that differs."""
+
+    ending: int = 0
+    """The epoch of the sender's run, which ends now: the node means to be back soon. 0: it does
+    not end."""
+
+
+class ProbeReply(msgspec.Struct, frozen=True):
+    """The answer: who gives it, and whether the target was reached."""
+
+    node: NodeId
+    reached: bool
+    rumours: tuple[Rumour, ...] = ()
+
+
+class Heard(NamedTuple):
+    """How much a node has heard of another one's vector (`gossip.differences`)."""
+
+    epoch: int
+    """The run that said it."""
+
+    version: int
+    """The latest version in which nothing is missing; 0: none."""
+
+
+class Greeting(msgspec.Struct, frozen=True):
+    """What two nodes tell each other when a link opens, and at every heartbeat."""
+
+    cluster: str
+    member: Member
+    known: tuple[Member, ...]
+    """Whom the sender counts as members: only in an answer, and only where `members` of question
+    and answer differ."""
+
+    have: dict[Origin, int]
+    """How far the logs are that grew after the version `since`."""
+
+    wall_ms: int = 0
+    """The sender's wall clock when it sent this, in milliseconds since the Unix epoch."""
+
+    current: bool = False
+    """In an answer only: the one that greeted has everything that the answering node has
+    acknowledged, and the answering node will acknowledge nothing more without it for the time of
+    a lease."""
+
+    began: dict[Origin, int] = {}
+    """How far the sender's disk had the sender's own logs when its present run began, and what
+    they say of blobs had been held against its files (`cluster.objects.claims`)."""
+
+    joined: bool = False
+    """The sender serves: what it has not heard of may be denied (`cluster.membership.join`)."""
+
+    leaving: bool = False
+    """The sender is about to leave for good: its copies do not count for another one that would."""
+
+    settings: dict[str, str] = {}
+    """The sender's settings that have to be the same on every node (`driver.settings_check`)."""
+
+    protocol: int = PROTOCOL
+    """What the sender speaks."""
+
+    brief: bool = False
+    """Not the first greeting of its link: what holds for the run (`began`, `settings`) is left
+    out."""
+
+    members: int = 0
+    """A sum over the names of those that the sender counts as members, itself included."""
+
+    since: int = 0
+    """The version of the sender's vector from which `have` tells on; 0 is the beginning."""
+
+    version: int = 0
+    """The version that the sender's vector has now."""
+
+    heard: Heard = Heard(0, 0)
+    """What the sender has heard of the receiver."""
