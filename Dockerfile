@@ -1,7 +1,10 @@
 # An Atoll node: one process, one data directory (/data).
 #
 #   docker build -t atoll .
-#   docker run -p 5000:5000 -v atoll:/data -e ATOLL_ADVERTISE_RPC=127.0.0.1:6000 atoll
+#   docker run -p 5000:5000 -v atoll:/data -e ATOLL_ADVERTISE_RPC=127.0.0.1:6000 \
+#     -e ATOLL_NODE=one -e ATOLL_INITIAL=one atoll
+#
+# That is a cluster of one: it begins 10 s after the first start. See docs/operations.md for more.
 
 FROM python:3.11-slim AS build
 WORKDIR /src

@@ -72,6 +72,7 @@ def _nodes(directory: Path) -> list[ServeProcess]:
             rpc=rpc[number],
             data_dir=directory / f"node-{number}",
             join=[] if number == 0 else [rpc[0]],
+            initial=["eu-0"] if number == 0 else [],
             options=("--log-level", "warning"),
         )
         for number in range(3)
@@ -82,7 +83,7 @@ def _measure(nodes: list[ServeProcess], manifests: int) -> list[str]:
     first, second, third = nodes
     first.start()
     first.wait_ready()
-    filled = _fill(first.http, manifests)
+    filled = fill(first.http, manifests)
     print(f"filled in {filled:.0f} s", file=sys.stderr, flush=True)
     whole = _join(second)
     for node in (first, second):
@@ -110,7 +111,7 @@ def _join(node: ServeProcess) -> float:
     return time.perf_counter() - begun
 
 
-def _fill(address: str, manifests: int) -> float:
+def fill(address: str, manifests: int) -> float:
     begun = time.perf_counter()
     blob = random.Random(1).randbytes(512)
     digest = "sha256:" + hashlib.sha256(blob).hexdigest()

@@ -22,6 +22,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    Stage,
 )
 from cluster.model import Digest, Event, NodeId, Vector
 from cluster.peer import Peer
@@ -43,8 +44,11 @@ class _FarPeer:
     async def hello(self, greeting: Greeting) -> Greeting:
         return await self._there_and_back(self._peer.hello, greeting)
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
-        return await self._there_and_back(self._peer.push, sender, events)
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+        return await self._there_and_back(self._peer.push, sender, stage, events)
+
+    async def tell(self, letter: bytes) -> None:
+        await self._there_and_back(self._peer.tell, letter)
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
         return await self._there_and_back(self._peer.probe, request)
@@ -54,8 +58,10 @@ class _FarPeer:
     ) -> int:
         return await self._there_and_back(self._peer.hold, digest, size, sources, data)
 
-    def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
-        return self._late(self._peer.pull(have))
+    def pull(
+        self, reader: NodeId, stage: Stage, have: Vector
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        return self._late(self._peer.pull(reader, stage, have))
 
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         return self._late(self._peer.fetch(digest, offset))

@@ -74,6 +74,7 @@ def _nodes(directory: Path) -> list[ServeProcess]:
             rpc=rpc[number],
             data_dir=directory / f"node-{number}",
             join=[address for address in rpc if address != rpc[number]],
+            initial=[f"{other}-{i}" for i, other in enumerate(_REGIONS)],
             options=("--log-level", "warning"),
             command=(
                 sys.executable,

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from cluster.agent import Cluster
     from cluster.clock import COUNTER_BITS, HybridClock, SystemClock, stamp_ms
     from cluster.config import ClusterConfig
+    from cluster.driver.layouts import Layouts, Rows
+    from cluster.layout.removal import Verdict
+    from cluster.layout.rows import Row
     from cluster.peer import Transport
     from cluster.state import ALLOWED, Act, NodeState, State
-    from cluster.statistics import ClusterStatistics
+    from cluster.statistics import ClusterStatistics, MemberStatistics
 
 __all__ = [
     "ALLOWED",
@@ -29,10 +32,15 @@ __all__ = [
     "ClusterConfig",
     "ClusterStatistics",
     "HybridClock",
+    "Layouts",
+    "MemberStatistics",
     "NodeState",
+    "Row",
+    "Rows",
     "State",
     "SystemClock",
     "Transport",
+    "Verdict",
     "stamp_ms",
 ]
 
@@ -42,6 +50,11 @@ _HOMES: Final = {  # Everything else is of `cluster.clock`.
     "Cluster": "agent",
     "ClusterConfig": "config",
     "ClusterStatistics": "statistics",
+    "Layouts": "driver.layouts",
+    "MemberStatistics": "statistics",
+    "Row": "layout.rows",
+    "Rows": "driver.layouts",
+    "Verdict": "layout.removal",
     "NodeState": "state",
     "State": "state",
     "Transport": "peer",

@@ -5,6 +5,10 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Seeds ──────── finds the cluster by its seeds
             ├─ Roster         greetings, and what follows from them
             ├─ Leasing        who of the region may read here and there
+            ├─ ControlDriver  what the whole cluster decides, and who decides it
+            ├─ Generations    how it begins, and goes on after a disaster, by an operator's word
+            ├─ Steward        how the layout begins and grows, and how a change ends
+            ├─ Stages         who is at this node's stage of the layout
             ├─ Prober ─────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
             ├─ Attendance     are enough nodes connected for a write
@@ -21,7 +25,7 @@ The engine of one node: the parts joined together, and their tasks.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
@@ -32,36 +36,45 @@ from cluster.driver.bootstrap import Bootstrap
 from cluster.driver.catchup import CatchUp
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparer import Comparer
+from cluster.driver.control import ControlDriver
 from cluster.driver.duties import Duties
+from cluster.driver.generations import Generations
 from cluster.driver.greetings import Greetings
 from cluster.driver.intake import Intake
+from cluster.driver.layouts import Layouts, Rows
 from cluster.driver.leasing import Leasing
-from cluster.driver.link import Link, Parts
+from cluster.driver.link import Parts
 from cluster.driver.links import Links
 from cluster.driver.prober import Prober
 from cluster.driver.repairer import Repairer
+from cluster.driver.roll import Roll
 from cluster.driver.roster import Roster
 from cluster.driver.saved_members import SavedMembers
 from cluster.driver.seeds import Seeds
 from cluster.driver.service import Service
 from cluster.driver.settings_check import SettingsCheck
+from cluster.driver.stages import Stages
+from cluster.driver.steward import Steward
 from cluster.driver.trimmer import Trimmer
 from cluster.environment import Environment
 from cluster.errors import (
     ClockOff,
-    ClusterError,
     JoinRefused,
-    MemberNotDead,
-    MemberUnknown,
     NotCaughtUp,
+    StartsEmpty,
+    TwoClusters,
 )
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.progress import Progress
+from cluster.layout.changes import Remove
+from cluster.layout.chronicle import Chronicle
+from cluster.layout.removal import Verdict
 from cluster.membership.absences import Absences
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.join import Join
 from cluster.membership.members import Members
+from cluster.membership.vitals import VitalsBook
 from cluster.model import (
     Acknowledged,
     Consistency,
@@ -72,7 +85,7 @@ from cluster.model import (
     Status,
 )
 from cluster.peer import PeerService, Transport
-from cluster.ports import BlobReplica, Chance, Clock, Log, MemberStore, Records
+from cluster.ports import BlobReplica, Chance, Clock, ControlStore, Log, MemberStore, Records
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.state import Act, NodeState, State
@@ -101,7 +114,9 @@ class Cluster:
         rng: Chance,
         log: Log,
         members: MemberStore,
+        control: ControlStore,
     ) -> None:
+        members_known, chronicle = Members(me, config.members_max), Chronicle()
         self._env = env = Environment(
             me=me,
             config=config,
@@ -116,24 +131,35 @@ class Cluster:
             log=log,
             counters=Counters(),
             progress=Progress(),
-            members=Members(me, config.members_max),
+            members=members_known,
             join=Join(config.seeds, empty=not records.events.vector()),
             clocks=ClockWatch(clock, config.clock_off_max_ms, config.clock_sample_max_s),
             absences=Absences(),
+            vitals=VitalsBook(),
             state=NodeState(),
+            chronicle=chronicle,
+            roll=Roll(me, chronicle, members_known),
             changes=Changes(),
         )
         self._intake = intake = Intake(env)
         duties = Duties(env)
         self.state = env.state
-        self.state.watch(State.JOINING, lambda: None if env.join.joined else env.join.waits_for)
-        self._acknowledgements = Acknowledgements(config.copies, env.events.origin, env.progress)
+        self.state.watch(State.JOINING, self._why_joining)
+        self._acknowledgements = Acknowledgements(env.events.origin, env.progress)
         self._leasing = leasing = Leasing(env, self._acknowledgements)
+        chronicle.on_change.append(leasing.note_layout)
         self._settings_check = SettingsCheck(env)
-        self._roster = Roster(env, Greetings(env), leasing, self._settings_check)
-        parts = Parts(self._roster, leasing, intake, duties)
+        self._stages = stages = Stages(env)
+        stages.is_continuous, stages.on_level = leasing.is_continuous, leasing.note_at_stage
+        self._roster = Roster(env, Greetings(env, stages), leasing, self._settings_check, stages)
+        parts = Parts(self._roster, leasing, intake, duties, stages)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
+        self._control = ControlDriver(env, control, self._links, transport)
+        stages.on_decisions, stages.decisions = self._control.hear, self._control.decisions
+        self.layouts = Layouts(env, self._control, stages)
+        self.generations = Generations(env, self._control, self.layouts)
+        self._steward = Steward(env, self._control, stages, self.layouts)
         self._seeds = Seeds(env, transport, self._roster, self._links)
         self._bootstrap = Bootstrap(env, self._links, intake)
         self._saved_members = SavedMembers(env, members)
@@ -148,7 +174,14 @@ class Cluster:
         self._comparer = Comparer(env, self._links, self._bootstrap)
         self._repairer = Repairer(env, self._links, self._durability)
         self.service: PeerService = Service(
-            env, parts, self._links, self._fetcher, self._prober, self._checkpoints, self._comparer
+            env,
+            parts,
+            self._links,
+            self._fetcher,
+            self._prober,
+            self._checkpoints,
+            self._comparer,
+            self._control,
         )
 
         # What a part offers to the registry as it is.
@@ -156,11 +189,13 @@ class Cluster:
         self.replicate = self._durability.replicate
         self.lacks_copies = self._durability.lacks_copies
         self.holding = self._durability.holding
+        self.having = self._durability.having
         self.fetch = self._fetcher.fetch
         self.bring = self._fetcher.ensure
         self.wait_for = Arrivals(env).wait_for
         self.shortage = self._attendance.shortage
         self.clock_off_ms = env.clocks.off_ms
+        self.vitals = env.vitals
         self.pause = self._prober.pause
 
         self._own = 0
@@ -178,6 +213,7 @@ class Cluster:
 
         Raises:
             JoinRefused: the cluster does not take this node. `str()` is one line for people.
+            StartsEmpty, TwoClusters: see `ControlDriver.run`, `Steward.run`.
         """
         try:
             async with task_group() as group:
@@ -186,6 +222,8 @@ class Cluster:
                     self._seeds,
                     self._bootstrap,
                     self._prober,
+                    self._control,
+                    self._steward,
                     self._saved_members,
                     self._catch_up,
                     self._fetcher.jobs,
@@ -197,14 +235,33 @@ class Cluster:
                 ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
-            refused, others = failures.split(JoinRefused)
-            if refused is None or others is not None:
+            ended, others = failures.split((JoinRefused, StartsEmpty, TwoClusters))
+            if ended is None or others is not None:
                 raise
-            raise JoinRefused(str(first_of(refused))) from failures
+            raise first_of(ended) from failures
 
     def is_joined(self) -> bool:
-        """Whether every seed was greeted and caught up with, or `join_timeout_s` has passed."""
+        """
+        Whether every seed was greeted and caught up with, or `join_timeout_s` has passed; and
+        whether this node is a member by the layout.
+        """
         return State.JOINING not in self.state
+
+    def _why_joining(self) -> str | None:
+        env = self._env
+        if not env.join.joined:
+            return env.join.waits_for
+        if env.roll.has_me:
+            return None
+        if env.chronicle.unreadable is not None:
+            return str(env.chronicle.unreadable)
+        if env.chronicle.live is not None:
+            return f"{env.me.node} is not in the layout yet"
+        if not env.config.initial:
+            return "it knows of no cluster, and its settings name no nodes to begin one (initial)"
+        there = {env.me.node, *(member.node for member in env.members.connected())}
+        missing = ", ".join(sorted({*env.config.initial} - there))
+        return "no cluster has begun yet" + (f": {missing} of initial not here" if missing else "")
 
     async def wait_joined(self) -> None:
         await self._env.changes.wait_until(self.is_joined, Topic.JOINED)
@@ -302,86 +359,61 @@ class Cluster:
 
     def uses(self, feature: str) -> bool:
         """Whether every member has *feature* (`membership.versions`), so that it may be used."""
-        return self.is_joined() and self._env.members.uses(feature)
+        return self.is_joined() and self._env.roll.uses(feature)
 
     def _is_current(self) -> bool:
         """Whether this node has everything that any member of its region has acknowledged."""
         return self.state.allows(Act.READ) and self._leasing.is_covered()
 
-    async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
-        """
-        Tell every connected member that this node is about to leave for good, or is not any more;
-        returns who is there and stays.
-
-        Two that would leave at the same time may not count on each other. Each says so before it
-        looks, so at least one of them sees the other.
-        """
-        self.state.put(State.LEAVING, "leaving" if leaving else None)
-        links = self._links.live()
-        async with task_group() as group:
-            greetings = [group.create_task(self._says_it_stays(link)) for link in links]
-        return {link.node for link, stays in zip(links, greetings, strict=True) if stays.result()}
-
-    async def _says_it_stays(self, link: Link) -> bool:
-        try:
-            timeout_s = self._env.config.heartbeat_timeout_s
-            greeting = await self._roster.greet(link.node, link.peer, timeout_s)
-        except (TimeoutError, ClusterError):
-            return False
-        return not greeting.leaving
-
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""
         return self._env.join.seeds_missing
 
-    async def leave(self) -> Sequence[NodeId]:
-        """
-        Tell the others that this node goes for good; see `Prober.leave`. The node has to stop
-        then. Returns who has noted it.
+    async def drain(self, node: NodeId, rows: Rows, *, patience_s: float) -> Verdict:
+        """Have others get the copies of *node*; see `Layouts.drain`."""
+        return await self.layouts.drain(node, rows, patience_s=patience_s)
 
-        Before, within `leave_timeout_s`, its log goes to every connected member. Nothing may be
-        acknowledged here afterwards: nobody asks this node any more before reading.
+    async def verdict(self, node: NodeId, rows: Rows) -> Verdict:
+        """Whether *node* may go; see `Layouts.verdict`."""
+        return await self.layouts.verdict(node, rows)
+
+    async def leave(self, rows: Rows, *, lost: bool) -> Sequence[NodeId]:
         """
-        own = self._env.events.vector().get(self._env.events.origin, 0)
-        await self._env.changes.wait_until(
-            self._is_handed_over,
-            Dot(*self._env.events.origin, own),
-            Topic.MEMBERS,
-            at_most_s=self._env.config.leave_timeout_s,
-        )
+        Be no member any more. The node has to stop then. Returns who has noted it.
+
+        It goes with what only it has where it counts as *lost*; else as `Layouts.remove` says.
+
+        Raises:
+            LayoutRefused, NotDecided, NotCaughtUp, StorageFailure: see `Layouts.remove`.
+        """
+        self.state.put(State.LEAVING, "leaving")
+        try:
+            if lost:
+                await self.layouts.change(Remove(self._env.me.node), lost=[self._env.me.node])
+            else:
+                patience_s = self._env.config.leave_timeout_s
+                await self.layouts.remove(self._env.me.node, rows, patience_s=patience_s)
+        except BaseException:
+            self.state.put(State.LEAVING, None)
+            raise
         return await self._prober.leave()
 
-    def _is_handed_over(self) -> bool:
-        own = self._env.events.vector().get(self._env.events.origin, 0)
-        connected = [member.node for member in self._env.members.connected()]
-        return not self._acknowledgements.lacking(own, connected)
+    async def dismiss(self, node: NodeId, rows: Rows) -> None:
+        """Take *node* out, which has drained; see `Layouts.dismiss`."""
+        await self.layouts.dismiss(node, rows)
 
-    def remove(self, node: NodeId) -> None:
+    async def remove_lost(self, node: NodeId) -> None:
         """
-        Count a dead member as one that left: for a node that will not come back. Should it live
-        after all, it is a member again as soon as it hears of this.
+        Take a dead member out of the layout, without waiting for what only it has.
 
         Raises:
             MemberUnknown, MemberNotDead: there is nothing to remove.
+            LayoutRefused, NotDecided: see `Layouts.change`.
         """
-        self.check_removable(node)
-        self._prober.remove(node)
-
-    def check_removable(self, node: NodeId) -> None:
-        """
-        Return if *node* is a dead member.
-
-        Raises:
-            MemberUnknown, MemberNotDead: it is not.
-        """
-        status = self._env.members.status(node)
-        if node == self._env.me.node:
-            status = Status.ALIVE
-        if status in (None, Status.LEFT):
-            raise MemberUnknown(node)
-        if status is not Status.DEAD:
-            assert status is not None
-            raise MemberNotDead(node, status.value)
+        self.layouts.insist_lost(node)
+        await self.layouts.change(Remove(node), lost=[node])
+        if self._env.members.status(node) is Status.DEAD:
+            self._prober.remove(node)
 
     def statistics(self) -> ClusterStatistics:
         env = self._env
@@ -389,6 +421,8 @@ class Cluster:
             node=env.me.node,
             region=env.me.region,
             settings=dict(env.config.settings),
+            http=env.me.http,
+            in_layout=env.roll.has_me,
             joined=self.is_joined(),
             seeds_missing=dict(self.seeds_missing()),
             current=self._is_current(),
@@ -398,6 +432,7 @@ class Cluster:
             differing=self._comparer.differing,
             logs_standing=len(self._intake.standing()),
             members=tuple(self._member_statistics(member) for member in self._env.members.others()),
+            vitals=env.vitals.mine(),
             health=self._prober.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,
@@ -424,4 +459,7 @@ class Cluster:
             incarnation=known.standing.incarnation,
             lag_events=max(0, own - have.get(origin, 0)),
             ahead_events=antientropy.behind(vector, have) if connected else 0,
+            in_layout=self._env.roll.has(member),
+            clock_ahead_ms=self._env.clocks.ahead_ms(member.node) if connected else None,
+            vitals=self._env.vitals.of(member),
         )

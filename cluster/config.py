@@ -73,6 +73,17 @@ class ClusterConfig:
     """Settings of the node that have to be the same on all, by name, as text: told in greetings and
     compared, so that people hear where they differ."""
 
+    initial: tuple[str, ...] = ()
+    """Names of the nodes that begin the cluster together, if it does not exist yet. Without any,
+    this node waits to be taken into one that does, or for an operator's word."""
+
+    open_joining: bool = False
+    """Whether whoever joins is taken into the layout without an operator's word."""
+
+    quiet_s: float = 10.0
+    """How long an empty node has to hear of no cluster before it begins one, or lets others. Above
+    the longest time for which a member of an existing cluster may not call."""
+
     copies: int = 2
     """Nodes that must durably have a blob or an event before it is acknowledged, this one
     included. More survive more failures at once; each one adds a transfer to every push, and the

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
+from cluster.driver.roll import Roll
 from cluster.gossip.progress import Progress
+from cluster.layout.chronicle import Chronicle
 from cluster.membership.absences import Absences
 from cluster.membership.clocks import ClockWatch
 from cluster.membership.join import Join
 from cluster.membership.members import Members
+from cluster.membership.vitals import VitalsBook
 from cluster.model import Member
 from cluster.ports import (
     BlobReplica,
@@ -49,6 +52,9 @@ class Environment:
     join: Join
     clocks: ClockWatch
     absences: Absences
+    vitals: VitalsBook
     state: NodeState
+    chronicle: Chronicle
+    roll: Roll
     changes: Changes
     """Beats whenever something that people wait for may have changed."""

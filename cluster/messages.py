@@ -1,10 +1,10 @@
 """What nodes say to each other, but for events and blobs. Frozen values."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-from cluster.model import PROTOCOL, Member, NodeId, Origin, Rumour
+from cluster.model import PROTOCOL, Member, NodeId, Origin, Rumour, Vitals
 
 
 class CompareRequest(msgspec.Struct, frozen=True):
@@ -74,6 +74,34 @@ class Heard(NamedTuple):
     """The latest version in which nothing is missing; 0: none."""
 
 
+class Stage(NamedTuple):
+    """The versions of the layout that are live. Later stages are larger."""
+
+    oldest: int
+    newest: int
+
+    @property
+    def joint(self) -> bool:
+        return self.oldest != self.newest
+
+
+NO_STAGE: Final = Stage(0, 0)
+"""Before there is a layout."""
+
+
+class Decisions(NamedTuple):
+    """What a node has of what the whole cluster has decided (`cluster.control`)."""
+
+    generation: bytes = b""
+    """The hash that names the history; empty before the node is in one."""
+
+    slot: int = 0
+    """Up to here it has all of it, synced."""
+
+    run: int = 0
+    """The run by which it votes on what comes next."""
+
+
 class Greeting(msgspec.Struct, frozen=True):
     """What two nodes tell each other when a link opens, and at every heartbeat."""
 
@@ -101,9 +129,6 @@ class Greeting(msgspec.Struct, frozen=True):
     joined: bool = False
     """The sender serves: what it has not heard of may be denied (`cluster.membership.join`)."""
 
-    leaving: bool = False
-    """The sender is about to leave for good: its copies do not count for another one that would."""
-
     settings: dict[str, str] = {}
     """The sender's settings that have to be the same on every node (`driver.settings_check`)."""
 
@@ -125,3 +150,18 @@ class Greeting(msgspec.Struct, frozen=True):
 
     heard: Heard = Heard(0, 0)
     """What the sender has heard of the receiver."""
+
+    stage: Stage = NO_STAGE
+    """That of the sender. Between two stages nothing that the greeting says is a confirmation."""
+
+    pulled: tuple[str, ...] = ()
+    """While the layout changes: the disks whose members the sender has asked, at this stage, for
+    all they have (`cluster.layout.handover`)."""
+
+    decisions: Decisions = Decisions()
+    """What the sender has of them."""
+
+    continuous: bool = True
+    """Whether the sender has what its disk ever said that it has."""
+
+    vitals: Vitals = Vitals()

@@ -21,7 +21,7 @@ Region = NewType("Region", str)
 Stamp = NewType("Stamp", int)
 """A hybrid-logical-clock reading: wall milliseconds << 16 | counter."""
 
-PROTOCOL: Final = 3
+PROTOCOL: Final = 4
 """Version of what nodes say to each other (`membership.versions`); a greeting without one is of a
 version before there was this number."""
 
@@ -215,6 +215,15 @@ class Member(msgspec.Struct, frozen=True):
     features: tuple[str, ...] = ()
     """What it can do in this run that not every version can (`membership.versions`)."""
 
+    store: str = ""
+    """The name of its disk, made with its index: another disk is another one."""
+
+    zone: str = ""
+    """What fails together inside the region: it goes into the layout when the node is added."""
+
+    weight: int = 100
+    """Its share of the region's copies, likewise."""
+
 
 class CheckpointHead(NamedTuple):
     """What a checkpoint is of: the state after exactly the events that *vector* covers."""
@@ -299,6 +308,24 @@ class Rumour(msgspec.Struct, frozen=True):
 
     member: Member
     standing: Standing
+
+
+class Vitals(NamedTuple):
+    """What a node says of its own condition, for people; sizes are bytes. Nothing goes by it."""
+
+    version: str = ""
+    """The version of Atoll that it runs."""
+
+    disk_bytes: int = 0
+    """The size of the disk of its data directory."""
+
+    disk_free_bytes: int = 0
+    blobs: int = 0
+    """Those on its disk, whoever counts on them."""
+
+    blob_bytes: int = 0
+    trouble: str = ""
+    """What keeps it from serving all that it could; empty while nothing does."""
 
 
 class SpreadNode(NamedTuple):

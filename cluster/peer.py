@@ -14,6 +14,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    Stage,
 )
 from cluster.model import (
     CheckpointPiece,
@@ -52,17 +53,29 @@ class PeerService(Protocol):
         """
         ...
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
         """
-        Apply events that *sender* hands over, in order; returns how far their logs are durable.
+        Apply events that *sender*, at *stage*, hands over, in order; returns how far their logs are
+        durable. Nothing where this node is at another stage: it confirms nothing there.
 
         Several calls may be under way: events are taken in the order of the calls, and answered in
         it. Who gives up one gives up those behind it as well: they are not answered.
+
+        Raises:
+            PeerRefused: the sender is no member.
         """
         ...
 
-    def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
-        """Every event that is durable here now and that *have* does not cover, in batches."""
+    def pull(
+        self, reader: NodeId, stage: Stage, have: Vector
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        """
+        Every event that is durable here now and that *have*, of the node *reader*, does not cover,
+        in batches. Who answers at *stage* answers at no earlier one from then on.
+
+        Raises:
+            StageDiffers: this node is at another stage.
+        """
         ...
 
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
@@ -98,6 +111,15 @@ class PeerService(Protocol):
             CheckpointUnavailable: there is no such checkpoint, or too many are open.
             NotCaughtUp: this node is itself restoring its state.
             ValueError: *after* is no place in it.
+        """
+        ...
+
+    async def tell(self, letter: bytes) -> None:
+        """
+        Take a letter of the control log (`cluster.control`). What comes of it is a letter, too.
+
+        Raises:
+            ValueError: it is no letter.
         """
         ...
 

@@ -345,6 +345,36 @@ class MemberStore(Protocol):
         ...
 
 
+class SavedControl(NamedTuple):
+    """What a disk has of the control log (`cluster.control`), encoded."""
+
+    acceptor: bytes = b""
+    """Empty at the first start."""
+
+    slots: Sequence[bytes] = ()
+    """From the first on, without gaps."""
+
+    ended: Sequence[bytes] = ()
+    """Generations that the node must not join again."""
+
+
+class ControlStore(Protocol):
+    """
+    What a node must not forget of the control log, and of nothing else.
+
+    Belongs to the event loop. Raises `StorageFailure` when the storage fails.
+    """
+
+    def load(self) -> SavedControl: ...
+
+    async def save(self, acceptor: bytes, slots: Mapping[int, bytes]) -> None:
+        """
+        Take *acceptor* in the place of the one before, and further *slots*: both or nothing.
+        Durable on return.
+        """
+        ...
+
+
 class Checkpoint(Protocol):
     """A consistent view of everything that replicas share, for one reader."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cluster.model import NodeId, Region, Status
+from cluster.model import NodeId, Region, Status, Vitals
 
 
 @dataclass(slots=True)
@@ -107,6 +107,15 @@ class MemberStatistics:
     """Events of any node that the member had at its last greeting and this node has not; 0 while it
     is not connected: nobody can get them then."""
 
+    in_layout: bool = True
+    """Whether it is a member by the layout, with the disk that it has."""
+
+    clock_ahead_ms: float | None = None
+    """How far its clock is ahead of this node's; None when it was not heard of lately."""
+
+    vitals: Vitals | None = None
+    """What it says of its condition; None before it has been heard in its present run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterStatistics:
@@ -116,6 +125,12 @@ class ClusterStatistics:
     region: Region
     settings: Mapping[str, str] = field(default_factory=dict)
     """The settings of this node that have to be the same on every one."""
+
+    http: str = ""
+    """Where the registry API of this node is."""
+
+    in_layout: bool = True
+    """Whether this node is a member by the layout, with its disk."""
 
     joined: bool
 
@@ -141,6 +156,8 @@ class ClusterStatistics:
     """Logs whose next event needs one that nobody who can be reached has sent."""
 
     members: tuple[MemberStatistics, ...]
+    vitals: Vitals = field(default_factory=Vitals)
+    """What this node says of its own condition."""
 
     health: int
     """Local health score of the failure detector: 0 is good, `health_max` is worst."""

@@ -45,6 +45,7 @@ def join(
         rng=rng,
         log=log_of("cluster"),
         members=index.members,
+        control=index.control,
     )
     clock.heed(cluster.clock_off_at)
     return Engine(cluster, Holdings(index.replica, blobs, log_of("holdings")))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cluster.model import NODE_ID
 from node.durable import sync_directory, write_durably
@@ -21,6 +21,23 @@ from node.startup import HasLeft, StartupError
 
 _NODE: Final = "NODE"
 _LEFT: Final = "LEFT"
+
+
+class Space(NamedTuple):
+    """The disk of a directory; bytes."""
+
+    all: int
+    free: int
+    """For this process."""
+
+
+def space_at(data_dir: Path) -> Space:
+    """What the disk of the directory has; nothing where it does not say."""
+    try:
+        found = os.statvfs(data_dir)
+    except OSError:
+        return Space(0, 0)
+    return Space(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
 
 def name_in(data_dir: Path) -> str | None:

@@ -1,114 +1,103 @@
-"""How a node goes for good: it drains, ends what is running, and tells the others."""
+"""How a node goes for good: others get its copies, it drains, and is no member any more."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Sequence
 from typing import Final, Protocol
 
-from cluster import NodeState, State
+from cluster import NodeState, Rows, State, Verdict
 from cluster.model import NodeId
 from node import shutdown
-from node.errors import CopiesAtStake
-from node.stakes import Stakes
 
 DRAIN_DEFAULT_S: Final = 5.0
 DRAIN_MAX_S: Final = 300.0
 """Longest time between the request to leave and the end of service. Load balancers look every few
 seconds; a slip of the finger must not keep a node for days."""
 
+PATIENCE_S: Final = 30.0
+"""How long leaving goes on while no blob more gets its copies."""
+
 
 class Membership(Protocol):
     """The cluster, as its members come and go."""
 
-    async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
-        """Tell the others that this node is about to leave, or is not; returns who stays."""
-        ...
+    async def drain(self, node: NodeId, rows: Rows, *, patience_s: float) -> Verdict: ...
 
-    def check_removable(self, node: NodeId) -> None:
-        """
-        Return if *node* is a dead member.
+    async def verdict(self, node: NodeId, rows: Rows) -> Verdict: ...
 
-        Raises:
-            MemberUnknown, MemberNotDead: it is not.
-        """
-        ...
+    async def dismiss(self, node: NodeId, rows: Rows) -> None: ...
 
-    def remove(self, node: NodeId) -> None:
-        """Count a dead member out."""
-        ...
+    async def remove_lost(self, node: NodeId) -> None: ...
 
-
-Count = Callable[[NodeId, Collection[NodeId] | None], Awaitable[Stakes]]
-"""What is at stake when a node goes, by the copies of those that stay; `node.stakes.count`."""
+    async def leave(self, rows: Rows, *, lost: bool) -> Sequence[NodeId]: ...
 
 
 class Departure:
     """
     Waits until the node is asked to leave. Belongs to one event loop.
 
-    The others are told last, when nothing is acknowledged here any more: from then on nobody asks
-    this node before reading, so what it acknowledged later could be missed.
+    While its copies are made elsewhere it serves as before. Then clients are sent elsewhere, what
+    is running ends, and the last that it does is to have itself taken out of the layout.
     """
 
-    def __init__(
-        self, me: NodeId, copies: int, state: NodeState, members: Membership, count: Count
-    ) -> None:
+    def __init__(self, me: NodeId, state: NodeState, members: Membership, rows: Rows) -> None:
         self._me = me
-        self._copies = copies
         self._state = state
         self._members = members
-        self._count = count
+        self._rows = rows
         self._asking = asyncio.Lock()
-        self._stakes = Stakes()
         self._begun = asyncio.Event()
+        self._verdict: Verdict | None = None
         self._drain_s = 0.0
+        self._lost = False
 
     @property
     def begun(self) -> bool:
         """Whether the node is leaving. That is not taken back."""
         return self._begun.is_set()
 
-    async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
+    async def begin(self, drain_s: float, *, lost: bool) -> Verdict:
         """
-        Leave: serve for *drain_s* seconds more while `/readyz` sends clients elsewhere, and stop.
-
-        Asking again changes nothing. Returns what goes with the node.
+        Leave: once others have its copies, serve for *drain_s* seconds more while `/readyz` sends
+        clients elsewhere, and stop. Asking again changes nothing. Returns what goes with the node.
 
         Raises:
-            CopiesAtStake: some blobs would have no copy left on a node that is there, and it is not
-                to go by *force*; or fewer than `copies`, and nobody said *fewer_copies*.
-            NotCaughtUp, StorageFailure: that cannot be told.
+            CopiesAtStake: nothing has come of that for `PATIENCE_S`, and it is not to go with what
+                only it has, as if it were *lost*.
+            LayoutRefused, NotDecided: the layout cannot do without it, or is not changed now.
+            NotCaughtUp, StorageFailure: what it has cannot be told.
         """
         async with self._asking:
-            if self.begun:
-                return self._stakes
-            stays = await self._members.announce_leaving(True)
-            try:
-                stakes = Stakes() if force else await self._count(self._me, stays)
-                if stakes.blobs_last or (stakes.blobs_short and not fewer_copies):
-                    raise CopiesAtStake(self._me, stakes, self._copies)
-            except BaseException:
-                await self._members.announce_leaving(False)
-                raise
-            self._stakes, self._drain_s = stakes, drain_s
+            if self._verdict is not None:
+                return self._verdict
+            if lost:
+                verdict = await self._members.verdict(self._me, self._rows)
+            else:
+                verdict = await self._members.drain(self._me, self._rows, patience_s=PATIENCE_S)
+            self._verdict, self._drain_s, self._lost = verdict, drain_s, lost
             self._state.put(State.STOPPING, "leaving")
             self._begun.set()
-            return stakes
+            return verdict
 
-    async def remove(self, node: NodeId, *, force: bool) -> Stakes:
+    async def remove(self, node: NodeId, *, lost: bool) -> None:
         """
-        Count a dead member out, so that nobody waits for it; returns what it alone had.
+        Take a member out of the layout: one that has drained, or one that is dead and *lost* with
+        all that only it has.
 
         Raises:
-            MemberUnknown, MemberNotDead: there is nothing to remove.
-            CopiesAtStake: nobody who is there has some of its blobs, and there is no *force*.
-            NotCaughtUp, StorageFailure: that cannot be told.
+            MemberUnknown, MemberNotDead: it is not dead, so it is not lost.
+            CopiesAtStake, NotDrained: it has to drain first.
+            MemberSilent: it does not answer, and nobody said that it is lost.
+            LayoutRefused, NotDecided: the layout cannot do without it, or is not changed now.
+            NotCaughtUp, StorageFailure: what it has cannot be told.
         """
-        self._members.check_removable(node)
-        stakes = Stakes() if force else await self._count(node, None)
-        if stakes.blobs_last:
-            raise CopiesAtStake(node, stakes._replace(blobs_short=0, bytes_short=0), self._copies)
-        self._members.remove(node)
-        return stakes
+        if lost:
+            await self._members.remove_lost(node)
+        else:
+            await self._members.dismiss(node, self._rows)
+
+    async def go(self) -> Sequence[NodeId]:
+        """Be no member any more, now that nothing is served; returns who has noted it."""
+        return await self._members.leave(self._rows, lost=self._lost)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Set *stop* once the node was asked to leave and has drained."""

@@ -44,8 +44,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── DocumentTooLarge        over the cap
     ├── TooManyWaits            the cap on requests that wait for an event
     ├── OutcomeUnknown          a write is logged, and could not be acknowledged
-    ├── WaitTimedOut            an event is not everywhere yet
-    └── CopiesAtStake           a node would go with copies that nobody else has, or too few
+    └── WaitTimedOut            an event is not everywhere yet
     StorageFailure              as `cluster.errors` has it
     ├── IndexPaused             the index takes nothing now, and is tried again: nothing is broken
     │   └── IndexFull           no room for it on the disk
@@ -57,7 +56,6 @@ from typing import Final
 
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, SpreadNode
-from node.stakes import Stakes
 
 
 class RegistryError(Exception):
@@ -359,31 +357,6 @@ class WaitTimedOut(RegistryError):
     @property
     def detail(self) -> object:
         return {"event": str(self.event), "missing": [s._asdict() for s in self.missing]}
-
-
-class CopiesAtStake(RegistryError):
-    """*stakes* is what would go with the node."""
-
-    def __init__(self, node: str, stakes: Stakes, copies: int) -> None:
-        last = _blobs(stakes.blobs_last, stakes.bytes_last)
-        short = _blobs(stakes.blobs_short, stakes.bytes_short)
-        told = []
-        if stakes.blobs_last:
-            told.append(f"{last} would have no copy left on any node that is there")
-        if stakes.blobs_short:
-            told.append(f"{short} would have fewer than {copies} copies")
-        super().__init__(f"without {node} {', and '.join(told)}")
-        self.node = node
-        self.stakes = stakes
-        self.copies = copies
-
-    @property
-    def detail(self) -> object:
-        return {"node": self.node, "copies": self.copies, **self.stakes._asdict()}
-
-
-def _blobs(count: int, size_bytes: int) -> str:
-    return f"{count} blob{'' if count == 1 else 's'} ({size_bytes} bytes)"
 
 
 class IndexPaused(StorageFailure):

@@ -3,6 +3,7 @@
 import asyncio
 
 from cluster import Cluster, State
+from cluster.errors import ClusterError, StorageFailure
 from node import datadir, logs, shutdown
 from node.admin.conditionlog import ConditionLog
 from node.admin.health import Readiness
@@ -59,8 +60,7 @@ class Node:
             await stop.asked.wait()
             await self._end_service(stop)
             if self._departure.begun:
-                self._mark_left()
-                await self._cluster.leave()
+                await self._go()
             else:
                 await self._cluster.pause()
             for task in work:
@@ -76,6 +76,15 @@ class Node:
                 await shutdown.wait(self._settings.drain_s, stop.hurried)
         # The cluster comes later, as pushes in flight still need the peers to be acknowledged.
         await shutdown.close(self._http, self._settings.shutdown_grace_s, stop.hurried)
+
+    async def _go(self) -> None:
+        """Be no member any more. Who still is one in the end has to be removed by an operator."""
+        try:
+            await self._departure.go()
+        except (ClusterError, StorageFailure) as exc:
+            logs.get_logger("node").error("left without being removed", reason=str(exc))
+        else:
+            self._mark_left()
 
     def _mark_left(self) -> None:
         try:

@@ -12,15 +12,16 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Final
 
 import uvloop
 
-from cluster import Cluster, ClusterConfig, HybridClock, SystemClock
-from cluster.errors import JoinRefused, StorageFailure, StorageFull
+from cluster import ClusterConfig, HybridClock, SystemClock
+from cluster.errors import JoinRefused, StartsEmpty, StorageFailure, StorageFull, TwoClusters
 from cluster.model import FEATURES, Event, Key, Member, NodeId, Region
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import assembly, conditions, datadir, edge, logs, stakes
+from node import assembly, conditions, datadir, edge, former, logs, stakes
 from node.admin.context import AdminContext
 from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
 from node.admin.health import Readiness
@@ -28,7 +29,7 @@ from node.admin.metrics import Metrics
 from node.ballast import Ballast
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
-from node.departure import Count, Departure
+from node.departure import Departure
 from node.descriptors import Descriptors, raise_limit
 from node.holdings import Holdings
 from node.http.app import Api
@@ -48,8 +49,12 @@ from node.settings import Address, Settings
 from node.settings.model import this_host
 from node.shutdown import Stop
 from node.startup import StartupError
+from node.vitals import VitalSigns
 
 EXIT_FAILED = 1
+
+_BEGINNINGS_MAX: Final = 3
+"""How often one process begins with an empty index; once is enough for a cluster that is one."""
 
 
 def serve(settings: Settings, *, rejoin: bool = False, repair: Repair = NO_REPAIR) -> int:
@@ -76,20 +81,43 @@ async def _serve(settings: Settings, name: NodeId, rejoin: bool, repair: Repair)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.ask)
+    beginnings = 0
+    while (end := await _run_once(settings, name, rejoin, repair, stop)) is not None:
+        former.leave_behind(settings.data_dir, former.LeftBehind(end.reason, end.ended))
+        beginnings += 1
+        if beginnings > _BEGINNINGS_MAX:
+            raise StartupError(f"{end}; it has done so {_BEGINNINGS_MAX} times in a row")
+    log.info("stopped")
+    return 0
+
+
+async def _run_once(
+    settings: Settings, name: NodeId, rejoin: bool, repair: Repair, stop: Stop
+) -> StartsEmpty | None:
+    """
+    Run until told to *stop*, or until this node has to begin with an empty index: returns why.
+
+    Raises:
+        HasLeft, StartupError: see `serve`.
+    """
     # Raised behind the block: what is raised in it, Python before 3.11.4 puts into a group again.
     refused: Exception | None = None
+    end: StartsEmpty | None = None
     try:
         async with running(settings, name, repair, rejoin=rejoin) as node:
-            log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
+            logs.get_logger("node").info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
-    except* JoinRefused as refusals:
+    except* (JoinRefused, TwoClusters) as refusals:
         refused = StartupError(str(refusals.exceptions[0]))
     except* StartupError as failures:
         refused = failures.exceptions[0]
+    except* StartsEmpty as ends:
+        (error,) = ends.exceptions
+        assert isinstance(error, StartsEmpty), "a node has one cluster"
+        end = error
     if refused is not None:
         raise refused from None
-    log.info("stopped")
-    return 0
+    return end
 
 
 @asynccontextmanager
@@ -149,9 +177,11 @@ async def running(
         metrics.watch_health(lambda: readiness)
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
-        departure = Departure(
-            name, settings.copies, cluster.state, cluster, _count_stakes(index, cluster, settings)
+        cluster.vitals.mine = VitalSigns(
+            readiness, partial(datadir.space_at, settings.data_dir), partial(_blobs_on, index)
         )
+        rows = partial(stakes.rows, index.metadata, index.metadata, cluster)
+        departure = Departure(name, cluster.state, cluster, rows)
         forwarder = await stack.enter_async_context(_forwarder(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         limits, cors = _limits(settings), Cors(settings.cors_origins)
@@ -160,6 +190,13 @@ async def running(
             registry=registry,
             cluster=cluster,
             departures=departure,
+            layouts=cluster.layouts,
+            generations=cluster.generations,
+            rows=rows,
+            blobs=partial(stakes.claimed, index.metadata, index.metadata),
+            copies=stakes.CopyCount(
+                index.metadata, index.metadata, cluster, lambda: cluster.layouts.live
+            ),
             readiness=readiness,
             figures=metrics.render,
             described=edge.described(),
@@ -198,11 +235,11 @@ def _store_figures(
     index: Index, uploads: Uploads, blobs: FilesystemBlobs, mender: Mender
 ) -> StoreFigures:
     totals, files = index.journal.totals, blobs.statistics()
-    own, cached = index.journal.own, index.journal.cached
+    count, size = _blobs_on(index)
     return StoreFigures(
         uploads_open=uploads.open_count,
-        blobs=len(own) + len(cached),
-        blob_bytes=own.bytes + cached.bytes,
+        blobs=count,
+        blob_bytes=size,
         manifests=totals.manifests,
         quarantined=index.replica.quarantined(),
         index_paused=int(index.writer.failed is None and index.writer.trouble is not None),
@@ -218,18 +255,18 @@ def _store_figures(
     )
 
 
+def _blobs_on(index: Index) -> tuple[int, int]:
+    """How many are on this node, and their bytes."""
+    own, cached = index.journal.own, index.journal.cached
+    return len(own) + len(cached), own.bytes + cached.bytes
+
+
 def _connection_figures(http: HttpListener, shares: Descriptors) -> ConnectionFigures:
     return ConnectionFigures(
         connections_open=http.server.connections_open,
         connections_closed=http.server.closed,
         connections_refused=http.server.refused,
         descriptors=shares.limit,
-    )
-
-
-def _count_stakes(index: Index, cluster: Cluster, settings: Settings) -> Count:
-    return lambda node, stays: stakes.count(
-        index.metadata, index.metadata, cluster, node, settings.copies, stays
     )
 
 
@@ -252,6 +289,7 @@ def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridC
         log.error("event quarantined", dot=str(event.dot), key=list(event.key), reason=reason)
 
     try:
+        ended = former.part(settings.data_dir, log)
         store = open_store(
             settings.data_dir,
             repair,
@@ -262,13 +300,18 @@ def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridC
     except (StorageFailure, OSError) as exc:
         raise StartupError(str(exc)) from exc
     try:
-        return open_index(store, name, clock, SystemClock(), random.Random(), on_quarantine)
+        index = open_index(
+            store, name, clock, SystemClock(), random.Random(), on_quarantine, ended=ended or ()
+        )
     except StorageFailure as exc:
         store.close()
         raise StartupError(f"cannot use the index: {exc}") from exc
     except StartupError:
         store.close()
         raise
+    if ended is not None:
+        former.parted(settings.data_dir)
+    return index
 
 
 async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) -> FilesystemBlobs:
@@ -302,6 +345,9 @@ def _member(settings: Settings, name: NodeId, index: Index) -> Member:
         http=str(settings.http_advertised),
         epoch=index.replica.origin.epoch,
         features=FEATURES,
+        store=index.disk,
+        zone=settings.zone or "",
+        weight=settings.weight,
     )
 
 
@@ -310,6 +356,9 @@ def _cluster_config(settings: Settings) -> ClusterConfig:
         cluster=settings.cluster,
         seeds=tuple(str(seed) for seed in settings.seeds),
         settings=settings.shared,
+        initial=() if former.has_former(settings.data_dir) else settings.initial,
+        open_joining=settings.joining == "open",
+        quiet_s=settings.quiet_s,
         copies=settings.copies,
         refuse_degraded=settings.degraded_writes == "refuse",
         join_timeout_s=settings.join_timeout_s,

@@ -7,7 +7,8 @@ Opening the index of a data directory: one that is not whole is never taken for 
     the same, to be rebuilt     it is set aside, and the node joins its cluster with an empty one
 
 The blobs stay where they are; once the rows that speak of them have come from the other nodes, the
-node says anew which it holds (`node.holdings`).
+node says anew which it holds (`node.holdings`). To the cluster a new index is another disk, and the
+node a newcomer under its old name.
 """
 
 import errno
@@ -38,6 +39,12 @@ WAY_OUT: Final = (
     "start the node once with --rebuild-index: it takes the index over from the other nodes and "
     "keeps its blobs (docs/damage.md)"
 )
+
+NEWCOMER: Final = (
+    "the node is a newcomer to its cluster: where joining is closed an operator takes it in "
+    "(docs/damage.md)"
+)
+"""What an index that was set aside means for the node."""
 
 _NOBODY: Final = (
     "--rebuild-index needs another node to take the index from: give the address of one with "
@@ -84,7 +91,8 @@ def open_store(
         if damage is None:
             log.info("index not rebuilt: it is whole")
         elif has_peers or repair.accept_data_loss:
-            log.warning("index set aside", reason=damage, directory=str(_set_aside(path)))
+            directory = str(set_aside(path, ASIDE))
+            log.warning("index set aside", reason=damage, directory=directory, then=NEWCOMER)
         else:
             raise StartupError(f"the index in {path} is damaged: {damage}. {_NOBODY}")
     try:
@@ -151,9 +159,12 @@ def _has_blobs(data_dir: Path) -> bool:
     return any(names for _, _, names in os.walk(data_dir / "blobs"))
 
 
-def _set_aside(path: Path) -> Path:
-    """Rename the index out of the way, and remember that a new one is to be made."""
-    target = path.with_name(f"{ASIDE}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+def set_aside(path: Path, prefix: str) -> Path:
+    """
+    Rename the index to *prefix* and the time, and remember that a new one is to be made. Returns
+    what it is called now; there may be none, after a process that was killed here.
+    """
+    target = path.with_name(f"{prefix}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
     if path.exists():
         path.rename(target)
     IndexMark(path).begin()

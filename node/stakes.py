@@ -1,42 +1,45 @@
-"""What would be lost with a node that goes: counted from the index and who is there."""
+"""
+The blobs that repositories have, and who has them: what is at stake when a node goes, what a change
+of the layout moves, and which blobs have too few copies.
+"""
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from cluster.model import Digest, NodeId
+from cluster.layout import Live, Row
+from cluster.model import Digest, Dot, NodeId
 
 _ROWS: Final = 128
 """Holder rows looked at between two turns of the event loop: some milliseconds."""
 
+EXAMPLES_MAX: Final = 10
 
-class Stakes(NamedTuple):
-    """Blobs that some repository has, by what becomes of their copies; sizes are bytes."""
-
-    blobs_last: int = 0
-    """Those that no other node has which is there."""
-
-    bytes_last: int = 0
-    blobs_short: int = 0
-    """Those that some other node has, but fewer than `copies`."""
-
-    bytes_short: int = 0
+_REST: Final = 10
+"""A look at all blobs is not repeated before so many times as long as it took have passed."""
 
 
-class Rows(Protocol):
+class Holders(Protocol):
     """The holder rows of the index."""
 
     def held_by_after(
-        self, node: NodeId, after: Digest | None, looked_at_max: int
+        self, node: NodeId | None, after: Digest | None, looked_at_max: int
     ) -> tuple[Sequence[tuple[Digest, int]], Digest | None]:
         """
-        Blobs that *node* said it holds, with their sizes, and the blob to go on after: those of the
-        next *looked_at_max* rows, whoever made them, the last blob's rows all included.
+        Blobs that *node* (None: somebody) said it holds, with their sizes, and the blob to go on
+        after: those of the next *looked_at_max* rows, whoever made them, the last blob's rows all
+        included.
 
         Raises:
             NotCaughtUp: the index does not say.
         """
+        ...
+
+    def holders(self, digest: Digest) -> Mapping[NodeId, Dot]:
+        """Who said to hold the blob."""
         ...
 
 
@@ -49,22 +52,16 @@ class Repositories(Protocol):
 class Present(Protocol):
     """The cluster, as far as it is connected."""
 
-    def holding(self, digest: Digest) -> Sequence[NodeId]:
+    def having(self, digest: Digest) -> Sequence[NodeId]:
         """The connected nodes that durably have the blob."""
         ...
 
 
-async def count(
-    rows: Rows,
-    repositories: Repositories,
-    present: Present,
-    node: NodeId,
-    copies: int,
-    stays: Collection[NodeId] | None = None,
-) -> Stakes:
+async def rows(
+    holders: Holders, repositories: Repositories, present: Present, node: NodeId
+) -> AsyncGenerator[Row, None]:
     """
-    Count what is at stake when *node* goes; only the copies of those who *stay* count (None: of
-    everybody else).
+    The blobs that *node* said it holds, each with the nodes that have it and can be asked.
 
     A holder row of a member that is not connected is no copy: it may be gone for good. Blobs that
     no repository has any more are nobody's loss.
@@ -72,21 +69,112 @@ async def count(
     Raises:
         NotCaughtUp, StorageFailure: the index does not say, or the disk.
     """
+
+    def having(digest: Digest) -> Collection[NodeId]:
+        return {node, *present.having(digest)}
+
+    async with aclosing(_walk(holders, repositories, having, node)) as found:
+        async for row in found:
+            yield row
+
+
+async def claimed(holders: Holders, repositories: Repositories) -> AsyncGenerator[Row, None]:
+    """All blobs, each with the nodes that said they hold it, there or not; see `rows`."""
+
+    def claiming(digest: Digest) -> Collection[NodeId]:
+        return holders.holders(digest).keys()
+
+    async with aclosing(_walk(holders, repositories, claiming, None)) as found:
+        async for row in found:
+            yield row
+
+
+async def _walk(
+    holders: Holders,
+    repositories: Repositories,
+    holders_of: Callable[[Digest], Collection[NodeId]],
+    node: NodeId | None,
+) -> AsyncGenerator[Row, None]:
     after: Digest | None = None
-    last, short = (0, 0), (0, 0)
     while True:
         begun = time.monotonic()
-        held, after = rows.held_by_after(node, after, _ROWS)
+        held, after = holders.held_by_after(node, after, _ROWS)
         for digest, size in held:
-            holding = present.holding(digest)
-            others = sum(n != node and (stays is None or n in stays) for n in holding)
-            if others >= copies or next(repositories.repositories_with(digest), None) is None:
-                continue
-            if others:
-                short = (short[0] + 1, short[1] + size)
-            else:
-                last = (last[0] + 1, last[1] + size)
+            if next(repositories.repositories_with(digest), None) is not None:
+                yield Row(digest, size, holders_of(digest))
         if after is None:
-            return Stakes(*last, *short)
+            return
         # As long as the look itself took: others get half of the loop's time at least.
         await asyncio.sleep(time.monotonic() - begun)
+
+
+class Shortfall(NamedTuple):
+    """How the copies of all blobs are, on nodes that are there; sizes are bytes."""
+
+    blobs: int
+    bytes: int
+    short: int
+    """Blobs that are there, on fewer stores or in fewer regions than the layout asks for."""
+
+    short_bytes: int
+    gone: int
+    """Blobs of which nobody who is there has a copy."""
+
+    gone_bytes: int
+    examples: tuple[Digest, ...]
+    """Some of both kinds."""
+
+
+class CopyCount:
+    """Looks for blobs with too few copies. Who asks often gets the same answer for a while."""
+
+    def __init__(
+        self,
+        holders: Holders,
+        repositories: Repositories,
+        present: Present,
+        live: Callable[[], Live],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """*live* raises `NotDecided` while there is no layout."""
+        self._rows = partial(_walk, holders, repositories, present.having, None)
+        self._live = live
+        self._now = now
+        self._asking = asyncio.Lock()
+        self._found: Shortfall | None = None
+        self._good_until = 0.0
+
+    async def look(self) -> Shortfall:
+        """
+        How the copies are now, or were a moment ago.
+
+        Raises:
+            NotDecided, NotCaughtUp, StorageFailure: that cannot be told.
+        """
+        async with self._asking:
+            if self._found is None or self._now() >= self._good_until:
+                begun = self._now()
+                self._found = await self._count()
+                self._good_until = self._now() + _REST * (self._now() - begun)
+            return self._found
+
+    async def _count(self) -> Shortfall:
+        layout = self._live().newest
+        region_of = {m.node: m.region for m in layout.stores() if m.keeps_copies}
+        copies = min(layout.settings.copies, len(region_of))
+        regions = min(layout.settings.regions_min, len(set(region_of.values())))
+        blobs = size = short = short_bytes = gone = gone_bytes = 0
+        examples: list[Digest] = []
+        async with aclosing(self._rows()) as found:
+            async for row in found:
+                blobs, size = blobs + 1, size + row.size
+                there = [region_of[node] for node in row.holders if node in region_of]
+                if len(there) >= copies and len(set(there)) >= regions:
+                    continue
+                if row.holders:
+                    short, short_bytes = short + 1, short_bytes + row.size
+                else:
+                    gone, gone_bytes = gone + 1, gone_bytes + row.size
+                if len(examples) < EXAMPLES_MAX:
+                    examples.append(row.digest)
+        return Shortfall(blobs, size, short, short_bytes, gone, gone_bytes, tuple(examples))

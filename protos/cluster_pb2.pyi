@@ -53,6 +53,9 @@ class Member(_message.Message):
     HTTP_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     """unique in the cluster"""
     region: _builtins.str
@@ -62,6 +65,12 @@ class Member(_message.Message):
     """host:port where the Distribution API answers"""
     epoch: _builtins.int
     """new at every start of the process"""
+    store: _builtins.str
+    """the name of its disk, made with its index"""
+    zone: _builtins.str
+    """what fails together inside the region; may be empty"""
+    weight: _builtins.int
+    """its share of the region's copies"""
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """what it can do and not every version can, in order"""
@@ -75,10 +84,13 @@ class Member(_message.Message):
         http: _builtins.str = ...,
         epoch: _builtins.int = ...,
         features: _abc.Iterable[_builtins.str] | None = ...,
+        store: _builtins.str = ...,
+        zone: _builtins.str = ...,
+        weight: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "features", b"features", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "features", b"features", "http", b"http", "node", b"node", "region", b"region", "rpc", b"rpc", "store", b"store", "weight", b"weight", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -147,7 +159,6 @@ class Greeting(_message.Message):
     CURRENT_FIELD_NUMBER: _builtins.int
     BEGAN_FIELD_NUMBER: _builtins.int
     JOINED_FIELD_NUMBER: _builtins.int
-    LEAVING_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     PROTOCOL_FIELD_NUMBER: _builtins.int
     BRIEF_FIELD_NUMBER: _builtins.int
@@ -155,6 +166,11 @@ class Greeting(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     HEARD_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    PULLED_FIELD_NUMBER: _builtins.int
+    CONTINUOUS_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    VITALS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
@@ -165,8 +181,6 @@ class Greeting(_message.Message):
     """
     joined: _builtins.bool
     """The sender serves: it does not wait for anybody who may have an index."""
-    leaving: _builtins.bool
-    """The sender is about to leave for good: its copies do not count for another one that would."""
     protocol: _builtins.int
     """The version of this contract that the sender speaks (cluster/membership/versions.py). A node
     speaks with those of the version before and of the next one; 0 was before the first number.
@@ -180,6 +194,8 @@ class Greeting(_message.Message):
     """
     version: _builtins.int
     """what it has now"""
+    continuous: _builtins.bool
+    """the sender has what its disk ever said that it has"""
     @_builtins.property
     def member(self) -> Global___Member:
         """the sender"""
@@ -204,6 +220,18 @@ class Greeting(_message.Message):
     def heard(self) -> Global___Heard:
         """what the sender has heard of the receiver"""
 
+    @_builtins.property
+    def stage(self) -> Global___Stage:
+        """Between two stages nothing that a greeting says is a confirmation, or a lease."""
+
+    @_builtins.property
+    def pulled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """while the layout changes: the disks that were asked for all they have"""
+
+    @_builtins.property
+    def decisions(self) -> Global___Decisions: ...
+    @_builtins.property
+    def vitals(self) -> Global___Vitals: ...
     def __init__(
         self,
         *,
@@ -215,7 +243,6 @@ class Greeting(_message.Message):
         current: _builtins.bool = ...,
         began: _abc.Iterable[Global___Progress] | None = ...,
         joined: _builtins.bool = ...,
-        leaving: _builtins.bool = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         protocol: _builtins.int = ...,
         brief: _builtins.bool = ...,
@@ -223,14 +250,111 @@ class Greeting(_message.Message):
         since: _builtins.int = ...,
         version: _builtins.int = ...,
         heard: Global___Heard | None = ...,
+        stage: Global___Stage | None = ...,
+        pulled: _abc.Iterable[_builtins.str] | None = ...,
+        continuous: _builtins.bool = ...,
+        decisions: Global___Decisions | None = ...,
+        vitals: Global___Vitals | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["heard", b"heard", "member", b"member"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "heard", b"heard", "member", b"member", "stage", b"stage", "vitals", b"vitals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "current", b"current", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "leaving", b"leaving", "member", b"member", "members", b"members", "protocol", b"protocol", "settings", b"settings", "since", b"since", "version", b"version", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "continuous", b"continuous", "current", b"current", "decisions", b"decisions", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "member", b"member", "members", b"members", "protocol", b"protocol", "pulled", b"pulled", "settings", b"settings", "since", b"since", "stage", b"stage", "version", b"version", "vitals", b"vitals", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Greeting: _TypeAlias = Greeting  # noqa: Y015
+
+@_typing.final
+class Vitals(_message.Message):
+    """What a node says of its own condition, for people. Nothing goes by it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    DISK_BYTES_FIELD_NUMBER: _builtins.int
+    DISK_FREE_BYTES_FIELD_NUMBER: _builtins.int
+    BLOBS_FIELD_NUMBER: _builtins.int
+    BLOB_BYTES_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """of Atoll"""
+    disk_bytes: _builtins.int
+    disk_free_bytes: _builtins.int
+    blobs: _builtins.int
+    blob_bytes: _builtins.int
+    trouble: _builtins.str
+    """what keeps it from serving all that it could"""
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        disk_bytes: _builtins.int = ...,
+        disk_free_bytes: _builtins.int = ...,
+        blobs: _builtins.int = ...,
+        blob_bytes: _builtins.int = ...,
+        trouble: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_bytes", b"blob_bytes", "blobs", b"blobs", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "trouble", b"trouble", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Vitals: _TypeAlias = Vitals  # noqa: Y015
+
+@_typing.final
+class Decisions(_message.Message):
+    """What a node has of what the whole cluster has decided (cluster/control)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
+    generation: _builtins.bytes
+    """the hash that names the history; empty before the node is in one"""
+    slot: _builtins.int
+    """up to here it has all of it, synced"""
+    run: _builtins.int
+    """the run by which it votes on what comes next"""
+    def __init__(
+        self,
+        *,
+        generation: _builtins.bytes = ...,
+        slot: _builtins.int = ...,
+        run: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "run", b"run", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Decisions: _TypeAlias = Decisions  # noqa: Y015
+
+@_typing.final
+class Stage(_message.Message):
+    """The live versions of the layout; two while it changes (cluster/layout/transition.py)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLDEST_FIELD_NUMBER: _builtins.int
+    NEWEST_FIELD_NUMBER: _builtins.int
+    oldest: _builtins.int
+    newest: _builtins.int
+    def __init__(
+        self,
+        *,
+        oldest: _builtins.int = ...,
+        newest: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["newest", b"newest", "oldest", b"oldest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stage: _TypeAlias = Stage  # noqa: Y015
 
 @_typing.final
 class Heard(_message.Message):
@@ -412,6 +536,42 @@ class Event(_message.Message):
 Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
+class ControlLetter(_message.Message):
+    """MessagePack, by cluster/control/messages.py: versions of Atoll differ there in one place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LETTER_FIELD_NUMBER: _builtins.int
+    letter: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        letter: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["letter", b"letter"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ControlLetter: _TypeAlias = ControlLetter  # noqa: Y015
+
+@_typing.final
+class ControlReceipt(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ControlReceipt: _TypeAlias = ControlReceipt  # noqa: Y015
+
+@_typing.final
 class EventBatch(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -437,19 +597,25 @@ class PushRequest(_message.Message):
 
     EVENTS_FIELD_NUMBER: _builtins.int
     SENDER_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
     sender: _builtins.str
     """the node that hands them over, which may not have written them"""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]: ...
+    @_builtins.property
+    def stage(self) -> Global___Stage:
+        """the sender's"""
+
     def __init__(
         self,
         *,
         events: _abc.Iterable[Global___Event] | None = ...,
         sender: _builtins.str = ...,
+        stage: Global___Stage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "sender", b"sender"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "sender", b"sender", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -457,7 +623,9 @@ Global___PushRequest: _TypeAlias = PushRequest  # noqa: Y015
 
 @_typing.final
 class PushReply(_message.Message):
-    """How far the receiver now has the logs that events were sent of. Less than was sent means: send again from here."""
+    """How far the receiver now has the logs that events were sent of. Less than was sent means: send again from here.
+    Nothing, if sender and receiver are at different stages: what was sent may be there, and is not confirmed.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,16 +650,26 @@ class PullRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HAVE_FIELD_NUMBER: _builtins.int
+    READER_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    reader: _builtins.str
+    """the node that asks"""
     @_builtins.property
     def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
+    @_builtins.property
+    def stage(self) -> Global___Stage:
+        """the reader's"""
+
     def __init__(
         self,
         *,
         have: _abc.Iterable[Global___Progress] | None = ...,
+        reader: _builtins.str = ...,
+        stage: Global___Stage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["have", b"have"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["have", b"have", "reader", b"reader", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

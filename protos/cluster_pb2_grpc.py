@@ -69,6 +69,11 @@ class ClusterStub:
                 request_serializer=protos_dot_cluster__pb2.CheckpointRequest.SerializeToString,
                 response_deserializer=protos_dot_cluster__pb2.CheckpointPiece.FromString,
                 _registered_method=True)
+        self.Tell = channel.unary_unary(
+                '/atoll.cluster.v1.Cluster/Tell',
+                request_serializer=protos_dot_cluster__pb2.ControlLetter.SerializeToString,
+                response_deserializer=protos_dot_cluster__pb2.ControlReceipt.FromString,
+                _registered_method=True)
         self.Compare = channel.unary_unary(
                 '/atoll.cluster.v1.Cluster/Compare',
                 request_serializer=protos_dot_cluster__pb2.CompareRequest.SerializeToString,
@@ -136,6 +141,14 @@ class ClusterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tell(self, request, context):
+        """Hands over a letter of the control log (cluster/control). It may come late, twice or never; what
+        it is answered with is another letter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Compare(self, request, context):
         """Holds the sums over the receiver's rows against the sender's, if both have the same events.
         Equal vectors with other sums mean that one of the two indexes is wrong.
@@ -181,6 +194,11 @@ def add_ClusterServicer_to_server(servicer, server):
                     servicer.Checkpoint,
                     request_deserializer=protos_dot_cluster__pb2.CheckpointRequest.FromString,
                     response_serializer=protos_dot_cluster__pb2.CheckpointPiece.SerializeToString,
+            ),
+            'Tell': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tell,
+                    request_deserializer=protos_dot_cluster__pb2.ControlLetter.FromString,
+                    response_serializer=protos_dot_cluster__pb2.ControlReceipt.SerializeToString,
             ),
             'Compare': grpc.unary_unary_rpc_method_handler(
                     servicer.Compare,
@@ -377,6 +395,33 @@ class Cluster:
             '/atoll.cluster.v1.Cluster/Checkpoint',
             protos_dot_cluster__pb2.CheckpointRequest.SerializeToString,
             protos_dot_cluster__pb2.CheckpointPiece.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tell(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/atoll.cluster.v1.Cluster/Tell',
+            protos_dot_cluster__pb2.ControlLetter.SerializeToString,
+            protos_dot_cluster__pb2.ControlReceipt.FromString,
             options,
             channel_credentials,
             insecure,

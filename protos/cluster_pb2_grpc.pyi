@@ -64,6 +64,10 @@ class ClusterStub:
     logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
     checkpoint and the place where it ended, while the checkpoint is kept open.
     """
+    Tell: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.ControlLetter, _cluster_pb2.ControlReceipt]
+    """Hands over a letter of the control log (cluster/control). It may come late, twice or never; what
+    it is answered with is another letter.
+    """
     Compare: _grpc.UnaryUnaryMultiCallable[_cluster_pb2.CompareRequest, _cluster_pb2.CompareReply]
     """Holds the sums over the receiver's rows against the sender's, if both have the same events.
     Equal vectors with other sums mean that one of the two indexes is wrong.
@@ -99,6 +103,10 @@ class ClusterAsyncStub(ClusterStub):
     """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
     logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
     checkpoint and the place where it ended, while the checkpoint is kept open.
+    """
+    Tell: _aio.UnaryUnaryMultiCallable[_cluster_pb2.ControlLetter, _cluster_pb2.ControlReceipt]  # type: ignore[assignment]
+    """Hands over a letter of the control log (cluster/control). It may come late, twice or never; what
+    it is answered with is another letter.
     """
     Compare: _aio.UnaryUnaryMultiCallable[_cluster_pb2.CompareRequest, _cluster_pb2.CompareReply]  # type: ignore[assignment]
     """Holds the sums over the receiver's rows against the sender's, if both have the same events.
@@ -174,6 +182,16 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         """Streams the whole shared state as of one moment, for a receiver whose events are gone from the
         logs (OUT_OF_RANGE of Pull). A stream that broke off is continued by the number of the
         checkpoint and the place where it ended, while the checkpoint is kept open.
+        """
+
+    @_abc_1.abstractmethod
+    def Tell(
+        self,
+        request: _cluster_pb2.ControlLetter,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_pb2.ControlReceipt, _abc.Awaitable[_cluster_pb2.ControlReceipt]]:
+        """Hands over a letter of the control log (cluster/control). It may come late, twice or never; what
+        it is answered with is another letter.
         """
 
     @_abc_1.abstractmethod

@@ -37,7 +37,15 @@ def a_member(
 ) -> Member:
     """A member at `<host>:1` and `<host>:2`; its host is its name."""
     host = host or node
-    return Member(NodeId(node), Region(region), f"{host}:1", f"{host}:2", epoch, tuple(features))
+    return Member(
+        node=NodeId(node),
+        region=Region(region),
+        rpc=f"{host}:1",
+        http=f"{host}:2",
+        epoch=epoch,
+        features=tuple(features),
+        store=f"disk-of-{node}",
+    )
 
 
 def an_event(dot: Dot, key: Key, body: Body, stamp: int = 0, rest: int = 0) -> Event:

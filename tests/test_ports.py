@@ -9,7 +9,10 @@ from typing import Final, Protocol
 ROOT = Path(__file__).parent.parent
 METHODS_MAX: Final = 8
 
-WIDER: Final = {"Peer": "what a node does for its peers, from the other side, and hanging up"}
+WIDER: Final = {
+    "PeerService": "each call that one node may make to another: a transport carries all of them",
+    "Peer": "the same from the other side, and hanging up",
+}
 
 
 def ports() -> Iterator[type]:

@@ -1,10 +1,10 @@
 """
 The control log: one history of decisions for the whole cluster, by Paxos, slot after slot.
 
-Pure: no wire, no disk, no clock; a driver hands those in. **Nothing uses it yet**: it is wired
-together with the layout. What it is, its rules and why they hold is in `docs/control-log.md`. Start
-reading at `participant`, which joins the parts of one node; `values` has the words, `messages` what
-nodes say to each other, `coordinator` the port by which the rest of a node will see it.
+Pure: no wire, no disk, no clock; `cluster.driver.control` hands those in. What it is, its rules and
+why they hold is in `docs/control-log.md`. Start reading at `participant`, which joins the parts of
+one node; `values` has the words, `messages` what nodes say to each other, `coordinator` the port by
+which the rest of a node sees it.
 """
 
 from cluster.control.context import ControlConfig

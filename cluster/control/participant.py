@@ -176,6 +176,25 @@ class Participant:
         """Found a cluster of this node, as soon as the rules allow it (`atoll layout init`)."""
         self._founding.ask_for((self._context.node,))
 
+    def bring(self, nodes: Collection[str], slot: int) -> list[Effect]:
+        """Bring *nodes*, which do not vote, what was decided from *slot* on."""
+        voters = {seat.node for seat in self.state.seats}
+        for node in sorted(set(nodes) - voters - {self._context.node}):
+            self._context.outbox.send(node, self.log.page(slot - 1))
+        return self._context.outbox.take()
+
+    def hear(self, seat: Seat, generation: Hash, last: int, now: float) -> list[Effect]:
+        """
+        A node has said otherwise that it has the slots up to *last* of *generation*, synced: who is
+        behind gets what is missing.
+        """
+        self._now = now
+        if self._joining or generation != self.generation or last > self.log.last:
+            self._context.outbox.send(seat.node, Have(self.log.last))
+        else:
+            self._note(seat, last)
+        return self._context.outbox.take()
+
     def seat_of(self, node: str) -> Seat | None:
         """The seat to name in `Voters` for *node*; None where it lacks slots, or was not heard."""
         if node == self._context.node:
@@ -242,12 +261,15 @@ class Participant:
                 pass  # Of another time: it was another generation's.
 
     def _on_have(self, letter: Letter, last: int) -> None:
-        seat = Seat(letter.node, letter.store, letter.run)
-        self._heard[letter.node] = Heard(seat, last)
-        self._proposer.on_have(letter.voter, last)
+        self._note(Seat(letter.node, letter.store, letter.run), last)
+
+    def _note(self, seat: Seat, last: int) -> None:
+        """Take note of what a node of this generation has."""
+        self._heard[seat.node] = Heard(seat, last)
+        self._proposer.on_have(seat.voter, last)
         if self._forcing is not None and not self._forcing.is_over:
-            self._forcing.on_have(letter.node, last)
-        self._level(letter.node, last)
+            self._forcing.on_have(seat.node, last)
+        self._level(seat.node, last)
 
     def _on_sealed(self, letter: Letter, answer: Sealed) -> None:
         forcing = self._forcing

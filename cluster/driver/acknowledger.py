@@ -4,8 +4,7 @@ from cluster.driver.leasing import Leasing
 from cluster.environment import Environment
 from cluster.errors import NotDurable
 from cluster.gossip.dissemination import Acknowledgements, Verdict
-from cluster.model import Acknowledged, Consistency, Dot, NodeId
-from cluster.replication.copies import copies_required
+from cluster.model import Acknowledged, Consistency, Dot, Member, NodeId
 from cluster.tasks.changes import Topic
 
 
@@ -37,10 +36,10 @@ class Acknowledger:
         until = now() + self._env.config.durable_timeout_s
         while True:
             leased = self._leasing.granted()
-            required = copies_required(self._env.config, self._env.members)
-            living = self._env.members.living() if consistency is Consistency.GLOBAL else ()
+            living = self._env.roll.living() if consistency is Consistency.GLOBAL else ()
             awaited = [member.node for member in living]
-            verdict = acknowledgements.verdict(dot.seq, self._members(), leased, required, awaited)
+            enough = self._env.roll.suffice(self._having(dot))
+            verdict = acknowledgements.verdict(dot.seq, leased, awaited, enough=enough)
             wake_at = until
             if verdict is Verdict.DURABLE:
                 acknowledgements.note_acknowledged(dot.seq)
@@ -58,11 +57,14 @@ class Acknowledger:
                     self._withhold(lacking, dot)
             await self._env.changes.wait_at_most(wake_at - now(), dot, Topic.MEMBERS)
 
-    def _members(self) -> list[NodeId]:
-        return [member.node for member in self._env.members.others()]
+    def _having(self, dot: Dot) -> list[Member]:
+        """The other members that durably have *dot*, by their word."""
+        acked = self._acknowledgements.acked
+        return [m for m in self._env.roll.others() if acked(m.node) >= dot.seq]
 
     def _acknowledged(self, dot: Dot, consistency: Consistency) -> Acknowledged:
-        return self._acknowledgements.acknowledged(dot.seq, self._members(), consistency)
+        wanted = 1 if consistency is Consistency.LOCAL else self._env.roll.copies
+        return Acknowledged(1 + len(self._having(dot)), wanted)
 
     def _withhold(self, nodes: list[NodeId], dot: Dot) -> None:
         for node in nodes:
@@ -71,10 +73,10 @@ class Acknowledger:
                 self._env.log.info("waiting for a lease to end", peer=node, dot=str(dot))
 
     def _note_degraded(self, dot: Dot) -> None:
-        if self._env.members.others() or self._env.config.seeds:
+        if self._env.roll.names() or self._env.config.seeds:
             self._env.counters.degraded += 1
             self._env.log.warning(
                 "acknowledged with too few copies",
                 dot=str(dot),
-                connected=len(self._env.members.connected()),
+                connected=len(self._env.roll.connected()),
             )

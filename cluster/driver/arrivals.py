@@ -30,7 +30,7 @@ class Arrivals:
         Raises:
             UnknownRegion: no member is in one of *regions*.
         """
-        known = {self._env.me.region, *(member.region for member in self._env.members.others())}
+        known = self._env.roll.regions
         for region in regions or ():
             if region not in known:
                 raise UnknownRegion(region)
@@ -49,8 +49,8 @@ class Arrivals:
         own = self._env.events.vector().get(origin, 0)
         nodes = [SpreadNode(me.node, me.region, True, own >= dot.seq)]
         # A member that is merely cut off from here serves its own region all the same.
-        living = {member.node for member in self._env.members.living()}
-        for member in self._env.members.others():
+        living = {member.node for member in self._env.roll.living()}
+        for member in self._env.roll.others():
             # A member that is out of reach may be the only one of its region that has it.
             reached = self._env.progress.reached(member.node, origin)
             has = self._env.members.is_connected(member.node) and reached >= dot.seq

@@ -1,11 +1,19 @@
 """Are enough nodes connected for a write, and is it of use to wait for more?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from cluster.environment import Environment
 from cluster.errors import NotEnoughNodes
-from cluster.model import Consistency, Member
+from cluster.model import Consistency, NodeId
 from cluster.tasks.changes import Topic
+
+
+class _Need(NamedTuple):
+    """So many of *nodes*, besides this one, have to be connected."""
+
+    nodes: frozenset[NodeId]
+    number: int
 
 
 class Attendance:
@@ -24,11 +32,12 @@ class Attendance:
 
     def shortage(self, consistency: Consistency = Consistency.REGION) -> NotEnoughNodes | None:
         """What a write would be refused with if nobody came; None while enough are connected."""
-        connected, required = self._env.members.connected(), self._required(consistency)
-        if 1 + len(connected) >= required:
+        need = self._unmet(consistency)
+        if need is None:
             return None
-        missing = sorted(member.node for member in self._away())
-        return NotEnoughNodes(1 + len(connected), required, missing)
+        missing = sorted(need.nodes.intersection(self._env.roll.away()))
+        connected = len(need.nodes) - len(missing)
+        return NotEnoughNodes(1 + connected, 1 + need.number, missing)
 
     def check(self, consistency: Consistency) -> None:
         """
@@ -37,11 +46,14 @@ class Attendance:
         Raises:
             NotEnoughNodes: too few are connected, and waiting is hopeless or not wanted.
         """
-        shortage, config = self.shortage(consistency), self._env.config
-        if shortage is None:
+        need = self._unmet(consistency)
+        if need is None:
             return
-        refused = config.refuse_degraded and shortage.connected < config.copies
-        if refused or self._is_hopeless(shortage):
+        roll = self._env.roll
+        refused = roll.refuses_degraded and 1 + len(roll.connected()) < roll.copies
+        if refused or self._is_hopeless(need):
+            shortage = self.shortage(consistency)
+            assert shortage is not None, "nobody has come meanwhile"
             raise shortage
 
     async def wait(self, consistency: Consistency) -> None:
@@ -53,20 +65,38 @@ class Attendance:
         """
         now = self._env.clock.now_s
         until = now() + self._env.config.durable_timeout_s
-        while (shortage := self.shortage(consistency)) is not None:
-            if now() >= until or self._is_hopeless(shortage):
+        while (need := self._unmet(consistency)) is not None:
+            if now() >= until or self._is_hopeless(need):
+                shortage = self.shortage(consistency)
+                assert shortage is not None, "nobody has come meanwhile"
                 raise shortage
-            wake_at = min(until, *self._awaited_until())
+            wake_at = min(until, *self._awaited_until(need))
             await self._env.changes.wait_at_most(wake_at - now(), Topic.MEMBERS)
 
-    def _away(self) -> list[Member]:
-        return [m for m in self._env.members.others() if not self._env.members.is_connected(m.node)]
+    def _unmet(self, consistency: Consistency) -> _Need | None:
+        """The first of what a write needs that is not met."""
+        away = set(self._env.roll.away())
+        for need in self._needs(consistency):
+            if len(need.nodes - away) < need.number:
+                return need
+        return None
 
-    def _is_hopeless(self, shortage: NotEnoughNodes) -> bool:
-        return shortage.connected + len(self._awaited_until()) < shortage.wanted
+    def _needs(self, consistency: Consistency) -> Iterator[_Need]:
+        """As many as must have a copy, and a majority of each quorum of the region."""
+        roll, me = self._env.roll, self._env.me.node
+        yield _Need(frozenset(roll.names()), self._required(consistency) - 1)
+        for quorum in roll.quorums():
+            nodes = {disk.node for disk in quorum}
+            majority = len(nodes) // 2 + 1
+            yield _Need(frozenset(nodes - {me}), majority - (me in nodes))
 
-    def _awaited_until(self) -> list[float]:
+    def _is_hopeless(self, need: _Need) -> bool:
+        away = need.nodes.intersection(self._env.roll.away())
+        return len(need.nodes) - len(away) + len(self._awaited_until(need)) < need.number
+
+    def _awaited_until(self, need: _Need) -> list[float]:
         """Until when each of the members that went away a moment ago is worth waiting for."""
         now, wait_s = self._env.clock.now_s(), self._env.config.durable_timeout_s
-        ends = (self._env.absences.since(m.node, now) + wait_s for m in self._away())
+        away = need.nodes.intersection(self._env.roll.away())
+        ends = (self._env.absences.since(node, now) + wait_s for node in away)
         return [end for end in ends if end > now]

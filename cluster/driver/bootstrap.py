@@ -82,7 +82,7 @@ class Bootstrap:
         A member opens few checkpoints: a node that asks for none leaves them to others. Should
         events be missing after all, the next pull says so again.
         """
-        events, connected = self._env.events, self._env.members.connected()
+        events, connected = self._env.events, self._env.roll.connected()
         return (
             not self._env.checkpoints.restoring
             and self._replacing is None
@@ -112,13 +112,13 @@ class Bootstrap:
             async with task_group() as group:
                 pulls = [group.create_task(pull_all(link)) for link in lacking]
             lacking = [link for link, pull in zip(lacking, pulls, strict=True) if not pull.result()]
-        return bool(self._env.members.connected()) and not lacking
+        return bool(self._env.roll.connected()) and not lacking
 
     async def _wait_for_the_living(self) -> None:
         """Wait for the links to all members that are there: the first ones come up much earlier."""
-        members = self._env.members
+        roll = self._env.roll
         await self._env.changes.wait_until(
-            lambda: len(members.connected()) >= len(members.living()),
+            lambda: len(roll.connected()) >= len(roll.living()),
             Topic.MEMBERS,
             at_most_s=self._env.config.dial_timeout_s,
         )
@@ -144,7 +144,7 @@ class Bootstrap:
     def _sources(self) -> Sequence[NodeId]:
         if self._replacing is not None and not self._env.checkpoints.restoring:
             return [self._replacing]
-        connected = self._env.members.connected()
+        connected = self._env.roll.connected()
         return preference.order((), connected, self._env.me.region, self._env.rng)
 
     async def _take_over(self, node: NodeId) -> None:

@@ -45,6 +45,7 @@ class CatchUp:
         async with task_group() as group:
             group.create_task(self._rounds.run(), name="catch-up")
             group.create_task(self._repair(), name="anti-entropy")
+            group.create_task(self._pull_for_layouts(), name="layouts")
             await self._pull_after_departures(group)
 
     async def catch_up(self, patience_s: float = 0.0) -> None:
@@ -120,6 +121,20 @@ class CatchUp:
             )
             for link in self._links.live():
                 group.create_task(pull_all(link), name=f"pull {link.node}")
+
+    async def _pull_for_layouts(self) -> None:
+        """While the layout changes, pull from each member until it has given all at that stage."""
+        while True:
+            await self._env.changes.wait_until(
+                lambda: any(link.is_awaited for link in self._links.live()),
+                Topic.LAYOUT,
+                Topic.MEMBERS,
+            )
+            async with task_group() as group:
+                for link in self._links.live():
+                    if link.is_awaited:
+                        group.create_task(self._pull_from(link), name=f"pull {link.node}")
+            await asyncio.sleep(_TRY_AGAIN_S)
 
     def _has_left_since(self, departures: int) -> bool:
         return self._leasing.departures > departures

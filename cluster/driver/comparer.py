@@ -39,8 +39,7 @@ class Comparer:
     @property
     def differing(self) -> tuple[NodeId, ...]:
         """Members with the same events and other rows, when they were last compared."""
-        known = {member.node for member in self._env.members.others()}
-        return tuple(sorted(self._differing & known))
+        return tuple(sorted(self._differing.intersection(self._env.roll.names())))
 
     async def run(self) -> None:
         async with task_group() as group:
@@ -54,7 +53,7 @@ class Comparer:
         if request.damaged:
             # The sender will take over these rows if they are sound.
             self._doubt.set()
-        elif self._env.members.get(request.sender) is not None:
+        elif request.sender in self._env.roll.names():
             self._note(request.sender, mine, reply)
         return reply
 
@@ -158,7 +157,7 @@ class Comparer:
         """Have the rows replaced by those of a sound member, if there is one."""
         if State.LACKING not in self._env.state:
             mine = await self._env.sums.summed()
-            connected = self._env.members.connected()
+            connected = self._env.roll.connected()
             for node in preference.order((), connected, self._env.me.region, self._env.rng):
                 reply = await self._ask(node, mine)
                 if reply is not None and reply.sound:

@@ -46,12 +46,12 @@ class Duties:
                     yield origin, upto
 
     def _relays(self, region: Region) -> frozenset[NodeId]:
-        connected = self._env.members.connected()
+        connected = self._env.roll.connected()
         if connected != self._drawn_among:
             self._drawn_among, self._drawn = connected, {}
         if region not in self._drawn:
             nodes = (m.node for m in connected if m.region == region)
             # As many as there must be copies: for a node alone in its region they are all abroad.
-            count = max(self._env.config.relays, self._env.config.copies - 1)
+            count = max(self._env.config.relays, self._env.roll.copies - 1)
             self._drawn[region] = relays(self._env.me.node, nodes, count)
         return self._drawn[region]

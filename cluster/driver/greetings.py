@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
+from cluster.driver.stages import Stages
 from cluster.environment import Environment
 from cluster.gossip.differences import NOTHING, Differences
 from cluster.messages import Greeting, Heard
 from cluster.model import NodeId
-from cluster.state import State
 
 
 class Greetings:
@@ -23,8 +23,9 @@ class Greetings:
     (`gossip.leases.Grants.become_known`).
     """
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, stages: Stages) -> None:
         self._env = env
+        self._stages = stages
         self._differences = Differences(env.me.epoch)
         self._heard_by: dict[NodeId, Heard] = {}
         """What the other side of each link has said that it heard of this node."""
@@ -54,6 +55,7 @@ class Greetings:
         )
 
     def _brief(self, heard_of_peer: Heard, heard_by_peer: Heard) -> Greeting:
+        report = self._stages.report()
         self._differences.note(self._env.events.vector())
         since = self._differences.base(heard_by_peer)
         return Greeting(
@@ -62,11 +64,15 @@ class Greetings:
             known=(),
             have=self._differences.since(since),
             wall_ms=self._env.clock.now_ms(),
-            joined=State.JOINING not in self._env.state,
-            leaving=State.LEAVING in self._env.state,
+            joined=self._env.join.joined,
             brief=True,
             members=self._env.members.sum,
             since=since,
             version=self._differences.version,
             heard=heard_of_peer,
+            stage=report.stage,
+            pulled=tuple(sorted(disk.store for disk in report.pulled)),
+            continuous=report.continuous,
+            decisions=self._stages.decisions(),
+            vitals=self._env.vitals.mine(),
         )

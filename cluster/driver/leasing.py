@@ -1,12 +1,12 @@
 """Who of this region may answer reads from its own index: asking for leases, and granting them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from cluster.environment import Environment
 from cluster.gossip import antientropy
 from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.leases import Grants, Leases, earlier_runs
-from cluster.model import Member, NodeId, Status
+from cluster.model import Member, NodeId
 from cluster.state import Act
 from cluster.tasks.changes import Topic
 
@@ -27,44 +27,57 @@ class Leasing:
         """How often neighbours have left in this run; a pull notes it as it begins."""
         self._asked: dict[NodeId, int] = {}
         """Who was pulled from, and after how many departures."""
-        self._counting_the_left: set[NodeId] = set()
+        self._neighbours = frozenset(self.neighbours())
+        self._continuous = False
+        self._at_stage: set[NodeId] = set()
+        """Neighbours that have said that they go by the present layout."""
 
     def become_known(self) -> None:
         """Note that another run of a member has just heard of this node."""
         self._grants.become_known(self._env.clock.now_s())
 
-    def neighbours(self) -> list[NodeId]:
+    def neighbours(self) -> Collection[NodeId]:
         """The other members of this region."""
-        return [m.node for m in self._env.members.others() if m.region == self._env.me.region]
+        return self._env.roll.neighbours()
 
     def grant(self, member: Member) -> bool:
         """Grant *member*, which has just been heard, a lease if it may have one."""
-        # One that counts as gone is not waited for by writes, so it gets no lease either; it gets
-        # one as soon as it has contradicted.
-        if member.node not in self.neighbours() or not self._may_read(member):
+        if member.node not in self.neighbours() or not self._env.roll.has(member):
+            return False
+        if not self._may_read(member):
             return False
         self._grants.grant(member.node, self._env.clock.now_s())
         return True
 
-    def counts_the_left(self, sender: NodeId, members: Iterable[Member]) -> bool:
+    def note_layout(self) -> None:
         """
-        Whether one of the *members* that *sender* counts is a neighbour that has left, as far as is
-        known here.
+        Note that another layout is live.
 
-        That one may live, and asks nobody here for a lease: by the sender's this node would read
-        what it has replaced. What it does until the sender has heard, the sender may have.
+        Until each neighbour has heard of it, leases may be granted by the one before; so everybody
+        counts as holding one. And no lease speaks for what one that has gone acknowledged.
         """
-        if any(self._has_left(other) for other in members):
-            self._counting_the_left.add(sender)
-            return True
-        if sender in self._counting_the_left:
-            self._counting_the_left.discard(sender)
+        before, self._neighbours = self._neighbours, frozenset(self.neighbours())
+        self._at_stage.clear()
+        self.become_known()
+        if before - self._neighbours:
             self.note_departure()
-        return False
 
-    def _has_left(self, member: Member) -> bool:
-        left = self._env.members.status(member.node) is Status.LEFT
-        return left and member.region == self._env.me.region
+    def is_continuous(self) -> bool:
+        """
+        Whether this node has what its disk ever said that it has: once in this run every member
+        that was there had been pulled from, and a disk that is in use does not forget.
+        """
+        self._continuous = self._continuous or self.has_asked_all()
+        return self._continuous
+
+    def note_at_stage(self, node: NodeId) -> None:
+        """
+        Note that *node* goes by the same layout. By the one before it grants nothing any more; what
+        it granted by that is over a lease from now.
+        """
+        if node in self._neighbours and node not in self._at_stage:
+            self._at_stage.add(node)
+            self.become_known()
 
     def note_departure(self) -> None:
         """
@@ -95,30 +108,34 @@ class Leasing:
         member did that has left since, once that has been done again.
         """
         covered = self._leases.cover(self.neighbours(), self._env.clock.now_s())
-        return covered and self._has_asked_all(since=self.departures)
+        return covered and self.has_asked_all(since=self.departures)
 
     def granted(self) -> dict[NodeId, float]:
         """Who may hold a lease of this node now, and when it is surely over."""
         now, until = self._env.clock.now_s(), self._grants.until
+        if self._env.roll.is_coming and not self._at_stage:
+            # By the layout before, which does not have this node, neighbours read by each other's
+            # leases. That ends a lease after the first of them has moved on.
+            self.become_known()
         granted = {node: until(node) for node in self.neighbours() if until(node) > now}
-        # One that counts as gone since then reads on by the lease that it has.
+        # One that has gone since then reads on by the lease that it has.
         return self._grants.running(now) | granted
 
     def _may_read(self, member: Member) -> bool:
         """Whether *member* has all that this node acknowledged, in this run or an earlier one."""
-        if not self._env.state.allows(Act.GRANT) or not self._has_asked_all(but=member.node):
+        if not self._env.state.allows(Act.GRANT) or not self.has_asked_all(but=member.node):
             # What an earlier run wrote may be with peers only: this may be a new disk.
             return False
         earlier = earlier_runs(self._env.events.vector(), self._env.events.origin)
         lacks = antientropy.behind(self._env.progress.of(member.node), earlier)
         return not lacks and self._acknowledgements.may_grant(member.node)
 
-    def _has_asked_all(self, *, but: NodeId | None = None, since: int = 0) -> bool:
+    def has_asked_all(self, *, but: NodeId | None = None, since: int = 0) -> bool:
         """
         Whether every other member that is there was pulled from in this run, after *since*
         departures; joining may ask seeds only.
 
         What the one that reads has it need not be told: *but*.
         """
-        there = self._env.members.living()
+        there = self._env.roll.living()
         return all(self._asked.get(m.node, -1) >= since for m in there if m.node != but)

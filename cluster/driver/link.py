@@ -2,15 +2,22 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cluster.driver.duties import Duties
 from cluster.driver.intake import Intake
 from cluster.driver.leasing import Leasing
 from cluster.driver.pusher import Pusher
 from cluster.driver.roster import Roster
+from cluster.driver.stages import Stages
 from cluster.environment import Environment
-from cluster.errors import BelowFloor, ClusterError, PeerUnreachable, StorageFailure
+from cluster.errors import (
+    BelowFloor,
+    ClusterError,
+    PeerUnreachable,
+    StageDiffers,
+    StorageFailure,
+)
 from cluster.gossip import antientropy
 from cluster.messages import Greeting
 from cluster.model import Dot, NodeId, Origin, Region
@@ -22,6 +29,12 @@ from cluster.tasks.groups import first_of, task_group
 from cluster.tasks.rounds import Rounds, Stopped
 from cluster.tasks.stall import watched
 
+_LEARN_S: Final = 0.3
+"""How long what was decided may take from one node to another: a round trip, and a sync."""
+
+_STAGES_MAX: Final = 4
+"""How often a pull is tried again for that: changes may follow each other."""
+
 
 class Parts(NamedTuple):
     """What all links work with, and who answers at this end of them."""
@@ -30,6 +43,7 @@ class Parts(NamedTuple):
     leasing: Leasing
     intake: Intake
     duties: Duties
+    stages: Stages
 
 
 class Link:
@@ -50,6 +64,7 @@ class Link:
         self.peer = peer
         self.node: NodeId = greeting.member.node
         self.region: Region = greeting.member.region
+        self._member = greeting.member
         self._epoch = greeting.member.epoch
         self._began = greeting.began
         self._pusher = Pusher(env, greeting.member, peer, parts.duties)
@@ -58,9 +73,13 @@ class Link:
         self._first_pulls = first_pulls
         self._met_lasting = False
         """Whether all that the last pull did not bring is behind gaps that last."""
+        self._pulled_at = parts.stages.mine
+        """The stage of the layout that the last pull named."""
+
         self._pulls = Rounds(self._pull_once)
         self._lost: asyncio.Future[PeerUnreachable] = asyncio.get_running_loop().create_future()
         self.caught_up = False
+        self._differs = False
 
     async def run(self) -> None:
         """
@@ -88,6 +107,16 @@ class Link:
         finally:
             # `run` of the pulls does this itself, unless it was cancelled before its first step.
             self._pulls.stop(Stopped())
+
+    @property
+    def differs(self) -> bool:
+        """Whether the peer, which goes by another layout, refused the last pull."""
+        return self._differs
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a change of the layout waits until all that the peer has is here."""
+        return self._parts.stages.lacks_pull(self._member)
 
     def vouches(self, dot: Dot) -> bool:
         """Whether the holder row that the peer made with *dot* counts as a copy."""
@@ -139,17 +168,42 @@ class Link:
         self._env.changes.beat(Topic.JOINED)
 
     async def _pull_once(self) -> bool:
-        self._met_lasting = False
+        """
+        Pull; again where the peer refused because one of the two had yet to learn of a layout, or
+        each change of it would have somebody told that events are missing.
+        """
+        done = await self._pull_at_stage()
+        for _ in range(_STAGES_MAX):
+            if not self._differs:
+                break
+            if self._parts.stages.mine == self._pulled_at:
+                await self._env.changes.wait_at_most(_LEARN_S, Topic.LAYOUT)
+            done = await self._pull_at_stage()
+        return done
+
+    async def _pull_at_stage(self) -> bool:
+        self._met_lasting = self._differs = False
+        self._pulled_at = self._parts.stages.mine
+        if not self._env.roll.may_give(self._member):
+            return True  # Whatever it has counts for nothing.
         if self._env.checkpoints.restoring or self._is_too_far_behind():
             return False
         leasing, clocks = self._parts.leasing, self._env.clocks
         gaps, departures, lag_ms = set[Origin](), leasing.departures, clocks.lag_ms()
-        stall_s = self._env.config.stall_timeout_s
-        stream = watched(self.peer.pull(self._env.events.vector()), stall_s, antientropy.size_of)
+        stall_s, stages = self._env.config.stall_timeout_s, self._parts.stages
+        stage, vector = self._pulled_at, self._env.events.vector()
+        pulled = self.peer.pull(self._env.me.node, stage, vector)
+        stream = watched(pulled, stall_s, antientropy.size_of)
         try:
             async with aclosing(stream) as batches:
                 async for batch in batches:
                     gaps.update(await self._parts.intake.take(batch))
+        except StageDiffers:
+            # It is further, or will be here in a moment; unless its disk takes no slots.
+            stages.ask_for_slots(self.node)
+            self._differs = True
+            self._env.changes.beat(Topic.JOINED)
+            return False
         except BelowFloor:
             self._env.log.info("events are gone at the peer", peer=self.node)
             self._want_state()
@@ -158,6 +212,7 @@ class Link:
             self._met_lasting = self._parts.intake.lasting(gaps)
         elif not self._parts.intake.parks_wrongly(lag_ms):
             leasing.note_pulled(self.node, departures)
+            stages.note_pulled(stage, self._member)
         return not gaps
 
     def _is_too_far_behind(self) -> bool:
@@ -179,7 +234,13 @@ class Link:
                 lambda: State.LACKING not in self._env.state, Topic.STATE
             )
         else:
-            await asyncio.sleep(self._env.config.antientropy_interval_s)
+            # A newcomer is at no stage until it has learned of one, which takes a moment.
+            stages = self._parts.stages
+            await self._env.changes.wait_until(
+                lambda: stages.mine != self._pulled_at,
+                Topic.LAYOUT,
+                at_most_s=self._env.config.antientropy_interval_s,
+            )
 
     async def _beat(self) -> None:
         """Greet at every interval; several unanswered greetings in a row lose the link."""

@@ -87,7 +87,7 @@ class Pusher:
                 continue
             try:
                 async with asyncio.timeout(self._patience_s(events)):
-                    answer = await self._peer.push(self._env.me.node, events)
+                    answer = await self._push(events)
             except TimeoutError:
                 answer = self._unanswered()
             self._settle(events, answer)
@@ -108,12 +108,14 @@ class Pusher:
             else:
                 for event in events:
                     self._sent[event.origin] = event.dot.seq
-                push = self._peer.push(self._env.me.node, events)
-                task = group.create_task(push, name=f"push {self._member.node}")
+                task = group.create_task(self._push(events), name=f"push {self._member.node}")
                 self._under_way.append(_Sent(events, task))
                 self._window.send(_size(events), now_s())
                 self._news.beat()
                 await asyncio.sleep(pause_s)
+
+    async def _push(self, events: Sequence[Event]) -> Vector:
+        return await self._peer.push(self._env.me.node, self._env.chronicle.stage, events)
 
     async def _settle_in_order(self) -> None:
         """Take the answers in order. The patience with a push begins when it is the oldest."""

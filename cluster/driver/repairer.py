@@ -7,6 +7,7 @@ from cluster.driver.link import Link
 from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
+from cluster.messages import NO_STAGE
 from cluster.model import Digest
 from cluster.replication.durability import Durability
 from cluster.tasks.changes import Topic
@@ -27,7 +28,8 @@ _FAILURES_MAX: Final = 16
 
 class Repairer:
     """
-    Walks over the blobs that this node holds, now and then and when a member has come.
+    Walks over the blobs that this node holds: now and then, when a member has come, and when the
+    layout has changed.
 
     Nothing is remembered for it: which blobs lack copies follows from the holder rows.
     """
@@ -37,13 +39,15 @@ class Repairer:
         self._links = links
         self._durability = durability
         self._seen: set[Link] = set()
+        self._stage = NO_STAGE
 
     async def run(self) -> None:
         config = self._env.config
         while True:
             await self._env.changes.wait_until(
-                lambda: bool(self._present() - self._seen),
+                self._has_news,
                 Topic.JOINED,
+                Topic.LAYOUT,
                 at_most_s=config.repair_interval_s,
             )
             # A member that has come may first say anew what it holds (`node.holdings`).
@@ -54,11 +58,15 @@ class Repairer:
                 Topic.JOINED,
                 Topic.MEMBERS,
             )
-            self._seen = self._present()
+            self._seen, self._stage = self._present(), self._env.chronicle.stage
             try:
                 await self._walk()
             except (ClusterError, StorageFailure) as exc:
                 self._env.log.warning("copies not looked after", reason=str(exc))
+
+    def _has_news(self) -> bool:
+        """Whether somebody has come, or copies belong elsewhere, since the last walk."""
+        return bool(self._present() - self._seen) or self._stage != self._env.chronicle.stage
 
     def _present(self) -> set[Link]:
         return {link for link in self._links.live() if link.caught_up}

@@ -5,6 +5,7 @@ import asyncio
 from cluster.driver.greetings import Greetings
 from cluster.driver.leasing import Leasing
 from cluster.driver.settings_check import SettingsCheck
+from cluster.driver.stages import Stages
 from cluster.driver.watcher import Watcher
 from cluster.environment import Environment
 from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable, WrongCluster
@@ -28,11 +29,13 @@ class Roster:
         greetings: Greetings,
         leasing: Leasing,
         settings_check: SettingsCheck,
+        stages: Stages,
     ) -> None:
         self._env = env
         self._greetings = greetings
         self._leasing = leasing
         self._settings_check = settings_check
+        self._stages = stages
         self._watchers: list[Watcher] = []
 
     def watch(self, watcher: Watcher) -> None:
@@ -63,7 +66,7 @@ class Roster:
 
     async def _exchange(self, peer: Peer, question: Greeting, timeout_s: float) -> Greeting:
         """Greet with *question* and take note of the answer."""
-        asked_at, known = self._env.clock.now_s(), self._env.members.others()
+        asked_at = self._env.clock.now_s()
         async with asyncio.timeout(timeout_s):
             answer = await peer.hello(question)
         member = answer.member
@@ -79,9 +82,8 @@ class Roster:
         self._greetings.note(answer)
         if self._env.members.status(member.node) is not Status.LEFT:
             self._env.clocks.note(member.node, answer.wall_ms, asked_at)
-        # An answer leaves them out where they are those that this node counted when it asked.
-        counted = known if answer.members == question.members else answer.known
-        if not self._leasing.counts_the_left(member.node, counted) and answer.current:
+        at_one = question.stage == answer.stage == self._stages.mine
+        if answer.current and at_one:
             self._leasing.take(member.node, asked_at)
         return answer
 
@@ -99,7 +101,8 @@ class Roster:
         self._note(question)
         if question.brief:
             self._greetings.note(question)
-        return self._greetings.answer(question, current=self._leasing.grant(sender))
+        granted = question.stage == self._stages.mine and self._leasing.grant(sender)
+        return self._greetings.answer(question, current=granted)
 
     def check_cluster(self, name: str) -> None:
         """Return if *name* is the name of this cluster; raises `WrongCluster`."""
@@ -127,8 +130,13 @@ class Roster:
             self._end_run_of(before)
         if not self._env.progress.has_spoken(member):
             self._leasing.become_known()
-        since, version = greeting.since, greeting.version
-        said = self._env.progress.heard(member, greeting.have, since=since, version=version)
+        self._stages.note(greeting)
+        self._env.vitals.note(member, greeting.vitals)
+        have, since, version = greeting.have, greeting.since, greeting.version
+        if greeting.stage != self._stages.mine:
+            # It is told again once both are at one stage.
+            have, since, version = {}, 0, 0
+        said = self._env.progress.heard(member, have, since=since, version=version)
         self._env.changes.note_progress(member.node, said)
         if before is None:
             self._env.changes.beat(Topic.MEMBERS)
@@ -149,9 +157,7 @@ class Roster:
             self._env.join.excuse(node)
             self._settings_check.forget(node)
             self._env.clocks.forget(node)
-            news = before is None or before.standing.status is not Status.LEFT
-            if news and after.member.region == self._env.me.region:
-                self._leasing.note_departure()
+            self._env.vitals.forget(node)
         else:
             self._tell_of(node, lives=status is Status.ALIVE)
         self._env.changes.beat(Topic.MEMBERS, Topic.JOINED)

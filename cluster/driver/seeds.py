@@ -51,13 +51,14 @@ class Seeds:
                     "no seed that has an index answers", missing=self._env.join.missing
                 )
             # Also for each peer that answers and still has more: without that this node would say
-            # that it is ready, and "try again" to everything that it is asked.
+            # that it is ready, and "try again" to everything that it is asked. One that stays
+            # behind the layout gives nothing, for as long as its disk is full, say.
             await self._env.changes.wait_until(
                 lambda: (
                     self._env.join.joined
                     or (
                         not self._env.join.knows_nothing
-                        and all(link.caught_up for link in self._links.live())
+                        and all(link.caught_up or link.differs for link in self._links.live())
                     )
                 ),
                 Topic.JOINED,

@@ -6,13 +6,14 @@ from typing import Final
 
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparer import Comparer
+from cluster.driver.control import ControlDriver
 from cluster.driver.link import Parts
 from cluster.driver.links import Links
 from cluster.driver.prober import Prober
 from cluster.environment import Environment
 from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch
 from cluster.gossip import antientropy
-from cluster.messages import Greeting
+from cluster.messages import Greeting, Stage
 from cluster.model import Digest, Event, NodeId, Vector
 from cluster.objects.events import in_causal_order
 from cluster.replication.fetcher import Fetcher
@@ -33,21 +34,26 @@ class Service:
         prober: Prober,
         checkpoints: Checkpoints,
         comparer: Comparer,
+        control: ControlDriver,
     ) -> None:
         self._env = env
         self._roster = parts.roster
         self._intake = parts.intake
         self._duties = parts.duties
+        self._stages = parts.stages
         self._links = links
         self._fetcher = fetcher
         self.probe = prober.on_probe
         self.checkpoint = checkpoints.read
         self.compare = comparer.on_compare
+        self.tell = control.tell
 
     async def hello(self, greeting: Greeting) -> Greeting:
         return self._roster.answer(greeting)
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+        await self._stages.learn(sender, stage)
+        self._stages.insist_on_member(sender)
         link = self._links.link(sender)
         gaps = await self._intake.take(events)
         if gaps and link is not None and not self._intake.lasting(gaps):
@@ -60,10 +66,14 @@ class Service:
             # This node may have to hand them on.
             self._duties.note_received(member.region, origins)
             self._env.changes.beat(self._env.me.node)
+        if self._stages.mine != stage:
+            return {}
         vector = self._env.events.vector()
         return {origin: vector.get(origin, 0) for origin in origins}
 
-    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+    async def pull(
+        self, reader: NodeId, stage: Stage, have: Vector
+    ) -> AsyncGenerator[Sequence[Event], None]:
         """
         See `PeerService.pull`. Events come in the order in which they build on each other.
 
@@ -71,6 +81,7 @@ class Service:
         never end. Where the first missing events of a log are gone, the error comes last: the peer
         gets the other logs before.
         """
+        await self._stages.insist(reader, stage)
         gone: list[BelowFloor] = []
         missing = antientropy.missing(have, self._env.events.vector())
         events = in_causal_order(self._read(part, gone) for part in missing)

@@ -31,14 +31,14 @@ class Trimmer:
         events, config = self._env.events, self._env.config
         if self._env.checkpoints.restoring:
             return
-        before, known = events.floor(), self._env.members.others()
+        before, roll = events.floor(), self._env.roll
         upto: dict[Origin, int] = {}
         for candidate in floor.candidates(
             events.vector(),
             before,
-            {member.node: self._env.progress.of(member.node) for member in known},
-            [member.node for member in known],
-            [member.node for member in self._env.members.connected()],
+            {member.node: self._env.progress.of(member.node) for member in roll.others()},
+            roll.names(),
+            [member.node for member in roll.connected()],
             settled_age_s=config.log_settled_s,
             away_age_s=config.log_away_s,
         ):
@@ -55,15 +55,15 @@ class Trimmer:
 
     async def forget_deletions(self) -> None:
         """Forget the deletions that no unseen push can be older than."""
-        events, known = self._env.events, self._env.members.others()
-        # Before it has joined, a node does not know who all the others are.
-        if self._env.checkpoints.restoring or not self._env.join.joined:
+        events, roll = self._env.events, self._env.roll
+        # By an earlier layout it would not ask those that have come since.
+        joined = self._env.join.joined and roll.has_me
+        if self._env.checkpoints.restoring or not joined:
             return
-        for member in known:
+        for member in roll.others():
             self._stability.note(member.node, self._env.progress.of(member.node), events.vector())
             await asyncio.sleep(0)  # a vector may have thousands of logs
-        members = {member.node: member for member in known}
-        stable = self._stability.stable(members, events.vector())
+        stable = self._stability.stable(roll.names(), events.vector())
         await self._env.retention.forget_deletions(stable)
 
     def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:

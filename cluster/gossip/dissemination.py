@@ -19,7 +19,7 @@ from collections.abc import Collection
 from enum import Enum
 
 from cluster.gossip.progress import Progress
-from cluster.model import Acknowledged, Consistency, NodeId, Origin
+from cluster.model import NodeId, Origin
 
 
 class Verdict(Enum):
@@ -38,9 +38,8 @@ class Verdict(Enum):
 class Acknowledgements:
     """What of this node's log was acknowledged, and may be: members say how far they have it."""
 
-    def __init__(self, copies: int, origin: Origin, progress: Progress) -> None:
+    def __init__(self, origin: Origin, progress: Progress) -> None:
         """*origin* is this node's log."""
-        self._copies = copies
         self._origin = origin
         self._progress = progress
         self._withheld: dict[NodeId, int] = {}
@@ -50,30 +49,19 @@ class Acknowledgements:
         """How far *node* has the log; 0 when nothing is known of it."""
         return self._progress.reached(node, self._origin)
 
-    def having(self, seq: int, members: Collection[NodeId]) -> int:
-        """How many of *members* have the event *seq*. A node that left has taken its disk along."""
-        return sum(self.acked(node) >= seq for node in members)
-
-    def acknowledged(
-        self, seq: int, members: Collection[NodeId], consistency: Consistency
-    ) -> Acknowledged:
-        """How the event *seq* stands now among the other *members*."""
-        wanted = 1 if consistency is Consistency.LOCAL else self._copies
-        return Acknowledged(1 + self.having(seq, members), wanted)
-
     def verdict(
         self,
         seq: int,
-        members: Collection[NodeId],
         leased: Collection[NodeId],
-        required: int,
         awaited: Collection[NodeId] = (),
+        *,
+        enough: bool,
     ) -> Verdict:
         """
-        Judge the event *seq* among the other *members*. *leased* may hold a lease now, *required*
-        is how many nodes must have it, this one included, and *awaited* must in any case.
+        Judge the event *seq*. *enough*: those that have it suffice. *leased* may hold a lease now,
+        and *awaited* must have it in any case.
         """
-        if 1 + self.having(seq, members) < required or self.lacking(seq, awaited):
+        if not enough or self.lacking(seq, awaited):
             return Verdict.WAIT
         if self.lacking(seq, leased):
             return Verdict.LEASED

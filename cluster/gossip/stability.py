@@ -6,7 +6,7 @@ forgotten as soon as everybody has it, for M has it, too, and has yet to tell of
 M has said that it has the delete, and this node has all that M had then, the push is here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from cluster.model import NodeId, Origin, Vector
 
@@ -35,9 +35,9 @@ class Stability:
             self._met[member] = waiting
             del self._waiting[member]
 
-    def stable(self, members: Mapping[NodeId, object], mine: Vector) -> Vector:
+    def stable(self, members: Collection[NodeId], mine: Vector) -> Vector:
         """Events up to here are at each of *members*, and all that they had before is here."""
-        for gone in (self._met.keys() | self._waiting.keys()) - members.keys():
+        for gone in (self._met.keys() | self._waiting.keys()) - set(members):
             self._met.pop(gone, None)
             self._waiting.pop(gone, None)
         met = [self._met.get(member, {}) for member in members]

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from cluster.layout.errors import LayoutUnreadable
+from cluster.errors import LayoutUnreadable
 from cluster.model import NodeId, Region
 
 FORMAT: Final = 1

@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from cluster.layout.document import Disk
-from cluster.layout.transition import Live, Stage
+from cluster.layout.transition import Live
+from cluster.messages import NO_STAGE, Stage
 from cluster.model import NodeId, Region
 
 DRIFT: Final = 1.05
@@ -41,6 +42,24 @@ class Report(NamedTuple):
 
     continuous: bool = True
     """Its disk has what the node ever said that it has. Else its pulls count for nobody."""
+
+
+class Pulls:
+    """Whom this node has asked for all they have, and got it, at its present stage."""
+
+    def __init__(self) -> None:
+        self._stage = NO_STAGE
+        self._from: set[Disk] = set()
+
+    def note(self, stage: Stage, disk: Disk) -> None:
+        """A pull from *disk* is complete that began at *stage*, and was served at it."""
+        if stage > self._stage:
+            self._stage, self._from = stage, set()
+        if stage == self._stage:
+            self._from.add(disk)
+
+    def at(self, stage: Stage) -> frozenset[Disk]:
+        return frozenset(self._from) if stage == self._stage else frozenset()
 
 
 class Phase(StrEnum):
@@ -102,6 +121,14 @@ class Handover:
         self._progress = now
         self._met_at: float | None = None
         self._look(now)
+
+    @property
+    def stage(self) -> Stage:
+        return self._live.stage
+
+    @property
+    def lost(self) -> frozenset[str]:
+        return self._live.lost
 
     @property
     def heard(self) -> Mapping[NodeId, int]:

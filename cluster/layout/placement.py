@@ -66,7 +66,7 @@ class Placement:
     """The places of one version of a layout: made once, asked for each blob."""
 
     def __init__(self, layout: Layout) -> None:
-        self.version = layout.version
+        self.layout = layout
         self._copies = layout.settings.copies
         self._regions_min = layout.settings.regions_min
         self._places = {region: _place(layout, region) for region in layout.regions}

@@ -4,9 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from cluster.layout.changes import Circumstances
-from cluster.layout.document import Layout
-from cluster.layout.errors import (
+from cluster.errors import (
     CopiesUnmet,
     MemberKnown,
     MemberSilent,
@@ -15,6 +13,8 @@ from cluster.layout.errors import (
     VersionTaken,
     VotersUnfit,
 )
+from cluster.layout.changes import Circumstances
+from cluster.layout.document import Layout
 from cluster.layout.rules import REMOVED_MAX, crowded, worse
 from cluster.model import NodeId
 

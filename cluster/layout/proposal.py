@@ -11,6 +11,16 @@ from typing import assert_never
 
 import msgspec
 
+from cluster.errors import (
+    CopiesUnmet,
+    MemberKnown,
+    MemberMissing,
+    NotDrained,
+    RegionFixed,
+    VersionTaken,
+    VotersUnfit,
+    WitnessUnfit,
+)
 from cluster.layout import promises
 from cluster.layout.changes import (
     UNASKED,
@@ -38,16 +48,6 @@ from cluster.layout.document import (
     Settings,
     Witness,
     by_name,
-)
-from cluster.layout.errors import (
-    CopiesUnmet,
-    MemberKnown,
-    MemberMissing,
-    NotDrained,
-    RegionFixed,
-    VersionTaken,
-    VotersUnfit,
-    WitnessUnfit,
 )
 from cluster.layout.removal import Verdict
 from cluster.layout.rules import (
@@ -198,7 +198,7 @@ class _Draft:
         if node in self._circumstances.lost:
             return
         if verdict is None or verdict.node != node:
-            raise NotDrained(node, "nobody has looked at what it holds")
+            raise NotDrained(node, "nobody has looked at what it holds: drain it first")
         if verdict.version != self._old.version:
             raise VersionTaken(self._old.version, verdict.version + 1)
         verdict.insist()

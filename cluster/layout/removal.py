@@ -10,8 +10,8 @@ count on them; so a majority of each region has to have said that it goes by a l
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from cluster.errors import CopiesAtStake, MemberMissing, NotDrained
 from cluster.layout.document import Layout
-from cluster.layout.errors import CopiesAtStake, MemberMissing, NotDrained
 from cluster.layout.rows import Row
 from cluster.model import Digest, NodeId, Region
 
@@ -56,10 +56,11 @@ class Verdict(NamedTuple):
         if self.last or self.short:
             raise CopiesAtStake(self.node, self.last, self.last_bytes, self.short)
         if not self.draining:
-            raise NotDrained(self.node, "it does not drain; its copies count for new pushes")
+            raise NotDrained(self.node, "it does not drain, and gets new copies: drain it first")
         if self.unheard:
             named = ", ".join(self.unheard)
-            raise NotDrained(self.node, f"too few of region {named} have said that they know")
+            why = f"too few of region {named} have said that they know; wait until they have"
+            raise NotDrained(self.node, why)
 
 
 class Removal:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from cluster.errors import LayoutInvalid
 from cluster.layout.document import FORMAT, Availability, Layout, LayoutMember, Role
-from cluster.layout.errors import LayoutInvalid
 from cluster.model import NODE_ID, NodeId, Region
 
 MEMBERS_MAX: Final = 256

@@ -11,26 +11,16 @@ that follow each other always meet, and `End` comes only when the version before
 from collections.abc import Collection, Mapping
 from enum import Enum, auto
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
+from cluster.errors import ChangeOpen, LayoutUnreadable, MemberMissing, VersionTaken
 from cluster.layout import document, promises
 from cluster.layout.document import Disk, Layout
-from cluster.layout.errors import ChangeOpen, LayoutUnreadable, MemberMissing, VersionTaken
 from cluster.layout.rules import check
+from cluster.messages import Stage
 from cluster.model import NodeId, Region
-
-
-class Stage(NamedTuple):
-    """The versions that are live. Later stages are larger; each request names its sender's."""
-
-    oldest: int
-    newest: int
-
-    @property
-    def joint(self) -> bool:
-        return self.oldest != self.newest
 
 
 class Begin(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="begin"):
@@ -160,11 +150,11 @@ class Live:
             raise LayoutUnreadable(newest.version, "it is not in its canonical encoding")
         return live
 
-    @property
+    @cached_property
     def stage(self) -> Stage:
         return Stage(self.oldest.version, self.newest.version)
 
-    @property
+    @cached_property
     def layouts(self) -> tuple[Layout, ...]:
         return (self.oldest, self.newest) if self.stage.joint else (self.newest,)
 
@@ -173,7 +163,7 @@ class Live:
         """Who decides the next slot: a change of voters counts from the slot behind it."""
         return self.newest.voters
 
-    @property
+    @cached_property
     def copies(self) -> int:
         """Nodes that have a write before it is acknowledged."""
         return max(layout.settings.copies for layout in self.layouts)

@@ -58,6 +58,15 @@ class ClockWatch:
         """Heed *node* no more: it is no member now."""
         self._samples = {name: kept for name, kept in self._samples.items() if name != node}
 
+    def ahead_ms(self, node: NodeId) -> float | None:
+        """How far *node*'s clock is ahead of this one; None when it was not heard of lately."""
+        now = self._clock.now_s()
+        fresh = [s for s in self._samples.get(node, ()) if s.at >= now - self._fresh_s]
+        if not fresh:
+            return None
+        best = min(fresh, key=lambda sample: sample.round_trip_ms)
+        return best.ahead_ms - (self._clock.now_ms() - now * 1000)
+
     def off_ms(self, wall_ms: int | None = None) -> float:
         """
         How far this node's wall clock, which is *wall_ms* now, is ahead of the median; 0 if it is

@@ -4,7 +4,7 @@ import hashlib
 
 from cluster.errors import DuplicateNode, PeerRefused
 from cluster.membership import precedence
-from cluster.membership.versions import check_protocol, common_features
+from cluster.membership.versions import check_protocol
 from cluster.model import PROTOCOL, Member, NodeId, Rumour, Standing, Status
 
 
@@ -31,7 +31,6 @@ class Members:
         self._living: tuple[Member, ...] | None = None
         """`others()` and `connected()` as they are until the next change: all are asked often."""
         self._linked: tuple[Member, ...] | None = None
-        self._features: frozenset[str] | None = None
         self._sum: int | None = None
 
     def is_me(self, member: Member) -> bool:
@@ -58,15 +57,6 @@ class Members:
         if known != member:
             self._others[member.node] = member
             self._note_change()
-
-    def uses(self, feature: str) -> bool:
-        """
-        Whether *feature* may be used in the cluster now: every member has it, the dead included,
-        as they may come back as they were. One that left does not count until it is back.
-        """
-        if self._features is None:
-            self._features = common_features(self.me, self.others())
-        return feature in self._features
 
     def connect(self, node: NodeId) -> None:
         """Note that the link to a known member is up."""
@@ -193,4 +183,4 @@ class Members:
         self._note_change()
 
     def _note_change(self) -> None:
-        self._present = self._living = self._linked = self._features = self._sum = None
+        self._present = self._living = self._linked = self._sum = None

@@ -22,7 +22,7 @@ ACCUSERS_MAX: Final = 4
 
 _BADNESS: Final = {Status.ALIVE: 0, Status.SUSPECT: 1, Status.DEAD: 2, Status.LEFT: 3}
 
-_Key = tuple[int, int, tuple[int, str, str, str, tuple[str, ...]]]
+_Key = tuple[int, int, tuple[int, str, str, str, tuple[str, ...], str, str, int]]
 
 
 def first_word(member: Member) -> Rumour:
@@ -61,5 +61,6 @@ def _key(rumour: Rumour) -> _Key:
     must not happen; should it, everyone still has to decide alike.
     """
     member, standing = rumour.member, rumour.standing
-    run = (member.epoch, member.rpc, member.http, member.region, member.features)
+    where = (member.epoch, member.rpc, member.http, member.region)
+    run = (*where, member.features, member.store, member.zone, member.weight)
     return standing.incarnation, _BADNESS[standing.status], run

@@ -13,8 +13,8 @@ from typing import Final
 from cluster.errors import WrongProtocol
 from cluster.model import PROTOCOL, Member, NodeId
 
-OLDEST_SPOKEN: Final = 3
-"""PROTOCOL - 1, or PROTOCOL itself where that breaks with what was before: 3 does."""
+OLDEST_SPOKEN: Final = 4
+"""PROTOCOL - 1, or PROTOCOL itself where that breaks with what was before: 4 does."""
 
 
 def check_protocol(me: NodeId, node: NodeId, protocol: int) -> None:

@@ -18,11 +18,9 @@ from cluster.errors import (
     StorageFull,
 )
 from cluster.model import Consistency, Digest, Dot, Member, NodeId, Vector
-from cluster.replication.copies import copies_required
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
-from cluster.replication.placement import place
 from cluster.tasks.groups import task_group
 
 Goal = Callable[[], int]
@@ -71,7 +69,7 @@ class Durability:
         consistency: Consistency = Consistency.REGION,
     ) -> int | None:
         """
-        Return once every blob is durable on `copies.copies_required` nodes; if those are fewer
+        Return once every blob is durable on `Roll.required` nodes; if those are fewer
         than `copies`, that is counted as degraded.
 
         Raises:
@@ -117,12 +115,10 @@ class Durability:
         """
         if self._env.holders.held_size(digest) is None:
             return False
-        rows, connected = self._env.holders.holders(digest), self._env.members.connected()
-        present = {member.node for member in connected}
-        holding = set(self.holding(digest))
-        away = [m for m in self._env.members.others() if m.node not in present and m.node in rows]
-        wanted = min(self._env.config.copies, 1 + len(self._env.members.others()))
-        return len(holding) + len(away) < wanted and not present <= holding
+        roll, rows = self._env.roll, self._env.holders.holders(digest)
+        holding, present = set(self.holding(digest)), roll.present_keepers()
+        away = [node for node in roll.keepers() if node not in present and node in rows]
+        return len(holding) + len(away) < roll.wanted() and not set(roll.takers()) <= holding
 
     async def repair(self, digest: Digest, size: int) -> None:
         """
@@ -151,13 +147,18 @@ class Durability:
         return self.jobs.start(digest, lambda: self._bring(digest, size, goal))
 
     def holding(self, digest: Digest) -> list[NodeId]:
-        """Connected nodes that durably have the blob, this one first."""
+        """Connected nodes whose copy of the blob counts and is durable, this one first."""
+        keepers = self._env.roll.keepers()
+        return [node for node in self.having(digest) if node in keepers]
+
+    def having(self, digest: Digest) -> list[NodeId]:
+        """The same, with those that are about to go, and whose copies do not count."""
         # In this order: another thread writes both, and rows that are older than the vector would
         # seem to deny what they are about to say.
         vector, rows = self._env.events.vector(), self._env.holders.holders(digest)
         others = [
             member.node
-            for member in self._env.members.connected()
+            for member in self._env.roll.connected()
             if self._has(digest, member, rows.get(member.node), vector)
         ]
         mine = self._env.holders.held_size(digest)
@@ -184,14 +185,15 @@ class Durability:
         """How many nodes must have a blob before a manifest that names it is acknowledged."""
         if consistency is Consistency.LOCAL:
             return 1
-        required = copies_required(self._env.config, self._env.members)
+        required = self._env.roll.required
         if consistency is Consistency.GLOBAL:
-            return max(required, 1 + len(self._env.members.living()))
+            living = {self._env.me.node, *(m.node for m in self._env.roll.living())}
+            return max(required, len(living.intersection(self._env.roll.keepers())))
         return required
 
     def _reachable(self) -> int:
         """How many can have it now, for work that nobody waits for."""
-        return min(self._env.config.copies, 1 + len(self._env.members.connected()))
+        return min(self._env.roll.copies, len(self._env.roll.present_keepers()))
 
     async def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
         """Those that have too few copies, with their sizes."""
@@ -220,17 +222,17 @@ class Durability:
         """
         refusals: dict[NodeId, Exception] = {}
         while wanted := self._wanted(digest, goal):
-            holding = self.holding(digest)
-            if not holding and self._env.holders.size_here(digest) is None:
+            holding, having = self.holding(digest), self.having(digest)
+            if not having and self._env.holders.size_here(digest) is None:
                 raise BlobUnavailable(digest, "no connected node holds it")
-            placed = place(digest, self._env.me, self._env.members.connected())
+            placed = self._env.roll.places(digest, having)
             candidates = [n for n in placed if n not in {*holding, *refusals}][:wanted]
             if not candidates:
                 raise _verdict(digest, refusals)
             data = await self._inline(digest, size)
             async with task_group() as group:
                 asked = {
-                    node: group.create_task(self._ask(node, digest, size, holding, data))
+                    node: group.create_task(self._ask(node, digest, size, having, data))
                     for node in candidates
                 }
             for node, task in asked.items():
@@ -267,7 +269,7 @@ class Durability:
                 if node == self._env.me.node:
                     await self._fetcher.ensure(digest, size, sources)
                     return None
-                epochs = {member.node: member.epoch for member in self._env.members.connected()}
+                epochs = {member.node: member.epoch for member in self._env.roll.connected()}
                 peer = self._peers.peer(node)
                 if peer is None:
                     return PeerUnreachable(f"the link to {node} is down")
@@ -291,7 +293,7 @@ class Durability:
             self._confirmed.popitem(last=False)
 
     def _note_degraded(self, copies: Mapping[Digest, int]) -> None:
-        target = min(self._env.config.copies, 1 + len(self._env.members.others()))
+        target = self._env.roll.wanted()
         short = [digest for digest, count in copies.items() if count < target]
         if short:
             self._env.counters.degraded += 1
@@ -299,7 +301,7 @@ class Durability:
                 "accepted with too few copies",
                 blobs=len(short),
                 digest=short[0],
-                connected=len(self._env.members.connected()),
+                connected=len(self._env.roll.connected()),
             )
 
 

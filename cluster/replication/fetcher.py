@@ -154,7 +154,7 @@ class Fetcher:
             # that was restarted serves before its new link is up.
             await self._peers.wait_for_any(holders, self._env.config.dial_timeout_s)
         order = preference.order(
-            holders, self._env.members.connected(), self._env.me.region, self._env.rng
+            holders, self._env.roll.connected(), self._env.me.region, self._env.rng
         )
         guesses = [node for node in order if node not in holders][:GUESSES_MAX]
         candidates = [n for n in order if n in holders or n in guesses][:SOURCES_MAX]

@@ -16,6 +16,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    Stage,
 )
 from cluster.model import (
     CheckpointHead,
@@ -70,13 +71,24 @@ class GrpcPeer:
             self._stub.Compare, codec.COMPARISON, request, codec.COMPARISON_REPLY
         )
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
-        request = pb.PushRequest(events=codec.write_events(events), sender=sender)
+    async def tell(self, letter: bytes) -> None:
+        message = pb.ControlLetter(letter=letter)
+        with _domain_errors():
+            await self._stub.Tell(message, timeout=self._deadline_s)
+
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+        request = pb.PushRequest(
+            events=codec.write_events(events), sender=sender, stage=codec.STAGE.write(stage)
+        )
         with _domain_errors():
             return codec.read_vector((await self._pushes.exchange(request)).have)
 
-    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
-        request = pb.PullRequest(have=codec.write_vector(have))
+    async def pull(
+        self, reader: NodeId, stage: Stage, have: Vector
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        request = pb.PullRequest(
+            have=codec.write_vector(have), reader=reader, stage=codec.STAGE.write(stage)
+        )
         with self._stream(self._stub.Pull, request) as batches:
             async for batch in batches:
                 yield codec.read_events(batch.events)

@@ -12,11 +12,13 @@ from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.messages import (
     CompareReply,
     CompareRequest,
+    Decisions,
     Difference,
     Greeting,
     Heard,
     ProbeReply,
     ProbeRequest,
+    Stage,
 )
 from cluster.model import (
     NODE_ID,
@@ -33,6 +35,7 @@ from cluster.model import (
     Standing,
     Status,
     Vector,
+    Vitals,
 )
 from cluster.objects.comparison import PARTITIONS, SUMS_BYTES
 from protos import cluster_pb2 as pb
@@ -45,6 +48,8 @@ FEATURES_MAX: Final = 32
 
 _SETTINGS_MAX: Final = 64
 _SETTING_TEXT_MAX: Final = 256
+
+_LINE_MAX: Final = 512
 
 _ADDRESS_MAX: Final = 262
 """A host name of 253 characters, a colon, a port, and brackets around an IPv6 address."""
@@ -121,6 +126,16 @@ def _features(names: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted({*names}))
 
 
+def _name(text: str) -> str:
+    """A name as nodes have, or none."""
+    return read_node(text) if text else ""
+
+
+def _line(text: str) -> str:
+    """A text for people, of which nobody takes more than a line."""
+    return text[:_LINE_MAX]
+
+
 def _settings(message: Mapping[str, str]) -> dict[str, str]:
     texts = (*message.keys(), *message.values())
     if len(message) > _SETTINGS_MAX or any(len(text) > _SETTING_TEXT_MAX for text in texts):
@@ -183,7 +198,10 @@ MEMBER: Final = message(
     rpc=checked(_address),
     http=checked(_address),
     features=checked(_features),
+    store=checked(_name),
+    zone=checked(_name),
 )
+STAGE: Final = message(Stage, pb.Stage)
 GREETING: Final = message(
     Greeting,
     pb.Greeting,
@@ -193,6 +211,10 @@ GREETING: Final = message(
     began=_VECTOR,
     settings=checked(_settings),
     heard=message(Heard, pb.Heard),
+    stage=STAGE,
+    decisions=message(Decisions, pb.Decisions),
+    vitals=message(Vitals, pb.Vitals, version=checked(_line), trouble=checked(_line)),
+    pulled=each(_NODE),
 )
 PROBE: Final = message(
     ProbeRequest,

@@ -22,6 +22,7 @@ from cluster.errors import (
     JoinRefused,
     PeerRefused,
     PeerUnreachable,
+    StageDiffers,
     StorageFailure,
     StorageFull,
     WrongCluster,
@@ -73,6 +74,7 @@ WIRE: Final[dict[type[Exception], Wire]] = {
     WrongProtocol: Wire(StatusCode.PERMISSION_DENIED, "wrong-protocol", _saying(WrongProtocol)),
     JoinRefused: Wire(StatusCode.PERMISSION_DENIED, "join-refused", _saying(JoinRefused)),
     PeerRefused: Wire(StatusCode.PERMISSION_DENIED, "refused", _saying(PeerRefused)),
+    StageDiffers: Wire(StatusCode.FAILED_PRECONDITION, "stage-differs", _saying(StageDiffers)),
     # The rest stays inside a node by design. Should it get out, the peer has answered, and the
     # caller can do nothing about it but try later: a refusal.
     ClusterError: Wire(StatusCode.ABORTED, "failed", _saying(PeerRefused)),

@@ -134,6 +134,11 @@ class _Servicer(ClusterServicer):
         return codec.COMPARISON_REPLY.write(await self._service.compare(asked))
 
     @_unary
+    async def Tell(self, request: pb.ControlLetter) -> pb.ControlReceipt:
+        await self._service.tell(request.letter)
+        return pb.ControlReceipt()
+
+    @_unary
     async def HoldBlob(self, request: pb.HoldBlobRequest) -> pb.HoldBlobReply:
         seq = await self._service.hold(
             Digest.parse(request.digest),
@@ -147,14 +152,17 @@ class _Servicer(ClusterServicer):
     async def Push(self, _: object, context: Context) -> AsyncGenerator[pb.PushReply, None]:
         while (request := await self._pushers.next(context)) is not None:
             sender = codec.read_node(request.sender)
-            have = await self._service.push(sender, codec.read_events(request.events))
+            stage = codec.STAGE.read(request.stage)
+            have = await self._service.push(sender, stage, codec.read_events(request.events))
             yield pb.PushReply(have=codec.write_vector(have))
 
     @_stream
     async def Pull(
         self, request: pb.PullRequest, _: Context
     ) -> AsyncGenerator[pb.EventBatch, None]:
-        async with aclosing(self._service.pull(codec.read_vector(request.have))) as batches:
+        reader, stage = codec.read_node(request.reader), codec.STAGE.read(request.stage)
+        pulled = self._service.pull(reader, stage, codec.read_vector(request.have))
+        async with aclosing(pulled) as batches:
             async for events in batches:
                 yield pb.EventBatch(events=codec.write_events(events))
 

@@ -22,6 +22,9 @@ class Topic(Enum):
     JOINED = auto()
     """What joining waits for; with which members this node has caught up."""
 
+    LAYOUT = auto()
+    """Who should be there: what is live of the layout."""
+
     STATE = auto()
     """What this node is in the middle of."""
 

@@ -1,27 +1,72 @@
 """What the handlers of the admin API work with."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cluster import Rows, Verdict
+from cluster.layout import Change, Entry, Layout, LayoutMember, Live, Row, View
 from cluster.model import NodeId
 from node.admin.health import Readiness
 from node.http.limits import ApiLimits
 from node.registry.ports import ClusterView
 from node.registry.usecases import UseCases
-from node.stakes import Stakes
+from node.stakes import Shortfall
 
 
 class Departures(Protocol):
     """How nodes go for good (`node.departure`)."""
 
-    async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
-        """Have this node leave in *drain_s* seconds; raises `CopiesAtStake`."""
+    async def begin(self, drain_s: float, *, lost: bool) -> Verdict:
+        """Have this node leave once others have its copies; raises `CopiesAtStake`."""
         ...
 
-    async def remove(self, node: NodeId, *, force: bool) -> Stakes:
-        """Count a dead member out; raises `CopiesAtStake`, `MemberUnknown`, `MemberNotDead`."""
+    async def remove(self, node: NodeId, *, lost: bool) -> None:
+        """Take a member out that has drained, or is lost; raises what says which it is not."""
         ...
+
+
+class LayoutFace(Protocol):
+    """The layout, and how it is changed (`cluster.Layouts`, which has what each may raise)."""
+
+    @property
+    def live(self) -> Live: ...
+
+    @property
+    def entries(self) -> Sequence[Entry]: ...
+
+    @property
+    def plans(self) -> Sequence[Live]: ...
+
+    def view(self) -> View | None: ...
+
+    def newcomer(
+        self, node: NodeId, *, zone: str | None = None, weight: int | None = None
+    ) -> LayoutMember: ...
+
+    def insist_lost(self, node: NodeId) -> None: ...
+
+    async def plan(self, *changes: Change, lost: Collection[NodeId] = ()) -> Layout: ...
+
+    async def apply(self, version: int, planned: str) -> None: ...
+
+    async def change(self, *changes: Change, lost: Collection[NodeId] = ()) -> int: ...
+
+    async def verdict(self, node: NodeId, rows: Rows) -> Verdict: ...
+
+
+class GenerationFace(Protocol):
+    """How a cluster begins, and goes on after a disaster (`Cluster.generations`)."""
+
+    async def begin(self) -> Layout: ...
+
+    async def force(self, survivors: Collection[NodeId]) -> int: ...
+
+
+class Copies(Protocol):
+    """How the copies of all blobs are (`node.stakes.CopyCount`)."""
+
+    async def look(self) -> Shortfall: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +76,15 @@ class AdminContext:
     registry: UseCases
     cluster: ClusterView
     departures: Departures
+    layouts: LayoutFace
+    generations: GenerationFace
+    rows: Rows
+    """The blobs that a node holds, with who has them and is there."""
+
+    blobs: Callable[[], AsyncGenerator[Row, None]]
+    """All blobs, with who said to hold them."""
+
+    copies: Copies
     readiness: Readiness
     figures: Callable[[], tuple[bytes, str]]
     """The metrics, and the type of their text."""

@@ -1,23 +1,33 @@
-"""The cluster as this node sees it, and nodes that go for good."""
+"""The cluster as this node sees it, its members one by one, and nodes that go for good."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 from aiohttp import web
 
 from cluster import ClusterStatistics
-from cluster.errors import MemberNotDead, MemberUnknown, NotCaughtUp
+from cluster.errors import (
+    LayoutRefused,
+    MemberMissing,
+    MemberNotDead,
+    MemberUnknown,
+    NotCaughtUp,
+    NotDecided,
+)
+from cluster.layout import Availability, SetAvailability, Verdict
 from cluster.model import NodeId
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
+from node.admin.layout import CHANGING
 from node.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
-from node.errors import CopiesAtStake
 from node.http.answers import empty_answer
 from node.http.endpoint import Action, Answer, Endpoint, Request
 from node.http.query import flag, seconds
 
-_FORCE: Final = flag("force", "Also when nobody else has a copy of some blobs: they are lost.")
-_FEWER_COPIES: Final = flag("fewer_copies", "Also when blobs have too few copies then.")
+_LOST: Final = flag(
+    "lost", "It is gone for good, and with it whatever nobody else has: a person said so."
+)
 _DRAIN: Final = seconds(
     "drain_s",
     "Seconds that the node serves on, while `/readyz` says 503.",
@@ -48,27 +58,139 @@ class Leaving(msgspec.Struct):
     """The size of those."""
 
 
+class SafeToRemove(msgspec.Struct):
+    """What becomes of the copies when a member goes."""
+
+    node: str
+    """The member."""
+
+    safe: bool
+    """Whether it may go: it drains, everybody knows, and others have all copies."""
+
+    version: int
+    """The version of the layout by which this holds."""
+
+    draining: bool
+    """Whether its copies count no more, so that others get them."""
+
+    blobs_last: int
+    """Blobs of which no other store that is there, and does not drain, has a copy."""
+
+    bytes_last: int
+    """The size of those."""
+
+    blobs_short: int
+    """Blobs of which others have copies, and fewer than the layout asks for."""
+
+    bytes_short: int
+    """The size of those."""
+
+    examples: Sequence[str]
+    """Some of both kinds."""
+
+    unheard: Sequence[str]
+    """Regions of which too few members have said that they know that it drains."""
+
+    why: str | None
+    """What is to be done or waited for first; null where it may go."""
+
+
+class MemberChanged(msgspec.Struct):
+    """A member after a change."""
+
+    node: str
+    """Its name."""
+
+    availability: Availability
+    """Whether it gets copies, and whether those count that it has."""
+
+    version: int
+    """The version of the layout in which that is so."""
+
+
 async def cluster(context: AdminContext, request: Request) -> web.Response:
     """GET of the cluster as this node sees it."""
     return answer(context.cluster.statistics())
 
 
 async def remove(context: AdminContext, request: Request) -> web.Response:
-    """DELETE of a dead member: it will not come back, and nobody waits for it any more."""
-    force = request.query().one(_FORCE)
-    await context.departures.remove(NodeId(request.variable), force=force)
+    """DELETE of a member that has drained, or is lost: nobody waits for it any more."""
+    lost = request.query().one(_LOST)
+    await context.departures.remove(NodeId(request.variable), lost=lost)
     return empty_answer(202)
 
 
 async def leave(context: AdminContext, request: Request) -> web.Response:
-    """POST: the node drains, tells the others that it goes for good, and stops."""
+    """POST: others get the node's copies; then it serves no more, is no member, and stops."""
     query = request.query()
     drain_s = query.one(_DRAIN)
-    stakes = await context.departures.begin(
-        drain_s, fewer_copies=query.one(_FEWER_COPIES), force=query.one(_FORCE)
+    verdict = await context.departures.begin(drain_s, lost=query.one(_LOST))
+    leaving = Leaving(
+        verdict.node,
+        drain_s,
+        verdict.last,
+        verdict.last_bytes,
+        verdict.short,
+        verdict.short_bytes,
     )
-    node = context.cluster.statistics().node
-    return answer(Leaving(node, drain_s, **stakes._asdict()), status=202)
+    return answer(leaving, status=202)
+
+
+async def stakes(context: AdminContext, request: Request) -> web.Response:
+    """GET whether a member may go."""
+    verdict = await context.layouts.verdict(NodeId(request.variable), context.rows)
+    shown = SafeToRemove(
+        verdict.node,
+        verdict.safe,
+        verdict.version,
+        verdict.draining,
+        verdict.last,
+        verdict.last_bytes,
+        verdict.short,
+        verdict.short_bytes,
+        verdict.examples,
+        verdict.unheard,
+        _why_not(verdict),
+    )
+    return answer(shown)
+
+
+def _why_not(verdict: Verdict) -> str | None:
+    try:
+        verdict.insist()
+    except LayoutRefused as exc:
+        return str(exc)
+    return None
+
+
+def _becoming(
+    availability: Availability,
+) -> Callable[[AdminContext, Request], Awaitable[web.Response]]:
+    async def become(context: AdminContext, request: Request) -> web.Response:
+        node, layouts = NodeId(request.variable), context.layouts
+        member = layouts.live.newest.member(node)
+        if member is None:
+            raise MemberMissing(node)
+        version = layouts.live.newest.version
+        if member.availability is not availability:
+            version = await layouts.change(SetAvailability(node, availability))
+        return answer(MemberChanged(node, availability, version))
+
+    return become
+
+
+def _availability(
+    action: Action, word: str, availability: Availability, doc: str
+) -> Endpoint[AdminContext]:
+    return Endpoint(
+        action=action,
+        methods=("POST",),
+        path=f"/atoll/v1/members/{{node}}/{word}",
+        handler=_becoming(availability),
+        doc=doc,
+        answers=(document(200, "So it is.", MemberChanged),),
+        errors=CHANGING,
+    )
 
 
 ENDPOINTS: Final = (
@@ -86,18 +208,45 @@ ENDPOINTS: Final = (
         path="/atoll/v1/leave",
         handler=leave,
         doc="Take this node out of the cluster for good.",
-        parameters=(_DRAIN, _FEWER_COPIES, _FORCE),
+        parameters=(_DRAIN, _LOST),
         answers=(document(202, "It leaves.", Leaving),),
-        errors=(CopiesAtStake, NotCaughtUp),
+        errors=CHANGING,
+    ),
+    _availability(
+        Action.MEMBER_PAUSE,
+        "pause",
+        Availability.PAUSED,
+        "Have a member get no copies that it does not have; those that it has count.",
+    ),
+    _availability(
+        Action.MEMBER_DRAIN,
+        "drain",
+        Availability.DRAINING,
+        "Have others get the copies of a member, which count no more; it goes on serving.",
+    ),
+    _availability(
+        Action.MEMBER_RESUME,
+        "resume",
+        Availability.ACTIVE,
+        "Have a member get copies again, and count those that it has.",
+    ),
+    Endpoint(
+        action=Action.MEMBER_STAKES,
+        methods=("GET",),
+        path="/atoll/v1/members/{node}/safe-to-remove",
+        handler=stakes,
+        doc="Tell whether a member may go, and what it would take along.",
+        answers=(document(200, "What becomes of its copies.", SafeToRemove),),
+        errors=(MemberMissing, NotDecided, NotCaughtUp),
     ),
     Endpoint(
         action=Action.MEMBER_REMOVE,
         methods=("DELETE",),
         path="/atoll/v1/members/{node}",
         handler=remove,
-        doc="Count a dead member out: nobody waits for it any more.",
-        parameters=(_FORCE,),
+        doc="Take a member out of the layout that has drained, or that is lost for good.",
+        parameters=(_LOST,),
         answers=(Answer(status=202, doc="It is no member any more."),),
-        errors=(MemberUnknown, MemberNotDead, CopiesAtStake, NotCaughtUp),
+        errors=(*CHANGING, MemberUnknown, MemberNotDead),
     ),
 )

@@ -2,7 +2,7 @@
 The `atoll` command. One module per sub-command; each imports what it needs when it runs.
 
 Exit status: 0 for success, 1 when something went wrong, 2 when the command or the settings
-cannot be used.
+cannot be used. `status` and `node safe-to-remove` have a meaning of their own for each.
 """
 
 import importlib.metadata
@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from node.cli.admin import history, leave, project, remove, rollback, wait
+from node.cli.admin import history, project, rollback, wait
 from node.cli.api import api
 from node.cli.config import config
+from node.cli.operator import layout, leave, node, status
 from node.cli.serve import serve
 from node.cli.up import up
 
@@ -73,8 +74,10 @@ app.command()(api)
 app.command()(wait)
 app.command()(history)
 app.command()(rollback)
+app.command()(status)
 app.command()(leave)
-app.command()(remove)
+app.add_typer(node, name="node")
+app.add_typer(layout, name="layout")
 app.add_typer(project, name="project")
 
 

@@ -132,6 +132,9 @@ def _fields(struct: type, *, defaults: bool) -> Iterator[str]:
     docs = field_docs(struct)
     head = ("field", "default", "value", "meaning") if defaults else ("field", "value", "meaning")
     rows = []
+    if described.tag is not None:
+        kind = (f"`{described.tag_field}`", f"`{described.tag}`", "Its kind.")
+        rows.append((kind[0], "`null`", *kind[1:]) if defaults else kind)
     for field in described.fields:
         value, meaning = accepts(field.type), docs.get(field.name, "")
         default = (f"`{_json(field.default)}`",) if defaults else ()

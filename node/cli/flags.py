@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from node.settings import Settings, SettingsError, load
+from node.settings.kinds import Endpoints, Names, Origins
 from node.settings.model import NAMES, env_of, flag_of, spec_of
 from node.settings.sources import CONFIG
 
@@ -45,7 +46,7 @@ def _option(name: str) -> inspect.Parameter:
         metavar=_metavar(name),
         show_default=False,
     )
-    repeatable = name in ("join", "cors_origins")
+    repeatable = isinstance(spec.kind, Endpoints | Names | Origins)
     annotation: Any = list[str] | None if repeatable else str | None
     return _keyword(name, Annotated[annotation, info])
 
@@ -73,9 +74,9 @@ def _metavar(name: str) -> str:
             return "ORIGIN"
         case "data_dir":
             return "DIR"
-        case "region" | "node" | "cluster":
+        case "region" | "node" | "cluster" | "initial" | "zone":
             return "NAME"
-        case "log_level" | "log_format" | "degraded_writes":
+        case "log_level" | "log_format" | "degraded_writes" | "joining":
             return "|".join(spec_of(name).kind.accepts.split(", "))
         case _:
             return "N"

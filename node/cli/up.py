@@ -21,9 +21,16 @@ _LOOPBACK: Final = "127.0.0.1"
 
 _PER_NODE: Final = (
     *("data_dir", "http", "rpc", "advertise_http", "advertise_rpc"),
-    *("region", "node", "join"),
+    *("region", "node", "join", "initial", "joining"),
 )
-"""Settings that differ between nodes, so that one environment cannot give them to all."""
+"""Settings that this command gives to its nodes, whatever the environment says."""
+
+_QUIET_S: Final = 0.3
+"""
+How long the nodes listen for a cluster before they begin one. The wait is for members of an older
+cluster to call a node whose disk was replaced. Here all of them are children of this process: who
+could call starts at the same moment, and a node that has slots does not say that it is empty.
+"""
 
 _STOP_EXTRA_S: Final = 5.0
 """What a child gets beyond the time of its settings before it is killed."""
@@ -89,7 +96,9 @@ def serve_command(node: LocalNode, cluster: Sequence[LocalNode]) -> list[str]:
     command = [sys.executable, "-m", "node", "serve", "--stop-with-stdin"]
     command += ["--data-dir", str(node.data_dir), "--http", str(node.http), "--rpc", str(node.rpc)]
     command += ["--region", node.region, "--node", node.id]
+    command += ["--joining", "open", "--quiet-s", str(_QUIET_S)]
     for other in cluster:
+        command += ["--initial", other.id]
         if other.id != node.id:
             command += ["--join", str(other.rpc)]
     return command

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from cluster.model import Digest
 from node.errors import IndexDamaged
+from node.former import FORMER
 from node.fsck.blobs import BlobCheck
 from node.fsck.index import IndexCheck
 from node.fsck.report import Report
@@ -41,6 +42,8 @@ def check_data_dir(data_dir: Path, progress: CheckProgress) -> Report:
     report = Report()
     for _ in data_dir.glob(f"{ASIDE}*"):
         report.note("damaged indexes that were set aside, to be removed by hand")
+    for _ in data_dir.glob(f"{FORMER}*"):
+        report.note("indexes that were left behind: what nobody else has is only there")
     try:
         held = _check_index(data_dir, report, progress)
     except IndexDamaged as exc:

@@ -59,7 +59,6 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.TooManyWaits: (429, "TOOMANYREQUESTS"),
     domain.OutcomeUnknown: (503, "UNAVAILABLE"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),
-    domain.CopiesAtStake: (409, "UNSUPPORTED"),
     domain.IndexPaused: (503, "UNAVAILABLE"),
     domain.IndexFull: (503, "UNAVAILABLE"),
     domain.IndexDamaged: (503, "UNAVAILABLE"),
@@ -73,6 +72,23 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     cluster.MemberNotDead: (409, "UNSUPPORTED"),
     cluster.UnknownRegion: (400, "UNSUPPORTED"),
     cluster.NotCaughtUp: (503, "UNAVAILABLE"),
+    cluster.NotDecided: (503, "UNAVAILABLE"),
+    cluster.LayoutInvalid: (409, "UNSUPPORTED"),
+    cluster.MemberKnown: (409, "UNSUPPORTED"),
+    cluster.MemberMissing: (404, "UNSUPPORTED"),
+    cluster.MemberSilent: (409, "UNSUPPORTED"),
+    cluster.RegionFixed: (409, "UNSUPPORTED"),
+    cluster.CopiesUnmet: (409, "UNSUPPORTED"),
+    cluster.CopiesAtStake: (409, "UNSUPPORTED"),
+    cluster.NotDrained: (409, "UNSUPPORTED"),
+    cluster.VotersUnfit: (409, "UNSUPPORTED"),
+    cluster.QuorumSilent: (409, "UNSUPPORTED"),
+    cluster.WitnessUnfit: (409, "UNSUPPORTED"),
+    cluster.ChangeOpen: (503, "UNAVAILABLE"),
+    cluster.VersionTaken: (409, "UNSUPPORTED"),
+    cluster.PlanUnknown: (404, "UNSUPPORTED"),
+    cluster.NewcomerAbsent: (409, "UNSUPPORTED"),
+    cluster.SurvivorsUnfit: (409, "UNSUPPORTED"),
 }
 """
 Domain error -> (status, code). An error that is not here is a bug or a `StorageFailure`, and
@@ -96,8 +112,8 @@ def meaning_of(error: type[Exception]) -> str:
     """What *error* means, as the tree of errors has it; not what the engine makes of it."""
     if error not in WIRE:
         return "this node failed; its log says why"
-    tree = domain if hasattr(domain, error.__name__) else cluster
-    drawn: dict[str, str] = dict(_DRAWN.findall(tree.__doc__ or ""))
+    trees = (domain.__doc__, cluster.__doc__, cluster.layout.__doc__)
+    drawn: dict[str, str] = dict(_DRAWN.findall("\n".join(tree or "" for tree in trees)))
     return drawn[error.__name__].partition(": ")[0]
 
 
@@ -135,6 +151,8 @@ def _entries(error: Exception, code: str) -> list[ErrorEntry]:
     if isinstance(error, cluster.NotEnoughNodes):
         counts = {"connected": error.connected, "wanted": error.wanted}
         detail = {**counts, "missing": error.missing}
+    if isinstance(error, cluster.NotDecided):
+        detail = {"missing": error.missing}
     message = str(error)
     if isinstance(error, cluster.CopiesUnfinished):
         # Behind its log no refusal of the cluster gets here (`node.registry.receipt.logged`).

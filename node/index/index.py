@@ -1,6 +1,6 @@
 """Opening the index of a data directory: identity, epoch, and the parts joined together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,6 +9,7 @@ from cluster import HybridClock
 from cluster.model import NodeId, Origin
 from cluster.ports import Chance, WallClock
 from node.index import keys, objects
+from node.index.control import IndexControl, ended_rows
 from node.index.journal import Journal
 from node.index.members import IndexMembers
 from node.index.metadata import Metadata
@@ -20,6 +21,10 @@ from node.startup import StartupError
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
+_STORE: Final = keys.join("store")
+
+_STORE_BITS: Final = 64
+"""Of a disk's name: as many as make it improbable that two of a cluster are alike."""
 
 _RANDOM_BITS: Final = 16
 """Of an epoch; the rest is milliseconds since the Unix epoch, and at least one more than before."""
@@ -31,6 +36,10 @@ class Index(NamedTuple):
     metadata: Metadata
     replica: IndexReplica
     members: IndexMembers
+    control: IndexControl
+    disk: str
+    """The name of this disk: a new index is another one."""
+
     journal: Journal
     writer: IndexWriter
 
@@ -49,15 +58,17 @@ def open_index(
     on_quarantine: QuarantineAlarm,
     make_writer: Callable[[Journal], IndexWriter] = Writer,
     formats: Formats = FORMATS,
+    ended: Sequence[bytes] = (),
 ) -> Index:
     """
-    Open the index in *store* for *node*, on the running event loop.
+    Open the index in *store* for *node*, on the running event loop. It knows from now on that the
+    generations *ended* of the control log are over.
 
     Raises:
         StartupError: it belongs to another node, or has a format that there is no way from.
         StorageFailure: the storage failed.
     """
-    journal = Journal(store, identify(store, node, wall, rng, formats), clock)
+    journal = Journal(store, identify(store, node, wall, rng, formats, ended), clock)
     journal.resume_clock()
     journal.on_work_left = partial(objects.finish, journal)
     if not journal.restoring:
@@ -68,13 +79,20 @@ def open_index(
         Metadata(journal, writer),
         IndexReplica(journal, writer, on_quarantine),
         IndexMembers(journal, writer),
+        IndexControl(journal, writer),
+        disk_of(store),
         journal,
         writer,
     )
 
 
 def identify(
-    store: OrderedStore, node: NodeId, wall: WallClock, rng: Chance, formats: Formats = FORMATS
+    store: OrderedStore,
+    node: NodeId,
+    wall: WallClock,
+    rng: Chance,
+    formats: Formats = FORMATS,
+    ended: Sequence[bytes] = (),
 ) -> Origin:
     """
     Begin a new epoch in the store, of the current format from now on; returns the log that this
@@ -91,12 +109,11 @@ def identify(
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
     formats.upgrade(store)
     epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
-    store.write(
-        [
-            Mutation("meta", _NODE, node.encode()),
-            Mutation("meta", _EPOCH, keys.u64(epoch)),
-        ]
-    )
+    rows = [Mutation("meta", _NODE, node.encode()), Mutation("meta", _EPOCH, keys.u64(epoch))]
+    if store.get("meta", _STORE) is None:
+        name = f"{rng.getrandbits(_STORE_BITS):0{_STORE_BITS // 4}x}"
+        rows.append(Mutation("meta", _STORE, name.encode()))
+    store.write([*rows, *ended_rows(ended)])
     store.sync()
     return Origin(node, epoch)
 
@@ -105,6 +122,13 @@ def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:
     """Larger than the last, and by its random part not that of a copy started at the same time."""
     after = 0 if last is None else (keys.read_u64(last) >> _RANDOM_BITS) + 1
     return max(wall.now_ms(), after) << _RANDOM_BITS | rng.getrandbits(_RANDOM_BITS)
+
+
+def disk_of(store: OrderedStore) -> str:
+    """The name that `identify` gave to the disk."""
+    name = store.get("meta", _STORE)
+    assert name is not None, "the store has been identified"
+    return name.decode()
 
 
 def owner(store: OrderedStore) -> NodeId | None:

@@ -9,6 +9,10 @@ cannot, by their grammar.
     ---------------  -------------------------------------  ---------------------------------
     meta             name 0                                 format, migrating, node, epoch, totals
                      "member" 0 node 0                      Rumour: a member as last known
+                     "store" 0                              the name of this disk
+                     "acceptor" 0                           AcceptorState of the control log
+                     "slot" 0 slot(8)                       Batch: what was decided
+                     "ended" 0 hash(32)                     a generation not to join again
                      "untagging" 0 repo 0 digest 0          Deletion that has tags left
                      "naming" 0 repo 0 digest 0             (8) where to go on with what it names
     manifests        repo 0 digest 0                        Presence, note = media type

@@ -10,11 +10,8 @@ that the earlier version refuses what is neither the one nor the other.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from cluster.model import Digest
-from cluster.objects import Presence
-from node.index import keys, references, rows
-from node.index.store import END, Change, Mutation, OrderedStore
-from node.registry.manifests import stored_needs
+from node.index import keys
+from node.index.store import Change, Mutation, OrderedStore
 from node.startup import StartupError
 
 Migration = Callable[[OrderedStore], Iterator[Sequence[Change]]]
@@ -108,24 +105,11 @@ def _format(store: OrderedStore, new: int) -> int:
     return keys.read_u64(stored if began is None else began)
 
 
-def _name_references(store: OrderedStore) -> Iterator[Sequence[Change]]:
-    """From 4 to 5: the rows of `named`. Bytes of what was deleted before are gone for good."""
-    for key, body in store.scan("manifest_bytes", b"", END):
-        repository, digest = keys.split(key)
-        row = store.get("manifests", key)
-        if row is not None and references.is_anchor(rows.decode(Presence, row)):
-            needs = stored_needs(Digest(digest), body)
-            named = (references.row_of(need, repository, digest) for need in needs)
-            yield [Mutation(references.NAMED, name, size) for name, size in named]
-        else:
-            # A list that a node wrote: it may be named, or deleted and written again.
-            yield [references.waiting(repository, digest)]
-
-
-FORMATS: Final = Formats(oldest=4, migrations=(_name_references,))
+FORMATS: Final = Formats(oldest=6, migrations=())
 """
     1, 2  before a refused write was an unknown outcome: pushes could be withdrawn; no migration
     3     a deletion hid what it had seen only; no migration
-    4     deletions compete by their stamps
-    5     what a manifest names has rows, by which it can be read when it is deleted
+    4     deletions compete by their stamps; no migration
+    5     what a manifest names has rows, by which it can be read when it is deleted; no migration
+    6     the disk has a name, and the control log: who belongs to the cluster is agreed on
 """

@@ -213,9 +213,9 @@ class Queries:
         return [(Digest(keys.split(key)[0]), row) for key, row in page]
 
     def held_by_after(
-        self, node: str, after: Digest | None, looked_at_max: int
+        self, node: str | None, after: Digest | None, looked_at_max: int
     ) -> tuple[list[tuple[Digest, int]], Digest | None]:
-        """See `node.stakes.Rows`."""
+        """See `node.stakes.Holders`."""
         start = b"" if after is None else keys.after(keys.join(after))
         found: list[tuple[Digest, int]] = []
         last: str | None = None
@@ -224,7 +224,9 @@ class Queries:
             if looked_at >= looked_at_max and digest != last:
                 return found, None if last is None else Digest(last)
             last = digest
-            if holder == node and (holding := rows.decode(HolderRow, row)).held:
+            if node is None and found and found[-1][0] == digest:
+                continue
+            if node in (None, holder) and (holding := rows.decode(HolderRow, row)).held:
                 found.append((Digest(digest), holding.size))
         return found, None
 

@@ -275,3 +275,20 @@ class Endpoints:
             raise ValueError(f"has {len(texts)} addresses, and {self.most} are enough")
         # The order is kept, duplicates are not.
         return tuple(dict.fromkeys(map(Address.parse, texts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Several node names: an array in TOML, commas in the environment, a repeated flag."""
+
+    most: int
+
+    @property
+    def accepts(self) -> str:
+        return f"{Name().accepts}; up to {self.most} times"
+
+    def parse(self, raw: object) -> tuple[str, ...]:
+        texts = _texts(raw, "NAME")
+        if len(texts) > self.most:
+            raise ValueError(f"has {len(texts)} names, and {self.most} are enough")
+        return tuple(sorted({Name().parse(text) for text in texts}))

@@ -13,6 +13,7 @@ from node.settings.kinds import (
     Endpoints,
     HostPort,
     Name,
+    Names,
     OneOf,
     Origins,
     Seconds,
@@ -26,6 +27,7 @@ DRAIN_S: Final = 5.0
 """How long a node serves on once told to stop, where somebody may be looking from outside."""
 
 _JOIN_MAX: Final = 64
+_INITIAL_MAX: Final = 64
 _ORIGINS_MAX: Final = 64
 _DAY_S: Final = 86_400.0
 
@@ -155,6 +157,56 @@ class Settings:
             Endpoints(most=_JOIN_MAX),
             "RPC addresses of nodes to join; those of all nodes are fine, its own included.",
             why="A node that joins nobody is a cluster of one, and others may join it.",
+        ),
+    )
+    initial: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            Names(most=_INITIAL_MAX),
+            "Names of the nodes that begin the cluster together, if there is none yet.",
+            why="A cluster begins once, by somebody's word: a node whose disk was replaced, or "
+            "that cannot reach the others, must not begin another one. The same list on all of "
+            "them; nodes that come later need none.",
+        ),
+    )
+    joining: str = field(
+        default="closed",
+        metadata=_about(
+            OneOf(("closed", "open")),
+            "Whether a node that joins is added to the layout by itself.",
+            why="Who is added gets copies of what is stored, and counts for what is acknowledged: "
+            "`closed` leaves that to an operator (`atoll node add`).",
+            shared=True,
+        ),
+    )
+    quiet_s: float = field(
+        default=10.0,
+        metadata=_about(
+            Seconds(0, 3600),
+            "How long an empty node of `initial` listens for a cluster before it begins one.",
+            why="Long enough to be called by a cluster that it belongs to, if its disk was "
+            "replaced. Waited for once in the life of a cluster.",
+            unit="seconds",
+        ),
+    )
+    zone: str | None = field(
+        default=None,
+        metadata=_about(
+            Name(),
+            "What fails together with this node inside its region, a rack or a room, if known.",
+            why="Copies of a blob go to different zones. It counts when the node is added; later "
+            "the layout is changed.",
+            shown_default="none",
+        ),
+    )
+    weight: int = field(
+        default=100,
+        metadata=_about(
+            Whole(1, 1_000_000),
+            "Share of this node in the copies of its region, relative to that of the others.",
+            why="Nodes with disks of one size need no weight; else the size in gigabytes will do. "
+            "It counts when the node is added; later the layout is changed.",
+            unit="shares",
         ),
     )
     copies: int = field(

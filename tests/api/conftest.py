@@ -37,6 +37,7 @@ from node.registry.usecases import UseCases
 from tests.api.described import check
 from tests.builders import an_image, encoded
 from tests.fakes.replicator import SoloReplicator, SoloView
+from tests.fakes.solo_layouts import SoloLayouts
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -115,6 +116,7 @@ class Registry:
     replicator: SoloReplicator
     observed: Observed
     view: SoloView
+    layouts: SoloLayouts
     parts: AsyncExitStack
     oci: OciContext
     server: Server
@@ -219,6 +221,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             blobs = await stack.enter_async_context(FilesystemBlobs(data_dir, BlobStoreConfig()))
             replicator = SoloReplicator()
             view = SoloView()
+            layouts = SoloLayouts(name)
             use_cases = UseCases.over(
                 index.metadata.roles,
                 blobs,
@@ -257,6 +260,11 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 registry=use_cases,
                 cluster=view,
                 departures=view,
+                layouts=layouts,
+                generations=layouts,
+                rows=layouts.rows,
+                blobs=layouts.blobs,
+                copies=layouts,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),
@@ -291,6 +299,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 replicator,
                 observed,
                 view,
+                layouts,
                 stack,
                 oci,
                 server,

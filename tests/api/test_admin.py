@@ -5,10 +5,8 @@ import json
 
 import pytest
 
-from cluster.errors import ClusterError, MemberNotDead, MemberUnknown
 from cluster.model import Digest, Dot, Key, NodeId, Region, SpreadNode
 from cluster.objects.events import Write
-from node.stakes import Stakes
 from tests.api.conftest import Registry
 from tests.builders import an_event
 
@@ -243,77 +241,6 @@ async def test_the_cluster_as_this_node_sees_it(registry: Registry):
     assert answer.json["node"] == "solo"
     assert answer.json["members"] == []
     assert answer.json["totals"]["degraded"] == 0
-
-
-@pytest.mark.parametrize(
-    ("query", "drain_s"), [("", 5.0), ("?drain_s=0", 0.0), ("?drain_s=300", 300)]
-)
-async def test_a_node_is_asked_to_leave(registry: Registry, query: str, drain_s: float):
-    answer = await registry.call("POST", f"/atoll/v1/leave{query}")
-    none = dict.fromkeys(("blobs_last", "bytes_last", "blobs_short", "bytes_short"), 0)
-    assert (answer.status, answer.json) == (202, {"node": "solo", "drain_s": drain_s, **none})
-    assert registry.view.departures == [drain_s]
-
-
-@pytest.mark.parametrize("given", ["301", "-1", "x", ""])
-async def test_a_node_does_not_drain_for_ever(registry: Registry, given: str):
-    answer = await registry.call("POST", f"/atoll/v1/leave?drain_s={given}")
-    assert answer.status == 400
-    assert registry.view.departures == []
-
-
-@pytest.mark.parametrize(
-    ("stakes", "allowed"),
-    [(Stakes(1, 10, 3, 30), {"force"}), (Stakes(0, 0, 3, 30), {"force", "fewer_copies"})],
-)
-async def test_a_node_does_not_leave_with_what_others_lack(
-    registry: Registry, stakes: Stakes, allowed: set[str]
-):
-    """Broken: two nodes leave one after the other, and images are lost, each time with success."""
-    registry.view.stakes = stakes
-    for query in ("", "?force=false", "?fewer_copies=true", "?force=true"):
-        told = {name for name in allowed if f"{name}=true" in query}
-        answer = await registry.call("POST", f"/atoll/v1/leave{query}")
-        assert answer.status == (202 if told else 409), query
-        if not told:
-            assert answer.json["errors"][0]["detail"] == {
-                "node": "solo",
-                "copies": 2,
-                "blobs_last": stakes.blobs_last,
-                "bytes_last": stakes.bytes_last,
-                "blobs_short": 3,
-                "bytes_short": 30,
-            }
-    assert len(registry.view.departures) == len(allowed)
-    assert (await registry.call("POST", "/atoll/v1/leave?force=yes")).status == 400
-
-
-async def test_a_dead_member_is_not_counted_out_with_what_nobody_else_has(registry: Registry):
-    """Broken: the member that is counted out had the last copies, and nobody was told."""
-    registry.view.stakes = Stakes(2, 20)
-    answer = await registry.call("DELETE", "/atoll/v1/members/us-2")
-    assert answer.status == 409
-    assert "2 blobs (20 bytes)" in answer.json["errors"][0]["message"]
-    assert registry.view.removed == []
-    assert (await registry.call("DELETE", "/atoll/v1/members/us-2?force=true")).status == 202
-    assert registry.view.removed == ["us-2"]
-
-
-async def test_a_dead_member_is_counted_out(registry: Registry):
-    assert (await registry.call("DELETE", "/atoll/v1/members/us-2")).status == 202
-    assert registry.view.removed == ["us-2"]
-
-
-@pytest.mark.parametrize(
-    ("problem", "status"), [(MemberUnknown("us-2"), 404), (MemberNotDead("us-2", "alive"), 409)]
-)
-async def test_who_is_not_dead_is_not_counted_out(
-    registry: Registry, problem: ClusterError, status: int
-):
-    registry.view.not_removed = problem
-    answer = await registry.call("DELETE", "/atoll/v1/members/us-2")
-    assert (answer.status, answer.codes) == (status, ["UNSUPPORTED"])
-    assert "us-2" in answer.json["errors"][0]["message"]
 
 
 async def test_waiting_tells_the_state_of_every_node(registry: Registry):

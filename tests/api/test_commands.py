@@ -1,39 +1,14 @@
-"""The commands that ask a node: `atoll wait`, `history`, `rollback`, `project`, `leave`."""
+"""The commands that ask a node of its tags: `atoll wait`, `history`, `rollback`, `project`."""
 
-import asyncio
 import json
-import sys
-from typing import NamedTuple
 
 import pytest
 
-from cluster.errors import MemberNotDead
-from cluster.model import NodeId, Region, SpreadNode, Status
-from cluster.statistics import MemberStatistics
+from cluster.model import NodeId, Region, SpreadNode
 from node.cli.errors import CommandError
-from node.cli.leave import leave as ask_to_leave
 from node.cli.references import parse_reference, parse_url
-from node.stakes import Stakes
-from tests.api.conftest import Registry, StartRegistry
-
-
-class Done(NamedTuple):
-    exit_code: int
-    output: str
-    told: str
-
-
-async def atoll(*arguments: str) -> Done:
-    """Run the command in a process of its own, beside the registry."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "node", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        output, told = await process.communicate()
-    assert process.returncode is not None
-    return Done(process.returncode, output.decode(), told.decode())
+from tests.api.commands import atoll
+from tests.api.conftest import Registry
 
 
 def ref(registry: Registry, name: str = "lib/app:v1") -> str:
@@ -207,8 +182,6 @@ async def test_every_command_prints_json_for_programs(registry: Registry):
         (("project", "set", "lib", "history_max=7", *url), "name", "lib"),
         (("project", "get", "lib", *url), "name", "lib"),
         (("project", "delete", "lib", *url), "policy", None),
-        (("remove", "us-2", *url), "node", "us-2"),
-        (("leave", "--drain", "0", *url), "noted_by", []),
     ):
         done = await atoll(*arguments)
         assert done.exit_code == 0, done
@@ -249,102 +222,3 @@ async def test_projects(registry: Registry):
     assert (await atoll("project", "delete", "lib", *url)).exit_code == 0
     done = await atoll("project", "get", "lib", *url)
     assert json.loads(done.output)["event"] is None
-
-
-async def test_leaving_alone_waits_for_nobody(registry: Registry):
-    done = await atoll("leave", "--url", f"127.0.0.1:{registry.port}", "--drain", "1.5")
-    assert done.exit_code == 0, done
-    assert "solo is leaving; nobody was connected" in done.output
-    assert registry.view.departures == [1.5]
-
-
-async def test_removing_a_dead_member(registry: Registry):
-    url = ("--url", f"127.0.0.1:{registry.port}")
-    assert (await atoll("remove", "us-2", *url)).exit_code == 0
-    assert registry.view.removed == ["us-2"]
-    registry.view.not_removed = MemberNotDead("us-2", "alive")
-    done = await atoll("remove", "us-2", *url)
-    assert done.exit_code == 1
-    assert "us-2 is alive" in done.told
-
-
-async def test_leaving_with_too_few_copies_is_asked_about(registry: Registry):
-    """Broken: a script takes two nodes out, and what they had is nowhere, or on one disk."""
-    url = ("--url", f"127.0.0.1:{registry.port}")
-    registry.view.stakes = Stakes(0, 0, 3, 3000)
-    done = await atoll("leave", *url)
-    assert (done.exit_code, registry.view.departures) == (1, [])
-    assert "3 blobs (3000 bytes) would have fewer than 2 copies" in done.told
-    assert "--yes" in done.told
-    assert (await atoll("leave", *url, "--yes")).exit_code == 0
-    registry.view.stakes = Stakes(1, 1000, 3, 3000)
-    done = await atoll("leave", *url, "--yes")
-    assert (done.exit_code, len(registry.view.departures)) == (1, 1)
-    assert "1 blob (1000 bytes) would have no copy left" in done.told
-    assert "--force" in done.told
-    assert (await atoll("leave", *url, "--force")).exit_code == 0
-    assert len(registry.view.departures) == 2
-
-
-@pytest.mark.parametrize("said", [True, False])
-async def test_who_types_the_command_is_asked(registry: Registry, said: bool):
-    registry.view.stakes = Stakes(0, 0, 3, 3000)
-    questions = []
-
-    def confirm(question: str) -> bool:
-        questions.append(question)
-        return said
-
-    asking = asyncio.to_thread(
-        ask_to_leave, f"127.0.0.1:{registry.port}", None, 1.0, confirm=confirm
-    )
-    if said:
-        assert "solo is leaving" in (await asking).text
-    else:
-        with pytest.raises(CommandError, match="nothing was done"):
-            await asking
-    assert len(registry.view.departures) == said
-    assert len(questions) == 1
-    assert "3 blobs (3000 bytes) would have fewer than 2 copies" in questions[0]
-
-
-async def test_removing_the_last_copies_is_asked_about(registry: Registry):
-    url = ("--url", f"127.0.0.1:{registry.port}")
-    registry.view.stakes = Stakes(2, 2000)
-    done = await atoll("remove", "us-2", *url)
-    assert (done.exit_code, registry.view.removed) == (1, [])
-    assert "without us-2 2 blobs (2000 bytes) would have no copy left" in done.told
-    done = await atoll("remove", "us-2", *url, "--yes")
-    assert (done.exit_code, done.output) == (0, "us-2 is removed\n")
-
-
-def member(name: str, registry: Registry) -> MemberStatistics:
-    return MemberStatistics(
-        node=NodeId(name),
-        region=Region("local"),
-        rpc="127.0.0.1:1",
-        http=f"127.0.0.1:{registry.port}",
-        connected=True,
-        status=Status.ALIVE,
-        incarnation=1,
-        lag_events=0,
-        ahead_events=0,
-    )
-
-
-@pytest.mark.parametrize("noted", [True, False])
-async def test_leaving_is_done_when_the_peers_have_taken_note(
-    start_registry: StartRegistry, noted: bool
-):
-    """An operator who is told too early takes the disk away while others wait for the node."""
-    leaver, peer = await start_registry(node="solo"), await start_registry(node="peer")
-    leaver.view.members = (member("peer", peer),)
-    peer.view.members = () if noted else (member("solo", leaver),)
-    url = f"127.0.0.1:{leaver.port}"
-    done = await atoll("leave", "--url", url, "--drain", "0", "--timeout", "0.5")
-    if noted:
-        assert (done.exit_code, done.output) == (0, "solo has left\n")
-    else:
-        assert done.exit_code == 1
-        assert "still a member for peer" in done.told
-    assert leaver.view.departures == [0.0]

@@ -93,6 +93,8 @@ async def pair(tmp_path: Path) -> AsyncIterator[tuple[RunningNode, RunningNode]]
                 rpc=addresses[number],
                 node=name,
                 join=tuple(addresses),
+                initial=("a", "b"),
+                quiet_s=0.3,
                 shutdown_grace_s=0.1,
             )
             node = await stack.enter_async_context(running(settings, NodeId(name), Repair()))

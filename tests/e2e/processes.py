@@ -6,7 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,9 @@ READY_TIMEOUT_S: Final = 60.0
 
 LOG_TAIL_BYTES: Final = 4000
 """How much of a log goes into an error message."""
+
+_QUIET_S: Final = 0.3
+"""How long the nodes listen for a cluster before they begin one: all of them start at once."""
 
 _STOP_TIMEOUT_S: Final = 30.0
 _POLL_INTERVAL_S: Final = 0.02
@@ -36,6 +39,16 @@ def atoll_command() -> list[str]:
 def clean_environment() -> dict[str, str]:
     """Return our environment without settings that would change a node's behaviour."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ATOLL_")}
+
+
+def beginning(initial: Iterable[str]) -> list[str]:
+    """
+    Flags of a node whose cluster the nodes *initial* begin, all that join being taken in.
+
+    Without *initial* it begins none: it waits to be taken in.
+    """
+    named = [part for name in initial for part in ("--initial", name)]
+    return [*named, "--joining", "open", "--quiet-s", str(_QUIET_S)]
 
 
 def log_tail(path: Path) -> str:

@@ -12,6 +12,7 @@ from tests.e2e.processes import (
     READY_TIMEOUT_S,
     ProcessFailed,
     atoll_command,
+    beginning,
     clean_environment,
     is_ready,
     log_tail,
@@ -34,6 +35,9 @@ class ServeProcess:
     rpc: str
     data_dir: Path
     join: Sequence[str] = ()
+    initial: Sequence[str] = ()
+    """The nodes that begin the cluster, this one among them."""
+
     options: Sequence[str] = ()
     command: Sequence[str] = field(default_factory=atoll_command)
     _process: subprocess.Popen[bytes] | None = None
@@ -42,7 +46,7 @@ class ServeProcess:
     def alone(
         cls, data_dir: Path, *, options: Sequence[str] = (), command: Sequence[str] = ()
     ) -> Self:
-        """A node of no cluster, on free ports."""
+        """A cluster of one node, on free ports."""
         port = free_port()
         return cls(
             name="eu-1",
@@ -50,6 +54,7 @@ class ServeProcess:
             http=f"127.0.0.1:{port}",
             rpc=f"127.0.0.1:{port + RPC_OFFSET}",
             data_dir=data_dir,
+            initial=("eu-1",),
             options=options,
             command=command or atoll_command(),
         )
@@ -88,6 +93,7 @@ class ServeProcess:
             *("--region", self.region),
             *(("--node", self.name) if self.name else ()),
             *joins,
+            *beginning(self.initial),
             *self.options,
         ]
 
@@ -156,14 +162,17 @@ class ServeCluster:
     def __enter__(self) -> Self:
         base = free_base_port(self.size)
         peers = [f"127.0.0.1:{base + RPC_OFFSET + i}" for i in range(self.size)]
+        regions = [self.regions[i % len(self.regions)] for i in range(self.size)]
+        names = [f"{region}-{i}" for i, region in enumerate(regions)]
         self.nodes = [
             ServeProcess(
-                name=f"{self.regions[i % len(self.regions)]}-{i}",
-                region=self.regions[i % len(self.regions)],
+                name=names[i],
+                region=regions[i],
                 http=f"127.0.0.1:{base + i}",
                 rpc=peers[i],
                 data_dir=self.directory / f"node-{i}",
                 join=peers[:i] + peers[i + 1 :],
+                initial=names,
                 options=self.options,
                 command=self.command,
             )

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,57 @@ def post(node: ServeProcess, path: str) -> Any:
     return None
 
 
-def single(tmp_path: Path, port: int, name: str, *options: str, join: str) -> ServeProcess:
+def single(
+    tmp_path: Path,
+    port: int,
+    name: str,
+    *options: str,
+    join: str = "",
+    initial: Sequence[str] = ("eu-1", "eu-2"),
+) -> ServeProcess:
     return ServeProcess(
         name=name,
         region="eu",
         http=f"127.0.0.1:{port}",
         rpc=f"127.0.0.1:{port + 1000}",
         data_dir=tmp_path / name,
-        join=[join],
+        join=[join] if join else [],
+        initial=initial,
         options=options,
     )
+
+
+def until_not_ready(node: ServeProcess, reason: str) -> str:
+    """Wait until `/readyz` of *node* is 503 with *reason* in what it says of the cluster."""
+    while True:
+        try:
+            status, body = get(node, "/readyz")
+        except OSError:
+            time.sleep(0.05)
+            continue
+        if reason in body["conditions"]["cluster"]:
+            assert status == 503
+            return str(body["conditions"]["cluster"])
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("initial", "reason"),
+    [
+        ((), "its settings name no nodes to begin one (initial)"),
+        (("eu-1", "eu-2"), "no cluster has begun yet: eu-2 of initial not here"),
+    ],
+)
+def test_a_node_without_a_cluster_says_what_it_waits_for(
+    tmp_path: Path, initial: Sequence[str], reason: str
+):
+    """Broken: who forgot `initial`, or one of its nodes, waits for ever and does not know why."""
+    node = single(tmp_path, free_base_port(1), "eu-1", initial=initial)
+    node.start()
+    try:
+        until_not_ready(node, reason)
+    finally:
+        node.stop()
 
 
 def test_a_wrong_join_is_named_by_readyz(tmp_path: Path):
@@ -54,17 +96,8 @@ def test_a_wrong_join_is_named_by_readyz(tmp_path: Path):
     node = single(tmp_path, base, "eu-1", join=nowhere)
     node.start()
     try:
-        while True:
-            try:
-                status, body = get(node, "/readyz")
-            except OSError:
-                time.sleep(0.05)
-                continue
-            if "refused" in body["conditions"]["cluster"]:
-                break
-            time.sleep(0.05)
-        assert status == 503
-        assert f"{nowhere} in join does not answer" in body["conditions"]["cluster"]
+        reason = until_not_ready(node, "refused")
+        assert f"{nowhere} in join does not answer" in reason
         assert get(node, "/atoll/v1/cluster")[1]["seeds_missing"].keys() == {nowhere}
     finally:
         node.stop()

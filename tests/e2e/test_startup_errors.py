@@ -128,7 +128,12 @@ def test_directory_that_cannot_be_made(tmp_path, addresses):
 def test_a_data_directory_keeps_the_name_of_its_node(tmp_path, addresses):
     """Broken: `docker run` works once, as each container has another host name."""
     process = ServeProcess(
-        name="", region="eu", http=addresses[1], rpc=addresses[3], data_dir=tmp_path / "d"
+        name="",
+        region="eu",
+        http=addresses[1],
+        rpc=addresses[3],
+        data_dir=tmp_path / "d",
+        initial=["c0ffee000001"],
     )
     names = []
     for host in ("c0ffee000001", "c0ffee000002"):

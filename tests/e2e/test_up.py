@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -88,6 +89,23 @@ def test_same_directory_again(tmp_path: Path):
         with UpCluster(data_dir=tmp_path / "data", size=2) as cluster:
             assert [node.id for node in cluster.nodes] == ["eu-1", "us-1"]
             assert all(is_ready(node.http) for node in cluster.nodes)
+
+
+def test_more_nodes_than_before(tmp_path: Path):
+    """Broken: a cluster cannot grow, or who is new begins another one and counts for nothing."""
+    for size in (3, 5):
+        with UpCluster(data_dir=tmp_path / "data", size=size) as cluster:
+            assert [node.id for node in cluster.nodes[3:]] == ["eu-2", "us-2"][: size - 3]
+            assert all(is_ready(node.http) for node in cluster.nodes)
+
+
+def test_a_directory_that_was_deleted(tmp_path: Path):
+    """Broken: the node whose disk is another one is waited for, or begins a cluster of its own."""
+    with UpCluster(data_dir=tmp_path / "data") as cluster:
+        first = cluster.nodes[0]
+    shutil.rmtree(first.data_dir)
+    with UpCluster(data_dir=tmp_path / "data") as cluster:
+        assert all(is_ready(node.http) for node in cluster.nodes)
 
 
 def test_a_taken_port_is_one_line(cluster: UpCluster, tmp_path: Path):

@@ -26,7 +26,10 @@ def main():
     parser = argparse.ArgumentParser()
     for flag in ("--data-dir", "--http", "--rpc", "--region", "--node"):
         parser.add_argument(flag, required=True)
-    parser.add_argument("--join", action="append", default=[])
+    for flag in ("--joining", "--quiet-s"):
+        parser.add_argument(flag)
+    for flag in ("--join", "--initial"):
+        parser.add_argument(flag, action="append", default=[])
     parser.add_argument("--stop-with-stdin", action="store_true")
     arguments = parser.parse_args()
     print(f"node {arguments.node} joins {len(arguments.join)}", file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -11,14 +11,17 @@ import msgspec
 
 from cluster.agent import Cluster
 from cluster.config import ClusterConfig, MembershipConfig
+from cluster.driver.control import ControlDriver
+from cluster.layout.rows import Row
 from cluster.membership.precedence import first_word
-from cluster.messages import Greeting, Heard
-from cluster.model import Digest, Member, NodeId, Vector
+from cluster.messages import Decisions, Greeting, Heard, Stage
+from cluster.model import Digest, Member, NodeId, Vector, Vitals
 from cluster.replication.transfer import Transfer
 from cluster.statistics import ClusterStatistics
 from cluster.tasks.changes import Changes
 from node.blobs.memory import MemoryBlobs
 from tests.builders import a_member
+from tests.fakes.control_store import MemoryControl
 from tests.fakes.log import MemoryLog
 from tests.fakes.member_store import MemoryMembers
 from tests.fakes.network import Network
@@ -30,6 +33,8 @@ PATIENCE_S = 20.0
 
 CONFIG = ClusterConfig(
     cluster="test",
+    open_joining=True,
+    quiet_s=0.02,
     heartbeat_interval_s=0.01,
     heartbeat_remote_interval_s=0.01,
     lease_s=0.1,
@@ -96,6 +101,7 @@ class Engine:
         self.records = MemoryRecords(member.node, member.epoch)
         self.blobs = MemoryBlobs()
         self.known = MemoryMembers()
+        self.control = MemoryControl()
         self.log = MemoryLog()
         self.clock = LoopClock()
         self._network = network
@@ -118,7 +124,12 @@ class Engine:
             rng=random.Random(self._seed),
             log=self.log,
             members=self.known,
+            control=self.control,
         )
+
+    @property
+    def runs(self) -> bool:
+        return self.task is not None and not self.task.done()
 
     def connected(self) -> set[str]:
         return {m.node for m in self.cluster.statistics().members if m.connected}
@@ -133,6 +144,21 @@ class Engine:
     @property
     def statistics(self) -> ClusterStatistics:
         return self.cluster.statistics()
+
+    @property
+    def stage(self) -> Stage:
+        """By which versions of the layout this node goes."""
+        return self.cluster._stages.mine
+
+    @property
+    def decides(self) -> ControlDriver:
+        """This node's part in the control log."""
+        return self.cluster._control
+
+    @property
+    def letters_waiting(self) -> int:
+        """How many letters of the control log wait to be read here."""
+        return len(self.cluster._control._steps)
 
     @property
     def changes(self) -> Changes:
@@ -150,6 +176,11 @@ class Engine:
     def greeting_to(self, node: NodeId) -> Greeting:
         """What this node would say to *node* at the next heartbeat."""
         return self.cluster._roster._greetings.brief(node)
+
+    def say_of_itself(self, decisions: Decisions, vitals: Vitals) -> None:
+        """Let its greetings say so from here on."""
+        self.cluster._stages.decisions = lambda: decisions
+        self.cluster._env.vitals.mine = lambda: vitals
 
     def hear_of(self, member: Member) -> None:
         """Somebody has told this node of *member*."""
@@ -173,6 +204,27 @@ class Engine:
     def want_state(self, node: str) -> None:
         """*node* has said that what this one needs is gone from its logs."""
         self.cluster._links.link(NodeId(node))._want_state()
+
+    async def rows(self, node: NodeId) -> AsyncGenerator[Row, None]:
+        """The blobs that *node* said it holds, as far as this node knows."""
+        for digest, holders in list(self.records.holding.items()):
+            if node in holders:
+                size = self.records.held_size(digest)
+                assert size is not None, "who holds it said so"
+                yield Row(digest, size, {node, *self.cluster.having(digest)})
+
+    async def leave(self) -> Sequence[NodeId]:
+        """Be no member any more; the process is to be killed then."""
+        return await self.cluster.leave(self.rows, lost=False)
+
+    def keepers(self) -> tuple[NodeId, ...]:
+        """The nodes whose copies of blobs count by the layout."""
+        return self.cluster._env.roll.keepers()
+
+    def places(self, digest: Digest, holder: str) -> NodeId:
+        """Where the next copy belongs of a blob that *holder* has."""
+        placed = self.cluster._env.roll.places(digest, [NodeId(holder)])
+        return next(node for node in placed if node != holder)
 
     def holding(self, digest: Digest) -> list[NodeId]:
         """The nodes whose copies of a blob count here, this one first."""
@@ -219,10 +271,17 @@ class Fleet:
     def add(
         self, node: str, region: str = "eu", seeds: tuple[str, ...] = (), **tuning: object
     ) -> Engine:
-        """Make an engine without starting it; its address is `<node>:1`."""
+        """
+        Make an engine without starting it; its address is `<node>:1`.
+
+        Without seeds it begins a cluster. With some it is taken into that of a seed, unless
+        *tuning* names it among those that begin one (`initial`).
+        """
         return self.adopt(a_member(node, region), seeds, **tuning)
 
     def adopt(self, member: Member, seeds: tuple[str, ...], **tuning: object) -> Engine:
+        if "initial" not in tuning and not {*seeds} - {member.rpc}:
+            tuning["initial"] = (member.node,)
         config = replace(CONFIG, seeds=seeds, **tuning)  # type: ignore[arg-type]
         engine = Engine(self.network, member, config, seed=len(self.engines))
         self.engines[member.rpc] = engine
@@ -244,6 +303,17 @@ class Fleet:
         engine.renew()
         self.start(engine)
 
+    def wipe(self, engine: Engine) -> None:
+        """Start a process of the same name on an empty disk, which is another one."""
+        # An epoch is by the clock, and so above all incarnations of the run before.
+        node, epoch = engine.member.node, engine.member.epoch + 1000
+        engine.member = msgspec.structs.replace(
+            engine.member, epoch=epoch, store=f"{engine.member.store}-{epoch}"
+        )
+        engine.records, engine.blobs = MemoryRecords(node, epoch), MemoryBlobs()
+        engine.known, engine.control = MemoryMembers(), MemoryControl()
+        self.restart(engine)
+
     def next_run(self, engine: Engine) -> None:
         """Start a process on what the engine's disk has now, with a log of its own."""
         engine.member = msgspec.structs.replace(engine.member, epoch=engine.member.epoch + 1)
@@ -252,12 +322,12 @@ class Fleet:
 
     async def trio(self, *regions: str, **tuning: object) -> tuple[Engine, Engine, Engine]:
         """Nodes a, b and c, all connected with each other."""
-        a, b, c = await self._together(("a", "b", "c"), regions or ("eu", "eu", "eu"), **tuning)
+        a, b, c = await self.together(("a", "b", "c"), regions or ("eu", "eu", "eu"), **tuning)
         return a, b, c
 
     async def pair(self, *regions: str, **tuning: object) -> tuple[Engine, Engine]:
         """Nodes a and b, connected with each other."""
-        a, b = await self._together(("a", "b"), regions or ("eu", "eu"), **tuning)
+        a, b = await self.together(("a", "b"), regions or ("eu", "eu"), **tuning)
         return a, b
 
     async def stored(self, data: bytes, *holders: "Engine") -> Digest:
@@ -270,11 +340,17 @@ class Fleet:
         )
         return digest
 
-    async def _together(
+    async def together(
         self, names: Sequence[str], regions: Sequence[str], **tuning: object
     ) -> list[Engine]:
+        """Nodes that have begun a cluster, all connected with each other."""
         engines = [
-            self.add(name, region, tuple(f"{other}:1" for other in names), **tuning)
+            self.add(
+                name,
+                region,
+                tuple(f"{other}:1" for other in names),
+                **{"initial": tuple(names), **tuning},
+            )
             for name, region in zip(names, regions, strict=True)
         ]
         for engine in engines:

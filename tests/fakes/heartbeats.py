@@ -4,13 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cluster.messages import Greeting
+from cluster.messages import Decisions, Greeting
 from cluster.model import (
     Member,
     NodeId,
     Origin,
     Region,
     Vector,
+    Vitals,
 )
 from cluster.peer import PeerService
 from cluster.rpc import codec
@@ -42,7 +43,13 @@ class Shape(NamedTuple):
         name, region = f"node-{number:03}", f"region-{number % self.regions:02}"
         host = f"{name}.{region}.example.org"
         return Member(
-            NodeId(name), Region(region), f"{host}:5443", f"{host}:5000", _epoch(self.restarts)
+            NodeId(name),
+            Region(region),
+            f"{host}:5443",
+            f"{host}:5000",
+            _epoch(self.restarts),
+            store=f"{number:016x}",
+            zone=f"rack-{number % 7}",
         )
 
     def vector(self) -> dict[Origin, int]:
@@ -83,6 +90,10 @@ class Pair:
         engine = Engine(network, member, config, seed=0)
         engine.records = _Records(self, member)
         engine.renew()
+        engine.say_of_itself(
+            Decisions(bytes(range(32)), 5_000, member.epoch),
+            Vitals("0.1.0", 1 << 42, 1 << 41, 1 << 20, 1 << 40),
+        )
         return engine
 
     def write(self, events: int) -> None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from cluster.errors import LayoutInvalid, LayoutRefused
 from cluster.layout.changes import (
     Add,
     Change,
@@ -14,7 +15,6 @@ from cluster.layout.changes import (
     SetWeight,
 )
 from cluster.layout.document import Disk, Layout
-from cluster.layout.errors import LayoutInvalid, LayoutRefused
 from cluster.layout.rules import choose_voters, witness_candidates
 from cluster.model import Region
 from tests.fakes.layout_world import Node, View, World

@@ -12,6 +12,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    Stage,
 )
 from cluster.model import (
     CheckpointPiece,
@@ -186,16 +187,18 @@ class MemoryPeer:
         self._network.check(self._me, self._address)
         return reply
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
         async with self._pusher:
             service = await self._arrive("push")
-            have = await service.push(sender, events)
+            have = await service.push(sender, stage, events)
         await self._network.answered(self._me, self._address, "push")
         return have
 
-    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+    async def pull(
+        self, reader: NodeId, stage: Stage, have: Vector
+    ) -> AsyncGenerator[Sequence[Event], None]:
         service = await self._arrive("pull")
-        async with aclosing(service.pull(have)) as batches:
+        async with aclosing(service.pull(reader, stage, have)) as batches:
             async for batch in batches:
                 self._network.check(self._me, self._address)
                 yield batch
@@ -239,6 +242,11 @@ class MemoryPeer:
         reply = await service.compare(request)
         self._network.check(self._me, self._address)
         return reply
+
+    async def tell(self, letter: bytes) -> None:
+        service = await self._arrive("tell")
+        await service.tell(letter)
+        self._network.check(self._me, self._address)
 
     async def close(self) -> None:
         """Nothing is open between calls."""

@@ -9,10 +9,10 @@ OWN = Origin("a", 1)
 """The log that is to be acknowledged."""
 
 
-def judge(copies: int = 2) -> tuple[Progress, Acknowledgements]:
+def judge() -> tuple[Progress, Acknowledgements]:
     """The acknowledgements of `OWN`, and what they go by."""
     progress = Progress()
-    return progress, Acknowledgements(copies, OWN, progress)
+    return progress, Acknowledgements(OWN, progress)
 
 
 def say(progress: Progress, node: str, acked: int) -> None:

@@ -5,11 +5,20 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from cluster.errors import BlobUnavailable, ClusterError, NotCaughtUp, NotDurable, UnknownRegion
-from cluster.model import Acknowledged, Consistency, Digest, Dot, NodeId, Region, Spread, SpreadNode
+from cluster.layout import Verdict
+from cluster.model import (
+    Acknowledged,
+    Consistency,
+    Digest,
+    Dot,
+    NodeId,
+    Region,
+    Spread,
+    SpreadNode,
+    Vitals,
+)
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
-from node.errors import CopiesAtStake
 from node.registry.ports import RemoteBlob
-from node.stakes import Stakes
 
 
 class SoloReplicator:
@@ -80,9 +89,13 @@ class SoloView:
         self.members: tuple[MemberStatistics, ...] = ()
         self.departures: list[float] = []
         """Requests to leave: the seconds to serve on."""
-        self.stakes = Stakes()
-        self.removed: list[NodeId] = []
+        self.verdict = Verdict(NodeId("solo"), 1, 0, 0, 0, 0, (), True, ())
+        """What goes with it."""
+        self.removed: list[tuple[NodeId, bool]] = []
+        """Each with whether it was said to be lost."""
         self.not_removed: ClusterError | None = None
+        self.not_left: ClusterError | None = None
+        self.vitals = Vitals("1.2.3", 1000, 400, 7, 70)
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(
@@ -94,6 +107,8 @@ class SoloView:
             damaged=False,
             differing=(),
             members=self.members,
+            http="127.0.0.1:5000",
+            vitals=self.vitals,
             health=0,
             restoring=None,
             fetches_running=0,
@@ -103,21 +118,19 @@ class SoloView:
             totals=Counters(),
         )
 
-    async def begin(self, drain_s: float, *, fewer_copies: bool, force: bool) -> Stakes:
-        """As `node.departure.Departure`, with the stakes that a test sets."""
-        stakes = Stakes() if force else self.stakes
-        if stakes.blobs_last or (stakes.blobs_short and not fewer_copies):
-            raise CopiesAtStake("solo", stakes, 2)
+    async def begin(self, drain_s: float, *, lost: bool) -> Verdict:
+        """As `node.departure.Departure`, as a test sets it."""
+        if self.not_left is not None:
+            raise self.not_left
+        if not lost:
+            self.verdict.insist()
         self.departures.append(drain_s)
-        return stakes
+        return self.verdict
 
-    async def remove(self, node: NodeId, *, force: bool) -> Stakes:
+    async def remove(self, node: NodeId, *, lost: bool) -> None:
         if self.not_removed is not None:
             raise self.not_removed
-        if self.stakes.blobs_last and not force:
-            raise CopiesAtStake(node, self.stakes, 2)
-        self.removed.append(node)
-        return self.stakes
+        self.removed.append((node, lost))
 
     async def wait_for(
         self, dot: Dot, regions: Sequence[Region] | None, timeout_s: float

@@ -12,6 +12,7 @@ from tests.e2e.processes import (
     READY_TIMEOUT_S,
     ProcessFailed,
     atoll_command,
+    beginning,
     clean_environment,
     is_ready,
     log_tail,
@@ -77,6 +78,7 @@ class Node:
             *("--http", self.http, "--rpc", f"{addresses[self.name]}:{_RPC_PORT}"),
             *("--log-format", "json", "--shutdown-drain-s", "0"),
             *(part for peer in addresses.values() for part in ("--join", f"{peer}:{_RPC_PORT}")),
+            *beginning(REGION_OF),
             *self.options,
         ]
         with self.log.open("ab") as log:

@@ -14,7 +14,7 @@ from tests.sim.progress import Progress
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.report import excuses, replace_section, report
 from tests.sim.shrink import save, shortest, signature, tell
-from tests.sim.world import Result, simulate
+from tests.sim.simulation import Result, simulate
 
 _CHUNK: Final = 400
 """Seeds between two times that progress is kept: a minute or two."""

@@ -13,7 +13,7 @@ from unittest import mock
 
 from cluster.model import Digest
 from node.index.replica import IndexReplica
-from tests.sim import faults, world
+from tests.sim import faults, simulation, world
 from tests.sim.clients import read_blob
 from tests.sim.machine import Machine, QuietLog
 from tests.sim.plan import Plan, Step, make_plan
@@ -104,7 +104,7 @@ def told(plan: Plan) -> dict[str, Any]:
         stack.enter_context(mock.patch.object(world, "Machine", WatchfulMachine))
         stack.enter_context(mock.patch.object(QuietLog, "error", error))
         stack.enter_context(mock.patch.dict(faults.FAULTS_BY_NAME, {"rot": rot, "pull": pull}))
-        result = world.simulate(plan)
+        result = simulation.simulate(plan)
     return {
         "violations": result.violations,
         "acknowledged": result.acknowledged,

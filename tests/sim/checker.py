@@ -38,6 +38,8 @@ OWN_FAMILIES = frozenset(
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
 
+SLOT = keys.join("slot")
+
 QUIET_S = 40.0
 """After which nothing goes on: no call takes longer."""
 
@@ -65,6 +67,7 @@ async def check(world: "World") -> list[str]:
     found += _final_tags(world)
     found += _final_referrers(world)
     found += _sums(world)
+    found += _decided(world)
     found += _own_rows(world)
     found += _halves(world)
     found += world.slow
@@ -73,6 +76,19 @@ async def check(world: "World") -> list[str]:
     found += _bounds(world)
     found += world.census.violations
     return found
+
+
+def _decided(world: "World") -> Iterable[str]:
+    """A slot of the control log has one value on all disks, that of genesis too."""
+    decided: dict[int, bytes] = {}
+    for machine in [*world.everyone(), *world.departed]:
+        for disk in (machine.disk, *machine.lost_disks):
+            for key, row in disk.families["meta"].items():
+                if not key.startswith(SLOT):
+                    continue
+                slot = keys.read_u64(key[len(SLOT) :])
+                if decided.setdefault(slot, row) != row:
+                    yield f"control: slot {slot} has two values, one of them at {machine.name}"
 
 
 def bugs(world: "World") -> list[str]:
@@ -97,8 +113,11 @@ def unlike(world: "World") -> Iterable[str]:
 # --- writes --------------------------------------------------------------------------------------
 
 
-def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
-    """Whether it was on enough disks when it was acknowledged, as far as its project asks."""
+def _are_enough(world: "World", op: Op, holders: list[str], among: set[str] | None = None) -> bool:
+    """
+    Whether it was on enough disks when it was acknowledged, as far as its project asks: where that
+    is on all, on those *among* which it has to be.
+    """
     enough = world.plan.copies
     if op.consistency is Consistency.LOCAL:
         if 1 <= len(holders) < enough:
@@ -109,7 +128,8 @@ def _are_enough(world: "World", op: Op, holders: list[str]) -> bool:
         enough = min(enough, len(op.connected))
         if enough <= len(holders) < world.plan.copies:
             world.excused.note("small cluster")
-    everywhere = op.consistency is not Consistency.GLOBAL or op.connected <= set(holders)
+    wanted = op.connected if among is None else op.connected & among
+    everywhere = op.consistency is not Consistency.GLOBAL or wanted <= set(holders)
     return len(holders) >= enough and everywhere
 
 
@@ -138,8 +158,9 @@ def _acknowledged(world: "World") -> Iterable[str]:
             continue
         if op.consistency is Consistency.GLOBAL and (absent := op.living - set(op.holders)):
             yield f"acknowledged without {sorted(absent)}: {op}"
-        for holders in (op.holders, *op.blob_holders):
-            if not _are_enough(world, op, holders):
+        copies = [[a for a in holders if a in op.counted] for holders in op.blob_holders]
+        for holders, among in ((op.holders, None), *((h, op.keeping) for h in copies)):
+            if not _are_enough(world, op, holders, among):
                 yield f"acknowledged with the copies {holders} only: {op}"
         if op.without:
             yield f"acknowledged without what it lists at {op.without}: {op}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.sim.excuses import Excused
 from tests.sim.plan import FAULTS, OPERATIONS
-from tests.sim.world import Result
+from tests.sim.simulation import Result
 
 COUNTED = ("operations", "acknowledged", "missing", "refused", "failed", "handles")
 

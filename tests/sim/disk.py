@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sortedcontainers import SortedDict
 
 from cluster.errors import StorageFailure, StorageFull
-from cluster.model import Digest, Vector
+from cluster.model import Digest, Dot, Vector
 from node.blobs.memory import MemoryBlobs, MemoryIngest, MemoryReader
 from node.errors import IndexFull
 from node.index import keys
@@ -103,6 +103,12 @@ class Disk:
             if noted is not None:
                 noted.append("EIO")
             raise StorageFailure("simulated IO error")
+
+
+def synced_on(disk: Disk, dot: Dot) -> bool:
+    """Whether the disk has the event, so that a power cut would leave it there."""
+    row = disk.synced("vector", keys.origin(dot.origin))
+    return row is not None and keys.read_u64(row) >= dot.seq
 
 
 class SimStore(MemoryStore):

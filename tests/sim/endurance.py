@@ -18,8 +18,8 @@ from cluster.objects.comparison import PARTITIONS
 from tests.sim import faults
 from tests.sim.plan import Plan, Step
 from tests.sim.repeatable import with_fixed_hashes
+from tests.sim.simulation import Result, simulate
 from tests.sim.sizes import sizes
-from tests.sim.world import Result, simulate
 
 if TYPE_CHECKING:
     from tests.sim.world import World

@@ -48,6 +48,13 @@ EXCUSES: Final = {
         "it may have confirmed it, and nobody can know yet that it is no more",
         "world._disks",
     ),
+    "lost before": Excuse(
+        "P1",
+        "a version of the layout is live alone without a majority that has what was acknowledged",
+        "a disk was destroyed or set back before; what it had is looked for everywhere in the end",
+        "quorums.Quorums",
+        False,
+    ),
     "away from the start": Excuse(
         "P1",
         "a `global` write is not at a member that its node counted as dead at some time meanwhile",
@@ -153,7 +160,7 @@ EXCUSES: Final = {
     "forgotten in time": Excuse(
         "P3",
         "a log was forgotten that some machine lacks",
-        "it was kept for `log_away_s`, or the disk was destroyed, or its node just came or left",
+        "it was kept for `log_away_s`, or the disk was destroyed, or is in no layout",
         "watch.Watch",
         False,
     ),
@@ -162,13 +169,6 @@ EXCUSES: Final = {
         "somebody was told that he may read, and lacks what was acknowledged",
         "that run of the reader has ended, or it did not lack it when the answer came",
         "watch.Overheard",
-        False,
-    ),
-    "just came or left": Excuse(
-        "P1",
-        "a node is no member for 20 s after it came, nor once it leaves",
-        "others may not know of it yet",
-        "world.World.members",
         False,
     ),
     "could not be heard": Excuse(

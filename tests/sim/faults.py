@@ -1,7 +1,6 @@
 """The faults: each one begins, lasts, and is taken back."""
 
 import asyncio
-import math
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, Event, Key, Kind, Stamp
 from node.index import keys, objects
+from tests.sim import belonging
+from tests.sim.belonging import come_back, victim
 from tests.sim.disk import Disk
-from tests.sim.machine import Machine, Running
+from tests.sim.machine import Machine
 from tests.sim.network import Weather
 from tests.sim.plan import Step
 
@@ -25,12 +26,6 @@ CUT_NOTICED_S: Final = 4.0
 
 BOOT_CLOCK_MS: Final = 3000.0
 BOOT_CLOCK_S: Final = 2.0
-
-KNOWN_S: Final = 20.0
-"""After which everybody knows a node that has come: it joins, and greets them."""
-
-DRAINED_S: Final = 12.0
-"""In which whatever was asked before is answered."""
 
 OLDER: Final = (Kind.ADD, Kind.REMOVE, Kind.WRITE)
 """Kinds of events that an earlier version may not have heard of."""
@@ -93,7 +88,7 @@ async def one_way(world: "World", step: Step) -> None:
 
 
 async def region(world: "World", step: Step) -> None:
-    lonely = _victim(world, step).region
+    lonely = victim(world, step).region
     inside = [m.address for m in world.everyone() if m.region == lonely]
     outside = [m.address for m in world.everyone() if m.region != lonely]
     await _partition(world, step, _between(inside, outside))
@@ -139,13 +134,9 @@ def _weather(name: str, value: float) -> "Callable[[World, Step], Awaitable[None
     return blow
 
 
-def _victim(world: "World", step: Step) -> Machine:
-    return world.victim(step["node"])
-
-
 async def _absence(world: "World", step: Step, *, power: bool = False) -> None:
     """The process ends, and starts again after a while."""
-    machine = _victim(world, step)
+    machine = victim(world, step)
     if machine.address in world.held_down:
         return
     with world.rage(step["do"]):
@@ -156,17 +147,10 @@ async def _absence(world: "World", step: Step, *, power: bool = False) -> None:
         if wrong:
             # A clock that stood still, until somebody sets it.
             machine.clock.set(-BOOT_CLOCK_MS)
-        _come_back(world, machine)
+        come_back(world, machine)
         if wrong:
             await asyncio.sleep(BOOT_CLOCK_S)
             machine.clock.set(0.0)
-
-
-def _come_back(world: "World", machine: Machine) -> None:
-    if world.healed_at is None:
-        world.held_down.discard(machine.address)
-        if machine.running is None:
-            machine.start()
 
 
 async def kill(world: "World", step: Step) -> None:
@@ -179,7 +163,7 @@ async def away(world: "World", step: Step) -> None:
 
     Where they did not, it was a kill like others, and the fault has met nothing.
     """
-    machine = _victim(world, step)
+    machine = victim(world, step)
     if machine.address in world.held_down:
         return
     with world.rage(step["do"]) as rage:
@@ -192,7 +176,7 @@ async def away(world: "World", step: Step) -> None:
             for other in world.machines
             for floor, synced in _floors(other.disk, machine.disk)
         )
-        _come_back(world, machine)
+        come_back(world, machine)
 
 
 def _floors(one: Disk, other: Disk) -> "Iterator[tuple[int, int]]":
@@ -202,76 +186,13 @@ def _floors(one: Disk, other: Disk) -> "Iterator[tuple[int, int]]":
         yield keys.read_u64(floor), 0 if have is None else keys.read_u64(have)
 
 
-async def leave(world: "World", step: Step) -> None:
-    """A node goes: it serves nobody any more, and then tells the others. It may come again."""
-    machine = _victim(world, step)
-    running = machine.running
-    for_good = step["for_good"] and len(world.machines) > world.plan.copies + 1
-    if running is None or not machine.up or not running.ready or machine.address in world.held_down:
-        return
-    with world.rage(step["do"]):
-        running.ready = False
-        await world.until(lambda: not running.asked or running.process.dead, DRAINED_S)
-        if running.asked or running.process.dead or world.healed_at is not None:
-            running.ready = True  # somebody thought better of it
-            return
-        world.held_down.add(machine.address)
-        # Whoever has been told does not count it, while others are still being told.
-        machine.may_be_unknown = True
-        machine.stranger_until = math.inf
-        await _tell_that_it_leaves(world, running)
-        if machine.running is running:
-            machine.kill()
-        if world.healed_at is not None:
-            machine.start()
-            machine.stranger_until = world.loop.time() + KNOWN_S
-        elif for_good:
-            machine.lost_disk = (world.loop.time(), machine.disk)
-            world.machines.remove(machine)
-            world.departed.append(machine)
-        else:
-            await asyncio.sleep(step["for"])
-            _come_back(world, machine)
-            machine.stranger_until = world.loop.time() + KNOWN_S
-
-
-async def _tell_that_it_leaves(world: "World", running: Running) -> None:
-    told = world.loop.create_future()
-
-    def is_told() -> None:
-        if not told.done():
-            told.set_result(None)
-
-    async def tell() -> None:
-        await running.cluster.leave()
-        is_told()
-
-    running.process.on_death[told] = is_told
-    running.process.spawn(tell())
-    await told
-
-
-async def join(world: "World", step: Step) -> None:
-    """A node comes that was never there, and takes part while others fail."""
-    name = f"n{len(world.plan.nodes) + len(world.joined)}"
-    _, region = world.plan.nodes[step["node"] % len(world.plan.nodes)]
-    with world.rage(step["do"]):
-        machine = world.machine(name, region, f"{name}:1")
-        machine.may_be_unknown = True
-        machine.stranger_until = world.loop.time() + KNOWN_S
-        world.joined.append(machine)
-        world.machines.append(machine)
-        machine.start()
-        await world.until(lambda: machine.ready, step["for"])
-
-
 async def older(world: "World", step: Step) -> None:
     """
     A node of an earlier version, which has not heard of some kind of event, until it is upgraded.
 
     No client comes to it meanwhile: it keeps what it cannot read, and cannot serve it.
     """
-    machine = _victim(world, step)
+    machine = victim(world, step)
     if machine.address in world.held_down or machine.cannot_read:
         return
     with world.rage(step["do"]):
@@ -293,7 +214,7 @@ async def power_cut(world: "World", step: Step) -> None:
 
 
 async def pause(world: "World", step: Step) -> None:
-    running = _victim(world, step).running
+    running = victim(world, step).running
     if running is None or running.process.paused:
         return
     with world.rage(step["do"]):
@@ -305,7 +226,7 @@ async def pause(world: "World", step: Step) -> None:
 
 
 async def clock_jump(world: "World", step: Step) -> None:
-    machine = _victim(world, step)
+    machine = victim(world, step)
     with world.rage(step["do"]):
         machine.clock.set(step["offset_ms"])
         # Before the node has noticed: its peers may park what it writes now.
@@ -321,7 +242,7 @@ def _push_now(world: "World", region: str, salt: int) -> Awaitable[None]:
 
 
 async def clock_drift(world: "World", step: Step) -> None:
-    machine = _victim(world, step)
+    machine = victim(world, step)
     with world.rage(step["do"]):
         machine.clock.set(0.0, max(-400.0, min(400.0, step["offset_ms"])) / step["for"])
         await asyncio.sleep(step["for"])
@@ -329,21 +250,20 @@ async def clock_drift(world: "World", step: Step) -> None:
 
 
 async def _replace_disk(world: "World", step: Step, disk: Disk) -> None:
-    machine = _victim(world, step)
+    machine = victim(world, step)
     if machine.address in world.held_down:
         return
     with world.rage(step["do"]):
         world.held_down.add(machine.address)
         machine.kill(power=True)
-        machine.lost_disk = (world.loop.time(), machine.disk)
-        machine.disk = disk
+        machine.replace_disk(disk)
         await asyncio.sleep(step["for"])
-        _come_back(world, machine)
+        come_back(world, machine)
 
 
 async def wipe(world: "World", step: Step) -> None:
     """A disk is lost: all of it, the blobs, or the index."""
-    old, new = _victim(world, step).disk, Disk(f"{world.plan.seed} {step['salt']}")
+    old, new = victim(world, step).disk, Disk(f"{world.plan.seed} {step['salt']}")
     if step["salt"] % 3 == 1:
         new.families = old.copy("").families
     elif step["salt"] % 3 == 2:
@@ -352,7 +272,7 @@ async def wipe(world: "World", step: Step) -> None:
 
 
 async def snapshot(world: "World", step: Step) -> None:
-    world.snapshots[step["node"]] = _victim(world, step).disk.copy(f"snapshot {world.plan.seed}")
+    world.snapshots[step["node"]] = victim(world, step).disk.copy(f"snapshot {world.plan.seed}")
 
 
 async def restore(world: "World", step: Step) -> None:
@@ -364,7 +284,7 @@ async def restore(world: "World", step: Step) -> None:
 
 async def clone(world: "World", step: Step) -> None:
     """A second machine starts from a copy of a directory; the first runs on, or is away."""
-    original = _victim(world, step)
+    original = victim(world, step)
     if original.address in world.held_down:
         return
     with world.rage(step["do"]):
@@ -380,7 +300,7 @@ async def clone(world: "World", step: Step) -> None:
         await asyncio.sleep(step["for"])
         _end_twin(world, twin)
         await asyncio.sleep(0.5)
-        _come_back(world, original)
+        come_back(world, original)
 
 
 def _end_twin(world: "World", twin: Machine) -> None:
@@ -393,7 +313,7 @@ def _end_twin(world: "World", twin: Machine) -> None:
 
 async def poison(world: "World", step: Step) -> None:
     """A node writes an event whose body nobody can decode."""
-    running = _victim(world, step).running
+    running = victim(world, step).running
     if running is None or not running.ready or running.process.paused:
         return
     journal = running.index.journal
@@ -420,7 +340,7 @@ async def _quietly(work: Awaitable[None]) -> None:
 
 def _disk_fault(name: str) -> "Callable[[World, Step], Awaitable[None]]":
     async def fail(world: "World", step: Step) -> None:
-        disk = _victim(world, step).disk
+        disk = victim(world, step).disk
         with world.rage(step["do"]):
             setattr(disk, name, True)
             await asyncio.sleep(min(step["for"], 5.0))
@@ -440,8 +360,10 @@ FAULTS_BY_NAME: Final["dict[str, Callable[[World, Step], Awaitable[None]]]"] = {
     "reordering": _weather("reordering", 0.3),
     "kill": kill,
     "away": away,
-    "leave": leave,
-    "join": join,
+    "leave": belonging.leave,
+    "join": belonging.join,
+    "remove": belonging.remove,
+    "layout": belonging.layout,
     "older": older,
     "power_cut": power_cut,
     "pause": pause,

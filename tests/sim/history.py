@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cluster.layout.transition import Live
 from cluster.model import Consistency, Dot, Vector
 from node.registry.media_types import OCI_MANIFEST
 from tests.sim.plan import PUTS
@@ -64,6 +65,9 @@ class Op:
     consistency: Consistency = Consistency.REGION
     """How far the write had to be, by the project's policy as the serving node knew it."""
 
+    live: Live | None = None
+    """The layout by which the serving node found that it was far enough."""
+
     io_errors: list[str] = field(default_factory=list)
     error: str = ""
     seen: Vector = field(default_factory=dict)
@@ -79,7 +83,13 @@ class Op:
     """Addresses of whom that node counted as living from the beginning to the end."""
 
     members: int = 0
-    """How many nodes the cluster had, those aside that had just left or come."""
+    """How many stores the cluster had, by the layout that the node went by."""
+
+    keeping: set[str] = field(default_factory=set)
+    """Addresses of the nodes whose copies of blobs counted all the while."""
+
+    counted: set[str] = field(default_factory=set)
+    """The same, of those whose copies counted at some time of it."""
 
     connected: set[str] = field(default_factory=set)
     """Addresses of those links that stood all the while."""

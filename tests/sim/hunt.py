@@ -103,7 +103,10 @@ def _marks(seed: int) -> set[str]:
 
 
 def row(mutant: Mutant, found: Catch | None, seconds: float) -> str:
-    caught = f"{found.by} | {signature(found.violation)}" if found else "**escaped** |"
+    told = "" if found is None else found.violation
+    if found is not None and found.by == "story":
+        told = STORIES[mutant.name].shows
+    caught = f"{found.by} | {signature(told)}" if found else "**escaped** |"
     return f"| {mutant.name} | {mutant.says} | {caught} | {seconds:.0f} |"
 
 

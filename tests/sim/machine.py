@@ -3,7 +3,6 @@ One simulated machine: a disk, a wall clock, and at most one running process of 
 """
 
 import asyncio
-import math
 import random
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -14,9 +13,10 @@ from typing import Any
 from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
-from cluster.errors import JoinRefused, StorageFailure
+from cluster.driver.layouts import Rows
+from cluster.errors import JoinRefused, StartsEmpty, StorageFailure
 from cluster.model import FEATURES, Consistency, Dot, Kind, Member, NodeId, Region
-from node import assembly
+from node import assembly, stakes
 from node.holdings import Holdings
 from node.index.index import Index, open_index
 from node.registry.uploads import UploadConfig
@@ -92,7 +92,10 @@ class Witnessed:
         if op is not None:
             op.dots.append(dot)
             op.consistency = consistency
-        return await self._cluster.wait_durable(dot, consistency)
+        acknowledged = await self._cluster.wait_durable(dot, consistency)
+        if op is not None:
+            op.live = self._cluster._env.chronicle.live
+        return acknowledged
 
 
 @dataclass
@@ -108,6 +111,7 @@ class Running:
     holdings: Holdings
     registry: UseCases
     log: QuietLog
+    rows: Rows
     ready: bool = False
     asked: set[Op] = field(default_factory=set)
     """What clients asked and were not answered, whether they still wait or not."""
@@ -142,11 +146,10 @@ class Machine:
         self.clock = SimClock(loop)
         self.running: Running | None = None
         self.lost_disk: tuple[float, Disk | None] = (0.0, None)
-        """The last disk that a fault destroyed, and when."""
-        self.may_be_unknown = False
-        """It came late, or has left: who does not know it need not wait for it."""
-        self.stranger_until = -math.inf
-        """Until when others may not count it, for it has left or has just come."""
+        """The last disk that a fault destroyed, or that counts for nothing any more, and when."""
+
+        self.lost_disks: list[Disk] = []
+        """All of them."""
         self.incarnations = 0
         self.features = FEATURES
         """Of the version that the next process is of."""
@@ -194,6 +197,11 @@ class Machine:
         except* JoinRefused as exc:
             self.stopped_by = f"refused: {exc.exceptions[0]}"
             self.kill()
+        except* StartsEmpty as exc:
+            # As `node.main` does: the supervisor starts it again, on what is left.
+            self.stopped_by = str(exc.exceptions[0])
+            self.kill()
+            self.lose_disk()
 
     def _ended(self, running: Running, task: asyncio.Task[None]) -> None:
         """Nobody awaits the process's task, and asyncio tells of an error once it is collected."""
@@ -215,6 +223,16 @@ class Machine:
             self.network.goes_dark(self.address)
         else:
             self.network.refuses(self.address)
+
+    def lose_disk(self) -> None:
+        """What is on the disk counts for nothing any more: the next process has an empty one."""
+        self.replace_disk(Disk(f"{self.seed} {self.address} {self.incarnations}"))
+
+    def replace_disk(self, disk: Disk) -> None:
+        """The disk is gone, and *disk* is there in its place."""
+        self.lost_disk = (self.loop.time(), self.disk)
+        self.lost_disks.append(self.disk)
+        self.disk = disk
 
     @property
     def ready(self) -> bool:
@@ -267,6 +285,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         http=machine.address,
         epoch=index.replica.origin.epoch,
         features=machine.features,
+        store=index.disk,
     )
     records: Any = index.replica
     records.trim = watch.on_trim(records.trim)
@@ -302,4 +321,5 @@ def assemble(machine: Machine, process: Process) -> Running:
         holdings=holdings,
         registry=registry,
         log=log,
+        rows=partial(stakes.rows, index.metadata, index.metadata, cluster),
     )

@@ -28,9 +28,13 @@ FAULTS: Final = (
     "half", "one_way", "region", "bridge", "loss", "delay", "duplication", "reordering",
     "kill", "pause", "power_cut", "clock_jump", "clock_drift", "wipe", "restore", "clone",
     "away", "poison", "disk_full", "io_error", "sync_error", "leave", "join", "older",
+    "remove", "layout",
 )  # fmt: skip
-DESTROYING: Final = frozenset({"wipe", "restore", "clone", "leave"})
+DESTROYING: Final = frozenset({"wipe", "restore", "clone", "leave", "remove"})
 """Faults after which a disk is not what it was; one a run, as nothing brings its copies back."""
+
+CHANGING: Final = 0.3
+"""Share of the plans in which operators change the layout every few seconds."""
 
 TRIMMING: Final = 0.4
 """Share of the plans in which the logs are trimmed after seconds."""
@@ -87,7 +91,7 @@ class Plan:
     work_s: float = WORK_S
     """When the faults end and the cluster must heal."""
     copies: int = 2
-    tuning: dict[str, float] = field(default_factory=dict)
+    tuning: dict[str, Any] = field(default_factory=dict)
     """Fields of `ClusterConfig` that differ from their defaults."""
     history_max: int = KEPT_MAX
     """Writes of a tag that are kept."""
@@ -132,6 +136,7 @@ def make_plan(seed: str) -> Plan:
     nodes = [(f"n{i}", regions[i % len(regions)]) for i in range(count)]
     steps = _operations(rng, regions) + _faults(rng, count)
     steps += _policies(random.Random(f"policies {seed}"), regions)
+    steps += _layouts(random.Random(f"layouts {seed}"), count)
     steps.sort(key=lambda step: step["at"])
     forgetting = any(step["do"] == "away" for step in steps)
     tuning = _tuning(random.Random(f"tuning {seed}"), forgetting=forgetting)
@@ -169,6 +174,18 @@ def _policies(rng: random.Random, regions: list[str]) -> list[Step]:
         "salt": rng.randrange(1 << 16),
     }
     return [policy]
+
+
+def _layouts(rng: random.Random, count: int) -> list[Step]:
+    if rng.random() >= CHANGING:
+        return []
+    steps: list[Step] = []
+    at = rng.uniform(1.0, 4.0)
+    while at < WORK_S - 4:
+        step = {"at": round(at, 3), "do": "layout", "node": rng.randrange(count), "for": 0.0}
+        steps.append({**step, "salt": rng.randrange(1 << 16)})
+        at += rng.uniform(1.0, 6.0)
+    return steps
 
 
 def _operations(rng: random.Random, regions: list[str]) -> list[Step]:

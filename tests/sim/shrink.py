@@ -19,7 +19,7 @@ from typing import Final
 from tests.sim.mutants import by_name, mutated
 from tests.sim.plan import Plan, make_plan
 from tests.sim.repeatable import with_fixed_hashes
-from tests.sim.world import Result, simulate
+from tests.sim.simulation import Result, simulate
 
 REGRESSIONS: Final = Path(__file__).parent / "regressions"
 

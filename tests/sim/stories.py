@@ -33,7 +33,7 @@ Story = Callable[[World], Awaitable[None]]
 
 
 def shown(
-    story: Story, nodes: Nodes = NODES, *, bug: str | None = None, **tuning: float
+    story: Story, nodes: Nodes = NODES, *, bug: str | None = None, **tuning: Any
 ) -> list[str]:
     """What the checker finds wrong where it happens, with that seeded bug or without any."""
     done = []
@@ -49,7 +49,7 @@ def shown(
     return found
 
 
-def tell(story: Story, nodes: Nodes = NODES, *, bug: str | None = None, **tuning: float) -> None:
+def tell(story: Story, nodes: Nodes = NODES, *, bug: str | None = None, **tuning: Any) -> None:
     """Have it happen, and the checker find nothing wrong."""
     assert shown(story, nodes, bug=bug, **tuning) == []
 
@@ -150,12 +150,11 @@ async def comes_back(world: World, machine: Machine) -> None:
     await asyncio.sleep(3.0)
 
 
-def dies_with_its_disk(world: World, machine: Machine) -> None:
-    """For good: it comes back empty when all is over."""
+def dies_with_its_disk(world: World, machine: Machine, other: Disk | None = None) -> None:
+    """For good: it comes back with an empty one, or with that *other* one, when all is over."""
     world.held_down.add(machine.address)
     machine.kill(power=True)
-    machine.lost_disk = (world.loop.time(), machine.disk)
-    machine.disk = Disk("another one")
+    machine.replace_disk(other or Disk("another one"))
 
 
 async def served(world: World) -> set[Any]:

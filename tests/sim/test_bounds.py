@@ -11,8 +11,8 @@ from cluster.replication.jobs import BlobJobs
 from tests.sim.endurance import endure
 from tests.sim.mutants import by_name, mutated
 from tests.sim.plan import Plan
+from tests.sim.simulation import simulate
 from tests.sim.sizes import sizes
-from tests.sim.world import simulate
 
 MINUTES = 4.0
 PUSH = {"do": "push", "region": "eu", "repo": "lib/app", "tag": "v1", "layers": ["base"]}

@@ -9,7 +9,7 @@ import pytest
 from cluster.model import Status
 from tests.sim.census import EVERY_S, NOTICED_S, Census
 from tests.sim.plan import Plan
-from tests.sim.world import simulate
+from tests.sim.simulation import simulate
 
 
 class House:

@@ -87,6 +87,7 @@ def test_an_acknowledgement_with_too_few_copies_is_told(
         members=3,
         holders=all_of_them if blob else holders,
         blob_holders=[holders if blob else all_of_them],
+        counted=set(all_of_them),
     )
     expected = [f"acknowledged with the copies {holders} only: {push}"] if told else []
     assert list(checker._acknowledged(world)) == expected

@@ -11,8 +11,9 @@ from node.registry.media_types import OCI_INDEX
 from tests.sim import checker, faults, reads
 from tests.sim.history import Op
 from tests.sim.plan import OPERATIONS, PUTS, Plan, make_plan
+from tests.sim.simulation import Result, simulate
 from tests.sim.test_checker import History
-from tests.sim.world import Result, World, simulate
+from tests.sim.world import World
 
 BLOB, CHILD, INDEX = ("sha256:" + letter * 64 for letter in "bci")
 NODES = [("n0", "eu"), ("n1", "eu"), ("n2", "us")]

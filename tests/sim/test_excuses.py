@@ -9,7 +9,7 @@ import pytest
 from tests.sim.coverage import Totals
 from tests.sim.excuses import EXCUSES, Excused
 from tests.sim.report import excuses
-from tests.sim.world import Result
+from tests.sim.simulation import Result
 
 SOURCES = [path for path in Path(__file__).parent.glob("*.py") if path.name != "test_excuses.py"]
 

@@ -10,7 +10,8 @@ from cluster.driver.intake import Intake
 from cluster.model import Dot, Event, Origin
 from tests.sim import faults
 from tests.sim.plan import Plan, Step
-from tests.sim.world import World, simulate
+from tests.sim.simulation import simulate
+from tests.sim.world import World
 
 PATIENCE_S = 3.0
 HOLE = {"at": 3.0, "do": "hole", "node": 0, "for": 20.0, "salt": 0}
@@ -50,7 +51,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             return [e for e in found if e.dot != Dot(origin.node, origin.epoch, lost)]
 
         journal.events_after = events_after
-        await asyncio.sleep(step["for"])
+        with world.rage("hole"):
+            await asyncio.sleep(step["for"])
         others = [machine for machine in world.machines if machine.running is not running]
         seen["ready"] = {machine.name for machine in others if machine.ready}
         seen["standing"] = {

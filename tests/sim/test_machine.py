@@ -4,7 +4,7 @@ import pytest
 
 from cluster.driver.trimmer import Trimmer
 from tests.sim.plan import Plan
-from tests.sim.world import simulate
+from tests.sim.simulation import simulate
 
 
 def test_a_process_that_fails_ends_and_is_started_again(monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ from tests.sim.coverage import Totals
 from tests.sim.plan import FAULTS, OPERATIONS
 from tests.sim.progress import OtherCode, Progress, code_of
 from tests.sim.report import replace_section, report
-from tests.sim.world import Result
+from tests.sim.simulation import Result
 
 
 def run_of(*results: Result) -> Totals:

@@ -7,7 +7,7 @@ import pytest
 from tests.sim import __main__ as command
 from tests.sim import shrink
 from tests.sim.plan import Plan, make_plan
-from tests.sim.world import Result
+from tests.sim.simulation import Result
 
 
 def lost_after_a_push(plan: Plan) -> Result:

@@ -13,7 +13,8 @@ from tests.sim import clients
 from tests.sim.history import Op
 from tests.sim.machine import Machine, QuietLog, Running
 from tests.sim.plan import Plan
-from tests.sim.world import World, simulate
+from tests.sim.simulation import simulate
+from tests.sim.world import World
 from tests.unit.index.test_quarantined_events import MUTANTS
 
 NODES = [("n0", "eu"), ("n1", "eu"), ("n2", "us")]

@@ -10,7 +10,8 @@ from cluster.driver.trimmer import Trimmer
 from cluster.model import NodeId, Status
 from tests.sim import checker, clients, faults
 from tests.sim.plan import Plan
-from tests.sim.world import HEAL_S, World, simulate
+from tests.sim.simulation import simulate
+from tests.sim.world import HEAL_S, World
 
 NODES = [("n0", "eu"), ("n1", "eu")]
 PUSH = {"do": "push", "region": "eu", "repo": "lib/app", "tag": "v1", "layers": ["a"], "salt": 0}

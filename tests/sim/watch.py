@@ -151,7 +151,7 @@ class Watch:
         async def noting(upto: Vector) -> None:
             running = self._machine.running
             assert running is not None, "what does not run forgets nothing"
-            self._known = {str(m.node): m.rpc for m in running.cluster._env.members.others()}
+            self._known = {str(m.node): m.rpc for m in running.cluster._env.roll.others()}
             await trim(upto)
 
         return noting
@@ -205,7 +205,7 @@ class Watch:
                 )
 
     def _members_among(self, machines: "Sequence[Machine]") -> list[str]:
-        due = [m for m in machines if m.name in self._known or not m.may_be_unknown]
+        due = [m for m in machines if m.name in self._known]
         return answering(due, {**self._known, self._machine.name: self._machine.address})
 
     def _complain(self, text: str) -> None:

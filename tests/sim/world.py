@@ -1,34 +1,30 @@
 """Carries out a plan: starts the nodes, runs clients and faults, heals, waits, and looks."""
 
 import asyncio
-import gc
-import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from dataclasses import dataclass, field
-from typing import Any, Final
-from unittest.mock import patch
+from dataclasses import dataclass
+from typing import Final
 
 from cluster.config import ClusterConfig
-from cluster.errors import BlobUnavailable, EventUndecodable
-from cluster.model import Digest, Dot, Event, Key, Kind, Origin, Vector
-from cluster.objects.events import Body, decode_body
-from node.index import history, keys, objects, replica
+from cluster.errors import BlobUnavailable
+from cluster.model import Digest, Dot, Key, Kind, Origin, Vector
+from node.index import keys, objects
 from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
-from tests.sim.disk import Disk
+from tests.sim.disk import Disk, synced_on
 from tests.sim.excuses import Excused
 from tests.sim.history import Link, Links, Op
-from tests.sim.loop import PROCESS, Deadlock, SimLoop, SimTask
+from tests.sim.loop import SimLoop, SimTask
 from tests.sim.machine import Machine, Running
 from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
-from tests.sim.plan import FAULTS, OPERATIONS, Plan, Step
+from tests.sim.plan import OPERATIONS, Plan, Step
 from tests.sim.promptness import gave_up_early, prompt_s
+from tests.sim.quorums import Quorums, keeping
 from tests.sim.watch import Observer
 
 HEAL_S: Final = 30.0
@@ -44,34 +40,8 @@ AROUND_S: Final = 0.5
 """How long an event may take to every node while nothing is wrong: several far round trips."""
 
 SUPERVISOR_S: Final = 2.0
-STEPS_S: Final = 5.0
-"""How long the nodes have to find each other before the first step."""
-
-
-@dataclass
-class Result:
-    """What one simulation showed."""
-
-    seed: str
-    violations: list[str] = field(default_factory=list)
-    operations: int = 0
-    acknowledged: int = 0
-    alone: int = 0
-    """Acknowledged with fewer than `copies` disks, as the others of a small cluster were away."""
-
-    missing: int = 0
-    refused: int = 0
-    """Answered that nothing has changed, or that there is no answer now."""
-
-    failed: int = 0
-    converged_s: float | None = None
-    simulated_s: float = 0.0
-
-    handles: int = 0
-    trace: int = 0
-    met: Counter[tuple[str, str]] = field(default_factory=Counter)
-    excused: Excused = field(default_factory=Excused)
-    history: list[str] = field(default_factory=list)
+STEPS_S: Final = 20.0
+"""How long the nodes have to begin their cluster before the first step."""
 
 
 @dataclass(eq=False)
@@ -116,6 +86,7 @@ class World:
         """Acknowledged writes that did not get around in time, though nothing was wrong."""
         self.healed_at: float | None = None
         self.converged_s: float | None = None
+        self.quorums = Quorums(self)
         self.unlike: list[str] = []
         """What was not alike yet when it should have been."""
 
@@ -132,7 +103,15 @@ class World:
             address=address,
             seeds=seeds,
             seed=self.plan.seed,
-            config=ClusterConfig(seeds=seeds, copies=self.plan.copies, **self.plan.tuning),
+            config=ClusterConfig(
+                seeds=seeds,
+                copies=self.plan.copies,
+                **{
+                    "initial": tuple(name for name, _ in self.plan.nodes),
+                    "open_joining": True,
+                    **self.plan.tuning,
+                },
+            ),
         )
 
     async def main(self) -> None:
@@ -206,7 +185,11 @@ class World:
         if not all(m.ready for m in self.machines):
             return False
         first, *others = self.machines
-        return all(not checker.differences(first.disk, m.disk) for m in others)
+        if any(checker.differences(first.disk, m.disk) for m in others):
+            return False
+        layouts = [m.running.cluster._env.chronicle for m in self.machines if m.running]
+        alike = len({(c.stage, c.state.head) for c in layouts}) == 1
+        return alike and not layouts[0].stage.joint
 
     # --- what clients and faults ask -------------------------------------------------------------
 
@@ -311,7 +294,7 @@ class World:
         """
         running = machine.running
         assert running is not None, "who does not run is asked nothing"
-        members = {m.node: m.rpc for m in running.cluster._env.members.others()}
+        members = {m.node: m.rpc for m in running.cluster._env.roll.others()}
         live = running.cluster._links.live()
         links = {members[link.node]: link for link in live if link.node in members}
         return {machine.address: Link(running, running.process)} | {
@@ -322,11 +305,19 @@ class World:
 
     def living(self, running: Running) -> set[str]:
         """Whom this node takes for a member that lives, by address."""
-        return {member.rpc for member in running.cluster._env.members.living()}
+        return {member.rpc for member in running.cluster._env.roll.living()}
 
-    def members(self) -> int:
-        """How many nodes belong to the cluster, by what everybody knows."""
-        return sum(machine.stranger_until <= self.loop.time() for machine in self.machines)
+    def keeping(self, running: Running) -> set[str]:
+        """Whose copies of blobs count for this node, by address."""
+        env = running.cluster._env
+        known = {m.node: m.rpc for m in (env.me, *env.roll.others())}
+        live = env.chronicle.live
+        return set() if live is None else {known[n] for n in keeping(live) if n in known}
+
+    def members(self, running: Running) -> int:
+        """How many nodes belong to the cluster, by the layout that a node goes by."""
+        live = running.cluster._env.chronicle.live
+        return 0 if live is None else len(live.newest.stores())
 
     def sick(self, machine: Machine, since: float) -> Links:
         """Who could be reached by *machine*, and had a disk error after *since*."""
@@ -361,6 +352,8 @@ class World:
         dot = op.dot
         if dot is not None:
             op.holders = self._holding(op, lambda disk: synced_on(disk, dot))
+            disks = [d for m in [*self.everyone(), *self.departed] for d in _disks(m, op)]
+            self.quorums.judge(op, [disk for disk in disks if synced_on(disk, dot)])
         if op.puts:
             op.blob_holders = [
                 self._holding(op, lambda disk, digest=digest: disk.counts(digest))
@@ -409,90 +402,3 @@ def _disks(machine: Machine, op: Op) -> Iterable[Disk]:
 def has_durably(machine: Machine, dot: Dot) -> bool:
     """Whether the machine's disk has the event, so that a power cut would leave it there."""
     return synced_on(machine.disk, dot)
-
-
-def synced_on(disk: Disk, dot: Dot) -> bool:
-    """The same for a disk."""
-    row = disk.synced("vector", keys.origin(dot.origin))
-    return row is not None and keys.read_u64(row) >= dot.seq
-
-
-def simulate(plan: Plan) -> Result:
-    """Run *plan* and check it."""
-    # Collected while it runs, a dropped coroutine would act at a moment that no seed decides.
-    gc.collect()
-    gc.disable()
-    mishaps: list[str] = []
-    hook, sys.unraisablehook = sys.unraisablehook, lambda it: mishaps.append(_unraisable(it))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always")
-            # Only the text: a warning that is kept keeps what it is about, and with it the world.
-            warnings.showwarning = lambda message, category, *_, **__: mishaps.append(
-                f"{category.__name__}: {message}"
-            )
-            world, result = World(plan), Result(plan.seed)
-            with (
-                patch.object(history, "KEPT_MAX", plan.history_max),
-                patch.object(objects, "decode_body", _decode_as_its_version),
-                patch.object(replica, "decode_body", _decode_as_its_version),
-            ):
-                _run(world, result)
-            # What was dropped on the way is collected while all that goes on is held.
-            gc.collect()
-            result.violations += [f"mishap: {text}" for text in dict.fromkeys(mishaps)]
-            # What is collected now runs its `finally` blocks in a world that is over, on fenced
-            # stores: what those blocks complain of says nothing.
-            world.loop.let_go()
-            del world
-            gc.collect()
-    finally:
-        sys.unraisablehook = hook
-        gc.enable()
-    return result
-
-
-def _decode_as_its_version(event: Event) -> Body:
-    """What a process of an earlier version makes of an event: not all of them mean something."""
-    process = PROCESS.get()
-    if process is not None and event.kind in process.cannot_read:
-        raise EventUndecodable(event.dot, f"unknown kind {event.kind!r}")
-    return decode_body(event)
-
-
-def _unraisable(it: Any) -> str:
-    """What could not be raised, for want of somebody to raise it to."""
-    return f"{it.err_msg or 'ignored'}: {it.object!r}: {it.exc_value!r}"
-
-
-def _run(world: World, result: Result) -> None:
-    try:
-        world.loop.run(world.main())
-        result.violations += world.loop.run(checker.check(world))
-    except Deadlock:
-        result.violations.append("deadlock: nothing is left to happen")
-    result.violations += checker.bugs(world)
-    _fill(result, world)
-    for machine in world.everyone():
-        machine.kill()
-
-
-def _fill(result: Result, world: World) -> None:
-    ops = world.clients.history
-    outcomes = Counter(op.outcome for op in ops)
-    result.operations = len(ops)
-    result.acknowledged = outcomes["ok"]
-    result.missing, result.refused = outcomes["missing"], outcomes["refused"]
-    result.failed = outcomes["failed"]
-    result.alone = sum(len(op.holders) < world.plan.copies for op in ops if op.holders)
-    result.converged_s = world.converged_s
-    result.simulated_s = world.loop.time()
-    result.handles = world.loop.handles_run
-    result.trace = world.network.crc
-    result.met = +world.met_pairs
-    world.excused.note("open for ever", result.failed)
-    result.excused = world.excused
-    result.history = [str(op) for op in ops]
-
-
-__all__ = ["FAULTS", "Result", "World", "has_durably", "simulate"]

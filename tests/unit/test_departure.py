@@ -1,52 +1,62 @@
 """A node's departure: it drains first, and what ends the process ends the draining too."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import pytest
 
-from cluster import Act, NodeState, State
-from cluster.errors import MemberNotDead
+from cluster import Act, NodeState, Rows, State
+from cluster.errors import CopiesAtStake, MemberNotDead, NotDrained
+from cluster.layout import Verdict
 from cluster.model import NodeId
-from node.departure import DRAIN_MAX_S, Departure
-from node.errors import CopiesAtStake
-from node.stakes import Stakes
+from node.departure import DRAIN_MAX_S, PATIENCE_S, Departure
 
 ME = NodeId("a")
 
 
 class Cluster:
-    """Members b and c; b is dead. Notes what it is told."""
+    """Notes what it is told. *draining* is what comes of it; *stakes* is what goes with a node."""
 
     def __init__(self) -> None:
-        self.leaving: list[bool] = []
-        self.removed: list[str] = []
-        self.counted: list[tuple[str, Collection[NodeId] | None]] = []
-        self.stakes = Stakes()
+        self.stakes = Verdict(ME, 1, 0, 0, 0, 0, (), True, ())
+        self.drained: list[tuple[NodeId, float]] = []
+        self.dismissed: list[NodeId] = []
+        self.lost: list[NodeId] = []
+        self.left: list[bool] = []
 
-    async def announce_leaving(self, leaving: bool) -> Collection[NodeId]:
-        self.leaving.append(leaving)
-        return [NodeId("c")]
+    async def drain(self, node: NodeId, rows: Rows, *, patience_s: float) -> Verdict:
+        self.drained.append((node, patience_s))
+        self.stakes.insist()
+        return self.stakes
 
-    def check_removable(self, node: NodeId) -> None:
+    async def verdict(self, node: NodeId, rows: Rows) -> Verdict:
+        return self.stakes
+
+    async def dismiss(self, node: NodeId, rows: Rows) -> None:
+        self.stakes.insist()
+        self.dismissed.append(node)
+
+    async def remove_lost(self, node: NodeId) -> None:
         if node != "b":
             raise MemberNotDead(node, "alive")
+        self.lost.append(node)
 
-    def remove(self, node: NodeId) -> None:
-        self.removed.append(node)
+    async def leave(self, rows: Rows, *, lost: bool) -> Sequence[NodeId]:
+        self.left.append(lost)
+        return [NodeId("c")]
 
-    async def count(self, node: NodeId, stays: Collection[NodeId] | None) -> Stakes:
-        self.counted.append((node, stays))
-        return self.stakes
+
+async def no_rows(node: NodeId):
+    return
+    yield
 
 
 def departing(state: NodeState, cluster: Cluster | None = None) -> Departure:
-    cluster = cluster or Cluster()
-    return Departure(ME, 2, state, cluster, cluster.count)
+    return Departure(ME, state, cluster or Cluster(), no_rows)
 
 
-async def begin(departure: Departure, drain_s: float) -> Stakes:
-    return await departure.begin(drain_s, fewer_copies=False, force=False)
+async def begin(departure: Departure, drain_s: float) -> Verdict:
+    return await departure.begin(drain_s, lost=False)
 
 
 async def test_a_node_that_leaves_is_not_ready_and_stops_after_draining():
@@ -86,38 +96,44 @@ async def test_a_node_that_only_stops_does_not_leave():
     assert not departure.begun
 
 
-@pytest.mark.parametrize("stakes", [Stakes(1, 10, 0, 0), Stakes(0, 0, 1, 10)])
-async def test_a_node_that_may_not_leave_stays_as_it_was(stakes: Stakes):
+async def test_a_node_that_may_not_leave_stays_as_it_was():
     """Broken: it takes no traffic any more, or others do not count on it, though it stays."""
     state, cluster = NodeState(), Cluster()
-    departure, cluster.stakes = departing(state, cluster), stakes
+    departure, cluster.stakes = departing(state, cluster), Cluster().stakes._replace(last=1)
     with pytest.raises(CopiesAtStake):
         await begin(departure, 0.0)
     assert (departure.begun, State.STOPPING in state) == (False, False)
-    assert cluster.leaving == [True, False], "the others are told before it looks"
-    assert cluster.counted == [(ME, [NodeId("c")])], "who goes too does not count"
-    fewer_is_enough = not stakes.blobs_last
-    if fewer_is_enough:
-        told = await departure.begin(0.0, fewer_copies=True, force=False)
-        assert told == stakes
-    else:
-        with pytest.raises(CopiesAtStake):
-            await departure.begin(0.0, fewer_copies=True, force=False)
-        await departure.begin(0.0, fewer_copies=False, force=True)
+    assert cluster.drained == [(ME, PATIENCE_S)]
+    assert await departure.begin(0.0, lost=True) == cluster.stakes
     assert departure.begun
-    assert cluster.leaving[-1]
+    assert len(cluster.drained) == 1, "who is lost waits for nobody"
+    assert await departure.go() == ["c"]
+    assert cluster.left == [True]
 
 
-async def test_removing_a_member_tells_what_only_it_had():
+async def test_who_asks_twice_is_told_the_same():
     cluster = Cluster()
-    departure, cluster.stakes = departing(NodeState(), cluster), Stakes(1, 10, 5, 50)
+    departure = departing(NodeState(), cluster)
+    first = await begin(departure, 0.0)
+    cluster.stakes = cluster.stakes._replace(last=1)
+    assert await begin(departure, 0.0) == first
+    assert len(cluster.drained) == 1
+    await departure.go()
+    assert cluster.left == [False]
+
+
+async def test_a_member_goes_once_it_has_drained_or_is_lost():
+    cluster = Cluster()
+    departure, cluster.stakes = (
+        departing(NodeState(), cluster),
+        cluster.stakes._replace(draining=False),
+    )
+    with pytest.raises(NotDrained):
+        await departure.remove(NodeId("c"), lost=False)
     with pytest.raises(MemberNotDead):
-        await departure.remove(NodeId("c"), force=True)
-    with pytest.raises(CopiesAtStake) as refused:
-        await departure.remove(NodeId("b"), force=False)
-    assert refused.value.stakes == (1, 10, 0, 0), "few copies are made many once it is removed"
-    assert cluster.removed == []
-    await departure.remove(NodeId("b"), force=True)
-    cluster.stakes = Stakes(0, 0, 5, 50)
-    await departure.remove(NodeId("b"), force=False)
-    assert cluster.removed == ["b", "b"]
+        await departure.remove(NodeId("c"), lost=True)
+    assert (cluster.dismissed, cluster.lost) == ([], [])
+    await departure.remove(NodeId("b"), lost=True)
+    cluster.stakes = cluster.stakes._replace(draining=True)
+    await departure.remove(NodeId("c"), lost=False)
+    assert (cluster.dismissed, cluster.lost) == (["c"], ["b"])

@@ -35,7 +35,7 @@ def _confirm_for_ever(self: Durability, digest: Any, upto: Any) -> None:
     self._confirmed.setdefault(digest, {})[upto.node] = upto
 
 
-async def _answer_and_forget(self: Service, sender: Any, events: Any) -> Any:
+async def _answer_and_forget(self: Service, sender: Any, stage: Any, events: Any) -> Any:
     mine = [event for event in events if event.dot.seq % 7]
     await self._intake.take(mine[:1])
     return {event.origin: event.dot.seq for event in events}

@@ -18,11 +18,11 @@ from node.registry.push import Push
 from node.registry.values import PutManifest
 from tests.sim.mutants.mutant import Mutant
 
-_look_up = Push._look_up
+_named = Push._named
 
 
 async def _all_is_there(self: Push, *args: Any) -> Any:
-    named, _ = await _look_up(self, *args)
+    named, _ = await _named(self, *args)
     return named, []
 
 
@@ -89,15 +89,15 @@ def _first_only(self: Sources) -> Any:
     return None if self._tries else _next(self)
 
 
-_has_asked_all = Leasing._has_asked_all
+has_asked_all = Leasing.has_asked_all
 
 
 def _readers_have_asked_all(self: Leasing, *, but: Any = None, since: int = 0) -> bool:
-    return but is None or _has_asked_all(self, but=but, since=since)
+    return but is None or has_asked_all(self, but=but, since=since)
 
 
 def _granters_have_asked_all(self: Leasing, *, but: Any = None, since: int = 0) -> bool:
-    return but is not None or _has_asked_all(self, but=but, since=since)
+    return but is not None or has_asked_all(self, but=but, since=since)
 
 
 MUTANTS: Final = [
@@ -140,7 +140,7 @@ MUTANTS: Final = [
     Mutant(
         "needs-unchecked",
         "a manifest may name what its repository does not have",
-        [(metadata, "_check_needs", lambda *_: ((), True)), (Push, "_look_up", _all_is_there)],
+        [(metadata, "_check_needs", lambda *_: ((), True)), (Push, "_named", _all_is_there)],
         frozenset({"trimmed"}),
     ),
     Mutant(
@@ -187,11 +187,11 @@ MUTANTS: Final = [
     Mutant(
         "read-without-members",
         "a node reads by leases before it has pulled from every member that is there",
-        [(Leasing, "_has_asked_all", _readers_have_asked_all)],
+        [(Leasing, "has_asked_all", _readers_have_asked_all)],
     ),
     Mutant(
         "lease-without-members",
         "a node grants leases before it has pulled from every member that is there",
-        [(Leasing, "_has_asked_all", _granters_have_asked_all)],
+        [(Leasing, "has_asked_all", _granters_have_asked_all)],
     ),
 ]

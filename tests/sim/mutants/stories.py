@@ -6,18 +6,20 @@ something wrong, and without it nothing.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final
 from unittest.mock import patch
 
+from cluster.driver.service import Service
+from cluster.model import NodeId
 from node.registry.media_types import OCI_INDEX
-from tests.sim import faults, stories
+from tests.sim import faults
 from tests.sim.calls import _Push
 from tests.sim.machine import Machine
+from tests.sim.mutants import change_stories
+from tests.sim.mutants.bug_story import PUSH, BugStory, client, runs
 from tests.sim.stories import (
-    NODES,
     REPO,
     TAG,
-    Nodes,
     at,
     comes_back,
     dies_with_its_disk,
@@ -32,25 +34,6 @@ from tests.sim.stories import (
 from tests.sim.world import QUIET_S, World, has_durably
 
 NEIGHBOURS: Final = [("w", "eu"), ("n", "eu"), ("x", "us"), ("r", "ap")]
-
-PUSH: Final = {"do": "push", "region": "eu", "repo": REPO, "tag": TAG, "layers": ["a"], "salt": 0}
-"""
-By a client, so that what it is told is judged. It comes to the first node of the region, and is of
-another image each time.
-"""
-
-
-class BugStory(NamedTuple):
-    happens: stories.Story
-    shows: str
-    """How the first thing begins that the checker finds with the bug."""
-
-    nodes: Nodes = NODES
-    tuning: dict[str, float] | None = None
-
-    def shown(self, bug: str | None) -> list[str]:
-        """What the checker finds, with that bug or without any."""
-        return stories.shown(self.happens, self.nodes, bug=bug, **self.tuning or {})
 
 
 async def _delete_beside_an_index(world: World) -> None:
@@ -86,21 +69,23 @@ async def _restore_before_an_older_push(world: World) -> None:
     await comes_back(world, w)
 
 
-async def _join_with_a_new_disk(world: World) -> None:
+async def _join_with_an_earlier_disk(world: World) -> None:
     """
-    W and R are cut off from the others when W takes a push. W comes back with an empty disk, among
-    those who lack the push; R has it and cannot be asked. R is no seed: W joins without it.
+    W and R are cut off from the others when W takes a push. W comes back with its disk as it was
+    before, among those who lack the push; R has it and cannot be asked. R is no seed: W joins
+    without it.
     """
     w, n, _, r = world.machines
     await world.clients.carry_out(PUSH)
     await asyncio.sleep(1.0)
     sides = ways(world, w, r)
     world.network.cut(sides)
+    earlier = w.disk.copy("earlier")
     pushed = await world.clients.carry_out(PUSH)
     assert pushed is not None
     assert (pushed.machine, pushed.outcome) == (w.address, "ok")
     world.network.cut(ways(world, r))
-    dies_with_its_disk(world, w)
+    dies_with_its_disk(world, w, earlier)
     world.network.mend(sides)
     world.held_down.discard(w.address)
     w.start()
@@ -112,18 +97,18 @@ async def _join_with_a_new_disk(world: World) -> None:
     assert not has_durably(n, pushed.dot)
 
 
-async def _let_read_with_a_new_disk(world: World) -> None:
+async def _let_read_with_an_earlier_disk(world: World) -> None:
     """Meanwhile W must not let N read, which lacks what W has acknowledged."""
     with world.rage("half"):
-        await _join_with_a_new_disk(world)
+        await _join_with_an_earlier_disk(world)
         world.network.mend(ways(world, world.machines[3]))
 
 
-async def _read_with_a_new_disk(world: World) -> None:
+async def _read_with_an_earlier_disk(world: World) -> None:
     """Then W and R see each other: a read at W must wait for what R has."""
     w, _, _, r = world.machines
     with world.rage("half"):
-        await _join_with_a_new_disk(world)
+        await _join_with_an_earlier_disk(world)
         world.network.mend([(w.address, r.address), (r.address, w.address)])
         async with asyncio.timeout(20):
             while r.address not in world.links(w):
@@ -142,6 +127,106 @@ async def _retag_behind_an_overtaken_answer(world: World) -> None:
         await at(w, put("A"))
     await world.until(lambda: bool(arrived), 5.0)
     await world.clients.carry_out({**PUSH, "do": "retag"})
+
+
+async def _read_from_a_disk_that_fails(world: World) -> None:
+    w, r, _ = world.machines
+    await client(world, w)
+    with world.rage("io_error"):
+        r.disk.failing = True
+        await client(world, r, "pull_tag")
+        r.disk.failing = False
+
+
+async def _push_without_its_blobs(world: World) -> None:
+    async def upload_nothing(*_: Any) -> None:
+        await asyncio.sleep(0)
+
+    with patch.object(world.clients, "_upload_blobs", upload_nothing):
+        await client(world, world.machines[0])
+
+
+async def _push_the_same_again(world: World) -> None:
+    await client(world, world.machines[0])
+    await client(world, world.machines[0], "retag")
+
+
+async def _push_at_once(world: World) -> None:
+    """W and R take a push of one tag, and neither has heard of the other one."""
+    w, r, _ = world.machines
+    await upload(w, "A")
+    await upload(r, "B")
+    await asyncio.gather(at(w, put("A")), at(r, put("B")))
+
+
+async def _greet_with_an_earlier_disk(world: World) -> None:
+    """N has confirmed what W acknowledged, and comes back with its disk as it was before."""
+    w, n, _, _ = world.machines
+    earlier = n.disk.copy("earlier")
+    pushed = await client(world, w)
+    assert n.address in pushed.holders
+    dies_with_its_disk(world, n, earlier)
+    world.held_down.discard(n.address)
+    n.start()
+    await world.until(lambda: n.ready, 20.0)
+
+
+async def _let_read_in_another_run(world: World) -> None:
+    """W acknowledges without N, which is cut off, and is restarted. Then they see each other."""
+    w, n, _, _ = world.machines
+    with world.rage("half"):
+        world.network.cut(ways(world, n))
+        await asyncio.sleep(6.0)
+        pushed = await client(world, w)
+        assert pushed.outcome == "ok", pushed
+        w.kill()
+        w.start()
+        await world.until(lambda: w.ready, 20.0)
+        await asyncio.sleep(3.0)
+        world.network.mend(ways(world, n))
+
+
+async def _copy_with_a_wrong_clock(world: World) -> None:
+    """
+    W's clock is set while it gets a copy, and set right after that. What it writes then has not to
+    wait.
+    """
+    w, r, _ = world.machines
+    for _ in range(8):
+        w.clock.set(4000.0)
+        await client(world, r)
+        w.clock.set(0.0)
+        await client(world, w)
+        await asyncio.sleep(1.0)
+
+
+_pull = Service.pull
+
+
+def _ask_others(silent: NodeId) -> Any:
+    """Pulls as `Service` answers them, but for this node, which has not got around to it."""
+
+    async def pull(self: Service, reader: NodeId, *args: Any) -> Any:
+        if self._env.me.node == silent:
+            await asyncio.sleep(5.0)
+        async for batch in _pull(self, reader, *args):
+            yield batch
+
+    return pull
+
+
+async def _come_back_below_the_floor(world: World) -> None:
+    """
+    W has a push that nobody else has, and lacks one that the others have forgotten again. It takes
+    over a state before others have got around to ask it for what it has.
+    """
+    r, _, _, w = world.machines
+    await push_and_die(world, w, "A")
+    await push(r, "B")
+    await asyncio.sleep(8.0)
+    with patch.object(Service, "pull", _ask_others(NodeId("w"))):
+        await comes_back(world, w)
+        assert runs(w).cluster._env.counters.restores
 
 
 @contextmanager
@@ -164,7 +249,14 @@ def _slow_answers(machine: Machine) -> Iterator[list[bool]]:
         yield arrived
 
 
-STORIES: Final = {
+FORGETFUL: Final = BugStory(
+    _come_back_below_the_floor,
+    "not identical after heal",
+    [("r", "eu"), ("n", "us"), ("m", "eu"), ("w", "ap")],
+    {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0},
+)
+
+STORIES: Final = change_stories.STORIES | {
     "bytes-go-with-the-deletion": BugStory(_delete_beside_an_index, "not identical after heal"),
     "deletions-not-sent": BugStory(
         _restore_before_an_older_push,
@@ -172,8 +264,16 @@ STORIES: Final = {
         [("r", "eu"), ("n", "us"), ("m", "eu"), ("w", "ap")],
         {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0},
     ),
-    "read-without-members": BugStory(_read_with_a_new_disk, "stale", NEIGHBOURS),
-    "lease-without-members": BugStory(_let_read_with_a_new_disk, "lease", NEIGHBOURS),
+    "restore-loses-its-own": FORGETFUL,
+    "io-error-is-absence": BugStory(_read_from_a_disk_that_fails, "an IO error"),
+    "needs-unchecked": BugStory(_push_without_its_blobs, "acknowledged with the copies"),
+    "last-come-wins": BugStory(_push_at_once, "not identical after heal"),
+    "same-again-logs-nothing": BugStory(_push_the_same_again, "acknowledged with the event"),
+    "stamps-unheeded": BugStory(_copy_with_a_wrong_clock, "took longer than"),
+    "word-of-an-earlier-run": BugStory(_greet_with_an_earlier_disk, "lease", NEIGHBOURS),
+    "lease-by-the-present-run": BugStory(_let_read_in_another_run, "lease", NEIGHBOURS),
+    "read-without-members": BugStory(_read_with_an_earlier_disk, "stale", NEIGHBOURS),
+    "lease-without-members": BugStory(_let_read_with_an_earlier_disk, "lease", NEIGHBOURS),
     "overtaken-answer-pauses": BugStory(
         _retag_behind_an_overtaken_answer, "took longer than", [("w", "eu"), ("r", "ap")]
     ),

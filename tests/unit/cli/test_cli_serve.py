@@ -56,6 +56,7 @@ def test_flags_reach_the_node(fake_main):
     result = run(
         *("--data-dir", "d", "--http", "127.0.0.1:1", "--rpc", "127.0.0.1:2"),
         *("--region", "eu", "--node", "eu-1", "--join", "127.0.0.1:3", "--join", "127.0.0.1:4"),
+        *("--initial", "eu-1", "--initial", "eu-2"),
         ATOLL_COPIES="1",
     )
     assert result.exit_code == 0
@@ -65,6 +66,7 @@ def test_flags_reach_the_node(fake_main):
     assert settings.rpc == Address("127.0.0.1", 2)
     assert (settings.region, settings.node, settings.copies) == ("eu", "eu-1", 1)
     assert settings.join == (Address("127.0.0.1", 3), Address("127.0.0.1", 4))
+    assert settings.initial == ("eu-1", "eu-2")
 
 
 @pytest.mark.parametrize("status", [0, 1, 3])

@@ -1,5 +1,6 @@
 """Which nodes `atoll up` makes, and how each is started."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ def test_command_is_one_that_serve_accepts():
     flags = {}
     for flag, value in zip(command[4::2], command[5::2], strict=True):
         flags.setdefault(flag.removeprefix("--").replace("-", "_"), []).append(value)
-    join = flags.pop("join")
-    settings = load({"join": join, **{name: value for name, (value,) in flags.items()}}, {})
+    lists = {name: flags.pop(name) for name in ("join", "initial")}
+    settings = load({**lists, **{name: value for name, (value,) in flags.items()}}, {})
     assert settings.node == "us-1"
     assert settings.region == "us"
     assert settings.http == cluster[1].http
@@ -52,10 +53,21 @@ def test_command_is_one_that_serve_accepts():
     assert settings.join == (cluster[0].rpc, cluster[2].rpc)
 
 
+def test_all_nodes_begin_one_cluster():
+    """No cluster would begin, as each node has another list; or one that takes nobody in."""
+    cluster = plan(3, REGIONS, 5001, Path("/d"))
+    for node in cluster:
+        command = serve_command(node, cluster)
+        named = [value for flag, value in pairwise(command) if flag == "--initial"]
+        assert named == ["eu-1", "us-1", "ap-1"]
+        assert ("--joining", "open") in pairwise(command)
+
+
 def test_environment_of_one_node_is_not_given_to_all():
     """Every child would advertise the same address."""
-    environ = {"ATOLL_ADVERTISE_HTTP": "x", "ATOLL_JOIN": "x", "ATOLL_COPIES": "1", "PATH": "p"}
-    assert shared_environment(environ) == {"ATOLL_COPIES": "1", "PATH": "p"}
+    per_node = {"ATOLL_ADVERTISE_HTTP": "x", "ATOLL_JOIN": "x", "ATOLL_INITIAL": "x"}
+    shared = {"ATOLL_COPIES": "1", "PATH": "p"}
+    assert shared_environment(per_node | shared) == shared
 
 
 @pytest.mark.parametrize("text", ["", " , ", "eu,eu", "EU", "eu,-", "a" * 63])

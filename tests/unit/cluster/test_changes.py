@@ -1,7 +1,7 @@
 """Only who waits for what changed is woken."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from functools import partial
 
 import pytest
@@ -109,9 +109,11 @@ async def test_a_waiting_put_is_woken_by_what_it_waits_for(monkeypatch: pytest.M
     verdicts = []
     verdict = Acknowledgements.verdict
 
-    def counted(self: Acknowledgements, seq: int, *rest: object) -> object:
+    def counted(
+        self: Acknowledgements, seq: int, *rest: Collection[NodeId], enough: bool
+    ) -> object:
         verdicts.append(seq)
-        return verdict(self, seq, *rest)  # type: ignore[arg-type]
+        return verdict(self, seq, *rest, enough=enough)
 
     monkeypatch.setattr(Acknowledgements, "verdict", counted)
     async with fleet() as ships:

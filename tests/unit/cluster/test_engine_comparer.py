@@ -9,12 +9,9 @@ TUNING = {"compare_interval_s": 0.02, "check_rows_interval_s": 3_600.0, "check_r
 
 async def pair(ships: Fleet, **tuning: object) -> tuple[Engine, Engine]:
     """Two nodes with the same five events."""
-    a = ships.add("a", seeds=("b:1",), **{**TUNING, **tuning})
-    b = ships.add("b", seeds=("a:1",), **{**TUNING, **tuning})
+    a, b = await ships.pair(**{**TUNING, **tuning})
     for number in range(5):
         a.records.write(f"m{number}")
-    for engine in (a, b):
-        ships.start(engine)
     await ships.until(lambda: b.records.vector() == a.records.vector())
     return a, b
 

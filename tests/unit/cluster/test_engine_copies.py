@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
-from msgspec.structs import replace
 
 from cluster.errors import BlobUnavailable, CopiesUnfinished, StorageFull
 from cluster.model import Digest, Dot, NodeId
@@ -148,10 +147,7 @@ async def test_what_an_earlier_run_said_of_a_copy_counts_before_it_is_here():
 async def test_whose_log_denies_what_it_says_is_not_asked_again():
     """Its rows are damaged, say; broken: it is asked as fast as it answers."""
     async with fleet() as ships:
-        a, b = ships.add("a"), ships.add("b", seeds=("a:1",))
-        ships.start(a)
-        ships.start(b)
-        await b.until_connected("a")
+        a, b = await ships.pair()
         digest = await b.put(SMALL)
         await ships.until(lambda: "b" in a.records.holders(digest))
         a.records.holding.clear()
@@ -320,13 +316,17 @@ async def test_a_blob_that_is_elsewhere_needs_no_copy_here():
         assert a.blobs.size(digest) is None
 
 
-async def test_a_blob_with_one_copy_elsewhere_is_brought_here():
+@pytest.mark.parametrize("home", ["a", "c"])
+async def test_a_blob_with_one_copy_elsewhere_gets_another_where_it_belongs(home: str):
+    """A mounted blob; broken: repair brings it to where it belongs once more."""
     async with fleet() as ships:
-        a, b, _ = await ships.trio()
-        digest = await b.put(LARGE)
+        a, b, c = await ships.trio()
+        blobs = (LARGE + bytes([n]) for n in range(100))
+        data = next(data for data in blobs if a.places(Digest.of(data), "b") == home)
+        digest = await b.put(data)
         await ships.until(lambda: len(a.records.holders(digest)) == 1)
-        await a.cluster.ensure_copies([(digest, len(LARGE))])
-        assert a.blobs.size(digest) == len(LARGE)
+        await a.cluster.ensure_copies([(digest, len(data))])
+        assert having(digest, a, b, c) == {"b", home}
 
 
 async def test_a_blob_that_no_connected_node_has_is_unavailable():
@@ -372,21 +372,18 @@ async def test_background_replications_beyond_the_queue_are_dropped_and_made_up_
 async def test_a_confirmation_is_void_when_the_peer_comes_back_with_another_disk():
     """A wiped node still bears the name that confirmed the copy."""
     async with fleet() as ships:
-        a = ships.add("a")
-        b = ships.add("b", seeds=("a:1",))
-        for engine in (a, b):
-            ships.start(engine)
-        await a.until_connected("b")
+        a, b, c = await ships.trio()
         digest = await a.put(SMALL)
         await a.cluster.ensure_copies([(digest, len(SMALL))])
-        await ships.kill(b)
-        await a.until_connected()
-        a.records.holding[digest].pop(NodeId("b"), None)
-        wiped = ships.adopt(replace(b.member, epoch=2), ("a:1",))
-        ships.start(wiped)
-        await a.until_connected("b")
+        (holder,) = (engine for engine in (b, c) if having(digest, engine))
+        await ships.kill(holder)
+        await ships.until(lambda: len(a.connected()) == 1)
+        a.records.holding[digest].pop(holder.member.node, None)
+        ships.wipe(holder)
+        await a.until_connected("b", "c")
+        await holder.cluster.wait_joined()
         await a.cluster.ensure_copies([(digest, len(SMALL))])
-        assert having(digest, a, wiped) == {"a", "b"}
+        assert len(having(digest, a, b, c)) == 2
 
 
 async def test_a_wrong_inline_blob_is_not_stored():

@@ -48,7 +48,7 @@ async def test_large_logs_travel_in_bounded_batches():
         ships.start(b)
         await b.cluster.wait_joined()
         assert same_logs(a, b)
-        batches = [batch async for batch in a.cluster.service.pull({})]
+        batches = [batch async for batch in a.cluster.service.pull(b.member.node, a.stage, {})]
         assert len(batches) >= 10
         assert all(sum(len(event.body) for event in batch) <= 1000 for batch in batches)
 
@@ -88,14 +88,7 @@ async def test_a_peer_killed_in_the_middle_of_a_push_gets_the_rest_when_it_is_ba
 async def test_a_push_that_nobody_answers_is_sent_again():
     """One lost call must not hold up the log, and each write of the region, for half a minute."""
     async with fleet() as ships:
-        a, b = (
-            ships.add(name, seeds=("a:1",), push_timeout_s=0.02, antientropy_interval_s=1000.0)
-            for name in "ab"
-        )
-        ships.start(a)
-        ships.start(b)
-        await a.until_connected("b")
-        await b.cluster.wait_joined()
+        a, b = await ships.pair(push_timeout_s=0.02, antientropy_interval_s=1000.0)
         ships.network.lose("b:1", "push")
         dot = a.records.write("x")
         await ships.until(lambda: b.records.knows(dot))
@@ -106,19 +99,7 @@ async def test_a_push_that_nobody_answers_is_sent_again():
 async def test_a_greeting_that_overtakes_the_answer_to_a_push_does_not_pause_the_log():
     """If this fails, now and then a write waits a second for nothing."""
     async with fleet() as ships:
-        a, b = (
-            ships.add(
-                name,
-                seeds=("a:1",),
-                heartbeat_remote_interval_s=1000.0,
-                antientropy_interval_s=1000.0,
-            )
-            for name in "ab"
-        )
-        ships.start(a)
-        ships.start(b)
-        await a.until_connected("b")
-        await b.cluster.wait_joined()
+        a, b = await ships.pair(heartbeat_remote_interval_s=1000.0, antientropy_interval_s=1000.0)
         ships.network.hold_answers("b:1", "push")
         a.records.write("x")
         await a.until(lambda now: now.members[0].lag_events == 0)

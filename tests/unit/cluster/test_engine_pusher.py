@@ -112,9 +112,9 @@ async def test_what_is_behind_a_parked_event_is_not_pulled():
         events = a.records.logs[a.records.origin]
         pulls = ships.network.count("pull", "a:1")
         for event in events:
-            await b.cluster.service.push(a.member.node, [event])
+            await b.cluster.service.push(a.member.node, a.stage, [event])
         assert b.statistics.totals.events_parked == 1
         assert ships.network.count("pull", "a:1") == pulls
         b.records.clock_limit = None
-        await b.cluster.service.push(a.member.node, events)
+        await b.cluster.service.push(a.member.node, a.stage, events)
         assert b.records.knows(events[1].dot)

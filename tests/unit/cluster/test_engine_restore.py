@@ -19,16 +19,17 @@ C, D = NodeId("c"), NodeId("d")
 
 async def trimmed_pair(ships: Fleet, **tuning: object) -> tuple[Engine, Engine]:
     """Two nodes with ten events of a, of which the first seven are forgotten at both."""
-    a = ships.add("a", seeds=("b:1",), **tuning)
-    b = ships.add("b", seeds=("a:1",), **tuning)
+    a, b = await ships.pair(**tuning)
+    await trim_ten(ships, a, b)
+    return a, b
+
+
+async def trim_ten(ships: Fleet, a: Engine, b: Engine) -> None:
     for number in range(10):
         a.records.write(f"m{number}")
-    for engine in (a, b):
-        ships.start(engine)
     await ships.until(lambda: b.records.vector() == a.records.vector())
     for engine in (a, b):
         await engine.records.trim({A: 7})
-    return a, b
 
 
 async def test_a_new_member_takes_over_a_state():
@@ -82,10 +83,11 @@ async def test_joining_lasts_until_a_seed_that_answers_is_caught_up_with():
 async def test_what_only_this_node_has_survives():
     """Broken: an acknowledged push vanishes because its node was away too long."""
     async with fleet() as ships:
-        a, b = await trimmed_pair(ships)
-        c = ships.add("c", seeds=("a:1", "b:1"))
+        a, b, c = await ships.trio()
+        await ships.kill(c)
         own = c.records.write("mine")
-        ships.start(c)
+        await trim_ten(ships, a, b)
+        ships.next_run(c)
         await ships.until(lambda: a.records.knows(own) and b.records.knows(own))
         assert c.records.knows(own)
 
@@ -286,14 +288,8 @@ async def test_a_run_that_began_in_the_future_is_trimmed_by_its_stamps():
 async def test_events_that_another_member_has_spare_the_state(late: bool):
     """Broken: one member that began with a checkpoint makes those that come back give up theirs."""
     async with fleet() as ships:
-        names = ("a", "b", "c")
-        seeds = tuple(f"{name}:1" for name in names)
-        writer = ships.add("d", seeds=seeds)
-        seeds = (*seeds, "d:1")
         # The writer will be dead, and nobody has noticed yet: its link is waited for so long.
-        a, b, c = [ships.add(name, seeds=seeds, dial_timeout_s=0.3) for name in names]
-        for engine in (writer, a, b, c):
-            ships.start(engine)
+        a, b, c, writer = await ships.together("abcd", ("eu",) * 4, dial_timeout_s=0.3)
         log = Origin("d", 1)
         writer.records.write("before")
         await ships.until(lambda: c.records.vector().get(log) == 1)

@@ -5,6 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster.errors import (
+    CopiesAtStake,
+    CopiesUnmet,
+    LayoutInvalid,
+    LayoutRefused,
+    MemberKnown,
+    MemberMissing,
+    NotDrained,
+    RegionFixed,
+    VersionTaken,
+    WitnessUnfit,
+)
 from cluster.layout.changes import (
     Add,
     Circumstances,
@@ -29,18 +41,6 @@ from cluster.layout.document import (
     Settings,
     decode,
     encode,
-)
-from cluster.layout.errors import (
-    CopiesAtStake,
-    CopiesUnmet,
-    LayoutInvalid,
-    LayoutRefused,
-    MemberKnown,
-    MemberMissing,
-    NotDrained,
-    RegionFixed,
-    VersionTaken,
-    WitnessUnfit,
 )
 from cluster.layout.promises import follows
 from cluster.layout.proposal import changed, genesis

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.errors import LayoutInvalid, LayoutUnreadable
 from cluster.layout.document import (
     Availability,
     Layout,
@@ -20,7 +21,6 @@ from cluster.layout.document import (
     fingerprint,
     version_of,
 )
-from cluster.layout.errors import LayoutInvalid, LayoutUnreadable
 from cluster.layout.proposal import genesis
 from cluster.layout.rules import (
     COPIES_MAX,

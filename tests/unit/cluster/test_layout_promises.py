@@ -2,6 +2,13 @@
 
 import pytest
 
+from cluster.errors import (
+    CopiesUnmet,
+    MemberSilent,
+    NotDrained,
+    QuorumSilent,
+    VotersUnfit,
+)
 from cluster.layout.changes import (
     Add,
     Remove,
@@ -15,13 +22,6 @@ from cluster.layout.document import (
     Layout,
     Role,
     Settings,
-)
-from cluster.layout.errors import (
-    CopiesUnmet,
-    MemberSilent,
-    NotDrained,
-    QuorumSilent,
-    VotersUnfit,
 )
 from cluster.layout.proposal import changed
 from cluster.layout.rules import unmet

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.errors import CopiesAtStake, MemberMissing, NotDrained
 from cluster.layout.changes import SetAvailability, SetSettings
 from cluster.layout.document import Availability, Layout, Settings
-from cluster.layout.errors import CopiesAtStake, MemberMissing, NotDrained
 from cluster.layout.proposal import changed
 from cluster.layout.removal import EXAMPLES_MAX, Verdict, safe_to_remove
 from cluster.layout.rows import Row

@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.layout import document, transition
-from cluster.layout.changes import Add, Remove, Replace, SetSettings, SetVoters, SetWeight
-from cluster.layout.document import Disk, Layout, Settings
-from cluster.layout.errors import (
+from cluster.errors import (
     ChangeOpen,
     LayoutError,
     LayoutInvalid,
@@ -17,6 +14,9 @@ from cluster.layout.errors import (
     RegionFixed,
     VersionTaken,
 )
+from cluster.layout import document, transition
+from cluster.layout.changes import Add, Remove, Replace, SetSettings, SetVoters, SetWeight
+from cluster.layout.document import Disk, Layout, Settings
 from cluster.layout.proposal import changed, genesis
 from cluster.layout.rules import MEMBERS_MAX, REMOVED_MAX
 from cluster.layout.transition import Begin, Belonging, End, Forsake, Heed, Live, Stage

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cluster.config import MembershipConfig
 from cluster.membership.awareness import Awareness
@@ -34,8 +35,10 @@ standings = st.one_of(
 )
 rumours = st.builds(
     Rumour,
-    st.builds(lambda epoch, host: a_member("x", epoch=epoch, host=host), st.integers(0, 2),
-              st.sampled_from(["x", "y"])),
+    st.builds(
+        lambda epoch, host, store: replace(a_member("x", epoch=epoch, host=host), store=store),
+        st.integers(0, 2), st.sampled_from(["x", "y"]), st.sampled_from(["one", "two"]),
+    ),
     standings,
 )  # fmt: skip
 

@@ -31,24 +31,18 @@ from cluster.errors import (
 from cluster.messages import (
     CompareReply,
     CompareRequest,
-    Difference,
     Greeting,
     ProbeReply,
     ProbeRequest,
+    Stage,
 )
 from cluster.model import (
-    PROTOCOL,
     Digest,
     Dot,
     Event,
     Key,
-    Member,
     NodeId,
     Origin,
-    Region,
-    Rumour,
-    Standing,
-    Status,
     Vector,
 )
 from cluster.objects.comparison import SUMS_BYTES
@@ -61,45 +55,21 @@ from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterStub
 from tests.fakes.fleet import PATIENCE_S
 from tests.fakes.log import MemoryLog
-
-ALICE = Member(NodeId("alice"), Region("eu"), "alice:1", "alice:2", 1 << 62)
-BOB = Member(NodeId("bob"), Region("us"), "bob:1", "bob:2", 12)
-CAROL = Member(NodeId("carol"), Region("ap"), "[::1]:1", "carol:2", 13, ("one", "other"))
-HAVE = {Origin("alice", 11): 3, Origin("bob", 12): 1 << 40}
-EVENTS = [
-    Event(
-        Dot("alice", 11, n), n << 20, "add", Key("manifests", "lib/app", "tag"), bytes([n]), 3 - n
-    )
-    for n in range(1, 4)
-]
-GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)
-ANSWER = Greeting(
-    "atoll",
-    BOB,
-    (ALICE, CAROL),
-    {},
-    1_700_000_000_050,
-    current=True,
-    began={Origin("bob", 3): 9},
-    joined=True,
-    protocol=PROTOCOL + 1,
+from tests.fakes.said import (
+    ALICE,
+    ANSWER,
+    COMPARED,
+    DIGEST,
+    EVENTS,
+    FOUND,
+    GREETING,
+    HAVE,
+    PROBES,
+    REPLY,
+    SHA512,
+    STAGE,
+    SUMS,
 )
-DIGEST = Digest.of(b"content")
-SHA512 = Digest.of(b"content", "sha512")
-
-RUMOURS = (
-    Rumour(ALICE, Standing(Status.ALIVE, 11)),
-    Rumour(BOB, Standing(Status.SUSPECT, 12, (NodeId("alice"), NodeId("carol")))),
-    Rumour(CAROL, Standing(Status.LEFT, 1 << 62)),
-)
-PROBES = [
-    ProbeRequest("atoll", ALICE.node),
-    ProbeRequest("atoll", ALICE.node, BOB.node, RUMOURS, whole=True),
-]
-SUMS = bytes(range(256)) * (SUMS_BYTES // 256)
-COMPARED = CompareRequest(ALICE.node, HAVE, SUMS, {0: 1, 255: 1 << 63}, 7, damaged=True)
-FOUND = CompareReply(True, True, (Difference(0, 7), Difference(255, 1 << 40)))
-REPLY = ProbeReply(BOB.node, True, RUMOURS)
 
 request_id: ContextVar[str] = ContextVar("request_id")
 
@@ -138,13 +108,18 @@ class Service:
         await self._note(request)
         return REPLY
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
-        await self._note(sender, list(events))
+    async def tell(self, letter: bytes) -> None:
+        await self._note(letter)
+
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+        await self._note(sender, stage, list(events))
         return HAVE
 
-    async def pull(self, have: Vector) -> AsyncGenerator[Sequence[Event], None]:
+    async def pull(
+        self, reader: NodeId, stage: Stage, have: Vector
+    ) -> AsyncGenerator[Sequence[Event], None]:
         yield EVENTS[:2]
-        await self._note(have)
+        await self._note(reader, stage, have)
         yield EVENTS[2:]
 
     async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
@@ -183,8 +158,12 @@ async def test_every_method_carries_everything():
     async with connected(service) as (peer, _):
         assert await peer.hello(GREETING) == ANSWER
         assert [await peer.probe(probe) for probe in PROBES] == [REPLY, REPLY]
-        assert await peer.push(ALICE.node, EVENTS) == HAVE
-        assert [batch async for batch in peer.pull(HAVE)] == [EVENTS[:2], EVENTS[2:]]
+        await peer.tell(b"a letter")
+        assert await peer.push(ALICE.node, STAGE, EVENTS) == HAVE
+        assert [batch async for batch in peer.pull(ALICE.node, STAGE, HAVE)] == [
+            EVENTS[:2],
+            EVENTS[2:],
+        ]
         assert b"".join([chunk async for chunk in peer.fetch(SHA512, 1)]) == b"ontent"
         assert await peer.hold(DIGEST, 7, [NodeId("bob"), NodeId("carol")], None) == 9
         assert await peer.hold(DIGEST, 0, [], b"") == 9
@@ -192,8 +171,9 @@ async def test_every_method_carries_everything():
     assert service.asked == [
         GREETING,
         *[(probe,) for probe in PROBES],
-        (ALICE.node, EVENTS),
-        (HAVE,),
+        (b"a letter",),
+        (ALICE.node, STAGE, EVENTS),
+        (ALICE.node, STAGE, HAVE),
         (SHA512, 1),
         (DIGEST, 7, ["bob", "carol"], None),
         (DIGEST, 0, [], b""),
@@ -207,7 +187,7 @@ async def test_the_request_id_travels_with_every_call():
     async with connected(service) as (peer, _):
         token = request_id.set("req-1")
         await peer.hello(GREETING)
-        async for _ in peer.pull({}):
+        async for _ in peer.pull(ALICE.node, STAGE, {}):
             pass
         async for _ in peer.fetch(DIGEST, 0):
             pass
@@ -260,7 +240,7 @@ async def test_failures_inside_the_peer_are_refusals(error: Exception, logged: i
         with pytest.raises(PeerRefused):
             await anext(peer.fetch(DIGEST, 0))
         service.error = None
-        assert await peer.push(ALICE.node, EVENTS) == HAVE
+        assert await peer.push(ALICE.node, STAGE, EVENTS) == HAVE
     assert len(log.named("call failed")) == 3 * logged
 
 
@@ -280,8 +260,8 @@ def test_an_error_about_a_blob_means_nothing_in_another_call():
     """A peer must not be able to raise what only callers of a blob's calls expect."""
     for wire in WIRE.values():
         error = from_wire(wire.status, wire.name, "odd", None)
-        # The two about logs are expected wherever events or checkpoints are asked for.
-        expected = (PeerError, domain.BelowFloor, domain.CheckpointUnavailable)
+        # Those about logs and the layout are expected where events or checkpoints are asked for.
+        expected = (PeerError, domain.BelowFloor, domain.CheckpointUnavailable, domain.StageDiffers)
         assert isinstance(error, expected), wire.name
 
 
@@ -347,11 +327,11 @@ async def test_cancelling_a_call_ends_it_at_the_other_side(method: str):
     async def call(peer: GrpcPeer) -> None:
         match method:
             case "push":
-                await peer.push(ALICE.node, EVENTS)
+                await peer.push(ALICE.node, STAGE, EVENTS)
             case "hold":
                 await peer.hold(DIGEST, 7, [], None)
             case "pull":
-                async with aclosing(peer.pull({})) as batches:
+                async with aclosing(peer.pull(ALICE.node, STAGE, {})) as batches:
                     async for _ in batches:
                         pass
             case "fetch":
@@ -377,11 +357,11 @@ async def test_a_link_closed_during_a_call_is_an_unreachable_peer(method: str):
         async def call() -> None:
             match method:
                 case "push":
-                    await peer.push(ALICE.node, EVENTS)
+                    await peer.push(ALICE.node, STAGE, EVENTS)
                 case "hold":
                     await peer.hold(DIGEST, 7, [], None)
                 case "pull":
-                    _ = [batch async for batch in peer.pull(HAVE)]
+                    _ = [batch async for batch in peer.pull(ALICE.node, STAGE, HAVE)]
                 case _:
                     _ = [chunk async for chunk in peer.fetch(DIGEST, 0)]
 
@@ -403,7 +383,7 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
             await service.waiting.wait()
         await service.closed.wait()
         service.hang = False
-        assert await peer.push(ALICE.node, EVENTS) == HAVE
+        assert await peer.push(ALICE.node, STAGE, EVENTS) == HAVE
 
 
 @pytest.mark.parametrize(
@@ -443,12 +423,12 @@ async def test_malformed_requests_never_reach_the_engine(method: str, request_me
 
 async def test_a_malformed_answer_is_a_refusal():
     class Liar(Service):
-        async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+        async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
             return {Origin("NOT A NODE", 1): 1}
 
     async with connected(Liar()) as (peer, _):
         with pytest.raises(PeerRefused, match="makes no sense"):
-            await peer.push(ALICE.node, EVENTS)
+            await peer.push(ALICE.node, STAGE, EVENTS)
 
 
 async def test_a_message_above_the_cap_is_refused():

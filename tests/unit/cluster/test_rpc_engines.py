@@ -13,6 +13,7 @@ from cluster.rpc.channel import RpcConfig
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
 from node.blobs.memory import MemoryBlobs
+from tests.fakes.control_store import MemoryControl
 from tests.fakes.fleet import CONFIG, PATIENCE_S, until
 from tests.fakes.log import MemoryLog
 from tests.fakes.member_store import MemoryMembers
@@ -35,17 +36,24 @@ async def test_two_engines_over_real_connections():
     nodes: dict[str, tuple[Cluster, MemoryRecords, MemoryBlobs, PeerServer]] = {}
     async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
         for name, port in ports.items():
-            me = Member(NodeId(name), Region(f"r-{name}"), f"127.0.0.1:{port}", "x:1", 1)
+            rpc = f"127.0.0.1:{port}"
+            me = Member(NodeId(name), Region(f"r-{name}"), rpc, "x:1", 1, store=f"disk-of-{name}")
             records, blobs, log = MemoryRecords(name), MemoryBlobs(), MemoryLog()
             cluster = Cluster(
                 me,
-                replace(CONFIG, seeds=(f"127.0.0.1:{ports['a']}",), compare_interval_s=0.02),
+                replace(
+                    CONFIG,
+                    seeds=(f"127.0.0.1:{ports['a']}",),
+                    initial=("a", "b"),
+                    compare_interval_s=0.02,
+                ),
                 records=records.roles,
                 blobs=blobs,
                 transport=GrpcTransport(request_id),
                 clock=SystemClock(),
                 rng=random.Random(1),
                 log=log,
+                control=MemoryControl(),
                 members=MemoryMembers(),
             )
             server = PeerServer(cluster.service, request_id, log, RpcConfig(stop_grace_s=0.01))

@@ -8,7 +8,14 @@ from contextvars import ContextVar
 import pytest
 
 from cluster.errors import PeerRefused, PeerUnreachable, StorageFailure
-from cluster.model import Dot, Event, Key, NodeId, Vector
+from cluster.messages import Stage
+from cluster.model import (
+    Dot,
+    Event,
+    Key,
+    NodeId,
+    Vector,
+)
 from cluster.rpc.channel import RpcConfig
 from cluster.rpc.client import GrpcPeer, GrpcTransport
 from cluster.rpc.server import PeerServer
@@ -21,6 +28,7 @@ EVENTS = [
 ]
 ORIGIN = EVENTS[0].origin
 ALICE = NodeId("alice")
+STAGE = Stage(1, 1)
 
 request_id: ContextVar[str] = ContextVar("request_id")
 
@@ -36,7 +44,7 @@ class Service:
         self.hold: asyncio.Event | None = None
         self.taken: list[Event] = []
 
-    async def push(self, sender: NodeId, events: Sequence[Event]) -> Vector:
+    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
         self.request_ids.append(request_id.get(""))
         self.asked.set()
         if self.hold is not None:
@@ -67,9 +75,9 @@ async def test_pushes_share_a_call_and_so_carry_no_request_id():
     service = Service()
     async with connected(service) as (peer, _):
         token = request_id.set("req-1")
-        await peer.push(ALICE, EVENTS)
+        await peer.push(ALICE, STAGE, EVENTS)
         request_id.reset(token)
-        await peer.push(ALICE, EVENTS)
+        await peer.push(ALICE, STAGE, EVENTS)
     assert service.request_ids == ["", ""]
 
 
@@ -79,32 +87,32 @@ async def test_a_late_answer_is_not_taken_for_the_next_one():
     service.hang = True
     async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(peer.push(ALICE, EVENTS[:1]))
+            task = group.create_task(peer.push(ALICE, STAGE, EVENTS[:1]))
             await service.asked.wait()
             task.cancel()
         service.hang = False
-        assert await peer.push(ALICE, EVENTS) == {ORIGIN: 3}
-        assert await peer.push(ALICE, EVENTS[:2]) == {ORIGIN: 2}
+        assert await peer.push(ALICE, STAGE, EVENTS) == {ORIGIN: 3}
+        assert await peer.push(ALICE, STAGE, EVENTS[:2]) == {ORIGIN: 2}
 
 
 async def test_a_failed_push_does_not_fail_the_next_one():
     service = Service()
     async with connected(service) as (peer, _):
-        await peer.push(ALICE, EVENTS)
+        await peer.push(ALICE, STAGE, EVENTS)
         service.error = StorageFailure("Input/output error")
         with pytest.raises(PeerRefused):
-            await peer.push(ALICE, EVENTS)
+            await peer.push(ALICE, STAGE, EVENTS)
         service.error = None
-        assert await peer.push(ALICE, EVENTS) == {ORIGIN: 3}
+        assert await peer.push(ALICE, STAGE, EVENTS) == {ORIGIN: 3}
 
 
 async def test_an_idle_push_call_does_not_hold_up_a_stop():
     """It lasts as long as the link: each stop of a node would take all of the grace time."""
     async with connected(Service()) as (peer, server):
-        await peer.push(ALICE, EVENTS)
+        await peer.push(ALICE, STAGE, EVENTS)
         await asyncio.wait_for(server.stop(), PATIENCE_S)
         with pytest.raises(PeerUnreachable):
-            await peer.push(ALICE, EVENTS)
+            await peer.push(ALICE, STAGE, EVENTS)
 
 
 async def test_pushes_under_way_together_arrive_in_order():
@@ -113,7 +121,7 @@ async def test_pushes_under_way_together_arrive_in_order():
     service.hold = asyncio.Event()
     async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(peer.push(ALICE, [event])) for event in EVENTS]
+            tasks = [group.create_task(peer.push(ALICE, STAGE, [event])) for event in EVENTS]
             await service.asked.wait()
             service.hold.set()
         assert [task.result() for task in tasks] == [{ORIGIN: n} for n in (1, 2, 3)]
@@ -125,12 +133,12 @@ async def test_a_push_behind_one_that_is_given_up_is_not_answered():
     service = Service()
     service.hang = True
     async with connected(service) as (peer, _), asyncio.timeout(PATIENCE_S):
-        first = asyncio.create_task(peer.push(ALICE, EVENTS[:1]))
-        behind = [asyncio.create_task(peer.push(ALICE, [event])) for event in EVENTS[1:]]
+        first = asyncio.create_task(peer.push(ALICE, STAGE, EVENTS[:1]))
+        behind = [asyncio.create_task(peer.push(ALICE, STAGE, [event])) for event in EVENTS[1:]]
         await service.asked.wait()
         first.cancel()
         for task in behind:
             with pytest.raises(PeerUnreachable):
                 await task
         service.hang = False
-        assert await peer.push(ALICE, EVENTS) == {ORIGIN: 3}
+        assert await peer.push(ALICE, STAGE, EVENTS) == {ORIGIN: 3}

@@ -5,16 +5,12 @@ import pytest
 
 from cluster.errors import JoinRefused, WrongProtocol
 from cluster.membership import precedence
-from cluster.membership.members import Members
 from cluster.membership.versions import OLDEST_SPOKEN, check_protocol
 from cluster.messages import Greeting
 from cluster.model import (
     FEATURES,
     PROTOCOL,
     NodeId,
-    Rumour,
-    Standing,
-    Status,
 )
 from cluster.rpc import codec
 from tests.builders import a_member
@@ -50,45 +46,6 @@ def test_the_version_before_is_spoken_unless_it_was_broken_with():
 def test_features_are_listed_in_order():
     """Broken: two members that can do the same are not equal."""
     assert list(FEATURES) == sorted(set(FEATURES))
-
-
-def test_a_feature_is_used_once_every_member_has_it():
-    members = Members(a_member("me", features=NEW), 10)
-    assert members.uses("signed"), "alone it is the whole cluster"
-    members.greet(a_member("a", features=NEW))
-    members.take(precedence.first_word(a_member("b", features=["sparse"])))
-    assert not members.uses("signed"), "b has not been met yet and is a member all the same"
-    assert members.uses("sparse")
-    members.greet(a_member("b", features=NEW, epoch=2))
-    assert members.uses("signed")
-    assert not members.uses("what nobody has")
-
-
-def test_what_this_node_cannot_do_is_not_used():
-    """A node of the version before, and all others upgraded."""
-    members = Members(a_member("me"), 10)
-    members.greet(a_member("a", features=NEW))
-    assert not members.uses("signed")
-
-
-@pytest.mark.parametrize(
-    ("status", "counts"),
-    [(Status.ALIVE, True), (Status.SUSPECT, True), (Status.DEAD, True), (Status.LEFT, False)],
-)
-def test_who_is_dead_may_come_back_as_it_was(status: Status, counts: bool):
-    """Broken: a member comes back to events that it cannot read; or one that left counts."""
-    members = Members(a_member("me", features=NEW), 10)
-    members.greet(a_member("old"))
-    if status is not Status.ALIVE:
-        members.take(Rumour(a_member("old"), Standing(status, 1)))
-    assert members.uses("signed") is not counts
-
-
-def test_a_restarted_node_knows_what_the_absent_can_do():
-    """Broken: with its memory gone it takes the others' old versions for new ones."""
-    members = Members(a_member("me", features=NEW), 10)
-    members.restore(Rumour(a_member("old"), Standing(Status.DEAD, 1)))
-    assert not members.uses("signed")
 
 
 def test_all_agree_which_of_two_words_about_a_run_counts():

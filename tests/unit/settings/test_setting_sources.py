@@ -20,6 +20,9 @@ from node.settings.model import (
 )
 from node.settings.sources import Source, gather
 
+LISTS = ("join", "initial", "cors_origins")
+"""Settings that take several values, with commas in text."""
+
 
 def check_problems(expected, *, flags=None, environ=None):
     """Load and compare the problems, each by a part of its text, in any order."""
@@ -242,7 +245,7 @@ def test_every_default_is_acceptable(name):
     if default is None:
         assert is_required(name) or spec_of(name).shown_default is not None
         return
-    written = ",".join(map(str, default)) if name in ("join", "cors_origins") else str(default)
+    written = ",".join(map(str, default)) if name in LISTS else str(default)
     assert spec_of(name).kind.parse(written) == default
 
 

@@ -16,13 +16,38 @@ Errors of the layout.
         ├── QuorumSilent       too few of a region answer to end the old version
         ├── WitnessUnfit       the region needs another witness, or none
         ├── ChangeOpen         the change before this one has not ended
-        └── VersionTaken       it does not follow the version that is live
+        ├── VersionTaken       it does not follow the version that is live
+        ├── PlanUnknown        nobody planned that here: plans stay with the node that made them
+        ├── NewcomerAbsent     who is to be added is not there, or has no index yet
+        └── SurvivorsUnfit     the rest can decide without a disaster, or this node is none of them
 """
 
 from collections.abc import Sequence
 
 from cluster.errors import ClusterError
 from cluster.model import NodeId, Region
+
+__all__ = [
+    "ChangeOpen",
+    "CopiesAtStake",
+    "CopiesUnmet",
+    "LayoutError",
+    "LayoutInvalid",
+    "LayoutRefused",
+    "LayoutUnreadable",
+    "MemberKnown",
+    "MemberMissing",
+    "MemberSilent",
+    "NewcomerAbsent",
+    "NotDrained",
+    "PlanUnknown",
+    "QuorumSilent",
+    "RegionFixed",
+    "SurvivorsUnfit",
+    "VersionTaken",
+    "VotersUnfit",
+    "WitnessUnfit",
+]
 
 
 class LayoutError(ClusterError):
@@ -89,7 +114,9 @@ class RegionFixed(LayoutRefused):
 
 class CopiesUnmet(LayoutRefused):
     def __init__(self, reasons: Sequence[str]) -> None:
-        super().__init__("too few members: " + "; ".join(reasons))
+        super().__init__(
+            f"too few members: {'; '.join(reasons)}; add stores first, or ask for fewer copies"
+        )
         self.reasons = tuple(reasons)
 
 
@@ -99,7 +126,10 @@ class CopiesAtStake(LayoutRefused):
     def __init__(self, node: NodeId, last: int, last_bytes: int, short: int) -> None:
         alone = f"{last} blobs ({last_bytes} bytes) are nowhere else" if last else ""
         few = f"{short} blobs would have too few copies elsewhere" if short else ""
-        super().__init__(f"{node} cannot go: " + "; ".join(part for part in (alone, few) if part))
+        super().__init__(
+            f"{node} cannot go: {'; '.join(part for part in (alone, few) if part)}; drain it, "
+            "and wait until others have them"
+        )
         self.node = node
         self.last = last
         self.last_bytes = last_bytes
@@ -115,7 +145,9 @@ class NotDrained(LayoutRefused):
 
 class VotersUnfit(LayoutRefused):
     def __init__(self, voters: Sequence[NodeId], why: str) -> None:
-        super().__init__(f"voters {', '.join(voters) or '(none)'}: {why}")
+        super().__init__(
+            f"voters {', '.join(voters) or '(none)'}: {why}; name others in the same change"
+        )
         self.voters = tuple(voters)
         self.why = why
 
@@ -126,7 +158,7 @@ class QuorumSilent(LayoutRefused):
     def __init__(self, region: Region, version: int, silent: Sequence[NodeId]) -> None:
         super().__init__(
             f"region {region}: too few of its quorum in version {version} answer; silent: "
-            + ", ".join(silent)
+            + f"{', '.join(silent)}; bring them back, or remove them as lost first"
         )
         self.region = region
         self.version = version
@@ -153,3 +185,25 @@ class VersionTaken(LayoutRefused):
         super().__init__(f"version {live} is live and {got} does not follow it; plan again")
         self.live = live
         self.got = got
+
+
+class PlanUnknown(LayoutRefused):
+    def __init__(self, version: int, fingerprint: str) -> None:
+        super().__init__(
+            f"this node has no plan {fingerprint[:12]} of version {version}; plan again, or ask "
+            "the node that planned it"
+        )
+        self.version = version
+        self.fingerprint = fingerprint
+
+
+class NewcomerAbsent(LayoutRefused):
+    def __init__(self, node: NodeId, why: str) -> None:
+        super().__init__(f"{node} cannot be added: {why}")
+        self.node = node
+
+
+class SurvivorsUnfit(LayoutRefused):
+    def __init__(self, survivors: Sequence[NodeId], why: str) -> None:
+        super().__init__(f"survivors {', '.join(survivors) or '(none)'}: {why}")
+        self.survivors = tuple(survivors)

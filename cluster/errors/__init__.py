@@ -19,6 +19,10 @@ Errors of the replication engine.
     │           ├── DuplicateNode  two running nodes bear one name: the later one goes
     │           ├── WrongCluster   the peer belongs to another cluster
     │           └── WrongProtocol  the peer's version of Atoll is too far from this one
+    ├── NotDecided           the cluster cannot agree on something now: too few voters answer
+    ├── StageDiffers         the two ends go by different layouts: the earlier one learns
+    ├── StartsEmpty          the cluster goes on without this node's disk: set it aside
+    ├── TwoClusters          two clusters have met, and only an operator can tell what is to stay
     ├── ClockOff             this node's own clock is wrong: write nothing
     ├── CopiesUnfinished     blobs are still on their way to other nodes: try again later
     ├── NotEnoughNodes       too few nodes are connected: write nothing
@@ -26,7 +30,8 @@ Errors of the replication engine.
     ├── MemberNotDead        a member that may still answer cannot be removed
     ├── UnknownRegion        no member is in that region
     ├── NotCaughtUp          peers know things that are not here yet: try again shortly
-    └── NotDurable           too few nodes confirmed an event: do not acknowledge it
+    ├── NotDurable           too few nodes confirmed an event: do not acknowledge it
+    └── LayoutError          what the layout cannot be, and why: `cluster.errors.layout`
     StorageFailure           this node's disk failed: say so, it is never "not there" (P9)
 """
 
@@ -140,6 +145,37 @@ class WrongProtocol(JoinRefused):
     """The versions of two nodes have no protocol in common."""
 
 
+class NotDecided(ClusterError):
+    """The cluster did not come to a decision. *missing* are the voters that did not answer."""
+
+    def __init__(self, reason: str, missing: Sequence[str] = ()) -> None:
+        named = f"; missing: {', '.join(missing[:_NAMED_MAX])}" if missing else ""
+        super().__init__(f"not decided: {reason}{named}")
+        self.missing = tuple(missing)
+
+
+class StageDiffers(ClusterError):
+    """Asked at another stage of the layout than this node's: one of the two has to learn."""
+
+
+class StartsEmpty(ClusterError):
+    """
+    What is on this node's disk counts for nothing any more: it sets it aside and begins anew.
+
+    *ended* are the generations of the control log that it must not join again.
+    """
+
+    def __init__(self, reason: str, ended: Sequence[bytes] = ()) -> None:
+        super().__init__(f"this node has to begin with an empty index: {reason}")
+        self.reason = reason
+        self.ended = tuple(ended)
+
+
+class TwoClusters(ClusterError):
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"this node has met another cluster of the same name: {reason}")
+
+
 class DuplicateNode(JoinRefused):
     """Two running nodes bear one name. The later one must not join."""
 
@@ -200,7 +236,9 @@ class MemberNotDead(ClusterError):
     """Only a dead member may be removed: the others wait for one that answers, and rightly so."""
 
     def __init__(self, node: str, status: str) -> None:
-        super().__init__(f"{node} is {status}; only a dead member can be removed")
+        super().__init__(
+            f"{node} is {status}, and so not lost: drain it and remove it, or stop it first"
+        )
         self.node = node
 
 
@@ -214,3 +252,7 @@ class NotDurable(ClusterError):
     def __init__(self, dot: Dot) -> None:
         super().__init__(f"event {dot} is not yet durable on enough nodes")
         self.dot = dot
+
+
+# At the end, for they are made of what is above.
+from cluster.errors.layout import *  # noqa: E402, F403

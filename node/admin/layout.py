@@ -1,0 +1,268 @@
+"""The layout: who should be in the cluster, what it was, and how it is changed."""
+
+from contextlib import aclosing
+from typing import Final
+
+from aiohttp import web
+
+from cluster.errors import (
+    ChangeOpen,
+    CopiesAtStake,
+    CopiesUnmet,
+    LayoutInvalid,
+    MemberKnown,
+    MemberMissing,
+    MemberNotDead,
+    MemberSilent,
+    MemberUnknown,
+    NewcomerAbsent,
+    NotCaughtUp,
+    NotDecided,
+    NotDrained,
+    PlanUnknown,
+    QuorumSilent,
+    RegionFixed,
+    SurvivorsUnfit,
+    VersionTaken,
+    VotersUnfit,
+    WitnessUnfit,
+)
+from cluster.layout import (
+    Entry,
+    Layout,
+    Live,
+    Movement,
+    Plan,
+    contents,
+    differences,
+    fingerprint,
+    unmet,
+)
+from cluster.model import NodeId
+from node.admin.answers import answer, document
+from node.admin.changes import wanted
+from node.admin.context import AdminContext
+from node.admin.layout_documents import (
+    Apply,
+    LayoutDocument,
+    LayoutHistory,
+    Moved,
+    PlanDocument,
+    PlanRequest,
+    ShownChange,
+    ShownEntry,
+    ShownMember,
+    ShownPlan,
+    ShownRule,
+    ShownSettings,
+    Survivors,
+)
+from node.http.body_reader import read_document
+from node.http.endpoint import Action, Body, Endpoint, Request
+
+CHANGING: Final = (
+    LayoutInvalid,
+    MemberKnown,
+    MemberMissing,
+    MemberSilent,
+    RegionFixed,
+    CopiesUnmet,
+    CopiesAtStake,
+    NotDrained,
+    VotersUnfit,
+    QuorumSilent,
+    WitnessUnfit,
+    ChangeOpen,
+    VersionTaken,
+    NotDecided,
+    NotCaughtUp,
+)
+"""What a change of the layout may be refused with."""
+
+
+async def show(context: AdminContext, request: Request) -> web.Response:
+    """GET of the layout."""
+    return answer(_shown(context))
+
+
+async def history(context: AdminContext, request: Request) -> web.Response:
+    """GET of how it came to be."""
+    shown, before = [], None
+    for entry in context.layouts.entries:
+        shown.append(_entry(entry, before))
+        before = entry.live
+    return answer(LayoutHistory(shown))
+
+
+async def plan(context: AdminContext, request: Request) -> web.Response:
+    """POST of changes: what they would be and move."""
+    body = await read_document(request, PlanRequest, context.limits)
+    asked = await wanted(context, body.changes)
+    before = context.layouts.live.newest
+    new = await context.layouts.plan(*asked.changes, lost=asked.lost)
+    there = {m.node for m in context.cluster.statistics().members if m.connected}
+    movement = Movement(before, new, {*there, context.cluster.statistics().node})
+    async with aclosing(context.blobs()) as rows:
+        async for row in rows:
+            movement.add(row)
+    return answer(_planned(before, new, movement.plan(), body.bytes_per_s))
+
+
+async def apply(context: AdminContext, request: Request) -> web.Response:
+    """POST: bring about what was planned."""
+    body = await read_document(request, Apply, context.limits)
+    await context.layouts.apply(body.version, body.fingerprint)
+    return answer(_shown(context))
+
+
+async def init(context: AdminContext, request: Request) -> web.Response:
+    """POST: found a cluster of this node alone."""
+    await context.generations.begin()
+    return answer(_shown(context))
+
+
+async def force(context: AdminContext, request: Request) -> web.Response:
+    """POST: go on with the survivors of a disaster."""
+    body = await read_document(request, Survivors, context.limits)
+    await context.generations.force({NodeId(node) for node in body.survivors})
+    return answer(_shown(context))
+
+
+def shown_change(context: AdminContext) -> ShownChange | None:
+    """The change that goes on."""
+    view = context.layouts.view()
+    if view is None:
+        return None
+    version = context.layouts.live.newest.version
+    return ShownChange(version, view.phase, view.wait_s, [str(each) for each in view.hindrances])
+
+
+def _shown(context: AdminContext) -> LayoutDocument:
+    live = context.layouts.live
+    layout = live.newest
+    settings = layout.settings
+    return LayoutDocument(
+        layout.version,
+        fingerprint(layout),
+        [
+            ShownMember(m.node, m.region, m.zone, m.weight, m.roles, m.availability)
+            for m in layout.members
+        ],
+        [ShownRule(rule.region, rule.copies, rule.weight) for rule in layout.rules],
+        {str(witness.region): str(witness.node) for witness in layout.witnesses},
+        ShownSettings(settings.copies, settings.regions_min, settings.degraded_writes),
+        [str(each) for each in unmet(layout)],
+        _lost(live),
+        shown_change(context),
+        [
+            ShownPlan(
+                each.newest.version,
+                fingerprint(each.newest),
+                differences(each.oldest, each.newest),
+                _lost(each),
+            )
+            for each in context.layouts.plans
+        ],
+    )
+
+
+def _lost(live: Live) -> list[str]:
+    named = {m.node for layout in live.layouts for m in layout.members if m.store in live.lost}
+    return sorted(named)
+
+
+def _entry(entry: Entry, before: Live | None) -> ShownEntry:
+    live = entry.live
+    version = live.newest.version
+    if before is None:
+        return ShownEntry(entry.slot, entry.author, "begin", version, contents(live.newest))
+    if before.newest.version < version:
+        changes = differences(before.newest, live.newest)
+        return ShownEntry(entry.slot, entry.author, "begin", version, changes)
+    if live.stage.joint:
+        lost = set(_lost(live)) - set(_lost(before))
+        changes = tuple(f"{node} is lost" for node in sorted(lost))
+        return ShownEntry(entry.slot, entry.author, "forsake", version, changes)
+    return ShownEntry(entry.slot, entry.author, "end", version, ())
+
+
+def _planned(before: Layout, new: Layout, plan: Plan, bytes_per_s: int) -> PlanDocument:
+    return PlanDocument(
+        plan.version,
+        plan.fingerprint,
+        differences(before, new),
+        plan.blobs,
+        plan.copies,
+        plan.bytes,
+        plan.far_bytes,
+        plan.owed,
+        plan.owed_bytes,
+        plan.surplus,
+        plan.surplus_bytes,
+        plan.unreadable,
+        round(plan.seconds(bytes_per_s), 1),
+        [
+            Moved(node, t.blobs_in, t.bytes_in, t.blobs_out, t.bytes_out)
+            for node, t in plan.nodes.items()
+        ],
+    )
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        action=Action.LAYOUT_READ,
+        methods=("GET",),
+        path="/atoll/v1/layout",
+        handler=show,
+        doc="Show the layout: who should be in the cluster, and what it keeps.",
+        answers=(document(200, "The layout.", LayoutDocument),),
+        errors=(NotDecided,),
+    ),
+    Endpoint(
+        action=Action.LAYOUT_HISTORY,
+        methods=("GET",),
+        path="/atoll/v1/layout/history",
+        handler=history,
+        doc="Show all decisions about the layout.",
+        answers=(document(200, "The decisions.", LayoutHistory),),
+    ),
+    Endpoint(
+        action=Action.LAYOUT_PLAN,
+        methods=("POST",),
+        path="/atoll/v1/layout/plan",
+        handler=plan,
+        doc="Tell which version changes would make, and what it would move; nothing changes.",
+        body=Body(doc="The changes.", struct=PlanRequest),
+        answers=(document(200, "The plan; this node keeps it.", PlanDocument),),
+        errors=(*CHANGING, MemberUnknown, MemberNotDead, NewcomerAbsent),
+    ),
+    Endpoint(
+        action=Action.LAYOUT_APPLY,
+        methods=("POST",),
+        path="/atoll/v1/layout/apply",
+        handler=apply,
+        doc="Bring about what was planned at this node: that, and nothing else.",
+        body=Body(doc="The plan.", struct=Apply),
+        answers=(document(200, "It is live.", LayoutDocument),),
+        errors=(PlanUnknown, ChangeOpen, VersionTaken, NotDecided),
+    ),
+    Endpoint(
+        action=Action.LAYOUT_INIT,
+        methods=("POST",),
+        path="/atoll/v1/layout/init",
+        handler=init,
+        doc="Found a cluster of this node alone.",
+        answers=(document(200, "It is founded.", LayoutDocument),),
+        errors=(VersionTaken, NotDecided),
+    ),
+    Endpoint(
+        action=Action.LAYOUT_FORCE,
+        methods=("POST",),
+        path="/atoll/v1/layout/force",
+        handler=force,
+        doc="Go on without most voters, which are lost for good, and what only they had.",
+        body=Body(doc="Who survived.", struct=Survivors),
+        answers=(document(200, "They go on.", LayoutDocument),),
+        errors=(*CHANGING, SurvivorsUnfit),
+    ),
+)

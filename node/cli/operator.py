@@ -1,0 +1,318 @@
+"""
+The commands of who runs a cluster: how it is, who is a member, and the layout. Each imports what it
+needs when it runs.
+"""
+
+from typing import Annotated, Final
+
+import typer
+
+from node.cli.options import LOCAL, Json, Url, asking, tell, told
+
+_Node = Annotated[str, typer.Argument(help="Name of a node.")]
+_Patience = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.0,
+        help="Give up once no blob more has got its copies for so long; then all is as it was.",
+    ),
+]
+_Given = Annotated[
+    list[str] | None,
+    typer.Option("--yes-i-lose", metavar="NODE", help="What a person would be asked to type."),
+]
+_Lost = Annotated[
+    bool, typer.Option("--lost", help="It is gone for good, with whatever nobody else has.")
+]
+
+_PATIENCE_S: Final = 120.0
+
+_CLEAR: Final = "\x1b[H\x1b[2J"
+
+
+def status(
+    url: Url = LOCAL,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look every 2 s, until interrupted.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """
+    Show how the cluster is. Exit status: 0 all is well, 1 a person should look at something (the
+    lines with !), 2 it cannot be told.
+    """
+    from node.cli.status import look
+    from node.cli.status import watch as look_on
+
+    if watch:
+        health = look_on(url, lambda seen: _redraw(seen.shown(as_json), as_json=as_json))
+    else:
+        health, outcome = look(url)
+        typer.echo(outcome.shown(as_json))
+    raise typer.Exit(health)
+
+
+def _redraw(text: str, *, as_json: bool) -> None:
+    if not as_json:
+        text = f"{_CLEAR}{text}"
+    typer.echo(text)  # which leaves out what only a terminal knows, where there is none
+
+
+def leave(
+    url: Url = LOCAL,
+    drain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.0,
+            help="Time for load balancers to send clients elsewhere; 5 s without it.",
+        ),
+    ] = None,
+    patience: _Patience = _PATIENCE_S,
+    timeout: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0.0, help="Time for its peers to take note, then."),
+    ] = 60.0,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="Leave with copies that no other node has: lose them.")
+    ] = False,
+    yes_i_lose: _Given = None,
+    as_json: Json = False,
+) -> None:
+    """Take a node out of its cluster for good: others get its copies, it drains, and stops."""
+    from node.cli.leave import leave as ask_to_leave
+
+    with told():
+        left = ask_to_leave(
+            url,
+            drain,
+            timeout,
+            tell=tell,
+            patience_s=patience,
+            lost=lost,
+            ask_word=asking(),
+            given=yes_i_lose or (),
+        )
+        typer.echo(left.shown(as_json))
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=help_text
+    )
+
+
+node = _group("Add, drain and remove members.")
+layout = _group("Show, plan and change who should be in the cluster, and what it keeps.")
+
+
+@node.command("add")
+def node_add(
+    name: _Node,
+    url: Url = LOCAL,
+    zone: Annotated[str | None, typer.Option(help="Instead of what it says itself.")] = None,
+    weight: Annotated[int | None, typer.Option(min=1, help="Likewise.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a node a member that was started with the address of one to join."""
+    from node.cli.members import add
+
+    with told():
+        typer.echo(add(url, name, zone, weight).shown(as_json))
+
+
+@node.command("remove")
+def node_remove(
+    name: _Node,
+    url: Url = LOCAL,
+    lost: _Lost = False,
+    yes_i_lose: _Given = None,
+    patience: _Patience = _PATIENCE_S,
+    as_json: Json = False,
+) -> None:
+    """Have others get a member's copies, and take it out; with --lost a dead one, as it is."""
+    from node.cli.members import remove, remove_lost
+
+    with told():
+        if lost:
+            done = remove_lost(url, name, ask_word=asking(), given=yes_i_lose or ())
+        else:
+            done = remove(url, name, patience_s=patience, tell=tell)
+        typer.echo(done.shown(as_json))
+
+
+@node.command("replace")
+def node_replace(
+    name: _Node,
+    by: Annotated[str, typer.Argument(help="Who comes: another node, or NAME with a new disk.")],
+    url: Url = LOCAL,
+    lost: _Lost = False,
+    yes_i_lose: _Given = None,
+    patience: _Patience = _PATIENCE_S,
+    as_json: Json = False,
+) -> None:
+    """Have another node take the place of a member."""
+    from node.cli.members import replace, replace_lost
+
+    with told():
+        if lost:
+            done = replace_lost(url, name, by, ask_word=asking(), given=yes_i_lose or ())
+        else:
+            done = replace(url, name, by, patience_s=patience, tell=tell)
+        typer.echo(done.shown(as_json))
+
+
+@node.command("safe-to-remove")
+def node_safe_to_remove(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+    """Tell whether a member may go. Exit status: 0 yes, 1 no, 2 it cannot be told."""
+    from node.cli.members import safe_to_remove
+
+    with told(2):
+        safe, found = safe_to_remove(url, name)
+    typer.echo(found.shown(as_json))
+    raise typer.Exit(0 if safe else 1)
+
+
+@node.command("pause")
+def node_pause(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+    """Have a member get no copies that it does not have; those that it has count."""
+    _become(name, url, "pause", as_json=as_json)
+
+
+@node.command("drain")
+def node_drain(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+    """Have others get a member's copies, which count no more; it goes on serving."""
+    _become(name, url, "drain", as_json=as_json)
+
+
+@node.command("resume")
+def node_resume(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+    """Have a member that is paused, or drains, be as any other."""
+    _become(name, url, "resume", as_json=as_json)
+
+
+def _become(name: str, url: str, word: str, *, as_json: bool) -> None:
+    from node.cli.members import become
+
+    with told():
+        typer.echo(become(url, name, word).shown(as_json))
+
+
+@layout.command("show")
+def layout_show(url: Url = LOCAL, as_json: Json = False) -> None:
+    """Show the layout that is live, the change that goes on, and what was planned at the node."""
+    from node.cli.layout import show
+
+    with told():
+        typer.echo(show(url).shown(as_json))
+
+
+@layout.command("history")
+def layout_history(url: Url = LOCAL, as_json: Json = False) -> None:
+    """Show all decisions about the layout."""
+    from node.cli.layout import history
+
+    with told():
+        typer.echo(history(url).shown(as_json))
+
+
+_Nodes = Annotated[list[str] | None, typer.Option(metavar="NODE")]
+_NodeValues = Annotated[list[str] | None, typer.Option(metavar="NODE=VALUE")]
+_RegionValues = Annotated[list[str] | None, typer.Option(metavar="REGION=VALUE")]
+
+
+@layout.command("plan")
+def layout_plan(
+    url: Url = LOCAL,
+    add: _Nodes = None,
+    remove: _Nodes = None,
+    drain: _Nodes = None,
+    pause: _Nodes = None,
+    resume: _Nodes = None,
+    weight: _NodeValues = None,
+    zone: _NodeValues = None,
+    roles: Annotated[
+        list[str] | None, typer.Option(metavar="NODE=ROLE,ROLE", help="store, proxy, voter.")
+    ] = None,
+    voters: Annotated[str | None, typer.Option(metavar="NODE,NODE,NODE")] = None,
+    witness: Annotated[list[str] | None, typer.Option(metavar="REGION=NODE")] = None,
+    region_copies: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGION=COPIES", help="`default`: as everywhere."),
+    ] = None,
+    copies: Annotated[int | None, typer.Option(metavar="N")] = None,
+    regions_min: Annotated[int | None, typer.Option(metavar="N")] = None,
+    degraded_writes: Annotated[str | None, typer.Option(metavar="allow|refuse")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the version that changes would make, and what it would move. Nothing changes."""
+    from node.cli.layout import plan
+    from node.cli.layout_changes import changes
+
+    with told():
+        asked = changes(
+            add=add,
+            remove=remove,
+            drain=drain,
+            pause=pause,
+            resume=resume,
+            weight=weight,
+            zone=zone,
+            roles=roles,
+            voters=voters,
+            witness=witness,
+            region_copies=region_copies,
+            shared={
+                "copies": copies,
+                "regions_min": regions_min,
+                "degraded_writes": degraded_writes,
+            },
+        )
+        typer.echo(plan(url, asked).shown(as_json))
+
+
+@layout.command("apply")
+def layout_apply(
+    version: Annotated[int, typer.Option(help="The version that was planned.")],
+    plan: Annotated[
+        str,
+        typer.Option(metavar="FINGERPRINT", help="Which one, where there are several; its start."),
+    ] = "",
+    url: Url = LOCAL,
+    yes_i_lose: _Given = None,
+    as_json: Json = False,
+) -> None:
+    """Bring about what was planned at this node: that, and nothing else."""
+    from node.cli.layout import apply
+
+    with told():
+        done = apply(url, version, plan, ask_word=asking(), given=yes_i_lose or ())
+        typer.echo(done.shown(as_json))
+
+
+@layout.command("init")
+def layout_init(url: Url = LOCAL, as_json: Json = False) -> None:
+    """Found a cluster of one node alone; others are added to it."""
+    from node.cli.layout import init
+
+    with told():
+        typer.echo(init(url).shown(as_json))
+
+
+@layout.command("force")
+def layout_force(
+    survivors: Annotated[
+        str, typer.Option(metavar="NODE,NODE", help="Who goes on; the node that is asked as well.")
+    ],
+    url: Url = LOCAL,
+    yes_i_lose: _Given = None,
+    as_json: Json = False,
+) -> None:
+    """After a disaster: go on with some members; the others are lost for good."""
+    from node.cli.layout import force
+
+    with told():
+        named = [name.strip() for name in survivors.split(",") if name.strip()]
+        done = force(url, named, ask_word=asking(), given=yes_i_lose or ())
+        typer.echo(done.shown(as_json))

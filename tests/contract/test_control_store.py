@@ -1,0 +1,71 @@
+"""The promises of `ControlStore`, held by the index on both stores and by the engine's fake."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.clock import HybridClock, SystemClock
+from cluster.model import NodeId
+from cluster.ports import ControlStore, SavedControl
+from node.index.index import Index, open_index
+from node.index.rocks import RocksStore
+from tests.fakes.control_store import MemoryControl
+from tests.fakes.ordered_store import MemoryStore
+
+Reopen = Callable[[], ControlStore]
+
+
+@pytest.fixture(params=["fake", "index in memory", "index on disk"])
+async def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Reopen]:
+    """Opens the store; a second call stands for a restart of the process."""
+    fake, memory = MemoryControl(), MemoryStore()
+    opened: list[Index] = []
+
+    def open_again() -> ControlStore:
+        if request.param == "fake":
+            return fake
+        if opened:
+            opened.pop().close()
+        store = memory if "memory" in request.param else RocksStore(tmp_path)
+        clock = SystemClock()
+        opened.append(
+            open_index(
+                store, NodeId("a"), HybridClock(clock), clock, random.Random(1), lambda *_: None
+            )
+        )
+        return opened[-1].control
+
+    yield open_again
+    for index in opened:
+        index.close()
+
+
+async def test_nothing_was_decided_at_first(reopen: Reopen):
+    saved = reopen().load()
+    assert (saved.acceptor, list(saved.slots), list(saved.ended)) == (b"", [], [])
+
+
+async def test_what_was_saved_is_there_after_a_restart(reopen: Reopen):
+    """Broken: an acceptor forgets what it promised, and two values are decided in one slot."""
+    store = reopen()
+    await store.save(b"promised", {1: b"one", 2: b"two"})
+    await store.save(b"accepted", {})
+    await store.save(b"more", {3: b"three"})
+    saved = reopen().load()
+    assert SavedControl(saved.acceptor, list(saved.slots)) == (
+        b"more",
+        [b"one", b"two", b"three"],
+        (),
+    )
+
+
+async def test_slots_come_in_their_order(reopen: Reopen):
+    """Beyond 255 and 65,535, too, where keys by text would not."""
+    store = reopen()
+    for slot in range(250, 261):
+        await store.save(b"", {slot: str(slot).encode()})
+    await store.save(b"", {70_000: b"70000"})
+    found = [int(row) for row in reopen().load().slots]
+    assert found == [*range(250, 261), 70_000]

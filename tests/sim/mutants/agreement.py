@@ -1,0 +1,268 @@
+"""
+Bugs of what is agreed: the control log as it is driven, the layout, and members that end.
+
+Some that one could think of are hidden by something else, and are not here:
+
+- a newcomer that is added before it has caught up: it serves nobody before it has, and the layout
+  before ends once a majority has;
+- two stewards that act at once: the second finds its slot taken, and waits;
+- a layout that ends while leases by it run: at each change everybody counts as holding one, for the
+  time of a lease;
+- pulls from a member that was removed: it has to know of that before it serves the present layout,
+  and then it has ended.
+"""
+
+import asyncio
+from typing import Any, Final
+
+from cluster.control import ControlConfig
+from cluster.control.continuity import Continuity
+from cluster.driver import control
+from cluster.driver.control import ControlDriver
+from cluster.driver.layouts import Layouts
+from cluster.driver.leasing import Leasing
+from cluster.driver.roll import Roll, _View, disk_of
+from cluster.driver.roster import Roster
+from cluster.driver.stages import Stages
+from cluster.driver.steward import Steward
+from cluster.layout import promises
+from cluster.layout.handover import Handover, Phase, View
+from cluster.layout.proposal import _Draft
+from cluster.layout.removal import Verdict
+from cluster.layout.transition import Live
+from cluster.messages import Greeting
+from cluster.model import NodeId
+from tests.sim.mutants.mutant import Mutant
+
+_persist = ControlDriver._persist
+_suffice = Roll.suffice
+_exchange = Roster._exchange
+_remove = _Draft._remove
+
+
+async def _act_first(self: ControlDriver, acceptor: Any, slots: Any) -> None:
+    for batch in slots:
+        self._env.chronicle.take(batch)
+    await _persist(self, acceptor, slots)
+
+
+async def _persist_later(self: ControlDriver, acceptor: Any, slots: Any) -> None:
+    asyncio.get_running_loop().create_task(_persist(self, acceptor, slots))
+
+
+async def _any_stage(*_: Any) -> None:
+    return None
+
+
+async def _forget_who_came_first(self: Layouts, after: Live, until: float) -> bool:
+    await self.propose(after)
+    return True
+
+
+def _by_name(self: Roll, member: Any) -> bool:
+    return self.live is not None and member.node in {disk.node for disk in self.live.members}
+
+
+def _others_by_name(self: Roll) -> Any:
+    return tuple(m for m in self._members.others() if _by_name(self, m))
+
+
+def _suffice_by_name(self: Roll, having: Any) -> bool:
+    if self.live is None or self.is_small:
+        return _suffice(self, having)
+    nodes = {self._me.node, *(m.node for m in having)}
+    disks = {disk for disk in self.live.members if disk.node in nodes}
+    return self.live.suffice(self._me.region, disks)
+
+
+def _suffice_living(self: Roll, having: Any) -> bool:
+    nodes = {m.node for m in self.living()}
+    disks = {disk_of(self._me), *map(disk_of, having)}
+    return len(disks) >= self.copies and 2 * len(disks) > len(nodes & self.neighbours()) + 1
+
+
+def _granted_here(self: Leasing) -> dict[NodeId, float]:
+    now, until = self._env.clock.now_s(), self._grants.until
+    granted = {node: until(node) for node in self.neighbours() if until(node) > now}
+    return self._grants.running(now) | granted
+
+
+def _answer_any_stage(self: Roster, question: Greeting) -> Greeting:
+    self.check_cluster(question.cluster)
+    sender = question.member
+    if self._env.members.is_me(sender):
+        return self._greetings.answer(question)
+    self._note(question)
+    if question.brief:
+        self._greetings.note(question)
+    return self._greetings.answer(question, current=self._leasing.grant(sender))
+
+
+async def _exchange_any_stage(self: Roster, peer: Any, question: Greeting, timeout_s: float) -> Any:
+    asked_at = self._env.clock.now_s()
+    answer = await _exchange(self, peer, question, timeout_s)
+    if answer.current:
+        self._leasing.take(answer.member.node, asked_at)
+    return answer
+
+
+def _remove_and_forget(self: _Draft, node: NodeId, verdict: Any) -> None:
+    _remove(self, node, verdict)
+    self._removed.pop()
+
+
+def _found_at_once(*_: Any, **__: Any) -> ControlConfig:
+    return ControlConfig(quiet_s=0.0)
+
+
+async def _not_drained(self: Layouts, node: NodeId, rows: Any, patience_s: float) -> Verdict:
+    return await self.verdict(node, rows)
+
+
+def _stores_and_the_lost(self: _View) -> Any:
+    return () if self.live is None else self.live.newest.stores()
+
+
+def _copies_alone(self: Roll, having: Any) -> bool:
+    return 1 + len(list(having)) >= self.required
+
+
+def _newest_alone(self: Live, region: Any, disks: Any) -> bool:
+    quorum = self.quorum_set(self.newest, region)
+    return 2 * len(quorum & set(disks)) > len(quorum)
+
+
+def _newest_quorum(self: Roll) -> Any:
+    if self.live is None or self.is_small:
+        return ()
+    return (self.live.quorum_set(self.live.newest, self._me.region),)
+
+
+def _every_store(self: Roll) -> Any:
+    return () if self.live is None else tuple(m.node for m in self.live.newest.stores())
+
+
+def _ready(self: Handover, now: float) -> View:
+    return View(Phase.READY, ())
+
+
+MUTANTS: Final = [
+    Mutant(
+        "acts-before-sync",
+        "a node acts by a layout that a power cut makes it forget",
+        [(ControlDriver, "_persist", _act_first)],
+        frozenset({"power_cut"}),
+    ),
+    Mutant(
+        "votes-before-sync",
+        "a voter promises and accepts before that is synced",
+        [(ControlDriver, "_persist", _persist_later)],
+        frozenset({"power_cut"}),
+    ),
+    Mutant(
+        "set-back-votes",
+        "a voter whose disk was set back votes at once",
+        [(Continuity, "may_vote", lambda *_: True)],
+        frozenset({"restore", "clone"}),
+    ),
+    Mutant(
+        "events-from-strangers",
+        "events are taken from whoever has some, removed members too",
+        [(Stages, "insist_on_member", lambda *_: None), (Roll, "may_give", lambda *_: True)],
+        frozenset({"remove"}),
+    ),
+    Mutant(
+        "removed-goes-on",
+        "a member that was removed keeps what is on its disk",
+        [(Steward, "_insist_on_belonging", lambda *_: None)],
+        frozenset({"remove"}),
+    ),
+    Mutant(
+        "stages-unchecked",
+        "nodes that go by different layouts confirm each other's writes",
+        [(Stages, "insist", _any_stage), (Stages, "learn", _any_stage)],
+        frozenset({"remove", "leave", "join", "layout"}),
+    ),
+    Mutant(
+        "ends-at-once",
+        "the old layout ends before the new one's members have what it acknowledged",
+        [(Handover, "view", _ready)],
+        frozenset({"remove", "leave", "join"}),
+    ),
+    Mutant(
+        "newest-alone",
+        "while the layout changes, a majority by the next version is enough",
+        [(Live, "majority", _newest_alone), (Roll, "quorums", _newest_quorum)],
+        frozenset({"remove", "leave", "join"}),
+    ),
+    Mutant(
+        "copies-alone",
+        "a write is acknowledged by its copies, without a majority of the region",
+        [(Roll, "suffice", _copies_alone), (Roll, "quorums", lambda _: ())],
+        frozenset({"half", "one_way", "bridge"}),
+    ),
+    Mutant(
+        "members-by-name",
+        "a member counts by its name, whatever disk it has",
+        [
+            (Roll, "has", _by_name),
+            (Roll, "others", _others_by_name),
+            (Roll, "suffice", _suffice_by_name),
+        ],
+        frozenset({"wipe"}),
+    ),
+    Mutant(
+        "leaving-copies-count",
+        "copies count on a node that is about to leave",
+        [(Roll, "keepers", _every_store)],
+        frozenset({"leave", "remove"}),
+    ),
+    Mutant(
+        "first-come-unheard",
+        "who changes the layout takes its proposal for decided",
+        [(Layouts, "_decide", _forget_who_came_first)],
+        frozenset({"layout"}),
+    ),
+    Mutant(
+        "majority-of-the-living",
+        "a write is acknowledged by a majority of those who are taken for alive",
+        [(Roll, "suffice", _suffice_living), (Roll, "quorums", lambda _: ())],
+        frozenset({"half", "one_way", "bridge"}),
+    ),
+    Mutant(
+        "coming-counts-no-readers",
+        "who comes into a region knows of no leases by the layout before",
+        [(Leasing, "granted", _granted_here), (Leasing, "note_at_stage", lambda *_: None)],
+        frozenset({"join", "leave", "remove", "wipe"}),
+    ),
+    Mutant(
+        "leases-of-any-stage",
+        "leases are granted to, and taken from, who goes by another layout",
+        [(Roster, "answer", _answer_any_stage), (Roster, "_exchange", _exchange_any_stage)],
+        frozenset({"join", "leave", "remove", "wipe"}),
+    ),
+    Mutant(
+        "removed-is-forgotten",
+        "the layout does not remember which disks were removed from it",
+        [(_Draft, "_remove", _remove_and_forget), (promises, "follows", lambda *_: None)],
+        frozenset({"remove"}),
+    ),
+    Mutant(
+        "removed-with-last-copies",
+        "a member goes before others have its copies",
+        [(Verdict, "insist", lambda _: None), (Layouts, "_drained", _not_drained)],
+        frozenset({"leave", "remove"}),
+    ),
+    Mutant(
+        "copies-of-the-lost-count",
+        "copies count on a disk of which an operator has said that it is lost",
+        [(_View, "_stores", _stores_and_the_lost)],
+        frozenset({"remove"}),
+    ),
+    Mutant(
+        "founds-unheard",
+        "a node with an empty disk founds a cluster before it has listened for another one",
+        [(control, "ControlConfig", _found_at_once)],
+        frozenset({"wipe"}),
+    ),
+]

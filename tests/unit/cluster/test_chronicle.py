@@ -1,0 +1,137 @@
+"""What decided slots say of the layout, and what a node does with those that say nonsense."""
+
+import msgspec
+import pytest
+
+from cluster.control.state import EMPTY, State, apply
+from cluster.control.values import (
+    NOTHING,
+    Author,
+    Batch,
+    Command,
+    Found,
+    Layout,
+    Seat,
+    Setting,
+    Voters,
+)
+from cluster.errors import LayoutUnreadable
+from cluster.layout.changes import SetWeight
+from cluster.layout.chronicle import Chronicle, commands
+from cluster.layout.document import Disk
+from cluster.layout.proposal import changed
+from cluster.layout.transition import Belonging, End, Live
+from cluster.messages import NO_STAGE, Stage
+from cluster.model import NodeId
+from tests.fakes.layouts import layout
+
+SEATS = tuple(Seat(name, f"{name}-disk1", 1) for name in ("a", "b", "c"))
+GENESIS = Batch(NOTHING, 1, NOTHING, Author("a", 1, 0), (Found(SEATS, 0, 7),))
+ONE = layout("eu: a b c")
+TWO = changed(ONE, SetWeight(NodeId("a"), 5))
+OTHER = changed(ONE, SetWeight(NodeId("b"), 7))
+A = Disk(NodeId("a"), "a-disk1")
+
+
+def slots(*contents: Command) -> list[Batch]:
+    """Genesis, and a slot for each command."""
+    state, batches = apply(EMPTY, GENESIS), [GENESIS]
+    for number, command in enumerate(contents):
+        author = Author("b", 1, number)
+        batch = Batch(state.generation, state.next, state.head, author, (command,))
+        batches.append(batch)
+        state = apply(state, batch)
+    return batches
+
+
+def says(live: Live) -> Layout:
+    return Layout(live.newest.version, live.encode())
+
+
+FIRST, BEGUN = Live(ONE), Live(TWO, ONE)
+
+
+@pytest.fixture
+def chronicle() -> Chronicle:
+    return Chronicle()
+
+
+def test_before_the_first_layout_nobody_is_anything(chronicle: Chronicle):
+    for batch in slots(Setting("x", "y")):
+        chronicle.take(batch)
+    assert (chronicle.live, chronicle.stage, chronicle.entries) == (None, NO_STAGE, [])
+    assert chronicle.belonging(A) is None
+    assert list(chronicle.disks(["a-disk1"])) == []
+
+
+def test_slots_say_what_is_live(chronicle: Chronicle):
+    stages: list[Stage] = []
+    chronicle.on_change.append(lambda: stages.append(chronicle.stage))
+    for batch in slots(says(FIRST), says(BEGUN), Setting("x", "y"), says(BEGUN.after(End(2)))):
+        chronicle.take(batch)
+    assert stages == [(1, 1), (1, 2), (2, 2)], "a slot about something else changes nothing"
+    assert [(entry.slot, entry.author) for entry in chronicle.entries] == [
+        (2, "b"),
+        (3, "b"),
+        (5, "b"),
+    ]
+    assert chronicle.belonging(A) is Belonging.MEMBER
+    assert chronicle.belonging(Disk(A.node, "another")) is Belonging.STRANGER
+    assert list(chronicle.disks(["a-disk1", "unknown"])) == [A]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param(Live(OTHER, ONE), id="another version 2"),
+        pytest.param(FIRST, id="what was live before"),
+        pytest.param(Live(changed(TWO, SetWeight(NodeId("a"), 9)), ONE), id="version 3 on 1"),
+    ],
+)
+def test_a_decided_step_that_does_not_follow_changes_nothing(chronicle: Chronicle, nonsense: Live):
+    """Two were proposed for one version. Broken: nodes go by different layouts for ever."""
+    taken = slots(says(FIRST), says(BEGUN), says(nonsense), says(BEGUN.after(End(2))))
+    for batch in taken[:3]:
+        chronicle.take(batch)
+    told: list[Stage] = []
+    chronicle.on_change.append(lambda: told.append(chronicle.stage))
+    chronicle.take(taken[3])
+    assert chronicle.state.slot == 4, "it is a slot like any other"
+    assert (chronicle.stage, told) == ((1, 2), [])
+    assert chronicle.live is not None
+    assert chronicle.live.encode() == BEGUN.encode()
+    assert len(chronicle.entries) == 2
+    chronicle.take(taken[4])
+    assert chronicle.stage == (2, 2)
+
+
+def test_a_slot_is_taken_once(chronicle: Chronicle):
+    taken = slots(says(FIRST))
+    for batch in (*taken, *taken):
+        chronicle.take(batch)
+    assert len(chronicle.entries) == 1
+
+
+def test_a_node_that_cannot_read_the_layout_acts_by_none(chronicle: Chronicle):
+    """Broken: it goes by the version before, and acknowledges what nobody else counts."""
+    newest, *rest = msgspec.msgpack.decode(FIRST.encode())
+    form, *fields = msgspec.msgpack.decode(newest)
+    later = msgspec.msgpack.encode([msgspec.msgpack.encode([form + 1, *fields]), *rest])
+    told: list[Stage] = []
+    chronicle.on_change.append(lambda: told.append(chronicle.stage))
+    for batch in slots(says(FIRST), Layout(2, later)):
+        chronicle.take(batch)
+    assert isinstance(chronicle.unreadable, LayoutUnreadable)
+    assert chronicle.live is None
+    assert told == [(1, 1), NO_STAGE]
+    assert chronicle.belonging(A) is None
+
+
+def test_voters_are_named_where_they_change():
+    state = State()
+    state = apply(state, GENESIS)
+    assert commands(state, BEGUN, SEATS) == (Layout(1, BEGUN.encode()),)
+    fewer = SEATS[:1]
+    assert commands(state, BEGUN, fewer) == (Layout(1, BEGUN.encode()), Voters(fewer))
+    again = (*SEATS[:2], Seat("c", "c-disk2", 1))
+    assert Voters(again) in commands(state, BEGUN, again), "another disk is another voter"
