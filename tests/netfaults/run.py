@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tests.e2e.small_disk import small_disk
 from tests.faults.round_robin import round_robin
-from tests.netfaults import agreement
+from tests.netfaults import agreement, operators
 from tests.netfaults.causes import Period, is_strict, strict_s
 from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
@@ -23,7 +23,7 @@ from tests.netfaults.lateness import Lateness
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGION_OF, REGIONS, Node
 from tests.netfaults.rules import CUT_OFF
-from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Stage
+from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Scenario, Stage
 from tests.netfaults.violation import Violation
 from tests.netfaults.workload import Journey, Workload
 
@@ -45,6 +45,9 @@ class Result:
     """Answers that were no success, by kind, status and code."""
 
     faults: int = 0
+    changed: int = 0
+    """Layouts that operators brought about."""
+
     strict_s: float = 0.0
     """Seconds of load in which no fault could excuse a failure at any node."""
 
@@ -153,6 +156,7 @@ class Run:
                 await node.wait_ready()
             contents = await agreement.contents(reading, load.work.history, load.work.images)
             restless = await agreement.quiet(reading)
+            restless += await operators.disagreement(nodes, now)
             watching.cancel()
         for node in nodes.values():
             node.check_running()
@@ -167,12 +171,14 @@ class Run:
             *evidence.judge(),
             *_disagreement(load.healed),
             *_disagreement(agreed),
+            *_idle(stage, SCENARIOS[self.scenario]),
             *check_disks({name: node.data_dir for name, node in nodes.items()}),
         ]
         violations = [each for each in found if each.rule != CUT_OFF]
         result = self._result(evidence, load, violations)
         return replace(
             result,
+            changed=stage.changed,
             took_effect=contents.took_effect,
             stale_cut_off=len(found) - len(violations),
         ), violations
@@ -242,6 +248,13 @@ class _Load(NamedTuple):
     work: Workload
     healed: agreement.Agreement
     periods: tuple[Period, Period]
+
+
+def _idle(stage: Stage, scenario: Scenario) -> list[Violation]:
+    """Operators who changed nothing have shown nothing."""
+    if scenario.operators and not stage.changed:
+        return [Violation("no layout was changed", (), "operators asked in vain all the while")]
+    return []
 
 
 def _disagreement(agreed: agreement.Agreement) -> list[Violation]:

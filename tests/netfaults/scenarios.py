@@ -12,6 +12,7 @@ from tests.netfaults.disturbances import RECONNECT_S, Disturbance, Disturbances,
 from tests.netfaults.lateness import Lateness
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGIONS, Node
+from tests.netfaults.operators import change_layouts
 
 CALM_S: Final = 3.0
 """The run begins without a fault: an answer that fails then has no excuse."""
@@ -80,6 +81,8 @@ class Stage:
     now: Callable[[], float]
     rng: random.Random
     lateness: Lateness
+    changed: int = 0
+    """Layouts that operators have brought about."""
 
     def any_node(self) -> Node:
         return self.nodes[self.rng.choice(list(self.nodes))]
@@ -118,6 +121,9 @@ class Scenario:
     pause: tuple[float, float] = (3.0, 5.0)
     fake_clocks: bool = False
     small_disks: bool = False
+    operators: bool = False
+    """Whether somebody changes the layout all the while."""
+
     options: tuple[str, ...] = ()
     """More flags of `atoll serve`."""
 
@@ -129,6 +135,7 @@ class Scenario:
         Carry out *slots*; returns when the last fault is lifted. *group* gets what looks when
         nodes that start are ready.
         """
+        changing = group.create_task(change_layouts(stage)) if self.operators else None
         for slot in slots:
             await stage.until(slot.start)
             # One fault at a time: two nodes that are away at once are another promise (`copies`).
@@ -136,6 +143,8 @@ class Scenario:
             if stage.now() + self.hold[0] > slot.end and slot is not slots[-1]:
                 continue
             await self._carry_out(stage, slot, group)
+        if changing is not None:
+            changing.cancel()
 
     async def _carry_out(self, stage: Stage, slot: Slot, group: asyncio.TaskGroup) -> None:
         start = stage.now()
@@ -231,6 +240,11 @@ async def _one_way(stage: Stage) -> Fault:
     return _cut(stage, name, frozenset({victim}), (deaf, not deaf))
 
 
+async def _voter(stage: Stage) -> Fault:
+    """All five nodes are voters: each of these is about one."""
+    return await stage.rng.choice((_kill, _pause, _isolate))(stage)
+
+
 # --- clocks and disks ----------------------------------------------------------------------------
 
 _JUMPS_S: Final = (-3600.0, -30.0, -3.0, -0.3, 0.3, 3.0, 30.0, 3600.0)
@@ -291,6 +305,13 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         begin=_one_way,
         settle_s=RECONNECT_S,
         hold=(4.0, 12.0),
+    ),
+    "voters": Scenario(
+        text="SIGKILL, SIGSTOP or a cut of a voter for 2 to 8 s, while operators change the layout",
+        begin=_voter,
+        settle_s=max(START_S + LINK_S, RESUME_S, RECONNECT_S),
+        hold=(2.0, 8.0),
+        operators=True,
     ),
     "clock": Scenario(
         text="the wall clock of a node jumps by 0.3 s to 1 h, ahead or back, for 3 to 8 s",

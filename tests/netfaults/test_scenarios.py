@@ -18,6 +18,7 @@ NODES = {
     "isolate": ("cut", {"us-1"}),
     "split": ("cut", {"us-0", "us-1"}),
     "one-way": ("cut", {"us-1"}),
+    "voters": ("kill", {"us-1"}),
     "clock": ("clock", {"us-1"}),
     "full-disk": ("disk", {"us-1"}),
 }
