@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench import heartbeat, join, put_cost, visibility
+from bench import heartbeat, join, layout, put_cost, visibility
 from bench.machine import describe_atoll, describe_machine
 
 _QUESTIONS = {
@@ -10,6 +10,7 @@ _QUESTIONS = {
     "How long after a 201 do the other nodes answer the new tag?": visibility.run,
     "What does a second copy cost a manifest PUT?": put_cost.run,
     "How many bytes does a heartbeat take?": heartbeat.run,
+    "How long does a change of the layout take?": layout.run,
 }
 
 
