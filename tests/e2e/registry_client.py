@@ -135,16 +135,21 @@ class RegistryClient:
 
     async def pull(self, repository: str, reference: str) -> Image:
         """Read an image whole, verifying the manifest's and each blob's digest and size."""
+        manifest = await self.manifest(repository, reference)
+        content = json.loads(manifest)
+        descriptors = [content["config"], *content["layers"]]
+        blobs = [await self.pull_blob(repository, each) for each in descriptors]
+        return Image(manifest, tuple(blobs))
+
+    async def manifest(self, repository: str, reference: str) -> bytes:
+        """Read a manifest, verifying its digest."""
         headers, manifest = await self._request(
             "GET", f"/v2/{repository}/manifests/{reference}", 200, headers=_ACCEPT
         )
         named = reference if reference.startswith("sha256:") else headers["Docker-Content-Digest"]
         if describe(MANIFEST_TYPE, manifest).digest != named:
             raise Corrupt(f"manifest {repository}:{reference} is not {named}")
-        content = json.loads(manifest)
-        descriptors = [content["config"], *content["layers"]]
-        blobs = [await self.pull_blob(repository, each) for each in descriptors]
-        return Image(manifest, tuple(blobs))
+        return manifest
 
     async def pull_blob(self, repository: str, descriptor: dict[str, Any]) -> bytes:
         """Read the blob that *descriptor* names, verifying digest and size."""
