@@ -94,8 +94,12 @@ class Roll:
         """Those of them that are there."""
         return self._now().present_keepers
 
+    def active(self) -> tuple[NodeId, ...]:
+        """Those that may get copies that they do not have, wherever they are."""
+        return self._now().active
+
     def takers(self) -> tuple[NodeId, ...]:
-        """Those of them that may get copies that they do not have."""
+        """Those of them that are there."""
         return self._now().takers
 
     def places(self, digest: Digest, holders: Collection[NodeId]) -> list[NodeId]:
@@ -227,8 +231,12 @@ class _View:
         return tuple(n for n in self.keepers if n in self._there)
 
     @cached_property
+    def active(self) -> tuple[NodeId, ...]:
+        return tuple(m.node for m in self._stores() if m.takes_copies)
+
+    @cached_property
     def takers(self) -> tuple[NodeId, ...]:
-        return tuple(m.node for m in self._stores() if m.takes_copies and m.node in self._there)
+        return tuple(n for n in self.active if n in self._there)
 
     @cached_property
     def _there(self) -> frozenset[NodeId]:

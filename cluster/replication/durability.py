@@ -23,7 +23,7 @@ from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
 from cluster.tasks.groups import task_group
 
-Goal = Callable[[], int]
+Goal = Callable[[Digest], int]
 """How many nodes are to have a blob; asked again after each step, as members come and go."""
 
 
@@ -80,7 +80,7 @@ class Durability:
         timeout_s = self._env.config.copies_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                await self._make_copies(blobs, partial(self.required, consistency))
+                await self._make_copies(blobs, partial(self._required_of, consistency))
         except TimeoutError as exc:
             raise CopiesUnfinished(timeout_s) from exc
         copies = await self._copies(blobs)
@@ -103,7 +103,7 @@ class Durability:
         self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
     ) -> bool:
         """Whether `ensure_copies` would have to wait now: members come and go."""
-        return bool(await self._lacking(blobs, partial(self.required, consistency)))
+        return bool(await self._lacking(blobs, partial(self._required_of, consistency)))
 
     def is_short(self, digest: Digest) -> bool:
         """
@@ -191,14 +191,23 @@ class Durability:
             return max(required, len(living.intersection(self._env.roll.keepers())))
         return required
 
-    def _reachable(self) -> int:
+    def _required_of(self, consistency: Consistency, digest: Digest) -> int:
+        """The same of one blob: a store that is paused counts if it has it, and need not get it."""
+        if consistency is not Consistency.GLOBAL:
+            return self.required(consistency)
+        roll = self._env.roll
+        living = {self._env.me.node, *(m.node for m in roll.living())}
+        able = living.intersection({*roll.active(), *self.holding(digest)})
+        return max(roll.required, len(able))
+
+    def _reachable(self, _: Digest) -> int:
         """How many can have it now, for work that nobody waits for."""
         return min(self._env.roll.copies, len(self._env.roll.present_keepers()))
 
     async def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
         """Those that have too few copies, with their sizes."""
         copies = await self._copies(blobs)
-        return {digest: size for digest, size in blobs if copies[digest] < goal()}
+        return {digest: size for digest, size in blobs if copies[digest] < goal(digest)}
 
     async def _copies(self, blobs: Sequence[tuple[Digest, int]]) -> dict[Digest, int]:
         """How many nodes have each blob; where they are a great many, not quite at one time."""
@@ -212,7 +221,7 @@ class Durability:
 
     def _wanted(self, digest: Digest, goal: Goal) -> int:
         """How many copies are missing; 0 when there are enough."""
-        return max(0, goal() - len(self.holding(digest)))
+        return max(0, goal(digest) - len(self.holding(digest)))
 
     async def _bring(self, digest: Digest, size: int, goal: Goal) -> None:
         """

@@ -159,7 +159,7 @@ def _acknowledged(world: "World") -> Iterable[str]:
         if op.consistency is Consistency.GLOBAL and (absent := op.living - set(op.holders)):
             yield f"acknowledged without {sorted(absent)}: {op}"
         copies = [[a for a in holders if a in op.counted] for holders in op.blob_holders]
-        for holders, among in ((op.holders, None), *((h, op.keeping) for h in copies)):
+        for holders, among in ((op.holders, None), *((h, op.taking) for h in copies)):
             if not _are_enough(world, op, holders, among):
                 yield f"acknowledged with the copies {holders} only: {op}"
         if op.without:

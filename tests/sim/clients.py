@@ -207,8 +207,8 @@ class Clients:
         op.seen = running.index.journal.durable
         op.begins(self._world.links(machine), self._world.durable())
         op.living, op.members = self._world.living(running), self._world.members(running)
-        op.having, op.keeping = self._world.having(op), self._world.keeping(running)
-        op.counted = set(op.keeping)
+        op.having, op.taking = self._world.having(op), self._world.taking(running)
+        op.counted = self._world.keeping(running)
         answer: asyncio.Future[None] = loop.create_future()
 
         async def serve() -> None:
@@ -236,8 +236,8 @@ class Clients:
             # A blob alone is promised to nobody: its node tells others of it as it can.
             if outcome == "ok" and op.kind != "upload":
                 op.living &= self._world.living(running)
-                keeping = self._world.keeping(running)
-                op.keeping, op.counted = op.keeping & keeping, op.counted | keeping
+                op.taking &= self._world.taking(running)
+                op.counted |= self._world.keeping(running)
                 op.members = min(op.members, self._world.members(running))
                 self._world.note_holders(op)
                 if op.consistency is not Consistency.LOCAL:

@@ -85,8 +85,8 @@ class Op:
     members: int = 0
     """How many stores the cluster had, by the layout that the node went by."""
 
-    keeping: set[str] = field(default_factory=set)
-    """Addresses of the nodes whose copies of blobs counted all the while."""
+    taking: set[str] = field(default_factory=set)
+    """Addresses of the nodes that could get copies of blobs all the while."""
 
     counted: set[str] = field(default_factory=set)
     """The same, of those whose copies counted at some time of it."""

@@ -100,6 +100,12 @@ def _quorum(layout: Layout, live: Live, op: Op) -> frozenset[str]:
     return frozenset(disk.store for disk in disks) - live.lost
 
 
+def taking(live: Live) -> set[str]:
+    """Names of the nodes that may get copies that they do not have."""
+    active = {m.node for m in live.newest.stores() if m.availability is Availability.ACTIVE}
+    return active & keeping(live)
+
+
 def keeping(live: Live) -> set[str]:
     """Names of the nodes whose copies of blobs count."""
     stores = (m for m in live.newest.stores() if m.store not in live.lost)

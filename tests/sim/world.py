@@ -10,6 +10,7 @@ from typing import Final
 
 from cluster.config import ClusterConfig
 from cluster.errors import BlobUnavailable
+from cluster.layout.transition import Live
 from cluster.model import Digest, Dot, Key, Kind, Origin, Vector
 from node.index import keys, objects
 from tests.sim import checker, faults
@@ -24,7 +25,7 @@ from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import OPERATIONS, Plan, Step
 from tests.sim.promptness import gave_up_early, prompt_s
-from tests.sim.quorums import Quorums, keeping
+from tests.sim.quorums import Quorums, keeping, taking
 from tests.sim.watch import Observer
 
 HEAL_S: Final = 30.0
@@ -309,10 +310,17 @@ class World:
 
     def keeping(self, running: Running) -> set[str]:
         """Whose copies of blobs count for this node, by address."""
+        return self._stores(running, keeping)
+
+    def taking(self, running: Running) -> set[str]:
+        """Who may get copies of them, by address."""
+        return self._stores(running, taking)
+
+    def _stores(self, running: Running, which: Callable[[Live], set[str]]) -> set[str]:
         env = running.cluster._env
         known = {m.node: m.rpc for m in (env.me, *env.roll.others())}
         live = env.chronicle.live
-        return set() if live is None else {known[n] for n in keeping(live) if n in known}
+        return set() if live is None else {known[n] for n in which(live) if n in known}
 
     def members(self, running: Running) -> int:
         """How many nodes belong to the cluster, by the layout that a node goes by."""

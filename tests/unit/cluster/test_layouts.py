@@ -31,7 +31,7 @@ from cluster.layout.changes import (
 )
 from cluster.layout.document import Availability, LayoutMember, Role, Settings, fingerprint
 from cluster.layout.rows import Row
-from cluster.model import Digest, NodeId, Region, Status
+from cluster.model import Consistency, Digest, NodeId, Region, Status
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")
@@ -279,3 +279,17 @@ async def test_a_node_begins_alone_by_an_operators_word_and_once():
         assert (await a.cluster.generations.begin()).nodes == {A}
         with pytest.raises(VersionTaken):
             await a.cluster.generations.begin()
+
+
+async def test_nobody_waits_for_copies_on_who_is_paused():
+    """It gets none that it does not have; a `global` push would wait for it for ever."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        held, new = await ships.stored(b"held", a, c), await ships.stored(b"new", a)
+        await a.cluster.layouts.change(SetAvailability(C, Availability.PAUSED))
+        await at_version(ships, 2)
+        await a.cluster.ensure_copies([(held, 4), (new, 3)], Consistency.GLOBAL)
+        assert set(a.holding(held)) == {A, B, C}
+        assert set(a.holding(new)) == {A, B}
+        assert b.blobs.size(new) == 3
+        assert c.blobs.size(new) is None
