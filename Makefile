@@ -77,7 +77,7 @@ conformance: $(VENV)/.installed conformance-tools ## Run the OCI conformance sui
 conformance-proxy: $(VENV)/.installed conformance-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed fault-tools ## Run the kill -9 loops, a short real-fault run, a short storm (KILL9_ROUNDS=50)
+faults: $(VENV)/.installed fault-tools ## Run kill -9 loops, short real faults, a storm, a rolling replacement (KILL9_ROUNDS=50)
 	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults tests/hostile -m faults -s $(PYTEST_ARGS)
 
 netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)

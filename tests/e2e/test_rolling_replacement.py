@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.rolling import replace_all, report
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 async def test_all_nodes_are_replaced_under_load(tmp_path: Path, short_dir: Path) -> None:
