@@ -90,12 +90,15 @@ async def remove(world: "World", step: Step) -> None:
             machine.kill()
             await asyncio.sleep(DEAD_S)
             # What only it has is gone: it was a disk, and it is one that an operator gave up.
-            machine.lost_disk = (world.loop.time(), machine.disk)
+            before, machine.lost_disk = machine.lost_disk, (world.loop.time(), machine.disk)
             asked = change(world, running, Remove(node), lost=[node])
         else:
             asked = running.cluster.layouts.remove(node, running.rows, patience_s=PATIENCE_S)
         rage.counts = await succeeds(world, running, asked)
         if lost:
+            if not rage.counts:
+                # It stays a member, and its disk counts. Should it be gone after all, it says so.
+                machine.lost_disk = before
             come_back(world, machine)
 
 
