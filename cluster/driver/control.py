@@ -18,7 +18,7 @@ from cluster.driver.links import Links
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StartsEmpty, StorageFailure, TwoClusters
 from cluster.messages import Decisions
-from cluster.model import Member, NodeId, Status, plain
+from cluster.model import Member, NodeId, plain
 from cluster.peer import Transport
 from cluster.ports import ControlStore
 from cluster.tasks.changes import Topic
@@ -208,8 +208,7 @@ class ControlDriver:
         return self._env.clock.now_s()
 
     def _peers(self) -> set[str]:
-        members = self._env.members
-        return {m.node for m in members.others() if members.status(m.node) is not Status.LEFT}
+        return {member.node for member in self._env.members.others()}
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import (
     AsyncGenerator,
+    Awaitable,
     Callable,
     Collection,
     Iterable,
@@ -11,6 +12,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -282,13 +284,7 @@ class Layouts:
     async def remove(self, node: NodeId, rows: Rows, *, patience_s: float) -> None:
         """Take *node* out, once it has drained; raises what `drain` does."""
         async with self._draining(node):
-            while True:
-                verdict = await self._drained(node, rows, patience_s)
-                try:
-                    await self.change(Remove(node, verdict))
-                    return
-                except VersionTaken:
-                    continue  # Another change came first: what was counted holds no more.
+            await self._take_out(node, partial(self._drained, node, rows, patience_s))
 
     @asynccontextmanager
     async def _draining(self, node: NodeId) -> AsyncGenerator[None, None]:
@@ -315,14 +311,17 @@ class Layouts:
             MemberMissing, LayoutRefused, NotDecided: see `change`.
             NotCaughtUp, StorageFailure: what it has cannot be told.
         """
+        await self._take_out(node, partial(self._drained, node, rows, 0.0))
+
+    async def _take_out(self, node: NodeId, count: Callable[[], Awaitable[Verdict]]) -> None:
+        """Remove *node* by the verdict that *count* gives."""
         while True:
-            verdict = await self.verdict(node, rows)
-            verdict.insist()
+            verdict = await count()
             try:
                 await self.change(Remove(node, verdict))
                 return
             except VersionTaken:
-                continue  # As in `remove`.
+                continue  # Another change came first: what was counted holds no more.
 
     async def _drained(self, node: NodeId, rows: Rows, patience_s: float) -> Verdict:
         """The verdict by which *node* may go."""
