@@ -2,7 +2,7 @@
 The `atoll` command. One module per sub-command; each imports what it needs when it runs.
 
 Exit status: 0 for success, 1 when something went wrong, 2 when the command or the settings
-cannot be used. `status` and `node safe-to-remove` have a meaning of their own for each.
+cannot be used. `status`, `node safe-to-remove` and `salvage` have a meaning of their own for each.
 """
 
 import importlib.metadata
@@ -15,6 +15,7 @@ from node.cli.admin import history, project, rollback, wait
 from node.cli.api import api
 from node.cli.config import config
 from node.cli.operator import layout, leave, node, status
+from node.cli.options import Json, tell, told
 from node.cli.serve import serve
 from node.cli.up import up
 
@@ -65,6 +66,43 @@ def fsck(
     from node.cli.fsck import fsck as check
 
     raise typer.Exit(check(data_dir, as_json=as_json))
+
+
+@app.command()
+def salvage(
+    path: Annotated[
+        Path, typer.Argument(help="An index.former-*, or a data directory for its newest.")
+    ],
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="HOST:PORT", help="A node of the cluster, to ask it."),
+    ] = None,
+    push: Annotated[
+        bool, typer.Option("--push", help="Push to that node again what the cluster lacks.")
+    ] = False,
+    tag_suffix: Annotated[
+        str,
+        typer.Option(
+            metavar="SUFFIX", help="Push tags that have moved on under their name with this behind."
+        ),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """
+    Tell what only an index has that was left behind (offline). Exit status: 0 nothing is left to
+    do, 1 something is, 2 it cannot be told.
+    """
+    from node.cli.salvage import UNKNOWN
+    from node.cli.salvage import salvage as look
+
+    if push and url is None:
+        raise typer.BadParameter("needs the --url of a node to push to", param_hint="--push")
+    if tag_suffix and not push:
+        raise typer.BadParameter("is for what is pushed: give --push", param_hint="--tag-suffix")
+    with told(UNKNOWN):
+        status, outcome = look(path, url, push=push, tag_suffix=tag_suffix, tell=tell)
+    typer.echo(outcome.shown(as_json))
+    raise typer.Exit(status)
 
 
 app.command()(serve)

@@ -3,7 +3,8 @@
 import http.client
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from node.cli.errors import CommandError
@@ -34,7 +35,31 @@ def ask(
     url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
 ) -> Reply:
     """
-    Send one request and read the answer, whatever its status.
+    Send one request, with *body* as JSON, and read the answer, whatever its status.
+
+    Raises:
+        CommandError: there was no answer.
+    """
+    if body is None:
+        return send(url, method, path, timeout_s=timeout_s)
+    payload = json.dumps(body).encode()
+    return send(
+        url, method, path, payload, {"Content-Type": "application/json"}, timeout_s=timeout_s
+    )
+
+
+def send(
+    url: str,
+    method: str,
+    path: str,
+    payload: bytes | BinaryIO | None = None,
+    fields: Mapping[str, str] = MappingProxyType({}),
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Reply:
+    """
+    Send one request with any body, and read the answer, whatever its status. A file is sent from
+    where it is at, piece by piece; *fields* has its `Content-Length`.
 
     Raises:
         CommandError: there was no answer.
@@ -42,8 +67,6 @@ def ask(
     parts = urlsplit(url)
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.netloc, timeout=timeout_s)
-    payload = None if body is None else json.dumps(body).encode()
-    fields = {} if body is None else {"Content-Type": "application/json"}
     try:
         connection.request(method, path, payload, fields)
         response = connection.getresponse()

@@ -3,3 +3,7 @@
 
 class CommandError(Exception):
     """`str()` is one line for the person who typed the command."""
+
+
+class PushRefused(Exception):
+    """The node did not take what was pushed; `str()` is what it said."""

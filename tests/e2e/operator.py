@@ -20,9 +20,14 @@ class Typed(NamedTuple):
 
 
 def atoll(*arguments: str, url: str) -> Typed:
+    """Run a command of `atoll` that asks the node at *url*."""
+    return typed(*arguments, "--url", url)
+
+
+def typed(*arguments: str) -> Typed:
     """Run `atoll` as a script does: nobody is there to be asked."""
     done = subprocess.run(
-        [*atoll_command(), *arguments, "--url", url],
+        [*atoll_command(), *arguments],
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
