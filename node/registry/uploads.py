@@ -131,10 +131,8 @@ class Uploads(WriteUseCase):
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
         self.check_writable(repository)
-        if len(self._sessions) >= self._config.open_max:
-            await self._evict(client)
-        session = self._open(repository, client)
-        session.busy = True  # until its client can hear of it: nobody takes it away before
+        session = await self._open(repository, client)
+        # It is in use until its client can hear of it: nobody takes it away before.
         try:
             await self._writer.note(PutUpload(session.record))
         except BaseException:
@@ -189,35 +187,26 @@ class Uploads(WriteUseCase):
         await self._gate.ensure_joined()
         self.check_writable(repository)
         async with self._claim(repository, upload_id) as session:
-            small = await self._take_small(session, chunk)
-            if small is None:
-                await self._append(session, chunk, keeps_cut=False)
-            try:
-                size = await self._commit(session, digest, small)
-                event = await self._writer.put(
-                    AddBlob(repository, digest, size, held=True, upload_id=session.record.id)
-                )
-            except BaseException:
-                await asyncio.shield(self._forget(session))
-                raise
-            self._sessions.pop(session.record.id, None)
-            if session.staged is not None:
-                await session.staged.discard()
-                session.staged.release()
-        self._copies.replicate(digest, size)
-        return event
+            return await self._finish(session, digest, chunk)
 
     async def put_whole(
         self, repository: RepositoryName, digest: Digest, chunk: Chunk, client: str = ""
     ) -> Dot:
-        """As `start` and `finish`, in one request; nothing stays of it on any failure."""
-        session = self._open(repository, client)
-        try:
-            return await self.finish(repository, session.record.id, digest, chunk)
-        except BaseException:
-            if session.record.id in self._sessions:
-                await asyncio.shield(self._forget(session))
-            raise
+        """
+        As `start` and `finish`, in one request; nothing stays of it on any failure.
+
+        It takes a place, as every upload does: it may stage a whole blob.
+        """
+        await self._gate.ensure_joined()
+        self.check_writable(repository)
+        session = await self._open(repository, client)
+        async with self._in_use(session):
+            try:
+                return await self._finish(session, digest, chunk)
+            except BaseException:
+                if session.record.id in self._sessions:
+                    await asyncio.shield(self._forget(session))
+                raise
 
     async def cancel(self, repository: RepositoryName, upload_id: str) -> None:
         """
@@ -254,30 +243,53 @@ class Uploads(WriteUseCase):
             await self._forget(session)
         return len(expired)
 
-    def _open(self, repository: RepositoryName, client: str = "") -> _Session:
+    # --- places ------------------------------------------------------------------------------
+
+    async def _open(self, repository: RepositoryName, client: str) -> _Session:
+        """
+        A new session, in use by its caller; its row is not written.
+
+        Raises:
+            TooManyUploads: see `start`.
+        """
+        evicted = self._make_room(client)
+        # Before the first wait: else whoever comes meanwhile finds the place free.
         record = UploadRecord(str(uuid4()), repository, 0, self._now())
-        self._sessions[record.id] = session = _Session(record, client, touched_at=self._now())
+        session = _Session(record, client, busy=True, touched_at=self._now())
+        self._sessions[record.id] = session
+        if evicted is not None:
+            try:
+                await asyncio.shield(self._forget(evicted))
+            except BaseException:
+                del self._sessions[record.id]
+                raise
         return session
 
-    async def _evict(self, newcomer: str) -> None:
+    def _make_room(self, newcomer: str) -> _Session | None:
+        """
+        Take a place from somebody, if all are taken. Returns the session that had it, if its bytes
+        are still to be dropped.
+        """
+        if len(self._sessions) < self._config.open_max:
+            return None
         idle = [session for session in self._sessions.values() if not session.busy]
         oldest = min(idle, key=lambda session: session.touched_at, default=None)
         if oldest is not None and oldest.touched_at <= self._now() - self._config.evict_idle_s:
-            await self._forget(oldest)
-            return
+            return self._sessions.pop(oldest.record.id)
         counts = Counter(session.client for session in self._sessions.values())
         client = heaviest(counts, counts[newcomer])
         if client is not None:
             for session in reversed(self._sessions.values()):  # the newest first
-                if session.client == client and await self._take_away(session):
-                    return
+                if session.client != client:
+                    continue
+                if not session.busy:
+                    return self._sessions.pop(session.record.id)
+                if self._give_up(session):
+                    return None
         raise TooManyUploads(self._config.open_max)
 
-    async def _take_away(self, session: _Session) -> bool:
-        """Drop *session* for another one; false when it cannot be now: it is being stored."""
-        if not session.busy:
-            await self._forget(session)
-            return True
+    def _give_up(self, session: _Session) -> bool:
+        """End the request that has claimed *session*, unless it cannot be: it is being stored."""
         if session.receiving is None or session.receiving.give_up is None:
             return False
         session.evicted = True  # whoever has claimed it drops its bytes
@@ -299,8 +311,14 @@ class Uploads(WriteUseCase):
         if session.busy:
             raise UploadBusy
         session.busy = True
-        try:
+        async with self._in_use(session):
             yield session
+
+    @asynccontextmanager
+    async def _in_use(self, session: _Session) -> AsyncIterator[None]:
+        """Let go of a session that was claimed, in the end."""
+        try:
+            yield
         finally:
             try:
                 if session.staged is not None and session.record.id in self._sessions:
@@ -311,6 +329,26 @@ class Uploads(WriteUseCase):
                 session.touched_at = self._now()
                 if session.evicted:
                     await asyncio.shield(self._forget(session))
+
+    async def _finish(self, session: _Session, digest: Digest, chunk: Chunk) -> Dot:
+        small = await self._take_small(session, chunk)
+        if small is None:
+            await self._append(session, chunk, keeps_cut=False)
+        record = session.record
+        try:
+            size = await self._commit(session, digest, small)
+            event = await self._writer.put(
+                AddBlob(record.repository, digest, size, held=True, upload_id=record.id)
+            )
+        except BaseException:
+            await asyncio.shield(self._forget(session))
+            raise
+        self._sessions.pop(record.id, None)
+        if session.staged is not None:
+            await session.staged.discard()
+            session.staged.release()
+        self._copies.replicate(digest, size)
+        return event
 
     async def _append(self, session: _Session, chunk: Chunk, *, keeps_cut: bool) -> None:
         offset = session.record.offset

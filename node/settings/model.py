@@ -279,9 +279,9 @@ class Settings:
         default=1024,
         metadata=_about(
             Whole(1, 1_000_000),
-            "Upload sessions that may be open on this node; one more is refused.",
+            "Uploads that may be under way on this node; one more is refused.",
             why="Hundreds of pushes at once; bounds the staged files a stranger can create.",
-            unit="sessions",
+            unit="uploads",
         ),
     )
     connections_max: int = field(
