@@ -234,14 +234,15 @@ class Uploads(WriteUseCase):
     async def sweep(self) -> int:
         """Drop the sessions that have expired and are not in use; returns how many."""
         deadline = self._now() - self._config.expiry_s
-        expired = [
-            session
-            for session in self._sessions.values()
-            if session.record.started_at <= deadline and not session.busy
-        ]
+        expired = [each for each in self._sessions.values() if each.record.started_at <= deadline]
+        dropped = 0
         for session in expired:
-            await self._forget(session)
-        return len(expired)
+            # Asked only now: while the one before was dropped, a request may have claimed this one,
+            # or ended it.
+            if not session.busy and session.record.id in self._sessions:
+                await self._forget(session)
+                dropped += 1
+        return dropped
 
     # --- places ------------------------------------------------------------------------------
 

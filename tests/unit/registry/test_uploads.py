@@ -7,7 +7,7 @@ import pytest
 
 from cluster.model import Digest, Dot
 from node.blobs.memory import MemoryBlobs
-from node.errors import TooManyUploads
+from node.errors import TooManyUploads, UploadUnknown
 from node.registry.chunk import Chunk
 from node.registry.names import RepositoryName
 from node.registry.uploads import UploadConfig, Uploads
@@ -92,3 +92,32 @@ async def test_a_place_that_was_made_is_given_once(rows: Rows, blobs: MemoryBlob
     await asyncio.wait([first, second])
     assert isinstance(second.exception(), TooManyUploads)
     assert list(rows.offsets) == [first.result()]
+
+
+async def test_what_was_claimed_meanwhile_is_not_swept_away(rows: Rows, blobs: MemoryBlobs):
+    """Broken: a request that goes on with an old upload loses all that it has sent."""
+    uploads = over(rows, blobs, UploadConfig(expiry_s=-1.0))
+    _, claimed, cancelled, left = [await uploads.start(REPO) for _ in range(4)]
+    rows.goes_on.clear()
+    sweep = asyncio.create_task(uploads.sweep())
+    await turns()  # it drops the first
+    last_piece = asyncio.Event()
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield b"old "
+        await last_piece.wait()
+        yield b"upload"
+
+    append = asyncio.create_task(uploads.append(REPO, claimed, Chunk(body())))
+    cancel = asyncio.create_task(uploads.cancel(REPO, cancelled))
+    await turns()
+    rows.goes_on.set()
+    assert await sweep == 2
+    await cancel
+    last_piece.set()
+    assert await append == 10
+    assert rows.offsets == {claimed: 10}
+    with pytest.raises(UploadUnknown):
+        uploads.offset(REPO, left)
+    await uploads.finish(REPO, claimed, Digest.of(b"old upload"), chunk())
+    assert blobs.size(Digest.of(b"old upload")) == 10
