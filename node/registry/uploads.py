@@ -77,7 +77,12 @@ class _Session:
     touched_at: float = 0.0
     receiving: Chunk | None = None
     """What is being read just now."""
-    evicted: bool = False
+    moves_to: int | None = None
+    """Its offset once there is a row that says so; None while nothing has come."""
+    cut: bool = False
+    """Its staging has more than that, or a write to it is still on its way."""
+    dropped: bool = False
+    """It ends without a blob: whoever has claimed it drops its bytes and its row."""
 
     @contextmanager
     def receives(self, chunk: Chunk) -> Iterator[None]:
@@ -87,6 +92,14 @@ class _Session:
             yield
         finally:
             self.receiving = None
+
+    @contextmanager
+    def dropped_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.dropped = True
+            raise
 
 
 class Uploads(WriteUseCase):
@@ -133,12 +146,9 @@ class Uploads(WriteUseCase):
         self.check_writable(repository)
         session = await self._open(repository, client)
         # It is in use until its client can hear of it: nobody takes it away before.
-        try:
-            await self._writer.note(PutUpload(session.record))
-        except BaseException:
-            await asyncio.shield(self._forget(session))
-            raise
-        session.busy = False
+        async with self._in_use(session):
+            with session.dropped_on_failure():
+                await self._writer.note(PutUpload(session.record))
         return session.record.id
 
     def offset(self, repository: RepositoryName, upload_id: str) -> int:
@@ -158,15 +168,11 @@ class Uploads(WriteUseCase):
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
             StorageFull: the session stays as it was.
             BodyIncomplete, BodyStalled: the session has what arrived before.
+            StorageFailure: the session stays as it was, or is gone where even that cannot be.
         """
         async with self._claim(repository, upload_id) as session:
-            before = session.record.offset
-            try:
-                await self._append(session, chunk, keeps_cut=True)
-            finally:
-                if session.record.offset != before:
-                    await asyncio.shield(self._writer.note(PutUpload(session.record)))
-            return session.record.offset
+            offset = await self._append(session, chunk, keeps_cut=True)
+        return offset
 
     async def finish(
         self, repository: RepositoryName, upload_id: str, digest: Digest, chunk: Chunk
@@ -201,12 +207,8 @@ class Uploads(WriteUseCase):
         self.check_writable(repository)
         session = await self._open(repository, client)
         async with self._in_use(session):
-            try:
+            with session.dropped_on_failure():
                 return await self._finish(session, digest, chunk)
-            except BaseException:
-                if session.record.id in self._sessions:
-                    await asyncio.shield(self._forget(session))
-                raise
 
     async def cancel(self, repository: RepositoryName, upload_id: str) -> None:
         """
@@ -216,7 +218,7 @@ class Uploads(WriteUseCase):
             UploadUnknown, UploadBusy: there is nothing to end, or not now.
         """
         async with self._claim(repository, upload_id) as session:
-            await self._forget(session)
+            session.dropped = True
 
     async def run(self) -> None:
         """Drop expired sessions, for ever."""
@@ -293,7 +295,7 @@ class Uploads(WriteUseCase):
         """End the request that has claimed *session*, unless it cannot be: it is being stored."""
         if session.receiving is None or session.receiving.give_up is None:
             return False
-        session.evicted = True  # whoever has claimed it drops its bytes
+        session.dropped = True
         del self._sessions[session.record.id]
         session.receiving.give_up(TooManyUploads(self._config.open_max))
         return True
@@ -317,33 +319,75 @@ class Uploads(WriteUseCase):
 
     @asynccontextmanager
     async def _in_use(self, session: _Session) -> AsyncIterator[None]:
-        """Let go of a session that was claimed, in the end."""
+        """
+        Let go of a session that was claimed, in the end: what stays of it has its row then, and
+        nothing else is left. It is in use until that is done, even if its request is gone before.
+        """
         try:
             yield
         finally:
+            stays = session.staged is not None and session.record.id in self._sessions
+            if stays or session.dropped:
+                await asyncio.shield(self._let_go(session))
+            else:
+                self._release(session)
+
+    async def _let_go(self, session: _Session) -> None:
+        try:
+            if session.dropped:
+                await self._forget(session)
+            else:
+                await self._settle(session)
+        finally:
+            self._release(session)
+
+    def _release(self, session: _Session) -> None:
+        session.busy = False
+        session.touched_at = self._now()
+
+    async def _settle(self, session: _Session) -> None:
+        """
+        Have what is staged, the row and the offset say the same. The offset moves last.
+
+        Raises:
+            StorageFailure, StorageFull: it has not moved.
+        """
+        assert session.staged is not None
+        before, cut = session.record, session.cut
+        after = before if session.moves_to is None else before._replace(offset=session.moves_to)
+        session.moves_to, session.cut = None, False
+        if cut:
+            # Also when all is kept: a write may still be on its way, and must not go behind this.
+            await self._cut_back(session, after.offset)
+        if after != before:
             try:
-                if session.staged is not None and session.record.id in self._sessions:
-                    # Its client may never come back, and others need the descriptor.
-                    await asyncio.shield(session.staged.rest())
-            finally:
-                session.busy = False
-                session.touched_at = self._now()
-                if session.evicted:
-                    await asyncio.shield(self._forget(session))
+                await self._writer.note(PutUpload(after))
+            except StorageFailure:
+                await self._cut_back(session, before.offset)
+                raise
+            session.record = after
+        # Its client may never come back, and others need the descriptor.
+        await session.staged.rest()
+
+    async def _cut_back(self, session: _Session, offset: int) -> None:
+        """Drop what is staged behind *offset*; all of the session, if that cannot be."""
+        assert session.staged is not None
+        try:
+            await session.staged.rollback(offset)
+        except (StorageFull, StorageFailure):
+            await self._forget(session)
+            raise
 
     async def _finish(self, session: _Session, digest: Digest, chunk: Chunk) -> Dot:
         small = await self._take_small(session, chunk)
         if small is None:
             await self._append(session, chunk, keeps_cut=False)
         record = session.record
-        try:
+        with session.dropped_on_failure():
             size = await self._commit(session, digest, small)
             event = await self._writer.put(
                 AddBlob(record.repository, digest, size, held=True, upload_id=record.id)
             )
-        except BaseException:
-            await asyncio.shield(self._forget(session))
-            raise
         self._sessions.pop(record.id, None)
         if session.staged is not None:
             await session.staged.discard()
@@ -351,7 +395,8 @@ class Uploads(WriteUseCase):
         self._copies.replicate(digest, size)
         return event
 
-    async def _append(self, session: _Session, chunk: Chunk, *, keeps_cut: bool) -> None:
+    async def _append(self, session: _Session, chunk: Chunk, *, keeps_cut: bool) -> int:
+        """Stage a chunk, or what comes of it; returns the offset that the session gets."""
         offset = session.record.offset
         if chunk.start is not None and chunk.start != offset:
             raise UploadRangeInvalid(offset)
@@ -361,12 +406,12 @@ class Uploads(WriteUseCase):
                 limit = self._config.blob_max_bytes
                 await pour(staged, chunk, limit, self._gather_bytes)
         except BaseException as exc:
-            kept = staged.offset if keeps_cut and isinstance(exc, CUT) else offset
-            # Also when all is kept: a write may still be on its way, and must not go behind this.
-            await asyncio.shield(staged.rollback(kept))
-            session.record = session.record._replace(offset=kept)
+            session.cut = True
+            if keeps_cut and isinstance(exc, CUT):
+                session.moves_to = staged.offset
             raise
-        session.record = session.record._replace(offset=staged.offset)
+        session.moves_to = staged.offset
+        return staged.offset
 
     async def _staged(self, session: _Session) -> StagedUpload:
         if session.staged is None:
@@ -374,7 +419,7 @@ class Uploads(WriteUseCase):
             if record.offset:
                 session.staged = await self._blobs.resume(record.id, record.offset)
                 if session.staged is None:  # a power cut took bytes that were never synced
-                    await self._forget(session)
+                    session.dropped = True
                     raise UploadUnknown(record.id)
             else:
                 session.staged = await self._blobs.stage(record.id)
@@ -405,8 +450,10 @@ class Uploads(WriteUseCase):
         self._sessions.pop(session.record.id, None)
         # The bytes first: on a full disk they are the room that the index needs for the rest.
         if session.staged is not None:
-            await session.staged.discard()
-            session.staged.release()
+            try:
+                await session.staged.discard()
+            finally:
+                session.staged.release()
         else:
             await self._blobs.discard_staged(session.record.id)
         await self._writer.note(DeleteUpload(session.record.id))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from cluster.model import Digest
+from node.errors import IndexFull
 from node.http.limits import ApiLimits
 from node.index.store import Change
 from node.registry.chunk import Chunk
@@ -227,6 +228,27 @@ async def test_the_owner_keeps_what_arrived_through_another_node(
     answer = await other.call("PATCH", location, data=DATA[at:], headers=rest)
     assert answer.status == 202
     assert (await other.call("PUT", f"{location}?digest={DIGEST}")).status == 201
+
+
+async def test_a_chunk_whose_row_was_not_written_may_be_sent_again(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: the node says that nothing has changed, and refuses the same chunk with 416."""
+    location = await registry.start_upload("lib/app")
+    await registry.call("PATCH", location, data=DATA[:4])
+    rest = {"data": DATA[4:], "headers": {"Content-Range": f"4-{len(DATA) - 1}"}}
+
+    def no_room(batch: Sequence[Change]) -> None:
+        raise IndexFull
+
+    with monkeypatch.context() as full:
+        full.setattr(registry.index.journal.store, "write", no_room)
+        refused = await registry.call("PATCH", location, **rest)
+        assert (refused.status, refused.outcome) == (503, None)
+        assert (await registry.call("GET", location)).headers["Range"] == "0-3"
+    again = await registry.call("PATCH", location, **rest)
+    assert (again.status, again.headers["Range"]) == (202, f"0-{len(DATA) - 1}")
+    assert (await registry.call("PUT", f"{location}?digest={DIGEST}")).status == 201
 
 
 async def test_only_the_writer_writes_to_the_index(

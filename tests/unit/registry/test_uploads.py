@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot
-from node.blobs.memory import MemoryBlobs
-from node.errors import TooManyUploads, UploadUnknown
+from node.blobs.memory import MemoryBlobs, MemoryIngest
+from node.errors import BodyIncomplete, RegistryError, TooManyUploads, UploadBusy, UploadUnknown
 from node.registry.chunk import Chunk
 from node.registry.names import RepositoryName
 from node.registry.uploads import UploadConfig, Uploads
@@ -64,10 +65,12 @@ def over(rows: Rows, blobs: MemoryBlobs, config: UploadConfig) -> Uploads:
     return Uploads(rows, blobs, rows, rows, solo, solo, config, MemoryLog(), lambda: 1000.0)
 
 
-def chunk(*pieces: bytes) -> Chunk:
+def chunk(*pieces: bytes, cut: RegistryError | None = None) -> Chunk:
     async def body() -> AsyncGenerator[bytes, None]:
         for piece in pieces:
             yield piece
+        if cut is not None:
+            raise cut
 
     return Chunk(body())
 
@@ -121,3 +124,62 @@ async def test_what_was_claimed_meanwhile_is_not_swept_away(rows: Rows, blobs: M
         uploads.offset(REPO, left)
     await uploads.finish(REPO, claimed, Digest.of(b"old upload"), chunk())
     assert blobs.size(Digest.of(b"old upload")) == 10
+
+
+BROKEN = StorageFailure("Input/output error")
+
+
+@pytest.mark.parametrize("cut", [None, BodyIncomplete()])
+async def test_an_offset_moves_with_its_row(
+    rows: Rows, blobs: MemoryBlobs, cut: RegistryError | None
+):
+    """Broken: a chunk that was refused is there all the same until the next start takes it back."""
+    uploads = over(rows, blobs, UploadConfig())
+    upload = await uploads.start(REPO)
+    assert await uploads.append(REPO, upload, chunk(b"some ")) == 5
+    rows.failure = BROKEN
+    with pytest.raises(StorageFailure):
+        await uploads.append(REPO, upload, chunk(b"of it", cut=cut))
+    assert uploads.offset(REPO, upload) == rows.offsets[upload] == 5
+    rows.failure = None
+    again = chunk(b"of it")._replace(start=5)
+    assert await uploads.append(REPO, upload, again) == rows.offsets[upload] == 10
+    await uploads.finish(REPO, upload, Digest.of(b"some of it"), chunk())
+    assert blobs.size(Digest.of(b"some of it")) == 10
+
+
+async def test_an_upload_that_cannot_go_back_ends(
+    rows: Rows, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: what was refused stays in the blob, and what is sent again comes behind it."""
+
+    async def fail(staged: MemoryIngest, offset: int) -> None:
+        raise BROKEN
+
+    monkeypatch.setattr(MemoryIngest, "rollback", fail)
+    uploads = over(rows, blobs, UploadConfig())
+    upload = await uploads.start(REPO)
+    with pytest.raises(StorageFailure):
+        await uploads.append(REPO, upload, chunk(b"some", cut=BodyIncomplete()))
+    with pytest.raises(UploadUnknown):
+        await uploads.append(REPO, upload, chunk(b"some"))
+    assert blobs.staged_names == set()
+    assert rows.offsets == {}
+
+
+async def test_an_upload_is_in_use_until_its_row_is_written(rows: Rows, blobs: MemoryBlobs):
+    """Broken: a client hangs up and goes on elsewhere, while what it had sent is still counted."""
+    uploads = over(rows, blobs, UploadConfig())
+    upload = await uploads.start(REPO)
+    rows.goes_on.clear()
+    append = asyncio.create_task(uploads.append(REPO, upload, chunk(b"some ")))
+    await turns()
+    append.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await append
+    with pytest.raises(UploadBusy):
+        await uploads.append(REPO, upload, chunk(b"of it"))
+    rows.goes_on.set()
+    await turns()
+    assert uploads.offset(REPO, upload) == rows.offsets[upload] == 5
+    assert await uploads.append(REPO, upload, chunk(b"of it")) == 10
