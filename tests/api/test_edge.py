@@ -253,34 +253,54 @@ class Elsewhere:
 
     size = 20_000_000
 
+    def __init__(self) -> None:
+        self.open = 0
+        """Readers that have not closed what they read."""
+
     async def stream(self, offset: int, length: int) -> AsyncIterator[bytes]:
-        while length:
-            piece = min(length, 1 << 20)
-            yield bytes(piece)
-            length -= piece
+        self.open += 1
+        try:
+            while length:
+                piece = min(length, 1 << 20)
+                yield bytes(piece)
+                length -= piece
+        finally:
+            self.open -= 1
 
 
+@pytest.mark.parametrize("fields", ["", "Range: bytes=0-9999999,10000001-19999999\r\n"])
+@pytest.mark.parametrize("hangs_up", [False, True])
 async def test_a_client_that_does_not_read_what_comes_from_a_peer_is_dropped(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, hangs_up: bool, fields: str
 ):
     """Broken: it keeps the transfer from the other node, too."""
+    left_open = []
 
     @asynccontextmanager
     async def fetch(digest: Digest, size: int) -> AsyncIterator[RemoteBlob]:
-        yield Elsewhere()
+        blob = Elsewhere()
+        try:
+            yield blob
+        finally:
+            left_open.append(blob.open)
 
-    monkeypatch.setattr(connection, "STALL", replace(STALL, number=0.05))
+    monkeypatch.setattr(connection, "STALL", replace(STALL, number=60 if hangs_up else 0.05))
     monkeypatch.setattr(registry.replicator, "fetch", fetch)
     blob = await registry.push_blob("lib/app", b"y" * Elsewhere.size)
     blob_file(registry.data_dir, blob).unlink()
     client = socket.create_connection(("127.0.0.1", registry.port))
     served = len(registry.observed.requests)
-    client.sendall(f"GET /v2/lib/app/blobs/{blob} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.sendall(f"GET /v2/lib/app/blobs/{blob} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode())
+    if hangs_up:
+        assert await asyncio.to_thread(client.recv, 1)
+        client.close()
     async with asyncio.timeout(30):
         while len(registry.observed.requests) == served:
             await asyncio.sleep(0.01)
-    received = await asyncio.to_thread(read_to_the_end, client)
-    assert 100_000 < received < Elsewhere.size
+    if not hangs_up:
+        received = await asyncio.to_thread(read_to_the_end, client)
+        assert 100_000 < received < Elsewhere.size
+    assert left_open == [0]
 
 
 async def test_requests_on_one_connection_do_not_mix(registry: Registry):
