@@ -27,6 +27,13 @@ REPOSITORIES_SCAN_MAX: Final = 10_000
 """Repositories looked at for one page of those that have a manifest: some 10 ms. Whoever may push
 may make any number of those that have none."""
 
+TAGS_SCAN_MAX: Final = 4000
+"""Tags looked at for one page of those that are served: some 20 ms. A deleted manifest leaves any
+number of others, until the writer has taken it off them."""
+
+SETTINGS_SCAN_MAX: Final = 10_000
+"""Settings looked at for one page of those that have a value."""
+
 
 class Queries:
     """Every read of the registry. Safe from any thread; all raise `StorageFailure`."""
@@ -111,9 +118,11 @@ class Queries:
     def settings(self, kind: str, last: str, limit: int) -> Page:
         prefix = keys.join(kind)
         start = keys.after(keys.join(kind, last)) if last else prefix
-        entries = self._scan("settings", start, keys.after(prefix))
-        found = (key for key, row in entries if rows.decode(Register, row).winner is not None)
-        return _page((keys.split(key)[1] for key in found), limit)
+        found = (
+            (keys.split(key)[1], rows.decode(Register, row).winner is not None)
+            for key, row in self._scan("settings", start, keys.after(prefix))
+        )
+        return _page(found, last, limit, SETTINGS_SCAN_MAX)
 
     def repository_exists(self, repository: str) -> bool:
         return self.get("repositories", keys.join(repository)) is not None
@@ -121,26 +130,19 @@ class Queries:
     def tags(self, repository: str, last: str, limit: int) -> Page:
         prefix = keys.join(repository)
         start = keys.after(keys.join(repository, last)) if last else prefix
-        entries = self._scan("tags", start, keys.after(prefix))
         found = (
-            key for key, row in entries if self._served(repository, rows.decode(Register, row))
+            (keys.split(key)[1], self._served(repository, rows.decode(Register, row)) is not None)
+            for key, row in self._scan("tags", start, keys.after(prefix))
         )
-        return _page((keys.split(key)[1] for key in found), limit)
+        return _page(found, last, limit, TAGS_SCAN_MAX)
 
     def repositories(self, last: str, limit: int) -> Page:
         start = keys.after(keys.join(last)) if last else b""
-        found: list[str] = []
-        shown = last
-        for looked_at, (key, row) in enumerate(self._scan("repositories", start, END)):
-            if looked_at == REPOSITORIES_SCAN_MAX:
-                return Page(found, shown)
-            listed = rows.decode(RepositoryRow, row).manifests > 0
-            if listed and len(found) == limit:
-                return Page(found, found[-1] if found else None)
-            shown = keys.split(key)[0]
-            if listed:
-                found.append(shown)
-        return Page(found, None)
+        found = (
+            (keys.split(key)[0], rows.decode(RepositoryRow, row).manifests > 0)
+            for key, row in self._scan("repositories", start, END)
+        )
+        return _page(found, last, limit, REPOSITORIES_SCAN_MAX)
 
     def referrers(
         self,
@@ -246,8 +248,20 @@ class Queries:
         return {node: Dot(node, row.epoch, row.seq) for node, row in found if row.held}
 
 
-def _page(names: Iterator[str], limit: int) -> Page:
-    """The first *limit* of *names*."""
-    found = list(islice(names, limit + 1))
-    more = len(found) > limit > 0
-    return Page(found[:limit], found[limit - 1] if more else None)
+def _page(names: Iterator[tuple[str, bool]], last: str, limit: int, looked_at_max: int) -> Page:
+    """
+    The first *limit* of the *names* that are to be shown, behind *last*.
+
+    After *looked_at_max* of them it leads on from the last one that was looked at: so even an empty
+    page gets further.
+    """
+    found: list[str] = []
+    for looked_at, (name, is_shown) in enumerate(names):
+        if looked_at == looked_at_max:
+            return Page(found, last)
+        if is_shown and len(found) == limit:
+            return Page(found, found[-1] if found else None)
+        last = name
+        if is_shown:
+            found.append(name)
+    return Page(found, None)

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from cluster.model import Digest, Dot
+from cluster.objects import Register, Version
 from node.errors import (
     IndexDamaged,
     IndexFull,
@@ -15,9 +16,10 @@ from node.errors import (
     ManifestInvalid,
     StorageFailure,
 )
-from node.index import fallback, queries
+from node.index import fallback, keys, queries, rows
 from node.index.fallback import fallback_tag
 from node.index.index import Index
+from node.index.store import Mutation
 from node.index.writer import TRIES_MAX
 from node.registry import structure
 from node.registry.values import (
@@ -26,6 +28,7 @@ from node.registry.values import (
     DeleteManifest,
     DeleteTag,
     PutManifest,
+    PutSetting,
     PutUpload,
     UploadRecord,
 )
@@ -142,6 +145,37 @@ async def test_a_page_of_the_catalog_is_bounded_by_what_is_looked_at(
     assert index.metadata.repositories("b", 10) == ([], "d")
     assert index.metadata.repositories("d", 0) == ([], None)
     assert index.metadata.repositories("d", 10) == (["f"], None)
+
+
+async def test_a_page_of_tags_is_bounded_by_what_is_looked_at(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: whoever lists a repository while a manifest loses its million tags stops the node."""
+    monkeypatch.setattr(queries, "TAGS_SCAN_MAX", 2)
+    await push(index, "lib/app", "x", "a", "f")
+    gone = Register((Version(Dot("a", 1, 1), 1, Digest.of(b"deleted")),))
+    index.journal.store.write(
+        [Mutation("tags", keys.join("lib/app", tag), rows.encode(gone)) for tag in "bcde"]
+    )
+    assert index.metadata.tags("lib/app", "", 10) == (["a"], "b")
+    assert index.metadata.tags("lib/app", "b", 10) == ([], "d")
+    assert index.metadata.tags("lib/app", "d", 10) == (["f"], None)
+    assert index.metadata.tags("lib/app", "d", 0) == ([], None)
+
+
+async def test_a_page_of_settings_is_bounded_by_what_is_looked_at(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+):
+    """The same for those that nobody has a value of: they await an event, or were deleted."""
+    monkeypatch.setattr(queries, "SETTINGS_SCAN_MAX", 2)
+    await index.metadata.put(PutSetting("project", "e", "{}"))
+    awaited = rows.encode(Register((), (Dot("a", 1, 1),)))
+    index.journal.store.write(
+        [Mutation("settings", keys.join("project", name), awaited) for name in "abcd"]
+    )
+    assert index.metadata.settings("project", "", 10) == ([], "b")
+    assert index.metadata.settings("project", "b", 10) == ([], "d")
+    assert index.metadata.settings("project", "d", 10) == (["e"], None)
 
 
 async def test_the_catalog_lists_repositories_with_manifests(index: Index):
