@@ -253,12 +253,17 @@ class ClusterConfig:
     trip to fetch; it also sends bytes to peers that turn out to have them."""
 
     hold_timeout_s: float = 30.0
-    """How long a peer may take to hold a blob, its size aside. Too low repeats work elsewhere that
-    was about to end; too high lets one stuck peer delay a push."""
+    """How long a peer may take to hold a blob at all, its size aside. Too low gives up work that
+    was about to end; too high lets a push wait for peers that are all stuck."""
+
+    hold_patience_s: float = 5.0
+    """How long a peer may take to hold a blob, its size aside, before another one is asked as well;
+    without another one it is asked again. Lower loses less time to a disk that hangs or a call that
+    was lost; higher makes fewer copies beyond `copies` while peers are slow."""
 
     rate_min_bytes_s: int = 4 * MIB
-    """Slowest transfer that is worth waiting for: size / rate is added to `hold_timeout_s` and
-    `push_timeout_s`."""
+    """Slowest transfer that is worth waiting for: size / rate is added to `hold_timeout_s`,
+    `hold_patience_s` and `push_timeout_s`."""
 
     fetches_max: int = 16
     """Blobs fetched at the same time. When full, further ones wait. More fill a long link better;

@@ -18,6 +18,7 @@ from cluster.errors import (
     StorageFull,
 )
 from cluster.model import Consistency, Digest, Dot, Member, NodeId, Vector
+from cluster.replication.asks import Asks
 from cluster.replication.fetcher import Fetcher
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.peers import Peers
@@ -25,6 +26,9 @@ from cluster.tasks.groups import task_group
 
 Goal = Callable[[Digest], int]
 """How many nodes are to have a blob; asked again after each step, as members come and go."""
+
+UnderWay = dict[asyncio.Task[Exception | None], NodeId]
+"""Who is being asked to hold a blob; each task returns why it does not, if so."""
 
 
 _AT_ONCE: Final = 256
@@ -227,29 +231,55 @@ class Durability:
         """
         Ask one node after the other, until there are enough copies.
 
+        Whoever does not answer soon is not waited for alone (`Asks`): a node whose disk hangs, or a
+        call that was lost, would hold up all that wait for this job or for its place.
+        """
+        under_way: UnderWay = {}
+        failure: Exception | None = None
+        async with task_group() as group:
+            try:
+                await self._ask_around(group, under_way, digest, size, goal)
+            except (ClusterError, StorageFailure) as exc:
+                failure = exc  # The group would raise it as one of many.
+            for task in under_way:
+                task.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _ask_around(
+        self, group: asyncio.TaskGroup, under_way: UnderWay, digest: Digest, size: int, goal: Goal
+    ) -> None:
+        """
+        See `_bring`. Those that need not answer any more are left *under_way*.
+
         The count is taken anew after each answer: nodes come and go meanwhile.
         """
-        refusals: dict[NodeId, Exception] = {}
+        config, clock = self._env.config, self._env.clock
+        asks = Asks(config.hold_patience_s + size / config.rate_min_bytes_s)
         while wanted := self._wanted(digest, goal):
             holding, having = self.holding(digest), self.having(digest)
             if not having and self._env.holders.size_here(digest) is None:
                 raise BlobUnavailable(digest, "no connected node holds it")
-            placed = self._env.roll.places(digest, having)
-            candidates = [n for n in placed if n not in {*holding, *refusals}][:wanted]
-            if not candidates:
-                raise _verdict(digest, refusals)
-            data = await self._inline(digest, size)
-            async with task_group() as group:
-                asked = {
-                    node: group.create_task(self._ask(node, digest, size, having, data))
-                    for node in candidates
-                }
-            for node, task in asked.items():
-                if (refusal := task.result()) is not None:
-                    refusals[node] = refusal
-            for node in asked.keys() - refusals.keys() - set(self.holding(digest)):
-                # Or it would be asked again at once, and for ever.
-                refusals[node] = BlobUnavailable(digest, f"the log of {node} denies what it says")
+            placed = [n for n in self._env.roll.places(digest, having) if n not in holding]
+            if chosen := asks.choose(placed, wanted, clock.now_s()):
+                data = await self._inline(digest, size)
+                for node in chosen:
+                    asks.begin(node, clock.now_s())
+                    ask = self._ask(node, digest, size, having, data)
+                    under_way[group.create_task(ask)] = node
+            if not asks.awaited:
+                raise _verdict(digest, asks.refusals)
+            done, _ = await asyncio.wait(
+                under_way,
+                timeout=asks.pause_s(clock.now_s()),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                node, refusal = under_way.pop(task), task.result()
+                if refusal is None and node not in self.holding(digest):
+                    # Or it would be asked again at once, and for ever.
+                    refusal = BlobUnavailable(digest, f"the log of {node} denies what it says")
+                asks.end(node, refusal)
 
     async def _inline(self, digest: Digest, size: int) -> bytes | None:
         """The bytes to send along, when they are few and here."""
@@ -314,7 +344,7 @@ class Durability:
             )
 
 
-def _verdict(digest: Digest, refusals: dict[NodeId, Exception]) -> ClusterError:
+def _verdict(digest: Digest, refusals: Mapping[NodeId, Exception]) -> ClusterError:
     """One error for many refusals: a full disk is worth telling apart, the rest is 'try again'."""
     full = [error for error in refusals.values() if isinstance(error, StorageFull)]
     if full and len(full) == len(refusals):
