@@ -21,10 +21,7 @@ WINDOW: Final = 8
 """Stream items on their way before the sender waits, as HTTP/2 flow control would have it."""
 
 PATIENT: Final = frozenset({"hold"})
-"""
-Calls that the client gives no deadline of its own. The engine does, of half a minute and more; its
-patience with all others is over before a simulation expects writes to be prompt again.
-"""
+"""Calls that the client gives no deadline of its own. The engine does, by the size of the blob."""
 
 _END: Final = object()
 
@@ -92,8 +89,6 @@ class Call:
         self.digest = args[0] if method in ("fetch", "hold") and args else None
         self._work: asyncio.Task[Any] | None = None
         self.done = False
-        self.hung = False
-        """A message of it did not get through, and the caller may wait long for that."""
 
     def start(self) -> None:
         self.network.open(self)
@@ -102,13 +97,10 @@ class Call:
             self.network._later(KEEPALIVE_S, self.fail_if_silent)
 
     def _send_request(self, deliver: Callable[[], None]) -> None:
-        self._note_arrival(self.network.send(self.caller, self.callee, deliver))
+        self.network.send(self.caller, self.callee, deliver)
 
     def _send_answer(self, deliver: Callable[[], None]) -> None:
-        self._note_arrival(self.network.send(self.callee, self.caller, deliver))
-
-    def _note_arrival(self, at: float | None) -> None:
-        self.hung |= at is None and self.method in PATIENT
+        self.network.send(self.callee, self.caller, deliver)
 
     def end(self) -> None:
         """The caller has what it wanted, or wants it no more."""

@@ -108,7 +108,7 @@ EXCUSES: Final = {
     "slow in trouble": Excuse(
         "P2",
         "how long an acknowledged write took, to its client and to every node, is not looked at",
-        "a fault goes on, or ended less than 12 s ago, or somebody waits for what it has lost",
+        "a fault goes on, or ended less than 12 s ago",
         "world.expect_everywhere",
     ),
     "elder of the history": Excuse(

@@ -7,7 +7,6 @@ keepalive after 15 s, a lost call hangs until the deadline, items of one stream 
 what a short partition holds back arrives after it.
 """
 
-import math
 import random
 import zlib
 from collections.abc import Callable
@@ -72,7 +71,6 @@ class Network:
         self._held: dict[tuple[str, str], list[tuple[float, Callable[[], None]]]] = {}
         self._open: dict[int, Call] = {}
         self._calls = 0
-        self._last_hung = 0.0
 
     # --- the edge to the engine ------------------------------------------------------------------
 
@@ -175,10 +173,3 @@ class Network:
 
     def close(self, call: "Call") -> None:
         self._open.pop(call.number, None)
-        if call.hung:
-            self._last_hung = self.loop.time()
-
-    def last_hung(self) -> float:
-        """When somebody last waited for what was lost; infinite while somebody does."""
-        waits = any(c.hung and not c.caller_process.dead for c in self._open.values())
-        return math.inf if waits else self._last_hung

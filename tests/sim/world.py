@@ -35,7 +35,7 @@ SYNC_S: Final = 0.5
 """After which what is in every index is on every disk."""
 
 QUIET_S: Final = 12.0
-"""After the last fault: time for restarts, dials and what had to be caught up."""
+"""After the last fault: time for restarts, dials, what had to be caught up, and lost calls."""
 
 AROUND_S: Final = 0.5
 """How long an event may take to every node while nothing is wrong: several far round trips."""
@@ -221,8 +221,7 @@ class World:
     def expect_everywhere(self, op: Op) -> None:
         """With nothing wrong, a write is acknowledged soon, and soon on every node."""
         allowed_s = prompt_s(op, self.machines[0].config)
-        # What a fault has lost, somebody may wait for long after it, and others for them.
-        quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
+        quiet_from = self.last_fault + QUIET_S
         if op.start <= quiet_from:
             self.excused.note("slow in trouble")
         elif op.end - op.start > allowed_s:
@@ -240,7 +239,7 @@ class World:
         Nor is, whatever is wrong, who reads a blob that is on a disk which could be asked; but what
         comes from there goes by the *disk* of the node that is asked for it.
         """
-        quiet_from = max(self.last_fault, self.network.last_hung()) + QUIET_S
+        quiet_from = self.last_fault + QUIET_S
         if op.start <= quiet_from:
             self.excused.note("refused in trouble")
         elif gave_up_early(op, self.machines[0].config):
