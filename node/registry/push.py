@@ -10,6 +10,7 @@ from node.errors import (
     ManifestDigestMismatch,
     ManifestUnknown,
     NameUnknown,
+    OutcomeUnknown,
     TooManyTags,
 )
 from node.registry.children import is_required
@@ -40,6 +41,13 @@ _AT_ONCE: Final = 256
 
 TAGS_MAX: Final = 50
 """`tag=` parameters of one push. The specification asks for ten at least."""
+
+
+NEWCOMERS_MAX: Final = 8
+"""
+How often a `global` push brings its blobs to members that came to life meanwhile. More wait for
+more that come one after the other; where some come and go for ever, its client is told in the end.
+"""
 
 
 class PushedManifest(NamedTuple):
@@ -104,17 +112,34 @@ class Push(WriteUseCase):
         record = ManifestRecord(manifest.media_type, body)
         event = await self._writer.put(PutManifest(repository, digest, record, tags, may_lack))
         receipt = await acknowledge(self._gate, event, consistency)
-        # Who counted as dead when the blobs were copied may live now, and has the event. While it
-        # gets the blobs another one may come, that has neither.
-        while consistency is Consistency.GLOBAL and await self._copies.lacks_copies(
-            named, consistency
-        ):
-            with logged(event):
-                copies = await self._copies.ensure_copies(named, consistency)
-            receipt = await acknowledge(self._gate, event, consistency)
+        if consistency is Consistency.GLOBAL:
+            copies, receipt = await self._reach_newcomers(named, copies, receipt)
         if copies is not None and copies < receipt.acknowledged.nodes:
             receipt = Receipt(receipt.event, receipt.acknowledged._replace(nodes=copies))
         return PushedManifest(digest, manifest.subject, tuple(tags), receipt)
+
+    async def _reach_newcomers(
+        self, named: Sequence[tuple[Digest, int]], copies: int | None, receipt: Receipt
+    ) -> tuple[int | None, Receipt]:
+        """
+        The copies, and the receipt, once every living member has the blobs and the event.
+
+        Who counted as dead when the blobs were copied may live now, and has the event. While it
+        gets the blobs another one may come, that has neither.
+
+        Raises:
+            OutcomeUnknown: they could not be brought there, or members came `NEWCOMERS_MAX` times.
+        """
+        event, everywhere = receipt.event, Consistency.GLOBAL
+        for _ in range(NEWCOMERS_MAX):
+            if not await self._copies.lacks_copies(named, everywhere):
+                return copies, receipt
+            with logged(event):
+                copies = await self._copies.ensure_copies(named, everywhere)
+            receipt = await acknowledge(self._gate, event, everywhere)
+        if await self._copies.lacks_copies(named, everywhere):
+            raise OutcomeUnknown(event, f"members without its blobs came {NEWCOMERS_MAX} times")
+        return copies, receipt
 
     async def delete(self, repository: RepositoryName, reference: Reference) -> Receipt:
         """

@@ -2,15 +2,7 @@
 
 import pytest
 
-from cluster.errors import (
-    BlobUnavailable,
-    ClusterError,
-    CopiesUnfinished,
-    NotCaughtUp,
-    NotEnoughNodes,
-    StorageFull,
-)
-from cluster.model import Consistency, Digest
+from cluster.model import Digest
 from cluster.objects.merge import Presence
 from node.http.limits import ApiLimits
 from node.index import rows
@@ -398,77 +390,6 @@ async def test_the_manifest_may_have_exactly_4_mib(registry: Registry):
     answer = await registry.put_manifest("lib/app", "v2", body + b" ")
     assert answer.status == 413
     assert answer.codes == ["SIZE_INVALID"]
-
-
-class Arrivals:
-    """
-    Members that come to life while a push waits for its event, or for their copies.
-
-    The first time that somebody asks for copies for them, *error* is raised.
-    """
-
-    def __init__(self, registry: Registry, count: int, error: ClusterError | None = None) -> None:
-        self._waited = registry.replicator.waited_with
-        self._left, self._error = count, error
-        self.asked: list[int] = []
-        """How often the push had waited for its event when it asked for copies of its blobs."""
-        registry.replicator.ensure_copies = self.ensure_copies
-        registry.replicator.lacks_copies = self.lacks_copies
-
-    async def ensure_copies(self, blobs: object, consistency: Consistency) -> int:
-        self.asked.append(len(self._waited))
-        if len(self.asked) > 1 and self._error is not None:
-            raise self._error
-        return 1
-
-    async def lacks_copies(self, blobs: object, consistency: Consistency) -> bool:
-        self._left -= 1
-        return self._left >= 0
-
-
-@pytest.mark.parametrize(
-    ("consistency", "asked", "waited"),
-    [("global", [0, 1, 2], 3), ("region", [0], 1), ("local", [0], 1)],
-)
-async def test_who_comes_to_life_during_a_push_gets_blobs_and_event(
-    registry: Registry, consistency: str, asked: list[int], waited: int
-):
-    """Broken: who counted as dead lacks the blobs of a `global` push, or the push itself."""
-    await registry.call("PUT", "/atoll/v1/projects/lib", json={"consistency": consistency})
-    registry.replicator.waited_with.clear()
-    arrivals = Arrivals(registry, 2)
-    await registry.push_image("lib/app", "v1")
-    assert arrivals.asked == asked
-    assert len(registry.replicator.waited_with) == waited
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        BlobUnavailable(Digest.of(b""), "nobody is there"),
-        StorageFull("it is full"),
-        NotEnoughNodes(2, 1),
-        NotCaughtUp("this node is stopping"),
-        CopiesUnfinished(300),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-async def test_a_push_without_the_blobs_of_who_came_to_life_is_an_unknown_outcome(
-    registry: Registry, error: ClusterError
-):
-    """Broken: a client is told that nothing has changed, and what it pushed stays."""
-    await registry.call("PUT", "/atoll/v1/projects/lib", json={"consistency": "global"})
-    await registry.push_image("lib/app", "v1")
-    config, layer = (
-        await registry.push_blob("lib/app", b"c"),
-        await registry.push_blob("lib/app", b"l"),
-    )
-    Arrivals(registry, 1, error)
-    body = image((config, 1), (layer, 1))
-    answer = await registry.call("PUT", "/v2/lib/app/manifests/v1", data=body)
-    assert answer.status == 503
-    assert answer.outcome == "unknown"
-    assert (await registry.call("GET", "/v2/lib/app/manifests/v1")).body == body
 
 
 async def test_a_manifest_goes_with_all_its_tags_by_one_event(registry: Registry):
