@@ -44,6 +44,8 @@ class Disk:
         self.unsynced: list[list[Mutation]] = []
         """Per batch, the rows as they were before it."""
         self.blobs: dict[Digest, bytes] = {}
+        self.ended: tuple[bytes, ...] = ()
+        """Generations of the control log that its index must not join again (see `node.former`)."""
         self.rng = random.Random(f"disk {seed}")
         self.failing = False
         """Every access fails with EIO."""
@@ -93,6 +95,7 @@ class Disk:
         """A copy of the directory as it is now, and as the kernel shows it."""
         other = Disk(seed)
         other.families = {name: rows.copy() for name, rows in self.families.items()}
+        other.ended = self.ended
         other.blobs = dict(self.blobs)
         return other
 

@@ -199,9 +199,12 @@ class Machine:
             self.kill()
         except* StartsEmpty as exc:
             # As `node.main` does: the supervisor starts it again, on what is left.
-            self.stopped_by = str(exc.exceptions[0])
+            [end] = exc.exceptions
+            assert isinstance(end, StartsEmpty), "a node has one cluster"
+            self.stopped_by = str(end)
             self.kill()
             self.lose_disk()
+            self.disk.ended = end.ended
 
     def _ended(self, running: Running, task: asyncio.Task[None]) -> None:
         """Nobody awaits the process's task, and asyncio tells of an error once it is collected."""
@@ -277,6 +280,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         rng,
         lambda event, reason: None,
         make_writer,
+        ended=machine.disk.ended,
     )
     me = Member(
         node=NodeId(machine.name),
