@@ -24,6 +24,7 @@ from cluster.driver.stages import Stages
 from cluster.environment import Environment
 from cluster.errors import (
     ChangeOpen,
+    ClusterError,
     MemberMissing,
     MemberNotDead,
     MemberUnknown,
@@ -299,8 +300,17 @@ class Layouts:
             yield
         except BaseException:
             if before is not Availability.DRAINING:
-                await self.change(SetAvailability(node, before))
+                await self._take_back(SetAvailability(node, before))
             raise
+
+    async def _take_back(self, change: SetAvailability) -> None:
+        """Make that change; where it fails, what led to it is told to the caller all the same."""
+        try:
+            await self.change(change)
+        except MemberMissing:
+            return  # It is out of the layout all the same.
+        except ClusterError as exc:
+            self._env.log.warning("member left draining", peer=change.node, reason=str(exc))
 
     async def dismiss(self, node: NodeId, rows: Rows) -> None:
         """

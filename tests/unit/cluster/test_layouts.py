@@ -145,6 +145,28 @@ async def test_who_cannot_give_up_its_copies_stays_as_it_was():
         assert member.availability is Availability.ACTIVE
 
 
+async def test_why_draining_was_given_up_is_told_though_it_cannot_be_taken_back():
+    """Broken: an operator is told that nothing was decided, and not whose copies are at stake."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        digest = await ships.stored(b"data", c)
+
+        async def rows(node: NodeId) -> AsyncGenerator[Row, None]:
+            if b.runs:
+                await ships.kill(b)
+                await a.until_connected("c")
+            yield Row(digest, 4, {node})
+
+        ships.network.block(c.address, "tell")  # without b there is no majority
+        with pytest.raises(CopiesAtStake):
+            await a.cluster.layouts.drain(C, rows, patience_s=0.0)
+        [line] = [line for line in a.log.lines if line.event == "member left draining"]
+        assert line.fields["peer"] == C
+        member = a.cluster.layouts.live.newest.member(C)
+        assert member is not None
+        assert member.availability is Availability.DRAINING
+
+
 async def test_who_drains_gets_no_copies_and_its_own_count_no_more():
     async with fleet() as ships:
         a, b, c = await ships.trio()
