@@ -88,6 +88,7 @@ from cluster.peer import PeerService, Transport
 from cluster.ports import BlobReplica, Chance, Clock, ControlStore, Log, MemberStore, Records
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
+from cluster.routing import preference
 from cluster.state import Act, NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from cluster.tasks.changes import Changes, Topic
@@ -314,6 +315,20 @@ class Cluster:
         """
         member, status = self._env.members.get(node), self._env.members.status(node)
         return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
+
+    def is_proxy(self) -> bool:
+        """
+        Whether clients are to be answered by other nodes: this one knows the layout, and is no
+        store of it.
+        """
+        return self._env.roll.live is not None and not self._env.roll.is_store
+
+    def servers(self) -> Sequence[Member]:
+        """Who may answer clients in its place, the best first: connected stores."""
+        env = self._env
+        connected = {member.node: member for member in env.roll.servers()}
+        order = preference.order((), tuple(connected.values()), env.me.region, env.rng)
+        return [connected[node] for node in order]
 
     async def ensure_current(self, *, patient: bool = False) -> None:
         """

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from node.admin.context import AdminContext
 from node.admin.endpoints import ENDPOINTS as ADMIN
-from node.http.endpoint import Bound, Endpoint
+from node.http.endpoint import Bound, Elsewhere, Endpoint
 from node.http.json import encode_json
 from node.http.openapi import describe
 from node.oci.context import OciContext
@@ -26,9 +26,9 @@ def described() -> bytes:
     return encode_json(describe(ENDPOINTS, of))
 
 
-def bind(oci: OciContext, admin: AdminContext) -> list[Bound]:
-    """Every endpoint with what answers it."""
+def bind(oci: OciContext, admin: AdminContext, elsewhere: Elsewhere | None = None) -> list[Bound]:
+    """Every endpoint with what answers it; *elsewhere* the Distribution API, while that is due."""
     return [
-        *(Bound(endpoint, partial(endpoint.handler, oci)) for endpoint in OCI),
+        *(Bound(endpoint, partial(endpoint.handler, oci), elsewhere) for endpoint in OCI),
         *(Bound(endpoint, partial(endpoint.handler, admin)) for endpoint in ADMIN),
     ]

@@ -43,6 +43,9 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── DocumentInvalid         a JSON body that is not what the endpoint takes
     ├── DocumentTooLarge        over the cap
     ├── TooManyWaits            the cap on requests that wait for an event
+    ├── NobodyServes            a node that keeps nothing reaches no member that could answer
+    ├── TooManyPassedOn         the cap on requests that others answer, all of them running
+    ├── AnswerLost              a member was asked, and its answer did not come, or not all of it
     ├── OutcomeUnknown          a write is logged, and could not be acknowledged
     └── WaitTimedOut            an event is not everywhere yet
     StorageFailure              as `cluster.errors` has it
@@ -285,6 +288,30 @@ class TooManyConnections(RegistryError):
 class TooManyUploads(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} uploads may be open at once")
+
+
+class NobodyServes(RegistryError):
+    """Nothing has changed: nobody was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("this node answers through members of its cluster, and reaches none")
+
+
+class TooManyPassedOn(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit} requests may be passed on at once")
+
+
+class AnswerLost(RegistryError):
+    """What a member did is not known."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__("the node that was asked for the answer did not give it; try again")
+        self.server = server
+
+    @property
+    def detail(self) -> object:
+        return {"outcome": "unknown"}
 
 
 class ProjectUnknown(RegistryError):

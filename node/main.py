@@ -41,6 +41,7 @@ from node.lifetime import Node
 from node.mender import Mender
 from node.oci.context import OciContext
 from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
+from node.oci.proxy import Proxy, ProxyConfig, Servers
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
 from node.repair import NO_REPAIR, Repair, open_store
@@ -183,6 +184,7 @@ async def running(
         rows = partial(stakes.rows, index.metadata, index.metadata, cluster)
         departure = Departure(name, cluster.state, cluster, rows)
         forwarder = await stack.enter_async_context(_forwarder(settings, name, cluster))
+        proxy = await stack.enter_async_context(_proxy(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         limits, cors = _limits(settings), Cors(settings.cors_origins)
         oci = OciContext(registry=registry, forwarder=forwarder, limits=limits, cors=cors)
@@ -208,7 +210,7 @@ async def running(
         stack.push_async_callback(rpc.stop)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         api = Api(
-            edge.bind(oci, admin),
+            edge.bind(oci, admin, proxy),
             metrics,
             limits,
             cors,
@@ -392,6 +394,17 @@ def _forwarder(settings: Settings, name: NodeId, neighbours: Neighbours) -> Forw
         neighbours,
         ForwardConfig(running_max=settings.uploads_max),
         logs.get_logger("forwarding"),
+        body_idle_s=settings.body_timeout_s,
+    )
+
+
+def _proxy(settings: Settings, name: NodeId, servers: Servers) -> Proxy:
+    return Proxy(
+        name,
+        servers,
+        ProxyConfig(),
+        Cors(settings.cors_origins),
+        logs.get_logger("proxy"),
         body_idle_s=settings.body_timeout_s,
     )
 

@@ -61,6 +61,15 @@ class Roll:
         """Whether events are taken from *member* (U5), as far as is known."""
         return self.live is None or self.has(member)
 
+    @property
+    def is_store(self) -> bool:
+        """Whether this node serves from its own index, by one of the layouts that are live."""
+        return self._now().is_store
+
+    def servers(self) -> tuple[Member, ...]:
+        """The other members that do so, and whose link is up."""
+        return self._now().servers
+
     def names(self) -> tuple[NodeId, ...]:
         """All members but this node, known to gossip or not."""
         return self._now().names
@@ -199,6 +208,19 @@ class _View:
     @cached_property
     def has_me(self) -> bool:
         return disk_of(self._me) in self._disks
+
+    @cached_property
+    def _serving(self) -> frozenset[Disk]:
+        layouts = () if self.live is None else self.live.layouts
+        return self._disks & {store.disk for layout in layouts for store in layout.stores()}
+
+    @cached_property
+    def is_store(self) -> bool:
+        return disk_of(self._me) in self._serving
+
+    @cached_property
+    def servers(self) -> tuple[Member, ...]:
+        return tuple(m for m in self.linked if disk_of(m) in self._serving)
 
     @cached_property
     def names(self) -> tuple[NodeId, ...]:

@@ -65,7 +65,7 @@ class Api:
         """
         endpoints = tuple(endpoints)
         self._router = Router(bound.endpoint for bound in endpoints)
-        self._run = {bound.endpoint.action: bound.run for bound in endpoints}
+        self._bound = {bound.endpoint.action: bound for bound in endpoints}
         self._limits = limits
         self._cors = cors
         self._check_room = check_room
@@ -93,9 +93,8 @@ class Api:
             else:
                 endpoint = target.endpoint
                 action = endpoint.action
-                if endpoint.takes_content:
-                    self._check_room()
-                response = await self._run[action](self._told(request, target, identity))
+                told = self._told(request, target, identity)
+                response = await self._answer(self._bound[action], told)
             status = response.status
         except ConnectionError:
             # Nobody is there to read it; aiohttp notices that too, without a traceback.
@@ -123,6 +122,13 @@ class Api:
         if not response.prepared and (status >= 400 or request.method not in READS):
             response.headers["X-Request-Id"] = identity
         return response
+
+    async def _answer(self, bound: Bound, request: Request) -> web.StreamResponse:
+        if bound.elsewhere is not None and bound.elsewhere.is_due():
+            return await bound.elsewhere.answer(request)
+        if bound.endpoint.takes_content:
+            self._check_room()
+        return await bound.run(request)
 
     def refuse(self, request: web.BaseRequest, error: RegistryError) -> web.Response:
         """The answer to what is no request; the connection ends with it."""

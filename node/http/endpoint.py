@@ -7,7 +7,7 @@ Routing, the metrics' names, `/openapi.json` and `docs/admin-api.md` are made of
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -72,6 +72,12 @@ class Action(StrEnum):
     READY = "node.ready"
     METRICS = "node.metrics"
     DESCRIBE = "api.describe"
+
+
+SESSIONS: Final = frozenset(
+    {Action.UPLOAD_STATUS, Action.UPLOAD_APPEND, Action.UPLOAD_FINISH, Action.UPLOAD_CANCEL}
+)
+"""What is done with an upload that is open, on the node that has it."""
 
 
 class Principal(NamedTuple):
@@ -221,6 +227,13 @@ WRITING: Final = (
 """The same for who writes, and waits until that is acknowledged."""
 
 
+PASSING_ON: Final = (domain.NobodyServes, domain.TooManyPassedOn, domain.AnswerLost)
+"""What may come of a request of the Distribution API at a node that has others answer it."""
+
+DISTRIBUTION: Final = "/v2/"
+"""What the paths of the Distribution API begin with."""
+
+
 def limits_of(endpoint: Endpoint[Any]) -> Sequence[Limit[Any]]:
     """The limits of what a request to *endpoint* may ask for and send."""
     found = list(endpoint.limits)
@@ -240,6 +253,8 @@ def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
     found += [limit.error for limit in limits_of(endpoint) if limit.error is not None]
     if REPOSITORY in endpoint.path:
         found.append(domain.NameInvalid)
+    if endpoint.path.startswith(DISTRIBUTION):
+        found += PASSING_ON
     if endpoint.body is not None:
         found.append(domain.BodyIncomplete)
         if endpoint.body.struct is not None:
@@ -249,8 +264,21 @@ def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
     return tuple(dict.fromkeys(found))
 
 
+class Elsewhere(Protocol):
+    """Other nodes that answer, while this one does not."""
+
+    def is_due(self) -> bool:
+        """Whether a request that comes now is theirs."""
+        ...
+
+    async def answer(self, request: Request) -> web.StreamResponse:
+        """Their answer. Raises errors that the client is told, as handlers do."""
+        ...
+
+
 class Bound(NamedTuple):
     """An endpoint and what answers it."""
 
     endpoint: Endpoint[Any]
     run: Callable[[Request], Awaitable[web.StreamResponse]]
+    elsewhere: Elsewhere | None = None

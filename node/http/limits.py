@@ -338,6 +338,70 @@ OWNER_ANSWER: Final = Limit(
     tests=("api/test_forwarder.py::test_an_answer_above_its_cap_is_not_read",),
 )
 
+PASSED_ON: Final = Limit(
+    # Each takes two connections, and up to a few hundred KiB for what is on its way.
+    what="requests that a node which is no store passes on to members at once",
+    number=1024,
+    unit=Unit.COUNT,
+    counts=Counts.NODE,
+    beyond="",
+    error=errors.TooManyPassedOn,
+    tests=("api/test_proxy.py::test_requests_on_their_way_are_capped",),
+)
+
+PROXIES: Final = Limit(
+    what="such nodes that a request passes",
+    number=1,
+    unit=Unit.COUNT,
+    counts=Counts.REQUEST,
+    beyond="",
+    error=errors.NobodyServes,
+    tests=("api/test_proxy.py::test_two_proxies_do_not_play_ping_pong",),
+)
+
+SERVERS_TRIED: Final = Limit(
+    # One that is dead is noticed within seconds. More would only keep the client waiting.
+    what="members that such a request is offered to, as long as none could be connected",
+    number=3,
+    unit=Unit.COUNT,
+    counts=Counts.REQUEST,
+    beyond="",
+    error=errors.NobodyServes,
+    tests=("api/test_proxy.py::test_so_many_members_are_tried",),
+)
+
+SERVER_CONNECT: Final = Limit(
+    what="connecting to a member that is to answer",
+    number=3.0,
+    unit=Unit.SECONDS,
+    counts=Counts.REQUEST,
+    beyond="the next one is asked",
+    error=errors.NobodyServes,
+    tests=("api/test_proxy.py::test_a_member_that_cannot_be_connected_is_passed_over",),
+)
+
+READ_SILENCE: Final = Limit(
+    # It may fetch a blob from another region before it answers.
+    what="a member that was asked to read, and says nothing",
+    number=60.0,
+    unit=Unit.SECONDS,
+    counts=Counts.REQUEST,
+    beyond="the connection is closed where the answer has begun",
+    error=errors.AnswerLost,
+    tests=("api/test_proxy.py::test_a_member_that_hangs_is_a_502",),
+)
+
+WRITE_SILENCE: Final = Limit(
+    # A manifest may wait 320 s for the copies of its blobs and its acknowledgement.
+    what="a member that was asked to write, and takes and says nothing",
+    number=330.0,
+    unit=Unit.SECONDS,
+    counts=Counts.REQUEST,
+    beyond="what it did is not known",
+    error=errors.AnswerLost,
+    tests=("api/test_proxy.py::test_a_member_that_hangs_is_a_502",),
+)
+
 REGIONS: Final = Limit(
     what="regions that one request waits for",
     number=64,
@@ -352,7 +416,8 @@ LIMITS: Final[tuple[Limit[Any], ...]] = (
     CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
     LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
     MANIFEST_BYTES, DOCUMENT_BYTES, HELD_BYTES, BODY_RATE, BODY_IDLE, WHOLE_BODY, STREAMED_BODY,
-    FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER, REGIONS,
+    FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER,
+    PASSED_ON, PROXIES, SERVERS_TRIED, SERVER_CONNECT, READ_SILENCE, WRITE_SILENCE, REGIONS,
 )  # fmt: skip
 
 

@@ -6,9 +6,6 @@ nodes. The session's bytes are on one of them, its owner, which the upload id na
 goes through as it comes, in both directions; nothing is stored here and nothing is sent twice.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -19,15 +16,12 @@ from yarl import URL
 
 from cluster.model import NodeId
 from cluster.ports import Log
-from node.errors import RegistryError, TooManyUploads, UploadOwnerSilent, UploadUnknown
-from node.http.body_reader import read_body, waits_for_invitation
+from node.errors import TooManyUploads, UploadOwnerSilent, UploadUnknown
+from node.http.body_reader import waits_for_invitation
 from node.http.endpoint import Request
 from node.http.limits import FORWARDED, OWNER_ANSWER, OWNER_CONNECT, OWNER_SILENCE
+from node.oci.upstream import FORWARDED_BY, PassedBody, open_session
 from node.registry.upload_ids import UploadId
-
-FORWARDED_BY: Final = "Atoll-Forwarded-By"
-"""Header of a request that a node passed on, with that node's name. Such a request goes no
-further: two nodes that disagree about an owner must not play ping-pong."""
 
 _SENT: Final = frozenset(
     {"accept", "authorization", "content-length", "content-range", "content-type", "range"}
@@ -62,12 +56,7 @@ class Neighbours(Protocol):
 
 
 class Forwarder:
-    """
-    Passes requests on to the owners of uploads. An async context manager; one per node.
-
-    Connections are not kept: one that waits in a pool may lead to a process that is gone, and a
-    body cannot be sent a second time.
-    """
+    """Passes requests on to the owners of uploads. An async context manager; one per node."""
 
     def __init__(
         self,
@@ -88,12 +77,7 @@ class Forwarder:
         self._running = 0
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(sock_connect=self._config.connect_timeout_s),
-            auto_decompress=False,
-        )
+        self._session = open_session(self._config.connect_timeout_s)
         return self
 
     async def __aexit__(
@@ -131,7 +115,7 @@ class Forwarder:
     async def _exchange(self, request: Request, upload: UploadId, address: str) -> web.Response:
         assert self._session is not None, "used outside its context"
         http = request.http
-        body = _Body(request, self._body_idle_s, self._config.silence_s)
+        body = PassedBody(request, self._body_idle_s, self._config.silence_s)
         try:
             async with (
                 body.patience,
@@ -180,40 +164,3 @@ class Forwarder:
             if name.lower() not in _NOT_RETURNED:
                 response.headers.add(name, value)
         return response
-
-
-class _Body:
-    """A client's body on its way to the owner, and the patience with that owner."""
-
-    def __init__(self, request: Request, idle_s: float, silence_s: float) -> None:
-        self._request = request
-        self._idle_s = idle_s
-        self._silence_s = silence_s
-        self._loop = asyncio.get_running_loop()
-        self.patience = asyncio.timeout(silence_s)
-        """Runs while the owner has something to do, not while the client has."""
-        self.failure: RegistryError | None = None
-        """What was wrong with the client's side; aiohttp reports it as a lost connection."""
-        self.ended = False
-        """Whether the exchange is over: an owner may answer before it has read everything."""
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        try:
-            self._wait_for_client()
-            async with aclosing(read_body(self._request, self._idle_s)) as pieces:
-                async for piece in pieces:
-                    self._wait_for_owner()
-                    yield piece
-                    self._wait_for_client()
-            self._wait_for_owner()
-        except RegistryError as exc:
-            self.failure = exc
-            raise
-
-    def _wait_for_client(self) -> None:
-        if not self.ended and not self.patience.expired():
-            self.patience.reschedule(None)
-
-    def _wait_for_owner(self) -> None:
-        if not self.ended and not self.patience.expired():
-            self.patience.reschedule(self._loop.time() + self._silence_s)

@@ -15,7 +15,7 @@ from aiohttp import web
 from yarl import URL
 
 from cluster.clock import HybridClock, SystemClock
-from cluster.model import Digest, NodeId
+from cluster.model import Digest, Member, NodeId
 from node import edge, logs
 from node.admin.context import AdminContext
 from node.admin.health import Readiness
@@ -31,6 +31,7 @@ from node.index.rocks import RocksStore
 from node.logs import get_logger
 from node.oci.context import OciContext
 from node.oci.forwarder import ForwardConfig, Forwarder
+from node.oci.proxy import Proxy, ProxyConfig
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
@@ -68,6 +69,21 @@ class AddressBook(dict[str, str]):
 
     def http_address(self, node: NodeId) -> str | None:
         return self.get(node)
+
+
+class Members:
+    """The `Servers` of a registry without a cluster."""
+
+    def __init__(self) -> None:
+        self.proxy = False
+        """Whether it has others answer."""
+        self.there: list[Member] = []
+
+    def is_proxy(self) -> bool:
+        return self.proxy
+
+    def servers(self) -> Sequence[Member]:
+        return self.there
 
 
 class Hiding:
@@ -120,6 +136,7 @@ class Registry:
     parts: AsyncExitStack
     oci: OciContext
     server: Server
+    members: Members
     refusals: list[Exception]
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
     hidden: set[str]
@@ -201,6 +218,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             node: str = "",
             neighbours: AddressBook | None = None,
             forward: ForwardConfig | None = None,
+            passing: ProxyConfig | None = None,
             origins: Sequence[str] = (),
             connections_max: int = 1000,
             log_reads: bool = False,
@@ -249,7 +267,16 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 get_logger("forwarding"),
                 body_idle_s=limits.body_idle_s,
             )
-            cors = Cors(origins)
+            cors, members = Cors(origins), Members()
+            proxy = Proxy(
+                name,
+                members,
+                passing or ProxyConfig(),
+                cors,
+                get_logger("proxy"),
+                body_idle_s=limits.body_idle_s,
+            )
+            await stack.enter_async_context(proxy)
             oci = OciContext(
                 registry=use_cases,
                 forwarder=await stack.enter_async_context(forwarder),
@@ -271,7 +298,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 limits=limits,
             )
             api = Api(
-                edge.bind(oci, admin),
+                edge.bind(oci, admin, proxy),
                 observed,
                 limits,
                 cors,
@@ -303,6 +330,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 stack,
                 oci,
                 server,
+                members,
                 refusals,
                 hidden,
             )

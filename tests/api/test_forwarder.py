@@ -12,7 +12,8 @@ import pytest
 
 from cluster.model import Digest
 from node.http.limits import ApiLimits
-from node.oci.forwarder import FORWARDED_BY, ForwardConfig
+from node.oci.forwarder import ForwardConfig
+from node.oci.upstream import FORWARDED_BY
 from tests.api.conftest import AddressBook, Registry, StartRegistry
 from tests.api.wire import Wire, head
 

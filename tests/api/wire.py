@@ -73,6 +73,15 @@ class Wire:
                 answers.append(await self.reply())
         return answers
 
+    async def rest(self) -> bytes:
+        """What comes until the server closes the connection, or it breaks."""
+        got = b""
+        with suppress(ConnectionError):
+            async with asyncio.timeout(ENDS_S):
+                while piece := await self._reader.read(1 << 16):
+                    got += piece
+        return got
+
     async def close(self) -> None:
         self._writer.close()
         with suppress(ConnectionError):

@@ -188,6 +188,20 @@ class ServeCluster:
             raise
         return self
 
+    def newcomer(self, name: str, region: str = "eu") -> ServeProcess:
+        """A node that joins the first one, and that nobody has added yet; whoever asks stops it."""
+        port = free_base_port(1)
+        return ServeProcess(
+            name=name,
+            region=region,
+            http=f"127.0.0.1:{port}",
+            rpc=f"127.0.0.1:{port + RPC_OFFSET}",
+            data_dir=self.directory / name,
+            join=[self.nodes[0].rpc],
+            options=self.options,
+            command=self.command,
+        )
+
     def __exit__(self, *_: object) -> None:
         self._stop()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.operator import atoll, status, wait_status, wait_well
-from tests.e2e.ports import free_base_port
 from tests.e2e.processes import is_ready
 from tests.e2e.registry_client import Image, make_image, registry_clients
 from tests.e2e.serve_cluster import ServeCluster, ServeProcess
@@ -34,20 +33,6 @@ async def _pull(hosts: Sequence[str], images: Sequence[Image]) -> None:
             for number, image in enumerate(images):
                 pulled = await client.pull(_REPOSITORY, f"v{number}")
                 assert pulled.digest == image.digest
-
-
-def _newcomer(cluster: ServeCluster, name: str) -> ServeProcess:
-    """A node of the cluster's region that nobody has added yet."""
-    port = free_base_port(1)
-    return ServeProcess(
-        name=name,
-        region="eu",
-        http=f"127.0.0.1:{port}",
-        rpc=f"127.0.0.1:{port + 1000}",
-        data_dir=cluster.directory / name,
-        join=[cluster.nodes[0].rpc],
-        options=cluster.options,
-    )
 
 
 def _post(host: str, path: str, body: object) -> tuple[int, dict[str, object]]:
@@ -74,7 +59,7 @@ async def test_members_come_and_go_with_data(tmp_path: Path, rng: random.Random)
         for member in seen.document["members"]:
             assert member["version"]
             assert member["disk_bytes"] > member["disk_free_bytes"] > 0
-        four = _newcomer(cluster, "eu-3")
+        four = cluster.newcomer("eu-3")
         four.start()
         try:
             seen = wait_status(url, lambda found: "eu-3" in found.states())

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from cluster.driver.roll import Roll
-from cluster.layout.changes import Change, Remove, Replace, SetAvailability, SetVoters
+from cluster.layout.changes import Add, Change, Remove, Replace, SetAvailability, SetVoters
 from cluster.layout.chronicle import Chronicle
-from cluster.layout.document import Availability, DegradedWrites, Layout
+from cluster.layout.document import Availability, DegradedWrites, Layout, Role
 from cluster.layout.proposal import changed
 from cluster.layout.transition import Live
 from cluster.membership.members import Members
@@ -283,3 +283,25 @@ def test_a_restarted_node_knows_what_the_absent_can_do():
     assert not known.roll.uses("signed"), "nobody has heard of it in this run"
     known.members.restore(Rumour(gossip("old"), Standing(Status.DEAD, 1)))
     assert not known.roll.uses("signed")
+
+
+def test_who_serves_from_an_index_of_its_own():
+    """Broken: a proxy answers by what it happens to have, or asks another proxy."""
+    stores = layout("eu: a b, us: c")
+    proxies = [Add(member(node, roles=(Role.PROXY,))) for node in ("me", "d")]
+    of = changed(stores, *proxies, Add(member("e", roles=())), SetVoters(tuple("ace")))
+    said = [gossip(node) for node in "abde"]
+    known = Known(of).hear(*said, gossip("c", "us"))
+    assert not known.roll.is_store
+    assert known.names(known.roll.servers()) == "a b c"
+    assert Known(layout("eu: me a")).hear(gossip("a", disk=2)).roll.servers() == ()
+    assert Known(layout("eu: me a")).roll.is_store
+    assert not Known(None).roll.is_store
+    assert not Known(layout("eu: a b")).roll.is_store
+
+
+def test_who_comes_serves_as_soon_as_it_is_a_member():
+    """Broken: through the whole of a change its clients are sent to others."""
+    before = layout("eu: a b c")
+    coming = Live(changed(before, Add(member("me"))), before)
+    assert Known(coming).roll.is_store
