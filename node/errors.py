@@ -47,6 +47,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TooManyPassedOn         the cap on requests that others answer, all of them running
     ├── AnswerLost              a member was asked, and its answer did not come, or not all of it
     ├── OutcomeUnknown          a write is logged, and could not be acknowledged
+    ├── RequestOverdue          it took too long: whether it was done is not known
     └── WaitTimedOut            an event is not everywhere yet
     StorageFailure              as `cluster.errors` has it
     ├── IndexPaused             the index takes nothing now, and is tried again: nothing is broken
@@ -370,6 +371,19 @@ class OutcomeUnknown(RegistryError):
     @property
     def detail(self) -> object:
         return {"event": str(self.event), "outcome": "unknown"}
+
+
+class RequestOverdue(RegistryError):
+    """A change was given up on its way: it may have taken effect, and may yet do so."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__(
+            f"it was not done within {limit_s:g} s; it may or may not take effect, so repeat it"
+        )
+
+    @property
+    def detail(self) -> object:
+        return {"outcome": "unknown"}
 
 
 class WaitTimedOut(RegistryError):

@@ -34,7 +34,7 @@ from node.descriptors import Descriptors, raise_limit
 from node.holdings import Holdings
 from node.http.app import Api
 from node.http.cors import Cors
-from node.http.limits import ApiLimits
+from node.http.limits import ANSWER, ApiLimits
 from node.http.listener import HttpListener
 from node.index.index import Index, open_index
 from node.lifetime import Node
@@ -413,6 +413,7 @@ def _limits(settings: Settings) -> ApiLimits:
     return ApiLimits(
         manifest_bytes=settings.manifest_max_bytes,
         body_idle_s=settings.body_timeout_s,
+        answer_s=ANSWER.number + settings.copies_timeout_s,
         chunk_min_bytes=settings.chunk_min_bytes,
     )
 

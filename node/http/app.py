@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from node.errors import RegistryError
+from node.errors import RegistryError, RequestOverdue
 from node.http import headers
 from node.http.cors import Cors
 from node.http.endpoint import ANONYMOUS, READS, Bound, Principal, Request
@@ -128,7 +128,35 @@ class Api:
             return await bound.elsewhere.answer(request)
         if bound.endpoint.takes_content:
             self._check_room()
-        return await bound.run(request)
+        return await self._carry_out(bound, request)
+
+    async def _carry_out(self, bound: Bound, request: Request) -> web.StreamResponse:
+        """
+        Have *request* answered by its deadline, or `answer_s` behind the end of its body.
+
+        Raises:
+            RequestOverdue: that could not be done. What its handler raises otherwise.
+        """
+        if request.deadline is None:
+            return await bound.run(request)
+        loop, running = asyncio.get_running_loop(), True
+        deadline = asyncio.timeout_at(request.deadline)
+
+        def body_is_here() -> None:  # or what a refused client has sent until it saw that
+            if running and not deadline.expired():
+                deadline.reschedule(loop.time() + self._limits.answer_s)
+
+        try:
+            async with deadline:
+                request.http.content.on_eof(body_is_here)
+                try:
+                    return await bound.run(request)
+                finally:
+                    running = False
+        except TimeoutError as exc:
+            if deadline.expired():
+                raise RequestOverdue(self._limits.answer_s) from exc
+            raise
 
     def refuse(self, request: web.BaseRequest, error: RegistryError) -> web.Response:
         """The answer to what is no request; the connection ends with it."""
@@ -152,18 +180,22 @@ class Api:
 
     def _told(self, http: web.BaseRequest, target: Target, identity: str) -> Request:
         """What the handler is told."""
-        endpoint, deadline = target.endpoint, None
+        endpoint, now = target.endpoint, asyncio.get_running_loop().time()
+        deadline = None if http.method in READS else now + self._limits.answer_s
+        body_deadline = None
         if http.body_exists:
             body, limits = endpoint.body, self._limits
             gathered = body is not None and not body.streamed
             body_s = limits.whole_body_s if gathered else limits.streamed_body_s
-            deadline = asyncio.get_running_loop().time() + body_s
+            body_deadline = now + body_s
+            deadline = None if deadline is None else deadline + body_s
         return Request(
             endpoint.action,
             target.repository,
             target.variable,
             self._principal_of(http),
             deadline,
+            body_deadline,
             identity,
             endpoint.parameters,
             http,

@@ -35,7 +35,7 @@ D = TypeVar("D", bound=msgspec.Struct)
 
 async def read_body(request: Request, timeout_s: float) -> AsyncGenerator[bytes, None]:
     """
-    The body as it arrives, until the request's deadline.
+    The body as it arrives, until its deadline.
 
     The patience with a client is *timeout_s* at first and at most. Waiting for it takes from that,
     and each byte gives it its share of `BODY_RATE` back.
@@ -46,7 +46,7 @@ async def read_body(request: Request, timeout_s: float) -> AsyncGenerator[bytes,
     """
     await _invite(request.http)
     content, loop = request.http.content, asyncio.get_running_loop()
-    patience_s, deadline = timeout_s, request.deadline
+    patience_s, deadline = timeout_s, request.body_deadline
     while True:
         waits_since = loop.time()
         try:

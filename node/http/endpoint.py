@@ -15,6 +15,7 @@ from aiohttp import web
 from cluster import errors as cluster
 from node import errors as domain
 from node.http.limits import (
+    ANSWER,
     BODY_IDLE,
     BODY_RATE,
     DOCUMENT_BYTES,
@@ -103,7 +104,11 @@ class Request(msgspec.Struct, frozen=True):
 
     principal: Principal
     deadline: float | None
-    """When the last byte of the body has to be here, by the event loop's clock. None: without."""
+    """When the answer has to begin, by the event loop's clock. None: reads wait for nothing that
+    does not end by itself."""
+
+    body_deadline: float | None
+    """When the last byte of the body has to be here. None: without."""
 
     id: str
     parameters: tuple[Parameter[Any], ...]
@@ -244,6 +249,8 @@ def limits_of(endpoint: Endpoint[Any]) -> Sequence[Limit[Any]]:
             found.append(DOCUMENT_BYTES)
         time = STREAMED_BODY if endpoint.body.streamed else WHOLE_BODY
         found += [BODY_RATE, BODY_IDLE, time]
+    if not {*endpoint.methods} <= {*READS}:
+        found.append(ANSWER)
     return found
 
 

@@ -61,6 +61,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.TooManyPassedOn: (429, "TOOMANYREQUESTS"),
     domain.AnswerLost: (502, "UNAVAILABLE"),
     domain.OutcomeUnknown: (503, "UNAVAILABLE"),
+    domain.RequestOverdue: (503, "UNAVAILABLE"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),
     domain.IndexPaused: (503, "UNAVAILABLE"),
     domain.IndexFull: (503, "UNAVAILABLE"),

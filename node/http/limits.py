@@ -279,6 +279,23 @@ STREAMED_BODY: Final = Limit(
     tests=("api/test_slow.py::test_a_chunk_has_a_time_to_end",),
 )
 
+# --- answers --------------------------------------------------------------------------------------
+
+ANSWER: Final = Limit(
+    # More than all that a push waits for one after the other beside the copies of its blobs. Less
+    # refuses what would have been done; more keeps who waits for what never comes to rest.
+    what="the answer to a change, beside the time of its body and `copies_timeout_s`",
+    number=600.0,
+    unit=Unit.SECONDS,
+    counts=Counts.REQUEST,
+    beyond="whether it was done is not known",
+    error=errors.RequestOverdue,
+    tests=(
+        "api/test_deadlines.py::test_a_change_is_answered_in_time",
+        "api/test_deadlines.py::test_a_body_has_its_own_time",
+    ),
+)
+
 # --- requests at once -----------------------------------------------------------------------------
 
 FORWARDED: Final = Limit(
@@ -416,6 +433,7 @@ LIMITS: Final[tuple[Limit[Any], ...]] = (
     CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
     LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
     MANIFEST_BYTES, DOCUMENT_BYTES, HELD_BYTES, BODY_RATE, BODY_IDLE, WHOLE_BODY, STREAMED_BODY,
+    ANSWER,
     FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER,
     PASSED_ON, PROXIES, SERVERS_TRIED, SERVER_CONNECT, READ_SILENCE, WRITE_SILENCE, REGIONS,
 )  # fmt: skip
@@ -430,6 +448,7 @@ class ApiLimits:
     body_idle_s: float = BODY_IDLE.number
     whole_body_s: float = WHOLE_BODY.number
     streamed_body_s: float = STREAMED_BODY.number
+    answer_s: float = ANSWER.number
     chunk_min_bytes: int = 0
     """Advised as OCI-Chunk-Min-Length when not 0. Larger chunks mean fewer requests."""
 
