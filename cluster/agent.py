@@ -89,6 +89,7 @@ from cluster.ports import BlobReplica, Chance, Clock, ControlStore, Log, MemberS
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.routing import preference
+from cluster.routing.distance import Distances
 from cluster.state import Act, NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from cluster.tasks.changes import Changes, Topic
@@ -135,6 +136,7 @@ class Cluster:
             members=members_known,
             join=Join(config.seeds, empty=not records.events.vector()),
             clocks=ClockWatch(clock, config.clock_off_max_ms, config.clock_sample_max_s),
+            distances=Distances(),
             absences=Absences(),
             vitals=VitalsBook(),
             state=NodeState(),

@@ -23,6 +23,7 @@ from cluster.ports import (
     Retention,
     RowSums,
 )
+from cluster.routing.distance import Distances
 from cluster.state import NodeState
 from cluster.statistics import Counters
 from cluster.tasks.changes import Changes
@@ -51,6 +52,7 @@ class Environment:
     members: Members
     join: Join
     clocks: ClockWatch
+    distances: Distances
     absences: Absences
     vitals: VitalsBook
     state: NodeState

@@ -121,10 +121,19 @@ class Layouts:
         return {report.disk.node: report.stage.newest for report in self._stages.reports()}
 
     def circumstances(self, lost: Collection[NodeId] = ()) -> Circumstances:
-        """What this node knows beside the layout."""
-        there = {self._env.me.node, *(m.node for m in self._env.members.connected())}
+        """
+        What this node knows beside the layout. How far somebody is from another region it has not
+        measured: for the witness of its own region it does, and elsewhere names decide.
+        """
+        me, connected = self._env.me, self._env.members.connected()
+        there = (me.node, *(member.node for member in connected))
         level = {node for node in there if self._control.seat_of(node) is not None}
-        return Circumstances(answering=level, lost=frozenset(lost))
+        measured = ((m, self._env.distances.to(m.node)) for m in connected)
+        return Circumstances(
+            answering=level,
+            lost=frozenset(lost),
+            distance={(me.region, m.node): far for m, far in measured if far is not None},
+        )
 
     def newcomer(
         self, node: NodeId, *, zone: str | None = None, weight: int | None = None

@@ -82,6 +82,7 @@ class Roster:
         self._greetings.note(answer)
         if self._env.members.status(member.node) is not Status.LEFT:
             self._env.clocks.note(member.node, answer.wall_ms, asked_at)
+            self._env.distances.note(member.node, self._env.clock.now_s() - asked_at)
         at_one = question.stage == answer.stage == self._stages.mine
         if answer.current and at_one:
             self._leasing.take(member.node, asked_at)
@@ -157,6 +158,7 @@ class Roster:
             self._env.join.excuse(node)
             self._settings_check.forget(node)
             self._env.clocks.forget(node)
+            self._env.distances.forget(node)
             self._env.vitals.forget(node)
         else:
             self._tell_of(node, lives=status is Status.ALIVE)

@@ -114,7 +114,8 @@ class Steward:
         refuse = env.config.refuse_degraded
         degraded = DegradedWrites.REFUSE if refuse else DegradedWrites.ALLOW
         settings = Settings(copies=env.config.copies, degraded_writes=degraded)
-        return Live(proposal.genesis(members, settings))
+        distance = self._layouts.circumstances().distance
+        return Live(proposal.genesis(members, settings, distance))
 
     def _grown(self, live: Live) -> Live | None:
         """The layout with one that has come, or with as many voters as it can have."""

@@ -92,6 +92,10 @@ Change = (
 )
 
 
+Distance = Mapping[tuple[Region, NodeId], float]
+"""Round trips between a region and a member elsewhere, in any unit, as far as they are known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What the proposer knows beside the layout."""
@@ -103,9 +107,9 @@ class Circumstances:
     lost: frozenset[NodeId] = frozenset()
     """Members that are switched off for good, by an operator's word. What only they had is gone."""
 
-    distance: Mapping[tuple[Region, NodeId], float] = field(default_factory=dict)
-    """Round trips between a region and a member elsewhere, in any unit. Used once, by who proposes:
-    the witness is named in the document, and nobody measures again."""
+    distance: Distance = field(default_factory=dict)
+    """Used once, by who proposes: the witness is named in the document, and nobody measures again.
+    Where nothing is known, the first by name is."""
 
 
 UNASKED: Final = Circumstances()

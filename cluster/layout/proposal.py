@@ -27,6 +27,7 @@ from cluster.layout.changes import (
     Add,
     Change,
     Circumstances,
+    Distance,
     DropRule,
     NameWitness,
     Remove,
@@ -61,9 +62,14 @@ from cluster.layout.rules import (
 from cluster.model import NodeId, Region
 
 
-def genesis(members: Collection[LayoutMember], settings: Settings) -> Layout:
+def genesis(
+    members: Collection[LayoutMember],
+    settings: Settings,
+    distance: Distance = UNASKED.distance,
+) -> Layout:
     """
-    The first version. Where nobody is a voter, some are chosen; witnesses go by name.
+    The first version. Where nobody is a voter, some are chosen; *distance* is as in
+    `Circumstances`.
 
     Raises:
         LayoutInvalid: the members contradict each other.
@@ -73,7 +79,7 @@ def genesis(members: Collection[LayoutMember], settings: Settings) -> Layout:
         chosen = choose_voters(members)
         members = [_with_vote(m, m.node in chosen) for m in members]
     first = Layout(FORMAT, 1, by_name(members), settings=settings)
-    first = _with_witnesses(first, (), {}, {})
+    first = _with_witnesses(first, (), {}, distance)
     check(first)
     missing = unmet(first)
     if missing and settings.degraded_writes is DegradedWrites.REFUSE:
@@ -222,7 +228,7 @@ def _with_witnesses(
     layout: Layout,
     before: Collection[Witness],
     named: Mapping[Region, NodeId],
-    distance: Mapping[tuple[Region, NodeId], float],
+    distance: Distance,
 ) -> Layout:
     """
     Witnesses for the regions that need one: who is *named*, who it was, or who is nearest by what

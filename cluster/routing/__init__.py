@@ -1,1 +1,1 @@
-"""Which copy of a blob to read. Pure rules; never a socket, never a clock."""
+"""Whom to ask first, and how far they are. Pure rules; never a socket, never a clock."""

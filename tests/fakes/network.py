@@ -55,6 +55,7 @@ class Network:
         self._losing: set[tuple[str, str]] = set()
         self._fetch_limits: dict[str, int] = {}
         self._tampered: dict[str, Tamper] = {}
+        self._far: dict[str, float] = {}
 
     def transport(self, me: Member) -> "MemoryTransport":
         return MemoryTransport(self, me)
@@ -69,6 +70,10 @@ class Network:
 
     def heal(self, a: str, b: str) -> None:
         self._cut.discard(frozenset((a, b)))
+
+    def put_far(self, callee: str, seconds: float) -> None:
+        """Let each call take so long to *callee*."""
+        self._far[callee] = seconds
 
     def unplug(self, address: str) -> None:
         """Take a service off the network: its process is dead."""
@@ -129,6 +134,8 @@ class Network:
         self.check(caller, callee)
         self.calls.append(Call(caller, callee, method))
         self.changed.beat()
+        if callee in self._far:
+            await asyncio.sleep(self._far[callee])
         lost = (callee, method) in self._losing
         self._losing.discard((callee, method))
         await self.changed.wait_until(

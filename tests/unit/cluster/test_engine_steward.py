@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from cluster.errors import NewcomerAbsent
+from cluster.layout.changes import Add
 from cluster.layout.document import DegradedWrites, Layout
-from cluster.model import NodeId
+from cluster.model import NodeId, Region
 from tests.fakes.fleet import CALM, PATIENCE_S, Engine, Fleet, fleet
 
 A, C = NodeId("a"), NodeId("c")
@@ -103,3 +105,35 @@ async def test_nobody_is_added_where_joining_is_closed():
         assert not d.cluster.is_joined()
         assert d.stage == (1, 1), "it knows by which layout the others go"
         assert newest(d).member(d.member.node) is None
+
+
+async def test_the_witness_of_a_region_of_two_is_the_nearest_to_who_proposes():
+    """Broken: each write of a region of two crosses an ocean, and there is a nearer third."""
+    async with fleet() as ships:
+        a, _, _ = await ships.trio("eu", "us", "ap", open_joining=False)
+        d = ships.add("d", seeds=("a:1",), open_joining=False)
+        ships.network.put_far("b:1", 0.3)
+        ships.start(d)
+        await ships.until(lambda: has_come(a, "d"))
+        await asyncio.sleep(10.0)  # and the greetings from before are forgotten
+        layouts = a.cluster.layouts
+        await layouts.change(Add(layouts.newcomer(NodeId("d"))))
+        assert newest(a).witness(Region("eu")) == C, "by name it were b"
+
+
+async def test_the_first_layout_names_the_nearest_too():
+    async with fleet() as ships:
+        ships.network.put_far("c:1", 0.3)
+        names, regions = "abcd", ("eu", "eu", "us", "ap")
+        a, *_ = await ships.together(tuple(names), regions, quiet_s=5.0)
+        assert newest(a).version == 1
+        assert newest(a).witness(Region("eu")) == NodeId("d"), "by name it were c"
+
+
+def has_come(engine: Engine, node: str) -> bool:
+    """Whether *node* is there, and has the whole index."""
+    try:
+        engine.cluster.layouts.newcomer(NodeId(node))
+    except NewcomerAbsent:
+        return False
+    return True
