@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -190,6 +191,23 @@ def test_every_module_imports_alone():
     for name in modules():
         if name != "node.__main__":
             importlib.import_module(name)
+
+
+SHOWN_BY_ITS_BASE = {"cluster.errors", "cluster.errors.layout"}
+"""One tree: the package has the root, and shows the branch that hangs on it."""
+
+
+def test_no_module_is_imported_by_what_it_imports():
+    """Broken: neither of two modules can be understood, or used, without the other. Imports within
+    functions count too: they hide a circle and do not end it."""
+    known = set(modules())
+    needed: dict[str, set[str]] = {}
+    for importer, imported, _ in imports():
+        who = importer.removesuffix(".__init__")
+        what = imported if imported in known else imported.rpartition(".")[0]
+        if what in known and what != who and {who, what} != SHOWN_BY_ITS_BASE:
+            needed.setdefault(who, set()).add(what)
+    TopologicalSorter(needed).prepare()
 
 
 def domain_errors(module: object, base: type[Exception]) -> set[type[Exception]]:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from node.cli.flags import print_problems
+from node.cli.local_nodes import LocalNode
 from node.cli.probe import why_not_ready
-from node.cli.up import LocalNode
 
 READY_TIMEOUT_S: Final = 120.0
 """Far above a start with many nodes on a slow machine; a node that needs longer is stuck."""
