@@ -34,7 +34,7 @@ from node.descriptors import Descriptors, raise_limit
 from node.holdings import Holdings
 from node.http.app import Api
 from node.http.cors import Cors
-from node.http.limits import ANSWER, ApiLimits
+from node.http.limits import ANSWER, WRITE_SILENCE, ApiLimits
 from node.http.listener import HttpListener
 from node.index.index import Index, open_index
 from node.lifetime import Node
@@ -402,7 +402,7 @@ def _proxy(settings: Settings, name: NodeId, servers: Servers) -> Proxy:
     return Proxy(
         name,
         servers,
-        ProxyConfig(),
+        ProxyConfig(write_silence_s=_limits(settings).answer_s + WRITE_SILENCE.number),
         Cors(settings.cors_origins),
         logs.get_logger("proxy"),
         body_idle_s=settings.body_timeout_s,

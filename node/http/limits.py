@@ -409,9 +409,9 @@ READ_SILENCE: Final = Limit(
 )
 
 WRITE_SILENCE: Final = Limit(
-    # A manifest may wait 320 s for the copies of its blobs and its acknowledgement.
-    what="a member that was asked to write, and takes and says nothing",
-    number=330.0,
+    # The member says by itself that it was too long; this is for one that is gone.
+    what="a member that was asked to write and is silent, beside the time of a change",
+    number=30.0,
     unit=Unit.SECONDS,
     counts=Counts.REQUEST,
     beyond="what it did is not known",

@@ -23,6 +23,7 @@ from node.http.body_reader import waits_for_invitation
 from node.http.cors import Cors
 from node.http.endpoint import READS, SESSIONS, Request
 from node.http.limits import (
+    ANSWER,
     PASSED_ON,
     READ_SILENCE,
     SERVER_CONNECT,
@@ -63,7 +64,7 @@ class ProxyConfig:
     tries_max: int = SERVERS_TRIED.number
     connect_timeout_s: float = SERVER_CONNECT.number
     read_silence_s: float = READ_SILENCE.number
-    write_silence_s: float = WRITE_SILENCE.number
+    write_silence_s: float = ANSWER.number + WRITE_SILENCE.number
 
 
 class Servers(Protocol):
