@@ -299,8 +299,8 @@ def test_modules_are_named_after_things():
 WORDS_OF_TWO_THINGS = {"Quarantine"}
 """Of events, and of files: each keeps what could not be used until somebody can tell."""
 
-OWN_WORDS = ("cluster/control", "cluster/layout")
-"""Two rooms in which `State`, `Report` or `Add` is another thing than elsewhere: to be renamed."""
+OWN_WORDS = ("cluster/layout",)
+"""A room in which `Report`, `Live` or `Add` is another thing than elsewhere: to be renamed."""
 
 
 def test_a_class_has_its_name_alone():

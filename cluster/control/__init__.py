@@ -9,23 +9,23 @@ which the rest of a node sees it.
 
 from cluster.control.context import ControlConfig
 from cluster.control.coordinator import Coordinator, Outcome
-from cluster.control.effects import Effect, Persist, Report, Send, StartEmpty, Stop
+from cluster.control.effects import Effect, Persist, ReportOutcome, Send, StartEmpty, StopNode
 from cluster.control.messages import AcceptorState, Letter
 from cluster.control.participant import Participant
-from cluster.control.state import State
+from cluster.control.state import ControlState
 
 __all__ = [
     "AcceptorState",
     "ControlConfig",
+    "ControlState",
     "Coordinator",
     "Effect",
     "Letter",
     "Outcome",
     "Participant",
     "Persist",
-    "Report",
+    "ReportOutcome",
     "Send",
     "StartEmpty",
-    "State",
-    "Stop",
+    "StopNode",
 ]

@@ -9,12 +9,12 @@ from cluster.control.messages import (
     Acceptance,
     Accepted,
     AcceptorState,
+    BallotRefused,
     Prepare,
     Promise,
-    Refused,
     Runs,
 )
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import NEVER, Ballot, Voter
 
 SEALED = "it is sealed for a forced generation"
@@ -30,7 +30,7 @@ class Acceptor:
     def __init__(self, state: AcceptorState) -> None:
         self.state = state
 
-    def prepare(self, ask: Prepare) -> Promise | Refused:
+    def prepare(self, ask: Prepare) -> Promise | BallotRefused:
         """Answer phase 1. The promise holds for this slot and the later ones of this generation."""
         state = self.state
         if (no := self._why_not(ask.ballot)) is not None:
@@ -39,7 +39,7 @@ class Acceptor:
             state = self._change(promised=ask.ballot)
         return Promise(ask.slot, ask.ballot, state.counter, state.runs, state.accepted)
 
-    def accept(self, ask: Accept) -> Accepted | Refused:
+    def accept(self, ask: Accept) -> Accepted | BallotRefused:
         """Answer phase 2. A promise to somebody larger forbids it; no promise is needed for it."""
         if (no := self._why_not(ask.ballot)) is not None:
             return no
@@ -48,10 +48,10 @@ class Acceptor:
             self._change(promised=ask.ballot, accepted=acceptance)
         return Accepted(ask.slot, ask.ballot, self.state.counter, self.state.runs)
 
-    def _why_not(self, ballot: Ballot) -> Refused | None:
+    def _why_not(self, ballot: Ballot) -> BallotRefused | None:
         if self.state.sealed is not None:
-            return Refused(ballot, self.state.promised, SEALED)
-        return Refused(ballot, self.state.promised) if ballot < self.state.promised else None
+            return BallotRefused(ballot, self.state.promised, SEALED)
+        return BallotRefused(ballot, self.state.promised) if ballot < self.state.promised else None
 
     def note_run(self, voter: Voter, run: int) -> int:
         """Note that *voter* is in *run*, if that is news; returns the newest run known of it."""
@@ -96,7 +96,7 @@ class Acceptor:
         self._change(sealed=None)
         return True
 
-    def advance(self, state: State, *, new_generation: bool) -> None:
+    def advance(self, state: ControlState, *, new_generation: bool) -> None:
         """Go on to the slot after *state*: nothing is accepted there yet."""
         if new_generation:
             self._change(promised=NEVER, accepted=None, runs=(), sealed=None)

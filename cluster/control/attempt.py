@@ -3,7 +3,7 @@
 from typing import Final
 
 from cluster.control.messages import Acceptance, Runs
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import Ballot, Batch, Voter
 from cluster.control.voters import majority
 
@@ -19,7 +19,7 @@ class Attempt:
     earlier run may have been forgotten by its disk (`continuity`).
     """
 
-    def __init__(self, ballot: Ballot, state: State) -> None:
+    def __init__(self, ballot: Ballot, state: ControlState) -> None:
         self.ballot: Final = ballot
         self.era: Final = state.era
         self.seats: Final = state.seats

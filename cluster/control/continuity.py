@@ -20,7 +20,7 @@ After a power cut of all voters nobody may welcome anybody. So a voter that was 
 trusts its disk, unless somebody heard more of that disk than is on it.
 """
 
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import Seat, Voter
 from cluster.control.voters import others_needed
 
@@ -38,14 +38,14 @@ class Continuity:
         self.is_set_back = False
         """Whether somebody heard more of the disk than is on it."""
 
-    def may_vote(self, state: State, now: float) -> bool:
+    def may_vote(self, state: ControlState, now: float) -> bool:
         """Whether this run may vote on the slot after *state*."""
         seat = state.seat_of(*self._me)
         if seat is None:
             return False
         return seat.run == self.run or self._is_welcome(state.seats) or self._trusts(now)
 
-    def has_to_ask(self, state: State, now: float) -> bool:
+    def has_to_ask(self, state: ControlState, now: float) -> bool:
         return state.seat_of(*self._me) is not None and not self.may_vote(state, now)
 
     def _is_welcome(self, seats: tuple[Seat, ...]) -> bool:

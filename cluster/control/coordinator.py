@@ -5,7 +5,7 @@ The port through which the cluster agrees on something. The control log serves i
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import Author, Command
 
 
@@ -58,7 +58,7 @@ class Coordinator(Protocol):
     """
 
     @property
-    def state(self) -> State:
+    def state(self) -> ControlState:
         """What holds after the decisions that this node has. Others may have more."""
         ...
 

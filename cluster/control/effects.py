@@ -24,7 +24,7 @@ class Send(NamedTuple):
     letter: Letter
 
 
-class Report(NamedTuple):
+class ReportOutcome(NamedTuple):
     """Tell who made proposal *number* what came of it."""
 
     number: int
@@ -39,13 +39,13 @@ class StartEmpty(NamedTuple):
     """Generations that it must not join again."""
 
 
-class Stop(NamedTuple):
+class StopNode(NamedTuple):
     """Stop the node and say *reason*: only an operator can tell what is to stay."""
 
     reason: str
 
 
-Effect = Persist | Send | Report | StartEmpty | Stop
+Effect = Persist | Send | ReportOutcome | StartEmpty | StopNode
 
 
 class Outbox:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from cluster.control.context import Context
 from cluster.control.coordinator import Decided, NoMajority, Outcome, Refused
-from cluster.control.effects import Report
+from cluster.control.effects import ReportOutcome
 from cluster.control.messages import Acceptance, Install, Letter, Seal, Sealed
 from cluster.control.values import Author, Ballot, Batch, Force, Seat
-from cluster.control.voters import Candidate, choose
+from cluster.control.voters import VoterCandidate, choose
 
 
 class Survivor(NamedTuple):
@@ -101,7 +101,7 @@ class Forcing:
 
     def _write(self, salvaged: Batch | None) -> None:
         context, state = self._context, self._context.log.state
-        candidates = [Candidate(node, self._sealed[node].region) for node in self._survivors]
+        candidates = [VoterCandidate(node, self._sealed[node].region) for node in self._survivors]
         seats = tuple(self._sealed[node].seat for node in choose(candidates))
         force = Force(seats, self._survivors, context.chance.getrandbits(63), salvaged)
         author = Author(context.node, context.outbox.run, self._number)
@@ -122,4 +122,4 @@ class Forcing:
     def _end(self, outcome: Outcome) -> None:
         if not self.is_over:
             self.is_over = True
-            self._context.outbox.add(Report(self._number, outcome))
+            self._context.outbox.add(ReportOutcome(self._number, outcome))

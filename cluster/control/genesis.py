@@ -11,9 +11,9 @@ from enum import Enum, auto
 
 from cluster.control.context import Context
 from cluster.control.messages import Empty, Hail, Letter, Lineage
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import NOTHING, Author, Batch, Found, Hash, Seat
-from cluster.control.voters import Candidate, choose
+from cluster.control.voters import VoterCandidate, choose
 
 
 class Founder:
@@ -85,7 +85,7 @@ class Founder:
         run = context.outbox.run
         own = Seat(context.node, context.store, run)
         empty = {**self._empty, context.node: (own, context.region)}
-        nodes = choose(Candidate(node, empty[node][1]) for node in self._initial)
+        nodes = choose(VoterCandidate(node, empty[node][1]) for node in self._initial)
         seats = tuple(empty[node][0] for node in nodes)
         nonce = context.chance.getrandbits(63)
         found = Found(seats, self._wall_ms + int(now * 1000), nonce)
@@ -105,7 +105,7 @@ class Meeting(Enum):
     """Two clusters, and something was decided in this one, which is the younger: say so."""
 
 
-def meet(state: State, *, used: bool, other: Lineage) -> Meeting:
+def meet(state: ControlState, *, used: bool, other: Lineage) -> Meeting:
     """Compare the own generations with those of *other*."""
     if not state.lineage or not other.lineage or state.generation == other.lineage[-1]:
         return Meeting.WAIT

@@ -10,18 +10,18 @@ from cluster.control.effects import Persist
 from cluster.control.messages import (
     Accept,
     AcceptorState,
+    BallotRefused,
     Hello,
     Letter,
     Message,
     Prepare,
-    Refused,
     Seal,
     Sealed,
     Stale,
     Unseal,
     Welcome,
 )
-from cluster.control.state import State, why_not
+from cluster.control.state import ControlState, why_not
 from cluster.control.values import NEVER, Ballot, Batch, Force
 
 
@@ -108,7 +108,7 @@ class LocalVoter:
             return True
         seat = state.seat_of(*self._context.me)
         reason = "it is no voter" if seat is None else "its disk may have forgotten something"
-        self._context.outbox.send(letter.node, Refused(ballot, NEVER, reason))
+        self._context.outbox.send(letter.node, BallotRefused(ballot, NEVER, reason))
         return False
 
     def note_counter(self, letter: Letter, counter: int) -> None:
@@ -154,7 +154,7 @@ class LocalVoter:
         context = self._context
         return Sealed(force, context.region, context.log.last, self._acceptor.state.accepted)
 
-    def on_slots(self, state: State, *, new_generation: bool) -> None:
+    def on_slots(self, state: ControlState, *, new_generation: bool) -> None:
         self._acceptor.advance(state, new_generation=new_generation)
 
     def on_unseal(self, answer: Unseal) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cluster.control.messages import Slots
-from cluster.control.state import EMPTY, State, apply, why_not
+from cluster.control.state import EMPTY, ControlState, apply, why_not
 from cluster.control.values import Batch
 
 PAGE: Final = 32
@@ -46,7 +46,7 @@ class ControlLog:
         """The message that brings what is after *slot*."""
         return Slots(self.beyond(slot), self.last)
 
-    def extend(self, slots: Iterable[Batch]) -> list[tuple[Batch, State]]:
+    def extend(self, slots: Iterable[Batch]) -> list[tuple[Batch, ControlState]]:
         """
         Append those of *slots* that follow; returns them, each with the state after it.
 
@@ -55,7 +55,7 @@ class ControlLog:
         Raises:
             Forked: one of them differs from what was decided here, or does not follow it.
         """
-        new: list[tuple[Batch, State]] = []
+        new: list[tuple[Batch, ControlState]] = []
         for batch in slots:
             if batch.slot <= self.last:
                 if self[batch.slot] != batch:

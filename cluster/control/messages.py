@@ -70,7 +70,7 @@ class Accepted(msgspec.Struct, frozen=True, array_like=True, tag="accepted"):
     runs: Runs
 
 
-class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+class BallotRefused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     """A: "Not at this ballot". *promised* is what A promised, *reason* why it votes for nobody."""
 
     ballot: Ballot
@@ -173,7 +173,7 @@ class Install(msgspec.Struct, frozen=True, array_like=True, tag="install"):
 
 
 Message = (
-    Prepare | Promise | Accept | Accepted | Refused | Have | Slots | Hello | Welcome | Stale
+    Prepare | Promise | Accept | Accepted | BallotRefused | Have | Slots | Hello | Welcome | Stale
     | Hail | Empty | Lineage | Seal | Sealed | Unseal | Install
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cluster.control.context import Context, ControlConfig
 from cluster.control.coordinator import NoMajority, Outcome, Refused, Taken
-from cluster.control.effects import Effect, Outbox, Report, StartEmpty, Stop
+from cluster.control.effects import Effect, Outbox, ReportOutcome, StartEmpty, StopNode
 from cluster.control.force import Forcing
 from cluster.control.genesis import Founder, Meeting, meet
 from cluster.control.local_voter import LocalVoter
@@ -18,6 +18,7 @@ from cluster.control.messages import (
     Accept,
     Accepted,
     AcceptorState,
+    BallotRefused,
     Empty,
     Hail,
     Have,
@@ -34,14 +35,13 @@ from cluster.control.messages import (
     Unseal,
     Welcome,
 )
-from cluster.control.messages import Refused as BallotRefused
-from cluster.control.proposer import Proposer, Request
-from cluster.control.state import State, why_not
+from cluster.control.proposer import Awaited, Proposer
+from cluster.control.state import ControlState, why_not
 from cluster.control.values import NOTHING, Author, Batch, Command, Force, Hash, Seat, Voters
 from cluster.ports import Chance
 
 
-class Heard(NamedTuple):
+class LastWord(NamedTuple):
     """What a node said last of itself."""
 
     seat: Seat
@@ -80,7 +80,7 @@ class Participant:
         self._ended = set(ended)
         """Generations that others took the place of: a node that is in none joins none of these."""
 
-        self._heard: dict[str, Heard] = {}
+        self._heard: dict[str, LastWord] = {}
         self._share_at = now
         self._finish_at = now
         self.has_ended = False
@@ -91,7 +91,7 @@ class Participant:
         return self._context.log
 
     @property
-    def state(self) -> State:
+    def state(self) -> ControlState:
         return self.log.state
 
     @property
@@ -142,9 +142,9 @@ class Participant:
         author = Author(self._context.node, self._voting.run, number)
         batch = Batch(self.generation, slot, self.state.head, author, tuple(commands))
         if (no := self._why_not(batch)) is not None:
-            self._context.outbox.add(Report(number, no))
+            self._context.outbox.add(ReportOutcome(number, no))
         else:
-            self._proposer.propose(Request(number, slot, batch, now + timeout), now)
+            self._proposer.propose(Awaited(number, slot, batch, now + timeout), now)
         return self._context.outbox.take()
 
     def catch_up(self, number: int, *, now: float, timeout: float) -> list[Effect]:
@@ -152,9 +152,9 @@ class Participant:
         self._now = now
         if self._joining or self.is_busy:
             no = Refused("there is no cluster yet" if self._joining else "it is busy")
-            self._context.outbox.add(Report(number, no))
+            self._context.outbox.add(ReportOutcome(number, no))
         else:
-            self._proposer.propose(Request(number, 0, None, now + timeout), now)
+            self._proposer.propose(Awaited(number, 0, None, now + timeout), now)
         return self._context.outbox.take()
 
     def force(
@@ -163,7 +163,7 @@ class Participant:
         """Begin a new generation with *survivors*, of which this node is one."""
         self._now = now
         if self._joining or self.is_busy or self._context.node not in survivors:
-            self._context.outbox.add(Report(number, Refused("it cannot force this")))
+            self._context.outbox.add(ReportOutcome(number, Refused("it cannot force this")))
         else:
             self._forcing = Forcing(
                 self._context, number, survivors, sealed=self._voting.sealed,
@@ -265,7 +265,7 @@ class Participant:
 
     def _note(self, seat: Seat, last: int) -> None:
         """Take note of what a node of this generation has."""
-        self._heard[seat.node] = Heard(seat, last)
+        self._heard[seat.node] = LastWord(seat, last)
         self._proposer.on_have(seat.voter, last)
         if self._forcing is not None and not self._forcing.is_over:
             self._forcing.on_have(seat.node, last)
@@ -355,7 +355,7 @@ class Participant:
             case Meeting.STOP:
                 self.has_ended = True
                 reason = "there is an older cluster, and this one has decided something"
-                self._context.outbox.add(Stop(reason))
+                self._context.outbox.add(StopNode(reason))
             case Meeting.WAIT:
                 pass
 

@@ -19,23 +19,23 @@ from cluster.control.coordinator import (
     Taken,
     Unknown,
 )
-from cluster.control.effects import Report
+from cluster.control.effects import ReportOutcome
 from cluster.control.messages import (
     Accept,
     Accepted,
+    BallotRefused,
     Letter,
     Message,
     Prepare,
     Promise,
-    Refused,
 )
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import NEVER, Ballot, Batch, Seat, Voter
 from cluster.control.voters import majority
 from cluster.membership.backoff import Backoff
 
 
-class Phase(Enum):
+class ProposerPhase(Enum):
     IDLE = "idle"
     PREPARING = "phase 1"
     PROPOSING = "phase 2"
@@ -47,7 +47,7 @@ class Phase(Enum):
 
 
 @dataclass(slots=True)
-class Request:
+class Awaited:
     """What somebody waits for: *batch* decided, or without one that this node is up to date."""
 
     number: int
@@ -59,7 +59,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Spread:
+class SlotSpread:
     """Which of the voters that a decided slot named have that slot."""
 
     slot: int
@@ -87,19 +87,19 @@ class Proposer:
         self._largest = NEVER
         """The largest ballot that this proposer made or met."""
 
-        self._phase = Phase.IDLE
+        self._phase = ProposerPhase.IDLE
         self._attempt: Attempt | None = None
         """While idle: one whose phase 1 holds for the next slot, too, if its era has not ended."""
 
-        self._request: Request | None = None
-        self._spread: Spread | None = None
+        self._request: Awaited | None = None
+        self._spread: SlotSpread | None = None
         self._again_at = 0.0
 
     @property
     def is_busy(self) -> bool:
-        return self._request is not None or self._phase is not Phase.IDLE
+        return self._request is not None or self._phase is not ProposerPhase.IDLE
 
-    def propose(self, request: Request, now: float) -> None:
+    def propose(self, request: Awaited, now: float) -> None:
         """Begin with *request*; this one is not busy."""
         self._request = request
         if request.batch is not None and self._has_promises():
@@ -125,7 +125,7 @@ class Proposer:
         outbox = self._context.outbox
         self._largest = Ballot(self._largest.round + 1, self._context.node, outbox.run)
         self._attempt = Attempt(self._largest, self._context.log.state)
-        self._enter(Phase.PREPARING, now)
+        self._enter(ProposerPhase.PREPARING, now)
         self._send_to(seat.node for seat in self._attempt.seats)
 
     def _propose(self, batch: Batch, now: float) -> None:
@@ -133,10 +133,10 @@ class Proposer:
         self._attempt.propose(batch)
         if self._request is not None and batch == self._request.batch:
             self._request.was_sent = True
-        self._enter(Phase.PROPOSING, now)
+        self._enter(ProposerPhase.PROPOSING, now)
         self._send_to(seat.node for seat in self._attempt.seats)
 
-    def _enter(self, phase: Phase, now: float) -> None:
+    def _enter(self, phase: ProposerPhase, now: float) -> None:
         self._phase = phase
         self._again_at = now + self._context.config.retry_s
 
@@ -150,13 +150,13 @@ class Proposer:
             return self._context.log.page(self._spread.slot - 1)
         attempt = self._attempt
         assert attempt is not None
-        if self._phase is Phase.PREPARING:
+        if self._phase is ProposerPhase.PREPARING:
             return Prepare(self._context.log.state.next, attempt.ballot)
         assert attempt.sent is not None
         return Accept(attempt.sent.slot, attempt.ballot, attempt.sent)
 
     def on_promise(self, letter: Letter, answer: Promise, now: float) -> None:
-        attempt = self._attempt_at(answer.ballot, answer.slot, Phase.PREPARING)
+        attempt = self._attempt_at(answer.ballot, answer.slot, ProposerPhase.PREPARING)
         if attempt is None:
             return
         attempt.promised(letter.voter, letter.run, answer.runs, answer.accepted)
@@ -169,15 +169,15 @@ class Proposer:
         if attempt.found is not None:
             self._propose(attempt.found.batch, now)
         elif request is None:
-            self._phase = Phase.IDLE
+            self._phase = ProposerPhase.IDLE
         elif request.batch is None:
-            self._phase = Phase.IDLE
+            self._phase = ProposerPhase.IDLE
             self._report(Current(self._context.log.last))
         else:
             self._propose(request.batch, now)
 
     def on_accepted(self, letter: Letter, answer: Accepted, now: float) -> None:
-        attempt = self._attempt_at(answer.ballot, answer.slot, Phase.PROPOSING)
+        attempt = self._attempt_at(answer.ballot, answer.slot, ProposerPhase.PROPOSING)
         if attempt is None:
             return
         attempt.accepted(letter.voter, letter.run, answer.runs)
@@ -189,33 +189,33 @@ class Proposer:
         assert attempt.sent is not None
         self._learn(attempt.sent)
 
-    def on_refused(self, answer: Refused, now: float) -> None:
+    def on_refused(self, answer: BallotRefused, now: float) -> None:
         """Make way for a larger ballot, and try again after a pause if somebody waits."""
         if self._attempt is None or answer.ballot != self._attempt.ballot:
             return
-        if answer.reason or self._phase not in (Phase.PREPARING, Phase.PROPOSING):
+        if answer.reason or self._phase not in (ProposerPhase.PREPARING, ProposerPhase.PROPOSING):
             return
         self._largest = max(self._largest, answer.promised)
         self._attempt = None
-        self._phase = Phase.IDLE
+        self._phase = ProposerPhase.IDLE
         if self._request is not None:
-            self._phase = Phase.PAUSING
+            self._phase = ProposerPhase.PAUSING
             self._again_at = now + self._backoff.next_s()
 
-    def _attempt_at(self, ballot: Ballot, slot: int, phase: Phase) -> Attempt | None:
+    def _attempt_at(self, ballot: Ballot, slot: int, phase: ProposerPhase) -> Attempt | None:
         """The attempt that an answer belongs to, if it is the present one."""
         attempt = self._attempt
         if attempt is None or self._phase is not phase or attempt.ballot != ballot:
             return None
         return attempt if slot == self._context.log.state.next else None
 
-    def on_slots(self, slots: Sequence[tuple[Batch, State]], now: float) -> None:
+    def on_slots(self, slots: Sequence[tuple[Batch, ControlState]], now: float) -> None:
         """Note that these were decided, by this proposer or another one."""
-        if self._phase is Phase.PREPARING:
+        if self._phase is ProposerPhase.PREPARING:
             self._attempt = None
         if self._spread is not None:
             return
-        self._phase = Phase.IDLE
+        self._phase = ProposerPhase.IDLE
         self._backoff.reset()
         request = self._request
         if request is None:
@@ -227,14 +227,14 @@ class Proposer:
             if batch.slot == request.slot:
                 self._settle(request, batch, state, now)
 
-    def _settle(self, request: Request, batch: Batch, state: State, now: float) -> None:
+    def _settle(self, request: Awaited, batch: Batch, state: ControlState, now: float) -> None:
         if batch != request.batch:
             self._report(Taken(batch.slot, batch.author))
         elif state.era != state.slot:
             self._report(Decided(batch.slot))
         else:
-            self._spread = Spread(batch.slot, state.seats)
-            self._enter(Phase.SPREADING, now)
+            self._spread = SlotSpread(batch.slot, state.seats)
+            self._enter(ProposerPhase.SPREADING, now)
             self.on_have(self._context.me, self._context.log.last)
 
     def on_have(self, voter: Voter, last: int) -> None:
@@ -246,16 +246,16 @@ class Proposer:
             spread.having.add(voter)
         if spread.is_done:
             self._spread = None
-            self._phase = Phase.IDLE
+            self._phase = ProposerPhase.IDLE
             self._report(Decided(spread.slot))
 
     def tick(self, now: float) -> None:
         """Give up, go on after a pause, or say again what nobody answered."""
         if self._request is not None and now >= self._request.deadline:
             self._give_up(self._request)
-        if self._phase is Phase.IDLE or now < self._again_at:
+        if self._phase is ProposerPhase.IDLE or now < self._again_at:
             return
-        if self._phase is Phase.PAUSING:
+        if self._phase is ProposerPhase.PAUSING:
             self._prepare(now)
         elif self._request is None:
             self._end()  # It wanted to finish a slot, and can try again later.
@@ -268,16 +268,16 @@ class Proposer:
             return self._spread.missing
         if self._attempt is None:
             return ()
-        preparing = self._phase is Phase.PREPARING
+        preparing = self._phase is ProposerPhase.PREPARING
         return self._attempt.missing(self._attempt.promises if preparing else self._attempt.accepts)
 
-    def _give_up(self, request: Request) -> None:
+    def _give_up(self, request: Awaited) -> None:
         missing = self._missing()
         self._end()
         self._report(Unknown(missing) if request.was_sent else NoMajority(missing))
 
     def _end(self) -> None:
-        self._phase = Phase.IDLE
+        self._phase = ProposerPhase.IDLE
         self._attempt = None
         self._spread = None
 
@@ -291,4 +291,4 @@ class Proposer:
         assert self._request is not None
         number = self._request.number
         self._request = None
-        self._context.outbox.add(Report(number, outcome))
+        self._context.outbox.add(ReportOutcome(number, outcome))

@@ -14,8 +14,8 @@ from cluster.control.values import (
     Force,
     Found,
     Hash,
-    Layout,
     Seat,
+    SetLayout,
     Setting,
     Slot,
     Voter,
@@ -26,7 +26,7 @@ from cluster.control.values import (
 from cluster.control.voters import why_not_voters
 
 
-class State(msgspec.Struct, frozen=True):
+class ControlState(msgspec.Struct, frozen=True):
     """What holds after *slot*: who decides the next one, the layout, the settings."""
 
     slot: Slot = Slot(0)
@@ -43,7 +43,7 @@ class State(msgspec.Struct, frozen=True):
     era: Slot = Slot(0)
     """The slot that named them. The same voters in two eras are two sets: phase 1 holds for one."""
 
-    layout: Layout = Layout(0, b"")
+    layout: SetLayout = SetLayout(0, b"")
     settings: Mapping[str, str] = {}
 
     @property
@@ -67,10 +67,10 @@ class State(msgspec.Struct, frozen=True):
         return tuple(seat.voter for seat in self.seats)
 
 
-EMPTY: Final = State()
+EMPTY: Final = ControlState()
 
 
-def why_not(state: State, batch: Batch) -> str | None:
+def why_not(state: ControlState, batch: Batch) -> str | None:
     """Why *batch* cannot be the slot after *state*; None when it can."""
     if (batch.slot, batch.previous) != (state.next, state.head):
         return "it does not follow this log"
@@ -89,19 +89,19 @@ def why_not(state: State, batch: Batch) -> str | None:
     return wrong
 
 
-def _why_not(state: State, command: Command) -> str | None:
+def _why_not(state: ControlState, command: Command) -> str | None:
     match command:
         case Force(salvaged=Batch() as salvaged):
             return why_not(state, salvaged) or why_not_voters(command.seats)
         case Found() | Force() | Voters():
             return why_not_voters(command.seats)
-        case Layout() if command.version != state.layout.version + 1:
+        case SetLayout() if command.version != state.layout.version + 1:
             return f"version {state.layout.version + 1} of the layout is the next one"
-        case Layout() | Setting():
+        case SetLayout() | Setting():
             return None
 
 
-def apply(state: State, batch: Batch) -> State:
+def apply(state: ControlState, batch: Batch) -> ControlState:
     """The state after *batch*, which is known to follow *state*."""
     head = hash_of(batch)
     state = msgspec.structs.replace(state, slot=Slot(batch.slot), head=head)
@@ -110,7 +110,7 @@ def apply(state: State, batch: Batch) -> State:
     return state
 
 
-def _apply(state: State, command: Command) -> State:
+def _apply(state: ControlState, command: Command) -> ControlState:
     change = msgspec.structs.replace
     match command:
         case Found(seats, founded_ms):
@@ -125,7 +125,7 @@ def _apply(state: State, command: Command) -> State:
             return change(state, seats=seats, era=state.slot, lineage=generations)
         case Voters(seats):
             return change(state, seats=seats, era=state.slot)
-        case Layout():
+        case SetLayout():
             return change(state, layout=command)
         case Setting(name, None):
             rest = {key: value for key, value in state.settings.items() if key != name}

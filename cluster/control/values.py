@@ -103,7 +103,7 @@ class Voters(
     seats: tuple[Seat, ...]
 
 
-class Layout(
+class SetLayout(
     msgspec.Struct, frozen=True, array_like=True, tag="layout", forbid_unknown_fields=True
 ):
     """The layout's next version. The log does not read *document*."""
@@ -121,7 +121,7 @@ class Setting(
     value: str | None
 
 
-Command = Found | Force | Voters | Layout | Setting
+Command = Found | Force | Voters | SetLayout | Setting
 """What a slot may decide. A further kind is a further class here, with a tag of its own."""
 
 

@@ -14,7 +14,7 @@ _SIZES: Final = (1, 2, 3, 5)
 both have everything, and neither decides alone."""
 
 
-class Candidate(NamedTuple):
+class VoterCandidate(NamedTuple):
     """A node that can be a voter."""
 
     node: str
@@ -39,7 +39,7 @@ def why_not_voters(seats: Sequence[Seat]) -> str | None:
     return None
 
 
-def choose(candidates: Iterable[Candidate], present: Collection[str] = ()) -> tuple[str, ...]:
+def choose(candidates: Iterable[VoterCandidate], present: Collection[str] = ()) -> tuple[str, ...]:
     """
     The nodes to propose as voters: as many as is legal, spread over the regions.
 

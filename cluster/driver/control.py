@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from cluster.control import AcceptorState, ControlConfig, Effect, Letter, Participant, State
+from cluster.control import AcceptorState, ControlConfig, ControlState, Effect, Letter, Participant
 from cluster.control.coordinator import Current, NoMajority, Outcome, Unknown
-from cluster.control.effects import Persist, Report, Send, StartEmpty, Stop
+from cluster.control.effects import Persist, ReportOutcome, Send, StartEmpty, StopNode
 from cluster.control.values import Batch, Command, Hash, Seat, decode_batch, encode_batch
 from cluster.driver.links import Links
 from cluster.environment import Environment
@@ -87,7 +87,7 @@ class ControlDriver:
         self._group: asyncio.TaskGroup | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> ControlState:
         return self._participant.state
 
     @property
@@ -217,12 +217,12 @@ class ControlDriver:
                     await self._persist(acceptor, slots)
                 case Send(to, letter):
                     self._send(NodeId(to), letter)
-                case Report(number, outcome):
+                case ReportOutcome(number, outcome):
                     if (waiting := self._waiting.get(number)) is not None and not waiting.done():
                         waiting.set_result(outcome)
                 case StartEmpty(reason, ended):
                     raise StartsEmpty(reason, ended)
-                case Stop(reason):
+                case StopNode(reason):
                     raise TwoClusters(reason)
 
     async def _persist(self, acceptor: AcceptorState, slots: Sequence[Batch]) -> None:

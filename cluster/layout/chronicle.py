@@ -1,15 +1,15 @@
 """
 What the decided slots say of the layout: what is live, and how it came to be. Pure.
 
-A slot's `Layout` command carries all that is live after it (`Live.encode`). All nodes have all
+A slot's `SetLayout` command carries all that is live after it (`Live.encode`). All nodes have all
 slots, and judge each by the one before it, so all that have read as far have one `Live`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from cluster.control.state import State, apply
-from cluster.control.values import Batch, Command, Force, Layout, Seat, Voters
+from cluster.control.state import ControlState, apply
+from cluster.control.values import Batch, Command, Force, Seat, SetLayout, Voters
 from cluster.errors import LayoutError, LayoutUnreadable
 from cluster.layout.document import Disk
 from cluster.layout.transition import Belonging, Live
@@ -30,7 +30,7 @@ class Chronicle:
     """Is told of each decided slot once, in order."""
 
     def __init__(self) -> None:
-        self.state = State()
+        self.state = ControlState()
         """After the slots of which it was told."""
 
         self.live: Live | None = None
@@ -51,10 +51,10 @@ class Chronicle:
             return
         self.state = apply(self.state, batch)
         for command in _commands_of(batch):
-            if isinstance(command, Layout):
+            if isinstance(command, SetLayout):
                 self._take(batch, command)
 
-    def _take(self, batch: Batch, command: Layout) -> None:
+    def _take(self, batch: Batch, command: SetLayout) -> None:
         try:
             after = Live.decode(command.document)
             if self.live is not None:
@@ -93,12 +93,12 @@ def _commands_of(batch: Batch) -> Iterator[Command]:
         yield command
 
 
-def commands(state: State, live: Live, seats: Sequence[Seat]) -> tuple[Command, ...]:
+def commands(state: ControlState, live: Live, seats: Sequence[Seat]) -> tuple[Command, ...]:
     """
     What to propose so that *live* is what the next slot says; *seats* are those of its voters,
     which change with it.
     """
-    step = Layout(state.layout.version + 1, live.encode())
+    step = SetLayout(state.layout.version + 1, live.encode())
     if {seat.voter for seat in seats} == set(state.voters):
         return (step,)
     return (step, Voters(tuple(seats)))

@@ -16,9 +16,9 @@ from cluster.control.force import Forcing
 from cluster.control.genesis import Founder, Meeting
 from cluster.control.local_voter import LocalVoter
 from cluster.control.log import ControlLog
-from cluster.control.messages import Acceptance, Accepted, Letter, Promise, Refused, Welcome
-from cluster.control.proposer import Phase, Proposer
-from cluster.control.state import State
+from cluster.control.messages import Acceptance, Accepted, BallotRefused, Letter, Promise, Welcome
+from cluster.control.proposer import Proposer, ProposerPhase
+from cluster.control.state import ControlState
 from cluster.control.values import NEVER, Force, Seat, Voter
 from cluster.control.voters import majority
 
@@ -73,14 +73,14 @@ def strangers(self: Attempt, answers: Any, voter: Voter, run: int, runs: Any) ->
     answered(self, answers, voter, run, runs)
 
 
-def any_slot(self: Proposer, ballot: Any, slot: int, phase: Phase) -> Attempt | None:
+def any_slot(self: Proposer, ballot: Any, slot: int, phase: ProposerPhase) -> Attempt | None:
     found = self._attempt
     if found is None or self._phase is not phase or found.ballot != ballot:
         return None
     return found
 
 
-def any_phase(self: Proposer, ballot: Any, slot: int, phase: Phase) -> Attempt | None:
+def any_phase(self: Proposer, ballot: Any, slot: int, phase: ProposerPhase) -> Attempt | None:
     """Answers to an earlier ballot count."""
     return self._attempt if self._phase is phase else None
 
@@ -121,7 +121,7 @@ def prepare_forgets(self: Acceptor, ask: Any) -> Any:
 _advance = Acceptor.advance
 
 
-def forget_promise(self: Acceptor, state: State, *, new_generation: bool) -> None:
+def forget_promise(self: Acceptor, state: ControlState, *, new_generation: bool) -> None:
     _advance(self, state, new_generation=new_generation)
     self._change(promised=NEVER)
 
@@ -150,7 +150,7 @@ def kept_phase_1(self: Proposer) -> bool:
 
 
 def kept_value(self: Proposer) -> None:
-    self._phase = Phase.IDLE
+    self._phase = ProposerPhase.IDLE
     self._spread = None
 
 
@@ -163,11 +163,11 @@ def promises_whatever_was_sent(self: Proposer) -> bool:
     )
 
 
-def votes_unasked(self: Continuity, state: State, now: float) -> bool:
+def votes_unasked(self: Continuity, state: ControlState, now: float) -> bool:
     return state.seat_of(*self._me) is not None
 
 
-def welcome_once(self: Continuity, state: State, now: float) -> bool:
+def welcome_once(self: Continuity, state: ControlState, now: float) -> bool:
     """Who was welcomed among some voters is welcome among all later ones."""
     if _may_vote(self, state, now):
         self._trust_at = 0.0
@@ -193,7 +193,7 @@ def welcomed_by_all(self: LocalVoter, letter: Letter, ask: Any, now: float) -> N
         self._lag(letter.node, ask.last)
 
 
-def seat_of_node(self: State, node: str, store: str) -> Seat | None:
+def seat_of_node(self: ControlState, node: str, store: str) -> Seat | None:
     return next((seat for seat in self.seats if seat.node == node), None)
 
 
@@ -201,14 +201,14 @@ def voter_of_node(self: Any) -> Voter:
     return Voter(self.node, "")
 
 
-def said_at_once(self: Proposer, request: Any, batch: Any, after: State, now: float) -> None:
+def said_at_once(self: Proposer, request: Any, batch: Any, after: ControlState, now: float) -> None:
     if batch == request.batch:
         self._report(Decided(batch.slot))
     else:
         settle(self, request, batch, after, now)
 
 
-def said_anyway(self: Proposer, request: Any, batch: Any, after: State, now: float) -> None:
+def said_anyway(self: Proposer, request: Any, batch: Any, after: ControlState, now: float) -> None:
     self._report(Decided(batch.slot))
 
 
@@ -239,7 +239,7 @@ def read_by_old_promises(self: Proposer, request: Any, now: float) -> None:
         _propose(self, request, now)
 
 
-def same_generation(before: State, command: Any) -> State:
+def same_generation(before: ControlState, command: Any) -> ControlState:
     after = apply(before, command)
     if isinstance(command, Force):
         return msgspec.structs.replace(after, lineage=before.lineage)
@@ -258,7 +258,7 @@ write = Forcing._write
 
 def votes_though_sealed(self: Acceptor, ballot: Any) -> Any:
     if ballot < self.state.promised:
-        return Refused(ballot, self.state.promised)
+        return BallotRefused(ballot, self.state.promised)
     return None
 
 

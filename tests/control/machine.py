@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cluster.control.context import ControlConfig
 from cluster.control.coordinator import Outcome
-from cluster.control.effects import Effect, Persist, Report, Send, StartEmpty, Stop
+from cluster.control.effects import Effect, Persist, ReportOutcome, Send, StartEmpty, StopNode
 from cluster.control.messages import AcceptorState, Letter, Welcome
 from cluster.control.participant import Participant
 from cluster.control.values import Batch
@@ -158,13 +158,13 @@ class Machine:
                     return
                 case Send():
                     self._send(self, effect)
-                case Report(number, outcome):
+                case ReportOutcome(number, outcome):
                     self._reported(self, number, outcome)
                 case StartEmpty(_, ended):
                     self.wipe()
                     self.ended = ended
                     self.loop.after(0.1, self.start)
-                case Stop():
+                case StopNode():
                     self.has_stopped = True
                     self.crash()
 

@@ -20,7 +20,7 @@ from cluster.control.log import ControlLog
 from cluster.control.messages import Accepted, Letter, Promise, Welcome
 from cluster.control.participant import Participant
 from cluster.control.proposer import Proposer
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import Seat
 from tests.control import bugs
 
@@ -181,7 +181,7 @@ MUTANTS: Final = [
         "voters-are-nodes",
         "a voter with a wiped disk is the voter that it was",
         [
-            (State, "seat_of", bugs.seat_of_node),
+            (ControlState, "seat_of", bugs.seat_of_node),
             (Seat, "voter", property(bugs.voter_of_node)),
             (Letter, "voter", property(bugs.voter_of_node)),
             (Context, "me", property(bugs.voter_of_node)),

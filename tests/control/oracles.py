@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cluster.control.coordinator import Current, Decided, NoMajority, Outcome, Refused, Taken
 from cluster.control.effects import Persist
 from cluster.control.messages import Accepted, Letter, Promise, Welcome
-from cluster.control.state import EMPTY, State, apply
+from cluster.control.state import EMPTY, ControlState, apply
 from cluster.control.values import (
     Author,
     Batch,
@@ -62,7 +62,7 @@ class Oracles:
 
     def __init__(self) -> None:
         self.decided: dict[Place, Batch] = {}
-        self.states: dict[Place, State] = {}
+        self.states: dict[Place, ControlState] = {}
         self.proposals: dict[Author, Proposal] = {}
         self.acknowledged: list[Acknowledged] = []
         self.forces: list[Forced] = []
@@ -71,7 +71,7 @@ class Oracles:
 
         self._accepted: defaultdict[Acknowledged, set[Voter]] = defaultdict(set)
         self._having: defaultdict[tuple[Place, Author], set[Voter]] = defaultdict(set)
-        self._logs: dict[str, State] = {}
+        self._logs: dict[str, ControlState] = {}
         self.most: dict[Voter, int] = {}
         """How many slots each disk ever had."""
 
@@ -95,7 +95,7 @@ class Oracles:
         if any(isinstance(batch.commands[0], Found) for batch in persist.slots):
             self._one_genesis(machines)
 
-    def _state_of(self, machine: Machine, new: int) -> State:
+    def _state_of(self, machine: Machine, new: int) -> ControlState:
         slots = machine.disk.slots
         had = len(slots) - new
         known = self._logs.get(machine.disk.store)
@@ -106,7 +106,7 @@ class Oracles:
             state = apply(state, batch)
         return state
 
-    def _learned(self, voter: Voter, before: State, batch: Batch) -> State:
+    def _learned(self, voter: Voter, before: ControlState, batch: Batch) -> ControlState:
         after = apply(before, batch)
         place = (after.generation, batch.slot)
         if self.decided.setdefault(place, batch) != batch:
@@ -118,7 +118,7 @@ class Oracles:
         self._outcome_fits(batch)
         return after
 
-    def _voters_are_ready(self, before: State, batch: Batch) -> None:
+    def _voters_are_ready(self, before: ControlState, batch: Batch) -> None:
         for command in batch.commands:
             if isinstance(command, Voters):
                 for voter in voters_of(command.seats) - voters_of(before.seats):
@@ -215,7 +215,7 @@ class Oracles:
             if live:
                 self._has_all(machine.name, state, authors_of(slots))
 
-    def _has_all(self, node: str, state: State, authors: set[Author]) -> None:
+    def _has_all(self, node: str, state: ControlState, authors: set[Author]) -> None:
         for place, author in self.acknowledged:
             excused = any((forced, author) in self.excused for forced in state.lineage)
             if place[0] in state.lineage and author not in authors and not excused:

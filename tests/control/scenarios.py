@@ -12,12 +12,12 @@ from cluster.control.messages import (
     Accept,
     Accepted,
     AcceptorState,
+    BallotRefused,
     Have,
     Hello,
     Install,
     Prepare,
     Promise,
-    Refused,
     Seal,
     Sealed,
     Slots,
@@ -52,7 +52,7 @@ def two_accepted_values(table: Table) -> None:
     table.now += 1.0
     table.do("n4", table.nodes["n4"].tick(table.now))
     table.deliver(Accept, to=("n1",))
-    table.deliver(Refused)
+    table.deliver(BallotRefused)
     table.now += 3.0
     table.do("n4", table.nodes["n4"].tick(table.now))
     for kind in (Prepare, Promise):
@@ -103,7 +103,7 @@ def an_era_that_was_forgotten(table: Table) -> None:
     table.do("n1", table.nodes["n1"].catch_up(99, now=table.now, timeout=999.0))
     for _ in range(20):
         table.wait(0.5)
-        for kind in (Prepare, Promise, Refused, Accept, Accepted, Slots):
+        for kind in (Prepare, Promise, BallotRefused, Accept, Accepted, Slots):
             table.deliver(kind, to=("n0", "n1", "n2"), sender=("n0", "n1", "n2"))
     _goes_on(table, "n0", "n3")
     table.deliver(Accept, to=("n4",), sender=("n4",))
@@ -156,7 +156,7 @@ def _goes_on(table: Table, *voters: str) -> None:
     table.propose("n3", Setting("x", "of Q"), timeout=5.0)
     here = ("n3", *voters)
     for _ in range(20):
-        for kind in (Prepare, Promise, Refused, Accept, Accepted):
+        for kind in (Prepare, Promise, BallotRefused, Accept, Accepted):
             table.deliver(kind, to=here, sender=here)
         table.now += 0.5
         table.do("n3", table.nodes["n3"].tick(table.now))

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from cluster.control import AcceptorState, ControlConfig, Letter, Participant, Persist, Report, Send
+from cluster.control import (
+    AcceptorState,
+    ControlConfig,
+    Letter,
+    Participant,
+    Persist,
+    ReportOutcome,
+    Send,
+)
 from cluster.control.coordinator import Outcome
 from cluster.control.effects import StartEmpty
 from cluster.control.messages import Have
@@ -67,7 +75,7 @@ class Table:
                     self.disks[name] = (acceptor, [*slots, *new])
                 case Send(to, letter):
                     self.letters.append((to, letter))
-                case Report(number, outcome):
+                case ReportOutcome(number, outcome):
                     self.outcomes[number] = outcome
                 case StartEmpty():
                     self.empty.append(name)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from cluster.control.coordinator import Decided, Outcome
 from cluster.control.effects import Persist, Send
 from cluster.control.messages import Letter
-from cluster.control.state import State
-from cluster.control.values import NOTHING, Author, Command, Layout, Seat, Setting, Voters
-from cluster.control.voters import Candidate, choose, majority, others_needed
+from cluster.control.state import ControlState
+from cluster.control.values import NOTHING, Author, Command, Seat, SetLayout, Setting, Voters
+from cluster.control.voters import VoterCandidate, choose, majority, others_needed
 from tests.control.loop import Loop
 from tests.control.machine import Machine
 from tests.control.oracles import Oracles, Proposal, Violation, is_force, survivors_of
@@ -145,7 +145,7 @@ class World:
 
     def layout(self, machine: Machine) -> list[Command]:
         version = machine.participant.state.layout.version + 1
-        return [Layout(version, self.random.randbytes(8))]
+        return [SetLayout(version, self.random.randbytes(8))]
 
     def voters(self, machine: Machine) -> list[Command] | None:
         """An operator's choice of voters: nodes that are well, as *machine* sees them."""
@@ -162,7 +162,7 @@ class World:
                 seats[other.name] = seat
         share = self.random.choice([0.3, 0.6, 0.9])
         wanted = [
-            Candidate(name, self.by_name[name].region)
+            VoterCandidate(name, self.by_name[name].region)
             for name in seats
             if self.random.random() < share
         ]
@@ -171,7 +171,7 @@ class World:
 
     # What a plan may not do, or nothing could go on.
 
-    def views(self) -> list[State]:
+    def views(self) -> list[ControlState]:
         """All states that some node may take for the present one."""
         states = [machine.participant.state for machine in self.machines if machine.is_up]
         return [state for state in states if state.seats]

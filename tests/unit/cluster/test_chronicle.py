@@ -3,15 +3,15 @@
 import msgspec
 import pytest
 
-from cluster.control.state import EMPTY, State, apply
+from cluster.control.state import EMPTY, ControlState, apply
 from cluster.control.values import (
     NOTHING,
     Author,
     Batch,
     Command,
     Found,
-    Layout,
     Seat,
+    SetLayout,
     Setting,
     Voters,
 )
@@ -44,8 +44,8 @@ def slots(*contents: Command) -> list[Batch]:
     return batches
 
 
-def says(live: Live) -> Layout:
-    return Layout(live.newest.version, live.encode())
+def says(live: Live) -> SetLayout:
+    return SetLayout(live.newest.version, live.encode())
 
 
 FIRST, BEGUN = Live(ONE), Live(TWO, ONE)
@@ -119,7 +119,7 @@ def test_a_node_that_cannot_read_the_layout_acts_by_none(chronicle: Chronicle):
     later = msgspec.msgpack.encode([msgspec.msgpack.encode([form + 1, *fields]), *rest])
     told: list[Stage] = []
     chronicle.on_change.append(lambda: told.append(chronicle.stage))
-    for batch in slots(says(FIRST), Layout(2, later)):
+    for batch in slots(says(FIRST), SetLayout(2, later)):
         chronicle.take(batch)
     assert isinstance(chronicle.unreadable, LayoutUnreadable)
     assert chronicle.live is None
@@ -128,10 +128,10 @@ def test_a_node_that_cannot_read_the_layout_acts_by_none(chronicle: Chronicle):
 
 
 def test_voters_are_named_where_they_change():
-    state = State()
+    state = ControlState()
     state = apply(state, GENESIS)
-    assert commands(state, BEGUN, SEATS) == (Layout(1, BEGUN.encode()),)
+    assert commands(state, BEGUN, SEATS) == (SetLayout(1, BEGUN.encode()),)
     fewer = SEATS[:1]
-    assert commands(state, BEGUN, fewer) == (Layout(1, BEGUN.encode()), Voters(fewer))
+    assert commands(state, BEGUN, fewer) == (SetLayout(1, BEGUN.encode()), Voters(fewer))
     again = (*SEATS[:2], Seat("c", "c-disk2", 1))
     assert Voters(again) in commands(state, BEGUN, again), "another disk is another voter"

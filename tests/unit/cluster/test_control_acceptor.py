@@ -9,9 +9,9 @@ from cluster.control.messages import (
     Acceptance,
     Accepted,
     AcceptorState,
+    BallotRefused,
     Prepare,
     Promise,
-    Refused,
 )
 from cluster.control.values import NEVER, Author, Ballot, Batch, Setting, Voter
 
@@ -40,8 +40,8 @@ def test_below_a_promise_nothing_is_promised_or_accepted():
     low, high = BALLOTS[0], BALLOTS[3]
     acceptor.prepare(Prepare(5, high))
     state = acceptor.state
-    assert acceptor.prepare(Prepare(5, low)) == Refused(low, high)
-    assert acceptor.accept(accept(low, 1)) == Refused(low, high)
+    assert acceptor.prepare(Prepare(5, low)) == BallotRefused(low, high)
+    assert acceptor.accept(accept(low, 1)) == BallotRefused(low, high)
     assert acceptor.state is state
     assert isinstance(acceptor.accept(accept(high, 1)), Accepted)
 
@@ -49,7 +49,7 @@ def test_below_a_promise_nothing_is_promised_or_accepted():
 def test_to_accept_is_to_promise():
     acceptor = Acceptor(AcceptorState())
     acceptor.accept(accept(BALLOTS[2], 1))
-    assert isinstance(acceptor.accept(accept(BALLOTS[0], 2)), Refused)
+    assert isinstance(acceptor.accept(accept(BALLOTS[0], 2)), BallotRefused)
 
 
 def test_a_message_that_comes_twice_changes_nothing():
@@ -72,7 +72,7 @@ def test_a_sealed_acceptor_votes_for_nobody():
     state = acceptor.state
     assert acceptor.seal(Ballot(8, "n1", 1)) == force, "it is sealed for a later force"
     refused = acceptor.prepare(Prepare(5, BALLOTS[5]))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, BallotRefused)
     assert refused.reason
     assert acceptor.state == state
     assert not acceptor.unseal(Ballot(8, "n1", 1))
@@ -105,7 +105,7 @@ def test_promises_only_grow_and_each_change_is_counted(messages):
         before = acceptor.state
         answer = acceptor.prepare(ask) if isinstance(ask, Prepare) else acceptor.accept(ask)
         now = acceptor.state
-        assert isinstance(answer, Refused) == (ask.ballot < before.promised)
+        assert isinstance(answer, BallotRefused) == (ask.ballot < before.promised)
         assert now.promised == max(before.promised, ask.ballot)
         assert now.counter == before.counter + (now != before)
         if now.accepted is not None:

@@ -1,15 +1,15 @@
 """May a voter vote in its present run?"""
 
 from cluster.control.continuity import Continuity, LastSaid
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import Seat, Slot, Voter
 
 A, B, C, D, E = (Voter(name, f"{name}#1") for name in "abcde")
 
 
-def voters(*seats: Voter, run: int = 1) -> State:
+def voters(*seats: Voter, run: int = 1) -> ControlState:
     named = tuple(Seat(voter.node, voter.store, run) for voter in seats)
-    return State(slot=Slot(4), era=Slot(4), seats=named)
+    return ControlState(slot=Slot(4), era=Slot(4), seats=named)
 
 
 def in_run(run: int, *, counter: int = 7, trust_at: float = 10.0) -> Continuity:

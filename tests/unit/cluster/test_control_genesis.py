@@ -9,7 +9,7 @@ from cluster.control.effects import Outbox, Send
 from cluster.control.genesis import Founder, Meeting, meet
 from cluster.control.log import ControlLog
 from cluster.control.messages import Empty, Hail, Letter, Lineage
-from cluster.control.state import State
+from cluster.control.state import ControlState
 from cluster.control.values import NOTHING, Batch, Found, Hash, Slot
 
 QUIET_S = 10.0
@@ -128,8 +128,8 @@ def test_a_node_says_that_it_is_empty_once_it_has_been_so_for_long_enough():
 OLD, YOUNG, ONE_FORCED, OTHER_FORCED = (Hash(name.encode()) for name in ("o", "y", "f", "g"))
 
 
-def of(*lineage: Hash) -> State:
-    return State(slot=Slot(3), lineage=lineage, founded_ms=1 if lineage[0] == OLD else 2)
+def of(*lineage: Hash) -> ControlState:
+    return ControlState(slot=Slot(3), lineage=lineage, founded_ms=1 if lineage[0] == OLD else 2)
 
 
 @pytest.mark.parametrize(

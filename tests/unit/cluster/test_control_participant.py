@@ -7,11 +7,11 @@ from cluster.control.coordinator import Decided, NoMajority, Taken, Unknown
 from cluster.control.messages import (
     Accept,
     Accepted,
+    BallotRefused,
     Have,
     Hello,
     Prepare,
     Promise,
-    Refused,
     Seal,
     Sealed,
     Slots,
@@ -107,7 +107,7 @@ def test_a_voter_in_a_new_run_asks_before_it_votes(table: Table):
     }  # fmt: skip
     asked = Letter("n4", "n4#1", 1, table.nodes["n4"].generation, Prepare(2, (1, "n4", 1)))
     (refusal,) = table.nodes["n0"].handle(asked, table.now)
-    assert isinstance(refusal.letter.message, Refused)
+    assert isinstance(refusal.letter.message, BallotRefused)
     table.settle()
     assert table.nodes["n0"].voting.may_vote(table.now)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.control.log import PAGE, ControlLog, Forked
-from cluster.control.state import EMPTY, State, apply, why_not
+from cluster.control.state import EMPTY, ControlState, apply, why_not
 from cluster.control.values import (
     BATCH_MAX_BYTES,
     COMMANDS_MAX,
@@ -15,8 +15,8 @@ from cluster.control.values import (
     Command,
     Force,
     Found,
-    Layout,
     Seat,
+    SetLayout,
     Setting,
     Voters,
     hash_of,
@@ -26,40 +26,40 @@ SEATS = tuple(Seat(name, f"{name}#1", 1) for name in ("n0", "n1", "n2"))
 GENESIS = Batch(NOTHING, 1, NOTHING, Author("n0", 1, 0), (Found(SEATS, 0, 7),))
 
 
-def after(state: State, *commands: Command, number: int = 1) -> Batch:
+def after(state: ControlState, *commands: Command, number: int = 1) -> Batch:
     author = Author("n0", 1, number)
     return Batch(state.generation, state.next, state.head, author, commands)
 
 
 @pytest.fixture
-def state() -> State:
+def state() -> ControlState:
     return apply(EMPTY, GENESIS)
 
 
-def test_genesis_names_the_cluster_and_its_voters(state: State):
+def test_genesis_names_the_cluster_and_its_voters(state: ControlState):
     assert state.cluster == state.generation == hash_of(GENESIS)
     assert (state.slot, state.era, state.seats) == (1, 1, SEATS)
     assert state.seat_of("n0", "n0#1") == SEATS[0]
     assert state.seat_of("n0", "n0#2") is None, "a wiped disk is no voter"
 
 
-def test_commands_take_effect_in_order(state: State):
+def test_commands_take_effect_in_order(state: ControlState):
     one, two = Setting("copies", "2"), Setting("copies", "3")
-    state = apply(state, after(state, one, Setting("x", "y"), two, Layout(1, b"document")))
+    state = apply(state, after(state, one, Setting("x", "y"), two, SetLayout(1, b"document")))
     assert state.settings == {"copies": "3", "x": "y"}
     state = apply(state, after(state, Setting("x", None), Voters(SEATS[:1])))
     assert state.settings == {"copies": "3"}
-    assert state.layout == Layout(1, b"document")
+    assert state.layout == SetLayout(1, b"document")
     assert (state.seats, state.era) == (SEATS[:1], 3)
 
 
-def test_the_same_voters_again_are_another_era(state: State):
+def test_the_same_voters_again_are_another_era(state: ControlState):
     again = apply(state, after(state, Voters(SEATS)))
     assert again.seats == state.seats
     assert again.era != state.era
 
 
-def test_a_forced_generation_takes_along_what_a_survivor_had_accepted(state: State):
+def test_a_forced_generation_takes_along_what_a_survivor_had_accepted(state: ControlState):
     salvaged = after(state, Setting("copies", "3"), Voters(SEATS))
     force = after(state, Force(SEATS[:1], ("n0",), 1, salvaged))
     assert why_not(state, force) is None
@@ -70,7 +70,7 @@ def test_a_forced_generation_takes_along_what_a_survivor_had_accepted(state: Sta
     assert forced.seats == SEATS[:1], "not those of the value that was salvaged"
 
 
-def test_two_operators_make_two_generations(state: State):
+def test_two_operators_make_two_generations(state: ControlState):
     forces = [after(state, Force(SEATS[:1], ("n0",), nonce)) for nonce in (1, 2)]
     assert len({apply(state, force).generation for force in forces}) == 2
 
@@ -85,21 +85,21 @@ def test_two_operators_make_two_generations(state: State):
         ((Voters(()),), "0 voters"),
         ((Voters(SEATS + SEATS[:1]),), "4 voters"),
         ((Voters((SEATS[0], SEATS[1], Seat("n0", "n0#2", 5))),), "votes once"),
-        ((Layout(2, b""),), "version 1"),
-        ((Layout(1, b"x" * BATCH_MAX_BYTES),), "bytes"),
+        ((SetLayout(2, b""),), "version 1"),
+        ((SetLayout(1, b"x" * BATCH_MAX_BYTES),), "bytes"),
     ],
 )
-def test_what_cannot_follow(state: State, commands: tuple[Command, ...], reason: str):
+def test_what_cannot_follow(state: ControlState, commands: tuple[Command, ...], reason: str):
     refusal = why_not(state, after(state, *commands))
     assert refusal is not None
     assert reason in refusal
 
 
-def test_a_full_slot_is_legal(state: State):
+def test_a_full_slot_is_legal(state: ControlState):
     assert why_not(state, after(state, *(Setting(f"s{n}", "v") for n in range(256)))) is None
 
 
-def test_a_batch_follows_one_log_in_one_generation(state: State):
+def test_a_batch_follows_one_log_in_one_generation(state: ControlState):
     batch = after(state, Setting("x", "y"))
     other = apply(state, after(state, Setting("x", "z")))
     assert why_not(state, batch) is None

@@ -11,8 +11,8 @@ from cluster.control.values import (
     Batch,
     Force,
     Found,
-    Layout,
     Seat,
+    SetLayout,
     Setting,
     Voters,
     decode_batch,
@@ -26,7 +26,7 @@ seats = st.lists(st.builds(Seat, names, names, numbers), min_size=1, max_size=5)
 commands = st.one_of(
     st.builds(Found, seats, numbers, numbers),
     st.builds(Voters, seats),
-    st.builds(Layout, numbers, st.binary(max_size=20)),
+    st.builds(SetLayout, numbers, st.binary(max_size=20)),
     st.builds(Setting, names, st.none() | st.text(max_size=20)),
 )
 plain_batches = st.builds(

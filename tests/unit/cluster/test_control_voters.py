@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.control.values import Seat
-from cluster.control.voters import Candidate, choose, majority, others_needed, why_not_voters
+from cluster.control.voters import VoterCandidate, choose, majority, others_needed, why_not_voters
 
 
 def seats(count: int) -> tuple[Seat, ...]:
@@ -54,7 +54,7 @@ candidates = st.dictionaries(
 
 @given(candidates, st.sets(st.integers(0, 30).map(lambda n: f"n{n}"), max_size=5))
 def test_chosen_voters_are_odd_spread_and_no_more_than_five(regions: dict[str, str], present):
-    chosen = choose([Candidate(*item) for item in regions.items()], present)
+    chosen = choose([VoterCandidate(*item) for item in regions.items()], present)
     assert len(chosen) == max(size for size in (0, 1, 2, 3, 5) if size <= len(regions))
     assert set(chosen) <= set(regions)
     in_region, possible = Counter(regions[node] for node in chosen), Counter(regions.values())
@@ -66,7 +66,7 @@ def test_chosen_voters_are_odd_spread_and_no_more_than_five(regions: dict[str, s
 
 @given(candidates)
 def test_voters_that_can_stay_do(regions: dict[str, str]):
-    nodes = [Candidate(*item) for item in regions.items()]
+    nodes = [VoterCandidate(*item) for item in regions.items()]
     chosen = choose(nodes)
     assert choose(nodes, chosen) == chosen
 
@@ -82,5 +82,5 @@ def test_voters_that_can_stay_do(regions: dict[str, str]):
     ],
 )
 def test_regions_take_turns(regions: dict[str, int], split: list[int]):
-    nodes = [Candidate(f"{r}{n}", r) for r, count in regions.items() for n in range(count)]
+    nodes = [VoterCandidate(f"{r}{n}", r) for r, count in regions.items() for n in range(count)]
     assert sorted(Counter(node[0] for node in choose(nodes)).values()) == split
