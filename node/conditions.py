@@ -54,6 +54,7 @@ def watch(
     readiness.watch("index", lambda: _why_paused(index))
     readiness.watch("blobs", lambda: None if blobs.health.reads_work else blobs.health.failing)
     readiness.remark("join", lambda: _who_is_missing(cluster))
+    readiness.watch("cluster", lambda: _why_alone(cluster))
     readiness.watch("clock", lambda: _why_off(cluster))
     readiness.watch_writes("copies", lambda: _why_few(cluster))
 
@@ -92,6 +93,11 @@ def _who_is_missing(cluster: Cluster) -> str | None:
 def _why_off(cluster: Cluster) -> str | None:
     off_ms = cluster.clock_off_ms()
     return f"{off_ms:.0f} ms off its members'" if off_ms else None
+
+
+def _why_alone(cluster: Cluster) -> str | None:
+    alone = cluster.is_proxy() and not cluster.servers()
+    return "it answers through other members, and reaches none" if alone else None
 
 
 def _why_few(cluster: Cluster) -> str | None:

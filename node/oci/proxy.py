@@ -8,6 +8,7 @@ both bodies go through as they come: nothing is stored here, and nothing is sent
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, NoReturn, Protocol, Self
 from urllib.parse import urlsplit
@@ -80,7 +81,7 @@ class Servers(Protocol):
 
 
 class _NotReached(Exception):
-    """The member was asked nothing: another one may be."""
+    """The member has done nothing, and answered nothing: another one may."""
 
 
 class Proxy:
@@ -146,14 +147,16 @@ class Proxy:
             raise TooManyPassedOn(self._config.running_max)
         self._running += 1
         try:
-            for server in self._in_turn(owner):
+            servers = self._in_turn(owner)
+            for server in servers:
+                exchange = _Exchange(request, server, self._cors, last=server is servers[-1])
                 try:
-                    return await _Exchange(request, server, self._cors).run(
+                    return await exchange.run(
                         self._opened(), self._config, self._sent(request), self._body_idle_s
                     )
                 except _NotReached as exc:
-                    reason = str(exc.__cause__)
-                    self._log.warning("a member is not reached", peer=server.node, reason=reason)
+                    reason = str(exc.__cause__ or exc)
+                    self._log.warning("a member does not answer", peer=server.node, reason=reason)
             raise NobodyServes
         finally:
             self._running -= 1
@@ -195,10 +198,12 @@ class Proxy:
 class _Exchange:
     """One request at one member, and its answer."""
 
-    def __init__(self, request: Request, server: Member, cors: Cors) -> None:
+    def __init__(self, request: Request, server: Member, cors: Cors, *, last: bool) -> None:
+        """*last*: there is nobody else to ask, so whatever the member says is the answer."""
         self._request = request
         self._server = server
         self._cors = cors
+        self._last = last
         self._response: web.StreamResponse | None = None
         """Once its head is on its way to the client."""
 
@@ -227,6 +232,8 @@ class _Exchange:
                     allow_redirects=False,
                 ) as answer,
             ):
+                if reads and answer.status == HTTPStatus.SERVICE_UNAVAILABLE and not self._last:
+                    raise _NotReached("it is not ready")
                 return await self._relay(answer, body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
             raise _NotReached from exc

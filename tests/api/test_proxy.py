@@ -329,6 +329,26 @@ async def test_a_read_is_asked_of_another_member(start_registry: StartRegistry):
         assert (await proxy.call("GET", "/v2/")).status == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_member_that_is_not_ready_is_passed_over_by_reads(
+    start_registry: StartRegistry, method: str
+):
+    """Broken: pulls fail while one member of many starts; or a change is made twice."""
+    answer = b"HTTP/1.1 503 x\r\nContent-Length: 2\r\n\r\n{}"
+    async with fake(saying(answer), saying(answer)) as address:
+        proxy = await start_registry(node="new-0")
+        member = await start_registry(node="eu-0")
+        await member.push_image("lib/app", "v1")
+        through(proxy, address, member)
+        url = f"{proxy.url}/v2/lib/app/manifests/v1"
+        async with proxy.session.request(method, url) as first:
+            assert first.status == (200 if method == "GET" else 503)
+        assert member.index.metadata.tag("lib/app", "v1") is not None
+        through(proxy, address)
+        async with proxy.session.request(method, url) as last:
+            assert (last.status, await last.read()) == (503, b"{}")
+
+
 @pytest.mark.parametrize(("method", "data"), [("PATCH", DATA), ("POST", None), ("DELETE", None)])
 async def test_a_write_that_reached_a_member_is_asked_once(
     start_registry: StartRegistry, method: str, data: bytes | None

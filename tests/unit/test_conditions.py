@@ -57,13 +57,20 @@ class Parts:
 
     def __init__(self) -> None:
         self.room: Exception | None = None
+        self.proxy = False
+        self.servers: list[str] = []
         store = SimpleNamespace(read_failure=None)
         self.index: Any = SimpleNamespace(
             writer=SimpleNamespace(trouble=None, failed=None), journal=SimpleNamespace(store=store)
         )
         self.blobs: Any = SimpleNamespace(health=SimpleNamespace(failing=None, reads_work=True))
         self.cluster: Any = SimpleNamespace(
-            state=NodeState(), seeds_missing=dict, clock_off_ms=float, shortage=lambda: None
+            state=NodeState(),
+            seeds_missing=dict,
+            clock_off_ms=float,
+            shortage=lambda: None,
+            is_proxy=lambda: self.proxy,
+            servers=lambda: self.servers,
         )
         self.readiness = Readiness()
         conditions.watch(self.readiness, self.index, self.blobs, self.cluster, self._check_room)
@@ -115,3 +122,15 @@ def test_an_index_that_is_gone_is_a_failed_node():
     parts.index.writer.trouble = IndexDamaged("CURRENT is gone")
     assert State.FAILED in parts.cluster.state
     assert State.FULL not in parts.cluster.state
+
+
+def test_a_proxy_is_ready_as_long_as_somebody_answers_for_it():
+    """Broken: a balancer sends clients to a node that can only tell them so."""
+    parts = Parts()
+    for parts.proxy, parts.servers, status in (
+        (False, [], 200),
+        (True, ["eu-1"], 200),
+        (True, [], 503),
+    ):
+        assert parts.readiness.readyz().status == status
+    assert "reaches none" in parts.readiness.readyz().body.decode()
