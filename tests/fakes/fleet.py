@@ -193,6 +193,10 @@ class Engine:
         """Whether all that *node* had when its link came up is here."""
         return self.cluster._links.has_caught_up(NodeId(node))
 
+    def heard_joined(self, other: "Engine") -> bool:
+        """Whether *other* has told this node that it has all that its seeds had."""
+        return self.cluster._stages.has_joined(other.member)
+
     def hindered(self) -> Collection[NodeId]:
         """The peers from which the storage here could not take what they have."""
         return self.cluster._links.hindered()

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cluster.layout.changes import Add
+from cluster.model import Digest
 from tests.fakes.fleet import Engine, Fleet, fleet
 
 ABROAD = "b:1"
@@ -118,3 +120,26 @@ async def test_what_is_behind_a_parked_event_is_not_pulled():
         b.records.clock_limit = None
         await b.cluster.service.push(a.member.node, a.stage, events)
         assert b.records.knows(events[1].dot)
+
+
+async def test_a_stranger_pushes_nothing_before_it_is_added():
+    """
+    Broken: each push is refused, and ends the link by which it is to catch up, and so for ever.
+
+    Who took it for what it was before its disk was replaced has it hold a blob, and so it writes.
+    """
+    async with fleet() as ships:
+        tuning = {"open_joining": False, "antientropy_interval_s": 1000.0}
+        a, b, c = await ships.trio(**tuning)
+        d = ships.add("d", seeds=("a:1",), **tuning)
+        ships.start(d)
+        await d.until_connected("a", "b", "c")
+        await ships.until(lambda: d.stage == a.stage)
+        seq = await d.cluster.service.hold(Digest.of(b"data"), 4, [], b"data")
+        await a_while(ships)
+        assert d.statistics.totals.links_lost == 0
+        assert d.connected() == {"a", "b", "c"}
+        await ships.until(lambda: a.heard_joined(d))
+        await a.cluster.layouts.change(Add(a.cluster.layouts.newcomer(d.member.node)))
+        mine = d.records.origin
+        await ships.until(lambda: all(e.records.vector().get(mine, 0) >= seq for e in (a, b, c)))
