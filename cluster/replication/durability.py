@@ -308,9 +308,10 @@ class Durability:
                 if node == self._env.me.node:
                     await self._fetcher.ensure(digest, size, sources)
                     return None
-                epochs = {member.node: member.epoch for member in self._env.roll.connected()}
-                peer = self._peers.peer(node)
-                if peer is None:
+                members = {member.node: member for member in self._env.roll.connected()}
+                member, peer = members.get(node), self._peers.peer(node)
+                if member is None or peer is None:
+                    # Or it is there again, with another disk, since it was chosen.
                     return PeerUnreachable(f"the link to {node} is down")
                 seq = await peer.hold(digest, size, sources, data)
         except TimeoutError:
@@ -320,7 +321,7 @@ class Durability:
             return exc
         except (ClusterError, StorageFailure) as exc:
             return exc
-        self._confirm(digest, Dot(node, epochs[node], seq))
+        self._confirm(digest, Dot(node, member.epoch, seq))
         self._env.counters.copies_made += 1
         return None
 

@@ -197,6 +197,10 @@ class Engine:
         """Whether *other* has told this node that it has all that its seeds had."""
         return self.cluster._stages.has_joined(other.member)
 
+    def is_linked(self, node: str) -> bool:
+        """Whether there is a link to *node*, be it a member or not."""
+        return self.cluster._links.peer(NodeId(node)) is not None
+
     def hindered(self) -> Collection[NodeId]:
         """The peers from which the storage here could not take what they have."""
         return self.cluster._links.hindered()
