@@ -14,6 +14,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from cluster.messages import (
@@ -22,6 +23,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import Digest, Event, NodeId, Vector
@@ -44,8 +46,10 @@ class _FarPeer:
     async def hello(self, greeting: Greeting) -> Greeting:
         return await self._there_and_back(self._peer.hello, greeting)
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
-        return await self._there_and_back(self._peer.push, sender, stage, events)
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
+        return await self._there_and_back(partial(self._peer.push, run=run), sender, stage, events)
 
     async def tell(self, letter: bytes) -> None:
         await self._there_and_back(self._peer.tell, letter)
@@ -59,9 +63,9 @@ class _FarPeer:
         return await self._there_and_back(self._peer.hold, digest, size, sources, data)
 
     def pull(
-        self, reader: NodeId, stage: Stage, have: Vector
+        self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
-        return self._late(self._peer.pull(reader, stage, have))
+        return self._late(self._peer.pull(reader, stage, have, run=run))
 
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         return self._late(self._peer.fetch(digest, offset))

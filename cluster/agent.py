@@ -4,13 +4,14 @@ The engine of one node: the parts joined together, and their tasks.
     Cluster ── Links ──────── one Link per member: push, heartbeat, pull
             ├─ Seeds ──────── finds the cluster by its seeds
             ├─ Roster         greetings, and what follows from them
-            ├─ Leasing        who of the region may read here and there
+            ├─ FreshnessDriver  who of the region may read, here and there; who confirmed what
             ├─ ControlDriver  what the whole cluster decides, and who decides it
             ├─ Generations    how it begins, and goes on after a disaster, by an operator's word
             ├─ Steward        how the layout begins and grows, and how a change ends
             ├─ Stages         who is at this node's stage of the layout
             ├─ Prober ─────── who is alive, and who knows of it
             ├─ CatchUp ────── rounds of pulls for look-ups that miss; anti-entropy
+            ├─ Reads          is what is here current
             ├─ Attendance     are enough nodes connected for a write
             ├─ Acknowledger   when may an event be acknowledged
             ├─ Arrivals       where is an event by now
@@ -38,14 +39,15 @@ from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparer import Comparer
 from cluster.driver.control import ControlDriver
 from cluster.driver.duties import Duties
+from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.generations import Generations
 from cluster.driver.greetings import Greetings
 from cluster.driver.intake import Intake
 from cluster.driver.layouts import Layouts, Rows
-from cluster.driver.leasing import Leasing
 from cluster.driver.link import Parts
 from cluster.driver.links import Links
 from cluster.driver.prober import Prober
+from cluster.driver.reads import Reads
 from cluster.driver.repairer import Repairer
 from cluster.driver.roll import Roll
 from cluster.driver.roster import Roster
@@ -65,7 +67,6 @@ from cluster.errors import (
     TwoClusters,
 )
 from cluster.gossip import antientropy
-from cluster.gossip.dissemination import Acknowledgements
 from cluster.gossip.progress import Progress
 from cluster.layout.changes import Remove
 from cluster.layout.chronicle import Chronicle
@@ -90,7 +91,7 @@ from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
 from cluster.routing import preference
 from cluster.routing.distance import Distances
-from cluster.state import Act, NodeState, State
+from cluster.state import NodeState, State
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
 from cluster.tasks.changes import Changes, Topic
 from cluster.tasks.groups import first_of, task_group
@@ -148,14 +149,15 @@ class Cluster:
         duties = Duties(env)
         self.state = env.state
         self.state.watch(State.JOINING, self._why_joining)
-        self._acknowledgements = Acknowledgements(env.events.origin, env.progress)
-        self._leasing = leasing = Leasing(env, self._acknowledgements)
-        chronicle.on_change.append(leasing.note_layout)
+        self._freshness = freshness = FreshnessDriver(env)
+        chronicle.on_change.append(freshness.follow_layout)
+        intake.on_synced = freshness.note_synced
         self._settings_check = SettingsCheck(env)
         self._stages = stages = Stages(env)
-        stages.is_continuous, stages.on_level = leasing.is_continuous, leasing.note_at_stage
-        self._roster = Roster(env, Greetings(env, stages), leasing, self._settings_check, stages)
-        parts = Parts(self._roster, leasing, intake, duties, stages)
+        stages.is_continuous = freshness.is_continuous
+        greetings = Greetings(env, stages, freshness)
+        self._roster = Roster(env, greetings, freshness, self._settings_check, stages)
+        parts = Parts(self._roster, freshness, intake, duties, stages)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
         self._control = ControlDriver(env, control, self._links, transport)
@@ -165,13 +167,15 @@ class Cluster:
         self._steward = Steward(env, self._control, stages, self.layouts)
         self._seeds = Seeds(env, transport, self._roster, self._links)
         self._bootstrap = Bootstrap(env, self._links, intake)
+        self._bootstrap.on_restored = freshness.note_state
         self._saved_members = SavedMembers(env, members)
         self._prober = Prober(env, self._roster, self._links, transport, self._saved_members)
         self._fetcher = Fetcher(env, self._links)
         self._durability = Durability(env, self._links, self._fetcher)
         self._attendance = Attendance(env, self._durability.required)
-        self._catch_up = CatchUp(env, self._links, leasing, intake)
-        self._acknowledger = Acknowledger(env, self._acknowledgements, leasing)
+        self._catch_up = CatchUp(env, self._links, freshness, intake)
+        self._reads = Reads(env, freshness, self._catch_up)
+        self._acknowledger = Acknowledger(env, freshness)
         self._checkpoints = Checkpoints(env)
         self._trimmer = Trimmer(env)
         self._comparer = Comparer(env, self._links, self._bootstrap)
@@ -188,6 +192,7 @@ class Cluster:
         )
 
         # What a part offers to the registry as it is.
+        self.ensure_current = self._reads.ensure_current
         self.catch_up = self._catch_up.catch_up
         self.replicate = self._durability.replicate
         self.lacks_copies = self._durability.lacks_copies
@@ -208,7 +213,9 @@ class Cluster:
         """More of this node's own log is durable."""
         origin = self._env.events.origin
         before, self._own = self._own, self._env.events.vector().get(origin, 0)
-        self._env.changes.note_progress(self._env.me.node, {origin: (before, self._own)})
+        news = {origin: (before, self._own)}
+        self._freshness.note_synced(news)
+        self._env.changes.note_progress(self._env.me.node, news)
 
     async def run(self) -> None:
         """
@@ -332,25 +339,6 @@ class Cluster:
         order = preference.order((), tuple(connected.values()), env.me.region, env.rng)
         return [connected[node] for node in order]
 
-    async def ensure_current(self, *, patient: bool = False) -> None:
-        """
-        Return once this node may answer reads from its own index: everything that its region has
-        acknowledged is here. At once while it holds a lease from every member of the region.
-
-        Before a write as well: a delete removes, and a push replaces, what is known here. Writes
-        are *patient*: as they wait for a member that stopped until its link is down, for
-        `durable_timeout_s` at most, so does this.
-
-        Raises:
-            NotCaughtUp, StorageFailure: see `CatchUp.catch_up`; or the state is being taken over.
-            ClockOff: what the region acknowledged may be parked here, its stamps being ahead of
-                this node's clock, which is wrong.
-        """
-        if self._is_current():
-            return
-        self.check_writable(Consistency.LOCAL)
-        await self._catch_up.catch_up(self._env.config.durable_timeout_s if patient else 0.0)
-
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
         """
         Return if this node may write.
@@ -377,10 +365,6 @@ class Cluster:
     def uses(self, feature: str) -> bool:
         """Whether every member has *feature* (`membership.versions`), so that it may be used."""
         return self.is_joined() and self._env.roll.uses(feature)
-
-    def _is_current(self) -> bool:
-        """Whether this node has everything that any member of its region has acknowledged."""
-        return self.state.allows(Act.READ) and self._leasing.is_covered()
 
     def seeds_missing(self) -> Mapping[str, str]:
         """The seeds that have not answered yet, joined or not, and why."""
@@ -442,14 +426,14 @@ class Cluster:
             in_layout=env.roll.has_me,
             joined=self.is_joined(),
             seeds_missing=dict(self.seeds_missing()),
-            current=self._is_current(),
+            current=self._reads.are_covered(),
             clock_off_ms=self.clock_off_ms(),
             restoring=self._bootstrap.statistics(),
             damaged=State.DAMAGED in self.state,
             differing=self._comparer.differing,
             logs_standing=len(self._intake.standing()),
             members=tuple(self._member_statistics(member) for member in self._env.members.others()),
-            vitals=env.vitals.mine(),
+            vitals=self._freshness.vitals(),
             health=self._prober.health,
             fetches_running=self._fetcher.jobs.running,
             fetches_waiting=self._fetcher.jobs.waiting,

@@ -108,10 +108,11 @@ class ClusterConfig:
     look through this node's vector, if that has grown."""
 
     heartbeat_remote_interval_s: float = 1.0
-    """The same on a link to another region, where there are no leases."""
+    """The same on a link to another region, but for who is in a quorum with this node: leases pass
+    there as well."""
 
     lease_s: float = 0.8
-    """How long a member may answer reads from its own index after it was last told that it is
+    """How long a member may answer reads from its own index after it last asked whether it is
     current. Longer rides out more lost greetings without asking the peers; a write waits that much
     longer for a member that stopped."""
 
@@ -198,9 +199,13 @@ class ClusterConfig:
     sooner and pulls more events that were on their way already."""
 
     laggard_s: float = 0.2
-    """How long an acknowledgement waits for a slow member of the region, once `copies` is met,
-    before that gets no further lease; the wait is over when its last one is. Higher keeps every
-    node of the region current more often; lower limits what one slow disk costs."""
+    """How far behind a member of the region may be and still get another lease; an acknowledgement
+    that it lacks waits until its last one is over. Higher keeps every node of the region current
+    more often; lower limits what one slow disk costs."""
+
+    laggard_remote_s: float = 1.0
+    """The same where a member of another region is the witness of a quorum. At least two round
+    trips to it, or it grants nothing."""
 
     durable_timeout_s: float = 10.0
     """How long an acknowledgement waits for its copies at all. Higher rides out a stalled peer;

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from cluster.model import PROTOCOL, Member, NodeId, Origin, Rumour, Vitals
+from cluster.model import PROTOCOL, Disk, Member, NodeId, Origin, Rumour, Run, Vector, Vitals
 
 
 class CompareRequest(msgspec.Struct, frozen=True):
@@ -102,6 +102,35 @@ class Decisions(NamedTuple):
     """The run by which it votes on what comes next."""
 
 
+class Confirmation(msgspec.Struct, frozen=True):
+    """
+    What a member of the receiver's quorum says of how far it has the receiver's log, so that it
+    counts for a majority (`cluster.freshness`).
+    """
+
+    epoch: int
+    """Of which log of the receiver it speaks."""
+
+    upto: int
+    """How far the sender has that, synced."""
+
+    readers: dict[Run, int] = {}
+    """Who of the receiver's region may read by the sender's word, as of after it had that; and how
+    far each of them has the receiver's log, as far as the sender has heard."""
+
+    epochs: dict[Disk, int] = {}
+    """The newest run that the sender knows of each member of the quorum."""
+
+
+class PushAnswer(NamedTuple):
+    """The answer to a push."""
+
+    have: Vector
+    """How far the logs are durable of which events came; nothing between two stages."""
+
+    confirmation: Confirmation | None = None
+
+
 class Greeting(msgspec.Struct, frozen=True):
     """What two nodes tell each other when a link opens, and at every heartbeat."""
 
@@ -118,9 +147,15 @@ class Greeting(msgspec.Struct, frozen=True):
     """The sender's wall clock when it sent this, in milliseconds since the Unix epoch."""
 
     current: bool = False
-    """In an answer only: the one that greeted has everything that the answering node has
-    acknowledged, and the answering node will acknowledge nothing more without it for the time of
-    a lease."""
+    """In an answer only: the one that greeted has a lease, and may read by the answering node's
+    word (`cluster.freshness.grants`)."""
+
+    confirmation: Confirmation | None = None
+    """None: how far the sender has the receiver's log counts as a copy, and for no majority."""
+
+    earlier: dict[Origin, int] | None = None
+    """In an answer to a whole greeting only: what the sender heard the receiver's disk say in runs
+    that are over (`cluster.freshness.continuity`)."""
 
     began: dict[Origin, int] = {}
     """How far the sender's disk had the sender's own logs when its present run began, and what

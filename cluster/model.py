@@ -21,7 +21,7 @@ Region = NewType("Region", str)
 Stamp = NewType("Stamp", int)
 """A hybrid-logical-clock reading: wall milliseconds << 16 | counter."""
 
-PROTOCOL: Final = 4
+PROTOCOL: Final = 5
 """Version of what nodes say to each other (`membership.versions`); a greeting without one is of a
 version before there was this number."""
 
@@ -225,6 +225,23 @@ class Member(msgspec.Struct, frozen=True):
     """Its share of the region's copies, likewise."""
 
 
+class Disk(NamedTuple):
+    """
+    A node with its disk, as majorities count it: one that was wiped has forgotten what it promised
+    and confirmed, so under the same name it is another one.
+    """
+
+    node: NodeId
+    store: str
+
+
+class Run(NamedTuple):
+    """One run of a member: leases, and what a member says that it has, hold for one."""
+
+    disk: Disk
+    epoch: int
+
+
 class CheckpointHead(NamedTuple):
     """What a checkpoint is of: the state after exactly the events that *vector* covers."""
 
@@ -326,6 +343,9 @@ class Vitals(NamedTuple):
     blob_bytes: int = 0
     trouble: str = ""
     """What keeps it from serving all that it could; empty while nothing does."""
+
+    uncovered: str = ""
+    """Why it asks its region before each read; empty while leases cover its reads."""
 
 
 class SpreadNode(NamedTuple):

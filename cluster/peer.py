@@ -14,6 +14,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import (
@@ -53,28 +54,33 @@ class PeerService(Protocol):
         """
         ...
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
         """
         Apply events that *sender*, at *stage*, hands over, in order; returns how far their logs are
-        durable. Nothing where this node is at another stage: it confirms nothing there.
+        durable. Nothing where this node is at another stage: it confirms nothing there. *run* is
+        the epoch of the run that is meant, 0 for whichever it is.
 
         Several calls may be under way: events are taken in the order of the calls, and answered in
         it. Who gives up one gives up those behind it as well: they are not answered.
 
         Raises:
-            PeerRefused: the sender is no member.
+            PeerRefused: the sender is no member, or this is another run.
         """
         ...
 
     def pull(
-        self, reader: NodeId, stage: Stage, have: Vector
+        self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
         """
         Every event that is durable here now and that *have*, of the node *reader*, does not cover,
-        in batches. Who answers at *stage* answers at no earlier one from then on.
+        in batches. Who answers at *stage* answers at no earlier one from then on. *run* as of
+        `push`.
 
         Raises:
             StageDiffers: this node is at another stage.
+            PeerRefused: this is another run.
         """
         ...
 

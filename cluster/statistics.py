@@ -15,7 +15,7 @@ class Counters:
     """Acknowledgements given with fewer than `copies` copies, for no more nodes were connected."""
 
     laggards: int = 0
-    """Times a member of the region was left out of a wait, having lost its lease."""
+    """Times a member that could read by this node's word got no further lease, as it lagged."""
 
     events_pushed: int = 0
     events_relayed: int = 0
@@ -39,6 +39,21 @@ class Counters:
 
     replications_dropped: int = 0
     catch_up_rounds: int = 0
+    region_rounds: int = 0
+    """Rounds of pulls for reads that no leases covered, of a majority of the region."""
+
+    reads_covered: int = 0
+    """Reads answered from the own index at once, by leases."""
+
+    reads_asked: int = 0
+    """Those that had a round of the region first."""
+
+    reads_unconfirmed: int = 0
+    """Those answered without a majority of the region: what was read may not be the latest."""
+
+    reads_refused: int = 0
+    """Those refused, as it was not known in time whether this node has the latest."""
+
     links_lost: int = 0
 
     suspicions: int = 0
@@ -138,7 +153,7 @@ class ClusterStatistics:
     """Addresses in `join` at which nobody has answered yet, and why."""
 
     current: bool
-    """Whether reads are answered here without asking: a lease from every member of the region."""
+    """Whether reads are answered here without asking: leases of a majority of the region."""
 
     clock_off_ms: float
     """How far this node's wall clock is ahead of its members', if that is too far; else 0."""

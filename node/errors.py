@@ -46,6 +46,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── NobodyServes            a node that keeps nothing reaches no member that could answer
     ├── TooManyPassedOn         the cap on requests that others answer, all of them running
     ├── AnswerLost              a member was asked, and its answer did not come, or not all of it
+    ├── Unconfirmed             no majority of the region can be asked, and the project wants that
     ├── OutcomeUnknown          a write is logged, and could not be acknowledged
     ├── RequestOverdue          it took too long: whether it was done is not known
     └── WaitTimedOut            an event is not everywhere yet
@@ -356,6 +357,20 @@ class DocumentTooLarge(RegistryError):
 class TooManyWaits(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} requests may wait for events at once")
+
+
+class Unconfirmed(RegistryError):
+    """
+    Fewer than a majority of the region's nodes are connected, so what is here may not be the
+    latest; and the project of *repository* refuses such reads.
+    """
+
+    def __init__(self, repository: str) -> None:
+        super().__init__(
+            "no majority of this region's nodes is connected, and "
+            f"the project of {repository} refuses reads that may not be current"
+        )
+        self.repository = repository
 
 
 class OutcomeUnknown(RegistryError):

@@ -171,14 +171,14 @@ class Greeting(_message.Message):
     CONTINUOUS_FIELD_NUMBER: _builtins.int
     DECISIONS_FIELD_NUMBER: _builtins.int
     VITALS_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """must equal the receiver's cluster name"""
     wall_ms: _builtins.int
     """the sender's wall clock, since the Unix epoch"""
     current: _builtins.bool
-    """In an answer: who greeted has everything that the answering node acknowledged, and the
-    answering node will acknowledge nothing without it for the time of a lease.
-    """
+    """in an answer: who greeted has a lease of the answering node"""
     joined: _builtins.bool
     """The sender serves: it does not wait for anybody who may have an index."""
     protocol: _builtins.int
@@ -232,6 +232,12 @@ class Greeting(_message.Message):
     def decisions(self) -> Global___Decisions: ...
     @_builtins.property
     def vitals(self) -> Global___Vitals: ...
+    @_builtins.property
+    def confirmation(self) -> Global___Confirmation: ...
+    @_builtins.property
+    def earlier(self) -> Global___Earlier:
+        """In the answer to a whole greeting: what was heard of the receiver's disk in runs that are over."""
+
     def __init__(
         self,
         *,
@@ -255,14 +261,126 @@ class Greeting(_message.Message):
         continuous: _builtins.bool = ...,
         decisions: Global___Decisions | None = ...,
         vitals: Global___Vitals | None = ...,
+        confirmation: Global___Confirmation | None = ...,
+        earlier: Global___Earlier | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "heard", b"heard", "member", b"member", "stage", b"stage", "vitals", b"vitals"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation", "decisions", b"decisions", "earlier", b"earlier", "heard", b"heard", "member", b"member", "stage", b"stage", "vitals", b"vitals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "continuous", b"continuous", "current", b"current", "decisions", b"decisions", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "member", b"member", "members", b"members", "protocol", b"protocol", "pulled", b"pulled", "settings", b"settings", "since", b"since", "stage", b"stage", "version", b"version", "vitals", b"vitals", "wall_ms", b"wall_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["began", b"began", "brief", b"brief", "cluster", b"cluster", "confirmation", b"confirmation", "continuous", b"continuous", "current", b"current", "decisions", b"decisions", "earlier", b"earlier", "have", b"have", "heard", b"heard", "joined", b"joined", "known", b"known", "member", b"member", "members", b"members", "protocol", b"protocol", "pulled", b"pulled", "settings", b"settings", "since", b"since", "stage", b"stage", "version", b"version", "vitals", b"vitals", "wall_ms", b"wall_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Greeting: _TypeAlias = Greeting  # noqa: Y015
+
+@_typing.final
+class Confirmation(_message.Message):
+    """What a member of the receiver's quorum says along with how far it has the receiver's log
+    (cluster/freshness). Without it that counts as a copy, and for no majority.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EPOCH_FIELD_NUMBER: _builtins.int
+    UPTO_FIELD_NUMBER: _builtins.int
+    READERS_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    epoch: _builtins.int
+    """of the receiver's log"""
+    upto: _builtins.int
+    """how far the sender has it, synced"""
+    @_builtins.property
+    def readers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reader]:
+        """who may read by the sender's word"""
+
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Run]:
+        """the newest that the sender knows of, of each member of the quorum"""
+
+    def __init__(
+        self,
+        *,
+        epoch: _builtins.int = ...,
+        upto: _builtins.int = ...,
+        readers: _abc.Iterable[Global___Reader] | None = ...,
+        runs: _abc.Iterable[Global___Run] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "readers", b"readers", "runs", b"runs", "upto", b"upto"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Confirmation: _TypeAlias = Confirmation  # noqa: Y015
+
+@_typing.final
+class Run(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    store: _builtins.str
+    """the name of its disk"""
+    epoch: _builtins.int
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        store: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "node", b"node", "store", b"store"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class Reader(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    REACHED_FIELD_NUMBER: _builtins.int
+    reached: _builtins.int
+    """how far it has the receiver's log, as far as the sender has heard"""
+    @_builtins.property
+    def run(self) -> Global___Run: ...
+    def __init__(
+        self,
+        *,
+        run: Global___Run | None = ...,
+        reached: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reached", b"reached", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reader: _TypeAlias = Reader  # noqa: Y015
+
+@_typing.final
+class Earlier(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAID_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def said(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
+    def __init__(
+        self,
+        *,
+        said: _abc.Iterable[Global___Progress] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Earlier: _TypeAlias = Earlier  # noqa: Y015
 
 @_typing.final
 class Vitals(_message.Message):
@@ -276,6 +394,7 @@ class Vitals(_message.Message):
     BLOBS_FIELD_NUMBER: _builtins.int
     BLOB_BYTES_FIELD_NUMBER: _builtins.int
     TROUBLE_FIELD_NUMBER: _builtins.int
+    UNCOVERED_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """of Atoll"""
     disk_bytes: _builtins.int
@@ -284,6 +403,8 @@ class Vitals(_message.Message):
     blob_bytes: _builtins.int
     trouble: _builtins.str
     """what keeps it from serving all that it could"""
+    uncovered: _builtins.str
+    """why it asks its region before each read"""
     def __init__(
         self,
         *,
@@ -293,10 +414,11 @@ class Vitals(_message.Message):
         blobs: _builtins.int = ...,
         blob_bytes: _builtins.int = ...,
         trouble: _builtins.str = ...,
+        uncovered: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_bytes", b"blob_bytes", "blobs", b"blobs", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "trouble", b"trouble", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_bytes", b"blob_bytes", "blobs", b"blobs", "disk_bytes", b"disk_bytes", "disk_free_bytes", b"disk_free_bytes", "trouble", b"trouble", "uncovered", b"uncovered", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -598,8 +720,11 @@ class PushRequest(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     SENDER_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     sender: _builtins.str
     """the node that hands them over, which may not have written them"""
+    run: _builtins.int
+    """of the receiver that is meant; 0 is any. Another one refuses"""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]: ...
     @_builtins.property
@@ -612,10 +737,11 @@ class PushRequest(_message.Message):
         events: _abc.Iterable[Global___Event] | None = ...,
         sender: _builtins.str = ...,
         stage: Global___Stage | None = ...,
+        run: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "sender", b"sender", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "run", b"run", "sender", b"sender", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -630,16 +756,20 @@ class PushReply(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HAVE_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
+    @_builtins.property
+    def confirmation(self) -> Global___Confirmation: ...
     def __init__(
         self,
         *,
         have: _abc.Iterable[Global___Progress] | None = ...,
+        confirmation: Global___Confirmation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["have", b"have"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation", b"confirmation", "have", b"have"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -652,8 +782,11 @@ class PullRequest(_message.Message):
     HAVE_FIELD_NUMBER: _builtins.int
     READER_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
+    RUN_FIELD_NUMBER: _builtins.int
     reader: _builtins.str
     """the node that asks"""
+    run: _builtins.int
+    """of the receiver that is meant; 0 is any. Another one refuses"""
     @_builtins.property
     def have(self) -> _containers.RepeatedCompositeFieldContainer[Global___Progress]: ...
     @_builtins.property
@@ -666,10 +799,11 @@ class PullRequest(_message.Message):
         have: _abc.Iterable[Global___Progress] | None = ...,
         reader: _builtins.str = ...,
         stage: Global___Stage | None = ...,
+        run: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["have", b"have", "reader", b"reader", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["have", b"have", "reader", b"reader", "run", b"run", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -287,13 +287,11 @@ def test_only_who_calls_the_system_knows_its_errors():
 NOUNS_IN_ING = {"listing", "routing", "staging"}
 """Things: a listing of tags, the routing of reads, where uploads are staged."""
 
-TO_BE_REPLACED = {"leasing"}
-
 
 def test_modules_are_named_after_things():
     """Broken: "pushing" says what somebody does in a module, and not what is in it."""
     names = {part for module in modules() for part in module.split(".")}
-    assert {name for name in names if name.endswith("ing")} == NOUNS_IN_ING | TO_BE_REPLACED
+    assert {name for name in names if name.endswith("ing")} == NOUNS_IN_ING
 
 
 WORDS_OF_TWO_THINGS = {"Quarantine"}
@@ -400,4 +398,4 @@ def test_nobody_reaches_through_a_link_for_another_part(path: str):
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Attribute) and not target.attr.startswith("_")
     }
-    assert shown <= {"peer", "node", "region", "caught_up"}
+    assert shown <= {"peer", "member", "node", "disk", "region", "caught_up"}

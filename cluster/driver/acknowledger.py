@@ -1,22 +1,32 @@
 """Waits until an event of this node may be acknowledged."""
 
-from cluster.driver.leasing import Leasing
+from cluster.driver.freshness import FreshnessDriver
+from cluster.driver.roll import disk_of
 from cluster.environment import Environment
 from cluster.errors import NotDurable
-from cluster.gossip.dissemination import Acknowledgements, Verdict
-from cluster.model import Acknowledged, Consistency, Dot, Member, NodeId
+from cluster.freshness.machine import Backing
+from cluster.model import Acknowledged, Consistency, Dot, Member
 from cluster.tasks.changes import Topic
 
 
 class Acknowledger:
-    """Waits, and has `gossip.dissemination` judge at each change. Holds no state."""
+    """
+    Waits, and looks at each change whether an event may be acknowledged. Holds no state.
 
-    def __init__(
-        self, env: Environment, acknowledgements: Acknowledgements, leasing: Leasing
-    ) -> None:
+        enough nodes anywhere have it (`copies`)                            (P1)
+        and a majority of the region's quorum has confirmed it (P2): whoever reads here by the word
+        of one of those has it
+
+    That is the rule of consistency `region`. `global` asks every living member besides, connected
+    or not; `local` asks nobody.
+
+    In a small cluster fewer nodes than `copies` may be enough while others are away, and those that
+    are there have to confirm. Then the write is accepted and counted as degraded.
+    """
+
+    def __init__(self, env: Environment, freshness: FreshnessDriver) -> None:
         self._env = env
-        self._acknowledgements = acknowledgements
-        self._leasing = leasing
+        self._freshness = freshness
 
     async def wait_durable(
         self, dot: Dot, consistency: Consistency = Consistency.REGION
@@ -31,46 +41,46 @@ class Acknowledger:
         assert dot.origin == self._env.events.origin, f"{dot} is not of this log"
         if consistency is Consistency.LOCAL:
             return self._acknowledged(dot, consistency)
-        acknowledgements, now = self._acknowledgements, self._env.clock.now_s
-        patient_until = now() + self._env.config.laggard_s
+        now = self._env.clock.now_s
         until = now() + self._env.config.durable_timeout_s
         while True:
-            leased = self._leasing.granted()
-            living = self._env.roll.living() if consistency is Consistency.GLOBAL else ()
-            awaited = [member.node for member in living]
-            enough = self._env.roll.suffice(self._having(dot))
-            verdict = acknowledgements.verdict(dot.seq, leased, awaited, enough=enough)
             wake_at = until
-            if verdict is Verdict.DURABLE:
-                acknowledgements.note_acknowledged(dot.seq)
-                acknowledged = self._acknowledged(dot, consistency)
-                if acknowledged.degraded:
-                    self._note_degraded(dot)
-                return acknowledged
+            if self._has_copies(dot, consistency):
+                backing = self._freshness.backing(dot)
+                if self._is_confirmed(backing):
+                    acknowledged = self._acknowledged(dot, consistency)
+                    if acknowledged.degraded:
+                        self._note_degraded(dot)
+                    return acknowledged
+                wake_at = min(until, backing.wake_at)
             if now() >= until:
                 raise NotDurable(dot)
-            if verdict is Verdict.LEASED:
-                lacking = acknowledgements.lacking(dot.seq, leased)
-                ends_at = min(leased[node] for node in lacking)
-                wake_at = min(until, ends_at if now() >= patient_until else patient_until)
-                if now() >= patient_until:
-                    self._withhold(lacking, dot)
-            await self._env.changes.wait_at_most(wake_at - now(), dot, Topic.MEMBERS)
+            await self._env.changes.wait_at_most(
+                max(0.0, wake_at - now()), dot, Topic.MEMBERS, Topic.LEASES
+            )
+
+    def _has_copies(self, dot: Dot, consistency: Consistency) -> bool:
+        having = self._having(dot)
+        living = self._env.roll.living() if consistency is Consistency.GLOBAL else ()
+        return self._env.roll.suffice(having) and not set(living) - set(having)
+
+    def _is_confirmed(self, backing: Backing) -> bool:
+        """Whether whoever reads in this region by somebody's word has the event."""
+        roll, quorum = self._env.roll, self._freshness.quorum()
+        if not roll.is_small:
+            return roll.is_majority(backing.confirmed)
+        me = disk_of(self._env.me)
+        there = {me, *map(disk_of, roll.connected())} & quorum
+        return there <= backing.confirmed
 
     def _having(self, dot: Dot) -> list[Member]:
         """The other members that durably have *dot*, by their word."""
-        acked = self._acknowledgements.acked
-        return [m for m in self._env.roll.others() if acked(m.node) >= dot.seq]
+        reached = self._env.progress.reached
+        return [m for m in self._env.roll.others() if reached(m.node, dot.origin) >= dot.seq]
 
     def _acknowledged(self, dot: Dot, consistency: Consistency) -> Acknowledged:
         wanted = 1 if consistency is Consistency.LOCAL else self._env.roll.copies
         return Acknowledged(1 + len(self._having(dot)), wanted)
-
-    def _withhold(self, nodes: list[NodeId], dot: Dot) -> None:
-        for node in nodes:
-            if self._acknowledgements.withhold(node, dot.seq):
-                self._env.counters.laggards += 1
-                self._env.log.info("waiting for a lease to end", peer=node, dot=str(dot))
 
     def _note_degraded(self, dot: Dot) -> None:
         if self._env.roll.names() or self._env.config.seeds:

@@ -1,7 +1,7 @@
 """Takes over the state of a peer when the events that lead there are gone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from cluster.driver.intake import Intake
@@ -43,6 +43,9 @@ class Bootstrap:
         self._live = links.live
         self._replacing: NodeId | None = None
         self._rows = self._rows_done = 0
+        self.on_restored: Callable[[], None] = lambda: None
+        """Told when another state is here; set by who has to know."""
+
         env.state.watch(State.RESTORING, lambda: WANTS_STATE if env.checkpoints.restoring else None)
         if env.checkpoints.restoring:
             env.state.put(State.LACKING, WANTS_STATE)
@@ -163,6 +166,7 @@ class Bootstrap:
                         if not after:
                             await self._env.checkpoints.end_restore()
                             # The checkpoint has filled the gaps that stopped logs.
+                            self.on_restored()
                             await self._intake.take(())
                             self._env.log.info("restored", peer=node, rows=self._rows_done)
                             return

@@ -1,17 +1,19 @@
-"""Learns what every connected peer knows, before this node answers "not found" (P2)."""
+"""Learns what others know: the region before a read, everybody before "not found" (P2)."""
 
 import asyncio
-from functools import partial
+from collections.abc import Callable, Collection
 from typing import Final
 
 from cluster.driver.bootstrap import pull_all
+from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.intake import Intake
-from cluster.driver.leasing import Leasing
 from cluster.driver.link import Link
 from cluster.driver.links import Links
+from cluster.driver.roll import disk_of
 from cluster.environment import Environment
 from cluster.errors import ClockOff, ClusterError, NotCaughtUp, StorageFailure
 from cluster.gossip import antientropy
+from cluster.model import Disk
 from cluster.tasks.changes import Topic
 from cluster.tasks.groups import task_group
 from cluster.tasks.rounds import Rounds, Stopped
@@ -22,31 +24,33 @@ _TRY_AGAIN_S: Final = 0.1
 
 class CatchUp:
     """
-    Pulls: from everyone when a look-up misses, and from somebody now and then.
+    Pulls: from a majority of the region where no leases cover a read, from everyone when a look-up
+    misses, and from somebody now and then.
 
-    Callers share rounds: however many look-ups miss at once, each peer answers at most two pulls.
+    Callers share rounds: however many there are at once, each peer answers at most two pulls.
     """
 
     def __init__(
         self,
         env: Environment,
         links: Links,
-        leasing: Leasing,
+        freshness: FreshnessDriver,
         intake: Intake,
     ) -> None:
         self._env = env
         self._links = links
-        self._leasing = leasing
+        self._freshness = freshness
         self._intake = intake
         self._rounds = Rounds(self._pull_from_all)
+        self._region_rounds = Rounds(self._pull_from_region)
 
     async def run(self) -> None:
         """Own the rounds and the repair of missed pushes until cancelled."""
         async with task_group() as group:
             group.create_task(self._rounds.run(), name="catch-up")
+            group.create_task(self._region_rounds.run(), name="region catch-up")
             group.create_task(self._repair(), name="anti-entropy")
             group.create_task(self._pull_for_layouts(), name="layouts")
-            await self._pull_after_departures(group)
 
     async def catch_up(self, patience_s: float = 0.0) -> None:
         """
@@ -62,14 +66,34 @@ class CatchUp:
                 wrong: then they are what everybody else has.
             StorageFailure: the local storage failed, so nothing new can be here (P9).
         """
+        await self._repeat(self._rounds, patience_s, lambda: False)
+
+    async def catch_up_region(self, patience_s: float = 0.0) -> bool:
+        """
+        Return once everything that this region had acknowledged at the call is here: all that a
+        majority of its quorum has, and no byte of another region. False where no majority is
+        connected: then all is here that those have who are.
+
+        Raises:
+            NotCaughtUp, ClockOff, StorageFailure: as of `catch_up`, of a majority of the quorum.
+        """
+        return await self._repeat(self._region_rounds, patience_s, self._lacks_majority)
+
+    async def _repeat(
+        self, rounds: Rounds[list[str]], patience_s: float, is_hopeless: Callable[[], bool]
+    ) -> bool:
+        """Whether a round brought all, before one was hopeless."""
         until = self._env.clock.now_s() + patience_s
-        while (problem := await self._try()) is not None:
+        while (problem := await self._try(rounds)) is not None:
             rest_s = until - self._env.clock.now_s()
             if rest_s <= 0:
+                if is_hopeless():
+                    return False
                 raise NotCaughtUp(problem)
             await asyncio.sleep(min(rest_s, _TRY_AGAIN_S))
+        return True
 
-    async def _try(self) -> str | None:
+    async def _try(self, rounds: Rounds[list[str]]) -> str | None:
         """Take part in one round; returns why it was not enough."""
         self._env.events.check()
         try:
@@ -77,7 +101,7 @@ class CatchUp:
                 # Before that nobody is connected, and everything would be "not found".
                 await self._env.changes.wait_until(lambda: self._env.join.joined, Topic.JOINED)
                 lag_ms = self._env.clocks.lag_ms()
-                behind = await self._rounds.join()
+                behind = await rounds.join()
         except TimeoutError:
             return "peers did not answer in time"
         except Stopped as exc:
@@ -109,18 +133,52 @@ class CatchUp:
         except TimeoutError:
             return False
 
-    async def _pull_after_departures(self, group: asyncio.TaskGroup) -> None:
+    async def _pull_from_region(self) -> list[str]:
         """
-        Pull from all as soon as a neighbour has left, so that reads need not wait for it. Where
-        that fails, the next read tries again.
+        One round; returns those of the quorum that are missing, if they are too many.
+
+        It does not wait for who is slower than a majority.
         """
-        while True:
-            departures = self._leasing.departures
-            await self._env.changes.wait_until(
-                partial(self._has_left_since, departures), Topic.MEMBERS
-            )
-            for link in self._links.live():
-                group.create_task(pull_all(link), name=f"pull {link.node}")
+        self._env.counters.region_rounds += 1
+        stage, quorum = self._env.chronicle.stage, self._freshness.quorum()
+        links = {link.disk: link for link in self._links.live() if link.disk in quorum}
+        given = set[Disk]()
+        async with task_group() as group:
+            pulls = {group.create_task(self._has_given(link)): disk for disk, link in links.items()}
+            rest = set(pulls)
+            while rest and not self._is_enough(given):
+                done, rest = await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED)
+                given |= {pulls[pull] for pull in done if pull.result()}
+            for pull in rest:
+                pull.cancel()
+        if self._is_enough(given) and self._env.chronicle.stage == stage:
+            return []
+        lacking = quorum - given - {disk_of(self._env.me)}
+        return sorted({disk.node for disk in lacking}) or ["this node's own disk"]
+
+    async def _has_given(self, link: Link) -> bool:
+        """Whether everything that a member has is here, and its disk has all that it ever said."""
+        whole = self._freshness.is_whole(link.member)
+        try:
+            async with asyncio.timeout(self._env.config.catch_up_timeout_s):
+                return await link.pull() and whole
+        except (ClusterError, StorageFailure, TimeoutError):
+            return False
+
+    def _is_enough(self, given: Collection[Disk]) -> bool:
+        """Whether everything that the region acknowledged is here, by what those have."""
+        if not self._env.roll.is_small:
+            return self._freshness.suffice(given)
+        # It acknowledges without a majority: all that are there are asked.
+        there = {*map(disk_of, self._env.roll.connected())} & self._freshness.quorum()
+        return there <= set(given) and not self._links.hindered()
+
+    def _lacks_majority(self) -> bool:
+        """Whether those are too few from whom a round could bring something."""
+        roll, hindered = self._env.roll, set(self._links.hindered())
+        there = {disk_of(m) for m in roll.others() if m.node in hindered}
+        there.update(map(disk_of, roll.connected()), (disk_of(self._env.me),))
+        return not roll.is_majority(there)
 
     async def _pull_for_layouts(self) -> None:
         """While the layout changes, pull from each member until it has given all at that stage."""
@@ -136,13 +194,10 @@ class CatchUp:
                         group.create_task(self._pull_from(link), name=f"pull {link.node}")
             await asyncio.sleep(_TRY_AGAIN_S)
 
-    def _has_left_since(self, departures: int) -> bool:
-        return self._leasing.departures > departures
-
     async def _repair(self) -> None:
         """
         Pull now and then from a random member that has more, which brings what a push missed; or
-        from one that has to be asked again since a departure, in case nobody reads meanwhile.
+        from one that may give back what this node's disk lost.
         """
         while True:
             await asyncio.sleep(self._env.config.antientropy_interval_s)
@@ -151,7 +206,7 @@ class CatchUp:
                 link
                 for link in self._links.live()
                 if antientropy.behind(vector, self._env.progress.of(link.node))
-                or not self._leasing.has_asked(link.node)
+                or self._freshness.awaits(link.disk)
             ]
             if ahead:
                 link = ahead[int(self._env.rng.random() * len(ahead))]

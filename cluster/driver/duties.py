@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from cluster.environment import Environment
 from cluster.gossip.relays import relays
-from cluster.model import Member, NodeId, Origin, Region
+from cluster.model import Disk, Member, NodeId, Origin, Region
 
 
 class Duties:
@@ -18,7 +18,7 @@ class Duties:
     def __init__(self, env: Environment) -> None:
         self._env = env
         self._relayed: dict[Origin, int] = {}
-        self._drawn_among: Collection[Member] = ()
+        self._drawn_among: tuple[Collection[Member], Collection[Collection[Disk]]] = (), ()
         self._drawn: dict[Region, frozenset[NodeId]] = {}
 
     def note_received(self, sender: Region, origins: Collection[Origin]) -> None:
@@ -46,12 +46,16 @@ class Duties:
                     yield origin, upto
 
     def _relays(self, region: Region) -> frozenset[NodeId]:
-        connected = self._env.roll.connected()
-        if connected != self._drawn_among:
-            self._drawn_among, self._drawn = connected, {}
+        connected, quorums = among = self._env.roll.connected(), self._env.roll.quorums()
+        if among != self._drawn_among:
+            self._drawn_among, self._drawn = among, {}
         if region not in self._drawn:
             nodes = (m.node for m in connected if m.region == region)
             # As many as there must be copies: for a node alone in its region they are all abroad.
             count = max(self._env.config.relays, self._env.roll.copies - 1)
-            self._drawn[region] = relays(self._env.me.node, nodes, count)
+            drawn = relays(self._env.me.node, nodes, count)
+            # A witness confirms what this region writes: it is not to wait for a relay.
+            quorum = {disk.node for each in quorums for disk in each}
+            witnesses = {m.node for m in connected if m.region == region and m.node in quorum}
+            self._drawn[region] = drawn | witnesses
         return self._drawn[region]

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.stages import Stages
 from cluster.environment import Environment
 from cluster.gossip.differences import NOTHING, Differences
@@ -18,32 +19,40 @@ class Greetings:
     not heard.
 
     SWIM's rumours make members known (`membership.rumours`), so an answer names them only where the
-    two sides count different ones. There it has to: the answer may grant reader R a lease. If R did
-    not know a member that the giver knows, it would miss what that member acknowledges
-    (`gossip.leases.Grants.become_known`).
+    two sides count different ones.
     """
 
-    def __init__(self, env: Environment, stages: Stages) -> None:
+    def __init__(self, env: Environment, stages: Stages, freshness: FreshnessDriver) -> None:
         self._env = env
         self._stages = stages
+        self._freshness = freshness
         self._differences = Differences(env.me.epoch)
         self._heard_by: dict[NodeId, Heard] = {}
         """What the other side of each link has said that it heard of this node."""
 
     def brief(self, to: NodeId) -> Greeting:
         """A later question to *to*, which has answered the first one."""
-        return self._brief(self._env.progress.heard_of(to), self._heard_by.get(to, NOTHING))
+        heard_by_peer = self._heard_by.get(to, NOTHING)
+        greeting = self._brief(self._env.progress.heard_of(to), heard_by_peer)
+        member = self._env.members.get(to)
+        confirmation = None if member is None else self._freshness.confirmation(member)
+        return replace(greeting, confirmation=confirmation)
 
     def note(self, greeting: Greeting) -> None:
         self._heard_by[greeting.member.node] = greeting.heard
 
     def answer(self, question: Greeting, *, current: bool = False) -> Greeting:
         """The answer to *question*; *current*: with a lease."""
-        of_sender = self._env.progress.heard_of(question.member.node)
-        brief = question.brief
+        member, brief = question.member, question.brief
+        of_sender = self._env.progress.heard_of(member.node)
         answer = self._brief(of_sender, question.heard) if brief else self.whole(of_sender)
-        known = () if question.members == answer.members else self._env.members.others()
-        return replace(answer, current=current, known=known)
+        return replace(
+            answer,
+            current=current,
+            known=() if question.members == answer.members else self._env.members.others(),
+            confirmation=self._freshness.confirmation(member),
+            earlier=None if brief else dict(self._freshness.earlier(member)),
+        )
 
     def whole(self, heard_of_peer: Heard = NOTHING) -> Greeting:
         """The question that begins a link."""
@@ -74,5 +83,5 @@ class Greetings:
             pulled=tuple(sorted(disk.store for disk in report.pulled)),
             continuous=report.continuous,
             decisions=self._stages.decisions(),
-            vitals=self._env.vitals.mine(),
+            vitals=self._freshness.vitals(),
         )

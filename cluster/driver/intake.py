@@ -1,13 +1,14 @@
 """Events on their way into the index: trouble with one log must not hold up the others."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from cluster.clock import MAX_OFFSET_MS
 from cluster.environment import Environment
 from cluster.errors import EventAhead, EventGap, NotCaughtUp
 from cluster.gossip import antientropy
+from cluster.gossip.progress import News
 from cluster.model import Dot, Event, NodeId, Origin
 
 
@@ -27,6 +28,8 @@ class Intake:
         # Where each log waits for time to pass: one entry per log at most.
         self._parked: dict[Origin, int] = {}
         self._gaps: dict[Origin, _Gap] = {}
+        self.on_synced: Callable[[News], None] = lambda news: None
+        """Told of the logs that grew, once that is durable; set by who has to know it first."""
 
     def parks_wrongly(self, lag_ms: float) -> bool:
         """
@@ -101,6 +104,7 @@ class Intake:
         self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
         self._gaps = {o: gap for o, gap in self._gaps.items() if vector.get(o, 0) <= gap.have}
         news = {origin: (seq, vector.get(origin, 0)) for origin, seq in before.items()}
+        self.on_synced(news)
         self._env.changes.note_progress(self._env.me.node, news)
         received = sum(event.origin in running for event in events)
         self._env.counters.events_received += received

@@ -110,7 +110,10 @@ class Layouts:
             return
         if self._handover is None or self._handover.stage != live.stage:
             config = self._env.config
-            self._handover = Handover(live, config.lease_s, config.laggard_s, now)
+            # Who grants to readers of another region lets them lag further behind.
+            far = any(layout.witnesses for layout in live.layouts)
+            laggard_s = max(config.laggard_s, config.laggard_remote_s if far else 0.0)
+            self._handover = Handover(live, config.lease_s, laggard_s, now)
         elif self._handover.lost != live.lost:
             self._handover.forsake(live, now)
         for report in self._stages.reports():

@@ -5,9 +5,10 @@ from contextlib import aclosing
 from typing import Final, NamedTuple
 
 from cluster.driver.duties import Duties
+from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.intake import Intake
-from cluster.driver.leasing import Leasing
 from cluster.driver.pusher import Pusher
+from cluster.driver.roll import disk_of
 from cluster.driver.roster import Roster
 from cluster.driver.stages import Stages
 from cluster.environment import Environment
@@ -40,7 +41,7 @@ class Parts(NamedTuple):
     """What all links work with, and who answers at this end of them."""
 
     roster: Roster
-    leasing: Leasing
+    freshness: FreshnessDriver
     intake: Intake
     duties: Duties
     stages: Stages
@@ -64,10 +65,11 @@ class Link:
         self.peer = peer
         self.node: NodeId = greeting.member.node
         self.region: Region = greeting.member.region
-        self._member = greeting.member
+        self.member = greeting.member
+        self.disk = disk_of(greeting.member)
         self._epoch = greeting.member.epoch
         self._began = greeting.began
-        self._pusher = Pusher(env, greeting.member, peer, parts.duties)
+        self._pusher = Pusher(env, greeting.member, peer, parts.duties, parts.freshness)
         self._env = env
         self._parts = parts
         self._first_pulls = first_pulls
@@ -116,7 +118,7 @@ class Link:
     @property
     def is_awaited(self) -> bool:
         """Whether a change of the layout waits until all that the peer has is here."""
-        return self._parts.stages.lacks_pull(self._member)
+        return self._parts.stages.lacks_pull(self.member)
 
     def vouches(self, dot: Dot) -> bool:
         """Whether the holder row that the peer made with *dot* counts as a copy."""
@@ -184,15 +186,15 @@ class Link:
     async def _pull_at_stage(self) -> bool:
         self._met_lasting = self._differs = False
         self._pulled_at = self._parts.stages.mine
-        if not self._env.roll.may_give(self._member):
+        if not self._env.roll.may_give(self.member):
             return True  # Whatever it has counts for nothing.
         if self._env.checkpoints.restoring or self._is_too_far_behind():
             return False
-        leasing, clocks = self._parts.leasing, self._env.clocks
-        gaps, departures, lag_ms = set[Origin](), leasing.departures, clocks.lag_ms()
+        gaps, lag_ms = set[Origin](), self._env.clocks.lag_ms()
         stall_s, stages = self._env.config.stall_timeout_s, self._parts.stages
         stage, vector = self._pulled_at, self._env.events.vector()
-        pulled = self.peer.pull(self._env.me.node, stage, vector)
+        whole = self._parts.freshness.is_whole(self.member)
+        pulled = self.peer.pull(self._env.me.node, stage, vector, run=self._epoch)
         stream = watched(pulled, stall_s, antientropy.size_of)
         try:
             async with aclosing(stream) as batches:
@@ -210,9 +212,10 @@ class Link:
             return False
         if gaps:
             self._met_lasting = self._parts.intake.lasting(gaps)
-        elif not self._parts.intake.parks_wrongly(lag_ms):
-            leasing.note_pulled(self.node, departures)
-            stages.note_pulled(stage, self._member)
+        elif whole and not self._parts.intake.parks_wrongly(lag_ms):
+            # What a disk lost that was set back, somebody else has.
+            self._parts.freshness.note_pulled(self.member)
+            stages.note_pulled(stage, self.member)
         return not gaps
 
     def _is_too_far_behind(self) -> bool:
@@ -245,11 +248,11 @@ class Link:
     async def _beat(self) -> None:
         """Greet at every interval; several unanswered greetings in a row lose the link."""
         config = self._env.config
-        near = self.region == self._env.me.region
-        interval_s = config.heartbeat_interval_s if near else config.heartbeat_remote_interval_s
         misses = 0
         while True:
-            await asyncio.sleep(interval_s)
+            close = self._parts.freshness.is_close(self.member)
+            near_s, far_s = config.heartbeat_interval_s, config.heartbeat_remote_interval_s
+            await asyncio.sleep(near_s if close else far_s)
             try:
                 timeout_s = config.heartbeat_timeout_s
                 greeting = await self._parts.roster.greet(self.node, self.peer, timeout_s)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cluster.driver.duties import Duties
+from cluster.driver.freshness import FreshnessDriver
 from cluster.environment import Environment
 from cluster.errors import BelowFloor
 from cluster.gossip import antientropy
 from cluster.gossip.window import Window
+from cluster.messages import PushAnswer
 from cluster.model import Event, Member, Origin, Vector
 from cluster.objects.events import in_causal_order
 from cluster.peer import Peer
@@ -22,7 +24,7 @@ class _Sent(NamedTuple):
     """A push whose answer is yet to come."""
 
     events: Sequence[Event]
-    task: asyncio.Task[Vector]
+    task: asyncio.Task[PushAnswer]
 
 
 class _Pause(NamedTuple):
@@ -52,11 +54,13 @@ class Pusher:
         member: Member,
         peer: Peer,
         duties: Duties,
+        freshness: FreshnessDriver,
     ) -> None:
         self._env = env
         self._member = member
         self._peer = peer
         self._duties = duties
+        self._freshness = freshness
         self._window = Window(env.config.push_ahead_max, env.config.push_batch_bytes)
         self._under_way: deque[_Sent] = deque()
         self._news = Pulse()
@@ -114,8 +118,12 @@ class Pusher:
                 self._news.beat()
                 await asyncio.sleep(pause_s)
 
-    async def _push(self, events: Sequence[Event]) -> Vector:
-        return await self._peer.push(self._env.me.node, self._env.chronicle.stage, events)
+    async def _push(self, events: Sequence[Event]) -> PushAnswer:
+        stage = self._env.chronicle.stage
+        run = self._member.epoch
+        answer = await self._peer.push(self._env.me.node, stage, events, run=run)
+        self._freshness.hear(self._member, stage, answer.confirmation)
+        return answer
 
     async def _settle_in_order(self) -> None:
         """Take the answers in order. The patience with a push begins when it is the oldest."""
@@ -147,10 +155,10 @@ class Pusher:
         config = self._env.config
         return config.push_timeout_s + _size(events) / config.rate_min_bytes_s
 
-    def _unanswered(self) -> Vector:
+    def _unanswered(self) -> PushAnswer:
         """Count a push without an answer in time; nothing is known of how far it came."""
         self._env.counters.pushes_unanswered += 1
-        return {}
+        return PushAnswer({})
 
     def _due(self) -> Iterator[tuple[Origin, int]]:
         """The logs of which the peer lacks something, as far as is known, and that do not pause."""
@@ -204,9 +212,9 @@ class Pusher:
             room -= _size(events)
         return list(in_causal_order(batch)), complete
 
-    def _settle(self, events: Sequence[Event], answer: Vector) -> None:
+    def _settle(self, events: Sequence[Event], answer: PushAnswer) -> None:
         self._env.log.debug("events pushed", peer=self._member.node, events=len(events))
-        news = self._env.progress.pushed(self._member, answer)
+        news = self._env.progress.pushed(self._member, answer.have)
         self._env.changes.note_progress(self._member.node, news)
         have, own = self._have, self._env.events.origin
         handed: dict[Origin, tuple[int, int]] = {}

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 from cluster.layout.chronicle import Chronicle
-from cluster.layout.document import DegradedWrites, Disk, LayoutMember
+from cluster.layout.document import DegradedWrites, LayoutMember
 from cluster.layout.placement import Placement
 from cluster.layout.transition import Live
 from cluster.membership.members import Members
 from cluster.membership.versions import common_features
-from cluster.model import Digest, Member, NodeId, Region
+from cluster.model import Digest, Disk, Member, NodeId, Region
 from cluster.replication.placement import place
 
 
@@ -49,14 +49,6 @@ class Roll:
     def has(self, member: Member) -> bool:
         return self.live is not None and disk_of(member) in self.live.members
 
-    @property
-    def is_coming(self) -> bool:
-        """Whether this node is no store by the earlier of two layouts that are live."""
-        live = self.live
-        if live is None or not live.stage.joint:
-            return False
-        return disk_of(self._me) not in {m.disk for m in live.oldest.stores()}
-
     def may_give(self, member: Member) -> bool:
         """Whether events are taken from *member* (U5), as far as is known."""
         return self.live is None or self.has(member)
@@ -90,10 +82,6 @@ class Roll:
     def away(self) -> frozenset[NodeId]:
         """The members whose link is down, or that nobody has heard of."""
         return self._now().away
-
-    def neighbours(self) -> frozenset[NodeId]:
-        """The other members of this region that serve from their own index."""
-        return self._now().neighbours
 
     def keepers(self) -> tuple[NodeId, ...]:
         """The stores whose copies of blobs count, this node included, wherever they are."""
@@ -183,6 +171,10 @@ class Roll:
             return len(staying & disks) >= self.required
         return self.live.suffice(self._me.region, disks)
 
+    def is_majority(self, disks: Collection[Disk]) -> bool:
+        """Whether *disks* are one in the quorum of this region, in each live version."""
+        return self.live is not None and self.live.majority(self._me.region, disks)
+
     def uses(self, feature: str) -> bool:
         """Whether every member has *feature*, as far as is known; those away are asked as well."""
         view = self._now()
@@ -264,12 +256,6 @@ class _View:
     def _there(self) -> frozenset[NodeId]:
         here = {self._me.node} if self.has_me else set()
         return frozenset(here | {m.node for m in self.connected})
-
-    @cached_property
-    def neighbours(self) -> frozenset[NodeId]:
-        layouts = () if self.live is None else self.live.layouts
-        stores = (store for layout in layouts for store in layout.stores(self._me.region))
-        return frozenset(s.node for s in stores if s.disk in self._disks) - {self._me.node}
 
     @cached_property
     def is_small(self) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 
+from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.greetings import Greetings
-from cluster.driver.leasing import Leasing
 from cluster.driver.settings_check import SettingsCheck
 from cluster.driver.stages import Stages
 from cluster.driver.watcher import Watcher
@@ -27,13 +27,13 @@ class Roster:
         self,
         env: Environment,
         greetings: Greetings,
-        leasing: Leasing,
+        freshness: FreshnessDriver,
         settings_check: SettingsCheck,
         stages: Stages,
     ) -> None:
         self._env = env
         self._greetings = greetings
-        self._leasing = leasing
+        self._freshness = freshness
         self._settings_check = settings_check
         self._stages = stages
         self._watchers: list[Watcher] = []
@@ -85,7 +85,7 @@ class Roster:
             self._env.distances.note(member.node, self._env.clock.now_s() - asked_at)
         at_one = question.stage == answer.stage == self._stages.mine
         if answer.current and at_one:
-            self._leasing.take(member.node, asked_at)
+            self._freshness.take(member, asked_at)
         return answer
 
     def answer(self, question: Greeting) -> Greeting:
@@ -102,7 +102,7 @@ class Roster:
         self._note(question)
         if question.brief:
             self._greetings.note(question)
-        granted = question.stage == self._stages.mine and self._leasing.grant(sender)
+        granted = question.stage == self._stages.mine and self._freshness.grant(question)
         return self._greetings.answer(question, current=granted)
 
     def check_cluster(self, name: str) -> None:
@@ -121,16 +121,16 @@ class Roster:
         member, members = greeting.member, self._env.members
         before = members.get(member.node)
         is_later = before is not None and before.epoch > member.epoch
-        if is_later and members.is_connected(member.node):
-            raise PeerRefused(f"a later run of {member.node} is connected")
+        # Of another disk it may be the later one, if the clock of its machine is behind.
+        same = before is not None and before.store == member.store
+        if is_later and (same or members.is_connected(member.node)):
+            raise PeerRefused(f"a later run of {member.node} is known than {member.epoch}")
         members.greet(member, greeting.protocol)
         if not greeting.brief:
             self._settings_check.note(member.node, greeting.settings)
         if before is not None and before.epoch != member.epoch:
             self._env.absences.end_excuse(member.node)
             self._end_run_of(before)
-        if not self._env.progress.has_spoken(member):
-            self._leasing.become_known()
         self._stages.note(greeting)
         self._env.vitals.note(member, greeting.vitals)
         have, since, version = greeting.have, greeting.since, greeting.version
@@ -138,6 +138,7 @@ class Roster:
             # It is told again once both are at one stage.
             have, since, version = {}, 0, 0
         said = self._env.progress.heard(member, have, since=since, version=version)
+        self._freshness.note(greeting)
         self._env.changes.note_progress(member.node, said)
         if before is None:
             self._env.changes.beat(Topic.MEMBERS)
@@ -208,6 +209,7 @@ class Roster:
 
     def _end_run_of(self, member: Member) -> None:
         """*member* has started anew: what its last run said of itself need not hold any more."""
+        self._freshness.end_run(member, disk_said=self._env.progress.of(member.node))
         self._env.progress.end_run(member.node)
         for watcher in self._watchers:
             watcher.ended(member.node, f"{member.node} was restarted")

@@ -11,9 +11,9 @@ from cluster.driver.link import Parts
 from cluster.driver.links import Links
 from cluster.driver.prober import Prober
 from cluster.environment import Environment
-from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch
+from cluster.errors import BelowFloor, BlobUnknown, ClusterError, DigestMismatch, PeerRefused
 from cluster.gossip import antientropy
-from cluster.messages import Greeting, Stage
+from cluster.messages import Greeting, PushAnswer, Stage
 from cluster.model import Digest, Event, NodeId, Vector
 from cluster.objects.events import in_causal_order
 from cluster.replication.fetcher import Fetcher
@@ -41,6 +41,7 @@ class Service:
         self._intake = parts.intake
         self._duties = parts.duties
         self._stages = parts.stages
+        self._freshness = parts.freshness
         self._links = links
         self._fetcher = fetcher
         self.probe = prober.on_probe
@@ -51,7 +52,15 @@ class Service:
     async def hello(self, greeting: Greeting) -> Greeting:
         return self._roster.answer(greeting)
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+    def _insist_on_run(self, run: int) -> None:
+        """Channels open anew by themselves: whoever means an earlier run has to hear of this."""
+        if run not in (0, self._env.me.epoch):
+            raise PeerRefused(f"{self._env.me.node} was restarted")
+
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
+        self._insist_on_run(run)
         await self._stages.learn(sender, stage)
         self._stages.insist_on_member(sender)
         link = self._links.link(sender)
@@ -67,12 +76,13 @@ class Service:
             self._duties.note_received(member.region, origins)
             self._env.changes.beat(self._env.me.node)
         if self._stages.mine != stage:
-            return {}
+            return PushAnswer({})
         vector = self._env.events.vector()
-        return {origin: vector.get(origin, 0) for origin in origins}
+        have = {origin: vector.get(origin, 0) for origin in origins}
+        return PushAnswer(have, None if member is None else self._freshness.confirmation(member))
 
     async def pull(
-        self, reader: NodeId, stage: Stage, have: Vector
+        self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
         """
         See `PeerService.pull`. Events come in the order in which they build on each other.
@@ -81,6 +91,7 @@ class Service:
         never end. Where the first missing events of a log are gone, the error comes last: the peer
         gets the other logs before.
         """
+        self._insist_on_run(run)
         await self._stages.insist(reader, stage)
         gone: list[BelowFloor] = []
         missing = antientropy.missing(have, self._env.events.vector())

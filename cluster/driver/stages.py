@@ -6,10 +6,9 @@ from typing import Final
 from cluster.driver.roll import disk_of
 from cluster.environment import Environment
 from cluster.errors import PeerRefused, StageDiffers
-from cluster.layout.document import Disk
 from cluster.layout.handover import Pulls, Report
 from cluster.messages import Decisions, Greeting, Stage
-from cluster.model import Member, NodeId
+from cluster.model import Disk, Member, NodeId
 from cluster.tasks.changes import Topic
 
 _LEARN_S: Final = 1.0

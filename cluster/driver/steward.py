@@ -14,11 +14,11 @@ from cluster.environment import Environment
 from cluster.errors import LayoutError, StartsEmpty
 from cluster.layout import proposal
 from cluster.layout.changes import Add, Change, Replace, SetVoters
-from cluster.layout.document import DegradedWrites, Disk, LayoutMember, Role, Settings
+from cluster.layout.document import DegradedWrites, LayoutMember, Role, Settings
 from cluster.layout.handover import Phase
 from cluster.layout.rules import choose_voters
 from cluster.layout.transition import Belonging, End, Live
-from cluster.model import Member, NodeId
+from cluster.model import Disk, Member, NodeId
 from cluster.state import State
 from cluster.tasks.changes import Topic
 

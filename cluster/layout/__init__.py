@@ -28,7 +28,6 @@ from cluster.layout.chronicle import Entry
 from cluster.layout.document import (
     Availability,
     DegradedWrites,
-    Disk,
     Layout,
     LayoutMember,
     RegionRule,
@@ -43,6 +42,7 @@ from cluster.layout.rows import Row
 from cluster.layout.rules import unmet
 from cluster.layout.summary import contents, differences
 from cluster.layout.transition import Live
+from cluster.model import Disk
 
 __all__ = [
     "Add",

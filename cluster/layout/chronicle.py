@@ -11,9 +11,9 @@ from typing import NamedTuple
 from cluster.control.state import ControlState, apply
 from cluster.control.values import Batch, Command, Force, Seat, SetLayout, Voters
 from cluster.errors import LayoutError, LayoutUnreadable
-from cluster.layout.document import Disk
 from cluster.layout.transition import Belonging, Live
 from cluster.messages import NO_STAGE, Stage
+from cluster.model import Disk, NodeId, Region
 
 
 class Entry(NamedTuple):
@@ -35,6 +35,7 @@ class Chronicle:
 
         self.live: Live | None = None
         self.entries: list[Entry] = []
+        self._served: dict[NodeId, frozenset[Region]] = {}
         self.on_change: list[Callable[[], None]] = []
         """Told when something else is live."""
 
@@ -67,11 +68,17 @@ class Chronicle:
         else:
             self.live, self.unreadable = after, None
             self.entries.append(Entry(batch.slot, batch.author.node, after))
+            for store in after.newest.stores():
+                self._served[store.node] = self.regions_of(store.node) | {store.region}
             self._tell()
 
     def _tell(self) -> None:
         for tell in self.on_change:
             tell()
+
+    def regions_of(self, node: NodeId) -> frozenset[Region]:
+        """Those that a node of this name has ever served in; none that is known of."""
+        return self._served.get(node, frozenset())
 
     def disks(self, stores: Iterable[str]) -> Iterator[Disk]:
         """Those members of what is live that have one of these disks."""

@@ -11,12 +11,12 @@ that before every member can read it (a feature, `cluster.membership.versions`).
 from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from cluster.errors import LayoutUnreadable
-from cluster.model import NodeId, Region
+from cluster.model import Disk, NodeId, Region
 
 FORMAT: Final = 1
 """Number of the form of the document. The rules that all nodes must judge alike
@@ -126,16 +126,6 @@ class Settings(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """Regions that keep each blob in the end."""
 
     degraded_writes: DegradedWrites = DegradedWrites.ALLOW
-
-
-class Disk(NamedTuple):
-    """
-    A node with its disk, as majorities count it: one that was wiped has forgotten what it promised
-    and confirmed, so under the same name it is another one.
-    """
-
-    node: NodeId
-    store: str
 
 
 class Layout(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

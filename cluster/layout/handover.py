@@ -15,13 +15,10 @@ from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from cluster.layout.document import Disk
+from cluster.freshness.drift import DRIFT
 from cluster.layout.transition import Live
 from cluster.messages import NO_STAGE, Stage
-from cluster.model import NodeId, Region
-
-DRIFT: Final = 1.05
-"""How much faster another node's monotonic clock may run (`gossip.leases`)."""
+from cluster.model import Disk, NodeId, Region
 
 STALLED_AFTER_S: Final = 10.0
 """Time without any progress until a change counts as stalled. Pulls take one round trip."""

@@ -17,10 +17,10 @@ import msgspec
 
 from cluster.errors import ChangeOpen, LayoutUnreadable, MemberMissing, VersionTaken
 from cluster.layout import document, promises
-from cluster.layout.document import Disk, Layout
+from cluster.layout.document import Layout
 from cluster.layout.rules import check
 from cluster.messages import Stage
-from cluster.model import NodeId, Region
+from cluster.model import Disk, NodeId, Region
 
 
 class Begin(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="begin"):

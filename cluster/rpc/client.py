@@ -16,6 +16,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import (
@@ -76,18 +77,23 @@ class GrpcPeer:
         with _domain_errors():
             await self._stub.Tell(message, timeout=self._deadline_s)
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
         request = pb.PushRequest(
-            events=codec.write_events(events), sender=sender, stage=codec.STAGE.write(stage)
+            events=codec.write_events(events),
+            sender=sender,
+            stage=codec.STAGE.write(stage),
+            run=run,
         )
         with _domain_errors():
-            return codec.read_vector((await self._pushes.exchange(request)).have)
+            return codec.PUSH_ANSWER.read(await self._pushes.exchange(request))
 
     async def pull(
-        self, reader: NodeId, stage: Stage, have: Vector
+        self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
         request = pb.PullRequest(
-            have=codec.write_vector(have), reader=reader, stage=codec.STAGE.write(stage)
+            have=codec.write_vector(have), reader=reader, stage=codec.STAGE.write(stage), run=run
         )
         with self._stream(self._stub.Pull, request) as batches:
             async for batch in batches:

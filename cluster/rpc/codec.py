@@ -12,12 +12,14 @@ from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.messages import (
     CompareReply,
     CompareRequest,
+    Confirmation,
     Decisions,
     Difference,
     Greeting,
     Heard,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import (
@@ -25,6 +27,7 @@ from cluster.model import (
     CheckpointHead,
     CheckpointPart,
     CheckpointPiece,
+    Disk,
     Dot,
     Event,
     Key,
@@ -32,6 +35,7 @@ from cluster.model import (
     NodeId,
     Origin,
     Rumour,
+    Run,
     Standing,
     Status,
     Vector,
@@ -71,6 +75,8 @@ class Form(NamedTuple, Generic[Ours, Wire]):
 
     write: Callable[[Ours], Wire]
     read: Callable[[Wire], Ours]
+    optional: bool = False
+    """Whether it may be missing from a message, and is None then."""
 
 
 def message(ours: Callable[..., Ours], wire: Callable[..., Wire], **forms: Any) -> Form[Ours, Wire]:
@@ -85,9 +91,20 @@ def message(ours: Callable[..., Ours], wire: Callable[..., Wire], **forms: Any) 
         return wire(**{name: form.write(getattr(value, name)) for name, form in fields.items()})
 
     def read(message: Wire) -> Ours:
-        return ours(**{name: form.read(getattr(message, name)) for name, form in fields.items()})
+        return ours(**{name: _read_field(message, name, form) for name, form in fields.items()})
 
     return Form(write, read)
+
+
+def _read_field(message: Any, name: str, form: Form[Any, Any]) -> Any:
+    if form.optional and not message.HasField(name):
+        return None
+    return form.read(getattr(message, name))
+
+
+def optional(form: Form[Any, Any]) -> Form[Any, Any]:
+    """The form of what may be None."""
+    return Form(lambda value: None if value is None else form.write(value), form.read, True)
 
 
 def checked(read: Callable[[Any], Any]) -> Form[Any, Any]:
@@ -186,8 +203,38 @@ def _read_rumour(message: pb.Rumour) -> Rumour:
     return Rumour(MEMBER.read(message.member), Standing(status, message.incarnation, accusers))
 
 
+def _write_run(run: Run) -> pb.Run:
+    return pb.Run(node=run.disk.node, store=run.disk.store, epoch=run.epoch)
+
+
+def _read_run(message: pb.Run) -> Run:
+    return Run(Disk(read_node(message.node), _name(message.store)), message.epoch)
+
+
+def _write_confirmation(said: Confirmation) -> pb.Confirmation:
+    readers = [pb.Reader(run=_write_run(run), reached=seq) for run, seq in said.readers.items()]
+    runs = [_write_run(Run(disk, epoch)) for disk, epoch in said.epochs.items()]
+    return pb.Confirmation(epoch=said.epoch, upto=said.upto, readers=readers, runs=runs)
+
+
+def _read_confirmation(message: pb.Confirmation) -> Confirmation:
+    runs = map(_read_run, message.runs)
+    return Confirmation(
+        message.epoch,
+        message.upto,
+        {_read_run(reader.run): reader.reached for reader in message.readers},
+        {run.disk: run.epoch for run in runs},
+    )
+
+
 _NODE: Final = checked(read_node)
 _VECTOR: Final = Form(write_vector, read_vector)
+_CONFIRMATION: Final = optional(Form(_write_confirmation, _read_confirmation))
+_EARLIER: Final = optional(
+    Form(
+        lambda said: pb.Earlier(said=write_vector(said)), lambda earlier: read_vector(earlier.said)
+    )
+)
 _RUMOURS: Final = each(Form(_write_rumour, _read_rumour))
 
 MEMBER: Final = message(
@@ -213,9 +260,18 @@ GREETING: Final = message(
     heard=message(Heard, pb.Heard),
     stage=STAGE,
     decisions=message(Decisions, pb.Decisions),
-    vitals=message(Vitals, pb.Vitals, version=checked(_line), trouble=checked(_line)),
+    vitals=message(
+        Vitals,
+        pb.Vitals,
+        version=checked(_line),
+        trouble=checked(_line),
+        uncovered=checked(_line),
+    ),
     pulled=each(_NODE),
+    confirmation=_CONFIRMATION,
+    earlier=_EARLIER,
 )
+PUSH_ANSWER: Final = message(PushAnswer, pb.PushReply, have=_VECTOR, confirmation=_CONFIRMATION)
 PROBE: Final = message(
     ProbeRequest,
     pb.ProbeRequest,

@@ -153,15 +153,17 @@ class _Servicer(ClusterServicer):
         while (request := await self._pushers.next(context)) is not None:
             sender = codec.read_node(request.sender)
             stage = codec.STAGE.read(request.stage)
-            have = await self._service.push(sender, stage, codec.read_events(request.events))
-            yield pb.PushReply(have=codec.write_vector(have))
+            events = codec.read_events(request.events)
+            answer = await self._service.push(sender, stage, events, run=request.run)
+            yield codec.PUSH_ANSWER.write(answer)
 
     @_stream
     async def Pull(
         self, request: pb.PullRequest, _: Context
     ) -> AsyncGenerator[pb.EventBatch, None]:
         reader, stage = codec.read_node(request.reader), codec.STAGE.read(request.stage)
-        pulled = self._service.pull(reader, stage, codec.read_vector(request.have))
+        have = codec.read_vector(request.have)
+        pulled = self._service.pull(reader, stage, have, run=request.run)
         async with aclosing(pulled) as batches:
             async for events in batches:
                 yield pb.EventBatch(events=codec.write_events(events))

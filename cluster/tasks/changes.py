@@ -25,6 +25,9 @@ class Topic(Enum):
     LAYOUT = auto()
     """Who should be there: what is live of the layout."""
 
+    LEASES = auto()
+    """Who may read by whose word, and what members confirmed."""
+
     STATE = auto()
     """What this node is in the middle of."""
 

@@ -68,6 +68,18 @@ class ClusterFigures:
     copies_repaired: int
     """Copies made in the background of blobs that had fewer than `copies`."""
 
+    reads_covered: int
+    """Reads since the start by leases; those that follow are told apart likewise."""
+
+    reads_asked: int
+    reads_unconfirmed: int
+    reads_refused: int
+    covered: int
+    """1 while leases cover reads, else 0."""
+
+    laggards: int
+    """Times since the start a member got no further lease."""
+
     health: int
     """Local health score of the failure detector; 0 is good."""
 
@@ -111,6 +123,12 @@ class ClusterFigures:
             blobs_fetching=statistics.fetches_running,
             durability_degraded=statistics.totals.degraded,
             copies_repaired=statistics.totals.copies_repaired,
+            reads_covered=statistics.totals.reads_covered,
+            reads_asked=statistics.totals.reads_asked,
+            reads_unconfirmed=statistics.totals.reads_unconfirmed,
+            reads_refused=statistics.totals.reads_refused,
+            covered=int(statistics.current),
+            laggards=statistics.totals.laggards,
             health=statistics.health,
             suspicions=statistics.totals.suspicions,
             refutations=statistics.totals.refutations,

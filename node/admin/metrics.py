@@ -134,6 +134,37 @@ _CLUSTER: Final = (
         total=True,
     ),
     _Figure(
+        "atoll_reads_covered",
+        "Reads answered from the own index at once, by leases.",
+        "reads_covered",
+        total=True,
+    ),
+    _Figure(
+        "atoll_reads_asked",
+        "Reads before which the region was asked, as no leases covered them.",
+        "reads_asked",
+        total=True,
+    ),
+    _Figure(
+        "atoll_reads_unconfirmed",
+        "Reads answered without a majority of the region: they may not be current.",
+        "reads_unconfirmed",
+        total=True,
+    ),
+    _Figure(
+        "atoll_reads_refused",
+        "Reads and writes refused, as it was not known in time whether this node is current.",
+        "reads_refused",
+        total=True,
+    ),
+    _Figure("atoll_covered", "Whether leases cover reads: 1 or 0.", "covered"),
+    _Figure(
+        "atoll_cluster_laggards",
+        "Times a member got no further lease of this node, as it lagged.",
+        "laggards",
+        total=True,
+    ),
+    _Figure(
         "atoll_cluster_health",
         "How far this node distrusts its own probes; 0 is good.",
         "health",

@@ -74,6 +74,9 @@ class MemberState(msgspec.Struct):
     trouble: str | None
     """What keeps it from serving all that it could."""
 
+    uncovered: str | None
+    """Why it asks its region before each read; null while leases cover its reads."""
+
 
 class CopiesState(msgspec.Struct):
     """How the copies of all blobs are."""
@@ -223,6 +226,7 @@ def _by_layout(member: LayoutMember | None, node: str, region: str) -> MemberSta
         blob_bytes=None,
         clock_ahead_ms=None,
         trouble=None,
+        uncovered=None,
     )
 
 
@@ -238,6 +242,7 @@ def _with_known(shown: MemberState, known: MemberStatistics) -> MemberState:
 def _with_vitals(shown: MemberState, vitals: Vitals | None) -> MemberState:
     if vitals is not None:
         shown.version, shown.trouble = vitals.version or None, vitals.trouble or None
+        shown.uncovered = vitals.uncovered or None
         shown.disk_bytes = vitals.disk_bytes or None
         shown.disk_free_bytes = vitals.disk_free_bytes if vitals.disk_bytes else None
         shown.blobs, shown.blob_bytes = vitals.blobs, vitals.blob_bytes
@@ -278,6 +283,8 @@ def _about_member(member: MemberState) -> Iterator[str]:
             yield f"no link to {node}, which is alive"
     if member.trouble and member.state != "outside":
         yield f"{node}: {member.trouble}"
+    if member.uncovered and member.state == "alive":
+        yield f"{node} asks its region before each read: {member.uncovered}"
 
 
 def _about_engine(statistics: ClusterStatistics) -> Iterator[str]:

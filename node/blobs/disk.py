@@ -3,7 +3,7 @@ The threads of the blob store, and what makes them safe to share with cancellabl
 
 A thread cannot be cancelled. So a descriptor is closed only when no thread uses it any more
 (`OpenFile`), and what concerns one staging file runs strictly one step after the other, even if
-the task that asked for the last step is long gone (`Disk.run_in_turn`).
+the task that asked for the last step is long gone (`BlobDisk.run_in_turn`).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ Ts = TypeVarTuple("Ts")
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-class Disk:
+class BlobDisk:
     """
     The only place where the blob store blocks, and its edge: an OSError of the system leaves as
     `StorageFull` or `DiskFailure` (P9).
@@ -110,7 +110,9 @@ class OpenFile:
             os.close(self.fd)
 
 
-async def read_file(disk: Disk, file: OpenFile, offset: int, length: int, inline_max: int) -> bytes:
+async def read_file(
+    disk: BlobDisk, file: OpenFile, offset: int, length: int, inline_max: int
+) -> bytes:
     """
     Read up to *length* bytes; fewer only at the end of the file.
 

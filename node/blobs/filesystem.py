@@ -11,7 +11,7 @@ from typing import Final, Self
 from cluster.errors import BlobUnknown, DigestMismatch
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
-from node.blobs.disk import Disk, OpenFile, write_fully
+from node.blobs.disk import BlobDisk, OpenFile, write_fully
 from node.blobs.errors import DiskFailure
 from node.blobs.health import DiskHealth
 from node.blobs.layout import BlobLayout
@@ -54,7 +54,7 @@ class FilesystemBlobs:
         self._config = config or BlobStoreConfig()
         self._layout = BlobLayout(data_dir)
         self.health = DiskHealth(self._layout.probe)
-        self._disk = Disk(self._config.threads, self.health)
+        self._disk = BlobDisk(self._config.threads, self.health)
         verified = VerifiedFiles(self._config.verify_interval_s)
         self._quarantine = Quarantine(self._layout)
         self._publisher = Publisher(self._layout, verified, self._quarantine)

@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
-from node.blobs.disk import Disk, OpenFile, read_file
+from node.blobs.disk import BlobDisk, OpenFile, read_file
 from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.verified import RunningCheck
 from node.blobs.verifier import Verifier
@@ -26,7 +26,7 @@ class FileReader:
         self,
         digest: Digest,
         file: OpenFile,
-        disk: Disk,
+        disk: BlobDisk,
         verifier: Verifier,
         config: BlobStoreConfig,
     ) -> None:

@@ -12,7 +12,7 @@ from cluster.errors import DigestMismatch
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
 from node.blobs.disk import (
-    Disk,
+    BlobDisk,
     OpenFile,
     read_file,
     start_writeback,
@@ -42,7 +42,7 @@ class Staging:
     """What all staging files of one store share, and who owns which name."""
 
     def __init__(
-        self, layout: BlobLayout, disk: Disk, publisher: Publisher, config: BlobStoreConfig
+        self, layout: BlobLayout, disk: BlobDisk, publisher: Publisher, config: BlobStoreConfig
     ) -> None:
         self.layout = layout
         self.disk = disk

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 from cluster.errors import StorageFailure
 from cluster.model import Digest
 from node.blobs.config import BlobStoreConfig
-from node.blobs.disk import Disk, OpenFile
+from node.blobs.disk import BlobDisk, OpenFile
 from node.blobs.filehash import hash_file
 from node.blobs.layout import BlobLayout
 from node.blobs.publisher import Publisher, Withdrawn
@@ -53,7 +53,7 @@ class Verifier:
     def __init__(
         self,
         layout: BlobLayout,
-        disk: Disk,
+        disk: BlobDisk,
         publisher: Publisher,
         verified: VerifiedFiles,
         config: BlobStoreConfig,

@@ -23,6 +23,7 @@ from node.http.limits import ApiLimits
 from node.http.requestlog import RequestLog
 from node.http.routing import Router, Target
 from node.logs import get_logger, request_id
+from node.registry.usecase import unconfirmed
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -82,6 +83,7 @@ class Api:
         given = request.headers.get("X-Request-Id", "")
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         token = request_id.set(identity)
+        unconfirmed.set(False)
         action = "none"
         response: web.StreamResponse
         failure: Exception | None = None
@@ -118,7 +120,7 @@ class Api:
         if request.method != "HEAD":
             self._observer.sent(response.content_length or 0)
         if not response.prepared:
-            response.headers.update(self._cors.fields(request))
+            response.headers.update({**self._cors.fields(request), **headers.consistency()})
         if not response.prepared and (status >= 400 or request.method not in READS):
             response.headers["X-Request-Id"] = identity
         return response

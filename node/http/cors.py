@@ -22,7 +22,7 @@ SENT: Final = (
 """Fields of requests that handlers look at."""
 
 SHOWN: Final = (
-    "Accept-Ranges, Atoll-Degraded, Atoll-Event, Content-Length, Content-Range, "
+    "Accept-Ranges, Atoll-Consistency, Atoll-Degraded, Atoll-Event, Content-Length, Content-Range, "
     "Docker-Content-Digest, Docker-Distribution-Api-Version, Docker-Upload-UUID, ETag, Link, "
     "Location, OCI-Chunk-Min-Length, OCI-Filters-Applied, OCI-Subject, OCI-Tag, Range, "
     "Retry-After, WWW-Authenticate, X-Request-Id"

@@ -219,11 +219,18 @@ ANY_REQUEST: Final = (
 )
 """What any request may be refused with, before anybody knows what it is for; and a failing disk."""
 
-READING: Final = (cluster.NotCaughtUp, cluster.ClockOff, domain.IndexDamaged)
+READING: Final = (
+    cluster.NotCaughtUp,
+    cluster.ClockOff,
+    domain.Unconfirmed,
+    domain.IndexDamaged,
+)
 """What who reads the index may be refused with."""
 
 WRITING: Final = (
-    *READING,
+    cluster.NotCaughtUp,
+    cluster.ClockOff,
+    domain.IndexDamaged,
     cluster.NotEnoughNodes,
     domain.IndexPaused,
     domain.IndexFull,

@@ -60,6 +60,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.NobodyServes: (503, "UNAVAILABLE"),
     domain.TooManyPassedOn: (429, "TOOMANYREQUESTS"),
     domain.AnswerLost: (502, "UNAVAILABLE"),
+    domain.Unconfirmed: (503, "UNAVAILABLE"),
     domain.OutcomeUnknown: (503, "UNAVAILABLE"),
     domain.RequestOverdue: (503, "UNAVAILABLE"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),

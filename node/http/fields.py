@@ -7,6 +7,8 @@ from cluster.model import NODE_ID
 
 FIELDS: Final[Mapping[str, str]] = {
     "Accept-Ranges": "`bytes`: parts of it may be asked for.",
+    "Atoll-Consistency": "`unconfirmed`: no majority of the region's nodes could be asked "
+    "whether this is the latest.",
     "Atoll-Degraded": "The write is on so many nodes only, fewer than `copies`.",
     "Atoll-Event": "The event of the write, or the one that the tag has: `NODE/EPOCH/SEQUENCE`.",
     "Cache-Control": "Whether a cache has to ask again: content under a digest never changes.",
@@ -30,6 +32,9 @@ FIELDS: Final[Mapping[str, str]] = {
 
 ALWAYS: Final = ("Docker-Distribution-Api-Version",)
 """Fields of every answer."""
+
+FIELDS_OF_READS: Final = ("Atoll-Consistency",)
+"""Fields of answers by who reads the index."""
 
 FIELDS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
     416: ("Location", "Range", "Content-Range"),

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from cluster.model import Digest, Dot
 from node.registry.receipt import Receipt
+from node.registry.usecase import unconfirmed
 
 API_VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": "atoll"}
 """On every answer. Without a Server field aiohttp tells its version and Python's to everyone."""
@@ -25,6 +26,11 @@ def content(digest: Digest, media_type: str, *, immutable: bool) -> dict[str, st
         # Content comes from strangers: a browser must not take it for a page of ours.
         "X-Content-Type-Options": "nosniff",
     }
+
+
+def consistency() -> dict[str, str]:
+    """Whether what was read for this answer may not be the latest."""
+    return {"Atoll-Consistency": "unconfirmed"} if unconfirmed.get() else {}
 
 
 def manifest_path(repository: str, digest: Digest) -> str:

@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 import msgspec.inspect
 
+from node.errors import Unconfirmed
 from node.http.answers import Errors
 from node.http.docstrings import field_docs
 from node.http.endpoint import READS, Answer, Body, Endpoint, errors_of, limits_of
 from node.http.errors import meaning_of, wire_of
-from node.http.fields import ALWAYS, FIELDS, FIELDS_OF_ERRORS, VARIABLES
+from node.http.fields import ALWAYS, FIELDS, FIELDS_OF_ERRORS, FIELDS_OF_READS, VARIABLES
 from node.http.limits import shown
 from node.http.query import Parameter, Single
 
@@ -148,7 +149,8 @@ def _operation(endpoint: Endpoint[Any], method: str, schemas: _Schemas) -> _Json
         operation["requestBody"] = _body(endpoint.body, schemas)
     responses: dict[str, _Json] = {}
     for answer in endpoint.answers:
-        responses[str(answer.status)] = _answer(answer, method, schemas)
+        confirmed = FIELDS_OF_READS if Unconfirmed in endpoint.errors else ()
+        responses[str(answer.status)] = _answer(answer, method, confirmed, schemas)
     for status, errors in _by_status(errors_of(endpoint)).items():
         _add_errors(responses.setdefault(str(status), {}), status, errors, schemas)
     if method == "HEAD":
@@ -187,8 +189,8 @@ def _body(body: Body, schemas: _Schemas) -> _Json:
     }
 
 
-def _answer(answer: Answer, method: str, schemas: _Schemas) -> _Json:
-    named = () if method in READS else ("X-Request-Id",)
+def _answer(answer: Answer, method: str, fields: Sequence[str], schemas: _Schemas) -> _Json:
+    named = (*fields, *(() if method in READS else ("X-Request-Id",)))
     response = {
         "description": answer.doc,
         "headers": _headers((*answer.fields, *named, *ALWAYS)),

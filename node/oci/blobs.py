@@ -32,7 +32,8 @@ async def read(context: OciContext, request: Request) -> web.StreamResponse:
     size = await context.registry.pull.blob_size(request.repository, digest)
     fields = headers.content(digest, "application/octet-stream", immutable=True)
     fields["Accept-Ranges"] = "bytes"
-    fields.update(context.cors.fields(http))  # it is sent from here, not by who called
+    # It is sent from here, not by who called.
+    fields.update({**context.cors.fields(http), **headers.consistency()})
     if headers.matches_etag(http.headers.get(hdrs.IF_NONE_MATCH), digest):
         return web.Response(status=304, headers=fields)
     if http.method == "HEAD":

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from cluster.model import Digest
 from node.errors import NameUnknown
 from node.registry.names import RepositoryName
-from node.registry.ports import Gate, ListingReader
+from node.registry.ports import Gate, ListingReader, SettingReader
 from node.registry.usecase import UseCase
 from node.registry.values import Page
 
@@ -24,8 +24,8 @@ class ReferrersPage(NamedTuple):
 class Listing(UseCase):
     """Lists what is in the registry, as far as the connected nodes know."""
 
-    def __init__(self, listings: ListingReader, gate: Gate) -> None:
-        super().__init__(gate)
+    def __init__(self, listings: ListingReader, settings: SettingReader, gate: Gate) -> None:
+        super().__init__(settings, gate)
         self._listings = listings
 
     async def tags(self, repository: RepositoryName, last: str, limit: int) -> Page:
@@ -36,13 +36,13 @@ class Listing(UseCase):
             NameUnknown: there is no such repository.
         """
         exists = partial(self._listings.repository_exists, repository)
-        if not await self._look_up(lambda: exists() or None):
+        if not await self._look_up(repository, lambda: exists() or None):
             raise NameUnknown(repository)
         return self._listings.tags(repository, last, min(limit, PAGE_MAX))
 
     async def repositories(self, last: str, limit: int) -> Page:
         """Repositories with at least one manifest, behind *last*, in byte order."""
-        await self._gate.ensure_current()
+        await self._ensure_current()
         return self._listings.repositories(last, min(limit, PAGE_MAX))
 
     async def referrers(
@@ -59,7 +59,7 @@ class Listing(UseCase):
         An empty first page asks the peers, as a missing tag does: a signature pushed a moment
         ago through another node must be found.
         """
-        await self._gate.ensure_current()
+        await self._ensure_current(repository)
         here = partial(
             self._listings.referrers, repository, subject, artifact_types, last, PAGE_MAX
         )

@@ -5,6 +5,7 @@ A policy is one setting, written as a whole. The API refuses fields that it does
 stands in the index may come from a newer node, and is kept as it is and read field by field.
 """
 
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -21,6 +22,16 @@ HISTORY_DAYS_MAX: Final = 365
 """Bounds of the two fields: what the index keeps of every tag (`node.index.history`)."""
 
 
+class UnconfirmedReads(StrEnum):
+    """What is read while no majority of the region's nodes can be asked what is the latest."""
+
+    SERVE = "serve"
+    """What is here, with `Atoll-Consistency: unconfirmed`. docker does not look at that."""
+
+    REFUSE = "refuse"
+    """Nothing: 503."""
+
+
 class ProjectPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a project decides for its repositories."""
 
@@ -33,6 +44,10 @@ class ProjectPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     history_days: Annotated[int, msgspec.Meta(ge=1, le=HISTORY_DAYS_MAX)] = 90
     """Days before the newest write of a tag after which its history ends."""
+
+    unconfirmed_reads: UnconfirmedReads = UnconfirmedReads.SERVE
+    """What is read where no majority of the region's nodes is connected: `serve` goes on with what
+    is here and says so in a field of the answer; `refuse` answers 503."""
 
     children: Children = "all"
     """Manifests that an index lists and that have to be there before it: see the type."""

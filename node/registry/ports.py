@@ -311,14 +311,15 @@ class Gate(Protocol):
         """
         ...
 
-    async def ensure_current(self, *, patient: bool = False) -> None:
+    async def ensure_current(self, *, patient: bool = False) -> bool:
         """
         Return once everything that this region has acknowledged is here; called before answering
         from the local index, and before writing, which may take longer (*patient*). Mostly at
-        once.
+        once. False: no majority of the region is connected, and what is here may not be the latest.
 
         Raises:
-            NotCaughtUp: a connected peer had more than could be read in time.
+            NotCaughtUp: a connected peer had more than could be read in time; or no majority is
+                connected, and this is before a write.
         """
         ...
 

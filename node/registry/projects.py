@@ -36,14 +36,14 @@ class Projects(WriteUseCase):
 
     async def get(self, name: str) -> Project:
         """What holds for a project, whether somebody has set it or not."""
-        found = await self._look_up(partial(self._settings.setting, KIND, name))
+        found = await self._look_up(name, partial(self._settings.setting, KIND, name))
         if found is None:
             return Project(name, DEFAULT, None)
         return Project(name, read_policy(found[0]), found[1])
 
     async def list(self, last: str, limit: int) -> Page:
         """Names of the projects that have a policy of their own, behind *last*."""
-        await self._gate.ensure_current()
+        await self._ensure_current()
         return self._settings.settings(KIND, last, min(limit, PROJECTS_PAGE_MAX))
 
     async def put(self, name: str, policy: ProjectPolicy) -> Receipt:

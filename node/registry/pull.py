@@ -18,6 +18,7 @@ from node.registry.ports import (
     ManifestReader,
     RemoteBlob,
     ServedBlob,
+    SettingReader,
 )
 from node.registry.usecase import UseCase
 
@@ -37,13 +38,14 @@ class Pull(UseCase):
         self,
         manifests: ManifestReader,
         links: LinkReader,
+        settings: SettingReader,
         blobs: LocalBlobs,
         gate: Gate,
         copies: BlobCopies,
         on_missing: Callable[[Digest], None] = lambda digest: None,
     ) -> None:
         """*on_missing* hears of each blob that is not here when somebody wants it."""
-        super().__init__(gate)
+        super().__init__(settings, gate)
         self._manifests = manifests
         self._links = links
         self._copies = copies
@@ -58,7 +60,7 @@ class Pull(UseCase):
             ManifestUnknown: nobody who is connected knows it.
             NotCaughtUp, ClockOff: see `UseCase`.
         """
-        found = await self._look_up(partial(self._find_manifest, repository, reference))
+        found = await self._look_up(repository, partial(self._find_manifest, repository, reference))
         if found is None:
             raise ManifestUnknown(repository, reference)
         return found
@@ -87,7 +89,7 @@ class Pull(UseCase):
         Raises:
             BlobNotFound: nobody who is connected knows it in this repository.
         """
-        size = await self._look_up(partial(self._links.blob, repository, digest))
+        size = await self._look_up(repository, partial(self._links.blob, repository, digest))
         if size is None:
             raise BlobNotFound(repository, digest)
         return size

@@ -42,10 +42,9 @@ class Tags(UseCase):
         gate: Gate,
         push: Push,
     ) -> None:
-        super().__init__(gate)
+        super().__init__(settings, gate)
         self._tags = tags
         self._manifests = manifests
-        self._settings = settings
         self._push = push
 
     async def view(self, repository: RepositoryName, tag: Tag) -> TagView:
@@ -55,7 +54,7 @@ class Tags(UseCase):
         Raises:
             ManifestUnknown: there never was such a tag, as far as the connected nodes know.
         """
-        view = await self._look_up(partial(self._view, repository, tag))
+        view = await self._look_up(repository, partial(self._view, repository, tag))
         if view is None:
             raise ManifestUnknown(repository, tag)
         return view
@@ -81,7 +80,8 @@ class Tags(UseCase):
             digest = to
         else:
             digest = _value_of(await self.view(repository, tag), to)
-        record = await self._look_up(partial(self._manifests.manifest, repository, digest))
+        found = partial(self._manifests.manifest, repository, digest)
+        record = await self._look_up(repository, found)
         if record is None:
             raise ManifestUnknown(repository, digest)
         # The manifest is pushed again with the tag: a delete that runs now must not take it away.
@@ -93,7 +93,7 @@ class Tags(UseCase):
         self, repository: RepositoryName | None, last: TagName | None, limit: int
     ) -> tuple[list[TagView], bool]:
         """Tags whose heads disagree, behind *last*; and whether more follow."""
-        await self._gate.ensure_current()
+        await self._ensure_current(repository or "")
         limit = min(limit, CONFLICTS_PAGE_MAX)
         names, more = self._tags.conflicts(repository, last, limit)
         return [self._state(*name) for name in names], more

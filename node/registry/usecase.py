@@ -1,32 +1,54 @@
 """How every use case looks things up, writes and deletes, with the word of the others."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from contextvars import ContextVar
+from typing import Final, TypeVar
 
 from cluster.model import Consistency
-from node.registry.policy import policy_of
+from node.errors import Unconfirmed
+from node.registry.policy import DEFAULT, UnconfirmedReads, policy_of
 from node.registry.ports import Gate, MetadataWriter, SettingReader
 from node.registry.receipt import Receipt, acknowledge
 from node.registry.values import Deletion
 
 T = TypeVar("T")
 
+unconfirmed: Final[ContextVar[bool]] = ContextVar("unconfirmed", default=False)
+"""Whether what the request of this context has read may not be the latest: no majority of the
+region could be asked. Its answer says so."""
+
 
 class UseCase:
     """Something that clients may ask of the registry."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, settings: SettingReader, gate: Gate) -> None:
+        self._settings = settings
         self._gate = gate
 
-    async def _look_up(self, here: Callable[[], T | None]) -> T | None:
+    async def _ensure_current(self, repository: str = "") -> None:
+        """
+        Return once what is here is the latest, or the project of *repository* is content with less;
+        an empty name is about no project.
+
+        Raises:
+            Unconfirmed: it is not. Others: see `Gate.ensure_current`.
+        """
+        if await self._gate.ensure_current():
+            return
+        policy = policy_of(self._settings, repository) if repository else DEFAULT
+        if policy.unconfirmed_reads is UnconfirmedReads.REFUSE:
+            raise Unconfirmed(repository)
+        unconfirmed.set(True)
+
+    async def _look_up(self, repository: str, here: Callable[[], T | None]) -> T | None:
         """
         What *here* finds in the index, which is current then. Nothing is "not found" before the
         connected peers were asked (P2).
 
         Raises:
-            NotCaughtUp, ClockOff: it is not known whether what is here is the latest.
+            NotCaughtUp, ClockOff, Unconfirmed: it is not known whether what is here is the latest.
         """
-        await self._gate.ensure_current()
+        await self._ensure_current(repository)
         found = here()
         if found is None:
             await self._gate.catch_up()
@@ -38,8 +60,7 @@ class WriteUseCase(UseCase):
     """One that changes something."""
 
     def __init__(self, settings: SettingReader, writer: MetadataWriter, gate: Gate) -> None:
-        super().__init__(gate)
-        self._settings = settings
+        super().__init__(settings, gate)
         self._writer = writer
 
     def check_writable(self, repository: str) -> Consistency:

@@ -56,13 +56,13 @@ class UseCases:
         manifests, links, tags, listings, settings, opened, writer = index
         push = Push(manifests, links, listings, settings, writer, gate, copies)
         return cls(
-            pull=Pull(manifests, links, blobs, gate, copies, on_missing),
+            pull=Pull(manifests, links, settings, blobs, gate, copies, on_missing),
             push=push,
             uploads=Uploads(
                 opened, blobs, settings, writer, gate, copies, uploads, log_of("uploads"), now
             ),
             repository_blobs=RepositoryBlobs(links, settings, writer, gate),
-            listing=Listing(listings, gate),
+            listing=Listing(listings, settings, gate),
             tags=Tags(tags, manifests, settings, gate, push),
             projects=Projects(settings, writer, gate),
             waits=Waits(view, waits_max),

@@ -170,7 +170,13 @@ async def test_conflicts_are_listed_in_pages(registry: Registry):
 
 # --- projects ------------------------------------------------------------------------------------
 
-DEFAULTS = {"consistency": "region", "history_max": 64, "history_days": 90, "children": "all"}
+DEFAULTS = {
+    "consistency": "region",
+    "history_max": 64,
+    "history_days": 90,
+    "unconfirmed_reads": "serve",
+    "children": "all",
+}
 
 
 async def test_a_project_has_the_defaults_until_somebody_sets_it(registry: Registry):

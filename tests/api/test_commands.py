@@ -214,6 +214,7 @@ async def test_projects(registry: Registry):
         "consistency": "global",
         "history_max": 7,
         "history_days": 8,
+        "unconfirmed_reads": "serve",
         "children": ["linux/amd64", "linux/arm64/v8"],
     }
     assert json.loads(done.output)["policy"] == policy

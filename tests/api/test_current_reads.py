@@ -36,6 +36,47 @@ async def test_the_catalog_too(registry: Registry):
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("GET", "manifests/v1"),
+        ("HEAD", "manifests/v1"),
+        ("GET", "manifests/{image}"),
+        ("GET", "blobs/{blob}"),
+        ("HEAD", "blobs/{blob}"),
+        ("GET", "tags/list"),
+        ("GET", "referrers/{image}"),
+    ],
+)
+async def test_what_nobody_could_confirm_is_served_and_says_so(
+    registry: Registry, method: str, path: str
+):
+    """Broken: two nodes of a region die, and no image can be pulled from the third."""
+    image, blob = await registry.push_image("lib/app", "v1"), Digest.of(b"layer")
+    await registry.push_blob("lib/app", b"layer")
+    url = f"/v2/lib/app/{path.format(image=image, blob=blob)}"
+    assert "Atoll-Consistency" not in (await registry.call(method, url)).headers
+    registry.replicator.confirmed = False
+    answer = await registry.call(method, url)
+    assert (answer.status, answer.headers["Atoll-Consistency"]) == (200, "unconfirmed")
+    registry.replicator.confirmed = True
+    assert "Atoll-Consistency" not in (await registry.call(method, url)).headers
+
+
+async def test_a_project_may_want_no_such_reads(registry: Registry):
+    """docker looks at no field: who must not run what is old wants a refusal."""
+    await registry.push_image("lib/app", "v1")
+    await registry.push_image("other/app", "v1")
+    policy = {"unconfirmed_reads": "refuse"}
+    put = await registry.call("PUT", "/atoll/v1/projects/lib", json=policy)
+    assert put.status == 200
+    registry.replicator.confirmed = False
+    answer = await registry.call("GET", "/v2/lib/app/manifests/v1")
+    assert (answer.status, answer.json["errors"][0]["code"]) == (503, "UNAVAILABLE")
+    assert "no majority" in answer.json["errors"][0]["message"]
+    assert (await registry.call("GET", "/v2/other/app/manifests/v1")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
         ("POST", "blobs/uploads/"),
         ("POST", f"blobs/uploads/?mount={DIGEST}&from=lib/other"),
         ("DELETE", f"blobs/{DIGEST}"),

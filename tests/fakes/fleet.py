@@ -253,8 +253,8 @@ class Engine:
 
     def leased_by(self, node: str) -> bool:
         """Whether *node* has granted this one a lease that is not over."""
-        leases = self.cluster._leasing._leases
-        return leases.cover([NodeId(node)], self.clock.now_s())
+        granters = self.cluster._freshness._machine._leases.granters(self.clock.now_s())
+        return node in {disk.node for disk in granters}
 
     async def put(self, data: bytes) -> Digest:
         """A blob that a client pushed to this node."""

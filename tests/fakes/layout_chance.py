@@ -14,9 +14,9 @@ from cluster.layout.changes import (
     SetVoters,
     SetWeight,
 )
-from cluster.layout.document import Disk, Layout
+from cluster.layout.document import Layout
 from cluster.layout.rules import choose_voters, witness_candidates
-from cluster.model import Region
+from cluster.model import Disk, Region
 from tests.fakes.layout_world import Node, View, World
 from tests.fakes.layouts import member, safe
 

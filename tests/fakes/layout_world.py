@@ -13,12 +13,11 @@ from typing import Final, NamedTuple
 
 from cluster.layout import document
 from cluster.layout.changes import Change, Circumstances
-from cluster.layout.document import Disk
 from cluster.layout.handover import DRIFT, Handover, Phase, Report
 from cluster.layout.proposal import changed
 from cluster.layout.rules import COPIES_MAX
 from cluster.layout.transition import Begin, End, Forsake, Heed, Live
-from cluster.model import NodeId, Region
+from cluster.model import Disk, NodeId, Region
 from tests.fakes.layouts import layout
 
 LEASE_S: Final = 1.0

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from cluster.layout.changes import Change, Circumstances
-from cluster.layout.document import Disk, Layout, LayoutMember, Settings
+from cluster.layout.document import Layout, LayoutMember, Settings
 from cluster.layout.proposal import changed, genesis
 from cluster.layout.removal import Verdict
-from cluster.model import Digest, NodeId, Region
+from cluster.model import Digest, Disk, NodeId, Region
 
 
 def member(node: str, region: str = "eu", **fields: Any) -> LayoutMember:

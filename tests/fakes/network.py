@@ -12,6 +12,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import (
@@ -194,18 +195,20 @@ class MemoryPeer:
         self._network.check(self._me, self._address)
         return reply
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
         async with self._pusher:
             service = await self._arrive("push")
-            have = await service.push(sender, stage, events)
+            have = await service.push(sender, stage, events, run=run)
         await self._network.answered(self._me, self._address, "push")
         return have
 
     async def pull(
-        self, reader: NodeId, stage: Stage, have: Vector
+        self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
         service = await self._arrive("pull")
-        async with aclosing(service.pull(reader, stage, have)) as batches:
+        async with aclosing(service.pull(reader, stage, have, run=run)) as batches:
             async for batch in batches:
                 self._network.check(self._me, self._address)
                 yield batch

@@ -31,6 +31,7 @@ class SoloReplicator:
         self.acknowledged = Acknowledged(1, 1)
         self.waited_with: list[Consistency] = []
         self.not_current: NotCaughtUp | None = None
+        self.confirmed = True
         self.not_joined: NotCaughtUp | None = None
 
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
@@ -41,9 +42,10 @@ class SoloReplicator:
         if self.not_joined is not None:
             raise self.not_joined
 
-    async def ensure_current(self, *, patient: bool = False) -> None:
+    async def ensure_current(self, *, patient: bool = False) -> bool:
         if self.not_current is not None:
             raise self.not_current
+        return self.confirmed
 
     async def catch_up(self) -> None:
         self.caught_up += 1

@@ -3,16 +3,19 @@
 from cluster.messages import (
     CompareReply,
     CompareRequest,
+    Confirmation,
     Decisions,
     Difference,
     Greeting,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import (
     PROTOCOL,
     Digest,
+    Disk,
     Dot,
     Event,
     Key,
@@ -21,6 +24,7 @@ from cluster.model import (
     Origin,
     Region,
     Rumour,
+    Run,
     Standing,
     Status,
     Vitals,
@@ -40,6 +44,13 @@ EVENTS = [
     )
     for n in range(1, 4)
 ]
+CONFIRMATION = Confirmation(
+    1 << 62,
+    1 << 40,
+    {Run(Disk(CAROL.node, "disk-3"), 1 << 62): 1 << 40, Run(Disk(BOB.node, "disk-2"), 12): 0},
+    {Disk(ALICE.node, "0123456789abcdef"): 11, Disk(BOB.node, "disk-2"): 12},
+)
+PUSH_ANSWER = PushAnswer(HAVE, CONFIRMATION)
 GREETING = Greeting("atoll", ALICE, (BOB, CAROL), HAVE, 1_700_000_000_000)
 ANSWER = Greeting(
     "atoll",
@@ -55,7 +66,9 @@ ANSWER = Greeting(
     pulled=("0123456789abcdef", "disk-2"),
     continuous=True,
     decisions=Decisions(b"\x07" * 32, 1 << 40, 1 << 62),
-    vitals=Vitals("0.1.0", 1 << 42, 1 << 41, 1 << 20, 1 << 40, "the disk is full"),
+    vitals=Vitals("0.1.0", 1 << 42, 1 << 41, 1 << 20, 1 << 40, "the disk is full", "no lease of b"),
+    confirmation=CONFIRMATION,
+    earlier={Origin("alice", 7): 12},
 )
 DIGEST = Digest.of(b"content")
 SHA512 = Digest.of(b"content", "sha512")

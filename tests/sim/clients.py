@@ -241,7 +241,7 @@ class Clients:
                 op.members = min(op.members, self._world.members(running))
                 self._world.note_holders(op)
                 if op.consistency is not Consistency.LOCAL:
-                    self._world.observer.acknowledged(op.dot)
+                    self._world.observer.acknowledged(op.dot, op.region)
                 self._world.expect_everywhere(op)
             elif outcome in ("refused", "failed"):
                 self._world.expect_an_answer(op, machine.disk)

@@ -39,6 +39,9 @@ TUNING: Final = {"confirmed_max": 8, "trim_interval_s": 1.0, "log_settled_s": 1.
 
 LIMITS: Final = {
     "cluster._durability._confirmed": 8,
+    # What was here in the last second, for the readers of two regions.
+    "cluster._freshness._machine._grants[][]._kept[]": 2 * 2 * 22,
+    "cluster._freshness._machine._grants[][]._kept[][]": 2 * 22 * len(NODES),
     "cluster._durability._confirmed[]": 8 * len(NODES),
     "index.metadata._journal.sums.partitions[]": 2 * PARTITIONS,
 }

@@ -164,13 +164,6 @@ EXCUSES: Final = {
         "watch.Watch",
         False,
     ),
-    "run is over": Excuse(
-        "P2",
-        "somebody was told that he may read, and lacks what was acknowledged",
-        "that run of the reader has ended, or it did not lack it when the answer came",
-        "watch.Overheard",
-        False,
-    ),
     "could not be heard": Excuse(
         "failure detector",
         "somebody is given up who lives, or a death goes unnoticed for more than 8 s",

@@ -26,7 +26,7 @@ from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
 from tests.sim.loop import Process, SimLoop
 from tests.sim.network import Network
-from tests.sim.watch import Observer, Overheard, Watch
+from tests.sim.watch import Observer, Watch
 
 START_MS = 1_700_000_000_000
 
@@ -185,7 +185,8 @@ class Machine:
             self.stopped_by = f"start: {exc}"
             self.kill()
             return
-        service: Any = Overheard(running.cluster.service, self.name, self.observer)
+        self._overhear_leases(running)
+        service: Any = running.cluster.service
         self.network.listen(self.address, self.region, running.process, service)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -244,6 +245,22 @@ class Machine:
     def runs(self, epoch: int) -> bool:
         """Whether the run that writes the log *epoch* is not over; it may be paused."""
         return self.running is not None and self.running.index.replica.origin.epoch == epoch
+
+    @property
+    def reads(self) -> bool:
+        """Whether it would answer a read now from its own index, without asking."""
+        return self.up and self.running is not None and self.running.cluster._reads.are_covered()
+
+    def _overhear_leases(self, running: Running) -> None:
+        freshness: Any = running.cluster._freshness
+        take = freshness.take
+
+        def noting(member: Member, asked_at: float) -> None:
+            take(member, asked_at)
+            if self.running is running:
+                self.observer.came_to_read(self)
+
+        freshness.take = noting
 
     @property
     def up(self) -> bool:

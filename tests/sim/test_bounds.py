@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cluster.gossip.dissemination import Acknowledgements
-from cluster.model import Digest
+from cluster.driver.acknowledger import Acknowledger
+from cluster.model import Digest, Dot
 from cluster.replication.jobs import BlobJobs
 from tests.sim.endurance import endure
 from tests.sim.mutants import by_name, mutated
@@ -33,15 +33,15 @@ def test_memory_is_flat():
 
 
 def test_what_grows_with_the_work_is_found(monkeypatch: pytest.MonkeyPatch):
-    note = Acknowledgements.note_acknowledged
+    having = Acknowledger._having
 
-    def note_for_ever(self: Any, seq: int) -> None:
-        note(self, seq)
-        self.__dict__.setdefault("every", []).append(seq)
+    def note_for_ever(self: Any, dot: Dot) -> Any:
+        self.__dict__.setdefault("every", []).append(dot)
+        return having(self, dot)
 
-    monkeypatch.setattr(Acknowledgements, "note_acknowledged", note_for_ever)
+    monkeypatch.setattr(Acknowledger, "_having", note_for_ever)
     _, grown = endure(MINUTES)
-    assert {path.partition(": ")[2] for path in grown} == {"cluster._acknowledgements.every"}
+    assert {path.partition(": ")[2] for path in grown} == {"cluster._acknowledger.every"}
 
 
 def test_what_is_left_of_a_request_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cluster import Cluster
+from cluster.driver.reads import Reads
 from node.errors import ManifestUnknown
 from node.registry.media_types import OCI_INDEX
 from tests.sim import faults
@@ -145,13 +145,12 @@ def test_a_write_that_does_not_look_is_noticed(monkeypatch: pytest.MonkeyPatch):
 
     Random plans do not: what it leaves is a conflict that the next write of the tag ends.
     """
-    ensure_current = Cluster.ensure_current
+    ensure_current = Reads.ensure_current
 
-    async def only_reads_look(self: Cluster, *, patient: bool = False) -> None:
-        if not patient:
-            await ensure_current(self)
+    async def only_reads_look(self: Reads, *, patient: bool = False) -> bool:
+        return patient or await ensure_current(self)
 
-    monkeypatch.setattr(Cluster, "ensure_current", only_reads_look)
+    monkeypatch.setattr(Reads, "ensure_current", only_reads_look)
 
     async def story(world: World) -> None:
         assert await _push_behind_a_cut(world) == {image("A")[0], image("B")[0]}

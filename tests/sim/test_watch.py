@@ -1,58 +1,49 @@
-"""Who may read at whose word."""
+"""Who may read by leases, and what is told of one that lacks something."""
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cluster.model import Dot, Origin
+from cluster.model import Dot
 from tests.sim.excuses import Excused
-from tests.sim.watch import Observer, Overheard
+from tests.sim.watch import Observer
 
-READER = SimpleNamespace(node="n1", rpc="n1:1", epoch=5)
-EARLIER, PRESENT = Origin("n0", 1), Origin("n0", 2)
-
-
-def lease(
-    told: Dot, have: dict[Origin, int], *, lacks: bool, current: bool = True, runs: int = 5
-) -> list[str]:
-    """What is said of a lease that n0 gives to a reader, after it acknowledged *told*."""
-    machine: Any = SimpleNamespace(address="n1:1", runs=lambda epoch: epoch == runs)
-    observer = Observer(lambda _: [machine] if lacks else [], Excused())
-    observer.acknowledged(told)
-
-    async def hello(_: Any) -> Any:
-        return SimpleNamespace(current=current)
-
-    greeting: Any = SimpleNamespace(member=READER, have=have)
-    asyncio.run(Overheard(SimpleNamespace(hello=hello), "n0", observer).hello(greeting))
-    return observer.violations
+TOLD = Dot("n0", 1, 7)
 
 
-@pytest.mark.parametrize("run", [EARLIER, PRESENT])
-def test_a_lease_without_what_was_acknowledged_is_told(run: Origin):
-    """Broken: what an earlier run acknowledged may be missing where its node lets others read."""
-    told = Dot("n0", run.epoch, 7)
-    assert lease(told, {run: 6}, lacks=True) == [
-        f"lease: n1 may read at n0's word, and lacks {told}"
-    ]
+def seen(machine: Any, *, lacks: bool) -> Observer:
+    return Observer(lambda _: [machine] if lacks else [], Excused())
+
+
+def a_reader(region: str = "eu", *, reads: bool = True) -> Any:
+    return SimpleNamespace(name="n1", region=region, reads=reads)
 
 
 @pytest.mark.parametrize(
-    ("told", "have", "lacks", "current"),
+    ("region", "reads", "lacks", "told"),
     [
-        pytest.param(Dot("n0", 1, 7), {EARLIER: 7}, True, True, id="it says that it has it"),
-        pytest.param(Dot("n0", 1, 7), {EARLIER: 6}, False, True, id="it came after it had asked"),
-        pytest.param(Dot("n0", 1, 7), {EARLIER: 6}, True, False, id="no lease"),
-        pytest.param(Dot("n2", 1, 7), {}, True, True, id="of another node"),
+        pytest.param("eu", True, True, True, id="it reads, and lacks it"),
+        pytest.param("eu", True, False, False, id="it has it"),
+        pytest.param("eu", False, True, False, id="it asks before it reads"),
+        pytest.param("us", True, True, False, id="it is in another region"),
     ],
 )
-def test_other_leases_are_right(told: Dot, have: dict[Origin, int], lacks: bool, current: bool):
-    assert lease(told, have, lacks=lacks, current=current) == []
+def test_who_reads_when_something_is_acknowledged_has_it(
+    region: str, reads: bool, lacks: bool, told: bool
+):
+    """P2. Broken: a client that was told of a push reads what was there before."""
+    observer = seen(a_reader(region, reads=reads), lacks=lacks)
+    observer.acknowledged(TOLD, "eu")
+    assert observer.violations == ([f"lease: n1 reads, and lacks {TOLD}"] if told else [])
 
 
-def test_a_run_that_is_over_reads_by_no_lease():
-    """Broken: a late greeting, of a run whose disk is gone, counts as that of a reader."""
-    told = Dot("n0", 1, 7)
-    assert lease(told, {EARLIER: 6}, lacks=True, runs=6) == []
+def test_who_comes_to_read_later_has_it_too():
+    reader = a_reader(reads=False)
+    observer = seen(reader, lacks=True)
+    observer.acknowledged(TOLD, "eu")
+    observer.came_to_read(reader)
+    assert observer.violations == []
+    reader.reads = True
+    observer.came_to_read(reader)
+    assert observer.violations == [f"lease: n1 comes to read, and lacks {TOLD}"]

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.clock import MAX_OFFSET_MS, stamp_ms
 from cluster.errors import EventUndecodable
-from cluster.messages import Greeting
 from cluster.model import (
     Dot,
     Event,
-    NodeId,
     Origin,
     Vector,
 )
@@ -42,14 +40,29 @@ class Observer:
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
         self.lacking = lacking
-        self.told: dict[Origin, int] = {}
-        """Up to where clients were told that a log is safe."""
+        self.told: dict[str, dict[Origin, int]] = {}
+        """By region, up to where its clients were told that a log is safe."""
         self.counted_dead: Callable[[str, str, int], None] = lambda by, node, incarnation: None
         """Gets a node's name, and name and incarnation of the member that it has just given up."""
 
-    def acknowledged(self, dot: Dot | None) -> None:
-        if dot is not None:
-            self.told[dot.origin] = max(dot.seq, self.told.get(dot.origin, 0))
+    def acknowledged(self, dot: Dot | None, region: str) -> None:
+        """A client in *region* is told that *dot* is safe: whoever reads there has it (P2)."""
+        if dot is None:
+            return
+        told = self.told.setdefault(region, {})
+        told[dot.origin] = max(dot.seq, told.get(dot.origin, 0))
+        for machine in self.lacking(dot):
+            if machine.region == region and machine.reads:
+                self.violations.append(f"lease: {machine.name} reads, and lacks {dot}")
+
+    def came_to_read(self, machine: "Machine") -> None:
+        """*machine* has another lease: if it reads by that, it has what its region was told."""
+        if not machine.reads:
+            return
+        for origin, seq in self.told.get(machine.region, {}).items():
+            dot = Dot(origin.node, origin.epoch, seq)
+            if machine in self.lacking(dot):
+                self.violations.append(f"lease: {machine.name} comes to read, and lacks {dot}")
 
     def made(self, event: Event) -> None:
         known = self.events.setdefault(event.dot, event)
@@ -65,43 +78,6 @@ class Observer:
         for dot in (Dot(node, epoch, seq - 1), *named_by(event)):
             if dot in self.events:
                 yield self.events[dot]
-
-
-class Overheard:
-    """
-    The `PeerService` of one node; compares the leases that it grants with what clients know.
-
-    All of that: what earlier runs of the node acknowledged too, on whatever disk.
-    """
-
-    def __init__(self, service: Any, node: str, observer: Observer) -> None:
-        self._service = service
-        self._node = node
-        self._observer = observer
-        self._told: dict[tuple[NodeId, int], dict[Origin, int]] = {}
-        """How far each run of a member has ever said here that it is."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._service, name)
-
-    async def hello(self, greeting: Greeting) -> Greeting:
-        reader = greeting.member
-        have = self._told.setdefault((reader.node, reader.epoch), {})
-        have.update((o, seq) for o, seq in greeting.have.items() if seq > have.get(o, 0))
-        answer: Greeting = await self._service.hello(greeting)
-        if not answer.current:
-            return answer
-        for origin, told in self._observer.told.items():
-            if origin.node != self._node or told <= have.get(origin, 0):
-                continue
-            dot = Dot(origin.node, origin.epoch, told)
-            lacking = self._observer.lacking(dot)
-            # A greeting may be under way for long: a run that is over reads by no answer.
-            if any(m.address == reader.rpc and m.runs(reader.epoch) for m in lacking):
-                self._observer.violations.append(
-                    f"lease: {reader.node} may read at {self._node}'s word, and lacks {dot}"
-                )
-        return answer
 
 
 def answering(machines: "Sequence[Machine]", known: Mapping[str, str]) -> list[str]:

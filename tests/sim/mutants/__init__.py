@@ -6,10 +6,16 @@ Each mutant changes the real engine in one place. `hunt` looks for seeds that no
 
 from typing import Final
 
-from tests.sim.mutants import agreement, engine, index, outcomes
+from tests.sim.mutants import agreement, engine, freshness, index, outcomes
 from tests.sim.mutants.mutant import Mutant, mutated
 
-MUTANTS: Final = [*index.MUTANTS, *outcomes.MUTANTS, *engine.MUTANTS, *agreement.MUTANTS]
+MUTANTS: Final = [
+    *index.MUTANTS,
+    *outcomes.MUTANTS,
+    *engine.MUTANTS,
+    *agreement.MUTANTS,
+    *freshness.MUTANTS,
+]
 
 
 def by_name(name: str) -> Mutant:

@@ -20,9 +20,7 @@ from cluster.control.continuity import Continuity
 from cluster.driver import control
 from cluster.driver.control import ControlDriver
 from cluster.driver.layouts import Layouts
-from cluster.driver.leasing import Leasing
 from cluster.driver.roll import Roll, _View, disk_of
-from cluster.driver.roster import Roster
 from cluster.driver.stages import Stages
 from cluster.driver.steward import Steward
 from cluster.layout import promises
@@ -30,13 +28,11 @@ from cluster.layout.handover import Handover, Phase, View
 from cluster.layout.proposal import _Draft
 from cluster.layout.removal import Verdict
 from cluster.layout.transition import Live
-from cluster.messages import Greeting
 from cluster.model import NodeId
 from tests.sim.mutants.mutant import Mutant
 
 _persist = ControlDriver._persist
 _suffice = Roll.suffice
-_exchange = Roster._exchange
 _remove = _Draft._remove
 
 
@@ -79,31 +75,6 @@ def _suffice_living(self: Roll, having: Any) -> bool:
     nodes = {m.node for m in self.living()}
     disks = {disk_of(self._me), *map(disk_of, having)}
     return len(disks) >= self.copies and 2 * len(disks) > len(nodes & self.neighbours()) + 1
-
-
-def _granted_here(self: Leasing) -> dict[NodeId, float]:
-    now, until = self._env.clock.now_s(), self._grants.until
-    granted = {node: until(node) for node in self.neighbours() if until(node) > now}
-    return self._grants.running(now) | granted
-
-
-def _answer_any_stage(self: Roster, question: Greeting) -> Greeting:
-    self.check_cluster(question.cluster)
-    sender = question.member
-    if self._env.members.is_me(sender):
-        return self._greetings.answer(question)
-    self._note(question)
-    if question.brief:
-        self._greetings.note(question)
-    return self._greetings.answer(question, current=self._leasing.grant(sender))
-
-
-async def _exchange_any_stage(self: Roster, peer: Any, question: Greeting, timeout_s: float) -> Any:
-    asked_at = self._env.clock.now_s()
-    answer = await _exchange(self, peer, question, timeout_s)
-    if answer.current:
-        self._leasing.take(answer.member.node, asked_at)
-    return answer
 
 
 def _remove_and_forget(self: _Draft, node: NodeId, verdict: Any) -> None:
@@ -228,18 +199,6 @@ MUTANTS: Final = [
         "a write is acknowledged by a majority of those who are taken for alive",
         [(Roll, "suffice", _suffice_living), (Roll, "quorums", lambda _: ())],
         frozenset({"half", "one_way", "bridge"}),
-    ),
-    Mutant(
-        "coming-counts-no-readers",
-        "who comes into a region knows of no leases by the layout before",
-        [(Leasing, "granted", _granted_here), (Leasing, "note_at_stage", lambda *_: None)],
-        frozenset({"join", "leave", "remove", "wipe"}),
-    ),
-    Mutant(
-        "leases-of-any-stage",
-        "leases are granted to, and taken from, who goes by another layout",
-        [(Roster, "answer", _answer_any_stage), (Roster, "_exchange", _exchange_any_stage)],
-        frozenset({"join", "leave", "remove", "wipe"}),
     ),
     Mutant(
         "removed-is-forgotten",

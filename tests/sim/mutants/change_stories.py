@@ -245,45 +245,6 @@ async def _decide_and_forget(world: World) -> None:
     await asyncio.gather(*changes)
 
 
-@asynccontextmanager
-async def _one_comes(world: World) -> AsyncIterator[Machine]:
-    """
-    N4 comes to {n1 n2 n3}, which hear of that later: N1 and N3 now, N2 at the end. Until then N2
-    reads by the leases of the other two. It never sees N4.
-    """
-    by = world.machines[0]
-    n1, n2, n3 = world.machines[3:]
-    await client(world, n2)
-    unseen = [(n2.address, "n4:1"), ("n4:1", n2.address)]
-    world.network.cut(unseen)
-    n4 = await comes(world, "n4", "eu")
-    add = Add(_wanted(runs(n4).cluster._env.me, votes=False))
-    with world.rage("half"), deaf(n2):
-        with deaf(n1), deaf(n3):
-            change = asyncio.create_task(within(world, by, belonging.change(world, runs(by), add)))
-            await soon(world, lambda: n4.ready)
-            await asyncio.sleep(3.0)
-        while {stage(n1), stage(n3)} != {(1, 2)}:
-            await asyncio.sleep(0.001)
-        yield n4
-        await client(world, n4, "delete_tag")
-        await client(world, n2, "pull_tag")
-        world.network.mend(unseen)
-    assert await change
-
-
-async def _read_as_one_comes(world: World) -> None:
-    """N2 reads by leases of before N1 and N3 had heard."""
-    async with _one_comes(world):
-        pass
-
-
-async def _read_long_after_one_came(world: World) -> None:
-    """N2 reads by leases, if any, that it got since."""
-    async with _one_comes(world):
-        await asyncio.sleep(3.0)
-
-
 async def _found_a_second_cluster(world: World) -> None:
     """The one that began the cluster comes back with an empty disk, and for 5 s sees nobody."""
     n1 = world.machines[0]
@@ -298,7 +259,7 @@ async def _found_a_second_cluster(world: World) -> None:
         await world.until(lambda: n1.ready, 30.0)
 
 
-def _of_growth(happens: Story, shows: str = "layout: #1") -> BugStory:
+def _of_growth(happens: Story, shows: str = "lease") -> BugStory:
     return BugStory(happens, shows, GROWING, BY_HAND)
 
 
@@ -324,8 +285,6 @@ STORIES: Final = {
     "events-from-strangers": REMOVED,
     "removed-is-forgotten": REMOVED._replace(happens=_come_back_after_removal),
     "leaving-copies-count": BugStory(_push_where_it_drains, "acknowledged with the copies", THREE),
-    "coming-counts-no-readers": _of_growth(_read_as_one_comes, "stale"),
-    "leases-of-any-stage": _of_growth(_read_long_after_one_came, "stale"),
     "founds-unheard": BugStory(
         _found_a_second_cluster, "not identical after heal", THREE, {"initial": ("n1",)}
     ),

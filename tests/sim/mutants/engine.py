@@ -3,20 +3,21 @@
 import math
 from typing import Any, Final
 
+import msgspec
+
 from cluster.agent import Cluster
 from cluster.clock import COUNTER_BITS, HybridClock
-from cluster.driver import leasing
 from cluster.driver.catchup import CatchUp
 from cluster.driver.duties import Duties
 from cluster.driver.pusher import Pusher
+from cluster.driver.reads import Reads
 from cluster.driver.service import Service
 from cluster.errors import NotCaughtUp, StorageFailure
 from cluster.gossip import floor
 from cluster.gossip.differences import Differences
-from cluster.gossip.dissemination import Acknowledgements
-from cluster.gossip.progress import Progress
 from cluster.membership.detector import Detector
-from cluster.model import Status
+from cluster.messages import PushAnswer
+from cluster.model import Origin, Status
 from cluster.objects import claims
 from cluster.replication.durability import Durability
 from node.holdings import Holdings
@@ -35,23 +36,30 @@ def _confirm_for_ever(self: Durability, digest: Any, upto: Any) -> None:
     self._confirmed.setdefault(digest, {})[upto.node] = upto
 
 
-async def _answer_and_forget(self: Service, sender: Any, stage: Any, events: Any) -> Any:
+async def _answer_and_forget(
+    self: Service, sender: Any, stage: Any, events: Any, *, run: int = 0
+) -> PushAnswer:
     mine = [event for event in events if event.dot.seq % 7]
     await self._intake.take(mine[:1])
-    return {event.origin: event.dot.seq for event in events}
+    have = {event.origin: event.dot.seq for event in events}
+    member = self._env.members.get(sender)
+    said = None if member is None else self._freshness.confirmation(member)
+    if said is not None and (origin := Origin(sender, said.epoch)) in have:
+        said = msgspec.structs.replace(said, upto=have[origin])
+    return PushAnswer(have, said)
 
 
 _settle = Pusher._settle
 
 
 def _skip_on_error(self: Pusher, events: Any, answer: Any) -> None:
-    _settle(self, events, {event.origin: event.dot.seq for event in events})
+    _settle(self, events, PushAnswer({event.origin: event.dot.seq for event in events}))
 
 
 def _settle_by_the_present(self: Pusher, events: Any, answer: Any) -> None:
     origins = {event.origin for event in events}
     have = self._env.progress.of(self._member.node)
-    late = [o for o in origins if answer.get(o, 0) <= have.get(o, 0)]
+    late = [o for o in origins if answer.have.get(o, 0) <= have.get(o, 0)]
     _settle(self, events, answer)
     for origin in late:
         self._pause(origin)
@@ -86,10 +94,6 @@ def _candidates_of_the_present(
     return _candidates(own, begin, haves, connected, connected, **ages)
 
 
-def _has_ever_spoken(self: Progress, member: Any) -> bool:
-    return member.node in self._runs
-
-
 def _what_was_told_was_heard(self: Differences, heard: Any) -> int:
     return self.version if heard.version else 0
 
@@ -114,11 +118,6 @@ MUTANTS: Final = [
         [(Service, "push", _answer_and_forget)],
     ),
     Mutant(
-        "region-not-waited-for",
-        "an acknowledgement does not wait for members that may still read here",
-        [(Acknowledgements, "lacking", lambda *_: [])],
-    ),
-    Mutant(
         "cursor-skips-on-error",
         "what a peer refused counts as delivered",
         [(Pusher, "_settle", _skip_on_error)],
@@ -141,29 +140,9 @@ MUTANTS: Final = [
         [(CatchUp, "catch_up", _catch_up_quietly)],
     ),
     Mutant(
-        "word-of-an-earlier-run",
-        "what a member said in an earlier run counts for the present one",
-        [(Progress, "has_spoken", _has_ever_spoken), (Progress, "end_run", lambda *_: None)],
-    ),
-    Mutant(
         "told-is-heard",
         "a greeting leaves out what was told before, whether it was heard or not",
         [(Differences, "base", _what_was_told_was_heard)],
-    ),
-    Mutant(
-        "lease-unchecked",
-        "a node answers from its own index whether it has leases or not",
-        [(Cluster, "ensure_current", _nothing)],
-    ),
-    Mutant(
-        "lease-by-the-present-run",
-        "what an earlier run of a node acknowledged may be missing where it lets others read",
-        [(leasing, "earlier_runs", lambda *_: {})],
-    ),
-    Mutant(
-        "lease-for-laggards",
-        "a member that lacks acknowledged events is told that it is current",
-        [(Acknowledgements, "may_grant", lambda *_: True)],
     ),
     Mutant(
         "push-waits-for-ever",
@@ -182,6 +161,7 @@ MUTANTS: Final = [
         "a node whose own clock is wrong reads and writes all the same",
         [
             (Cluster, "check_writable", lambda *_: None),
+            (Reads, "_check_clock", lambda *_: None),
             (CatchUp, "_check_clock", lambda *_: None),
         ],
         frozenset({"clock_jump", "clock_drift"}),

@@ -5,7 +5,6 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from cluster.clock import HybridClock
-from cluster.driver.leasing import Leasing
 from cluster.replication.sources import Sources
 from node.index import metadata, objects, references
 from node.index.checkpoint import IndexCheckpoint
@@ -87,17 +86,6 @@ _next = Sources.next
 
 def _first_only(self: Sources) -> Any:
     return None if self._tries else _next(self)
-
-
-has_asked_all = Leasing.has_asked_all
-
-
-def _readers_have_asked_all(self: Leasing, *, but: Any = None, since: int = 0) -> bool:
-    return but is None or has_asked_all(self, but=but, since=since)
-
-
-def _granters_have_asked_all(self: Leasing, *, but: Any = None, since: int = 0) -> bool:
-    return but is not None or has_asked_all(self, but=but, since=since)
 
 
 MUTANTS: Final = [
@@ -183,15 +171,5 @@ MUTANTS: Final = [
         "one-source-only",
         "a blob is fetched from the best of its holders, or not at all",
         [(Sources, "next", _first_only)],
-    ),
-    Mutant(
-        "read-without-members",
-        "a node reads by leases before it has pulled from every member that is there",
-        [(Leasing, "has_asked_all", _readers_have_asked_all)],
-    ),
-    Mutant(
-        "lease-without-members",
-        "a node grants leases before it has pulled from every member that is there",
-        [(Leasing, "has_asked_all", _granters_have_asked_all)],
     ),
 ]

@@ -33,6 +33,12 @@ CLUSTER = ClusterFigures(
     blobs_fetching=1,
     durability_degraded=6,
     health=2,
+    reads_covered=21,
+    reads_asked=22,
+    reads_unconfirmed=23,
+    reads_refused=24,
+    covered=1,
+    laggards=25,
     suspicions=7,
     refutations=8,
     deaths=9,
@@ -116,6 +122,9 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_cluster_blobs_fetching", ()] == 1
     assert samples["atoll_durability_degraded_total", ()] == 6
     assert samples["atoll_cluster_health", ()] == 2
+    assert samples["atoll_reads_covered_total", ()] == 21
+    assert samples["atoll_reads_unconfirmed_total", ()] == 23
+    assert samples["atoll_covered", ()] == 1
     assert samples["atoll_cluster_suspicions_total", ()] == 7
     assert samples["atoll_cluster_refutations_total", ()] == 8
     assert samples["atoll_cluster_deaths_total", ()] == 9

@@ -1,14 +1,14 @@
 """Only who waits for what changed is woken."""
 
 import asyncio
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable
 from functools import partial
 
 import pytest
 
+from cluster.driver.acknowledger import Acknowledger
 from cluster.driver.pusher import Pusher
-from cluster.gossip.dissemination import Acknowledgements
-from cluster.model import Dot, NodeId, Origin
+from cluster.model import Consistency, Dot, NodeId, Origin
 from cluster.tasks.changes import Changes, Topic
 from tests.fakes.fleet import fleet
 
@@ -107,15 +107,13 @@ async def test_a_waiting_put_is_woken_by_what_it_waits_for(monkeypatch: pytest.M
     forty verdicts for each event that another region writes and each greeting.
     """
     verdicts = []
-    verdict = Acknowledgements.verdict
+    has_copies = Acknowledger._has_copies
 
-    def counted(
-        self: Acknowledgements, seq: int, *rest: Collection[NodeId], enough: bool
-    ) -> object:
-        verdicts.append(seq)
-        return verdict(self, seq, *rest, enough=enough)
+    def counted(self: Acknowledger, dot: Dot, consistency: Consistency) -> bool:
+        verdicts.append(dot)
+        return has_copies(self, dot, consistency)
 
-    monkeypatch.setattr(Acknowledgements, "verdict", counted)
+    monkeypatch.setattr(Acknowledger, "_has_copies", counted)
     async with fleet() as ships:
         a, b, c = await ships.trio(antientropy_interval_s=1000.0)
         for other in (b, c):

@@ -18,11 +18,10 @@ from cluster.control.values import (
 from cluster.errors import LayoutUnreadable
 from cluster.layout.changes import SetWeight
 from cluster.layout.chronicle import Chronicle, commands
-from cluster.layout.document import Disk
 from cluster.layout.proposal import changed
 from cluster.layout.transition import Belonging, End, Live
 from cluster.messages import NO_STAGE, Stage
-from cluster.model import NodeId
+from cluster.model import Disk, NodeId
 from tests.fakes.layouts import layout
 
 SEATS = tuple(Seat(name, f"{name}-disk1", 1) for name in ("a", "b", "c"))

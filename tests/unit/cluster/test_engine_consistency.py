@@ -6,33 +6,14 @@ from collections.abc import Awaitable
 import pytest
 
 from cluster.errors import BlobUnavailable, NotDurable, NotEnoughNodes, UnknownRegion
-from cluster.gossip.dissemination import Verdict
 from cluster.model import Acknowledged, Consistency, Dot, NodeId, Region, Spread, SpreadNode, Status
 from tests.fakes.fleet import FAST_DETECTOR, Engine, Fleet, fleet
-from tests.fakes.progress import judge, say
 
 EU, US = Region("eu"), Region("us")
 LOCAL, REGION, GLOBAL = Consistency
 
 
 # --- rules ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("awaited", "acked", "expected"),
-    [
-        ("", {"b": 5, "c": 0}, Verdict.DURABLE),
-        ("bc", {"b": 5, "c": 0}, Verdict.WAIT),
-        ("bc", {"b": 5}, Verdict.WAIT),
-        ("bc", {"b": 5, "c": 5}, Verdict.DURABLE),
-        ("", {}, Verdict.DURABLE),
-    ],
-)
-def test_who_is_awaited_must_have_it(awaited, acked, expected):
-    progress, acks = judge()
-    for node, seq in acked.items():
-        say(progress, node, seq)
-    assert acks.verdict(5, [], [NodeId(n) for n in awaited], enough=True) is expected
 
 
 def test_only_too_few_nodes_are_degraded():

@@ -224,6 +224,7 @@ async def test_an_acknowledgement_waits_for_every_node_of_the_region():
     """Read your writes through any node of the region (P2)."""
     async with fleet() as ships:
         a, b, c = await ships.trio()
+        await ships.until(lambda: all(each.statistics.current for each in (a, b, c)))
         c.records.disk.clear()
         dot = a.records.write("x")
         async with asyncio.TaskGroup() as group:

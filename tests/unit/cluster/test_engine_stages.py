@@ -6,7 +6,7 @@ import pytest
 
 from cluster.errors import PeerRefused, StageDiffers
 from cluster.layout.changes import SetWeight
-from cluster.messages import NO_STAGE, Stage
+from cluster.messages import NO_STAGE, PushAnswer, Stage
 from cluster.model import Event, NodeId
 from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
 
@@ -25,16 +25,17 @@ async def test_a_push_of_an_earlier_stage_is_taken_and_confirms_nothing():
     async with fleet() as ships:
         a, b, _ = await ships.trio(antientropy_interval_s=1000.0)
         (event,) = await one_to_push(ships, b, a)
-        assert await a.cluster.service.push(B, NO_STAGE, [event]) == {}
+        assert await a.cluster.service.push(B, NO_STAGE, [event]) == PushAnswer({})
         assert a.records.knows(event.dot), "it is news all the same"
-        assert await a.cluster.service.push(B, b.stage, [event]) == {event.origin: event.dot.seq}
+        again = await a.cluster.service.push(B, b.stage, [event])
+        assert again.have == {event.origin: event.dot.seq}
 
 
 async def test_a_push_of_a_later_stage_confirms_nothing_before_it_is_learned():
     async with fleet() as ships:
         a, b, _ = await ships.trio(antientropy_interval_s=1000.0)
         (event,) = await one_to_push(ships, b, a)
-        assert await a.cluster.service.push(B, Stage(8, 9), [event]) == {}
+        assert await a.cluster.service.push(B, Stage(8, 9), [event]) == PushAnswer({})
         assert a.records.knows(event.dot)
 
 

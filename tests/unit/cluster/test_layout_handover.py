@@ -4,7 +4,7 @@ import pytest
 
 from cluster.layout import document
 from cluster.layout.changes import Remove, Replace, SetVoters, SetWeight
-from cluster.layout.document import Disk, Layout
+from cluster.layout.document import Layout
 from cluster.layout.handover import (
     DRIFT,
     STALLED_AFTER_S,
@@ -15,7 +15,7 @@ from cluster.layout.handover import (
 )
 from cluster.layout.proposal import changed
 from cluster.layout.transition import Begin, End, Forsake, Live, Stage
-from cluster.model import NodeId, Region
+from cluster.model import Disk, NodeId, Region
 from tests.fakes.layouts import disk, disks, layout, member, safe
 
 EU, US = Region("eu"), Region("us")

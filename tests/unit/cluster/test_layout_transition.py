@@ -16,11 +16,11 @@ from cluster.errors import (
 )
 from cluster.layout import document, transition
 from cluster.layout.changes import Add, Remove, Replace, SetSettings, SetVoters, SetWeight
-from cluster.layout.document import Disk, Layout, Settings
+from cluster.layout.document import Layout, Settings
 from cluster.layout.proposal import changed, genesis
 from cluster.layout.rules import MEMBERS_MAX, REMOVED_MAX
 from cluster.layout.transition import Begin, Belonging, End, Forsake, Heed, Live, Stage
-from cluster.model import NodeId, Region
+from cluster.model import Disk, NodeId, Region
 from tests.fakes.layouts import disk, disks, layout, member, safe, with_member
 
 EU, US = Region("eu"), Region("us")

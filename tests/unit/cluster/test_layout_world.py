@@ -9,10 +9,10 @@ import pytest
 
 from cluster.layout import handover
 from cluster.layout.changes import Add, Remove, Replace, SetVoters
-from cluster.layout.document import Disk, Layout, Witness
+from cluster.layout.document import Layout, Witness
 from cluster.layout.handover import DRIFT, Handover, Phase
 from cluster.layout.transition import Heed, Live, Stage
-from cluster.model import NodeId, Region
+from cluster.model import Disk, NodeId, Region
 from tests.fakes.layout_chance import Chance
 from tests.fakes.layout_world import LAGGARD_S, LEASE_S, Node, Violation, World
 from tests.fakes.layouts import member, safe

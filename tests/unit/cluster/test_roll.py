@@ -123,7 +123,6 @@ def test_a_disk_that_was_replaced_does_not_count():
     assert known.names(known.roll.connected()) == "b"
     assert not known.roll.has(gossip("a", disk=2))
     assert "a" in known.roll.names()
-    assert "a" in known.roll.neighbours(), "who may read there is waited for all the same"
     assert not Known(SIX, gossip("me", disk=2)).roll.has_me
 
 
@@ -132,7 +131,6 @@ def test_a_node_outside_the_layout_does_not_count():
     assert not known.roll.suffice([gossip("stranger")])
     assert known.names(known.roll.others()) == "a"
     assert not known.roll.may_give(gossip("stranger"))
-    assert known.roll.neighbours() == {"a", "b"}
     assert "stranger" not in known.roll.places(Digest.of(b"x"), ["me"])
 
 
@@ -171,7 +169,6 @@ def test_between_two_versions_both_are_counted():
     assert not known.roll.suffice([gossip("c"), gossip("d")]), "none of the old one"
     assert known.roll.suffice([gossip("a"), gossip("c"), gossip("x", "us")])
     assert known.roll.quorums() == (disks(SIX, "me a b"), disks(SWAP.newest, "me c d"))
-    assert known.roll.neighbours() == {"a", "b", "c", "d"}
     assert known.roll.names() == ("a", "b", "c", "d", "x", "y", "z")
 
 
@@ -191,7 +188,6 @@ def test_who_is_lost_counts_in_neither_version():
     live = Live(SWAP.newest, SIX, {"a-disk1", "c-disk1"})
     known = Known(live).hear(gossip("a"), gossip("c"))
     assert known.names(known.roll.others()) == ""
-    assert known.roll.neighbours() == {"b", "d"}
     assert "c" not in known.roll.keepers()
 
 

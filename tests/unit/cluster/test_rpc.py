@@ -34,6 +34,7 @@ from cluster.messages import (
     Greeting,
     ProbeReply,
     ProbeRequest,
+    PushAnswer,
     Stage,
 )
 from cluster.model import (
@@ -65,6 +66,7 @@ from tests.fakes.said import (
     GREETING,
     HAVE,
     PROBES,
+    PUSH_ANSWER,
     REPLY,
     SHA512,
     STAGE,
@@ -111,12 +113,14 @@ class Service:
     async def tell(self, letter: bytes) -> None:
         await self._note(letter)
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
         await self._note(sender, stage, list(events))
-        return HAVE
+        return PUSH_ANSWER
 
     async def pull(
-        self, reader: NodeId, stage: Stage, have: Vector
+        self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
         yield EVENTS[:2]
         await self._note(reader, stage, have)
@@ -159,7 +163,7 @@ async def test_every_method_carries_everything():
         assert await peer.hello(GREETING) == ANSWER
         assert [await peer.probe(probe) for probe in PROBES] == [REPLY, REPLY]
         await peer.tell(b"a letter")
-        assert await peer.push(ALICE.node, STAGE, EVENTS) == HAVE
+        assert await peer.push(ALICE.node, STAGE, EVENTS) == PUSH_ANSWER
         assert [batch async for batch in peer.pull(ALICE.node, STAGE, HAVE)] == [
             EVENTS[:2],
             EVENTS[2:],
@@ -240,7 +244,7 @@ async def test_failures_inside_the_peer_are_refusals(error: Exception, logged: i
         with pytest.raises(PeerRefused):
             await anext(peer.fetch(DIGEST, 0))
         service.error = None
-        assert await peer.push(ALICE.node, STAGE, EVENTS) == HAVE
+        assert await peer.push(ALICE.node, STAGE, EVENTS) == PUSH_ANSWER
     assert len(log.named("call failed")) == 3 * logged
 
 
@@ -383,7 +387,7 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
             await service.waiting.wait()
         await service.closed.wait()
         service.hang = False
-        assert await peer.push(ALICE.node, STAGE, EVENTS) == HAVE
+        assert await peer.push(ALICE.node, STAGE, EVENTS) == PUSH_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -423,8 +427,10 @@ async def test_malformed_requests_never_reach_the_engine(method: str, request_me
 
 async def test_a_malformed_answer_is_a_refusal():
     class Liar(Service):
-        async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
-            return {Origin("NOT A NODE", 1): 1}
+        async def push(
+            self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+        ) -> PushAnswer:
+            return PushAnswer({Origin("NOT A NODE", 1): 1})
 
     async with connected(Liar()) as (peer, _):
         with pytest.raises(PeerRefused, match="makes no sense"):

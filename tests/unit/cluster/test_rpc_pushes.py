@@ -8,13 +8,12 @@ from contextvars import ContextVar
 import pytest
 
 from cluster.errors import PeerRefused, PeerUnreachable, StorageFailure
-from cluster.messages import Stage
+from cluster.messages import PushAnswer, Stage
 from cluster.model import (
     Dot,
     Event,
     Key,
     NodeId,
-    Vector,
 )
 from cluster.rpc.channel import RpcConfig
 from cluster.rpc.client import GrpcPeer, GrpcTransport
@@ -44,7 +43,9 @@ class Service:
         self.hold: asyncio.Event | None = None
         self.taken: list[Event] = []
 
-    async def push(self, sender: NodeId, stage: Stage, events: Sequence[Event]) -> Vector:
+    async def push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
+    ) -> PushAnswer:
         self.request_ids.append(request_id.get(""))
         self.asked.set()
         if self.hold is not None:
@@ -54,7 +55,7 @@ class Service:
         if self.error is not None:
             raise self.error
         self.taken.extend(events)
-        return {event.origin: event.dot.seq for event in events}
+        return PushAnswer({event.origin: event.dot.seq for event in events})
 
 
 @asynccontextmanager
@@ -91,8 +92,8 @@ async def test_a_late_answer_is_not_taken_for_the_next_one():
             await service.asked.wait()
             task.cancel()
         service.hang = False
-        assert await peer.push(ALICE, STAGE, EVENTS) == {ORIGIN: 3}
-        assert await peer.push(ALICE, STAGE, EVENTS[:2]) == {ORIGIN: 2}
+        assert await peer.push(ALICE, STAGE, EVENTS) == PushAnswer({ORIGIN: 3})
+        assert await peer.push(ALICE, STAGE, EVENTS[:2]) == PushAnswer({ORIGIN: 2})
 
 
 async def test_a_failed_push_does_not_fail_the_next_one():
@@ -103,7 +104,7 @@ async def test_a_failed_push_does_not_fail_the_next_one():
         with pytest.raises(PeerRefused):
             await peer.push(ALICE, STAGE, EVENTS)
         service.error = None
-        assert await peer.push(ALICE, STAGE, EVENTS) == {ORIGIN: 3}
+        assert await peer.push(ALICE, STAGE, EVENTS) == PushAnswer({ORIGIN: 3})
 
 
 async def test_an_idle_push_call_does_not_hold_up_a_stop():
@@ -124,7 +125,7 @@ async def test_pushes_under_way_together_arrive_in_order():
             tasks = [group.create_task(peer.push(ALICE, STAGE, [event])) for event in EVENTS]
             await service.asked.wait()
             service.hold.set()
-        assert [task.result() for task in tasks] == [{ORIGIN: n} for n in (1, 2, 3)]
+        assert [task.result().have for task in tasks] == [{ORIGIN: n} for n in (1, 2, 3)]
         assert service.taken == EVENTS
 
 
@@ -141,4 +142,4 @@ async def test_a_push_behind_one_that_is_given_up_is_not_answered():
             with pytest.raises(PeerUnreachable):
                 await task
         service.hang = False
-        assert await peer.push(ALICE, STAGE, EVENTS) == {ORIGIN: 3}
+        assert await peer.push(ALICE, STAGE, EVENTS) == PushAnswer({ORIGIN: 3})

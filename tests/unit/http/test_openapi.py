@@ -12,7 +12,7 @@ from node.errors import MethodNotAllowed, RouteUnknown
 from node.http import cors
 from node.http.endpoint import Endpoint, errors_of
 from node.http.errors import WIRE, wire_of
-from node.http.fields import ALWAYS, FIELDS, FIELDS_OF_ERRORS, VARIABLES
+from node.http.fields import ALWAYS, FIELDS, FIELDS_OF_ERRORS, FIELDS_OF_READS, VARIABLES
 
 DOCUMENT = json.loads(described())
 OPERATIONS = [
@@ -85,6 +85,7 @@ def test_every_word_is_used():
     """Broken: a field or a variable is explained that nothing has."""
     fields = {
         *ALWAYS,
+        *FIELDS_OF_READS,
         "X-Request-Id",
         *(name for names in FIELDS_OF_ERRORS.values() for name in names),
         *(name for each in ENDPOINTS for name in each.fields),
