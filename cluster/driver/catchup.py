@@ -1,7 +1,7 @@
 """Learns what others know: the region before a read, everybody before "not found" (P2)."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from cluster.driver.bootstrap import pull_all
@@ -42,22 +42,24 @@ class CatchUp:
         self._freshness = freshness
         self._intake = intake
         self._rounds = Rounds(self._pull_from_all)
+        self._near_rounds = Rounds(self._pull_from_near)
         self._region_rounds = Rounds(self._pull_from_region)
 
     async def run(self) -> None:
         """Own the rounds and the repair of missed pushes until cancelled."""
         async with task_group() as group:
             group.create_task(self._rounds.run(), name="catch-up")
+            group.create_task(self._near_rounds.run(), name="near catch-up")
             group.create_task(self._region_rounds.run(), name="region catch-up")
             group.create_task(self._repair(), name="anti-entropy")
             group.create_task(self._pull_for_layouts(), name="layouts")
 
-    async def catch_up(self, patience_s: float = 0.0) -> None:
+    async def catch_up(self, *, near: bool = False) -> None:
         """
-        Return once everything that connected peers had at the call is here.
+        Return once everything that connected peers had at the call is here; *near*: those of this
+        region.
 
-        A peer that fails meanwhile is passed over: its link ends with that. A silent one is asked
-        again for *patience_s*, after which it has answered, or its link is down too.
+        A peer that fails meanwhile is passed over: its link ends with that.
 
         Raises:
             NotCaughtUp: a connected peer did not deliver within `catch_up_timeout_s`, or this
@@ -66,7 +68,7 @@ class CatchUp:
                 wrong: then they are what everybody else has.
             StorageFailure: the local storage failed, so nothing new can be here (P9).
         """
-        await self._repeat(self._rounds, patience_s, lambda: False)
+        await self._repeat(self._near_rounds if near else self._rounds, 0.0, lambda: False)
 
     async def catch_up_region(self, patience_s: float = 0.0) -> bool:
         """
@@ -120,7 +122,15 @@ class CatchUp:
     async def _pull_from_all(self) -> list[str]:
         """One round; returns the peers that still have more, or may have."""
         self._env.counters.catch_up_rounds += 1
-        links = self._links.live()
+        return await self._pull_from_each(self._links.live())
+
+    async def _pull_from_near(self) -> list[str]:
+        """The same of those of this region."""
+        self._env.counters.catch_up_rounds += 1
+        region = self._env.me.region
+        return await self._pull_from_each([x for x in self._links.live() if x.region == region])
+
+    async def _pull_from_each(self, links: Sequence[Link]) -> list[str]:
         async with task_group() as group:
             pulls = [group.create_task(self._pull_from(link)) for link in links]
         behind = {link.node for link, pull in zip(links, pulls, strict=True) if not pull.result()}

@@ -29,7 +29,9 @@ _READ_BYTES: Final = 1 << 20
 async def read(context: OciContext, request: Request) -> web.StreamResponse:
     """GET and HEAD of a blob, whole or in byte ranges."""
     digest, http = parse_digest(request.variable), request.http
-    size = await context.registry.pull.blob_size(request.repository, digest)
+    # Clients ask so before they upload: for each layer that is new, most often nobody has it.
+    asks = http.method == "HEAD"
+    size = await context.registry.pull.blob_size(request.repository, digest, near=asks)
     fields = headers.content(digest, "application/octet-stream", immutable=True)
     fields["Accept-Ranges"] = "bytes"
     # It is sent from here, not by who called.

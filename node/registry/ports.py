@@ -323,9 +323,10 @@ class Gate(Protocol):
         """
         ...
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, *, near: bool = False) -> None:
         """
-        Learn what every connected peer knows; called before answering "not found".
+        Learn what every connected peer knows, or those of this region (*near*); called before
+        answering "not found".
 
         Raises:
             NotCaughtUp: a connected peer had more than could be read in time.

@@ -79,9 +79,12 @@ class Pull(UseCase):
         found = None if digest is None else self._find_manifest(repository, digest)
         return index if found is None else found
 
-    async def blob_size(self, repository: RepositoryName, digest: Digest) -> int:
+    async def blob_size(
+        self, repository: RepositoryName, digest: Digest, *, near: bool = False
+    ) -> int:
         """
-        Size in bytes of a blob of this repository.
+        Size in bytes of a blob of this repository. *near*: whoever wants to know would bring it
+        otherwise, as a push does; other regions are not asked for what nobody here knows of.
 
         The pair (repository, digest) is what counts: knowing a digest gives no access to another
         repository's blob.
@@ -89,7 +92,8 @@ class Pull(UseCase):
         Raises:
             BlobNotFound: nobody who is connected knows it in this repository.
         """
-        size = await self._look_up(repository, partial(self._links.blob, repository, digest))
+        here = partial(self._links.blob, repository, digest)
+        size = await self._look_up(repository, here, near=near)
         if size is None:
             raise BlobNotFound(repository, digest)
         return size

@@ -45,7 +45,7 @@ class RepositoryBlobs(WriteUseCase):
         await self._prepare_write(repository)
         size = self._mountable(digest, source, access)
         if size is None and source is not None and access.may_pull(source):
-            await self._gate.catch_up()
+            await self._gate.catch_up(near=True)
             size = self._mountable(digest, source, access)
         if size is None:
             raise BlobNotFound(source or "*", digest)

@@ -40,10 +40,12 @@ class UseCase:
             raise Unconfirmed(repository)
         unconfirmed.set(True)
 
-    async def _look_up(self, repository: str, here: Callable[[], T | None]) -> T | None:
+    async def _look_up(
+        self, repository: str, here: Callable[[], T | None], *, near: bool = False
+    ) -> T | None:
         """
         What *here* finds in the index, which is current then. Nothing is "not found" before the
-        connected peers were asked (P2).
+        connected peers were asked (P2), or those of this region where that is enough (*near*).
 
         Raises:
             NotCaughtUp, ClockOff, Unconfirmed: it is not known whether what is here is the latest.
@@ -51,7 +53,7 @@ class UseCase:
         await self._ensure_current(repository)
         found = here()
         if found is None:
-            await self._gate.catch_up()
+            await self._gate.catch_up(near=near)
             found = here()
         return found
 

@@ -131,6 +131,19 @@ async def test_unknown_content_is_not_found_after_the_peers_were_asked(registry:
     assert answer.codes == ["NAME_UNKNOWN"]
 
 
+async def test_who_asks_before_an_upload_waits_for_no_other_region(registry: Registry):
+    """Broken: a push over long links waits for all regions before each layer that is new."""
+    await registry.push_image("lib/app", "v1")
+    near = registry.replicator.caught_up_near
+    assert (await registry.call("HEAD", f"/v2/lib/app/blobs/{MISSING}")).status == 404
+    assert registry.replicator.caught_up_near == near + 1
+    mount = f"/v2/lib/app/blobs/uploads/?mount={MISSING}&from=lib/other"
+    assert (await registry.call("POST", mount)).status == 202
+    assert registry.replicator.caught_up_near == near + 2
+    assert (await registry.call("GET", f"/v2/lib/app/blobs/{MISSING}")).status == 404
+    assert registry.replicator.caught_up_near == near + 2, "a reader of it asks everybody"
+
+
 async def test_a_blob_of_another_repository_is_not_found(registry: Registry):
     digest = await registry.push_blob("lib/secret", BLOB)
     for method in ("GET", "HEAD"):

@@ -26,6 +26,9 @@ class SoloReplicator:
 
     def __init__(self) -> None:
         self.caught_up = 0
+        self.caught_up_near = 0
+        """Those times at which the own region was enough."""
+
         self.not_writable: ClusterError | None = None
         self.not_durable = False
         self.acknowledged = Acknowledged(1, 1)
@@ -47,8 +50,9 @@ class SoloReplicator:
             raise self.not_current
         return self.confirmed
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, *, near: bool = False) -> None:
         self.caught_up += 1
+        self.caught_up_near += near
 
     def replicate(self, digest: Digest, size: int) -> None:
         """There is no other holder."""

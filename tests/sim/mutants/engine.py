@@ -78,9 +78,9 @@ def _own_word(self: Detector) -> tuple[Status, int]:
 _catch_up = CatchUp.catch_up
 
 
-async def _catch_up_quietly(self: CatchUp, patience_s: float = 0.0) -> None:
+async def _catch_up_quietly(self: CatchUp, *, near: bool = False) -> None:
     try:
-        await _catch_up(self, patience_s)
+        await _catch_up(self, near=near)
     except (NotCaughtUp, StorageFailure):
         return
 

@@ -247,6 +247,21 @@ async def test_regions_have_no_leases_between_them():
         assert leased(a)
 
 
+async def test_who_is_near_is_asked_alone():
+    async with fleet() as ships:
+        a, b, c = await ships.trio("eu", "eu", "us", antientropy_interval_s=1000.0)
+        await until_all_lease(ships, a, b, c)
+        for other in (a, c):
+            ships.network.block(b.address, "push")
+            ships.network.block(other.address, "push")
+        there, far = a.records.write("near"), c.records.write("far")
+        await b.cluster.catch_up(near=True)
+        assert b.records.knows(there)
+        assert not b.records.knows(far)
+        await b.cluster.catch_up()
+        assert b.records.knows(far)
+
+
 async def test_two_relays_bring_events_to_a_region():
     """Each event crosses twice, and still everybody gets it at once."""
     async with fleet() as ships:
