@@ -1,4 +1,4 @@
-"""`python -m tests.freshness --seeds 0:3000`: many seeds."""
+"""`python -m tests.freshness --seeds 0:3000`: many seeds; `--hunt NAME`: a seeded bug's."""
 
 import argparse
 import os
@@ -8,6 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from tests.freshness import plan
+from tests.freshness.hunt import first_catch
+from tests.freshness.mutants import MUTANTS
 
 
 def main() -> int:
@@ -15,9 +17,14 @@ def main() -> int:
     parser.add_argument("--seeds", default="0:1000", help="first:end")
     parser.add_argument("--size", choices=sorted(plan.SIZES), help="of every world; else any")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--hunt", choices=[mutant.name for mutant in MUTANTS])
     args = parser.parse_args()
     first, _, end = args.seeds.partition(":")
     seeds = range(int(first), int(end))
+    if args.hunt is not None:
+        mutant = next(mutant for mutant in MUTANTS if mutant.name == args.hunt)
+        print(f'"{mutant.name}": {first_catch(mutant, seeds, args.size)},', flush=True)
+        return 0
     begun, violations = time.monotonic(), 0
     counts: Counter[str] = Counter()
     with ProcessPoolExecutor(args.jobs) as pool:

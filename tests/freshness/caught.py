@@ -1,0 +1,45 @@
+"""The world that notices each seeded bug."""
+
+from typing import Final
+
+from tests.freshness.hunt import Catch
+
+CAUGHT: Final = {
+    "readers-not-named": Catch("a_word_comes_late"),
+    "copies-confirm": Catch("a_word_comes_late"),
+    "readers-before-sync": Catch("a_vector_is_ahead_of_what_was_noted"),
+    "own-readers-before-sync": Catch("a_writer_has_not_noted_its_own"),
+    "own-readers-ignored": Catch("a_writer_has_a_reader"),
+    "word-of-another-log": Catch("a_word_is_of_an_earlier_log"),
+    "word-of-another-moment": Catch("a_word_comes_late"),
+    "readers-without-runs": Catch("a_reader_was_set_back"),
+    "old-runs-confirm": Catch("a_confirmation_is_of_a_run_before"),
+    "known-runs-ignored": Catch("a_confirmation_is_of_a_run_before"),
+    "confirmed-by-the-connected": Catch("a_minority_goes_on"),
+    "granted-unlisted": Catch("a_vector_is_ahead_of_what_was_noted"),
+    "granted-as-of-before": Catch("a_writer_has_not_noted_its_own"),
+    "granted-for-ever": Catch("a_reader_that_lags_holds_nobody_up"),
+    "struck-off-early": Catch("a_word_is_of_an_earlier_log"),
+    "struck-off-by-an-old-run": Catch("an_earlier_run_of_a_reader_greets"),
+    "lease-from-the-answer": Catch("a_lease_comes_late"),
+    "lease-of-the-run-before": Catch("a_reader_was_restarted"),
+    "clocks-run-alike": Catch("the_clock_of_a_granter_is_fast"),
+    "lease-with-one-less": Catch("a_word_comes_late"),
+    "round-with-one-less": Catch("a_later_run_answers_a_pull"),
+    "new-run-speaks": Catch("a_granter_was_restarted"),
+    "set-back-speaks": Catch("a_witness_is_set_back"),
+    "set-back-reads-by-leases": Catch("a_reader_was_set_back_itself"),
+    "set-back-reads-by-rounds": Catch("a_reader_was_set_back_itself"),
+    "set-back-gives": Catch("a_pull_is_served_before_the_giver_has_recovered"),
+    "set-back-hands-over": Catch("what_a_giver_lost_is_handed_over"),
+    "kept-of-its-region": Catch("a_witness_is_set_back"),
+    "kept-of-one-run": Catch("a_set_back_disk_starts_twice"),
+    "earlier-runs-greet": Catch("an_earlier_run_wipes_what_a_later_one_said"),
+    "any-run-answers": Catch("a_later_run_answers_a_pull"),
+    "other-stages-count": Catch("a_writer_stays_behind"),
+    "newest-majority": Catch("what_a_giver_lost_is_handed_over"),
+    "ends-without-wait": Catch("a_far_reader_lags_as_a_version_ends"),
+    "ends-as-if-near": Catch("a_far_reader_lags_as_a_version_ends"),
+    "no-witness": Catch("one_of_two_is_dead"),
+    "another-witness": Catch("two_measure_the_witness"),
+}
