@@ -104,6 +104,21 @@ def runs_of_others_not_compared(self: Confirmations, seq: int, epochs: Any, has:
         self._said = said
 
 
+def later_runs_count(self: Confirmations, seq: int, epochs: Any, has: Any) -> Any:
+    said = self._said
+
+    def raised(word: Confirmation) -> Confirmation:
+        runs = {disk: max(run, said[disk][0] if disk in said else 0) for disk, run in
+                word.epochs.items()}  # fmt: skip
+        return replace(word, epochs=runs)
+
+    self._said = {disk: (run, raised(word)) for disk, (run, word) in said.items()}
+    try:
+        return _confirmed(self, seq, epochs, has)
+    finally:
+        self._said = said
+
+
 def at_any_stage(self: Confirmations, run: Run, stage: Stage, said: Confirmation) -> Any:
     return _note_word(self, run, self._stage or stage, said)
 

@@ -119,6 +119,39 @@ def a_confirmation_is_of_a_run_before() -> World:
     return world
 
 
+def who_met_the_next_run_was_restarted() -> World:
+    """
+    The same, and d is restarted as well: members are saved a moment after they greet, so it may
+    have forgotten that it met b's next run. b's earlier word, which knows of d's earlier run, and
+    the word of d's next one do not count together.
+    """
+    world = Scene("5", trust_s=1.5)
+    a, b, c, d, e = world.nodes("a b c d e")
+    image = (dict(b.durable), 1)
+    acknowledged_by(world, b)
+    world.cut("ac", "ad", "ae")
+    world.wait(2.0)
+    run_of(a).write()
+    world.wait(2.0)
+    b.kill()
+    world.cut("ab")
+    b.set_back(image)
+    b.start()
+    world.wait_until(lambda: all(was_asked(b, other)() for other in (c, d, e)))
+    for giver in (c, d, e):
+        run_of(b)._repair(giver.node)
+    world.wait(1.0)
+    world.cut("bd", "cd", "de")
+    d.kill()
+    del d.known[b.node]
+    d.start()
+    world.wait(3.0)
+    world.heal("ad")
+    world.wait(0.6)
+    world.read(c, 1.0)
+    return world
+
+
 # Who reads.
 
 
@@ -325,6 +358,7 @@ CASES: Final[list[Callable[[], World]]] = [
     a_minority_goes_on,
     a_reader_was_set_back,
     a_confirmation_is_of_a_run_before,
+    who_met_the_next_run_was_restarted,
     a_reader_that_lags_holds_nobody_up,
     a_lease_comes_late,
     the_clock_of_a_granter_is_fast,

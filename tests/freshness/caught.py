@@ -15,6 +15,7 @@ CAUGHT: Final = {
     "readers-without-runs": Catch("a_reader_was_set_back"),
     "old-runs-confirm": Catch("a_confirmation_is_of_a_run_before"),
     "known-runs-ignored": Catch("a_confirmation_is_of_a_run_before"),
+    "later-runs-confirm": Catch("who_met_the_next_run_was_restarted"),
     "confirmed-by-the-connected": Catch("a_minority_goes_on"),
     "granted-unlisted": Catch("a_vector_is_ahead_of_what_was_noted"),
     "granted-as-of-before": Catch("a_writer_has_not_noted_its_own"),

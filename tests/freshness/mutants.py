@@ -81,6 +81,11 @@ MUTANTS: Final = [
         [(Confirmations, "confirmed", bugs.runs_of_others_not_compared)],
     ),
     Mutant(
+        "later-runs-confirm",
+        "what a run confirms counts beside a word that knows of an earlier run of it",
+        [(Confirmations, "confirmed", bugs.later_runs_count)],
+    ),
+    Mutant(
         "confirmed-by-the-connected",
         "a majority of those is enough whom the writer is connected to",
         [

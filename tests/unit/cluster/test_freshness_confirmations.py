@@ -113,6 +113,15 @@ def test_a_word_that_does_not_count_for_the_event_knows_of_nothing(writer: Write
     assert writer.confirmed(5) == {B}
 
 
+def test_a_word_of_a_later_run_does_not_count_beside_one_that_knows_of_the_earlier_one(
+    writer: Writer,
+):
+    """The later one may not know whom that one met."""
+    writer.hear(B1, 5)
+    writer.hear(C2, 5)
+    assert writer.confirmed(5, {**EPOCHS, C: 2}) == {B}
+
+
 def test_a_later_run_speaks_for_itself(writer: Writer):
     writer.hear(B1, 5)
     assert writer.hear(B2, 3, epochs={**EPOCHS, B: 2}) == Told(0, 3, others=True)
