@@ -77,6 +77,7 @@ class Plan:
     def _begin(self) -> None:
         world = self.world
         world.slow = self.random.choice([0.0, 0.02, 0.1])
+        world.late = self.random.choice([0.0, 0.0, 0.005])
         world.loss = self.random.choice([0.0, 0.01, 0.05])
         world.duplication = self.random.choice([0.0, 0.02])
         world.repair_s = self.random.choice([0.5, 2.0, 5.0])
@@ -283,7 +284,7 @@ class Plan:
         """With all faults over, reads ask nobody and writes are acknowledged."""
         world = self.world
         self.is_calm = True
-        world.loss = world.slow = world.duplication = 0.0
+        world.loss = world.slow = world.late = world.duplication = 0.0
         world.cuts = Counter()
         world.minorities.clear()
         for machine in world.machines.values():

@@ -34,7 +34,7 @@ class World:
         self.note_late = True
         self.decided = [Live(layout(1, regions, copies))]
         self.oracles = Oracles(self)
-        self.loss = self.slow = self.duplication = 0.0
+        self.loss = self.slow = self.late = self.duplication = 0.0
         self.cuts: Counter[tuple[str, str]] = Counter()
         """Directions in which nothing passes, and by how many faults."""
 
@@ -129,6 +129,8 @@ class World:
     def _delay(self, frm: NodeId, to: NodeId) -> float:
         far = self.machines[frm].region != self.machines[to].region
         base = self.random.uniform(0.02, 0.06) if far else self.random.uniform(0.0003, 0.004)
+        if self.late and self.random.random() < self.late:
+            return self.random.uniform(1, 5)
         if self.random.random() < self.slow:
             return base + self.random.choice([0.03, 0.15, 0.5]) * self.random.uniform(0.5, 2)
         return base
