@@ -182,6 +182,14 @@ class Engine:
         self.cluster._stages.decisions = lambda: decisions
         self.cluster._env.vitals.mine = lambda: vitals
 
+    def say_its_disk_is_whole(self, whole: bool) -> None:
+        """Let its greetings say so from here on, or that it lacks what it once confirmed."""
+        self.cluster._stages.is_continuous = lambda: whole
+
+    async def ask_region(self) -> bool:
+        """A round of the region, as a read has that no leases cover."""
+        return await self.cluster._catch_up.catch_up_region()
+
     def hear_of(self, member: Member) -> None:
         """Somebody has told this node of *member*."""
         self.cluster._env.members.take(first_word(member))
