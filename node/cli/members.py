@@ -1,7 +1,7 @@
 """`atoll node`: members one by one."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -41,20 +41,32 @@ def remove(url: str, node: str, *, patience_s: float, tell: Tell) -> Outcome:
     base = parse_url(url)
     until_safe(base, node, patience_s=patience_s, tell=tell)
     ask_for(base, "DELETE", _path(node), timeout_s=COUNT_S)
-    return Outcome(f"{node} is removed", {"node": node, "removed": True})
+    return _removed([node])
 
 
-def remove_lost(url: str, node: str, *, ask_word: Ask | None, given: Collection[str]) -> Outcome:
+def remove_lost(
+    url: str, nodes: Sequence[str], *, ask_word: Ask | None, given: Collection[str]
+) -> Outcome:
     """
-    Take a member out that is gone for good. Its name has to be typed.
+    Take members out that are gone for good, all by one change: where most of a region are, none
+    could go before the others. Their names have to be typed.
 
     Raises:
-        CommandError: nobody did; or it is not dead.
+        CommandError: nobody did; or one is not dead.
     """
     base = parse_url(url)
-    insist_on_word([node], _what_is_lost(base, node), given, ask_word)
-    ask_for(base, "DELETE", f"{_path(node)}?lost=true", timeout_s=COUNT_S)
-    return Outcome(f"{node} is removed", {"node": node, "removed": True})
+    insist_on_word(nodes, "; ".join(_what_is_lost(base, node) for node in nodes), given, ask_word)
+    if len(nodes) == 1:
+        ask_for(base, "DELETE", f"{_path(nodes[0])}?lost=true", timeout_s=COUNT_S)
+        return _removed(nodes)
+    change(base, *({"change": "remove", "node": node, "lost": True} for node in nodes))
+    return _removed(nodes)
+
+
+def _removed(nodes: Sequence[str]) -> Outcome:
+    if len(nodes) == 1:
+        return Outcome(f"{nodes[0]} is removed", {"node": nodes[0], "removed": True})
+    return Outcome(f"{', '.join(nodes)} are removed", {"nodes": list(nodes), "removed": True})
 
 
 def replace(url: str, node: str, by: str, *, patience_s: float, tell: Tell) -> Outcome:

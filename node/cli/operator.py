@@ -124,22 +124,27 @@ def node_add(
 
 @node.command("remove")
 def node_remove(
-    name: _Node,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of nodes.")],
     url: Url = LOCAL,
     lost: _Lost = False,
     yes_i_lose: _Given = None,
     patience: _Patience = _PATIENCE_S,
     as_json: Json = False,
 ) -> None:
-    """Have others get a member's copies, and take it out; with --lost a dead one, as it is."""
+    """
+    Have others get a member's copies, and take it out; with --lost dead ones, as they are.
+
+    Several that are lost go by one change: where most of a region are dead, none can go alone.
+    """
     from node.cli.members import remove, remove_lost
 
     with told():
         if lost:
-            done = remove_lost(url, name, ask_word=asking(), given=yes_i_lose or ())
-        else:
-            done = remove(url, name, patience_s=patience, tell=tell)
-        typer.echo(done.shown(as_json))
+            done = remove_lost(url, names, ask_word=asking(), given=yes_i_lose or ())
+            typer.echo(done.shown(as_json))
+            return
+        for name in names:
+            typer.echo(remove(url, name, patience_s=patience, tell=tell).shown(as_json))
 
 
 @node.command("replace")
