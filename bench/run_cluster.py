@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from bench import heartbeat, join, layout, put_cost, visibility
+from bench import (
+    dead_majority,
+    dead_node,
+    heartbeat,
+    join,
+    layout,
+    put_cost,
+    visibility,
+)
 from bench.machine import describe_atoll, describe_machine
 
 _QUESTIONS = {
@@ -11,6 +19,8 @@ _QUESTIONS = {
     "What does a second copy cost a manifest PUT?": put_cost.run,
     "How many bytes does a heartbeat take?": heartbeat.run,
     "How long does a change of the layout take?": layout.run,
+    "What does a dead node cost those that survive it?": dead_node.run,
+    "What goes on in a region without a majority?": dead_majority.run,
 }
 
 
