@@ -20,7 +20,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile mixed sim mutants bench bench-cluster conformance-tools fault-tools bench-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile mixed sim mutants bench bench-cluster conformance-tools fault-tools bench-tools bench-cluster-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,7 +101,7 @@ mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs 
 bench: $(VENV)/.installed bench-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
 
-bench-cluster: $(VENV)/.installed ## Measure joins, visibility, a copy, a heartbeat; writes bench/CLUSTER.md
+bench-cluster: $(VENV)/.installed bench-cluster-tools ## Measure joins, visibility, a dead node, a heartbeat; writes bench/CLUSTER.md
 	$(BIN)/python -m bench.run_cluster
 
 tools:
@@ -112,6 +112,9 @@ conformance-tools:
 
 fault-tools:
 	@.ci/tools ip iptables faketime
+
+bench-cluster-tools:
+	@PYTHON="$(PYTHON)" .ci/tools wrk ip
 
 bench-tools:
 	@PYTHON="$(PYTHON)" .ci/tools docker-registry wrk registry crane
