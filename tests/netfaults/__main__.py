@@ -75,7 +75,8 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
         f"{result.acknowledged} pushes acknowledged, {result.unknown} unknown "
         f"({result.took_effect} took effect), agreed after {converged}, "
         f"timers up to {result.late_s:.2f} s late, "
-        f"{result.stale_cut_off} stale reads at cut-off nodes; "
+        f"{sum(result.unconfirmed.values())} reads unconfirmed ({_counts(result.unconfirmed)}), "
+        f"{result.stale_marked} of them stale; failed with a reason: {_counts(result.excused)}; "
         f"{result.violations or 'no violation'}",
         flush=True,
     )
@@ -89,6 +90,12 @@ def _run(arguments: argparse.Namespace, scenario: str, seed: int) -> bool:
     (run.directory / "violations.txt").write_text(text + "\n")
     print(text, flush=True)
     return True
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    """The biggest first."""
+    told = sorted(numbers.items(), key=lambda each: -each[1])
+    return "; ".join(f"{number} {name}" for name, number in told) or "none"
 
 
 def _carry_out(run: Run) -> tuple[Result, list[Violation]]:

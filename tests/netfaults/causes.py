@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from cluster.config import ClusterConfig
-from tests.netfaults.disturbances import COPIES, RECONNECT_S, Disturbance, Disturbances
+from tests.netfaults.disturbances import RECONNECT_S, Disturbance, Disturbances
 from tests.netfaults.history import Op
 from tests.netfaults.nodes import REGION_OF, REGIONS
 from tests.netfaults.violation import Violation
@@ -40,6 +40,9 @@ LINK_S: Final = _CONFIG.heartbeat_timeout_s
 CLOCK_CACHE_S: Final = 2.0
 """libfaketime compares whole seconds: with a cache of one it may look at its file after two."""
 
+PROXY_S: Final = 1.0
+"""A proxy that has found no node ready looks again every half second, and waits for the answers."""
+
 TIMER_S: Final = 0.5
 """How late a timer of a node may be. Two cores run five nodes, their clients and the proxies."""
 
@@ -49,6 +52,7 @@ _TELLS: Final = {
     "kill": frozenset({0, 502, 503}),
     "stop": frozenset({0, 503}),
     "cut": frozenset({0, 503}),
+    "bridge": frozenset({0, 503}),
     "clock": frozenset({503}),
     "disk": frozenset({503}),
 }
@@ -59,7 +63,7 @@ START_AGAIN: Final = frozenset({"BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN"})
 """The codes of a 404 that tells a push to begin from the start, as a node that it used is away:
 what an upload brings is kept on one node until a manifest names it."""
 
-_AWAY: Final = frozenset({"kill", "stop", "cut"})
+_AWAY: Final = frozenset({"kill", "stop", "cut", "bridge"})
 
 
 def itself_until(fault: Disturbance) -> float:
@@ -70,7 +74,7 @@ def itself_until(fault: Disturbance) -> float:
             return latest if fault.ready is None else min(fault.ready, latest)
         case "stop":
             return fault.end + RESUME_S
-        case "cut" | "disk":
+        case "cut" | "bridge" | "disk":
             # A disk that is full ends links too: what they bring cannot be stored.
             return fault.end + RECONNECT_S
         case "clock":
@@ -82,7 +86,7 @@ def parts(fault: Disturbance, read: Op) -> bool:
     Whether the node that is asked for a blob may not have heard what the one that gave out its
     manifest knew: of one of them *fault* is, or it is between them.
     """
-    if fault.kind == "cut":
+    if fault.kind in ("cut", "bridge"):
         apart = fault.divides(read.seen_at, read.node)
     else:
         apart = not fault.nodes.isdisjoint((read.seen_at, read.node))
@@ -99,8 +103,9 @@ def over_at(fault: Disturbance) -> float:
     if fault.harmless:
         return fault.start
     ends = [_silent_until(fault, node) for node in REGION_OF]
-    if any(_is_about(fault, node) for node in REGION_OF):
-        ends.append(itself_until(fault) + (LINK_S if fault.kind == "kill" else 0.0))
+    if fault.kind == "bridge" or any(_is_about(fault, node) for node in REGION_OF):
+        late_s = max(LINK_S, PROXY_S) if fault.kind == "kill" else 0.0
+        ends.append(itself_until(fault) + late_s)
     return max(ends)
 
 
@@ -110,31 +115,41 @@ def may_hinder(fault: Disturbance, op: Op) -> bool:
     return hinders and not fault.harmless
 
 
-def explains(fault: Disturbance, op: Op) -> bool:
-    """Whether *op* may fail because of *fault* in the way in which it did."""
+def reason(fault: Disturbance, op: Op) -> str:
+    """Why *op* may fail because of *fault* in the way in which it did; empty: it may not."""
     if fault.harmless:
-        return False
-    if op.status == 503 and _keeps_waiting(fault, op):
-        return True
-    if op.status == 503 and _keeps_from_copies(fault, op):
-        return True
-    if not _hits(fault, op):
-        return False
-    if op.code in START_AGAIN:
-        # A manifest that was pushed before names blobs that all have heard of but who is cut off.
-        return fault.kind == "cut" or (op.kind == "push" and fault.kind in _AWAY)
-    return op.status in _TELLS[fault.kind]
+        return ""
+    if _hits(fault, op):
+        if op.code in START_AGAIN:
+            # What was pushed before names blobs that all have heard of but who is cut off.
+            told = fault.kind == "cut" or (op.kind == "push" and fault.kind in _AWAY)
+        else:
+            told = op.status in _TELLS[fault.kind]
+        if told:
+            return "at its node" if _is_at_its_node(fault, op) else "its uploads are there"
+    if op.status != 503:
+        return ""
+    if _keeps_waiting(fault, op):
+        return "a member is silent"
+    return "no copy in reach" if _keeps_from_copies(fault, op) else ""
+
+
+def explanation(op: Op, disturbances: Disturbances) -> str:
+    """Why *op* may have failed as it did, by the first fault that tells; empty: for no reason."""
+    told = ((fault, reason(fault, op)) for fault in disturbances)
+    return next((f"{fault.kind}, {why}" for fault, why in told if why), "")
 
 
 def _is_about(fault: Disturbance, node: str) -> bool:
     """
     Whether *node* cannot do its work while *fault* lasts.
 
-    To whom a cut leaves `copies` nodes nothing is missing: those in one region are enough to read
-    there, and enough to acknowledge. In this cluster no cut leaves as many and divides a region.
+    To whom a cut leaves a majority of its region's quorum nothing is missing: those are enough to
+    read, and enough to acknowledge. Here each of them has one or lacks one, and a bridge takes it
+    from nobody.
     """
-    if fault.kind == "cut":
-        return len(fault.side(node)) < COPIES
+    if fault.kind in ("cut", "bridge"):
+        return not fault.leaves_majority(node)
     return node in fault.nodes
 
 
@@ -145,13 +160,17 @@ def _hits(fault: Disturbance, op: Op) -> bool:
     until = itself_until(fault)
     if not op.node:
         dead = fault.kind == "kill" and any(REGION_OF[node] == op.region for node in fault.nodes)
-        return dead and op.start <= until
+        return dead and op.start <= until + PROXY_S
     if _is_about(fault, op.node) and op.start <= until:
         return True
     late_s = LINK_S if fault.kind == "kill" else 0.0
     return op.start <= until + late_s and any(
         _is_about(fault, owner) or fault.divides(owner, op.node) for owner in op.owners
     )
+
+
+def _is_at_its_node(fault: Disturbance, op: Op) -> bool:
+    return not op.node or _is_about(fault, op.node)
 
 
 def _keeps_waiting(fault: Disturbance, op: Op) -> bool:
@@ -161,19 +180,21 @@ def _keeps_waiting(fault: Disturbance, op: Op) -> bool:
 
 def _keeps_from_copies(fault: Disturbance, op: Op) -> bool:
     """
-    Whether *op* reads a blob all of whose copies may be on the other side of a cut.
+    Whether *op* reads a blob all of whose copies may be on the other side of a cut, or at nodes
+    that were killed together.
 
     They are where it was pushed, on nodes of that region, or, while one of its nodes was away, on
     one of it and another elsewhere: a single node that is away has never all. The other region has
     what somebody pulled there.
     """
-    return (
-        op.kind == "pull_blob"
-        and bool(op.node)
-        and all(fault.divides(node, op.node) for node in REGIONS[op.home])
-        and fault.start <= op.end
-        and op.start <= itself_until(fault)
-    )
+    if op.kind != "pull_blob" or not op.node:
+        return False
+    holders, until = frozenset(REGIONS[op.home]), itself_until(fault)
+    if fault.kind == "kill":
+        away, until = holders <= fault.nodes and op.node not in holders, until + LINK_S
+    else:
+        away = all(fault.divides(node, op.node) for node in holders)
+    return away and fault.start <= op.end and op.start <= until
 
 
 def _silent_until(fault: Disturbance, node: str) -> float:
@@ -184,10 +205,8 @@ def _silent_until(fault: Disturbance, node: str) -> float:
     """
     if fault.kind == "stop":
         silent = fault.nodes - {node}
-    elif fault.kind == "cut":
-        silent = REGION_OF.keys() - fault.side(node)
     else:
-        silent = frozenset()
+        silent = frozenset(other for other in REGION_OF if fault.divides(node, other))
     if not silent:
         return fault.start
     near = all(REGION_OF[each] == REGION_OF[node] for each in silent)
@@ -201,7 +220,7 @@ def unexplained(history: Iterable[Op], disturbances: Disturbances) -> Iterable[V
     for op in history:
         if op.outcome in ("ok", "missing"):
             continue
-        if not any(explains(fault, op) for fault in disturbances):
+        if not explanation(op, disturbances):
             yield Violation(UNEXPLAINED, (op,))
 
 

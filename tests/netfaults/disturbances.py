@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from cluster.config import ClusterConfig
-from tests.netfaults.nodes import REGION_OF
+from tests.netfaults.nodes import REGION_OF, has_majority
 
-Kind = Literal["kill", "stop", "cut", "clock", "disk"]
+Kind = Literal["kill", "stop", "cut", "bridge", "clock", "disk"]
 
 _CONFIG: Final = ClusterConfig()
 COPIES: Final = _CONFIG.copies
@@ -24,7 +24,10 @@ class Disturbance:
     name: str
     kind: Kind
     nodes: frozenset[str]
-    """The nodes that it is about. A cut takes away packets between them and all the others."""
+    """
+    The nodes that it is about. A cut takes away packets between them and all the others; a bridge
+    those between two nodes, whom all the others see.
+    """
 
     start: float
     """When it was begun."""
@@ -48,12 +51,27 @@ class Disturbance:
     """Whether nobody may notice it: a clock that is off by less than what is let pass."""
 
     def divides(self, one: str, other: str) -> bool:
-        """Whether the two are on different sides of a cut."""
+        """Whether packets between the two are taken away."""
+        if self.kind == "bridge":
+            return one != other and {one, other} <= self.nodes
         return self.kind == "cut" and (one in self.nodes) != (other in self.nodes)
 
     def side(self, node: str) -> frozenset[str]:
-        """The nodes that a cut leaves connected with *node*, itself included."""
+        """The nodes that are connected with *node*, over whomever, itself included."""
+        if self.kind != "cut":
+            return frozenset(REGION_OF)
         return self.nodes if node in self.nodes else REGION_OF.keys() - self.nodes
+
+    def leaves_majority(self, node: str) -> bool:
+        """
+        Whether *node* goes on seeing a majority of its region's quorum. Whose process was gone, or
+        stood still, sees nobody at first.
+        """
+        if self.kind in ("kill", "stop"):
+            seen = {node} if node in self.nodes else REGION_OF.keys() - self.nodes
+        else:
+            seen = {other for other in REGION_OF if not self.divides(node, other)}
+        return has_majority(REGION_OF[node], seen)
 
 
 @dataclass
@@ -74,7 +92,7 @@ class Disturbances:
         many; if there are fewer, one of them is on this side, and is asked.
         """
         return any(
-            each.divides(node, writer)
+            writer not in each.side(node)
             and len(each.side(writer)) >= COPIES
             and each.start <= end
             and start <= each.end + RECONNECT_S
@@ -84,7 +102,7 @@ class Disturbances:
     def is_divided(self, one: str, other: str, start: float, end: float) -> bool:
         """Whether nothing at all could pass from one node to the other, over any third one."""
         return any(
-            each.divides(one, other)
+            other not in each.side(one)
             and each.both_ways
             and each.holds <= start
             and end <= each.loosens

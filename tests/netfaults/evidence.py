@@ -11,6 +11,7 @@ from tests.netfaults.causes import unexplained
 from tests.netfaults.disturbances import Disturbance, Disturbances
 from tests.netfaults.history import Op
 from tests.netfaults.lateness import Lateness
+from tests.netfaults.marks import needless
 from tests.netfaults.rules import Rules
 from tests.netfaults.violation import Violation
 from tests.netfaults.writes import Name
@@ -36,10 +37,12 @@ class Evidence:
         yield from rules.bodies()
         yield from rules.copies()
         yield from rules.reads()
-        for violation in unexplained(self.history, self.disturbances):
+        without_reason = unexplained(self.history, self.disturbances)
+        for violation in (*without_reason, *needless(self.history, self.disturbances)):
             (op,) = violation.ops
             late_s = self.lateness.worst_between(op.start, op.end)
-            yield replace(violation, text=f"the runner was up to {late_s:.2f} s late then")
+            late = f"the runner was up to {late_s:.2f} s late then"
+            yield replace(violation, text=", ".join(filter(None, (violation.text, late))))
         yield from rules.final_tags(self.tags)
         yield from rules.final_manifests(self.manifests)
 

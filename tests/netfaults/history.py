@@ -79,6 +79,9 @@ class Op:
     degraded: str = ""
     """On how few nodes a write is, if its acknowledgement says that it is on too few."""
 
+    unconfirmed: bool = False
+    """Whether the answer says that it may not be the latest: no majority could be asked."""
+
     listed: list[str] = field(default_factory=list)
     timed_out: bool = False
 
@@ -107,5 +110,6 @@ class Op:
         name += f" blob {self.blob[7:15]}" if self.blob else ""
         event = f" [{self.event}]" if self.event else ""
         when = f"{self.start:.3f}-{self.end:.3f}"
+        event += " unconfirmed" if self.unconfirmed else ""
         at = f"{self.node} (uploads at {', '.join(self.owners)})" if self.owners else self.node
         return f"#{self.number} {when} {self.kind} {what}{name} at {at}: {told}{event}"

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,19 @@ from tests.netfaults.network import Network
 
 REGIONS: Final = {"eu": ("eu-0", "eu-1", "eu-2"), "us": ("us-0", "us-1")}
 REGION_OF: Final = {node: region for region, nodes in REGIONS.items() for node in nodes}
+
+
+def has_majority(region: str, seen: Set[str]) -> bool:
+    """
+    Whether *seen* are a majority of the quorum of *region*: of its nodes, and of a witness of
+    another region where they are two. Whichever that is: no fault here makes a difference of it.
+    """
+    stores = {*REGIONS[region]}
+    possible = [stores]
+    if len(stores) == 2:
+        possible = [stores | {witness} for witness in REGION_OF.keys() - stores]
+    return all(len(quorum & seen) > len(quorum) // 2 for quorum in possible)
+
 
 _HTTP_PORT: Final = 5000
 _RPC_PORT: Final = 6000

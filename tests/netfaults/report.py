@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.machine import describe_atoll, describe_machine
-from tests.netfaults import agreement, causes, rules
+from tests.netfaults import agreement, causes, marks, rules
 from tests.netfaults.run import Result
 from tests.netfaults.scenarios import SCENARIOS
 
@@ -19,14 +19,25 @@ _COUNTED: Final[dict[str, frozenset[str]]] = {
     "stale": frozenset({rules.STALE, rules.UNASKED, rules.UNLINKED, rules.INVENTED, rules.LISTED}),
     "back": frozenset({rules.BACK}),
     "wrong bytes": frozenset({rules.WRONG_BYTES}),
-    "unexplained": frozenset({causes.UNEXPLAINED, agreement.IN_PART, agreement.SILENT}),
+    "unexplained": frozenset(
+        {causes.UNEXPLAINED, marks.NEEDLESS, agreement.IN_PART, agreement.SILENT}
+    ),
 }
 """Columns, and the rules whose violations they count. `other` has the rest."""
 
 HEAD: Final = (
     *("scenario", "runs", "faults", "operations", "strict", "strict s", "not served"),
     *("pushes acknowledged", "manifests deleted", "bodies hashed", "blobs", "unknown"),
-    *(*_COUNTED, "other", "stale, cut off", "agreed p50", "p99", "identical p50", "p99"),
+    *(
+        *_COUNTED,
+        "other",
+        "unconfirmed",
+        "stale, marked",
+        "agreed p50",
+        "p99",
+        "identical p50",
+        "p99",
+    ),
 )
 
 
@@ -81,7 +92,8 @@ def row(scenario: str, results: Sequence[Result]) -> list[str]:
         f"{unknown} ({took_effect} done)",
         *(str(_count(results, counted)) for counted in _COUNTED.values()),
         str(_count(results, None)),
-        str(sum(result.stale_cut_off for result in results)),
+        f"{sum(sum(result.unconfirmed.values()) for result in results):,}",
+        str(sum(result.stale_marked for result in results)),
         *(_seconds(agreed, share, len(results)) for share in (0.5, 0.99)),
         *(_seconds(same, share, len(results)) for share in (0.5, 0.99)),
     ]

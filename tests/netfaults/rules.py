@@ -13,9 +13,9 @@ from tests.netfaults.history import PULLS, Op
 from tests.netfaults.violation import Violation
 from tests.netfaults.writes import Name, Writes
 
-CUT_OFF: Final = "stale at a node that was cut off"
-"""Not a broken promise: reads are current through every node of the region that is *connected*. A
-node that has lost its peers answers with what it has, and the runs count how often."""
+MARKED: Final = "stale, and says that it may be"
+"""Not a broken promise. A node that sees no majority of its region answers with what it has, and
+marks that as unconfirmed; `marks` judges whether it had to. The runs count how often it was old."""
 
 STALE: Final = "stale in its region"
 UNASKED: Final = "not found, though another region has it"
@@ -56,6 +56,7 @@ class Rules:
         """
         Every read returns the last write that its region acknowledged before, or a later one, and
         a node that has not heard of something asks the others before it says that it is not there.
+        Only an answer that is marked as unconfirmed may be older.
         """
         for op in self._history:
             if op.kind == "pull" and op.outcome == "ok":
@@ -90,35 +91,39 @@ class Rules:
         self, read: Op, pushes: Sequence[Op], may_be_undone: Callable[[Op, float], bool]
     ) -> Iterable[Violation]:
         """*read* has found nothing of *pushes*."""
-        cut_off = None
+        marked = None
         for push in reversed(pushes):
             if push.outcome != "ok" or push.end > read.start or may_be_undone(push, read.end):
                 continue
             rule = self._rule(read, push)
-            if rule is not None and rule != CUT_OFF:
+            if rule is not None and rule != MARKED:
                 yield Violation(rule, (push, read), push.tag)
                 return
-            cut_off = cut_off or (push if rule else None)
-        if cut_off is not None:
-            yield Violation(CUT_OFF, (cut_off, read), cut_off.tag)
+            marked = marked or (push if rule else None)
+        if marked is not None:
+            yield Violation(MARKED, (marked, read), marked.tag)
 
     def _no_blob(self, read: Op) -> Iterable[Violation]:
         """
         Whoever has a manifest has heard of its blobs, and if there is no copy at hand the answer
-        is 503. Nothing takes a blob away: a deletion of its manifest does not.
+        is 503. Nothing takes a blob away: a deletion of its manifest does not. Who sees no majority
+        has heard of less than it should.
         """
         pushes = self._writes.pushes(read.repo, read.digest)
         broken = list(self._missing(read, pushes, lambda push, until: False))
-        if not broken and not any(parts(fault, read) for fault in self._disturbances):
+        excused = read.unconfirmed or any(parts(fault, read) for fault in self._disturbances)
+        if not broken and not excused:
             broken = [Violation(UNLINKED, (*pushes[-1:], read), f"{read.seen_at} has it")]
         yield from broken
 
     def _rule(self, read: Op, write: Op) -> str | None:
         """What it is called that *read* does not know of *write*; None if that is as it should."""
-        near = write.region == read.region
-        if self._disturbances.may_lack(read.node, write.node, read.start, read.end):
-            return CUT_OFF if near else None
-        return STALE if near else UNASKED
+        if write.region == read.region:
+            return MARKED if read.unconfirmed else STALE
+        if read.unconfirmed:
+            return None
+        lacks = self._disturbances.may_lack(read.node, write.node, read.start, read.end)
+        return None if lacks else UNASKED
 
     def _found(self, read: Op, tag: str, values: set[str]) -> Iterable[Violation]:
         pushes = self._writes.pushes_of_tag(read.repo, tag)

@@ -14,15 +14,16 @@ from typing import NamedTuple
 from tests.e2e.small_disk import small_disk
 from tests.faults.round_robin import round_robin
 from tests.netfaults import agreement, operators
-from tests.netfaults.causes import Period, is_strict, strict_s
+from tests.netfaults.causes import Period, explanation, is_strict, strict_s
 from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.evidence import Evidence
 from tests.netfaults.history import PULLS
 from tests.netfaults.lateness import Lateness
+from tests.netfaults.marks import phases
 from tests.netfaults.network import Network
 from tests.netfaults.nodes import REGION_OF, REGIONS, Node
-from tests.netfaults.rules import CUT_OFF
+from tests.netfaults.rules import MARKED
 from tests.netfaults.scenarios import SCENARIOS, SMALL_DISK_BYTES, Scenario, Stage
 from tests.netfaults.violation import Violation
 from tests.netfaults.workload import Journey, Workload
@@ -78,8 +79,14 @@ class Result:
     acknowledged: int = 0
     unknown: int = 0
     took_effect: int = 0
-    stale_cut_off: int = 0
-    """Reads at a node that had lost its peers, which were older than its region's last write."""
+    excused: dict[str, int] = field(default_factory=dict)
+    """Answers that were no success, by status and what explains them."""
+
+    unconfirmed: dict[str, int] = field(default_factory=dict)
+    """Reads marked so, by the phase of the fault: see `marks`."""
+
+    stale_marked: int = 0
+    """Those of them that were older than their region's last write."""
 
     violations: dict[str, int] = field(default_factory=dict)
 
@@ -174,13 +181,13 @@ class Run:
             *_idle(stage, SCENARIOS[self.scenario]),
             *check_disks({name: node.data_dir for name, node in nodes.items()}),
         ]
-        violations = [each for each in found if each.rule != CUT_OFF]
+        violations = [each for each in found if each.rule != MARKED]
         result = self._result(evidence, load, violations)
         return replace(
             result,
             changed=stage.changed,
             took_effect=contents.took_effect,
-            stale_cut_off=len(found) - len(violations),
+            stale_marked=len(found) - len(violations),
         ), violations
 
     async def _load(self, stage: Stage, reading: agreement.Nodes) -> "_Load":
@@ -226,6 +233,15 @@ class Run:
                     if op.outcome in ("unknown", "refused")
                 )
             ),
+            excused=dict(
+                Counter(
+                    f"{op.status or 'no answer'}: {told}"
+                    for op in history
+                    if op.outcome in ("unknown", "refused")
+                    and (told := explanation(op, disturbances))
+                )
+            ),
+            unconfirmed=dict(phases(history, disturbances)),
             faults=len(disturbances.all),
             strict_s=strict_s(disturbances, load.periods),
             strict_operations=sum(is_strict(op, disturbances) for op in history),

@@ -5,7 +5,7 @@ import pytest
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.histories import cut, fault, op
 from tests.netfaults.history import LATE_S
-from tests.netfaults.rules import BACK, CUT_OFF, INVENTED, LOST, STALE, UNASKED, UNLINKED, Rules
+from tests.netfaults.rules import BACK, INVENTED, LOST, MARKED, STALE, UNASKED, UNLINKED, Rules
 from tests.netfaults.writes import CLOCK_S, UNSEEN_S
 
 PUSH = op("push", 0, 1, "A")
@@ -123,7 +123,9 @@ def test_only_who_is_cut_off_may_lack_a_manifest():
         return [e.rule for e in Rules([push, read], Disturbances(list(disturbances))).reads()]
 
     near, far = missing(12, 13, node="eu-1"), missing(12, 13, region="us")
-    assert said(near, cut(9, 20, {"eu-1"})) == [CUT_OFF]
+    assert said(near, cut(9, 20, {"eu-1"})) == [STALE], "it has to say so"
+    marked = missing(12, 13, node="eu-1", unconfirmed=True)
+    assert said(marked, cut(9, 20, {"eu-1"})) == [MARKED]
     assert said(far, cut(9, 20, {"us-0"})) == []
     assert said(far, cut(9, 20, {"us-0", "us-1"})) == []
     for lone in ("eu-0", "eu-2", "us-1"):
@@ -190,6 +192,9 @@ def test_a_manifest_is_removed_unseen_where_it_is_much_older():
         pytest.param(cut(10, 25, {"us-0", "us-1"}), [UNLINKED], id="they are on one side"),
         pytest.param(cut(10, 25, {"us-0"}), [], id="they are not"),
         pytest.param(cut(10, 25, {"eu-2"}), [UNLINKED], id="another is cut off"),
+        pytest.param(fault("bridge", 10, 25, {"us-0", "us-1"}), [], id="apart"),
+        pytest.param(fault("bridge", 10, 25, {"us-0", "eu-1"}), [UNLINKED], id="others do not"),
+        pytest.param(fault("kill", 10, 25, {"eu-0", "us-1"}, ready=26.0), [], id="and others"),
         pytest.param(fault("kill", 10, 25, {"us-1"}, ready=26.0), [], id="who had it died"),
         pytest.param(fault("kill", 5, 6, {"us-1"}, ready=14.0), [UNLINKED], id="long ago"),
         pytest.param(fault("kill", 30, 31, {"us-1"}), [UNLINKED], id="later"),
@@ -202,6 +207,8 @@ def test_who_has_a_manifest_has_heard_of_its_blobs(disturbance, broken):
     started = op("push", 0, 40, "A", "unknown")
     read = no_blob(16, 17, node="us-0", region="us", seen=15, seen_at="us-1")
     assert [each.rule for each in Rules([started, read], faults).reads()] == broken
+    marked = no_blob(16, 17, node="us-0", region="us", seen=15, seen_at="us-1", unconfirmed=True)
+    assert not list(Rules([started, marked], faults).reads())
     split_off = cut(10, 25, {"us-0", "us-1"})
     assert [each.rule for each in Rules([PUSH, read], Disturbances([split_off])).reads()] == [
         UNLINKED

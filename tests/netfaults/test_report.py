@@ -1,6 +1,7 @@
 """The table that is published: how much was judged, and what was found."""
 
-from tests.netfaults import agreement, causes, rules
+from tests.netfaults import agreement, causes, marks, rules
+from tests.netfaults.__main__ import _counts
 from tests.netfaults.report import HEAD, row, table
 from tests.netfaults.run import Result
 
@@ -26,7 +27,12 @@ def test_every_violation_is_in_one_column():
         "stale": [rules.STALE, rules.UNASKED, rules.UNLINKED, rules.INVENTED, rules.LISTED],
         "back": [rules.BACK],
         "wrong bytes": [rules.WRONG_BYTES],
-        "unexplained": [causes.UNEXPLAINED, agreement.IN_PART, agreement.SILENT],
+        "unexplained": [
+            causes.UNEXPLAINED,
+            marks.NEEDLESS,
+            agreement.IN_PART,
+            agreement.SILENT,
+        ],
         "other": [rules.FEW_DISKS, "a rule of tomorrow"],
     }
     for column, names in columns.items():
@@ -36,6 +42,15 @@ def test_every_violation_is_in_one_column():
         found = {name for name in columns if cells[name] != "0"}
         assert found == {column}
         assert cells[column] == str(len(names))
+
+
+def test_the_table_says_how_much_was_unconfirmed():
+    """Broken: "0 stale" is published without the reads that promised nothing."""
+    results = [run(unconfirmed={"during": 3, "after": 1}, stale_marked=2), run(stale_marked=1)]
+    cells = dict(zip(HEAD, row("kill", results), strict=False))
+    assert (cells["unconfirmed"], cells["stale, marked"]) == ("4", "3")
+    assert _counts(results[0].unconfirmed) == "3 during; 1 after"
+    assert _counts({}) == "none"
 
 
 def test_runs_that_never_agree_are_the_slowest():

@@ -9,10 +9,10 @@ from tests.netfaults.history import LATE_S
 from tests.netfaults.lateness import Lateness
 from tests.netfaults.rules import (
     BACK,
-    CUT_OFF,
     FEW_DISKS,
     INVENTED,
     LISTED,
+    MARKED,
     STALE,
     UNASKED,
     UNDONE,
@@ -329,27 +329,44 @@ def test_deleting_a_manifest_ends_its_tags(history, broken):
     assert rules_broken(history) == broken
 
 
-def test_a_node_that_was_cut_off_is_told_apart():
-    """Broken: the runs cannot tell what P2 allows from what it does not."""
+def test_only_a_mark_lets_a_read_be_stale():
+    """Broken: a node that was cut off serves what is old as if it were the latest."""
     push = op("push", 10, 11, "B", node="eu-0")
-    late = op("pull", 12, 13, outcome="missing", node="eu-1")
-    assert rules_broken([push, late], cut(5, 11.5, {"eu-1"})) == [CUT_OFF]
-    together = cut(5, 6, {"eu-0", "eu-1"})
-    assert rules_broken([push, late], together) == [STALE], "on the same side"
-    healed = cut(1, 12 - RECONNECT_S - 0.1, {"eu-1"})
-    assert rules_broken([push, late], healed) == [STALE]
-    writer = cut(5, 11.5, {"eu-0"})
-    assert rules_broken([push, late], writer) == [STALE], "the other copy can be asked"
-    for kind in ("kill", "stop", "clock", "disk"):
-        assert rules_broken([push, late], fault(kind, 5, 11.5, {"eu-1"})) == [STALE]
+    faults = [
+        cut(5, 11.5, {"eu-1"}),
+        cut(5, 11.5, {"eu-0"}),
+        *(fault(kind, 5, 11.5, {"eu-1"}) for kind in ("kill", "stop", "clock", "disk")),
+        fault("bridge", 5, 11.5, {"eu-0", "eu-1"}),
+    ]
+    reads = [
+        {"kind": "pull", "outcome": "missing"},
+        {"kind": "pull", "digest": "A"},
+        {"kind": "list", "listed": []},
+    ]
+    older = op("push", 7, 8, "A", node="eu-0")
+    for more in reads:
+        plain = op(start=12, end=13, node="eu-1", **more)
+        marked = op(start=12, end=13, node="eu-1", unconfirmed=True, **more)
+        assert rules_broken([older, push, plain]) == [STALE]
+        for wrong in faults:
+            assert rules_broken([older, push, plain], wrong) == [STALE]
+        assert rules_broken([older, push, marked]) == [MARKED], "whether it had to: `marks`"
+    invented = op("pull", 12, 13, "C", unconfirmed=True)
+    assert rules_broken([push, invented]) == [INVENTED], "a mark is no leave to make things up"
 
 
 def test_who_is_cut_off_from_every_copy_has_nobody_to_ask():
     """Broken: 404 counts as not asking where nobody is left to ask, or as right where one is."""
     push = op("push", 10, 11, "A", region="eu")
     read = op("pull", 12, 13, outcome="missing", region="us")
+    assert rules_broken([push, read]) == [UNASKED]
+    marked = op("pull", 12, 13, outcome="missing", region="us", unconfirmed=True)
+    assert rules_broken([push, marked]) == []
     assert rules_broken([push, read], cut(9, 20, {"us-0", "us-1"})) == []
     assert rules_broken([push, read], cut(9, 20, {"us-0"})) == []
+    assert rules_broken([push, read], fault("bridge", 9, 20, {"eu-0", "eu-1"})) == [UNASKED]
+    healed = cut(1, 12 - RECONNECT_S - 0.1, {"us-0", "us-1"})
+    assert rules_broken([push, read], healed) == [UNASKED]
     assert rules_broken([push, read], cut(9, 20, {"eu-0"})) == [UNASKED]
     assert rules_broken([push, read], cut(9, 20, {"us-1"})) == [UNASKED]
 

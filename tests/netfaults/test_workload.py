@@ -71,6 +71,16 @@ async def test_an_acknowledgement_on_too_few_disks_is_noted():
     assert (await carry_out(registry, "delete", tag="t")).degraded == "1"
 
 
+async def test_an_answer_that_may_not_be_the_latest_is_noted():
+    """Broken: what a node marks as unconfirmed counts as stale, or what is stale as marked."""
+    mark = {"Atoll-Consistency": "unconfirmed"}
+    for kind, answer in (("pull", Answer(200, BODY, mark)), ("pull", Answer(404, headers=mark))):
+        assert (await carry_out(Registry(answer), kind, tag="t")).unconfirmed
+    listing = Answer(200, b'{"tags": []}', mark)
+    assert (await carry_out(Registry(listing), "list")).unconfirmed
+    assert not (await carry_out(Registry(Answer(200, BODY)), "pull", tag="t")).unconfirmed
+
+
 async def test_what_is_read_back_has_its_blobs():
     """Broken: nobody asks another node for a blob in the moment in which it was pushed."""
     image = make_image(random.Random(1), [10])

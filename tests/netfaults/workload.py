@@ -316,6 +316,7 @@ class _Worker:
         op.timed_out = answer.timed_out
         op.event = answer.headers.get("Atoll-Event", "")
         op.degraded = answer.headers.get("Atoll-Degraded", "")
+        op.unconfirmed = answer.headers.get("Atoll-Consistency", "") == "unconfirmed"
         if 200 <= answer.status < 300:
             op.outcome = "ok"
         elif answer.status == 404 and op.kind not in PUSHES:
