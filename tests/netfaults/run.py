@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from cluster.config import ClusterConfig
 from tests.e2e.small_disk import small_disk
 from tests.faults.round_robin import round_robin
 from tests.netfaults import agreement, operators
-from tests.netfaults.causes import Period, explanation, is_strict, strict_s
+from tests.netfaults.causes import Period, explanation, is_strict, over_at, strict_s
 from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.evidence import Evidence
@@ -30,6 +31,10 @@ from tests.netfaults.workload import Journey, Workload
 
 EVIDENCE = "evidence.jsonl"
 """File in a run's directory: what it is judged by."""
+
+_REPAIR_S = ClusterConfig().repair_pause_s + 1.0
+"""How long after a member is back the others make the copies that blobs lack. Nodes are stopped one
+after another, and a copy that is made meanwhile is in no index of those that went first."""
 
 
 @dataclass(kw_only=True)
@@ -162,6 +167,7 @@ class Run:
             for node in nodes.values():
                 await node.wait_ready()
             contents = await agreement.contents(reading, load.work.history, load.work.images)
+            await stage.until(max(map(over_at, stage.disturbances)) + _REPAIR_S)
             restless = await agreement.quiet(reading)
             restless += await operators.disagreement(nodes, now)
             watching.cancel()
