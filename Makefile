@@ -80,7 +80,7 @@ conformance-proxy: $(VENV)/.installed conformance-tools ## Run it through a roun
 faults: $(VENV)/.installed fault-tools ## Run kill -9 loops, short real faults, a storm, a rolling replacement (KILL9_ROUNDS=50)
 	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults tests/hostile -m faults -s $(PYTEST_ARGS)
 
-netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO=all RUNS=1 SECONDS=60)
+netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO="all" or some, RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)
 
 schemathesis: $(VENV)/.installed ## Make requests up from the OpenAPI document (EXAMPLES=200)

@@ -34,7 +34,7 @@ def main() -> int:
             return 2
         os.execvpe(command[0], command, sandbox.environment())
     sandbox.prepare()
-    names = list(SCENARIOS) if arguments.scenario == "all" else [arguments.scenario]
+    names = list(SCENARIOS) if "all" in arguments.scenario else arguments.scenario
     arguments.results.mkdir(parents=True, exist_ok=True)
     broken = 0
     try:
@@ -117,7 +117,14 @@ def _carry_out(run: Run) -> tuple[Result, list[Violation]]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.netfaults", description=__doc__)
-    parser.add_argument("--scenario", choices=[*SCENARIOS, "all"], default="all")
+    parser.add_argument(
+        "--scenario",
+        nargs="+",
+        choices=[*SCENARIOS, "all"],
+        default=["all"],
+        metavar="NAME",
+        help=f"one or several of all (all), {', '.join(SCENARIOS)}",
+    )
     parser.add_argument("--runs", type=int, default=1, help="of each scenario (1)")
     parser.add_argument("--seconds", type=float, default=60.0, help="of load in each run (60)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run (1)")

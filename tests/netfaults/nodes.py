@@ -151,6 +151,10 @@ class Node:
         self._process.kill()
         self._process.wait()
 
+    def send_kill(self) -> None:
+        """End the process at once (SIGKILL); `kill` collects it."""
+        self._signal(signal.SIGKILL)
+
     def pause(self) -> None:
         """Stop every thread of the process (SIGSTOP); its sockets stay open and unanswered."""
         self._signal(signal.SIGSTOP)

@@ -26,6 +26,9 @@ STRICT_SHARE: Final = 1 / 3
 START_S: Final = 4.0
 """What is planned for the start of a killed node on a busy machine. What it took is measured."""
 
+START_REGION_S: Final = 5.0
+"""The same of all nodes of a region, which start at once."""
+
 SMALL_DISK_BYTES: Final = 192 << 20
 """Of each node where disks are filled: ample for a run."""
 
@@ -104,8 +107,8 @@ class Fault(NamedTuple):
     lift: Lift
     both_ways: bool = True
     harmless: bool = False
-    started: Node | None = None
-    """A node that has to start after *lift*."""
+    started: tuple[Node, ...] = ()
+    """Nodes that have to start after *lift*."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,14 +169,14 @@ class Scenario:
                 harmless=fault.harmless,
             )
         )
-        if fault.started is not None:
+        if fault.started:
             group.create_task(_note_ready(stage, fault.started))
 
 
-async def _note_ready(stage: Stage, node: Node) -> None:
-    """Note when *node*, which was started last, takes traffic again."""
+async def _note_ready(stage: Stage, nodes: Sequence[Node]) -> None:
+    """Note when *nodes*, which were started last, take traffic again: all of them."""
     number = len(stage.disturbances.all) - 1
-    await node.wait_ready()
+    await asyncio.gather(*(node.wait_ready() for node in nodes))
     fault = stage.disturbances.all[number]
     stage.disturbances.all[number] = replace(fault, ready=stage.now())
 
@@ -189,7 +192,22 @@ async def _kill(stage: Stage) -> Fault:
         victim.start()
 
     name = f"kill {victim.name}"
-    return Fault(name, "kill", frozenset({victim.name}), lift, started=victim)
+    return Fault(name, "kill", frozenset({victim.name}), lift, started=(victim,))
+
+
+async def _power(stage: Stage) -> Fault:
+    region = stage.rng.choice(list(REGIONS))
+    victims = [stage.nodes[name] for name in REGIONS[region]]
+    for victim in victims:
+        victim.send_kill()
+    await asyncio.gather(*(asyncio.to_thread(victim.kill) for victim in victims))
+
+    async def lift() -> None:
+        for victim in victims:
+            victim.start()
+
+    name = f"no power in {region}"
+    return Fault(name, "kill", frozenset(REGIONS[region]), lift, started=tuple(victims))
 
 
 async def _pause(stage: Stage) -> Fault:
@@ -205,6 +223,10 @@ async def _pause(stage: Stage) -> Fault:
 # --- the network ---------------------------------------------------------------------------------
 
 
+Pairs = list[tuple[str, str]]
+"""Who sends, and to whom."""
+
+
 def _cut(stage: Stage, name: str, inside: frozenset[str], ways: tuple[bool, bool]) -> Fault:
     """Drop what goes into *inside* and what comes out of it, as *ways* (in, out) say."""
     pairs = [
@@ -214,6 +236,11 @@ def _cut(stage: Stage, name: str, inside: frozenset[str], ways: tuple[bool, bool
         for pair, wanted in (((other, one), ways[0]), ((one, other), ways[1]))
         if wanted
     ]
+    return Fault(name, "cut", inside, _drop(stage, pairs), both_ways=all(ways))
+
+
+def _drop(stage: Stage, pairs: Pairs) -> Lift:
+    """Drop what goes between *pairs*, until it is lifted."""
     for sender, receiver in pairs:
         stage.network.drop(sender, receiver)
 
@@ -221,7 +248,7 @@ def _cut(stage: Stage, name: str, inside: frozenset[str], ways: tuple[bool, bool
         for sender, receiver in pairs:
             stage.network.pass_(sender, receiver)
 
-    return Fault(name, "cut", inside, lift, both_ways=all(ways))
+    return lift
 
 
 async def _isolate(stage: Stage) -> Fault:
@@ -232,6 +259,13 @@ async def _isolate(stage: Stage) -> Fault:
 async def _split(stage: Stage) -> Fault:
     region = stage.rng.choice(list(REGIONS))
     return _cut(stage, f"cut off {region}", frozenset(REGIONS[region]), (True, True))
+
+
+async def _bridge(stage: Stage) -> Fault:
+    """Of a region of three the third sees both."""
+    one, other = stage.rng.sample(next(names for names in REGIONS.values() if len(names) == 3), 2)
+    lift = _drop(stage, [(one, other), (other, one)])
+    return Fault(f"{one} and {other} apart", "bridge", frozenset({one, other}), lift)
 
 
 async def _one_way(stage: Stage) -> Fault:
@@ -287,6 +321,18 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "pause": Scenario(
         text="SIGSTOP of a node for 2 to 8 s", begin=_pause, settle_s=RESUME_S, hold=(2.0, 8.0)
     ),
+    "freeze": Scenario(
+        text="SIGSTOP of a node for 10 s",
+        begin=_pause,
+        settle_s=RESUME_S,
+        hold=(10.0, 10.0),
+    ),
+    "power": Scenario(
+        text="SIGKILL of all nodes of a region at once, started again after 1 to 4 s",
+        begin=_power,
+        settle_s=START_REGION_S + LINK_S,
+        hold=(1.0, 4.0),
+    ),
     "isolate": Scenario(
         text="a node without its peers, both ways, for 4 to 12 s",
         begin=_isolate,
@@ -299,6 +345,12 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         # Some 6 s after it began nobody in a region waits for the other one any more.
         settle_s=FAR_LOST_S + TIMER_S - 5.0,
         hold=(5.0, 15.0),
+    ),
+    "bridge": Scenario(
+        text="two nodes of a region of three without each other for 4 to 12 s, the third sees both",
+        begin=_bridge,
+        settle_s=RECONNECT_S,
+        hold=(4.0, 12.0),
     ),
     "one-way": Scenario(
         text="a node that hears nobody, or that nobody hears, for 4 to 12 s",
