@@ -2,12 +2,13 @@
 Which fault may be why an answer failed: at whom, how, and for how long. Pure.
 
 A fault explains a failure at the nodes that it is about, until they have recovered. At others it
-explains one thing only: whoever has to ask a silent member waits until the link to it is lost.
+explains one thing only: whoever has to ask a silent member waits until the link to it is lost. A
+read of what its region has acknowledged has to ask a majority at most, and so no silent member.
 Whatever fails beside that is a broken promise, also while something is wrong elsewhere. The times
 are those that the nodes are configured with.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from cluster.config import ClusterConfig
@@ -15,6 +16,7 @@ from tests.netfaults.disturbances import RECONNECT_S, Disturbance, Disturbances
 from tests.netfaults.history import Op
 from tests.netfaults.nodes import REGION_OF, REGIONS
 from tests.netfaults.violation import Violation
+from tests.netfaults.writes import Writes
 
 _CONFIG: Final = ClusterConfig()
 
@@ -115,8 +117,11 @@ def may_hinder(fault: Disturbance, op: Op) -> bool:
     return hinders and not fault.harmless
 
 
-def reason(fault: Disturbance, op: Op) -> str:
-    """Why *op* may fail because of *fault* in the way in which it did; empty: it may not."""
+def reason(fault: Disturbance, op: Op, *, there: bool = False) -> str:
+    """
+    Why *op* may fail because of *fault* in the way in which it did; empty: it may not. *there*: it
+    reads what a majority of its region is sure to have.
+    """
     if fault.harmless:
         return ""
     if _hits(fault, op):
@@ -129,15 +134,19 @@ def reason(fault: Disturbance, op: Op) -> str:
             return "at its node" if _is_at_its_node(fault, op) else "its uploads are there"
     if op.status != 503:
         return ""
-    if _keeps_waiting(fault, op):
+    if not there and _keeps_waiting(fault, op):
         return "a member is silent"
     return "no copy in reach" if _keeps_from_copies(fault, op) else ""
 
 
-def explanation(op: Op, disturbances: Disturbances) -> str:
-    """Why *op* may have failed as it did, by the first fault that tells; empty: for no reason."""
-    told = ((fault, reason(fault, op)) for fault in disturbances)
-    return next((f"{fault.kind}, {why}" for fault, why in told if why), "")
+def explained(history: Sequence[Op], disturbances: Disturbances) -> Iterator[tuple[Op, str]]:
+    """Every answer that is no success, and why that may be; empty: there is no reason."""
+    writes = Writes(history, disturbances)
+    for op in history:
+        if op.outcome not in ("ok", "missing"):
+            there = writes.must_be_found(op)
+            told = ((fault, reason(fault, op, there=there)) for fault in disturbances)
+            yield op, next((f"{fault.kind}, {why}" for fault, why in told if why), "")
 
 
 def _is_about(fault: Disturbance, node: str) -> bool:
@@ -215,12 +224,10 @@ def _silent_until(fault: Disturbance, node: str) -> float:
     return (min(lost, fault.end) if fault.kind == "stop" else lost) + TIMER_S
 
 
-def unexplained(history: Iterable[Op], disturbances: Disturbances) -> Iterable[Violation]:
+def unexplained(history: Sequence[Op], disturbances: Disturbances) -> Iterator[Violation]:
     """Every answer that is not a success has a cause: something was wrong there, at that time."""
-    for op in history:
-        if op.outcome in ("ok", "missing"):
-            continue
-        if not explanation(op, disturbances):
+    for op, why in explained(history, disturbances):
+        if not why:
             yield Violation(UNEXPLAINED, (op,))
 
 

@@ -15,7 +15,7 @@ from cluster.config import ClusterConfig
 from tests.e2e.small_disk import small_disk
 from tests.faults.round_robin import round_robin
 from tests.netfaults import agreement, operators
-from tests.netfaults.causes import Period, explanation, is_strict, over_at, strict_s
+from tests.netfaults.causes import Period, explained, is_strict, over_at, strict_s
 from tests.netfaults.disks import check_disks
 from tests.netfaults.disturbances import Disturbances
 from tests.netfaults.evidence import Evidence
@@ -242,9 +242,8 @@ class Run:
             excused=dict(
                 Counter(
                     f"{op.status or 'no answer'}: {told}"
-                    for op in history
-                    if op.outcome in ("unknown", "refused")
-                    and (told := explanation(op, disturbances))
+                    for op, told in explained(history, disturbances)
+                    if told
                 )
             ),
             unconfirmed=dict(phases(history, disturbances)),

@@ -14,7 +14,7 @@ from tests.netfaults.causes import (
     START_AGAIN,
     START_MAX_S,
     TIMER_S,
-    explanation,
+    explained,
     is_strict,
     over_at,
     strict_s,
@@ -46,6 +46,11 @@ def no_node(start, region):
 
 def is_excused(failed, *faults):
     return not list(unexplained([failed], Disturbances(list(faults))))
+
+
+def why(failed, *faults):
+    (told,) = explained([failed], Disturbances(list(faults)))
+    return told[1]
 
 
 def test_a_failure_without_a_fault_is_a_broken_promise():
@@ -129,6 +134,31 @@ def test_a_silent_member_is_waited_for_until_its_link_is_lost():
         assert not is_excused(fails(10, 12, "eu-1"), fault(kind, 10, 20, EU_0)), "it is not silent"
 
 
+def test_what_the_region_has_is_read_without_a_silent_member():
+    """Broken: a tag that is there is refused for a member of which nobody needs anything."""
+    silent = Disturbances([fault("stop", 10, 20, EU_0)])
+    push = op("push", 1, 2, "A", node="eu-1")
+    elsewhere = op("push", 1, 2, "A", region="us")
+    tag = fails(11, 13, "eu-1")
+    digest = fails(11, 13, "eu-1", kind="pull_digest")
+    digest.digest = "A"
+    listing = fails(11, 13, "eu-1", kind="list")
+
+    def broken(*history):
+        return [each.ops for each in unexplained(history, silent)]
+
+    for read in (tag, digest):
+        assert broken(push, read) == [(read,)]
+        assert broken(elsewhere, read) == [], "another region's may have to be asked for"
+        assert broken(op("push", 1, 11.5, "A"), read) == [], "it was not there when it was asked"
+        assert broken(push, op("delete_digest", 12, 14, "A"), read) == [], "it may not be there"
+    assert broken(push, op("delete", 12, 14), tag) == []
+    assert broken(push, op("delete", 3, 4), digest) == [(digest,)], "that leaves the manifest"
+    assert broken(listing) == [(listing,)]
+    at_it = fails(15, 16, "eu-0")
+    assert broken(push, at_it) == [], "the silent member itself may fail"
+
+
 def test_regions_without_each_other_miss_nothing_of_their_own():
     """Broken: a split of the regions excuses what fails within them."""
     split = cut(10, 25, US)
@@ -152,7 +182,7 @@ def test_two_that_do_not_see_each_other_miss_nothing_but_each_other():
         assert not is_excused(fails(11, 12, node), bridge)
     passed_on = fails(20, 21, "eu-0", kind="push", owners=["eu-1"])
     assert is_excused(passed_on, bridge)
-    assert explanation(passed_on, Disturbances([bridge])) == "bridge, its uploads are there"
+    assert why(passed_on, bridge) == "bridge, its uploads are there"
     assert not is_excused(fails(20, 21, "eu-0", kind="push", owners=["eu-2"]), bridge)
     for code in START_AGAIN:
         assert is_excused(push_fails(20, 21, "eu-0", code, {"eu-1"}), bridge)
@@ -194,7 +224,7 @@ def test_what_explains_a_failure_has_a_name():
         "": (fails(30, 31), stopped),
     }
     for name, (failed, wrong) in told.items():
-        assert explanation(failed, Disturbances([wrong])) == name
+        assert why(failed, wrong) == name
 
 
 def test_a_blob_is_out_of_reach_only_where_its_region_is():

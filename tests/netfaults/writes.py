@@ -98,6 +98,28 @@ class Writes:
             and not self._disturbances.is_divided(later.node, earlier.node, start, end)
         )
 
+    def must_be_found(self, read: Op) -> bool:
+        """Whether *read* asks for what its region acknowledged before, and nothing can have taken
+        away: then a majority of the region has it. A listing asks for what its node has."""
+        match read.kind:
+            case "list":
+                return True
+            case "pull":
+                pushes: Iterable[Op] = self.pushes_of_tag(read.repo, read.tag)
+                may_be_away = self.may_be_gone
+            case "pull_digest":
+                pushes = self.pushes(read.repo, read.digest)
+                may_be_away = self.may_be_deleted
+            case _:
+                return False
+        return any(
+            push.outcome == "ok"
+            and push.region == read.region
+            and push.end <= read.start
+            and not may_be_away(push, read.end)
+            for push in pushes
+        )
+
     # --- manifests -------------------------------------------------------------------------------
 
     def may_be_deleted(self, push: Op, until: float = math.inf) -> bool:
