@@ -180,6 +180,9 @@ def test_two_that_do_not_see_each_other_miss_nothing_but_each_other():
         assert not is_excused(fails(24, 26, node), bridge)
     for node in ("eu-2", "us-0"):
         assert not is_excused(fails(11, 12, node), bridge)
+    with_witness = fault("bridge", 10, 25, US)
+    assert is_excused(fails(lost - 2, lost - 0.1, "us-0"), with_witness)
+    assert not is_excused(fails(lost + 0.1, lost + 0.2, "us-0"), with_witness)
     passed_on = fails(20, 21, "eu-0", kind="push", owners=["eu-1"])
     assert is_excused(passed_on, bridge)
     assert why(passed_on, bridge) == "bridge, its uploads are there"

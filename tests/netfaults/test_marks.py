@@ -69,9 +69,9 @@ def test_what_takes_no_link_takes_no_majority(kind):
 
 def test_faults_that_leave_everybody_a_majority_excuse_nothing():
     """Broken: two nodes that do not see each other, or two regions, answer as if alone."""
-    apart = fault("bridge", 10, 20, {"eu-0", "eu-1"})
     for node in REGION_OF:
-        assert not may_be(marked(15, 16, node), apart)
+        for apart in ({"eu-0", "eu-1"}, US):
+            assert not may_be(marked(15, 16, node), fault("bridge", 10, 20, apart))
         assert not may_be(marked(15, 16, node), cut(10, 20, US))
 
 
