@@ -54,7 +54,7 @@ class Nodes:
         Ask a node.
 
         Raises:
-            NoAnswer: there is no answer, or none but a 5xx.
+            NoAnswer: there is no answer, or none but a 5xx, or one that may not be the latest.
         """
         url = f"http://{self.addresses[node]}{path}"
         try:
@@ -64,6 +64,8 @@ class Nodes:
             raise NoAnswer(f"{node} {path}: {type(exc).__name__}") from exc
         if answer.status >= 500:
             raise NoAnswer(f"{node} {path}: {answer.status} {body[:200]!r}")
+        if answer.headers.get("Atoll-Consistency") == "unconfirmed":
+            raise NoAnswer(f"{node} {path}: unconfirmed")
         return answer.status, body
 
     async def view(self, node: str) -> View:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -70,6 +71,30 @@ class World(agreement.Nodes):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     monkeypatch.setattr(agreement, "_POLL_S", 0)
+
+
+class Session:
+    """Every request gets one answer."""
+
+    def __init__(self, status, **headers):
+        self.status = status
+        self.headers = headers
+
+    @asynccontextmanager
+    async def request(self, method, url):
+        yield self
+
+    async def read(self):
+        return b"{}"
+
+
+async def test_an_answer_in_the_end_is_the_latest():
+    """Broken: all nodes say the same, and each that it may be old."""
+    told = await agreement.Nodes(Session(404), {"eu-0": "nowhere"}).get("eu-0", "/v2/")
+    assert told == (404, b"{}")
+    for session in (Session(503), Session(200, **{"Atoll-Consistency": "unconfirmed"})):
+        with pytest.raises(NoAnswer):
+            await agreement.Nodes(session, {"eu-0": "nowhere"}).get("eu-0", "/v2/")
 
 
 async def test_nodes_that_serve_and_have_the_same_agree():
