@@ -174,9 +174,12 @@ class Push(WriteUseCase):
     ) -> list[tuple[Digest, int]]:
         """The blobs that must be safe before this manifest may be. Sizes are checked later."""
         named, missing = await self._named(repository, manifest)
-        if not may_lack.issuperset(missing):
-            # They may have come in through another node a moment ago.
-            await self._gate.catch_up()
+        for near in (True, False):
+            if may_lack.issuperset(missing):
+                break
+            # They may have come in through another node a moment ago, mostly of this region: then
+            # no other one has to be waited for.
+            await self._gate.catch_up(near=near)
             named, missing = await self._named(repository, manifest)
         if not may_lack.issuperset(missing):
             raise ManifestBlobUnknown([digest for digest in missing if digest not in may_lack])
