@@ -247,6 +247,11 @@ class Machine:
         return self.running is not None and self.running.index.replica.origin.epoch == epoch
 
     @property
+    def belongs(self) -> bool:
+        """Whether it is a member of its layout, with the disk that it has."""
+        return self.running is not None and self.running.cluster._env.roll.has_me
+
+    @property
     def reads(self) -> bool:
         """Whether it would answer a read now from its own index, without asking."""
         return self.up and self.running is not None and self.running.cluster._reads.are_covered()

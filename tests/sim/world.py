@@ -134,7 +134,10 @@ class World:
         await asyncio.sleep(self.plan.work_s)
         faults.heal_everything(self)
         self.healed_at = self.loop.time()
-        await self.until(lambda: self._is_whole(clients), HEAL_S)
+        # What an operator began before may be decided only now.
+        await self.until(
+            lambda: all(task.done() for task in faulty) and self._is_whole(clients), HEAL_S
+        )
         if self._is_whole(clients):
             self.converged_s = self.loop.time() - self.healed_at
         else:
@@ -183,7 +186,8 @@ class World:
         return [op for op in self.clients.history if op.outcome == "unknown"]
 
     def identical(self) -> bool:
-        if not all(m.ready for m in self.machines):
+        # Who has just heard that it was removed ends in a moment, and comes back empty.
+        if not all(m.ready and m.belongs for m in self.machines):
             return False
         first, *others = self.machines
         if any(checker.differences(first.disk, m.disk) for m in others):
