@@ -19,6 +19,7 @@ from node.registry.chunk import Chunk
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.policy import ProjectPolicy
+from node.registry.usecase import unconfirmed
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
 from tests.sim.machine import ASKED, Machine, Running
@@ -215,6 +216,7 @@ class Clients:
             ASKED.set(op)
             IO_ERRORS.set(op.io_errors)
             outcome, error = "ok", ""
+            unconfirmed.set(False)
             running.asked.add(op)
             op.copies = sum(len(asked.blobs) for asked in running.asked)
             try:
@@ -231,6 +233,7 @@ class Clients:
                 running.asked.discard(op)
             if answer.done():
                 return
+            op.unconfirmed = unconfirmed.get()
             op.outcome, op.error, op.end = outcome, error, loop.time()
             op.ends(self._world.links(machine), self._world.sick(machine, op.start))
             # A blob alone is promised to nobody: its node tells others of it as it can.

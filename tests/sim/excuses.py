@@ -86,6 +86,12 @@ EXCUSES: Final = {
         "what is here is served without asking; `local` writes count as those of another region",
         "order.must_be_seen",
     ),
+    "unconfirmed": Excuse(
+        "P2",
+        "a tag, or a list that is not empty, is older than what its region acknowledged",
+        "no majority of the region was connected to the reader, and the answer says so",
+        "order.must_be_seen",
+    ),
     "no room here": Excuse(
         "P2",
         "a blob is refused that is on a disk in reach",
@@ -192,7 +198,9 @@ class Excused(Counter[str]):
         """Note why *read* need not have found what *write* had been acknowledged for, if so."""
         if write.outcome != "ok" or write.end > read.start or write.dot is None:
             return
-        if read.reaches(write.dot):
+        if read.unconfirmed and write.region == read.region:
+            self.note("unconfirmed")
+        elif read.reaches(write.dot):
             self.note("another region")
         else:
             self.note("nobody to ask")

@@ -49,6 +49,9 @@ class Op:
     children: list[str] = field(default_factory=list)
     """The manifests that an image index lists."""
 
+    unconfirmed: bool = False
+    """The answer says that no majority of the region could be asked."""
+
     lacking: list[str] = field(default_factory=list)
     """What the node said that its repository does not have, so that nothing can name it."""
 

@@ -41,13 +41,14 @@ def must_be_seen(read: Op, write: Op, *, in_region: bool) -> bool:
 
     Who has it, be it the writer or another node, and wherever that is. With *in_region* the reader
     need not ask: it has to know what its region has acknowledged, or what is here already. Writes
-    of consistency `local` are acknowledged before their region knows of them.
+    of consistency `local` are acknowledged before their region knows of them; and an answer that
+    says that nobody could confirm it is of what is here.
     """
     dot = write.dot
     if dot is None or write.outcome != "ok" or write.end > read.start or not read.reaches(dot):
         return False
     near = write.region == read.region and write.consistency is not Consistency.LOCAL
-    return near or not in_region or read.has(dot)
+    return (near and not read.unconfirmed) or not in_region or read.has(dot)
 
 
 def may_undo(undo: Op, write: Op, read: Op) -> bool:

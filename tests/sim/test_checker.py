@@ -312,3 +312,23 @@ def test_half_a_change_is_told(rest: int, told: bool):
     machine = SimpleNamespace(address="n0:1", disk=SimpleNamespace(families=rows_of))
     world: Any = SimpleNamespace(machines=[machine], observer=SimpleNamespace(events={dot: event}))
     assert bool(list(checker._halves(world))) is told
+
+
+@pytest.mark.parametrize(
+    ("unconfirmed", "here", "in_region", "seen"),
+    [
+        pytest.param(False, False, True, True, id="its region acknowledged it"),
+        pytest.param(True, False, True, False, id="nobody could confirm that"),
+        pytest.param(True, True, True, True, id="and it was here"),
+        pytest.param(True, False, False, True, id="and who finds nothing asks everybody"),
+    ],
+)
+def test_an_answer_that_nobody_confirmed_is_of_what_is_here(
+    unconfirmed: bool, here: bool, in_region: bool, seen: bool
+):
+    dot = Dot("n1", 1, 7)
+    write = Op(1, "push", "eu", "lib/app", "v1", "n1:1", 1.0, 1.1, "ok", dots=[dot])
+    read = Op(2, "pull_tag", "eu", "lib/app", "v1", "n0:1", 2.0, 2.1, "ok", unconfirmed=unconfirmed)
+    mine = {dot.origin: dot.seq if here else 0}
+    read.reach = {"n0:1": mine, "n1:1": {dot.origin: dot.seq}}
+    assert order.must_be_seen(read, write, in_region=in_region) is seen
