@@ -261,9 +261,10 @@ class _View:
     def is_small(self) -> bool:
         if self.live is None:
             return False
-        settings, stores = self.live.newest.settings, self.live.newest.stores()
-        refuses = settings.degraded_writes is DegradedWrites.REFUSE
-        return not refuses and len(stores) <= self.live.copies
+        live, refuse = self.live, DegradedWrites.REFUSE
+        # While a third one leaves, there is somebody who could take the place of one that is away.
+        small = all(len(layout.stores()) <= live.copies for layout in live.layouts)
+        return small and live.newest.settings.degraded_writes is not refuse
 
 
 def disk_of(member: Member) -> Disk:
