@@ -6,8 +6,9 @@ Some that one could think of are hidden by something else, and are not here:
 - a newcomer that is added before it has caught up: it serves nobody before it has, and the layout
   before ends once a majority has;
 - two stewards that act at once: the second finds its slot taken, and waits;
-- a layout that ends while leases by it run: at each change everybody counts as holding one, for the
-  time of a lease;
+- a write that its copies alone acknowledge, or those who are taken for alive, or a member by its name
+  whatever its disk: a majority of disks has to confirm it besides (`copies-confirm`,
+  `confirmed-by-the-connected`);
 - pulls from a member that was removed: it has to know of that before it serves the present layout,
   and then it has ended.
 """
@@ -20,7 +21,7 @@ from cluster.control.continuity import Continuity
 from cluster.driver import control
 from cluster.driver.control import ControlDriver
 from cluster.driver.layouts import Layouts
-from cluster.driver.roll import Roll, _View, disk_of
+from cluster.driver.roll import Roll, _View
 from cluster.driver.stages import Stages
 from cluster.driver.steward import Steward
 from cluster.layout import promises
@@ -32,7 +33,6 @@ from cluster.model import NodeId
 from tests.sim.mutants.mutant import Mutant
 
 _persist = ControlDriver._persist
-_suffice = Roll.suffice
 _remove = _Draft._remove
 
 
@@ -55,28 +55,6 @@ async def _forget_who_came_first(self: Layouts, after: Live, until: float) -> bo
     return True
 
 
-def _by_name(self: Roll, member: Any) -> bool:
-    return self.live is not None and member.node in {disk.node for disk in self.live.members}
-
-
-def _others_by_name(self: Roll) -> Any:
-    return tuple(m for m in self._members.others() if _by_name(self, m))
-
-
-def _suffice_by_name(self: Roll, having: Any) -> bool:
-    if self.live is None or self.is_small:
-        return _suffice(self, having)
-    nodes = {self._me.node, *(m.node for m in having)}
-    disks = {disk for disk in self.live.members if disk.node in nodes}
-    return self.live.suffice(self._me.region, disks)
-
-
-def _suffice_living(self: Roll, having: Any) -> bool:
-    nodes = {m.node for m in self.living()}
-    disks = {disk_of(self._me), *map(disk_of, having)}
-    return len(disks) >= self.copies and 2 * len(disks) > len(nodes & self.neighbours()) + 1
-
-
 def _remove_and_forget(self: _Draft, node: NodeId, verdict: Any) -> None:
     _remove(self, node, verdict)
     self._removed.pop()
@@ -92,10 +70,6 @@ async def _not_drained(self: Layouts, node: NodeId, rows: Any, patience_s: float
 
 def _stores_and_the_lost(self: _View) -> Any:
     return () if self.live is None else self.live.newest.stores()
-
-
-def _copies_alone(self: Roll, having: Any) -> bool:
-    return 1 + len(list(having)) >= self.required
 
 
 def _newest_alone(self: Live, region: Any, disks: Any) -> bool:
@@ -167,22 +141,6 @@ MUTANTS: Final = [
         frozenset({"remove", "leave", "join"}),
     ),
     Mutant(
-        "copies-alone",
-        "a write is acknowledged by its copies, without a majority of the region",
-        [(Roll, "suffice", _copies_alone), (Roll, "quorums", lambda _: ())],
-        frozenset({"half", "one_way", "bridge"}),
-    ),
-    Mutant(
-        "members-by-name",
-        "a member counts by its name, whatever disk it has",
-        [
-            (Roll, "has", _by_name),
-            (Roll, "others", _others_by_name),
-            (Roll, "suffice", _suffice_by_name),
-        ],
-        frozenset({"wipe"}),
-    ),
-    Mutant(
         "leaving-copies-count",
         "copies count on a node that is about to leave",
         [(Roll, "keepers", _every_store)],
@@ -193,12 +151,6 @@ MUTANTS: Final = [
         "who changes the layout takes its proposal for decided",
         [(Layouts, "_decide", _forget_who_came_first)],
         frozenset({"layout"}),
-    ),
-    Mutant(
-        "majority-of-the-living",
-        "a write is acknowledged by a majority of those who are taken for alive",
-        [(Roll, "suffice", _suffice_living), (Roll, "quorums", lambda _: ())],
-        frozenset({"half", "one_way", "bridge"}),
     ),
     Mutant(
         "removed-is-forgotten",

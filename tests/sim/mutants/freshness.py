@@ -16,7 +16,6 @@ from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.reads import Reads
 from cluster.driver.roll import Roll, disk_of
 from cluster.freshness.continuity import OwnDisk
-from cluster.freshness.grants import Grants
 from tests.sim.mutants.mutant import Mutant
 
 _confirmation = FreshnessDriver.confirmation
@@ -29,10 +28,6 @@ async def _as_if_covered(*_: Any, **__: Any) -> bool:
 def _without_readers(self: FreshnessDriver, member: Any) -> Any:
     said = _confirmation(self, member)
     return None if said is None else msgspec.structs.replace(said, readers={})
-
-
-def _holders_that_keep_up(self: Grants, now: float) -> Any:
-    return {disk: r.epoch for disk, r in self._readers.items() if not r.lags}
 
 
 def _majority_of_the_connected(self: Roll, disks: Any) -> bool:
@@ -56,11 +51,6 @@ MUTANTS: Final = [
         "copies-confirm",
         "who has an event counts as having confirmed it",
         [(Acknowledger, "_is_confirmed", lambda *_: True)],
-    ),
-    Mutant(
-        "struck-off-early",
-        "a reader that lags is not named any more while its lease is running",
-        [(Grants, "holders", _holders_that_keep_up)],
     ),
     Mutant(
         "confirmed-by-the-connected",
