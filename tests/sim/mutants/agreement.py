@@ -6,8 +6,8 @@ Some that one could think of are hidden by something else, and are not here:
 - a newcomer that is added before it has caught up: it serves nobody before it has, and the layout
   before ends once a majority has;
 - two stewards that act at once: the second finds its slot taken, and waits;
-- a write that its copies alone acknowledge, or those who are taken for alive, or a member by its name
-  whatever its disk: a majority of disks has to confirm it besides (`copies-confirm`,
+- a write that its copies alone acknowledge, or those who are taken for alive, or a member by its
+  name whatever its disk: a majority of disks has to confirm it besides (`copies-confirm`,
   `confirmed-by-the-connected`);
 - pulls from a member that was removed: it has to know of that before it serves the present layout,
   and then it has ended.
