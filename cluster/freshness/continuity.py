@@ -14,7 +14,7 @@ or is confirmed later by one that knows of q's new run, and then q's earlier wor
 
 from collections.abc import Collection, Set
 
-from cluster.freshness.moments import covers
+from cluster.gossip.antientropy import covers
 from cluster.model import Disk, Vector
 
 

@@ -21,7 +21,8 @@ from enum import Enum, auto
 from typing import Final
 
 from cluster.freshness.drift import DRIFT
-from cluster.freshness.moments import Moments, covers
+from cluster.freshness.moments import Moments
+from cluster.gossip.antientropy import covers
 from cluster.model import Disk, Run, Vector
 
 

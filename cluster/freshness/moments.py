@@ -49,8 +49,3 @@ class Moments:
             if began <= moment:
                 return vector
         return self._kept[0][1]
-
-
-def covers(have: Vector, wanted: Vector) -> bool:
-    """Whether who has *have* has all of *wanted*."""
-    return all(have.get(origin, 0) >= seq for origin, seq in wanted.items())

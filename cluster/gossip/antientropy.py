@@ -31,6 +31,11 @@ def behind(have: Vector, other: Vector) -> int:
     return sum(max(0, upto - have.get(origin, 0)) for origin, upto in other.items())
 
 
+def covers(have: Vector, wanted: Vector) -> bool:
+    """Whether who has *have* has all of *wanted*."""
+    return all(have.get(origin, 0) >= seq for origin, seq in wanted.items())
+
+
 def needs_state(have: Vector, other: Vector, events_min: int) -> bool:
     """
     Whether a node that has *have* should take over a state, and not pull the events of *other*: it

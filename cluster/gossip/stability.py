@@ -8,6 +8,7 @@ M has said that it has the delete, and this node has all that M had then, the pu
 
 from collections.abc import Collection
 
+from cluster.gossip.antientropy import covers
 from cluster.model import NodeId, Origin, Vector
 
 
@@ -23,15 +24,15 @@ class Stability:
     def note(self, member: NodeId, said: Vector, mine: Vector) -> None:
         """Take note of what *member* has by its own word now, and this node durably."""
         met = self._met.get(member)
-        if met is not None and not _covers(said, met):
+        if met is not None and not covers(said, met):
             # Another run, of another disk: what the earlier one said holds no more.
             self._met.pop(member)
             self._waiting.pop(member, None)
         waiting = self._waiting.get(member)
-        if waiting is None or not _covers(said, waiting):
+        if waiting is None or not covers(said, waiting):
             # A word of an earlier run may never come true any more.
             waiting = self._waiting[member] = dict(said)
-        if _covers(mine, waiting):
+        if covers(mine, waiting):
             self._met[member] = waiting
             del self._waiting[member]
 
@@ -47,7 +48,3 @@ class Stability:
             if least:
                 found[origin] = least
         return found
-
-
-def _covers(one: Vector, other: Vector) -> bool:
-    return all(one.get(origin, 0) >= seq for origin, seq in other.items())

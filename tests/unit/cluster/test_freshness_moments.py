@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.freshness.moments import GRAIN_S, Moments, covers
+from cluster.freshness.moments import GRAIN_S, Moments
+from cluster.gossip.antientropy import covers
 from cluster.model import NodeId, Origin, Vector
 
 SPAN_S = 0.2
