@@ -1,7 +1,6 @@
 """Waits until an event of this node may be acknowledged."""
 
 from cluster.driver.freshness import FreshnessDriver
-from cluster.driver.roll import disk_of
 from cluster.environment import Environment
 from cluster.errors import NotDurable
 from cluster.freshness.machine import Backing
@@ -66,12 +65,10 @@ class Acknowledger:
 
     def _is_confirmed(self, backing: Backing) -> bool:
         """Whether whoever reads in this region by somebody's word has the event."""
-        roll, quorum = self._env.roll, self._freshness.quorum()
+        roll = self._env.roll
         if not roll.is_small:
             return roll.is_majority(backing.confirmed)
-        me = disk_of(self._env.me)
-        there = {me, *map(disk_of, roll.connected())} & quorum
-        return there <= backing.confirmed
+        return roll.there() & self._freshness.quorum() <= backing.confirmed
 
     def _having(self, dot: Dot) -> list[Member]:
         """The other members that durably have *dot*, by their word."""

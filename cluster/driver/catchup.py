@@ -180,15 +180,14 @@ class CatchUp:
         if not self._env.roll.is_small:
             return self._freshness.suffice(given)
         # It acknowledges without a majority: all that are there are asked.
-        there = {*map(disk_of, self._env.roll.connected())} & self._freshness.quorum()
-        return there <= set(given) and not self._links.hindered()
+        there = self._env.roll.there() & self._freshness.quorum()
+        return there <= {disk_of(self._env.me), *given} and not self._links.hindered()
 
     def _lacks_majority(self) -> bool:
         """Whether those are too few from whom a round could bring something."""
         roll, hindered = self._env.roll, set(self._links.hindered())
-        there = {disk_of(m) for m in roll.others() if m.node in hindered}
-        there.update(map(disk_of, roll.connected()), (disk_of(self._env.me),))
-        return not roll.is_majority(there)
+        mute = {disk_of(m) for m in roll.others() if m.node in hindered}
+        return not roll.is_majority(roll.there() | mute)
 
     async def _pull_for_layouts(self) -> None:
         """While the layout changes, pull from each member until it has given all at that stage."""

@@ -79,6 +79,10 @@ class Roll:
         living = set(self._members.living())
         return tuple(m for m in self._now().known if m in living)
 
+    def there(self) -> frozenset[Disk]:
+        """The disks of this node and of the members whose link is up."""
+        return self._now().there
+
     def away(self) -> frozenset[NodeId]:
         """The members whose link is down, or that nobody has heard of."""
         return self._now().away
@@ -225,6 +229,10 @@ class _View:
     @cached_property
     def connected(self) -> tuple[Member, ...]:
         return tuple(m for m in self.linked if disk_of(m) in self._disks)
+
+    @cached_property
+    def there(self) -> frozenset[Disk]:
+        return frozenset((disk_of(self._me), *map(disk_of, self.connected)))
 
     @cached_property
     def away(self) -> frozenset[NodeId]:
