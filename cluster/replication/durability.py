@@ -191,17 +191,18 @@ class Durability:
             return 1
         required = self._env.roll.required
         if consistency is Consistency.GLOBAL:
-            living = {self._env.me.node, *(m.node for m in self._env.roll.living())}
-            return max(required, len(living.intersection(self._env.roll.keepers())))
+            return max(required, len(self._living().intersection(self._env.roll.keepers())))
         return required
+
+    def _living(self) -> set[NodeId]:
+        return {self._env.me.node, *(m.node for m in self._env.roll.living())}
 
     def _required_of(self, consistency: Consistency, digest: Digest) -> int:
         """The same of one blob: a store that is paused counts if it has it, and need not get it."""
         if consistency is not Consistency.GLOBAL:
             return self.required(consistency)
         roll = self._env.roll
-        living = {self._env.me.node, *(m.node for m in roll.living())}
-        able = living.intersection({*roll.active(), *self.holding(digest)})
+        able = self._living().intersection({*roll.active(), *self.holding(digest)})
         return max(roll.required, len(able))
 
     def _reachable(self, _: Digest) -> int:
