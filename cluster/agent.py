@@ -60,7 +60,6 @@ from cluster.driver.steward import Steward
 from cluster.driver.trimmer import Trimmer
 from cluster.environment import Environment
 from cluster.errors import (
-    ClockOff,
     JoinRefused,
     NotCaughtUp,
     StartsEmpty,
@@ -348,9 +347,7 @@ class Cluster:
             NotEnoughNodes: too few nodes are connected, and it would be no use to wait for more,
                 or `refuse_degraded` is set; see `Attendance`.
         """
-        off_ms = self.clock_off_ms()
-        if off_ms:
-            raise ClockOff(off_ms)
+        self._reads.check_clock()
         if consistency is not Consistency.LOCAL:
             self._attendance.check(consistency)
 

@@ -49,13 +49,14 @@ class Reads:
         return current
 
     async def _ask(self, patient: bool) -> bool:
-        self._check_clock()
+        self.check_clock()
         patience_s = self._env.config.durable_timeout_s if patient else 0.0
         current = await self._catch_up.catch_up_region(patience_s)
         if patient and not current:
             raise NotCaughtUp("no majority of this region is connected")
         return current
 
-    def _check_clock(self) -> None:
+    def check_clock(self) -> None:
+        """Return if this node's clock is right; raises `ClockOff`."""
         if off_ms := self._env.clocks.off_ms():
             raise ClockOff(off_ms)
