@@ -1,6 +1,6 @@
 """Feeds `cluster.freshness` with what happens here, and asks it for those who read and write."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from cluster.driver.roll import disk_of
 from cluster.environment import Environment
@@ -86,7 +86,11 @@ class FreshnessDriver:
         """Note that the run of *member* is over, which said that it has *disk_said*."""
         run = _run_of(member)
         served = {member.region, *self._machine.regions_of(run.disk)}
-        kept = {o: seq for o, seq in disk_said.items() if any(self._is_of(o, r) for r in served)}
+        kept = {
+            o: seq
+            for o, seq in disk_said.items()
+            if any(self._matters(r, NodeId(o.node)) for r in served)
+        }
         self._earlier.end(run.disk, kept, continuous=run in self._whole)
         self._whole.discard(run)
         self._machine.forget_runs(self._epochs(self._env.me.region))
@@ -211,17 +215,12 @@ class FreshnessDriver:
 
     def _begin(self) -> None:
         env = self._env
-        self._machine.begin(env.roll.live, self._elsewhere, env.events.vector(), env.clock.now_s())
+        self._machine.begin(env.roll.live, self._matters, env.events.vector(), env.clock.now_s())
 
-    def _elsewhere(self, region: Region) -> Callable[[NodeId], bool]:
-        def never_served_in(node: NodeId) -> bool:
-            regions = self._env.chronicle.regions_of(node)
-            return bool(regions) and region not in regions
-
-        return never_served_in
-
-    def _is_of(self, origin: Origin, region: Region) -> bool:
-        return not self._elsewhere(region)(NodeId(origin.node))
+    def _matters(self, region: Region, node: NodeId) -> bool:
+        """What a node wrote that never served in a region, no reader of the region has to have."""
+        regions = self._env.chronicle.regions_of(node)
+        return not regions or region in regions
 
 
 def _run_of(member: Member) -> Run:

@@ -39,7 +39,7 @@ class OwnDisk:
     def hear(self, disk: Disk, said: Vector) -> None:
         """Note what *disk* heard this node say in earlier runs, or has of its logs."""
         self._asked.add(disk)
-        if not covers(self._start, said) and not self._set_back:
+        if not covers(self._start, said):
             self._set_back = True
 
     def awaits(self, disk: Disk) -> bool:

@@ -8,6 +8,7 @@ suspected or away makes no difference to what may be read or acknowledged.
 import math
 from collections.abc import Callable, Collection, Mapping, Set
 from enum import Enum, auto
+from functools import partial
 from typing import Final, NamedTuple
 
 from cluster.freshness.confirmations import Confirmations, Epochs, Told
@@ -23,6 +24,9 @@ from cluster.model import Disk, NodeId, Region, Run, Vector
 
 Has = Callable[[Run, int], bool]
 """Whether a run has told this node itself that it has an event of its log."""
+
+Matters = Callable[[Region, NodeId], bool]
+"""Whether the readers of a region have to have what a node wrote."""
 
 
 class Durations(NamedTuple):
@@ -88,22 +92,13 @@ class Freshness:
 
     # What happens.
 
-    def begin(
-        self,
-        live: Live | None,
-        elsewhere: Callable[[Region], Callable[[NodeId], bool]],
-        vector: Vector,
-        now: float,
-    ) -> None:
-        """
-        Note what is live of the layout. *elsewhere(region)* tells of a node whether it never served
-        in that region; what it wrote no reader of the region has to have.
-        """
+    def begin(self, live: Live | None, matters: Matters, vector: Vector, now: float) -> None:
+        """Note what is live of the layout, and whose logs matter to the readers of a region."""
         self._live = live
         self._confirmations.begin(self._stage)
         for region in self._regions():
             if region not in self._grants:
-                self._grants[region] = self._new_grants(region, elsewhere)
+                self._grants[region] = self._new_grants(region, matters)
         for moments, _ in self._grants.values():
             moments.begin(vector, now)
         self._look_at_leases()
@@ -265,15 +260,9 @@ class Freshness:
         stores = (store for layout in self._live.layouts for store in layout.stores(region))
         return disk != self._me.disk and any(store.disk == disk for store in stores)
 
-    def _new_grants(
-        self, region: Region, elsewhere: Callable[[Region], Callable[[NodeId], bool]]
-    ) -> tuple[Moments, Grants]:
+    def _new_grants(self, region: Region, matters: Matters) -> tuple[Moments, Grants]:
         durations = self._durations
         near = region == self._region
         laggard_s = durations.laggard_s if near else durations.laggard_remote_s
-
-        def counts(node: NodeId) -> bool:
-            return not elsewhere(region)(node)
-
-        moments = Moments(laggard_s, counts)
+        moments = Moments(laggard_s, partial(matters, region))
         return moments, Grants(durations.lease_s, laggard_s, moments)

@@ -248,7 +248,8 @@ def round_counts_itself(self: Freshness, disks: Collection[Disk], now: float) ->
 
 
 def kept_of_the_own_region(self: FreshnessDriver, member: Member, *, disk_said: Vector) -> None:
-    kept = {origin: seq for origin, seq in disk_said.items() if self._is_of(origin, member.region)}
+    region = member.region
+    kept = {o: seq for o, seq in disk_said.items() if self._matters(region, NodeId(o.node))}
     _end_run(self, member, disk_said=kept)
 
 

@@ -34,7 +34,7 @@ class Node:
         self.begin(live, 0.0)
 
     def begin(self, live: Live, now: float) -> None:
-        self.machine.begin(live, lambda region: lambda node: False, self.start, BEGAN + now)
+        self.machine.begin(live, lambda region, node: True, self.start, BEGAN + now)
 
     def asks_all(self) -> "Node":
         """Nobody of its quorum has heard it say more than it has."""
@@ -213,7 +213,7 @@ def test_a_node_alone_is_covered_without_leases():
 
 def test_without_a_layout_nothing_is_covered():
     machine = Freshness(Run(A, 1), EU, {}, DURATIONS, BEGAN)
-    machine.begin(None, lambda region: lambda node: False, {}, BEGAN)
+    machine.begin(None, lambda region, node: True, {}, BEGAN)
     machine.take(B, BEGAN)
     assert machine.coverage(BEGAN) is Coverage.ASK_FIRST
     assert not machine.suffice({B, C}, BEGAN)
