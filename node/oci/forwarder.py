@@ -12,15 +12,13 @@ from typing import Final, Protocol, Self
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from cluster.model import NodeId
 from cluster.ports import Log
 from node.errors import TooManyUploads, UploadOwnerSilent, UploadUnknown
-from node.http.body_reader import waits_for_invitation
 from node.http.endpoint import Request
 from node.http.limits import FORWARDED, OWNER_ANSWER, OWNER_CONNECT, OWNER_SILENCE
-from node.oci.upstream import FORWARDED_BY, PassedBody, open_session
+from node.oci.upstream import FORWARDED_BY, PassedBody, ask, open_session
 from node.registry.upload_ids import UploadId
 
 _SENT: Final = frozenset(
@@ -114,20 +112,10 @@ class Forwarder:
 
     async def _exchange(self, request: Request, upload: UploadId, address: str) -> web.Response:
         assert self._session is not None, "used outside its context"
-        http = request.http
         body = PassedBody(request, self._body_idle_s, self._config.silence_s)
         try:
-            async with (
-                body.patience,
-                self._session.request(
-                    http.method,
-                    URL(f"http://{address}{http.rel_url.raw_path_qs}", encoded=True),
-                    headers=self._headers(request),
-                    data=body.pieces() if http.can_read_body else None,
-                    expect100=waits_for_invitation(http),
-                    allow_redirects=False,
-                ) as answer,
-            ):
+            asked = ask(self._session, request, address, self._headers(request), body)
+            async with body.patience, asked as answer:
                 return await self._returned(answer)
         except TimeoutError as exc:
             if not body.patience.expired():  # aiohttp's own: it could not connect

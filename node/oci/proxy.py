@@ -15,12 +15,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs, web
-from yarl import URL
 
 from cluster.model import Member, NodeId
 from cluster.ports import Log
 from node.errors import AnswerLost, NobodyServes, TooManyPassedOn, UploadUnknown
-from node.http.body_reader import waits_for_invitation
 from node.http.cors import Cors
 from node.http.endpoint import READS, SESSIONS, Request
 from node.http.limits import (
@@ -36,6 +34,7 @@ from node.oci.upstream import (
     FORWARDED_BY,
     PASSED_BY,
     PassedBody,
+    ask,
     open_session,
 )
 from node.registry.upload_ids import UploadId
@@ -220,18 +219,10 @@ class _Exchange:
         silence_s = config.read_silence_s if reads else config.write_silence_s
         body = PassedBody(self._request, body_idle_s, silence_s)
         try:
-            async with (
-                body.patience,
-                session.request(
-                    http.method,
-                    URL(f"http://{self._server.http}{http.rel_url.raw_path_qs}", encoded=True),
-                    headers=fields,
-                    skip_auto_headers=ADDED_BY_CLIENT,
-                    data=body.pieces() if http.can_read_body else None,
-                    expect100=waits_for_invitation(http),
-                    allow_redirects=False,
-                ) as answer,
-            ):
+            asked = ask(
+                session, self._request, self._server.http, fields, body, not_added=ADDED_BY_CLIENT
+            )
+            async with body.patience, asked as answer:
                 if reads and answer.status == HTTPStatus.SERVICE_UNAVAILABLE and not self._last:
                     raise _NotReached("it is not ready")
                 return await self._relay(answer, body)

@@ -1,14 +1,15 @@
 """What all have in common who pass requests on to other nodes: a session, a body on its way."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Final
 
 import aiohttp
+from yarl import URL
 
 from node.errors import RegistryError
-from node.http.body_reader import read_body
+from node.http.body_reader import read_body, waits_for_invitation
 from node.http.endpoint import Request
 
 FORWARDED_BY: Final = "Atoll-Forwarded-By"
@@ -35,6 +36,31 @@ def open_session(connect_timeout_s: float) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(sock_connect=connect_timeout_s),
         auto_decompress=False,
+    )
+
+
+def ask(
+    session: aiohttp.ClientSession,
+    request: Request,
+    address: str,
+    fields: Iterable[tuple[str, str]],
+    body: "PassedBody",
+    *,
+    not_added: Sequence[str] = (),
+) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    """
+    Send *request* as it came to the node at *address* (host:port), with *fields* for its header.
+    Our HTTP client would add what is *not_added*.
+    """
+    http = request.http
+    return session.request(
+        http.method,
+        URL(f"http://{address}{http.rel_url.raw_path_qs}", encoded=True),
+        headers=list(fields),
+        skip_auto_headers=not_added,
+        data=body.pieces() if http.can_read_body else None,
+        expect100=waits_for_invitation(http),
+        allow_redirects=False,
     )
 
 
