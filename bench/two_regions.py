@@ -11,7 +11,6 @@ import os
 import random
 import re
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -21,12 +20,12 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple, Self
 
+from bench.far import far_nodes
 from bench.manifests import IMAGE, image_manifest
 from bench.raw_http import Answer, Connection, push_blob, push_manifest
 from bench.slow import FAR_CALLS
 from bench.wan import Crossings
 from bench.wrk import requests_per_s
-from tests.e2e.ports import RPC_OFFSET, free_base_port
 from tests.e2e.serve_cluster import ServeProcess
 
 REGIONS: Final = ("eu", "eu", "eu", "us", "us")
@@ -51,25 +50,7 @@ _SAMPLE: Final = re.compile(r"^(\w+) ([\d.e+]+)$", re.MULTILINE)
 
 def five_nodes(directory: Path) -> list[ServeProcess]:
     """a, b and c in eu, two in us; all are voters. None is started."""
-    base = free_base_port(len(REGIONS))
-    rpc = [f"127.0.0.1:{base + RPC_OFFSET + number}" for number in range(len(REGIONS))]
-    return [
-        ServeProcess(
-            name=f"{region}-{number}",
-            region=region,
-            http=f"127.0.0.1:{base + number}",
-            rpc=rpc[number],
-            data_dir=directory / f"node-{number}",
-            join=[address for address in rpc if address != rpc[number]],
-            initial=[f"{other}-{i}" for i, other in enumerate(REGIONS)],
-            options=("--log-level", "warning"),
-            command=(
-                *(sys.executable, "-m", "bench.slow", str(ROUND_TRIP_MS), "0"),
-                ",".join(a for a, other in zip(rpc, REGIONS, strict=True) if other == region),
-            ),
-        )
-        for number, region in enumerate(REGIONS)
-    ]
+    return far_nodes(directory, REGIONS, ROUND_TRIP_MS)
 
 
 def begin(nodes: Sequence[ServeProcess]) -> None:

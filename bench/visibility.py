@@ -12,19 +12,17 @@ the answer. The tag exists everywhere all the time, so nobody gets it by a look-
 
 import argparse
 import hashlib
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from statistics import quantiles
 
+from bench.far import far_nodes
 from bench.machine import describe_machine
 from bench.manifests import IMAGE, image_manifest
 from bench.raw_http import Connection, push_blob, push_manifest
 from bench.scratch import scratch
-from tests.e2e.ports import RPC_OFFSET, free_base_port
 from tests.e2e.serve_cluster import ServeProcess
 
 _REGIONS = ("eu", "eu", "us", "ap")
@@ -49,7 +47,7 @@ def main() -> None:
 def run(pushes: int = _PUSHES) -> list[str]:
     """Return what was found, in lines of Markdown."""
     with scratch("visibility") as directory:
-        nodes = _nodes(directory)
+        nodes = far_nodes(directory, _REGIONS, _ROUND_TRIP_MS)
         try:
             for node in nodes:
                 node.start()
@@ -61,38 +59,6 @@ def run(pushes: int = _PUSHES) -> list[str]:
             for node in nodes:
                 node.stop()
     return _lines(samples, pushes)
-
-
-def _nodes(directory: Path) -> list[ServeProcess]:
-    base = free_base_port(len(_REGIONS))
-    rpc = [f"127.0.0.1:{base + RPC_OFFSET + number}" for number in range(len(_REGIONS))]
-    return [
-        ServeProcess(
-            name=f"{region}-{number}",
-            region=region,
-            http=f"127.0.0.1:{base + number}",
-            rpc=rpc[number],
-            data_dir=directory / f"node-{number}",
-            join=[address for address in rpc if address != rpc[number]],
-            initial=[f"{other}-{i}" for i, other in enumerate(_REGIONS)],
-            options=("--log-level", "warning"),
-            command=(
-                sys.executable,
-                "-m",
-                "bench.slow",
-                str(_ROUND_TRIP_MS),
-                "0",
-                _near(rpc, region),
-            ),
-        )
-        for number, region in enumerate(_REGIONS)
-    ]
-
-
-def _near(rpc: Sequence[str], region: str) -> str:
-    return ",".join(
-        address for address, other in zip(rpc, _REGIONS, strict=True) if other == region
-    )
 
 
 def _measure(nodes: Sequence[ServeProcess], pushes: int) -> Samples:
