@@ -8,10 +8,16 @@ from typing import Final
 
 from cluster.layout.handover import Phase
 from cluster.layout.transition import Live
-from cluster.model import Origin
 from tests.freshness.layouts import layout
 from tests.freshness.machine import Machine
-from tests.freshness.scene import Scene, acknowledged_by, greet, run_of, was_asked
+from tests.freshness.scene import (
+    Scene,
+    acknowledged_by,
+    greet,
+    run_of,
+    synced_unnoted,
+    was_asked,
+)
 from tests.freshness.world import World
 
 # What is confirmed.
@@ -34,14 +40,7 @@ def a_writer_has_not_noted_its_own() -> World:
     """As a's disk has an event, and a has yet to note it, a lists c, which lacks that."""
     world = Scene("3")
     a, b, c = world.nodes("a b c")
-    origin: Origin = run_of(a).origin
-    world.cut("ac", "bc")
-    world.wait(2.0)
-    b.durable[origin] = a.durable[origin] = 1
-    run_of(a).written = 1
-    run_of(a).open.append((1, world.now))
-    for machine in (a, b):
-        world.oracles.synced(machine)
+    origin = synced_unnoted(world)
     run_of(b).driver.note_synced({origin: (0, 1)})
     greet(a, b)
     for _ in range(2):
@@ -90,12 +89,11 @@ def a_reader_was_set_back() -> World:
     return world
 
 
-def a_confirmation_is_of_a_run_before() -> World:
+def _forgets_what_it_confirmed(world: Scene) -> None:
     """
-    b confirmed a's event, and forgot it with its disk. It has got back what c, d and e have. d gets
-    the event after that, and knows of b's next run; a does not.
+    b confirmed a's event, and forgot it with its disk. It has got back what c, d and e have, which
+    is all but that. Then d is cut off from all of them.
     """
-    world = Scene("5")
     a, b, c, d, e = world.nodes("a b c d e")
     image = (dict(b.durable), 1)
     acknowledged_by(world, b)
@@ -112,6 +110,16 @@ def a_confirmation_is_of_a_run_before() -> World:
         run_of(b)._repair(giver.node)
     world.wait(1.0)
     world.cut("bd", "cd", "de")
+
+
+def a_confirmation_is_of_a_run_before() -> World:
+    """
+    b confirmed a's event, and forgot it with its disk. It has got back what c, d and e have. d gets
+    the event after that, and knows of b's next run; a does not.
+    """
+    world = Scene("5")
+    [c] = world.nodes("c")
+    _forgets_what_it_confirmed(world)
     world.wait(1.5)
     world.heal("ad")
     world.wait(0.6)
@@ -126,22 +134,8 @@ def who_met_the_next_run_was_restarted() -> World:
     the word of d's next one do not count together.
     """
     world = Scene("5", trust_s=1.5)
-    a, b, c, d, e = world.nodes("a b c d e")
-    image = (dict(b.durable), 1)
-    acknowledged_by(world, b)
-    world.cut("ac", "ad", "ae")
-    world.wait(2.0)
-    run_of(a).write()
-    world.wait(2.0)
-    b.kill()
-    world.cut("ab")
-    b.set_back(image)
-    b.start()
-    world.wait_until(lambda: all(was_asked(b, other)() for other in (c, d, e)))
-    for giver in (c, d, e):
-        run_of(b)._repair(giver.node)
-    world.wait(1.0)
-    world.cut("bd", "cd", "de")
+    b, c, d = world.nodes("b c d")
+    _forgets_what_it_confirmed(world)
     d.kill()
     del d.known[b.node]
     d.start()

@@ -10,9 +10,16 @@ from msgspec.structs import replace
 
 from cluster.layout.document import Layout, LayoutMember, Role, by_name
 from cluster.layout.transition import Live
-from cluster.model import NodeId, Origin, Region
+from cluster.model import NodeId, Region
 from tests.freshness.layouts import layout
-from tests.freshness.scene import Scene, acknowledged_by, held_of_an_earlier_run, run_of, was_asked
+from tests.freshness.scene import (
+    Scene,
+    acknowledged_by,
+    held_of_an_earlier_run,
+    run_of,
+    synced_unnoted,
+    was_asked,
+)
 from tests.freshness.world import World
 
 
@@ -179,14 +186,7 @@ def a_vector_is_ahead_of_what_was_noted() -> World:
     """A disk has an event, and its node's moments do not: c is listed without it."""
     world = Scene("3")
     a, b, c = world.nodes("a b c")
-    origin: Origin = run_of(a).origin
-    world.cut("ac", "bc")
-    world.wait(2.0)
-    b.durable[origin] = a.durable[origin] = 1
-    run_of(a).written = 1
-    run_of(a).open.append((1, world.now))
-    for machine in (a, b):
-        world.oracles.synced(machine)
+    origin = synced_unnoted(world)
     said = run_of(b).driver.confirmation(run_of(a).me)
     greeting = replace(run_of(b)._greeting(brief=True), confirmation=said)
     for _ in range(2):

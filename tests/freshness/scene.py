@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from cluster.model import NodeId
+from cluster.model import NodeId, Origin
 from tests.control.loop import Loop
 from tests.freshness.machine import Machine
 from tests.freshness.plan import SIZES
@@ -121,3 +121,20 @@ def greet(asking: Machine, other: Machine) -> None:
     run, asked_at = run_of(asking), asking.clock()
     question = run._greeting(brief=False)
     run._on_answer(other.node, question, run_of(other).on_hello(question), asked_at)
+
+
+def synced_unnoted(world: Scene) -> Origin:
+    """
+    c is cut off, and then a and b have the first event of a's log on their disks, and have yet to
+    note it. Returns the log.
+    """
+    a, b = world.nodes("a b")
+    origin: Origin = run_of(a).origin
+    world.cut("ac", "bc")
+    world.wait(2.0)
+    b.durable[origin] = a.durable[origin] = 1
+    run_of(a).written = 1
+    run_of(a).open.append((1, world.now))
+    for machine in (a, b):
+        world.oracles.synced(machine)
+    return origin
