@@ -34,9 +34,10 @@ from cluster.messages import (
 from cluster.model import Digest, Event, NodeId, Vector
 from cluster.peer import Peer
 from cluster.rpc.client import GrpcPeer, GrpcTransport
-from node import main, repair
+from node import main
 from node.cli import main as command
 from node.index.rocks import RocksStore
+from node.recovery import repair
 
 T = TypeVar("T")
 

@@ -6,7 +6,6 @@ backwards: stop taking requests, let the running ones end, leave the cluster, cl
 """
 
 import asyncio
-import errno
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -16,43 +15,36 @@ from typing import Final
 
 import uvloop
 
-from cluster import ClusterConfig, HybridClock, SystemClock
-from cluster.errors import JoinRefused, StartsEmpty, StorageFailure, StorageFull, TwoClusters
-from cluster.model import FEATURES, Event, Key, Member, NodeId, Region
+from cluster import HybridClock, SystemClock
+from cluster.errors import JoinRefused, StartsEmpty, TwoClusters
+from cluster.model import Key, NodeId
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
-from node import assembly, conditions, datadir, edge, former, logs, stakes
+from node import edge, logs
 from node.admin.context import AdminContext
-from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
-from node.admin.health import Readiness
+from node.admin.figures import ClusterFigures
 from node.admin.metrics import Metrics
-from node.ballast import Ballast
-from node.blobs.config import BlobStoreConfig
-from node.blobs.filesystem import FilesystemBlobs
-from node.departure import Departure
-from node.descriptors import Descriptors, raise_limit
-from node.holdings import Holdings
+from node.assembly import engine, figures, listeners, parts, stores
+from node.copies import stakes
+from node.copies.mender import Mender
+from node.disk import datadir
+from node.disk.ballast import Ballast
+from node.disk.room import check_room
+from node.errors.startup import StartupError
 from node.http.app import Api
 from node.http.cors import Cors
-from node.http.limits import ANSWER, WRITE_SILENCE, ApiLimits
-from node.http.listener import HttpListener
-from node.index.index import Index, open_index
-from node.lifetime import Node
-from node.mender import Mender
+from node.lifetime import conditions
+from node.lifetime.departure import Departure
+from node.lifetime.node import Node
+from node.lifetime.readiness import Readiness
+from node.lifetime.shutdown import Stop
+from node.lifetime.vitals import VitalSigns
 from node.oci.context import OciContext
-from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
-from node.oci.proxy import Proxy, ProxyConfig, Servers
-from node.registry.uploads import UploadConfig, Uploads
+from node.recovery import former
+from node.recovery.repair import NO_REPAIR, Repair
 from node.registry.usecases import UseCases
-from node.repair import NO_REPAIR, Repair, open_store
-from node.room import check_room
-from node.settings import Address, Settings
+from node.settings import Settings
 from node.settings.model import this_host
-from node.shutdown import Stop
-from node.startup import StartupError
-from node.vitals import VitalSigns
-
-EXIT_FAILED = 1
 
 _BEGINNINGS_MAX: Final = 3
 """How often one process begins with an empty index; once is enough for a cluster that is one."""
@@ -141,17 +133,17 @@ async def running(
         clock = HybridClock(SystemClock())
         ballast = Ballast(settings.data_dir, settings.disk_reserve_bytes, logs.get_logger("disk"))
         ballast.make_room()
-        index = _open_index(settings, name, repair, clock)
+        index = stores.index_of(settings, name, repair, clock)
         stack.callback(index.close)
         datadir.claim(settings.data_dir, name)
         if datadir.forget_left(settings.data_dir):
             logs.get_logger("node").info("a member again, as asked by --rejoin")
-        blobs = await _enter_blobs(stack, settings, index)
+        blobs = await stores.enter_blobs(stack, settings, index)
         metrics, readiness = Metrics(), Readiness("running", "cluster")
-        me = _member(settings, name, index)
-        cluster, holdings = assembly.join(
+        me = parts.member(settings, name, index)
+        cluster, holdings = engine.join(
             me,
-            _cluster_config(settings),
+            parts.cluster_config(settings),
             index,
             blobs,
             GrpcTransport(logs.request_id),
@@ -160,7 +152,7 @@ async def running(
             random.Random(),
             logs.get_logger,
         )
-        shares = _descriptors(settings)
+        shares = parts.descriptors(settings)
         index.journal.on_conflict = partial(_note_conflict, metrics)
         mender = Mender(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
         registry = UseCases.over(
@@ -171,22 +163,24 @@ async def running(
             cluster,
             _now,
             logs.get_logger,
-            uploads=_upload_config(settings),
+            uploads=parts.upload_config(settings),
             on_missing=mender.missed,
         )
-        metrics.watch_store(lambda: _store_figures(index, registry.uploads, blobs, mender))
+        metrics.watch_store(lambda: figures.store_figures(index, registry.uploads, blobs, mender))
         metrics.watch_health(lambda: readiness)
         metrics.watch_clock(cluster.clock_off_ms)
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
         cluster.vitals.mine = VitalSigns(
-            readiness, partial(datadir.space_at, settings.data_dir), partial(_blobs_on, index)
+            readiness,
+            partial(datadir.space_at, settings.data_dir),
+            partial(figures.blobs_on, index),
         )
         rows = partial(stakes.rows, index.metadata, index.metadata, cluster)
         departure = Departure(name, cluster.state, cluster, rows)
-        forwarder = await stack.enter_async_context(_forwarder(settings, name, cluster))
-        proxy = await stack.enter_async_context(_proxy(settings, name, cluster))
+        forwarder = await stack.enter_async_context(parts.forwarder(settings, name, cluster))
+        proxy = await stack.enter_async_context(parts.proxy(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
-        limits, cors = _limits(settings), Cors(settings.cors_origins)
+        limits, cors = parts.api_limits(settings), Cors(settings.cors_origins)
         oci = OciContext(registry=registry, forwarder=forwarder, limits=limits, cors=cors)
         admin = AdminContext(
             registry=registry,
@@ -204,10 +198,9 @@ async def running(
             described=edge.described(),
             limits=limits,
         )
-        await _verify(holdings)
+        await stores.verify(holdings)
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
-        await _listen_rpc(rpc, settings.rpc)
-        stack.push_async_callback(rpc.stop)
+        await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         api = Api(
             edge.bind(oci, admin, proxy),
@@ -217,8 +210,8 @@ async def running(
             check_room=has_room,
             log_reads=settings.log_requests == "all",
         )
-        http = await _listen_http(stack, api, settings.http, shares)
-        metrics.watch_connections(lambda: _connection_figures(http, shares))
+        http = await listeners.listen_http(stack, api, settings.http, shares)
+        metrics.watch_connections(lambda: figures.connection_figures(http, shares))
         readiness.meet("running")
         yield Node(
             cluster,
@@ -233,45 +226,6 @@ async def running(
         )
 
 
-def _store_figures(
-    index: Index, uploads: Uploads, blobs: FilesystemBlobs, mender: Mender
-) -> StoreFigures:
-    totals, files = index.journal.totals, blobs.statistics()
-    count, size = _blobs_on(index)
-    return StoreFigures(
-        uploads_open=uploads.open_count,
-        blobs=count,
-        blob_bytes=size,
-        manifests=totals.manifests,
-        quarantined=index.replica.quarantined(),
-        index_paused=int(index.writer.failed is None and index.writer.trouble is not None),
-        index_failed=int(index.writer.failed is not None),
-        index_recoveries=index.journal.recoveries,
-        blobs_checked=files.checked,
-        blobs_damaged=files.damaged,
-        blobs_restored=mender.restored,
-        blobs_not_restored=mender.lost,
-        blobs_set_aside=files.set_aside,
-        blobs_hidden=files.hidden,
-        disk_failures=files.disk_failures,
-    )
-
-
-def _blobs_on(index: Index) -> tuple[int, int]:
-    """How many are on this node, and their bytes."""
-    own, cached = index.journal.own, index.journal.cached
-    return len(own) + len(cached), own.bytes + cached.bytes
-
-
-def _connection_figures(http: HttpListener, shares: Descriptors) -> ConnectionFigures:
-    return ConnectionFigures(
-        connections_open=http.server.connections_open,
-        connections_closed=http.server.closed,
-        connections_refused=http.server.refused,
-        descriptors=shares.limit,
-    )
-
-
 def _note_conflict(metrics: Metrics, key: Key) -> None:
     """On the index's writer thread."""
     metrics.conflict(key.collection)
@@ -282,160 +236,3 @@ def _note_conflict(metrics: Metrics, key: Key) -> None:
 
 def _now() -> float:
     return SystemClock().now_ms() / 1000
-
-
-def _open_index(settings: Settings, name: NodeId, repair: Repair, clock: HybridClock) -> Index:
-    log = logs.get_logger("index")
-
-    def on_quarantine(event: Event, reason: str) -> None:
-        log.error("event quarantined", dot=str(event.dot), key=list(event.key), reason=reason)
-
-    try:
-        ended = former.part(settings.data_dir, log)
-        store = open_store(
-            settings.data_dir,
-            repair,
-            has_peers=bool(settings.seeds),
-            log=log,
-            memory_bytes=settings.index_memory_bytes,
-        )
-    except (StorageFailure, OSError) as exc:
-        raise StartupError(str(exc)) from exc
-    try:
-        index = open_index(
-            store, name, clock, SystemClock(), random.Random(), on_quarantine, ended=ended or ()
-        )
-    except StorageFailure as exc:
-        store.close()
-        raise StartupError(f"cannot use the index: {exc}") from exc
-    except StartupError:
-        store.close()
-        raise
-    if ended is not None:
-        former.parted(settings.data_dir)
-    return index
-
-
-async def _enter_blobs(stack: AsyncExitStack, settings: Settings, index: Index) -> FilesystemBlobs:
-    config = BlobStoreConfig(
-        threads=settings.blob_threads,
-        reserve_bytes=settings.disk_reserve_bytes,
-        verify_interval_s=settings.blob_verify_interval_s,
-    )
-    try:
-        blobs = await stack.enter_async_context(FilesystemBlobs(settings.data_dir, config))
-        removed = await blobs.recover({upload.id for upload in index.metadata.uploads()})
-    except (StorageFailure, StorageFull) as exc:
-        raise StartupError(f"cannot use the blob store: {exc}") from exc
-    if removed:
-        logs.get_logger("blobs").info("removed unfinished files", count=removed)
-    return blobs
-
-
-async def _verify(holdings: Holdings) -> None:
-    try:
-        await holdings.verify()
-    except StorageFailure as exc:
-        raise StartupError(f"cannot hold the index against the blobs: {exc}") from exc
-
-
-def _member(settings: Settings, name: NodeId, index: Index) -> Member:
-    return Member(
-        node=name,
-        region=Region(settings.region),
-        rpc=str(settings.rpc_advertised),
-        http=str(settings.http_advertised),
-        epoch=index.replica.origin.epoch,
-        features=FEATURES,
-        store=index.disk,
-        zone=settings.zone or "",
-        weight=settings.weight,
-    )
-
-
-def _cluster_config(settings: Settings) -> ClusterConfig:
-    return ClusterConfig(
-        cluster=settings.cluster,
-        seeds=tuple(str(seed) for seed in settings.seeds),
-        settings=settings.shared,
-        initial=() if former.has_former(settings.data_dir) else settings.initial,
-        open_joining=settings.joining == "open",
-        quiet_s=settings.quiet_s,
-        copies=settings.copies,
-        refuse_degraded=settings.degraded_writes == "refuse",
-        join_timeout_s=settings.join_timeout_s,
-        copies_timeout_s=settings.copies_timeout_s,
-    )
-
-
-def _descriptors(settings: Settings) -> Descriptors:
-    """Divide what this process may open; says so where that is less than what the settings ask."""
-    shares = Descriptors.divide(raise_limit(), settings.connections_max)
-    if shares.connections != settings.connections_max:
-        logs.get_logger("node").warning(
-            "limit on open files is low",
-            limit=shares.limit,
-            connections_max=shares.connections,
-        )
-    return shares
-
-
-def _upload_config(settings: Settings) -> UploadConfig:
-    return UploadConfig(
-        open_max=settings.uploads_max,
-        expiry_s=settings.upload_expiry_s,
-        blob_max_bytes=settings.upload_max_bytes,
-    )
-
-
-def _forwarder(settings: Settings, name: NodeId, neighbours: Neighbours) -> Forwarder:
-    return Forwarder(
-        name,
-        neighbours,
-        ForwardConfig(running_max=settings.uploads_max),
-        logs.get_logger("forwarding"),
-        body_idle_s=settings.body_timeout_s,
-    )
-
-
-def _proxy(settings: Settings, name: NodeId, servers: Servers) -> Proxy:
-    return Proxy(
-        name,
-        servers,
-        ProxyConfig(write_silence_s=_limits(settings).answer_s + WRITE_SILENCE.number),
-        Cors(settings.cors_origins),
-        logs.get_logger("proxy"),
-        body_idle_s=settings.body_timeout_s,
-    )
-
-
-def _limits(settings: Settings) -> ApiLimits:
-    return ApiLimits(
-        manifest_bytes=settings.manifest_max_bytes,
-        body_idle_s=settings.body_timeout_s,
-        answer_s=ANSWER.number + settings.copies_timeout_s,
-        chunk_min_bytes=settings.chunk_min_bytes,
-    )
-
-
-async def _listen_rpc(server: PeerServer, address: Address) -> None:
-    try:
-        await server.start(str(address))
-    except OSError as exc:
-        raise StartupError(f"cannot listen on {address} (rpc): {_reason(exc)}") from exc
-
-
-async def _listen_http(
-    stack: AsyncExitStack, api: Api, address: Address, shares: Descriptors
-) -> HttpListener:
-    listener = HttpListener(api, shares.connections)
-    stack.push_async_callback(listener.cut, 0.0)
-    try:
-        await listener.open(address.host, address.port)
-    except OSError as exc:
-        raise StartupError(f"cannot listen on {address} (http): {_reason(exc)}") from exc
-    return listener
-
-
-def _reason(exc: OSError) -> str:
-    return "the address is in use" if exc.errno == errno.EADDRINUSE else str(exc.strerror or exc)

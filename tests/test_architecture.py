@@ -85,9 +85,10 @@ FORBIDDEN = [
     (("node.oci",), ("node.admin", "node.edge"), "pulls and pushes are not the operator's"),
     (("node.admin",), ("node.oci", "node.edge"), "the operator's are not pulls and pushes"),
     (
-        ("node.settings", "node.errors", "node.startup"),
+        ("node.settings", "node.errors", "node.shares", "node.disk"),
         ("node.http", "node.oci", "node.admin", "node.edge", "node.registry", "node.index",
-         "node.blobs", "node.main", "node.assembly", "node.cli"),
+         "node.blobs", "node.copies", "node.recovery", "node.lifetime", "node.main",
+         "node.assembly", "node.cli"),
         "what everybody uses imports nobody",
     ),
 ]  # fmt: skip
@@ -138,7 +139,10 @@ FACES = {
     "cluster.ports": "what the engine needs from outside",
     "cluster.errors": "what may go wrong",
 }
-"""What `node` sees of `cluster`; the composition root joins it to the network, too."""
+"""What `node` sees of `cluster`."""
+
+JOINS = {"node.main", "node.assembly.listeners"}
+"""The composition root joins it to the network, too."""
 
 
 def test_node_sees_the_faces_of_the_engine_only():
@@ -148,7 +152,7 @@ def test_node_sees_the_faces_of_the_engine_only():
         module, _, name = edge.imported.rpartition(".")
         if not within(edge.importer, "node") or not within(edge.imported, "cluster"):
             continue
-        if edge.importer == "node.main" and within(edge.imported, "cluster.rpc"):
+        if edge.importer in JOINS and within(edge.imported, "cluster.rpc"):
             continue
         offered = getattr(importlib.import_module(module), "__all__", None) if module else None
         is_face = edge.imported in FACES or (
@@ -171,6 +175,12 @@ def test_faces_load_no_more_than_they_show(asked: str, unloaded: str):
 
 def test_all_that_the_engine_offers_is_there():
     assert all(getattr(cluster, name) for name in cluster.__all__)
+
+
+def test_the_root_of_node_has_no_rooms():
+    """Broken: a module lies beside the packages, and nothing says what it is a part of."""
+    root = {path.stem for path in (ROOT / "node").glob("*.py")}
+    assert root == {"__init__", "__main__", "main", "edge", "logs"}
 
 
 def test_nothing_imports_main():
@@ -261,9 +271,10 @@ def test_error_trees_are_drawn_in_full():
 
 SYSTEM_CALLERS = (
     "cluster.rpc.server", "node.http.filesource", "node.http.sendfile",
-    "node.http.transmission", "node.ballast", "node.blobs", "node.cli", "node.datadir",
-    "node.former", "node.fsck", "node.index.faults", "node.index.files", "node.logs", "node.main",
-    "node.repair", "node.settings", "node.registry.ports",
+    "node.http.transmission", "node.assembly.listeners", "node.assembly.stores",
+    "node.disk.ballast", "node.disk.datadir", "node.blobs", "node.cli", "node.fsck",
+    "node.index.faults", "node.index.files", "node.logs", "node.recovery.former",
+    "node.recovery.repair", "node.settings", "node.registry.ports",
 )  # fmt: skip
 """Who calls the system, or takes from a caller what the system said; and ports that pass it on."""
 

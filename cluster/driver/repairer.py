@@ -50,7 +50,7 @@ class Repairer:
                 Topic.LAYOUT,
                 at_most_s=config.repair_interval_s,
             )
-            # A member that has come may first say anew what it holds (`node.holdings`).
+            # A member that has come may first say anew what it holds (`node.copies.holdings`).
             await asyncio.sleep(config.repair_pause_s)
             # A member whose rows are not here yet would count as having nothing.
             await self._env.changes.wait_until(

@@ -7,15 +7,15 @@ from typing import Protocol
 from cluster import Rows, Verdict
 from cluster.layout import Change, Entry, Layout, LayoutMember, Live, Row, View
 from cluster.model import NodeId
-from node.admin.health import Readiness
+from node.copies.stakes import Shortfall
 from node.http.limits import ApiLimits
+from node.lifetime.readiness import Readiness
 from node.registry.ports import ClusterView
 from node.registry.usecases import UseCases
-from node.stakes import Shortfall
 
 
 class Departures(Protocol):
-    """How nodes go for good (`node.departure`)."""
+    """How nodes go for good (`node.lifetime.departure`)."""
 
     async def begin(self, drain_s: float, *, lost: bool) -> Verdict:
         """Have this node leave once others have its copies; raises `CopiesAtStake`."""
@@ -64,7 +64,7 @@ class GenerationFace(Protocol):
 
 
 class Copies(Protocol):
-    """How the copies of all blobs are (`node.stakes.CopyCount`)."""
+    """How the copies of all blobs are (`node.copies.stakes.CopyCount`)."""
 
     async def look(self) -> Shortfall: ...
 

@@ -20,10 +20,10 @@ from cluster.model import NodeId
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.admin.layout import CHANGING
-from node.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
 from node.http.answers import empty_answer
 from node.http.endpoint import Action, Answer, Endpoint, Request
 from node.http.query import flag, seconds
+from node.lifetime.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
 
 _LOST: Final = flag(
     "lost", "It is gone for good, and with it whatever nobody else has: a person said so."

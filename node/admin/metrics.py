@@ -23,7 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
-from node.admin.health import Readiness
+from node.lifetime.readiness import Readiness
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

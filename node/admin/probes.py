@@ -5,7 +5,6 @@ from typing import Final, Literal
 import msgspec
 from aiohttp import web
 
-from node.admin import health
 from node.admin.context import AdminContext
 from node.errors import QueryInvalid
 from node.http import headers
@@ -39,13 +38,13 @@ async def front(context: AdminContext, request: Request) -> web.Response:
 
 async def alive(context: AdminContext, request: Request) -> web.Response:
     """Whoever can ask this is answered."""
-    return _page(*context.readiness.healthz(), health.CONTENT_TYPE)
+    return _page(*context.readiness.healthz(), _JSON)
 
 
 async def ready(context: AdminContext, request: Request) -> web.Response:
     """Whether the node may take traffic, and why not."""
     for_writes = request.query().one(_FOR)
-    return _page(*context.readiness.readyz(for_writes=for_writes), health.CONTENT_TYPE)
+    return _page(*context.readiness.readyz(for_writes=for_writes), _JSON)
 
 
 async def metrics(context: AdminContext, request: Request) -> web.Response:

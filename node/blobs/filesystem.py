@@ -21,7 +21,7 @@ from node.blobs.reader import FileReader
 from node.blobs.staging import FileIngest, Staging
 from node.blobs.verified import VerifiedFiles
 from node.blobs.verifier import Verifier
-from node.room import check_room
+from node.disk.room import check_room
 
 _RECONSIDER_S: Final = 600.0
 """Between two looks at copies that could not be read. A disk may take seconds to give one up."""

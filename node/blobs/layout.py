@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cluster.model import Digest
-from node.durable import sync_directory
+from node.disk.durable import sync_directory
 
 _ALGORITHMS: Final = ("sha256", "sha512")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,199}")

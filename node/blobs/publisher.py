@@ -11,7 +11,7 @@ from cluster.model import Digest
 from node.blobs.layout import BlobLayout
 from node.blobs.quarantine import Quarantine
 from node.blobs.verified import VerifiedFiles
-from node.durable import sync_directory
+from node.disk.durable import sync_directory
 
 _STRIPES: Final = 64
 

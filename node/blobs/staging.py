@@ -22,7 +22,7 @@ from node.blobs.errors import StagingGone
 from node.blobs.filehash import hash_file
 from node.blobs.layout import BlobLayout
 from node.blobs.publisher import Publisher
-from node.room import check_room
+from node.disk.room import check_room
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

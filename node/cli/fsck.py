@@ -9,10 +9,10 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from cluster.errors import StorageFailure
-from node.datadir import shared
+from node.disk.datadir import shared
+from node.errors.startup import StartupError
 from node.fsck.check import CheckProgress, check_data_dir
 from node.fsck.report import Report
-from node.startup import StartupError
 
 CLEAN, DAMAGED, UNUSABLE = 0, 1, 2
 

@@ -20,11 +20,11 @@ from node.cli.references import parse_url
 from node.cli.registry import RegistryNode
 from node.cli.words import Tell, table
 from node.errors import ManifestInvalid, TagInvalid
+from node.errors.startup import StartupError
+from node.recovery.finds import Find, FindKind
+from node.recovery.former_index import FormerIndex, LogEnds, former_indexes
 from node.registry.manifests import stored_needs
 from node.registry.names import Tag
-from node.salvage.finds import Find, FindKind
-from node.salvage.former_index import FormerIndex, LogEnds, former_indexes
-from node.startup import StartupError
 
 NOTHING_LEFT, LEFT, UNKNOWN = 0, 1, 2
 

@@ -57,9 +57,9 @@ def serve(
     # ours; what matters of them reaches us as errors of its calls. Read when it is loaded.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Imported here because the server's libraries take long to load, and --help needs none.
+    from node.errors.startup import HasLeft, StartupError
     from node.main import serve as run
-    from node.repair import Repair
-    from node.startup import HasLeft, StartupError
+    from node.recovery.repair import Repair
 
     repair = Repair(rebuild=rebuild_index, accept_data_loss=accept_data_loss)
 

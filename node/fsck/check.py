@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from cluster.model import Digest
 from node.errors import IndexDamaged
-from node.former import FORMER
+from node.errors.startup import StartupError
 from node.fsck.blobs import BlobCheck
 from node.fsck.index import IndexCheck
 from node.fsck.report import Report
@@ -14,8 +14,8 @@ from node.index.index import index_path, owner
 from node.index.mark import IndexMark
 from node.index.migrations import FORMATS
 from node.index.rocks import RocksStore
-from node.repair import ASIDE, WAY_OUT, check_not_lost
-from node.startup import StartupError
+from node.recovery.former import FORMER
+from node.recovery.repair import ASIDE, WAY_OUT, check_not_lost
 
 
 class CheckProgress(NamedTuple):

@@ -8,10 +8,10 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from node.errors import TooManyConnections
-from node.fairness import heaviest
 from node.http.app import Api
 from node.http.connection import Connection
 from node.logs import get_logger
+from node.shares.fairness import heaviest
 
 _ROOM: Final = 16
 """One in so many connections goes when room is made: to look for them takes a while."""

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from cluster.errors import StorageFull
+from node.disk.room import check_room
 from node.index.faults import failure_of
-from node.room import check_room
 
 WRITTEN_BY_READERS: Final = "rocksdict-config.json"
 """What rocksdict writes into the directory of a database, also where it only reads."""

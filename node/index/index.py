@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from cluster import HybridClock
 from cluster.model import NodeId, Origin
 from cluster.ports import Chance, WallClock
+from node.errors.startup import StartupError
 from node.index import keys, objects
 from node.index.control import IndexControl, ended_rows
 from node.index.journal import Journal
@@ -17,7 +18,6 @@ from node.index.migrations import FORMATS, Formats
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
 from node.index.writer import IndexWriter, Writer
-from node.startup import StartupError
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from node.durable import write_durably
+from node.disk.durable import write_durably
 from node.errors import IndexDamaged
 from node.index.files import WRITTEN_BY_READERS
 

@@ -10,9 +10,9 @@ that the earlier version refuses what is neither the one nor the other.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from node.errors.startup import StartupError
 from node.index import keys
 from node.index.store import Change, Mutation, OrderedStore
-from node.startup import StartupError
 
 Migration = Callable[[OrderedStore], Iterator[Sequence[Change]]]
 """From one format to the next. It may read what its earlier batches wrote. Where it changes what

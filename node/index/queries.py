@@ -217,7 +217,7 @@ class Queries:
     def held_by_after(
         self, node: str | None, after: Digest | None, looked_at_max: int
     ) -> tuple[list[tuple[Digest, int]], Digest | None]:
-        """See `node.stakes.Holders`."""
+        """See `node.copies.stakes.Holders`."""
         start = b"" if after is None else keys.after(keys.join(after))
         found: list[tuple[Digest, int]] = []
         last: str | None = None

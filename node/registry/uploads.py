@@ -27,7 +27,6 @@ from node.errors import (
     UploadRangeInvalid,
     UploadUnknown,
 )
-from node.fairness import heaviest
 from node.registry.chunk import CUT, Chunk, gather_bytes, pour, take_whole
 from node.registry.names import RepositoryName
 from node.registry.ports import (
@@ -41,6 +40,7 @@ from node.registry.ports import (
 )
 from node.registry.usecase import WriteUseCase
 from node.registry.values import AddBlob, DeleteUpload, PutUpload, UploadRecord
+from node.shares.fairness import heaviest
 
 _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""

@@ -18,7 +18,6 @@ from cluster.clock import HybridClock, SystemClock
 from cluster.model import Digest, Member, NodeId
 from node import edge, logs
 from node.admin.context import AdminContext
-from node.admin.health import Readiness
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.http.app import Api
@@ -28,6 +27,7 @@ from node.http.limits import ApiLimits
 from node.http.server import Server, make_server
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
+from node.lifetime.readiness import Readiness
 from node.logs import get_logger
 from node.oci.context import OciContext
 from node.oci.forwarder import ForwardConfig, Forwarder

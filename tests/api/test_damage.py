@@ -9,11 +9,11 @@ import pytest
 from cluster.errors import StorageFailure
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.errors import IndexDamaged
+from node.errors.startup import StartupError
 from node.index.index import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END, FAMILIES
-from node.repair import ASIDE, Repair, find_damage, open_store
-from node.startup import StartupError
+from node.recovery.repair import ASIDE, Repair, find_damage, open_store
 from tests.api.conftest import StartRegistry
 from tests.api.test_fsck import check, fill
 from tests.fakes.log import MemoryLog

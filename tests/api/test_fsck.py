@@ -11,7 +11,8 @@ from cluster.model import Digest, Dot
 from cluster.objects.events import decode_event, encode_event
 from cluster.objects.merge import Register, Version
 from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
-from node.datadir import locked, shared
+from node.disk.datadir import locked, shared
+from node.errors.startup import StartupError
 from node.fsck.check import CheckProgress, check_data_dir
 from node.fsck.report import Report
 from node.index import keys, rows
@@ -20,7 +21,6 @@ from node.index.journal import RESTORING, forget_log
 from node.index.migrations import FORMATS
 from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
-from node.startup import StartupError
 from tests.api.conftest import Registry, StartRegistry, image
 from tests.builders import descriptor
 from tests.fakes.rot import blob_file, flip
@@ -352,7 +352,7 @@ async def test_copies_that_were_set_aside_are_named(start_registry: StartRegistr
     digest = await registry.push_blob("lib/app", LAYER)
     flip(blob_file(registry.data_dir, digest))
     assert (await registry.call("GET", f"/v2/lib/app/blobs/{digest}")).status == 503
-    await registry.index.replica.release(digest)  # as `node.mender` does
+    await registry.index.replica.release(digest)  # as `node.copies.mender` does
     if again:
         await registry.push_blob("lib/app", LAYER)
     await registry.stop()

@@ -5,7 +5,7 @@ import pytest
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, Key, Origin
 from cluster.objects.events import Hold
-from node.holdings import Holdings
+from node.copies.holdings import Holdings
 from node.logs import get_logger
 from tests.api.conftest import Registry
 from tests.builders import an_event

@@ -5,7 +5,7 @@ from pathlib import Path
 from cluster.model import NodeId
 from node.index.rocks import RocksStore
 from node.main import running
-from node.repair import Repair
+from node.recovery.repair import Repair
 from node.settings import Address, Settings
 from tests.e2e.ports import RPC_OFFSET, free_base_port
 

@@ -14,7 +14,7 @@ from cluster.errors import (
 from cluster.layout import Hindrance, Live, Phase, Row, View
 from cluster.model import Digest, NodeId, Region, Status, Vitals
 from cluster.statistics import MemberStatistics
-from node.stakes import Shortfall
+from node.copies.stakes import Shortfall
 from tests.api.conftest import Registry
 from tests.fakes.layouts import layout, member
 

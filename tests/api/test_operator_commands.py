@@ -15,7 +15,7 @@ from node.cli.leave import leave as ask_to_leave
 from node.cli.members import remove_lost, until_safe
 from node.cli.status import Health, watch
 from node.cli.words import insist_on_word, size
-from node.stakes import Shortfall
+from node.copies.stakes import Shortfall
 from tests.api.commands import atoll
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.test_layout_api import known, settle

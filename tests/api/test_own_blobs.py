@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from node.holdings import Holdings
+from node.copies.holdings import Holdings
 from node.logs import get_logger
 from tests.api.conftest import Registry
 

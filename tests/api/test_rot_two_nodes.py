@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 
 from cluster.model import Digest, NodeId
+from node.lifetime.shutdown import Stop
 from node.main import Node, running
-from node.repair import Repair
+from node.recovery.repair import Repair
 from node.settings import Address, Settings
-from node.shutdown import Stop
 from tests.e2e.ports import RPC_OFFSET, free_base_port
 from tests.fakes.rot import blob_file, flip, make_unreadable
 

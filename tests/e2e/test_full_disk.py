@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.ballast import BYTES
+from node.disk.ballast import BYTES
 from node.errors import IndexFull
 from node.index.rocks import RocksStore
 from node.index.store import Mutation

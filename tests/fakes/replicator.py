@@ -125,7 +125,7 @@ class SoloView:
         )
 
     async def begin(self, drain_s: float, *, lost: bool) -> Verdict:
-        """As `node.departure.Departure`, as a test sets it."""
+        """As `node.lifetime.departure.Departure`, as a test sets it."""
         if self.not_left is not None:
             raise self.not_left
         if not lost:

@@ -18,7 +18,7 @@ from cluster.layout.plans import Plans, follows
 from cluster.layout.proposal import genesis
 from cluster.layout.removal import Removal
 from cluster.model import NodeId
-from node.stakes import Shortfall
+from node.copies.stakes import Shortfall
 from tests.fakes.layouts import changed_by, member
 
 

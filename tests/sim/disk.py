@@ -45,7 +45,7 @@ class Disk:
         """Per batch, the rows as they were before it."""
         self.blobs: dict[Digest, bytes] = {}
         self.ended: tuple[bytes, ...] = ()
-        """Generations of the control log that its index must not join again (see `node.former`)."""
+        """Generations that its index must not join again (see `node.recovery.former`)."""
         self.rng = random.Random(f"disk {seed}")
         self.failing = False
         """Every access fails with EIO."""

@@ -16,8 +16,9 @@ from cluster.config import ClusterConfig
 from cluster.driver.layouts import Rows
 from cluster.errors import JoinRefused, StartsEmpty, StorageFailure
 from cluster.model import FEATURES, Consistency, Dot, Kind, Member, NodeId, Region
-from node import assembly, stakes
-from node.holdings import Holdings
+from node.assembly import engine
+from node.copies import stakes
+from node.copies.holdings import Holdings
 from node.index.index import Index, open_index
 from node.registry.uploads import UploadConfig
 from node.registry.usecases import UseCases
@@ -275,7 +276,8 @@ class Machine:
 
 def assemble(machine: Machine, process: Process) -> Running:
     """
-    Build a node of simulated stores and the real parts, joined as in a process (`node.assembly`).
+    Build a node of simulated stores and the real parts, joined as in a process
+    (`node.assembly.engine`).
 
     Runs in the process's context, on the loop.
     """
@@ -315,7 +317,7 @@ def assemble(machine: Machine, process: Process) -> Running:
     )
     records: Any = index.replica
     records.trim = watch.on_trim(records.trim)
-    cluster, holdings = assembly.join(
+    cluster, holdings = engine.join(
         me,
         machine.config,
         index,

@@ -18,8 +18,8 @@ from cluster.model import Digest, Origin
 from cluster.replication.durability import Durability
 from cluster.replication.jobs import BlobJobs
 from cluster.replication.transfer import Transfer
-from node.holdings import Holdings
-from node.mender import Mender
+from node.copies.holdings import Holdings
+from node.copies.mender import Mender
 from node.registry.uploads import Uploads
 from tests.fakes.log import MemoryLog
 

@@ -20,7 +20,7 @@ from cluster.messages import PushAnswer
 from cluster.model import Origin, Status
 from cluster.objects import claims
 from cluster.replication.durability import Durability
-from node.holdings import Holdings
+from node.copies.holdings import Holdings
 from tests.sim.mutants.mutant import Mutant
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from node.admin.figures import ClusterFigures, StoreFigures
-from node.admin.health import Readiness
 from node.admin.metrics import Metrics
+from node.lifetime.readiness import Readiness
 
 STORE = StoreFigures(
     uploads_open=1,

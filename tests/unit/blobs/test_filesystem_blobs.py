@@ -15,7 +15,7 @@ from node.blobs import publisher
 from node.blobs.config import BlobStoreConfig
 from node.blobs.errors import BlobDamaged, DiskFailure
 from node.blobs.filesystem import FilesystemBlobs
-from node.durable import sync_directory
+from node.disk.durable import sync_directory
 
 DATA = b"some layer" * 5000
 DIGEST = Digest.of(DATA)

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from node.cli import app
-from node.repair import Repair
+from node.errors.startup import StartupError
+from node.recovery.repair import Repair
 from node.settings import Address
-from node.startup import StartupError
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from contextlib import suppress
 import pytest
 
 from cluster.objects.merge import Register
+from node.errors.startup import StartupError
 from node.index import keys, rows
 from node.index.merkle import Sums
 from node.index.migrations import FORMATS, Formats, Migration
 from node.index.store import END, FAMILIES, Change, Mutation, OrderedStore, RangeDeletion
-from node.startup import StartupError
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import push

@@ -17,6 +17,7 @@ from cluster.objects.events import (
     decode_body,
 )
 from node.errors import IndexFull, StorageFailure
+from node.errors.startup import StartupError
 from node.index import objects
 from node.index.index import Index
 from node.index.rows import ManifestPayload, encode
@@ -31,7 +32,6 @@ from node.registry.values import (
     PutManifest,
     PutSetting,
 )
-from node.startup import StartupError
 from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
 from tests.unit.index.conftest import OpenIndex

@@ -4,18 +4,20 @@ import asyncio
 
 from cluster import Cluster, State
 from cluster.errors import ClusterError, StorageFailure
-from node import datadir, logs, shutdown
-from node.admin.conditionlog import ConditionLog
-from node.admin.health import Readiness
-from node.ballast import Ballast
-from node.departure import Departure
-from node.holdings import Holdings
+from node import logs
+from node.copies.holdings import Holdings
+from node.copies.mender import Mender
+from node.disk import datadir
+from node.disk.ballast import Ballast
+from node.errors.startup import StartupError
 from node.http.listener import HttpListener
-from node.mender import Mender
+from node.lifetime import shutdown
+from node.lifetime.conditionlog import ConditionLog
+from node.lifetime.departure import Departure
+from node.lifetime.readiness import Readiness
+from node.lifetime.shutdown import Stop
 from node.registry.uploads import Uploads
 from node.settings import Settings
-from node.shutdown import Stop
-from node.startup import StartupError
 
 
 class Node:

@@ -1,5 +1,5 @@
 """
-How the parts of a node are put together: the same in a process, in the simulator and in tests.
+The engine of a node over its stores: the same in a process, in the simulator and in tests.
 
 `join` makes the engine over an open index and a blob store; `node.registry.usecases` makes the
 registry over the engine. What differs between a process and a test is handed in: clocks, chance,
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cluster import Cluster, ClusterConfig, HybridClock, Transport
 from cluster.model import Member
 from cluster.ports import BlobReplica, Chance, Clock, Log
-from node.holdings import Holdings
+from node.copies.holdings import Holdings
 from node.index.index import Index
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from node.descriptors import Descriptors, raise_limit
+from node.shares.descriptors import Descriptors, raise_limit
 
 
 @pytest.mark.parametrize("limit", [600, 1024, 4096, 20_000, 65_536, 1 << 20])
@@ -29,7 +29,7 @@ def test_enough_is_what_was_asked_for():
 def test_the_soft_limit_becomes_the_hard_one():
     """Broken: a shell's 1,024 caps a node on a machine that allows a million."""
     program = (
-        "import resource; from node.descriptors import raise_limit;"
+        "import resource; from node.shares.descriptors import raise_limit;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (300, 700)); print(raise_limit());"
         "print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
     )

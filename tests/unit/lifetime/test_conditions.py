@@ -7,9 +7,9 @@ import pytest
 
 from cluster import NodeState, State
 from cluster.errors import StorageFailure, StorageFull
-from node import conditions
-from node.admin.health import Readiness
 from node.errors import IndexDamaged, IndexFull, IndexPaused
+from node.lifetime import conditions
+from node.lifetime.readiness import Readiness
 
 BROKEN = StorageFailure("index storage failed: Input/output error")
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, Event, NodeId, Origin
 from cluster.objects import decode_event, in_causal_order
-from node.former import FORMER
+from node.errors.startup import StartupError
 from node.index import keys
 from node.index.index import owner
 from node.index.journal import RESTORING
@@ -17,9 +17,9 @@ from node.index.quarantine import FAMILY as QUARANTINE
 from node.index.queries import Queries
 from node.index.rocks import RocksStore
 from node.index.store import END
+from node.recovery.finds import Find, found
+from node.recovery.former import FORMER
 from node.registry.values import ManifestRecord
-from node.salvage.finds import Find, found
-from node.startup import StartupError
 
 _CURRENT: Final = "CURRENT"
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from cluster.model import NODE_ID
-from node.durable import sync_directory, write_durably
-from node.startup import HasLeft, StartupError
+from node.disk.durable import sync_directory, write_durably
+from node.errors.startup import HasLeft, StartupError
 
 _NODE: Final = "NODE"
 _LEFT: Final = "LEFT"

@@ -11,10 +11,10 @@ from typing import Final
 
 from cluster import ALLOWED, Act, Cluster, State
 from cluster.errors import StorageFull
-from node.admin.health import Readiness
 from node.blobs.filesystem import FilesystemBlobs
 from node.errors import IndexDamaged, IndexFull
 from node.index.index import Index
+from node.lifetime.readiness import Readiness
 
 _CONDITIONS: Final = {
     State.JOINING: "cluster",

@@ -13,7 +13,7 @@ from typing import Final
 
 from cluster.errors import StorageFull
 from cluster.ports import Log
-from node.room import check_room
+from node.disk.room import check_room
 
 BYTES: Final = 16 << 20
 """Opening takes less than 1 MiB of it, whatever the log of the index has; deletes have the rest."""

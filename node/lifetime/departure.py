@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from cluster import NodeState, Rows, State, Verdict
 from cluster.model import NodeId
-from node import shutdown
+from node.lifetime import shutdown
 
 DRAIN_DEFAULT_S: Final = 5.0
 DRAIN_MAX_S: Final = 300.0

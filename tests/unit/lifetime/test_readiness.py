@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from node.admin.health import Readiness
+from node.lifetime.readiness import Readiness
 
 
 def check(answer, status, body):

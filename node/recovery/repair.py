@@ -7,8 +7,8 @@ Opening the index of a data directory: one that is not whole is never taken for 
     the same, to be rebuilt     it is set aside, and the node joins its cluster with an empty one
 
 The blobs stay where they are; once the rows that speak of them have come from the other nodes, the
-node says anew which it holds (`node.holdings`). To the cluster a new index is another disk, and the
-node a newcomer under its old name.
+node says anew which it holds (`node.copies.holdings`). To the cluster a new index is another disk,
+and the node a newcomer under its old name.
 """
 
 import errno
@@ -20,8 +20,9 @@ from typing import Final
 
 from cluster.errors import StorageFailure
 from cluster.ports import Log
-from node.datadir import name_in
+from node.disk.datadir import name_in
 from node.errors import IndexDamaged
+from node.errors.startup import StartupError
 from node.index.index import index_path
 from node.index.journal import RESTORING
 from node.index.mark import IndexMark
@@ -30,7 +31,6 @@ from node.index.migrations import FORMATS
 from node.index.rocks import RocksStore
 from node.index.rocks_options import MEMORY_BYTES
 from node.index.store import END, FAMILIES
-from node.startup import StartupError
 
 ASIDE: Final = "index.aside-"
 """What the name of a damaged index begins with that was set aside; nobody reads it again."""

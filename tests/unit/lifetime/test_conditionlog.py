@@ -2,8 +2,8 @@
 
 from structlog.testing import capture_logs
 
-from node.admin.conditionlog import ConditionLog
-from node.admin.health import Readiness
+from node.lifetime.conditionlog import ConditionLog
+from node.lifetime.readiness import Readiness
 from node.logs import get_logger
 
 

@@ -13,14 +13,14 @@ import pytest
 from cluster.errors import StartsEmpty
 from cluster.model import NodeId
 from node import main
-from node.former import FORMER, LeftBehind, has_former, leave_behind, part, parted
+from node.errors.startup import StartupError
 from node.index import keys
 from node.index.index import disk_of, identify, index_path, owner
 from node.index.rocks import RocksStore
 from node.index.store import Mutation
-from node.repair import NO_REPAIR, open_store
+from node.recovery.former import FORMER, LeftBehind, has_former, leave_behind, part, parted
+from node.recovery.repair import NO_REPAIR, open_store
 from node.settings import Settings, load
-from node.startup import StartupError
 from tests.builders import HandClock
 from tests.fakes.log import MemoryLog
 

@@ -12,10 +12,10 @@ from typing import Final
 import msgspec
 
 from cluster.ports import Log
-from node.durable import sync_directory, write_durably
+from node.disk.durable import sync_directory, write_durably
+from node.errors.startup import StartupError
 from node.index.index import index_path
-from node.repair import NEWCOMER, set_aside
-from node.startup import StartupError
+from node.recovery.repair import NEWCOMER, set_aside
 
 FORMER: Final = "index.former-"
 """What nobody else has of the log of that disk is there, and only there: for `atoll salvage`."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from cluster.ports import Log
-from node.admin.health import Readiness
+from node.lifetime.readiness import Readiness
 
 _LOOK_S: Final = 1.0
 """Between two looks. What holds again within that time need not be in anybody's log."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from cluster.model import Vitals
-from node.admin.health import Readiness
-from node.datadir import Space
+from node.disk.datadir import Space
+from node.lifetime.readiness import Readiness
 
 
 class VitalSigns:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from node import datadir
-from node.startup import HasLeft, StartupError
+from node.disk import datadir
+from node.errors.startup import HasLeft, StartupError
 
 
 def test_a_directory_keeps_the_name_of_its_first_node(tmp_path):

@@ -9,7 +9,7 @@ from cluster import Act, NodeState, Rows, State
 from cluster.errors import CopiesAtStake, MemberNotDead, NotDrained
 from cluster.layout import Verdict
 from cluster.model import NodeId
-from node.departure import DRAIN_MAX_S, PATIENCE_S, Departure
+from node.lifetime.departure import DRAIN_MAX_S, PATIENCE_S, Departure
 
 ME = NodeId("a")
 

@@ -8,7 +8,7 @@ import pytest
 from cluster.errors import NotDecided
 from cluster.layout import Availability, Live, Row
 from cluster.model import Digest, Dot, NodeId
-from node.stakes import CopyCount, Shortfall, claimed, rows
+from node.copies.stakes import CopyCount, Shortfall, claimed, rows
 from tests.fakes.layouts import layout, with_member
 
 A, B, C = NodeId("a"), NodeId("b"), NodeId("c")

@@ -1,15 +1,14 @@
 """
-Health: whether the process is alive, and whether it may take traffic.
+Whether the process is alive, and whether it may take traffic.
 
-Logic only; `node.conditions` has what is looked at, and `node.admin.probes` gives the answers.
+Logic only; `node.lifetime.conditions` has what is looked at, and `node.admin.probes` gives the
+answers.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-
-CONTENT_TYPE: Final = "application/json"
 
 Check = Callable[[], str | None]
 """Looks whether a condition holds now: None when it does, else why not. Must not block."""

@@ -1,0 +1,99 @@
+"""What each part of a node gets of the settings: its own configuration, and no more."""
+
+from cluster import ClusterConfig
+from cluster.model import FEATURES, Member, NodeId, Region
+from node import logs
+from node.http.cors import Cors
+from node.http.limits import ANSWER, WRITE_SILENCE, ApiLimits
+from node.index.index import Index
+from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
+from node.oci.proxy import Proxy, ProxyConfig, Servers
+from node.recovery import former
+from node.registry.uploads import UploadConfig
+from node.settings import Settings
+from node.shares.descriptors import Descriptors, raise_limit
+
+
+def member(settings: Settings, name: NodeId, index: Index) -> Member:
+    """This node as the others know it, in the run that *index* was opened for."""
+    return Member(
+        node=name,
+        region=Region(settings.region),
+        rpc=str(settings.rpc_advertised),
+        http=str(settings.http_advertised),
+        epoch=index.replica.origin.epoch,
+        features=FEATURES,
+        store=index.disk,
+        zone=settings.zone or "",
+        weight=settings.weight,
+    )
+
+
+def cluster_config(settings: Settings) -> ClusterConfig:
+    """Who has been in a cluster that has gone on without it begins none of its own."""
+    return ClusterConfig(
+        cluster=settings.cluster,
+        seeds=tuple(str(seed) for seed in settings.seeds),
+        settings=settings.shared,
+        initial=() if former.has_former(settings.data_dir) else settings.initial,
+        open_joining=settings.joining == "open",
+        quiet_s=settings.quiet_s,
+        copies=settings.copies,
+        refuse_degraded=settings.degraded_writes == "refuse",
+        join_timeout_s=settings.join_timeout_s,
+        copies_timeout_s=settings.copies_timeout_s,
+    )
+
+
+def descriptors(settings: Settings) -> Descriptors:
+    """Divide what this process may open; says so where that is less than what the settings ask."""
+    shares = Descriptors.divide(raise_limit(), settings.connections_max)
+    if shares.connections != settings.connections_max:
+        logs.get_logger("node").warning(
+            "limit on open files is low",
+            limit=shares.limit,
+            connections_max=shares.connections,
+        )
+    return shares
+
+
+def upload_config(settings: Settings) -> UploadConfig:
+    """The bounds of uploads."""
+    return UploadConfig(
+        open_max=settings.uploads_max,
+        expiry_s=settings.upload_expiry_s,
+        blob_max_bytes=settings.upload_max_bytes,
+    )
+
+
+def forwarder(settings: Settings, name: NodeId, neighbours: Neighbours) -> Forwarder:
+    """What sends on the requests for uploads that another node has. Its caller enters it."""
+    return Forwarder(
+        name,
+        neighbours,
+        ForwardConfig(running_max=settings.uploads_max),
+        logs.get_logger("forwarding"),
+        body_idle_s=settings.body_timeout_s,
+    )
+
+
+def proxy(settings: Settings, name: NodeId, servers: Servers) -> Proxy:
+    """What has others answer while this node is no store. Its caller enters it."""
+    return Proxy(
+        name,
+        servers,
+        ProxyConfig(write_silence_s=api_limits(settings).answer_s + WRITE_SILENCE.number),
+        Cors(settings.cors_origins),
+        logs.get_logger("proxy"),
+        body_idle_s=settings.body_timeout_s,
+    )
+
+
+def api_limits(settings: Settings) -> ApiLimits:
+    """The bounds of requests; making copies is part of the answer to a push."""
+    return ApiLimits(
+        manifest_bytes=settings.manifest_max_bytes,
+        body_idle_s=settings.body_timeout_s,
+        answer_s=ANSWER.number + settings.copies_timeout_s,
+        chunk_min_bytes=settings.chunk_min_bytes,
+    )
