@@ -46,6 +46,11 @@ class Metadata(Queries):
     def roles(self) -> MetadataIndex:
         return MetadataIndex(self, self, self, self, self, self, self)
 
+    @property
+    def settings_word(self) -> int:
+        """See `node.identity.ports.SecurityStore`."""
+        return self._journal.settings_word
+
     def size_here(self, digest: Digest) -> int | None:
         return self._journal.size_here(digest)
 

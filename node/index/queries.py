@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from cluster.model import Digest, Dot, NodeId
-from cluster.objects import Register, Written
+from cluster.objects import Register, Version, Written
 from node.index import history, keys, references, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import END, SENT_FAMILIES, OrderedStore
@@ -114,6 +114,10 @@ class Queries:
     def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
         winner = rows.register(self, "settings", kind, name).winner
         return None if winner is None or winner.value is None else (winner.value, winner.dot)
+
+    def setting_heads(self, kind: str, name: str) -> tuple[Version, ...]:
+        """The versions of a setting that no other replaces."""
+        return rows.register(self, "settings", kind, name).heads
 
     def settings(self, kind: str, last: str, limit: int) -> Page:
         prefix = keys.join(kind)
