@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import StorageFailure
-from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
+from node.cli.node.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.errors import IndexDamaged
 from node.errors.startup import StartupError
 from node.index.index import index_path

@@ -10,7 +10,7 @@ import pytest
 from cluster.model import Digest, Dot
 from cluster.objects.events import decode_event, encode_event
 from cluster.objects.merge import Register, Version
-from node.cli.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
+from node.cli.node.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
 from node.disk.datadir import locked, shared
 from node.errors.startup import StartupError
 from node.fsck.check import CheckProgress, check_data_dir

@@ -9,11 +9,11 @@ import pytest
 from cluster.errors import MemberNotDead, NotDecided
 from cluster.layout import Row
 from cluster.model import Digest, NodeId, Status
+from node.cli.cluster.layout import apply, force
+from node.cli.cluster.leave import leave as ask_to_leave
+from node.cli.cluster.members import remove_lost, until_safe
+from node.cli.cluster.status import Health, watch
 from node.cli.errors import CommandError
-from node.cli.layout import apply, force
-from node.cli.leave import leave as ask_to_leave
-from node.cli.members import remove_lost, until_safe
-from node.cli.status import Health, watch
 from node.cli.words import insist_on_word, size
 from node.copies.stakes import Shortfall
 from tests.api.commands import atoll

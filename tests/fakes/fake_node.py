@@ -10,7 +10,7 @@ import http.server
 import signal
 import sys
 
-from node.cli.lifeline import stop_at_end_of
+from node.cli.node.lifeline import stop_at_end_of
 from node.settings import Address
 
 

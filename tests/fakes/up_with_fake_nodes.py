@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from node.cli.local_nodes import parse_regions, plan, serve_command, shared_environment
-from node.cli.supervisor import Supervisor
+from node.cli.cluster.local_nodes import parse_regions, plan, serve_command, shared_environment
+from node.cli.cluster.supervisor import Supervisor
 
 FAKE = str(Path(__file__).with_name("fake_node.py"))
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from node.cli import app
-from node.cli.api import reference
+from node.cli.node.api import reference
 from node.edge import ENDPOINTS
 from node.http.endpoint import errors_of
 from node.http.errors import wire_of

@@ -1,5 +1,6 @@
 """The command as a whole."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,17 +33,24 @@ def test_help_loads_no_server_library(arguments):
     assert "Usage: atoll" in done.stdout
 
 
+HELP = {
+    "Cluster": {"up", "status", "leave", "node", "layout"},
+    "Images": {"wait", "history", "rollback"},
+    "Projects": {"project"},
+    "Node": {"serve", "config", "api", "fsck", "salvage"},
+}
+
+
 def test_commands():
-    """A command that other scripts rely on would be missing."""
+    """A command that other scripts rely on would be missing, or be no part of anything."""
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    commands = result.stdout.partition("Commands:")[2].split("\n")
-    assert {line.split()[0] for line in commands if line.strip()} >= {
-        "serve",
-        "up",
-        "config",
-        "fsck",
-    }
+    sections = re.findall(r"^(\w+):\n((?:  .*\n)+)", result.stdout, re.MULTILINE)
+    told = {name: set(re.findall(r"^  (\w+)", rows, re.MULTILINE)) for name, rows in sections}
+    del told["Options"]
+    assert told == HELP
+    packages = {path.parent.name for path in (ROOT / "node/cli").glob("*/__init__.py")}
+    assert packages == {name.lower() for name in HELP}
 
 
 def test_version():

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from node.cli import app
-from node.cli.config import reference
+from node.cli.node.config import reference
 from node.settings import load
 from node.settings.model import NAMES, default_of, env_of, flag_of, spec_of
 

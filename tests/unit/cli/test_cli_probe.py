@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from node.cli.probe import why_not_ready
+from node.cli.cluster.probe import why_not_ready
 from node.settings import Address
 
 

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from node.cli import app
-from node.cli.local_nodes import parse_regions, plan, serve_command, shared_environment
+from node.cli.cluster.local_nodes import parse_regions, plan, serve_command, shared_environment
 from node.settings import load
 
 REGIONS = ["eu", "us", "ap"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.cli.api import limits_table
+from node.cli.node.api import limits_table
 from node.http import limits
 from node.http.errors import WIRE
 from node.http.limits import LIMITS, Limit, shown

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from node.cli.flags import print_problems, settings_or_exit, takes_settings
-from node.cli.lifeline import stop_at_end_of
+from node.cli.node.lifeline import stop_at_end_of
 
 EXIT_STARTUP = 1
 EXIT_LEFT = 3

@@ -15,9 +15,9 @@ from cluster.model import Digest, Dot, Origin
 from node.blobs.layout import BlobLayout
 from node.cli.client import ask, ask_for
 from node.cli.errors import CommandError, PushRefused
+from node.cli.node.registry import RegistryNode
 from node.cli.outcome import Outcome
 from node.cli.references import parse_url
-from node.cli.registry import RegistryNode
 from node.cli.words import Tell, table
 from node.errors import ManifestInvalid, TagInvalid
 from node.errors.startup import StartupError

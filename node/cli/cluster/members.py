@@ -6,8 +6,8 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from node.cli.client import ask, ask_for
+from node.cli.cluster.layout import COUNT_S, Sent, change
 from node.cli.errors import CommandError
-from node.cli.layout import COUNT_S, Sent, change
 from node.cli.outcome import Outcome
 from node.cli.references import parse_url
 from node.cli.words import Ask, Tell, blobs, insist_on_word

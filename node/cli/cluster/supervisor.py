@@ -3,7 +3,7 @@ The processes of a cluster on this machine: started together, watched, and stopp
 
 Children run in sessions of their own, so that Ctrl-C reaches this process alone, which then stops
 them in order; they hold one end of a pipe, so that they also go when this process is killed
-(`node.cli.lifeline`).
+(`node.cli.node.lifeline`).
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from node.cli.cluster.local_nodes import LocalNode
+from node.cli.cluster.probe import why_not_ready
 from node.cli.flags import print_problems
-from node.cli.local_nodes import LocalNode
-from node.cli.probe import why_not_ready
 
 READY_TIMEOUT_S: Final = 120.0
 """Far above a start with many nodes on a slow machine; a node that needs longer is stuck."""

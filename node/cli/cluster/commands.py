@@ -42,8 +42,8 @@ def status(
     Show how the cluster is. Exit status: 0 all is well, 1 a person should look at something (the
     lines with !), 2 it cannot be told.
     """
-    from node.cli.status import look
-    from node.cli.status import watch as look_on
+    from node.cli.cluster.status import look
+    from node.cli.cluster.status import watch as look_on
 
     if watch:
         health = look_on(url, lambda seen: _redraw(seen.shown(as_json), as_json=as_json))
@@ -81,7 +81,7 @@ def leave(
     as_json: Json = False,
 ) -> None:
     """Take a node out of its cluster for good: others get its copies, it drains, and stops."""
-    from node.cli.leave import leave as ask_to_leave
+    from node.cli.cluster.leave import leave as ask_to_leave
 
     with told():
         left = ask_to_leave(
@@ -116,7 +116,7 @@ def node_add(
     as_json: Json = False,
 ) -> None:
     """Make a node a member that was started with the address of one to join."""
-    from node.cli.members import add
+    from node.cli.cluster.members import add
 
     with told():
         typer.echo(add(url, name, zone, weight).shown(as_json))
@@ -136,7 +136,7 @@ def node_remove(
 
     Several that are lost go by one change: where most of a region are dead, none can go alone.
     """
-    from node.cli.members import remove, remove_lost
+    from node.cli.cluster.members import remove, remove_lost
 
     with told():
         if lost:
@@ -158,7 +158,7 @@ def node_replace(
     as_json: Json = False,
 ) -> None:
     """Have another node take the place of a member."""
-    from node.cli.members import replace, replace_lost
+    from node.cli.cluster.members import replace, replace_lost
 
     with told():
         if lost:
@@ -171,7 +171,7 @@ def node_replace(
 @node.command("safe-to-remove")
 def node_safe_to_remove(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
     """Tell whether a member may go. Exit status: 0 yes, 1 no, 2 it cannot be told."""
-    from node.cli.members import safe_to_remove
+    from node.cli.cluster.members import safe_to_remove
 
     with told(2):
         safe, found = safe_to_remove(url, name)
@@ -198,7 +198,7 @@ def node_resume(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
 
 
 def _become(name: str, url: str, word: str, *, as_json: bool) -> None:
-    from node.cli.members import become
+    from node.cli.cluster.members import become
 
     with told():
         typer.echo(become(url, name, word).shown(as_json))
@@ -207,7 +207,7 @@ def _become(name: str, url: str, word: str, *, as_json: bool) -> None:
 @layout.command("show")
 def layout_show(url: Url = LOCAL, as_json: Json = False) -> None:
     """Show the layout that is live, the change that goes on, and what was planned at the node."""
-    from node.cli.layout import show
+    from node.cli.cluster.layout import show
 
     with told():
         typer.echo(show(url).shown(as_json))
@@ -216,7 +216,7 @@ def layout_show(url: Url = LOCAL, as_json: Json = False) -> None:
 @layout.command("history")
 def layout_history(url: Url = LOCAL, as_json: Json = False) -> None:
     """Show all decisions about the layout."""
-    from node.cli.layout import history
+    from node.cli.cluster.layout import history
 
     with told():
         typer.echo(history(url).shown(as_json))
@@ -252,8 +252,8 @@ def layout_plan(
     as_json: Json = False,
 ) -> None:
     """Show the version that changes would make, and what it would move. Nothing changes."""
-    from node.cli.layout import plan
-    from node.cli.layout_changes import changes
+    from node.cli.cluster.layout import plan
+    from node.cli.cluster.layout_changes import changes
 
     with told():
         asked = changes(
@@ -289,7 +289,7 @@ def layout_apply(
     as_json: Json = False,
 ) -> None:
     """Bring about what was planned at this node: that, and nothing else."""
-    from node.cli.layout import apply
+    from node.cli.cluster.layout import apply
 
     with told():
         done = apply(url, version, plan, ask_word=asking(), given=yes_i_lose or ())
@@ -299,7 +299,7 @@ def layout_apply(
 @layout.command("init")
 def layout_init(url: Url = LOCAL, as_json: Json = False) -> None:
     """Found a cluster of one node alone; others are added to it."""
-    from node.cli.layout import init
+    from node.cli.cluster.layout import init
 
     with told():
         typer.echo(init(url).shown(as_json))
@@ -315,7 +315,7 @@ def layout_force(
     as_json: Json = False,
 ) -> None:
     """After a disaster: go on with some members; the others are lost for good."""
-    from node.cli.layout import force
+    from node.cli.cluster.layout import force
 
     with told():
         named = [name.strip() for name in survivors.split(",") if name.strip()]

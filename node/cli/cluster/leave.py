@@ -6,9 +6,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from node.cli.client import ask, ask_for
+from node.cli.cluster.layout import COUNT_S
+from node.cli.cluster.members import PATIENCE_S, until_safe
 from node.cli.errors import CommandError
-from node.cli.layout import COUNT_S
-from node.cli.members import PATIENCE_S, until_safe
 from node.cli.outcome import Outcome
 from node.cli.references import parse_url
 from node.cli.words import Ask, Tell, insist_on_word

@@ -7,8 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node.cli.flags import EXIT_SETTINGS, print_problems
-from node.cli.local_nodes import (
+from node.cli.cluster.local_nodes import (
     BASE_PORT_MAX,
     NODES_MAX,
     parse_regions,
@@ -16,6 +15,7 @@ from node.cli.local_nodes import (
     serve_command,
     shared_environment,
 )
+from node.cli.flags import EXIT_SETTINGS, print_problems
 from node.settings.sources import Given, gather
 
 _STOP_EXTRA_S: Final = 5.0
@@ -73,7 +73,7 @@ def up(
     directory = data_dir.absolute()
     cluster = plan(nodes, names, base_port, directory)
     # Imported here: asyncio and rich are of no use to the other commands' help.
-    from node.cli.supervisor import Supervisor
+    from node.cli.cluster.supervisor import Supervisor
 
     supervisor = Supervisor(
         {node: serve_command(node, cluster) for node in cluster},

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from node.cli.cluster.layout import Sent
 from node.cli.errors import CommandError
-from node.cli.layout import Sent
 
 _Given = Sequence[str] | None
 

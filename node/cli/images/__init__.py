@@ -1,0 +1,1 @@
+"""The commands of who pushes and pulls: where a push has come to, and what a tag was. They ask."""

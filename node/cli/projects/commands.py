@@ -1,0 +1,53 @@
+"""The commands about projects. Each imports what it needs when it runs."""
+
+from typing import Annotated
+
+import typer
+
+from node.cli.options import LOCAL, Json, Url, told
+
+_Project = Annotated[str, typer.Argument(help="First component of the repository names.")]
+
+project = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Show and change what holds for the repositories of a project.",
+)
+
+
+@project.command("get")
+def project_get(name: _Project, url: Url = LOCAL, as_json: Json = False) -> None:
+    """Print a project's policy as JSON."""
+    from node.cli.projects.project import get
+
+    with told():
+        typer.echo(get(name, url).shown(as_json))
+
+
+@project.command("set")
+def project_set(
+    name: _Project,
+    changes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FIELD=VALUE...", help="consistency, history_max, history_days, children."
+        ),
+    ],
+    url: Url = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Change fields of a project's policy; the others stay."""
+    from node.cli.projects.project import change
+
+    with told():
+        typer.echo(change(name, url, changes).shown(as_json))
+
+
+@project.command("delete")
+def project_delete(name: _Project, url: Url = LOCAL, as_json: Json = False) -> None:
+    """Give a project the default policy again."""
+    from node.cli.projects.project import delete
+
+    with told():
+        typer.echo(delete(name, url).shown(as_json))
