@@ -1,9 +1,6 @@
 """
 The `atoll` command. One package for each section of its help; a command imports what it needs when
-it runs.
-
-Exit status: 0 for success, 1 when something went wrong, 2 when the command or the settings
-cannot be used. `status`, `node safe-to-remove` and `salvage` have a meaning of their own for each.
+it runs. What they exit with is a table (`node.cli.exits`).
 """
 
 import importlib.metadata
@@ -47,12 +44,31 @@ def _version() -> str:
         return "(not installed, run from a source tree)"
 
 
+def _print_reference(wanted: bool) -> None:
+    if wanted:
+        from typer.main import get_group
+
+        from node.cli.reference import reference
+
+        typer.echo(reference(get_group(app)), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def atoll(
     version: Annotated[
         bool,
         typer.Option(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+    markdown: Annotated[
+        bool,
+        typer.Option(
+            "--markdown",
+            help="Print the reference of all commands.",
+            callback=_print_reference,
+            is_eager=True,
         ),
     ] = False,
 ) -> None:

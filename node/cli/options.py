@@ -38,3 +38,14 @@ def tell(text: str) -> None:
 
 def _ask(question: str) -> str:
     return str(typer.prompt(question, err=True))
+
+
+def for_people_alone(*, as_json: bool) -> None:
+    """
+    Say that `--markdown` is no form for programs.
+
+    Raises:
+        typer.BadParameter: it is to be *as_json*.
+    """
+    if as_json:
+        raise typer.BadParameter("is for people: leave out --json", param_hint="--markdown")

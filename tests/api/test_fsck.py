@@ -1,5 +1,6 @@
 """The offline check: silent on what is in order, loud on each kind of damage."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,12 @@ async def test_what_is_in_order_has_no_problems(data_dir: Path):
     }
     assert not report.notes
     assert fsck(data_dir) == CLEAN
+
+
+async def test_programs_are_told_as_json(data_dir: Path, capsys: pytest.CaptureFixture[str]):
+    assert fsck(data_dir, as_json=True) == CLEAN
+    told = json.loads(capsys.readouterr().out)
+    assert (told["problems"], told["problem_count"], told["checked"]["tags"]) == ([], 0, 3)
 
 
 async def test_the_check_counts_what_it_reads(data_dir: Path):

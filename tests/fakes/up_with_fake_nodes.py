@@ -1,7 +1,7 @@
 """
 `atoll up` with `fake_node.py` in place of `atoll serve`: one node per region.
 
-Arguments: regions, base port, directory, seconds from SIGTERM to SIGKILL.
+Arguments: regions, base port, directory, seconds from SIGTERM to SIGKILL; and --json, or nothing.
 """
 
 import os
@@ -14,7 +14,7 @@ from node.cli.cluster.supervisor import Supervisor
 FAKE = str(Path(__file__).with_name("fake_node.py"))
 
 
-def main(regions, base_port, directory, grace_s):
+def main(regions, base_port, directory, grace_s, *form):
     names = parse_regions(regions)
     cluster = plan(len(names), names, int(base_port), Path(directory))
     commands = {}
@@ -26,6 +26,7 @@ def main(regions, base_port, directory, grace_s):
         directory=Path(directory),
         environ=shared_environment(os.environ),
         stop_grace_s=float(grace_s),
+        as_json=form == ("--json",),
     )
     return supervisor.run()
 

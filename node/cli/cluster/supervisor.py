@@ -61,6 +61,7 @@ class Supervisor:
         environ: Mapping[str, str],
         stop_grace_s: float,
         open_browser: bool = False,
+        as_json: bool = False,
     ) -> None:
         """
         Prepare to run *commands*, the command line of each node.
@@ -71,12 +72,14 @@ class Supervisor:
             environ: the children's environment.
             stop_grace_s: time from SIGTERM to SIGKILL, in seconds.
             open_browser: open the first node's address once all are ready.
+            as_json: say what happens as JSON, one document on each line.
         """
         self._commands = commands
         self._directory = directory
         self._environ = environ
         self._stop_grace_s = stop_grace_s
         self._open_browser = open_browser
+        self._as_json = as_json
         self._children: list[_Child] = []
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -86,7 +89,7 @@ class Supervisor:
         try:
             with _lock(self._directory):
                 asyncio.run(self._run())
-            print(f"stopped; what was pushed is in {self._directory}", flush=True)
+            self._say("stopped", f"stopped; what was pushed is in {self._directory}")
         except CannotStart as exc:
             print_problems(exc.problems)
             for line in exc.evidence:
@@ -110,15 +113,18 @@ class Supervisor:
                 self._children.append(await self._start(node, command, lifeline))
             self._announce()
             if await self._until_ready():
-                print("ready", flush=True)
+                self._say("ready", "ready")
                 self._say_what_next()
                 await self._until_stopped()
         finally:
             if self._stop.is_set():
-                print("stopping", flush=True)
+                self._say("stopping", "stopping")
             await self._stop_children()
             os.close(lifeline)
             os.close(far_end)
+
+    def _say(self, state: str, text: str, **more: object) -> None:
+        print(json.dumps({"state": state, **more}) if self._as_json else text, flush=True)
 
     def _on_signal(self) -> None:
         # The second time somebody asks, they do not want to wait.
@@ -137,11 +143,14 @@ class Supervisor:
             return _Child(node, process, log.tell())
 
     def _announce(self) -> None:
+        nodes = _write_cluster_file(self._directory, self._children)
+        if self._as_json:
+            self._say("started", "", nodes=nodes, data_dir=str(self._directory))
+            return
         from rich.box import SIMPLE_HEAD
         from rich.console import Console
         from rich.table import Table
 
-        _write_cluster_file(self._directory, self._children)
         table = Table("node", "region", "registry", "rpc", "pid", box=SIMPLE_HEAD, pad_edge=False)
         for node, process, _ in self._children:
             table.add_row(
@@ -151,6 +160,8 @@ class Supervisor:
         print(f"data and logs in {self._directory}", flush=True)
 
     def _say_what_next(self) -> None:
+        if self._as_json:
+            return
         first, last = (str(child.node.http) for child in (self._children[0], self._children[-1]))
         here, there = (address.replace("127.0.0.1", "localhost") for address in (first, last))
         print(
@@ -276,9 +287,12 @@ def _check_ports(nodes: Mapping[LocalNode, Sequence[str]]) -> None:
         raise CannotStart(*taken)
 
 
-def _write_cluster_file(directory: Path, children: Sequence[_Child]) -> None:
-    """Write `cluster.json`, whole or not at all. Addresses are HOST:PORT without a scheme."""
-    nodes = [
+def _write_cluster_file(directory: Path, children: Sequence[_Child]) -> list[dict[str, object]]:
+    """
+    Write `cluster.json`, whole or not at all; returns its nodes. Addresses are HOST:PORT without a
+    scheme.
+    """
+    nodes: list[dict[str, object]] = [
         {
             "id": node.id,
             "region": node.region,
@@ -292,6 +306,7 @@ def _write_cluster_file(directory: Path, children: Sequence[_Child]) -> None:
     unfinished = directory / f"{_CLUSTER_FILE}.new"
     unfinished.write_text(json.dumps({"nodes": nodes}, indent=2) + "\n")
     unfinished.replace(directory / _CLUSTER_FILE)
+    return nodes
 
 
 def _ending(code: int) -> str:

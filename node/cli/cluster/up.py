@@ -16,6 +16,7 @@ from node.cli.cluster.local_nodes import (
     shared_environment,
 )
 from node.cli.flags import EXIT_SETTINGS, print_problems
+from node.cli.options import Json
 from node.settings.sources import Given, gather
 
 _STOP_EXTRA_S: Final = 5.0
@@ -53,11 +54,13 @@ def up(
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the first node in a browser once all are ready.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """
     Run a cluster on 127.0.0.1 until SIGINT or SIGTERM.
 
-    Prints `ready` on a line of its own once every node may take traffic. Settings that the nodes
+    Prints `ready` on a line of its own once every node may take traffic; with --json each line is
+    a document with a `state`: started, ready, stopping, stopped. Settings that the nodes
     share are read from the environment, as by `atoll serve`.
     """
     try:
@@ -81,5 +84,6 @@ def up(
         environ=environ,
         stop_grace_s=drain_s + grace_s + _STOP_EXTRA_S,
         open_browser=open_browser,
+        as_json=as_json,
     )
     raise typer.Exit(supervisor.run())

@@ -1,9 +1,12 @@
 """`atoll api`: what a node serves, for programs and for people."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+
+from node.cli.options import Json, for_people_alone
 
 if TYPE_CHECKING:
     from node.http.endpoint import Endpoint
@@ -17,8 +20,14 @@ def api(
     limits: Annotated[
         bool, typer.Option("--limits", help="Print the table of the edge's limits instead.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the OpenAPI document of all that a node serves; `/openapi.json` answers the same."""
+    if limits and as_json:
+        typer.echo(json.dumps(limit_rows()))
+        return
+    if markdown:
+        for_people_alone(as_json=as_json)
     if markdown or limits:
         typer.echo(reference() if markdown else limits_table(), nl=False)
         return
@@ -68,6 +77,29 @@ def reference() -> str:
             *(line for each in shown for line in _section(each)),
         ]
     )
+
+
+def limit_rows() -> list[dict[str, object]]:
+    """The limits of the edge, for programs."""
+    from node.http.errors import wire_of
+    from node.http.limits import LIMITS
+
+    rows: list[dict[str, object]] = []
+    for limit in LIMITS:
+        status, code = wire_of(limit.error) if limit.error else (None, None)
+        rows.append(
+            {
+                "what": limit.what,
+                "number": limit.number,
+                "unit": str(limit.unit),
+                "setting": limit.setting,
+                "for": str(limit.counts),
+                "status": status,
+                "code": code,
+                "beyond": limit.beyond,
+            }
+        )
+    return rows
 
 
 def limits_table() -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from node.cli.flags import EXIT_SETTINGS, print_problems, takes_settings
+from node.cli.options import Json, for_people_alone
 from node.settings import Address
 from node.settings.model import NAMES, default_of, env_of, flag_of, is_required, spec_of
 from node.settings.sources import Given, gather
@@ -29,10 +30,14 @@ def config(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the reference documentation instead.")
     ] = False,
+    as_json: Json = False,
     **flags: object,
 ) -> None:
     """Print every setting: its value, where that came from, and what it means."""
+    if as_json:
+        format = Format.JSON
     if markdown:
+        for_people_alone(as_json=as_json)
         typer.echo(reference(), nl=False)
         return
     found = gather(flags, os.environ)
@@ -43,7 +48,7 @@ def config(
     if format is Format.TABLE:
         _print_table(found)
     else:
-        render = as_toml if format is Format.TOML else as_json
+        render = as_toml if format is Format.TOML else json_of
         typer.echo(render(found), nl=False)
 
 
@@ -70,7 +75,7 @@ def _shown(value: object) -> str:
             return str(plain)
 
 
-def as_json(found: Given) -> str:
+def json_of(found: Given) -> str:
     """An array of objects, one per setting, in the order of the documentation."""
     import msgspec
 

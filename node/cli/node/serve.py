@@ -6,12 +6,9 @@ from typing import Annotated
 
 import typer
 
+from node.cli.exits import FAILED, LEFT
 from node.cli.flags import print_problems, settings_or_exit, takes_settings
 from node.cli.node.lifeline import stop_at_end_of
-
-EXIT_STARTUP = 1
-EXIT_LEFT = 3
-"""The data directory has left its cluster: no use to try again, for whoever starts services."""
 
 _LIFELINE_EXTRA_S = 5.0
 """What a node gets beyond the time of its settings before its lifeline ends it."""
@@ -67,5 +64,5 @@ def serve(
         status = run(settings, rejoin=rejoin, repair=repair)
     except StartupError as exc:
         print_problems([str(exc)])
-        raise typer.Exit(EXIT_LEFT if isinstance(exc, HasLeft) else EXIT_STARTUP) from None
+        raise typer.Exit(LEFT if isinstance(exc, HasLeft) else FAILED) from None
     raise typer.Exit(status)

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from node.cli import app
+from node.cli.exits import MEANINGS, ORDINARY
+from node.cli.reference import leaves, reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -75,3 +78,16 @@ def test_unknown_flag_is_a_usage_error():
     result = CliRunner().invoke(app, ["serve", "--dta-dir", "x"])
     assert result.exit_code == 2
     assert "--data-dir" in result.stderr
+
+
+def test_reference_page_is_current():
+    """The documentation would tell of other commands, or of other exit statuses."""
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert page == reference(get_group(app)), "run: atoll --markdown > docs/commands.md"
+
+
+def test_each_meaning_is_some_commands():
+    """A command was renamed, and its exit statuses would be told as those of most others."""
+    words = {leaf.words for leaf in leaves(get_group(app))}
+    assert MEANINGS.keys() <= words
+    assert all(meanings.keys() >= ORDINARY.keys() for meanings in MEANINGS.values())

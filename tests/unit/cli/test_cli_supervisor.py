@@ -20,12 +20,12 @@ PROGRAM = ROOT / "tests" / "fakes" / "up_with_fake_nodes.py"
 class Up:
     """One run of the supervisor in a process of its own."""
 
-    def __init__(self, directory, regions="eu,us,ap", base_port=None, grace_s=20.0):
+    def __init__(self, directory, regions="eu,us,ap", base_port=None, grace_s=20.0, form=()):
         self.directory = directory
         self.count = len(regions.split(","))
         self.base_port = base_port or free_base_port(self.count)
         self.process = subprocess.Popen(
-            [sys.executable, PROGRAM, regions, str(self.base_port), directory, str(grace_s)],
+            [sys.executable, PROGRAM, regions, str(self.base_port), directory, str(grace_s), *form],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
@@ -123,6 +123,17 @@ def test_it_says_what_to_type_next_and_that_it_stopped(start):
     status, out, _ = up.end(signal.SIGTERM)
     assert status == 0
     assert out.splitlines()[-1] == f"stopped; what was pushed is in {up.directory}"
+
+
+def test_programs_are_told_as_json(start):
+    """A program would have to read a table, and guess what its lines mean."""
+    up = start(form=["--json"])
+    first, ready = map(json.loads, up.read_until('{"state": "ready"'))
+    assert first == {"state": "started", "nodes": up.nodes(), "data_dir": str(up.directory)}
+    assert ready == {"state": "ready"}
+    status, out, _ = up.end(signal.SIGTERM)
+    assert status == 0
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["stopping", "stopped"]
 
 
 def test_node_that_fails_to_start(start):
