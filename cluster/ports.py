@@ -4,7 +4,7 @@ What the replication engine needs from its surroundings.
 Narrow on purpose: the whole engine runs in a simulator that implements these few methods.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
@@ -155,8 +155,9 @@ class EventLog(Protocol):
 
     def vector(self) -> Vector:
         """
-        How far every log is durably known here: another mapping for each state, none of which
-        changes. Within a run the logs only grow.
+        How far every log is durably known here, with the watermarks that stand for retired ones
+        (`cluster.vectors`): another mapping for each state, none of which changes. Within a run the
+        logs only grow, and watermarks only rise.
         """
         ...
 
@@ -185,6 +186,8 @@ class EventLog(Protocol):
             EventGap: an event's predecessors are missing, in its own log or among those that it
                 builds on (`events.builds_on`); everything before it was applied.
             EventAhead: an event's stamp is beyond the clock bound; likewise.
+            EventRetired: an event is of a log that is retired here; likewise. It may be one that
+                was here before: that cannot be told any more.
         """
         ...
 
@@ -202,6 +205,17 @@ class Retention(Protocol):
 
     async def forget_deletions(self, stable: Vector) -> None:
         """Forget deletions up to *stable*: no push that is unseen here can be older than those."""
+        ...
+
+    def held_back(self) -> Collection[Origin]:
+        """The logs of which events are in quarantine here."""
+        ...
+
+    async def retire(self, upto: Mapping[NodeId, int]) -> None:
+        """
+        Have one entry of the vector stand for all logs of a node up to an epoch. They are durable,
+        trimmed, and nothing of them is in quarantine; of those that are not so, none is retired.
+        """
         ...
 
 

@@ -89,6 +89,12 @@ class Counters:
     events_trimmed: int = 0
     """Events that were forgotten, every member having them."""
 
+    logs_retired: int = 0
+    """Logs of runs that are over of which one entry for all of them is left."""
+
+    events_refused: int = 0
+    """Events that came of such a log, and were new."""
+
 
 class RestoreStatistics(NamedTuple):
     """How far this node is with taking over the state of a peer."""

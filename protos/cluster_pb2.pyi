@@ -98,26 +98,36 @@ Global___Member: _TypeAlias = Member  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """How far a log is known: every event of (node, epoch) up to and including `seq`."""
+    """How far a log is known: every event of (node, epoch) up to and including `seq`. Or, without these
+    two: every log of the node up to the epoch `retired` is known to its end, and `chain` is the hash over
+    how far they go (cluster/vectors.py).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NODE_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     SEQ_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
+    CHAIN_FIELD_NUMBER: _builtins.int
     node: _builtins.str
     epoch: _builtins.int
+    """never 0: that is the time of the start of a process"""
     seq: _builtins.int
+    retired: _builtins.int
+    chain: _builtins.int
     def __init__(
         self,
         *,
         node: _builtins.str = ...,
         epoch: _builtins.int = ...,
         seq: _builtins.int = ...,
+        retired: _builtins.int = ...,
+        chain: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "node", b"node", "seq", b"seq"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "epoch", b"epoch", "node", b"node", "retired", b"retired", "seq", b"seq"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

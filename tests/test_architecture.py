@@ -59,7 +59,7 @@ FORBIDDEN = [
     (("cluster",), ("aiohttp", "rocksdict", "structlog"), "the engine has no HTTP and no database"),
     (
         ("cluster.control", "cluster.objects", "cluster.membership", "cluster.gossip",
-         "cluster.replication", "cluster.routing", "cluster.layout"),
+         "cluster.replication", "cluster.routing", "cluster.layout", "cluster.vectors"),
         ("cluster.rpc", "grpc", "protos", "socket", "time", "random"),
         "rules do no I/O, know no wire and are given their time and chance",
     ),
@@ -134,6 +134,7 @@ def test_libraries_stay_at_home(library: str):
 FACES = {
     "cluster": "the engine, its configuration and its clocks",
     "cluster.model": "the words",
+    "cluster.vectors": "how far logs go",
     "cluster.layout": "who should be there, and how that changes",
     "cluster.objects": "the rules by which events become objects",
     "cluster.ports": "what the engine needs from outside",

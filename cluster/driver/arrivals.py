@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cluster import vectors
 from cluster.environment import Environment
 from cluster.errors import UnknownRegion
 from cluster.model import Dot, Region, Spread, SpreadNode
@@ -44,15 +45,15 @@ class Arrivals:
         return self.where(dot, regions)
 
     def where(self, dot: Dot, regions: Sequence[Region] | None) -> Spread:
-        """Where *dot* is, as far as this node knows."""
+        """Where *dot* is, as far as this node knows. What is retired is everywhere."""
         me, origin = self._env.me, dot.origin
-        own = self._env.events.vector().get(origin, 0)
+        own = vectors.reached(self._env.events.vector(), origin)
         nodes = [SpreadNode(me.node, me.region, True, own >= dot.seq)]
         # A member that is merely cut off from here serves its own region all the same.
         living = {member.node for member in self._env.roll.living()}
         for member in self._env.roll.others():
             # A member that is out of reach may be the only one of its region that has it.
-            reached = self._env.progress.reached(member.node, origin)
+            reached = vectors.reached(self._env.progress.of(member.node), origin)
             has = self._env.members.is_connected(member.node) and reached >= dot.seq
             live = member.node in living
             nodes.append(SpreadNode(member.node, member.region, live, has))

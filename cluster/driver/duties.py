@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from cluster import vectors
 from cluster.environment import Environment
 from cluster.gossip.relays import relays
 from cluster.model import Disk, Member, NodeId, Origin, Region
@@ -32,8 +33,14 @@ class Duties:
             return
         vector = self._env.events.vector()
         for origin in origins:
-            if origin.node != self._env.me.node:
-                self._relayed[origin] = vector.get(origin, 0)
+            upto = vector.get(origin, 0)
+            if origin.node != self._env.me.node and upto:
+                self._relayed[origin] = upto
+
+    def forget_retired(self) -> None:
+        """Hand on nothing more of the logs that are retired here: everybody has them."""
+        for origin in vectors.stood_for(self._relayed, self._env.events.vector()):
+            del self._relayed[origin]
 
     def of(self, node: NodeId, region: Region) -> Iterator[tuple[Origin, int]]:
         """What is to be handed to *node*, the own log first."""

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+from cluster import vectors
 from cluster.clock import MAX_OFFSET_MS
 from cluster.environment import Environment
-from cluster.errors import EventAhead, EventGap, NotCaughtUp
+from cluster.errors import EventAhead, EventGap, EventRetired, NotCaughtUp
 from cluster.gossip import antientropy
 from cluster.gossip.progress import News
 from cluster.model import Dot, Event, NodeId, Origin
@@ -28,6 +29,7 @@ class Intake:
         # Where each log waits for time to pass: one entry per log at most.
         self._parked: dict[Origin, int] = {}
         self._gaps: dict[Origin, _Gap] = {}
+        self._refused: set[Origin] = set()
         self.on_synced: Callable[[News], None] = lambda news: None
         """Told of the logs that grew, once that is durable; set by who has to know it first."""
 
@@ -43,7 +45,7 @@ class Intake:
         if max(lag_ms, self._env.clocks.lag_ms()) <= rest_ms:
             return False
         vector = self._env.events.vector()
-        return any(vector.get(origin, 0) < seq for origin, seq in self._parked.items())
+        return any(vectors.reached(vector, o) < seq for o, seq in self._parked.items())
 
     def lasting(self, origins: Collection[Origin]) -> bool:
         """
@@ -54,7 +56,9 @@ class Intake:
         until_s = asyncio.get_running_loop().time() - patience_s
         gaps = [self._gaps.get(origin) for origin in origins]
         return all(
-            gap is not None and gap.since_s <= until_s and vector.get(origin, 0) <= gap.have
+            gap is not None
+            and gap.since_s <= until_s
+            and vectors.reached(vector, origin) <= gap.have
             for origin, gap in zip(origins, gaps, strict=True)
         )
 
@@ -76,6 +80,9 @@ class Intake:
         every later pull until time has caught up with it. It is no gap, or the one wrong clock of
         its writer would make every look-up that misses fail everywhere. For a clock that is wrong
         here, see `parks_wrongly`.
+
+        New events of a log that is retired are refused, whoever sends them: nobody is told that
+        they are here. They are no gap either, as no other member can bring them.
         """
         rest, gaps = list(events), set[Origin]()
         running = {event.origin for event in events}
@@ -87,6 +94,9 @@ class Intake:
             except EventAhead as exc:
                 stopped = exc.dot
                 self._park(stopped, exc)
+            except EventRetired as exc:
+                stopped = exc.dot
+                self._refuse(stopped, sum(event.origin == stopped.origin for event in rest))
             except EventGap as exc:
                 stopped, following = exc.dot, exc.have + 1
                 # Behind a parked event nothing is missing that anybody could send.
@@ -101,15 +111,27 @@ class Intake:
             running.discard(stopped.origin)
             rest = antientropy.without_log(rest, stopped)
         vector = self._env.events.vector()
-        self._parked = {o: seq for o, seq in self._parked.items() if vector.get(o, 0) < seq}
-        self._gaps = {o: gap for o, gap in self._gaps.items() if vector.get(o, 0) <= gap.have}
-        news = {origin: (seq, vector.get(origin, 0)) for origin, seq in before.items()}
+        reached = vectors.reached
+        self._parked = {o: seq for o, seq in self._parked.items() if reached(vector, o) < seq}
+        self._gaps = {o: gap for o, gap in self._gaps.items() if reached(vector, o) <= gap.have}
+        news = {
+            origin: (seq, vector.get(origin, 0))
+            for origin, seq in before.items()
+            if origin not in self._refused
+        }
         self.on_synced(news)
         self._env.changes.note_progress(self._env.me.node, news)
         received = sum(event.origin in running for event in events)
         self._env.counters.events_received += received
         self._env.log.debug("events received", events=received)
         return gaps
+
+    def _refuse(self, dot: Dot, events: int) -> None:
+        origin = dot.origin
+        self._env.counters.events_refused += events
+        log = self._env.log.debug if origin in self._refused else self._env.log.warning
+        log("events of a retired log refused", peer=origin.node, epoch=origin.epoch, dot=str(dot))
+        self._refused.add(origin)
 
     def _note_gap(self, dot: Dot, have: int) -> None:
         origin, gap = dot.origin, self._gaps.get(dot.origin)

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
+from cluster import vectors
 from cluster.driver.checkpoints import Checkpoints
 from cluster.driver.comparer import Comparer
 from cluster.driver.control import ControlDriver
@@ -89,12 +90,14 @@ class Service:
 
         The answer ends with what was durable when the call began, or that of a busy node would
         never end. Where the first missing events of a log are gone, the error comes last: the peer
-        gets the other logs before.
+        gets the other logs before. So it is where logs are retired here of which the peer does not
+        have everything.
         """
         self._insist_on_run(run)
         await self._stages.insist(reader, stage)
-        gone: list[BelowFloor] = []
-        missing = antientropy.missing(have, self._env.events.vector())
+        mine = self._env.events.vector()
+        gone = [BelowFloor.retired(node) for node in vectors.unmet(have, mine)]
+        missing = antientropy.missing(have, mine)
         events = in_causal_order(self._read(part, gone) for part in missing)
         for batch in antientropy.batches(events, self._env.config.push_batch_bytes):
             yield batch

@@ -8,6 +8,7 @@ Errors of the replication engine.
     ├── StorageFull          no room: refuse, keep what is there
     ├── EventUndecodable     quarantine the key, go on with the rest
     ├── EventGap             events in between are missing: pull them first
+    ├── EventRetired         its log was taken for complete: refuse it, and say so
     ├── BelowFloor           those events are gone from the log: take a checkpoint
     ├── CheckpointUnavailable  not this one, not now: try another peer, or later
     ├── ClockAhead           a stamp is too far in the future
@@ -22,6 +23,7 @@ Errors of the replication engine.
     ├── NotDecided           the cluster cannot agree on something now: too few voters answer
     ├── StageDiffers         the two ends go by different layouts: the earlier one learns
     ├── StartsEmpty          the cluster goes on without this node's disk: set it aside
+    ├── EpochTaken           a later run of this node is known: begin one behind that
     ├── TwoClusters          two clusters have met, and only an operator can tell what is to stay
     ├── ClockOff             this node's own clock is wrong: write nothing
     ├── CopiesUnfinished     blobs are still on their way to other nodes: try again later
@@ -95,12 +97,24 @@ class EventGap(ClusterError):
         self.have = have
 
 
+class EventRetired(ClusterError):
+    """An event is new of a log that was retired here: it can only be of a run that nobody knew."""
+
+    def __init__(self, dot: Dot) -> None:
+        super().__init__(f"event {dot} is of a log that is retired here")
+        self.dot = dot
+
+
 class BelowFloor(ClusterError):
     """The log was trimmed. What its events did is in the objects, and only there."""
 
     @classmethod
     def of(cls, origin: Origin, floor: int) -> "BelowFloor":
         return cls(f"the log of {origin.node}/{origin.epoch} begins after {floor}")
+
+    @classmethod
+    def retired(cls, node: str) -> "BelowFloor":
+        return cls(f"logs of {node} are retired, and the reader does not have all of them")
 
 
 class CheckpointUnavailable(ClusterError):
@@ -169,6 +183,17 @@ class StartsEmpty(ClusterError):
         super().__init__(f"this node has to begin with an empty index: {reason}")
         self.reason = reason
         self.ended = tuple(ended)
+
+
+class EpochTaken(ClusterError):
+    """
+    Members know of a run of this node that is later by its number than this one, whose machine had
+    another disk and a clock that was behind. The node starts again, with an epoch behind *epoch*.
+    """
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__(f"members know of a run of this node with the later epoch {epoch}")
+        self.epoch = epoch
 
 
 class TwoClusters(ClusterError):

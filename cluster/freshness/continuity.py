@@ -14,8 +14,8 @@ or is confirmed later by one that knows of q's new run, and then q's earlier wor
 
 from collections.abc import Collection, Set
 
-from cluster.gossip.antientropy import covers
 from cluster.model import Disk, Vector
+from cluster.vectors import covers, merged
 
 
 class OwnDisk:
@@ -39,7 +39,7 @@ class OwnDisk:
     def hear(self, disk: Disk, said: Vector) -> None:
         """Note what *disk* heard this node say in earlier runs, or has of its logs."""
         self._asked.add(disk)
-        if not covers(self._start, said):
+        if not covers(self._start, said) and not self._set_back:
             self._set_back = True
 
     def awaits(self, disk: Disk) -> bool:
@@ -83,10 +83,7 @@ class EarlierRuns:
     def end(self, disk: Disk, said: Vector, *, continuous: bool) -> None:
         """Note what a run said that is over; *continuous*: it had all that those before it said."""
         before = {} if continuous else self._said.get(disk, {})
-        self._said[disk] = {
-            origin: max(said.get(origin, 0), before.get(origin, 0))
-            for origin in said.keys() | before.keys()
-        }
+        self._said[disk] = merged(said, before)
 
     def of(self, disk: Disk) -> Vector:
         return self._said.get(disk, {})

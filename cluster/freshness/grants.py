@@ -22,8 +22,8 @@ from typing import Final
 
 from cluster.freshness.drift import DRIFT
 from cluster.freshness.moments import Moments
-from cluster.gossip.antientropy import covers
 from cluster.model import Disk, Run, Vector
+from cluster.vectors import covers
 
 
 class Grant(Enum):

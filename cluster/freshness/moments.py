@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from cluster import vectors
 from cluster.gossip.progress import News
 from cluster.model import NodeId, Origin, Vector
 
@@ -40,6 +41,9 @@ class Moments:
             self._kept.append((now, latest))
         for origin, upto in counted.items():
             latest[origin] = max(upto, latest.get(origin, 0))
+        if any(vectors.is_mark(origin) for origin in counted):
+            # Nobody is asked for the logs that it stands for any more, but for all of them at once.
+            self._kept[-1] = (self._kept[-1][0], vectors.raised(latest, {}))
         while len(self._kept) > 1 and self._kept[1][0] <= now - self._span_s:
             self._kept.popleft()
 

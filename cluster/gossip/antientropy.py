@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from cluster import vectors
 from cluster.model import Dot, Event, Origin, Vector
 
 _EVENT_BYTES: Final = 200
@@ -18,17 +19,27 @@ class Missing(NamedTuple):
 
 
 def missing(have: Vector, other: Vector) -> list[Missing]:
-    """What *other* covers and *have* does not, by origin, in the order of the origins."""
+    """
+    What *other* covers and *have* does not, by origin, in the order of the origins.
+
+    But for what is retired in *other*: of that nobody can tell it (`vectors.unmet`).
+    """
     return [
         Missing(origin, have.get(origin, 0), upto)
-        for origin, upto in sorted(other.items())
-        if upto > have.get(origin, 0)
+        for origin, upto in sorted(vectors.logs(other))
+        if upto > vectors.reached(have, origin)
     ]
 
 
 def behind(have: Vector, other: Vector) -> int:
-    """How many events *have* lacks of what *other* covers."""
-    return sum(max(0, upto - have.get(origin, 0)) for origin, upto in other.items())
+    """
+    How many events *have* lacks of what *other* covers, about: one for each node of which it lacks
+    something that is retired there.
+    """
+    events = sum(
+        max(0, upto - vectors.reached(have, origin)) for origin, upto in vectors.logs(other)
+    )
+    return events + len(vectors.unmet(have, other))
 
 
 def covers(have: Vector, wanted: Vector) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cluster import vectors
 from cluster.messages import Heard
 from cluster.model import Origin, Vector
 
@@ -40,6 +41,10 @@ class Differences:
         for origin in grown:
             self._changed.pop(origin, None)
             self._changed[origin] = self.version
+        if any(vectors.is_mark(origin) for origin in grown):
+            # Whoever has not heard of the logs that it stands for hears of the watermark.
+            for origin in self._changed.keys() - vector.keys():
+                del self._changed[origin]
 
     def base(self, heard: Heard) -> int:
         """

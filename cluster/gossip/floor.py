@@ -8,6 +8,7 @@ what every member has, and only after a long time past what a member lacks that 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from cluster import vectors
 from cluster.model import NodeId, Origin, Vector
 
 
@@ -39,7 +40,7 @@ def candidates(
     """
     majority = 2 * (len(connected) + 1) > len(members) + 1
     found = []
-    for origin, mine in sorted(own.items()):
+    for origin, mine in sorted(vectors.logs(own)):
         begin = floor.get(origin, 0)
         settled = _common(origin, mine, haves, members)
         if settled > begin:
@@ -54,4 +55,4 @@ def _common(
     origin: Origin, mine: int, haves: Mapping[NodeId, Vector], nodes: Collection[NodeId]
 ) -> int:
     """Up to where this node and all of *nodes* are known to have the log."""
-    return min((mine, *(haves.get(node, {}).get(origin, 0) for node in nodes)))
+    return min((mine, *(vectors.reached(haves.get(node, {}), origin) for node in nodes)))

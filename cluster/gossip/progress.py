@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cluster import vectors
 from cluster.gossip.differences import NOTHING
 from cluster.messages import Heard
 from cluster.model import Member, NodeId, Origin, Vector
@@ -70,9 +71,13 @@ class Progress:
         news = {
             self._names.setdefault(origin, origin): (before, seq)
             for origin, seq in answer.items()
-            if seq > (before := have.get(origin, 0))
+            if seq > (before := vectors.reached(have, origin))
         }
         have.update((origin, seq) for origin, (_, seq) in news.items())
+        if any(vectors.is_mark(origin) for origin in news):
+            for origin in vectors.stood_for(have, have):
+                del have[origin]
+                self._names.pop(origin, None)
         return news
 
     def end_run(self, node: NodeId) -> None:
@@ -90,5 +95,10 @@ class Progress:
         return {} if run is None else run.have
 
     def reached(self, node: NodeId, origin: Origin) -> int:
-        """How far *node* has one log; 0 when nothing is known."""
+        """
+        How far *node* has one log by an entry of that; 0 when nothing is known.
+
+        A watermark does not count here. Its log is retired, and nobody waits for events of it; and
+        if it is the log of this run after all, then *node* refuses what it writes.
+        """
         return self.of(node).get(origin, 0)

@@ -8,8 +8,8 @@ M has said that it has the delete, and this node has all that M had then, the pu
 
 from collections.abc import Collection
 
-from cluster.gossip.antientropy import covers
-from cluster.model import NodeId, Origin, Vector
+from cluster import vectors
+from cluster.model import NodeId, Vector
 
 
 class Stability:
@@ -24,27 +24,31 @@ class Stability:
     def note(self, member: NodeId, said: Vector, mine: Vector) -> None:
         """Take note of what *member* has by its own word now, and this node durably."""
         met = self._met.get(member)
-        if met is not None and not covers(said, met):
+        if met is not None and not vectors.covers(said, met):
             # Another run, of another disk: what the earlier one said holds no more.
             self._met.pop(member)
             self._waiting.pop(member, None)
         waiting = self._waiting.get(member)
-        if waiting is None or not covers(said, waiting):
+        if waiting is None or not vectors.covers(said, waiting):
             # A word of an earlier run may never come true any more.
             waiting = self._waiting[member] = dict(said)
-        if covers(mine, waiting):
+        if vectors.covers(mine, waiting):
             self._met[member] = waiting
             del self._waiting[member]
 
     def stable(self, members: Collection[NodeId], mine: Vector) -> Vector:
-        """Events up to here are at each of *members*, and all that they had before is here."""
+        """
+        Events up to here are at each of *members*, and all that they had before is here.
+
+        What is retired here was stable before that, and stays so (`gossip.retirement`).
+        """
         for gone in (self._met.keys() | self._waiting.keys()) - set(members):
             self._met.pop(gone, None)
             self._waiting.pop(gone, None)
         met = [self._met.get(member, {}) for member in members]
-        found: dict[Origin, int] = {}
-        for origin, seq in mine.items():
-            least = min((seq, *(vector.get(origin, 0) for vector in met)))
+        found = vectors.marks(mine)
+        for origin, seq in vectors.logs(mine):
+            least = min((seq, *(vectors.reached(vector, origin) for vector in met)))
             if least:
                 found[origin] = least
         return found

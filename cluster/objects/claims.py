@@ -8,6 +8,7 @@ since. At its start a node holds its rows against its files before it tells anyb
 logs were.
 """
 
+from cluster import vectors
 from cluster.model import Dot, Vector
 
 
@@ -15,6 +16,8 @@ def stands(dot: Dot, epoch: int, began: Vector) -> bool:
     """
     Whether the row made by *dot* speaks of the disk that its node has now.
 
-    *epoch* is the node's present run, *began* how far its disk had the node's logs at its start.
+    *epoch* is the node's present run, *began* how far its disk had the node's logs at its start. A
+    row of a retired log stands if the disk had the watermark then, or the log itself. A disk that
+    was set back, or wiped, had neither, whatever its peers have retired meanwhile.
     """
-    return dot.epoch == epoch or dot.seq <= began.get(dot.origin, 0)
+    return dot.epoch == epoch or dot.seq <= vectors.reached(began, dot.origin)

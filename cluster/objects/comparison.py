@@ -7,6 +7,7 @@ Only replicas with equal vectors can be compared: they must have equal rows then
 from collections.abc import Mapping
 from typing import Final
 
+from cluster import vectors
 from cluster.messages import CompareReply, CompareRequest, Difference
 from cluster.model import NodeId, Summed, Vector
 
@@ -15,11 +16,6 @@ HASH_BYTES: Final = 16
 COUNT_BYTES: Final = 8
 SUMS_BYTES: Final = PARTITIONS * (HASH_BYTES + COUNT_BYTES)
 """All partitions in a row, each its sum and its number of rows."""
-
-
-def same_events(one: Vector, other: Vector) -> bool:
-    """Whether the two cover the same events; a log of which nothing is known is no difference."""
-    return _known(one) == _known(other)
 
 
 def next_to_ask(
@@ -31,13 +27,13 @@ def next_to_ask(
 
     *last_asked* has the number of the round in which each was asked last.
     """
-    alike = [node for node, have in haves.items() if same_events(vector, have)]
+    alike = [node for node, have in haves.items() if vectors.same(vector, have)]
     return min(alike, key=lambda node: (last_asked.get(node, 0), node), default=None)
 
 
 def answer(mine: Summed, asked: CompareRequest, *, sound: bool) -> CompareReply:
     """What the node with *mine* answers to one that *asked*."""
-    if mine.form != asked.form or not same_events(mine.vector, asked.vector):
+    if mine.form != asked.form or not vectors.same(mine.vector, asked.vector):
         return CompareReply(same_vector=False, sound=sound)
     return CompareReply(True, sound, tuple(differences(mine, asked)))
 
@@ -62,7 +58,3 @@ def rows(sums: bytes, partition: int) -> int:
     """The number of rows in one partition."""
     end = (partition + 1) * (HASH_BYTES + COUNT_BYTES)
     return int.from_bytes(sums[end - COUNT_BYTES : end], "big")
-
-
-def _known(vector: Vector) -> Vector:
-    return {origin: seq for origin, seq in vector.items() if seq}

@@ -8,6 +8,7 @@ Every reader raises ValueError on what cannot be one of ours.
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from cluster import vectors
 from cluster.membership.precedence import ACCUSERS_MAX
 from cluster.messages import (
     CompareReply,
@@ -42,6 +43,7 @@ from cluster.model import (
     Vitals,
 )
 from cluster.objects.comparison import PARTITIONS, SUMS_BYTES
+from cluster.vectors import Watermark
 from protos import cluster_pb2 as pb
 
 Ours = TypeVar("Ours")
@@ -173,13 +175,27 @@ def _partition(partition: int) -> int:
 
 
 def write_vector(vector: Vector) -> list[pb.Progress]:
-    return [
-        pb.Progress(node=origin.node, epoch=origin.epoch, seq=seq) for origin, seq in vector.items()
-    ]
+    return [_write_progress(origin, reach) for origin, reach in vector.items()]
+
+
+def _write_progress(origin: Origin, reach: int) -> pb.Progress:
+    if not vectors.is_mark(origin):
+        return pb.Progress(node=origin.node, epoch=origin.epoch, seq=reach)
+    mark = Watermark.of(reach)
+    return pb.Progress(node=origin.node, retired=mark.epoch, chain=mark.chain)
 
 
 def read_vector(messages: Iterable[pb.Progress]) -> dict[Origin, int]:
-    return {Origin(read_node(part.node), part.epoch): part.seq for part in messages}
+    return {
+        Origin(read_node(part.node), part.epoch): part.seq if part.epoch else _read_mark(part)
+        for part in messages
+    }
+
+
+def _read_mark(message: pb.Progress) -> int:
+    if message.seq or not message.retired:
+        raise ValueError("no run has the epoch 0")
+    return Watermark(message.retired, message.chain).value
 
 
 def _write_rumour(rumour: Rumour) -> pb.Rumour:
@@ -315,6 +331,8 @@ def write_event(event: Event) -> pb.Event:
 def read_event(message: pb.Event) -> Event:
     if message.seq == 0:
         raise ValueError("sequences start at 1")
+    if message.epoch == 0:
+        raise ValueError("no run has the epoch 0")
     return Event(
         dot=Dot(read_node(message.node), message.epoch, message.seq),
         stamp=message.stamp,

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
+from cluster import vectors
 from cluster.model import Digest, Kind, Origin
 from cluster.objects import Deletion, Presence, Register, decode_event
 from node.errors import ManifestInvalid
@@ -103,14 +104,18 @@ class IndexCheck:
     def _check_logs(self) -> Removed:
         removed: Removed = set()
         ends = {
-            keys.read_origin(key): keys.read_u64(value)
+            keys.read_origin(key): keys.read_reach(value)
             for key, value in self._store.scan("vector", b"", _END)
         }
+        for origin in vectors.stood_for(ends, ends):
+            where = f"log of {origin.node}/{origin.epoch}"
+            self._report.problem(where, "is retired, and is there all the same")
         floor = {
             keys.read_origin(key): keys.read_u64(value)
             for key, value in self._store.scan("floor", b"", _END)
         }
-        self._trimmed = bool(floor)
+        self._trimmed = bool(floor) or bool(vectors.marks(ends))
+        ends = dict(vectors.logs(ends))
         rests: dict[Origin, int] = {}
         found = {origin: floor.get(origin, 0) for origin in ends}
         for key, value in self._store.scan("log", b"", _END):

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from cluster import vectors
 from cluster.errors import CheckpointUnavailable, NotCaughtUp
 from cluster.model import CheckpointHead, CheckpointPart, Event, Origin, Stamp, Vector
 from cluster.objects import decode_event, in_causal_order
@@ -94,13 +95,22 @@ class Restore:
                 seal cannot be read.
         """
         self._journal = journal
-        self._vector: Vector = dict(head.vector)
+        marks = vectors.marks(journal.applied)
+        if lacking := vectors.unmet(head.vector, marks):
+            raise CheckpointUnavailable(
+                f"it does not have all of the logs of {', '.join(lacking)} that are retired here"
+            )
         for origin, floor in journal.floor.items():
-            if self._vector.get(origin, 0) < floor:
+            if vectors.reached(head.vector, origin) < floor:
                 raise CheckpointUnavailable(
-                    f"it has {origin.node}/{origin.epoch} up to {self._vector.get(origin, 0)}, "
+                    f"it has {origin.node}/{origin.epoch} up to {head.vector.get(origin, 0)}, "
                     f"the log here begins after {floor}"
                 )
+        if vectors.is_retired(head.vector, journal.origin):
+            # Whoever has this run's log for a retired one refuses it; a later run is to begin.
+            raise CheckpointUnavailable("this run's log is retired there")
+        # What is retired here is complete there. It stays retired, as peers were told.
+        self._vector: Vector = vectors.raised(head.vector, marks)
         try:
             self._seal = msgspec.msgpack.decode(head.seal, type=_Seal)
         except msgspec.MsgspecError as exc:
@@ -185,11 +195,15 @@ class Restore:
         batch: list[Change] = [RangeDeletion("vector", b"", END)]
         floor = dict(self._journal.floor)
         for origin, seq in self._vector.items():
-            batch.append(Mutation("vector", keys.origin(origin), keys.u64(seq)))
-            if self._have.get(origin, 0) < seq:
+            batch.append(Mutation("vector", keys.origin(origin), keys.reach(origin, seq)))
+            if self._have.get(origin, 0) < seq and not vectors.is_mark(origin):
                 # The events between are not here, so the log cannot go on where it ended.
                 batch += forget_log(origin, seq)
                 floor[origin] = seq
+        for origin in vectors.stood_for({*self._have, *floor}, self._vector):
+            batch += forget_log(origin, self._have.get(origin, 0))
+            batch.append(Mutation("floor", keys.origin(origin), None))
+            floor.pop(origin, None)
         self._journal.floor = floor
         batch.append(Mutation("meta", TOTALS, rows.encode(TotalsRow(self._seal.manifests))))
         return [*batch, *self._sums.stored()]
@@ -198,8 +212,8 @@ class Restore:
         """What only this node may have: acknowledged here, and not yet at the checkpoint's node."""
         logs = [
             self._log(origin, self._vector.get(origin, 0), end)
-            for origin, end in self._have.items()
-            if end > self._vector.get(origin, 0)
+            for origin, end in vectors.logs(self._have)
+            if end > vectors.reached(self._vector, origin)
         ]
         for event in in_causal_order(logs):
             txn = Transaction(self._journal)

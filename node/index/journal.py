@@ -6,15 +6,15 @@ rows derived from them go to the store as one atomic batch. Only the writer thre
 transactions; anyone may read.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
 import msgspec
 
-from cluster import HybridClock
+from cluster import HybridClock, vectors
 from cluster.errors import BelowFloor, NotCaughtUp, StorageFailure
-from cluster.model import Digest, Dot, Event, Key, Origin, Stamp, Vector
+from cluster.model import Digest, Dot, Event, Key, NodeId, Origin, Stamp, Vector
 from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
@@ -114,11 +114,15 @@ class Transaction:
     def known(self, origin: Origin) -> int:
         """Sequence of the last event of *origin*, this transaction's included."""
         progress = self._progress.get(origin)
-        return self._journal.applied.get(origin, 0) if progress is None else progress
+        return vectors.reached(self._journal.applied, origin) if progress is None else progress
 
     def has(self, dot: Dot) -> bool:
         """Whether the event is here, applied or in quarantine."""
         return dot.seq <= self.known(dot.origin)
+
+    def is_retired(self, origin: Origin) -> bool:
+        """Whether all of the log is here, and nothing more of it can be taken."""
+        return vectors.is_retired(self._journal.applied, origin)
 
     def seen(self, dot: Dot) -> bool:
         """Whether the event is applied."""
@@ -290,7 +294,7 @@ class Journal:
 
     def _origins(self, family: str) -> dict[Origin, int]:
         return {
-            keys.read_origin(key): keys.read_u64(value)
+            keys.read_origin(key): keys.read_reach(value)
             for key, value in self.store.scan(family, b"", END)
         }
 
@@ -336,7 +340,7 @@ class Journal:
         Take the clock past every stamp in the log, so that a wall clock set back while the node
         was down cannot issue an old stamp again. Reads one event per origin: stamps rise there.
         """
-        for origin, seq in self.applied.items():
+        for origin, seq in vectors.logs(self.applied):
             last = self.store.get("log", keys.log(origin, seq))
             if last is not None:
                 self.clock.resume(Stamp(decode_event(last).stamp))
@@ -390,6 +394,38 @@ class Journal:
             # First, so that nobody begins to read what is about to go.
             self.floor = floor
             self.store.write([*batch, *self.remember_stamp(stamp)])
+
+    def retire(self, upto: Mapping[NodeId, int]) -> None:
+        """
+        Have one row of `vector` stand for the logs of each node up to an epoch, if nothing of them
+        is left here but what they did. On the writer thread.
+        """
+        may_go = {node: epoch for node, epoch in upto.items() if self._is_done_with(node, epoch)}
+        after = vectors.retired(self.applied, may_go)
+        gone = self.applied.keys() - after.keys()
+        if not gone:
+            return
+        new = vectors.marks(after).items() - vectors.marks(self.applied).items()
+        floor = {origin: seq for origin, seq in self.floor.items() if origin not in gone}
+        self.store.write(
+            [
+                *(Mutation("vector", keys.origin(o), keys.reach(o, value)) for o, value in new),
+                *(Mutation("vector", keys.origin(origin), None) for origin in gone),
+                *(Mutation("floor", keys.origin(origin), None) for origin in gone),
+            ]
+        )
+        self.applied, self.floor = after, floor
+
+    def _is_done_with(self, node: NodeId, epoch: int) -> bool:
+        logs = [
+            (origin, seq)
+            for origin, seq in vectors.logs(self.applied)
+            if origin.node == node and origin.epoch <= epoch
+        ]
+        return self.origin not in dict(logs) and all(
+            self.floor.get(origin, 0) == seq and origin not in self.quarantine.logs
+            for origin, seq in logs
+        )
 
     def remember_stamp(self, stamp: int) -> list[Change]:
         """What keeps the clock behind *stamp* after a restart, its event being gone."""

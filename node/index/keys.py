@@ -37,6 +37,7 @@ cannot, by their grammar.
     cached           digest 0                               size(8) of a copy that does not count
     log              node 0 epoch(8) seq(8)                 the event, as it came
     vector           node 0 epoch(8)                        seq(8): last applied, gap-free
+                     node 0 0(8)                            epoch(8) hash(8): watermark of the node
     floor            node 0 epoch(8)                        seq(8): gone up to here from the log
     merkle           partition(1)                           sum(16) rows(8), see node.index.merkle
     quarantine       dot                                    QuarantineRow
@@ -47,6 +48,7 @@ Numbers are big-endian, so that bytes sort as numbers do.
 
 import struct
 
+from cluster import vectors
 from cluster.model import Dot, Origin
 
 _U64 = struct.Struct(">Q")
@@ -92,6 +94,16 @@ def read_origin(key: bytes) -> Origin:
     """Inverse of `origin`."""
     node = key[:-9].decode()
     return Origin(node, read_u64(key[-8:]))
+
+
+def reach(value: Origin, seq: int) -> bytes:
+    """The value of a row of `vector` or `floor`: a sequence, or a watermark (`cluster.vectors`)."""
+    return seq.to_bytes(16 if vectors.is_mark(value) else 8, "big")
+
+
+def read_reach(data: bytes) -> int:
+    """Inverse of `reach`."""
+    return int.from_bytes(data, "big")
 
 
 def log(value: Origin, seq: int) -> bytes:

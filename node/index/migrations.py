@@ -105,11 +105,17 @@ def _format(store: OrderedStore, new: int) -> int:
     return keys.read_u64(stored if began is None else began)
 
 
-FORMATS: Final = Formats(oldest=6, migrations=())
+def _to_7(_: OrderedStore) -> Iterator[Sequence[Change]]:
+    """All rows of format 6 are as they were. There are new ones, which it could not read."""
+    return iter(())
+
+
+FORMATS: Final = Formats(oldest=6, migrations=(_to_7,))
 """
     1, 2  before a refused write was an unknown outcome: pushes could be withdrawn; no migration
     3     a deletion hid what it had seen only; no migration
     4     deletions compete by their stamps; no migration
     5     what a manifest names has rows, by which it can be read when it is deleted; no migration
     6     the disk has a name, and the control log: who belongs to the cluster is agreed on
+    7     one row of `vector` stands for the retired logs of a node
 """

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from cluster import vectors
 from cluster.errors import EventUndecodable
 from cluster.model import Digest, Dot, Event, Key, Vector
 from cluster.objects import (
@@ -130,7 +131,8 @@ def forget_deletions(journal: Journal, stable: Vector, after: bytes) -> bytes | 
     page = list(islice(journal.store.scan("deletions", after, END), FORGOTTEN_TOGETHER))
     manifests: list[tuple[str, str]] = []
     for key, row in page:
-        if all(dot.seq <= stable.get(dot.origin, 0) for dot in rows.decode(Deletion, row).dots):
+        dots = rows.decode(Deletion, row).dots
+        if all(dot.seq <= vectors.reached(stable, dot.origin) for dot in dots):
             txn.delete("deletions", key)
             collection, repository, name = keys.split(key)
             if collection == MANIFEST:

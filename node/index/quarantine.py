@@ -7,10 +7,11 @@ object remembers that. At every start, and after a checkpoint, all are tried aga
 may know more.
 """
 
+from collections import Counter
 from hashlib import blake2b
 from typing import Final
 
-from cluster.model import Event, Key
+from cluster.model import Event, Key, Origin
 from cluster.objects import decode_event, encode_event
 from node.index import rows
 from node.index.merkle import partition_of
@@ -24,15 +25,19 @@ _MARK_BYTES: Final = 8
 
 class Quarantine:
     """
-    How many events are kept, and in which partitions of the sums their objects are.
+    How many events are kept, of which logs, and in which partitions of the sums their objects are.
 
     Only nodes that keep the same events of a partition have the same rows there; *marks* has for
     each such partition what tells one set of events from another.
     """
 
     def __init__(self) -> None:
-        self.events = 0
+        self.logs: Counter[Origin] = Counter()
         self.marks: dict[int, int] = {}
+
+    @property
+    def events(self) -> int:
+        return self.logs.total()
 
     @classmethod
     def load(cls, store: OrderedStore) -> "Quarantine":
@@ -44,7 +49,9 @@ class Quarantine:
 
     def note(self, event: Event, more: int) -> None:
         """*event* came (1) or goes (-1)."""
-        self.events += more
+        self.logs[event.origin] += more
+        if not self.logs[event.origin]:
+            del self.logs[event.origin]
         partition = partition_of_object(event.key)
         name = blake2b(str(event.dot).encode(), digest_size=_MARK_BYTES).digest()
         mark = self.marks.pop(partition, 0) ^ int.from_bytes(name, "big")

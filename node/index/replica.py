@@ -1,7 +1,7 @@
 """The index as replication sees it: the event log, and merging what peers send."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
 from typing import Final
@@ -11,6 +11,7 @@ from cluster.errors import (
     ClusterError,
     EventAhead,
     EventGap,
+    EventRetired,
     EventUndecodable,
 )
 from cluster.model import (
@@ -101,6 +102,12 @@ class IndexReplica:
                 partial(objects.forget_deletions, self._journal, stable, after)
             )
 
+    def held_back(self) -> Collection[Origin]:
+        return tuple(self._journal.quarantine.logs)
+
+    async def retire(self, upto: Mapping[NodeId, int]) -> None:
+        await self._writer.submit(lambda: self._journal.retire(upto))
+
     async def checkpoint(self) -> Checkpoint:
         return await self._writer.submit(lambda: IndexCheckpoint(self._journal))
 
@@ -166,9 +173,13 @@ class IndexReplica:
 
     def _apply_together(self, ahead: Iterator[list[Event]]) -> ClusterError | None:
         """Apply the next changes in one batch; returns why it ends before its time, if it does."""
-        txn, problem, applied = self._journal.begin(), None, 0
+        problem: ClusterError | None = None
+        txn, applied = self._journal.begin(), 0
         quarantined: list[tuple[Event, str]] = []
         for change in ahead:
+            if txn.is_retired(change[0].origin):
+                problem = EventRetired(change[0].dot)
+                break
             known = txn.known(change[0].origin)
             events = [event for event in change if event.dot.seq > known]
             if events and (problem := self._obstacle(txn, events, known)) is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from cluster import vectors
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, Event, NodeId, Origin
 from cluster.objects import decode_event, in_causal_order
@@ -101,13 +102,14 @@ class FormerIndex:
         """The logs, of any node, that have events which the members may lack."""
         floors = dict(self._ends("floor"))
         ends = {
-            origin: LogEnds(floors.get(origin, 0), upto) for origin, upto in self._ends("vector")
+            origin: LogEnds(floors.get(origin, 0), upto)
+            for origin, upto in vectors.logs(dict(self._ends("vector")))
         }
         return {origin: log for origin, log in ends.items() if log.upto > log.floor}
 
     def _ends(self, family: str) -> Iterator[tuple[Origin, int]]:
         for key, value in self._store.scan(family, b"", END):
-            yield keys.read_origin(key), keys.read_u64(value)
+            yield keys.read_origin(key), keys.read_reach(value)
 
     def finds(self, after: Mapping[Origin, int]) -> list[Find]:
         """What the events behind those sequences changed, each behind what it builds on."""
@@ -122,8 +124,10 @@ class FormerIndex:
 
     def has_seen(self, event: Dot) -> bool:
         """Whether the event was applied here: what came later has taken it into account."""
-        vector = self._store.get("vector", keys.origin(event.origin))
-        known = 0 if vector is None else keys.read_u64(vector)
+        there = (event.origin, vectors.mark_of(event.node))
+        found = {origin: self._store.get("vector", keys.origin(origin)) for origin in there}
+        ends = {origin: keys.read_reach(row) for origin, row in found.items() if row is not None}
+        known = vectors.reached(ends, event.origin)
         return event.seq <= known and self._store.get(QUARANTINE, keys.dot(event)) is None
 
     def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:

@@ -9,8 +9,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from cluster import vectors
 from cluster.clock import HybridClock
-from cluster.errors import BelowFloor, CheckpointUnavailable, ClockAhead, EventGap, NotCaughtUp
+from cluster.errors import (
+    BelowFloor,
+    CheckpointUnavailable,
+    ClockAhead,
+    EventGap,
+    EventRetired,
+    NotCaughtUp,
+)
 from cluster.model import Digest, Dot, Event, Key, NodeId, Origin
 from cluster.objects.comparison import SUMS_BYTES
 from cluster.objects.events import Hold, encode_body
@@ -248,6 +256,85 @@ async def test_what_is_trimmed_here_must_be_in_the_checkpoint(kind: Kind):
         await other.begin_restore(checkpoint.head)
     assert not other.restoring
     assert len(list(other.holders(BLOBS[0]))) == 1
+
+
+async def retire(replica: Replica, origin: Origin) -> None:
+    """Retire the log *origin*, as far as it goes there."""
+    await replica.trim({origin: replica.vector()[origin]})
+    await replica.retire({NodeId(origin.node): origin.epoch})
+
+
+async def test_one_entry_stands_for_a_retired_log(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    log = await hold_all(one, BLOBS)
+    await other.apply(log)
+    before = other.vector()
+    await retire(other, one.origin)
+    assert list(other.vector()) == [vectors.mark_of("a")]
+    assert vectors.same(other.vector(), one.vector())
+    assert vectors.reached(other.vector(), one.origin) == vectors.COMPLETE
+    assert before == one.vector(), "a vector that was read stays as it is"
+    assert dict(other.floor()) == {}
+    assert list(other.holders(BLOBS[0])) == ["a"], "only the vector forgets"
+
+
+async def test_what_comes_of_a_retired_log_is_refused_after_what_came_before_it(kind: Kind):
+    """Broken: what a copy of the node wrote offline counts as had, and is nowhere."""
+    one, other, third = kind.make("a"), kind.make("b"), kind.make("c")
+    log = await hold_all(one, BLOBS[:4])
+    await other.apply(log)
+    await retire(other, one.origin)
+    before = other.vector()
+    [more] = await hold_all(third, BLOBS[4:5])
+    late = msgspec.structs.replace(log[-1], dot=Dot(*one.origin, 5))
+    with pytest.raises(EventRetired) as refused:
+        await other.apply([more, late])
+    assert refused.value.dot == late.dot
+    assert dict(other.vector()) == {**before, third.origin: 1}
+    with pytest.raises(EventRetired):
+        await other.apply(log)
+
+
+async def test_a_log_that_is_not_trimmed_is_not_retired(kind: Kind):
+    one, other = kind.make("a"), kind.make("b")
+    await other.apply(await hold_all(one, BLOBS))
+    await other.trim({one.origin: 4})
+    before = dict(other.vector())
+    await other.retire({NodeId("a"): one.origin.epoch, NodeId("nobody"): 7})
+    assert dict(other.vector()) == before
+    assert dict(other.floor()) == {one.origin: 4}
+
+
+async def test_a_checkpoint_takes_watermarks_along(kind: Kind):
+    """Broken: who takes over a state is below the floor of everybody again."""
+    one, other, third = kind.make("a"), kind.make("b"), kind.make("c")
+    log = await hold_all(one, BLOBS[:4])
+    await other.apply(log)
+    await retire(other, one.origin)
+    await third.apply(log[:2])
+    await restore(other, third)
+    assert dict(third.vector()) == dict(other.vector())
+    assert dict(third.floor()) == {}
+    assert list(third.holders(BLOBS[3])) == ["a"]
+    with pytest.raises(EventRetired):
+        await third.apply(log)
+
+
+async def test_what_is_retired_here_must_be_in_the_checkpoint(kind: Kind):
+    """Broken: a disk from before the retirement gives its state to who has more."""
+    one, other, behind = kind.make("a"), kind.make("b"), kind.make("c")
+    log = await hold_all(one, BLOBS[:4])
+    await other.apply(log)
+    await retire(other, one.origin)
+    await behind.apply(log[:3])
+    checkpoint = await behind.checkpoint()
+    with pytest.raises(CheckpointUnavailable):
+        await other.begin_restore(checkpoint.head)
+    assert not other.restoring
+    await behind.apply(log)
+    await restore(behind, other)
+    assert list(other.vector()) == [vectors.mark_of("a")], "what is retired stays so"
+    assert list(other.holders(BLOBS[3])) == ["a"]
 
 
 async def test_during_a_restore_nothing_is_changed_or_given_on(kind: Kind):

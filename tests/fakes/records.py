@@ -1,15 +1,17 @@
 """The roles of `Records` in memory: logs as lists, durable at once unless a test says otherwise."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import ClassVar
 
+from cluster import vectors
 from cluster.clock import COUNTER_BITS
 from cluster.errors import (
     BelowFloor,
     CheckpointUnavailable,
     EventAhead,
     EventGap,
+    EventRetired,
     NotCaughtUp,
     StorageFailure,
 )
@@ -38,17 +40,18 @@ class MemoryCheckpoint:
 
     sent: ClassVar[dict[bytes, "MemoryCheckpoint"]] = {}
 
-    def __init__(self, logs: dict[Origin, list[Event]]) -> None:
+    def __init__(self, logs: dict[Origin, list[Event]], marks: Vector) -> None:
         self.logs = logs
+        self.marks = marks
         vector = {origin: len(log) for origin, log in logs.items()}
         seal = b"%d" % len(self.sent)
         self.sent[seal] = self
-        self.head = CheckpointHead(vector, sum(vector.values()), seal)
+        self.head = CheckpointHead(vectors.raised(vector, marks), sum(vector.values()), seal)
 
     def part(self, after: bytes) -> CheckpointPart:
         if not (after or b"0").isdigit():
             raise ValueError(f"{after!r} is no part of a checkpoint")
-        number, lengths = int(after or b"0"), list(self.head.vector.values())
+        number, lengths = int(after or b"0"), [len(log) for log in self.logs.values()]
         last = number + 1 >= len(lengths)
         rows = lengths[number] if lengths else 0
         return CheckpointPart(b"", rows, b"" if last else b"%d" % (number + 1))
@@ -81,6 +84,7 @@ class MemoryRecords:
         self.clock_limit: int | None = None
         self.applied: list[Event] = []
         self.floors: dict[Origin, int] = {}
+        self.marks: Vector = {}
         self.restoring = False
         self.damaged = False
         self.off = False
@@ -105,7 +109,8 @@ class MemoryRecords:
             raise self.dead
 
     def vector(self) -> Vector:
-        return {origin: len(log) for origin, log in self.logs.items()}
+        lengths = {origin: len(log) for origin, log in self.logs.items()}
+        return vectors.raised(lengths, self.marks)
 
     def events_after(self, origin: Origin, seq: int, *, max_bytes: int) -> Sequence[Event]:
         events: list[Event] = []
@@ -131,14 +136,30 @@ class MemoryRecords:
     async def forget_deletions(self, stable: Vector) -> None:
         """There are events only."""
 
+    def held_back(self) -> Collection[Origin]:
+        return ()
+
+    async def retire(self, upto: Mapping[NodeId, int]) -> None:
+        def may_go(node: str, epoch: int) -> bool:
+            logs = [(o, s) for o, s in vectors.logs(self.vector()) if o.node == node]
+            return all(self.floors.get(o, 0) == s for o, s in logs if o.epoch <= epoch)
+
+        done = {node: epoch for node, epoch in upto.items() if may_go(node, epoch)}
+        self.marks = vectors.marks(vectors.retired(self.vector(), done))
+        for origin in vectors.stood_for(self.floors, self.marks):
+            del self.floors[origin]
+
     async def checkpoint(self) -> "MemoryCheckpoint":
         self._check_serving()
-        return MemoryCheckpoint({origin: list(log) for origin, log in self.logs.items()})
+        logs = {origin: list(log) for origin, log in self.logs.items()}
+        return MemoryCheckpoint(logs, self.marks)
 
     async def begin_restore(self, head: CheckpointHead) -> None:
         for origin, floor in self.floors.items():
-            if head.vector.get(origin, 0) < floor:
+            if vectors.reached(head.vector, origin) < floor:
                 raise CheckpointUnavailable("it lacks what is trimmed here")
+        if vectors.unmet(head.vector, self.marks):
+            raise CheckpointUnavailable("it lacks what is retired here")
         self.restoring = True
         self._arriving, self._arrived = MemoryCheckpoint.sent[head.seal], 0
 
@@ -156,6 +177,9 @@ class MemoryRecords:
                 for event in log:
                     self._take(event)
                 self.floors[origin] = len(log)
+        self.marks = vectors.marks(vectors.raised(self.marks, self._arriving.marks))
+        for origin in vectors.stood_for(self.floors, self.marks):
+            del self.floors[origin]
 
     async def summed(self) -> Summed:
         self._check_serving()
@@ -178,6 +202,8 @@ class MemoryRecords:
         if self.broken is not None:
             raise self.broken
         for change in changes(events):
+            if vectors.is_retired(self.marks, change[0].origin):
+                raise EventRetired(change[0].dot)
             log = self.logs.setdefault(change[0].origin, [])
             new = [event for event in change if event.dot.seq > len(log)]
             if not new:

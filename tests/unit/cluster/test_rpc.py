@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster import errors as domain
+from cluster import vectors
 from cluster.errors import (
     BlobUnavailable,
     BlobUnknown,
@@ -398,6 +399,7 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Hello", pb.Greeting(member=pb.Member(node="x", region="eu", rpc="a", http="a:1"))),
         ("Hello", pb.Greeting(member=pb.Member(node="x", region="eu", rpc="a:b", http="a:1"))),
         ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="a", epoch=1, seq=0)])),
+        ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="a", epoch=0, seq=1)])),
         ("Push", pb.PushRequest(sender="a", events=[pb.Event(node="", epoch=1, seq=1)])),
         ("Push", pb.PushRequest(sender="A!", events=[pb.Event(node="a", epoch=1, seq=1)])),
         ("Probe", pb.ProbeRequest(cluster="atoll")),
@@ -405,6 +407,10 @@ async def test_leaving_a_stream_early_ends_it_at_the_other_side():
         ("Probe", pb.ProbeRequest(sender="a", rumours=[pb.Rumour(incarnation=1 << 63)])),
         ("Compare", pb.CompareRequest(sender="a", sums=bytes(SUMS_BYTES - 1))),
         ("Compare", pb.CompareRequest(sums=bytes(SUMS_BYTES))),
+        (
+            "Compare",
+            pb.CompareRequest(sender="a", sums=SUMS, vector=[pb.Progress(node="a", seq=1)]),
+        ),
         ("Compare", pb.CompareRequest(sender="a", sums=SUMS, quarantined={256: 1})),
         ("HoldBlob", pb.HoldBlobRequest(digest="sha256:short")),
         ("HoldBlob", pb.HoldBlobRequest(digest="../../etc/passwd")),
@@ -456,13 +462,15 @@ async def test_a_taken_port_is_an_error():
 
 names = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,20}[a-z0-9])?", fullmatch=True)
 u64 = st.integers(0, (1 << 64) - 1)
+epochs = st.integers(1, (1 << 64) - 1)
+marks = st.builds(lambda epoch, chain: vectors.Watermark(epoch, chain).value, epochs, u64)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
 @given(
     st.builds(
         Event,
-        dot=st.builds(Dot, names, u64, st.integers(1, (1 << 64) - 1)),
+        dot=st.builds(Dot, names, epochs, st.integers(1, (1 << 64) - 1)),
         stamp=u64,
         kind=texts,
         key=st.builds(Key, texts, texts, texts),
@@ -474,8 +482,12 @@ def test_events_survive_the_wire(event: Event):
     assert codec.read_event(pb.Event.FromString(wire)) == event
 
 
-@given(st.dictionaries(st.builds(Origin, names, u64), u64, max_size=5))
-def test_vectors_survive_the_wire(vector: dict[Origin, int]):
+@given(
+    st.dictionaries(st.builds(Origin, names, epochs), u64, max_size=5),
+    st.dictionaries(st.builds(vectors.mark_of, names), marks, max_size=2),
+)
+def test_vectors_survive_the_wire(logs: dict[Origin, int], retired: dict[Origin, int]):
+    vector = logs | retired
     assert codec.read_vector(codec.write_vector(vector)) == vector
 
 
