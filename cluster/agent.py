@@ -16,6 +16,7 @@ The engine of one node: the parts joined together, and their tasks.
             ├─ Acknowledger   when may an event be acknowledged
             ├─ Arrivals       where is an event by now
             ├─ Trimmer ────── forgets events that everybody has
+            ├─ Retirer ────── has one entry of the vector stand for all runs that are over
             ├─ Checkpoints    the whole state, for members that need forgotten events
             ├─ Repairer ───── copies that blobs lack since members were away
             ├─ Comparer ───── notices that an index is wrong
@@ -49,6 +50,7 @@ from cluster.driver.links import Links
 from cluster.driver.prober import Prober
 from cluster.driver.reads import Reads
 from cluster.driver.repairer import Repairer
+from cluster.driver.retirer import Retirer
 from cluster.driver.roll import Roll
 from cluster.driver.roster import Roster
 from cluster.driver.saved_members import SavedMembers
@@ -60,6 +62,7 @@ from cluster.driver.steward import Steward
 from cluster.driver.trimmer import Trimmer
 from cluster.environment import Environment
 from cluster.errors import (
+    EpochTaken,
     JoinRefused,
     NotCaughtUp,
     StartsEmpty,
@@ -155,7 +158,8 @@ class Cluster:
         self._stages = stages = Stages(env)
         stages.is_continuous = freshness.is_continuous
         greetings = Greetings(env, stages, freshness)
-        self._roster = Roster(env, greetings, freshness, self._settings_check, stages)
+        self._retirer = retirer = Retirer(env, freshness, duties)
+        self._roster = Roster(env, greetings, freshness, self._settings_check, stages, retirer)
         parts = Parts(self._roster, freshness, intake, duties, stages)
         self._links = Links(env, transport, parts)
         self._roster.watch(self._links)
@@ -176,7 +180,7 @@ class Cluster:
         self._reads = Reads(env, freshness, self._catch_up)
         self._acknowledger = Acknowledger(env, freshness)
         self._checkpoints = Checkpoints(env)
-        self._trimmer = Trimmer(env)
+        self._trimmer = Trimmer(env, retirer)
         self._comparer = Comparer(env, self._links, self._bootstrap)
         self._repairer = Repairer(env, self._links, self._durability)
         self.service: PeerService = Service(
@@ -223,6 +227,7 @@ class Cluster:
         Raises:
             JoinRefused: the cluster does not take this node. `str()` is one line for people.
             StartsEmpty, TwoClusters: see `ControlDriver.run`, `Steward.run`.
+            EpochTaken: see `Retirer.run`.
         """
         try:
             async with task_group() as group:
@@ -239,12 +244,13 @@ class Cluster:
                     self._durability.jobs,
                     self._checkpoints,
                     self._trimmer,
+                    self._retirer,
                     self._comparer,
                     self._repairer,
                 ):
                     group.create_task(part.run(), name=type(part).__name__)
         except BaseExceptionGroup as failures:
-            ended, others = failures.split((JoinRefused, StartsEmpty, TwoClusters))
+            ended, others = failures.split((JoinRefused, StartsEmpty, TwoClusters, EpochTaken))
             if ended is None or others is not None:
                 raise
             raise first_of(ended) from failures
@@ -428,6 +434,7 @@ class Cluster:
             restoring=self._bootstrap.statistics(),
             damaged=State.DAMAGED in self.state,
             differing=self._comparer.differing,
+            logs=len(env.events.vector()),
             logs_standing=len(self._intake.standing()),
             members=tuple(self._member_statistics(member) for member in self._env.members.others()),
             vitals=self._freshness.vitals(),

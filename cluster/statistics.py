@@ -173,6 +173,10 @@ class ClusterStatistics:
     differing: tuple[NodeId, ...]
     """Members whose rows were not those of this node, though both had the same events."""
 
+    logs: int = 0
+    """Entries of the vector: it grows with each start of a node until the runs before are retired,
+    for which every member has to be there."""
+
     logs_standing: int = 0
     """Logs whose next event needs one that nobody who can be reached has sent."""
 

@@ -147,11 +147,6 @@ def chain(mark: Watermark, ends: Mapping[int, int], upto: int) -> int:
     return found
 
 
-def chain_of(vector: Vector, node: str, upto: int) -> int:
-    """The hash that a watermark *upto* of *node* has, if what *vector* has is all there is."""
-    return chain(watermark(vector, node), _ends(vector, (node,))[node], upto)
-
-
 def retired(vector: Vector, upto: Mapping[NodeId, int]) -> dict[Origin, int]:
     """*vector* with the logs of each node retired up to an epoch."""
     new = {}

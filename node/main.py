@@ -16,7 +16,7 @@ from typing import Final
 import uvloop
 
 from cluster import HybridClock, SystemClock
-from cluster.errors import JoinRefused, StartsEmpty, TwoClusters
+from cluster.errors import EpochTaken, JoinRefused, StartsEmpty, TwoClusters
 from cluster.model import Key, NodeId
 from cluster.rpc.client import GrpcTransport
 from cluster.rpc.server import PeerServer
@@ -74,9 +74,13 @@ async def _serve(settings: Settings, name: NodeId, rejoin: bool, repair: Repair)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.ask)
-    beginnings = 0
-    while (end := await _run_once(settings, name, rejoin, repair, stop)) is not None:
-        former.leave_behind(settings.data_dir, former.LeftBehind(end.reason, end.ended))
+    beginnings = epoch_after = 0
+    while (end := await _run_once(settings, name, rejoin, repair, stop, epoch_after)) is not None:
+        if isinstance(end, EpochTaken):
+            epoch_after = end.epoch
+            log.warning("begins again", reason=str(end))
+        else:
+            former.leave_behind(settings.data_dir, former.LeftBehind(end.reason, end.ended))
         beginnings += 1
         if beginnings > _BEGINNINGS_MAX:
             raise StartupError(f"{end}; it has done so {_BEGINNINGS_MAX} times in a row")
@@ -85,28 +89,30 @@ async def _serve(settings: Settings, name: NodeId, rejoin: bool, repair: Repair)
 
 
 async def _run_once(
-    settings: Settings, name: NodeId, rejoin: bool, repair: Repair, stop: Stop
-) -> StartsEmpty | None:
+    settings: Settings, name: NodeId, rejoin: bool, repair: Repair, stop: Stop, epoch_after: int
+) -> StartsEmpty | EpochTaken | None:
     """
-    Run until told to *stop*, or until this node has to begin with an empty index: returns why.
+    Run, in an epoch behind *epoch_after*, until told to *stop*; or until this node has to begin
+    again, with an empty index or in a later epoch: returns why.
 
     Raises:
         HasLeft, StartupError: see `serve`.
     """
     # Raised behind the block: what is raised in it, Python before 3.11.4 puts into a group again.
     refused: Exception | None = None
-    end: StartsEmpty | None = None
+    end: StartsEmpty | EpochTaken | None = None
     try:
-        async with running(settings, name, repair, rejoin=rejoin) as node:
+        began = running(settings, name, repair, rejoin=rejoin, epoch_after=epoch_after)
+        async with began as node:
             logs.get_logger("node").info("serving", http=str(settings.http), rpc=str(settings.rpc))
             await node.run_until(stop)
     except* (JoinRefused, TwoClusters) as refusals:
         refused = StartupError(str(refusals.exceptions[0]))
     except* StartupError as failures:
         refused = failures.exceptions[0]
-    except* StartsEmpty as ends:
-        (error,) = ends.exceptions
-        assert isinstance(error, StartsEmpty), "a node has one cluster"
+    except* (StartsEmpty, EpochTaken) as ends:
+        error = ends.exceptions[0]
+        assert isinstance(error, StartsEmpty | EpochTaken), "a part of the engine ends it"
         end = error
     if refused is not None:
         raise refused from None
@@ -115,10 +121,15 @@ async def _run_once(
 
 @asynccontextmanager
 async def running(
-    settings: Settings, name: NodeId, repair: Repair, *, rejoin: bool = False
+    settings: Settings,
+    name: NodeId,
+    repair: Repair,
+    *,
+    rejoin: bool = False,
+    epoch_after: int = 0,
 ) -> AsyncIterator[Node]:
     """
-    Open the stores and the ports of the node *name*.
+    Open the stores and the ports of the node *name*, which begins an epoch behind *epoch_after*.
 
     Raises:
         HasLeft: its directory has left the cluster, and this is not to *rejoin*.
@@ -133,7 +144,7 @@ async def running(
         clock = HybridClock(SystemClock())
         ballast = Ballast(settings.data_dir, settings.disk_reserve_bytes, logs.get_logger("disk"))
         ballast.make_room()
-        index = stores.index_of(settings, name, repair, clock)
+        index = stores.index_of(settings, name, repair, clock, epoch_after)
         stack.callback(index.close)
         datadir.claim(settings.data_dir, name)
         if datadir.forget_left(settings.data_dir):

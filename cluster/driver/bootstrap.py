@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
+from cluster import vectors
 from cluster.driver.intake import Intake
 from cluster.driver.link import Link
 from cluster.driver.links import Links
@@ -199,6 +200,9 @@ class Bootstrap:
         if not wanted and not antientropy.behind(mine, piece.head.vector):
             raise CheckpointUnavailable("it has nothing that is missing here")
         await checkpoints.begin_restore(piece.head)
+        short = {origin.node for origin in vectors.stood_for(mine, piece.head.vector)}
+        if nodes := short.intersection(vectors.unmet(mine, piece.head.vector)):
+            self._env.log.warning("retired logs differ", peer=node, nodes=sorted(nodes))
         self._rows = piece.head.rows
         self._env.log.info("restoring", peer=node, rows=piece.head.rows)
 

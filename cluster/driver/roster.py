@@ -4,6 +4,7 @@ import asyncio
 
 from cluster.driver.freshness import FreshnessDriver
 from cluster.driver.greetings import Greetings
+from cluster.driver.retirer import Retirer
 from cluster.driver.settings_check import SettingsCheck
 from cluster.driver.stages import Stages
 from cluster.driver.watcher import Watcher
@@ -30,8 +31,10 @@ class Roster:
         freshness: FreshnessDriver,
         settings_check: SettingsCheck,
         stages: Stages,
+        retirer: Retirer,
     ) -> None:
         self._env = env
+        self._retirer = retirer
         self._greetings = greetings
         self._freshness = freshness
         self._settings_check = settings_check
@@ -132,6 +135,7 @@ class Roster:
             self._env.absences.end_excuse(member.node)
             self._end_run_of(before)
         self._stages.note(greeting)
+        self._retirer.hear(greeting.have)
         self._env.vitals.note(member, greeting.vitals)
         have, since, version = greeting.have, greeting.since, greeting.version
         if greeting.stage != self._stages.mine:

@@ -1,8 +1,9 @@
-"""Forgets the events that nobody will ask for, and the deletions that are stable."""
+"""Forgets the events that nobody will ask for, and what is stable: deletions, and ended logs."""
 
 import asyncio
 
 from cluster.clock import COUNTER_BITS, stamp_ms
+from cluster.driver.retirer import Retirer
 from cluster.environment import Environment
 from cluster.errors import ClusterError, StorageFailure
 from cluster.gossip import floor
@@ -13,8 +14,9 @@ from cluster.model import Origin
 class Trimmer:
     """Trims what `gossip.floor` says nobody needs, once it is old enough."""
 
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, retirer: Retirer) -> None:
         self._env = env
+        self._retirer = retirer
         self._stability = Stability()
 
     async def run(self) -> None:
@@ -54,7 +56,7 @@ class Trimmer:
             self._env.log.info("log trimmed", logs=len(upto), events=trimmed)
 
     async def forget_deletions(self) -> None:
-        """Forget the deletions that no unseen push can be older than."""
+        """Forget the deletions that no unseen push can be older than, and logs that are over."""
         events, roll = self._env.events, self._env.roll
         # By an earlier layout it would not ask those that have come since.
         joined = self._env.join.joined and roll.has_me
@@ -65,6 +67,7 @@ class Trimmer:
             await asyncio.sleep(0)  # a vector may have thousands of logs
         stable = self._stability.stable(roll.names(), events.vector())
         await self._env.retention.forget_deletions(stable)
+        await self._retirer.retire(stable)
 
     def _aged(self, origin: Origin, begin: int, upto: int, age_s: float) -> int:
         """The last event after *begin*, up to *upto*, that is *age_s* old; *begin* if none is."""

@@ -76,12 +76,12 @@ def _settled(node: NodeId, present: int, evidence: Evidence) -> Iterable[int]:
 
 def _agrees(node: NodeId, upto: int, said: Vector, evidence: Evidence) -> bool:
     """Whether who *said* that has each log of *node* up to *upto* as far as this node."""
-    mine, theirs = evidence.mine, vectors.watermark(said, node)
-    own = vectors.watermark(mine, node)
-    if theirs.epoch > own.epoch:
-        if vectors.chain_of(mine, node, theirs.epoch) != theirs.chain:
-            return False
-    elif vectors.chain_of(said, node, own.epoch) != own.chain:
+    mine = {epoch: evidence.mine.get(Origin(node, epoch), 0) for epoch in evidence.known[node]}
+    theirs = {epoch: said.get(Origin(node, epoch), 0) for epoch in evidence.known[node]}
+    my_mark, their_mark = (vectors.watermark(v, node) for v in (evidence.mine, said))
+    later = max(my_mark.epoch, their_mark.epoch)
+    if my_mark != their_mark and (
+        vectors.chain(my_mark, mine, later) != vectors.chain(their_mark, theirs, later)
+    ):
         return False
-    rest = (e for e in evidence.known[node] if max(theirs.epoch, own.epoch) < e <= upto)
-    return all(mine.get(Origin(node, e), 0) == said.get(Origin(node, e), 0) for e in rest)
+    return all(mine[epoch] == theirs[epoch] for epoch in mine if later < epoch <= upto)

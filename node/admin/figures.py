@@ -99,6 +99,11 @@ class ClusterFigures:
     index_differing: int
     """Members with the same events and other rows, when they were last compared."""
 
+    logs: int
+    """Entries of the vector."""
+
+    logs_retired: int
+    events_refused: int
     logs_standing: int
     """Logs whose next event needs one that nobody who can be reached has sent."""
 
@@ -140,6 +145,9 @@ class ClusterFigures:
             events_trimmed=statistics.totals.events_trimmed,
             index_damaged=int(statistics.damaged),
             index_differing=len(statistics.differing),
+            logs=statistics.logs,
+            logs_retired=statistics.totals.logs_retired,
+            events_refused=statistics.totals.events_refused,
             logs_standing=statistics.logs_standing,
             comparisons=statistics.totals.comparisons,
             differences=statistics.totals.differences,

@@ -207,6 +207,18 @@ _CLUSTER: Final = (
         "index_differing",
     ),
     _Figure(
+        "atoll_cluster_logs",
+        "Logs that the vector names: one more with each start of a node, until it is retired.",
+        "logs",
+    ),
+    _Figure("atoll_logs_retired", "Logs of ended runs retired.", "logs_retired", total=True),
+    _Figure(
+        "atoll_events_refused",
+        "New events of retired logs; anything above 0 is an alarm.",
+        "events_refused",
+        total=True,
+    ),
+    _Figure(
         "atoll_cluster_logs_standing",
         "Logs whose next event needs one that nobody sends; anything above 0 is an alarm.",
         "logs_standing",

@@ -17,9 +17,12 @@ from node.recovery.repair import Repair, open_store
 from node.settings import Settings
 
 
-def index_of(settings: Settings, name: NodeId, repair: Repair, clock: HybridClock) -> Index:
+def index_of(
+    settings: Settings, name: NodeId, repair: Repair, clock: HybridClock, epoch_after: int
+) -> Index:
     """
-    Open the index of the node *name*: an empty one, where the last one was left behind.
+    Open the index of the node *name*: an empty one, where the last one was left behind. It begins
+    an epoch behind *epoch_after*.
 
     Raises:
         StartupError: it cannot be used, or is not whole and *repair* allows nothing about it.
@@ -42,7 +45,14 @@ def index_of(settings: Settings, name: NodeId, repair: Repair, clock: HybridCloc
         raise StartupError(str(exc)) from exc
     try:
         index = open_index(
-            store, name, clock, SystemClock(), random.Random(), on_quarantine, ended=ended or ()
+            store,
+            name,
+            clock,
+            SystemClock(),
+            random.Random(),
+            on_quarantine,
+            ended=ended or (),
+            epoch_after=epoch_after,
         )
     except StorageFailure as exc:
         store.close()

@@ -59,16 +59,17 @@ def open_index(
     make_writer: Callable[[Journal], IndexWriter] = Writer,
     formats: Formats = FORMATS,
     ended: Sequence[bytes] = (),
+    epoch_after: int = 0,
 ) -> Index:
     """
     Open the index in *store* for *node*, on the running event loop. It knows from now on that the
-    generations *ended* of the control log are over.
+    generations *ended* of the control log are over, and begins an epoch behind *epoch_after*.
 
     Raises:
         StartupError: it belongs to another node, or has a format that there is no way from.
         StorageFailure: the storage failed.
     """
-    journal = Journal(store, identify(store, node, wall, rng, formats, ended), clock)
+    journal = Journal(store, identify(store, node, wall, rng, formats, ended, epoch_after), clock)
     journal.resume_clock()
     journal.on_work_left = partial(objects.finish, journal)
     if not journal.restoring:
@@ -93,6 +94,7 @@ def identify(
     rng: Chance,
     formats: Formats = FORMATS,
     ended: Sequence[bytes] = (),
+    epoch_after: int = 0,
 ) -> Origin:
     """
     Begin a new epoch in the store, of the current format from now on; returns the log that this
@@ -101,14 +103,16 @@ def identify(
     Every run writes a log of its own. A directory that was restored from a backup, rolled back to
     a snapshot or copied to a second machine has forgotten events, or shares them; none of that can
     be told from the inside, and a sequence number used twice would never be noticed. The price is
-    one entry of the version vector per start.
+    one entry of the version vector per start, until that is retired (`cluster.gossip.retirement`).
     """
     formats.check(store)
     found = owner(store)
     if found is not None and found != node:
         raise StartupError(f"the data directory belongs to node {found!r}, not to {node!r}")
     formats.upgrade(store)
-    epoch = _next_epoch(store.get("meta", _EPOCH), wall, rng)
+    row = store.get("meta", _EPOCH)
+    last = max(epoch_after, 0 if row is None else keys.read_u64(row))
+    epoch = _next_epoch(last, wall, rng)
     rows = [Mutation("meta", _NODE, node.encode()), Mutation("meta", _EPOCH, keys.u64(epoch))]
     if store.get("meta", _STORE) is None:
         name = f"{rng.getrandbits(_STORE_BITS):0{_STORE_BITS // 4}x}"
@@ -118,9 +122,9 @@ def identify(
     return Origin(node, epoch)
 
 
-def _next_epoch(last: bytes | None, wall: WallClock, rng: Chance) -> int:
+def _next_epoch(last: int, wall: WallClock, rng: Chance) -> int:
     """Larger than the last, and by its random part not that of a copy started at the same time."""
-    after = 0 if last is None else (keys.read_u64(last) >> _RANDOM_BITS) + 1
+    after = (last >> _RANDOM_BITS) + 1
     return max(wall.now_ms(), after) << _RANDOM_BITS | rng.getrandbits(_RANDOM_BITS)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from cluster import vectors
 from cluster.errors import ClusterError, StorageFailure
 from cluster.model import Consistency, Digest, Dot
 from cluster.objects.merge import Presence, Register
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 OWN_FAMILIES = frozenset(
     {
         *("meta", "deletions", "kept_named", "kept_bytes", "own", "cached", "log", "floor"),
-        "uploads",
+        *("uploads", "vector"),
     }
 )
-"""What a node keeps for itself; everything else is the same everywhere."""
+"""
+What a node keeps for itself; everything else is the same everywhere. Vectors are the same in what
+they say: each node decides for itself which logs it retires.
+"""
 
 TASKS_PER_LINK = 16
 TASKS_MAX = 40
@@ -49,11 +53,12 @@ LINKED_S = 10.0
 
 def differences(one: Disk, other: Disk) -> list[str]:
     """The families in which two indexes differ."""
-    return [
+    found = [
         family
         for family in FAMILIES
         if family not in OWN_FAMILIES and one.families[family] != other.families[family]
     ]
+    return found if vectors.same(one.vector(), other.vector()) else [*found, "vector"]
 
 
 async def check(world: "World") -> list[str]:
@@ -228,11 +233,12 @@ def _against_model(world: "World") -> Iterable[str]:
 
 
 def _model(world: "World", machine: Machine) -> Model:
-    known = {
-        keys.read_origin(key): keys.read_u64(value)
-        for key, value in machine.disk.families["vector"].items()
-    }
-    events = [e for e in world.observer.events.values() if e.dot.seq <= known.get(e.origin, 0)]
+    known = machine.disk.vector()
+    events = [
+        event
+        for event in world.observer.events.values()
+        if event.dot.seq <= machine.disk.reached(known, event.origin)
+    ]
     return Model(events, world.plan.history_max)
 
 
@@ -399,8 +405,7 @@ def _own_rows(world: "World") -> Iterable[str]:
 def _halves(world: "World") -> Iterable[str]:
     """No log ends in the middle of a change, whatever became of who wrote it."""
     for machine in world.machines:
-        for key, value in machine.disk.families["vector"].items():
-            origin, seq = keys.read_origin(key), keys.read_u64(value)
+        for origin, seq in vectors.logs(machine.disk.vector()):
             event = world.observer.events.get(Dot(origin.node, origin.epoch, seq))
             if event is not None and event.rest:
                 yield f"half a change: {machine.address} has {event.dot}, and not what follows"

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from sortedcontainers import SortedDict
 
+from cluster import vectors
 from cluster.errors import StorageFailure, StorageFull
-from cluster.model import Digest, Dot, Vector
+from cluster.model import Digest, Dot, Origin, Vector
 from node.blobs.memory import MemoryBlobs, MemoryIngest, MemoryReader
 from node.errors import IndexFull
 from node.index import keys
@@ -46,6 +47,8 @@ class Disk:
         self.blobs: dict[Digest, bytes] = {}
         self.ended: tuple[bytes, ...] = ()
         """Generations that its index must not join again (see `node.recovery.former`)."""
+        self.ends: dict[Origin, int] = {}
+        """How far the logs went that are retired here: what no node knows any more."""
         self.rng = random.Random(f"disk {seed}")
         self.failing = False
         """Every access fails with EIO."""
@@ -87,15 +90,23 @@ class Disk:
 
     def covers(self, known: Vector) -> bool:
         """Whether every event of *known* is here."""
+        return vectors.covers(self.vector(), known)
+
+    def vector(self) -> dict[Origin, int]:
+        """How far each log is here, as it would be read."""
         rows = self.families["vector"]
-        have = {keys.read_origin(key): keys.read_u64(row) for key, row in rows.items()}
-        return all(have.get(origin, 0) >= seq for origin, seq in known.items())
+        return {keys.read_origin(key): keys.read_reach(row) for key, row in rows.items()}
+
+    def reached(self, vector: Vector, origin: Origin) -> int:
+        """How far a log is here, by that *vector* of the disk, and no further than it ever went."""
+        return min(vectors.reached(vector, origin), self.ends.get(origin, vectors.COMPLETE - 1))
 
     def copy(self, seed: str) -> "Disk":
         """A copy of the directory as it is now, and as the kernel shows it."""
         other = Disk(seed)
         other.families = {name: rows.copy() for name, rows in self.families.items()}
         other.ended = self.ended
+        other.ends = dict(self.ends)
         other.blobs = dict(self.blobs)
         return other
 
@@ -110,8 +121,10 @@ class Disk:
 
 def synced_on(disk: Disk, dot: Dot) -> bool:
     """Whether the disk has the event, so that a power cut would leave it there."""
-    row = disk.synced("vector", keys.origin(dot.origin))
-    return row is not None and keys.read_u64(row) >= dot.seq
+    there = (dot.origin, vectors.mark_of(dot.node))
+    found = {origin: disk.synced("vector", keys.origin(origin)) for origin in there}
+    have = {origin: keys.read_reach(row) for origin, row in found.items() if row is not None}
+    return disk.reached(have, dot.origin) >= dot.seq
 
 
 class SimStore(MemoryStore):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from cluster import vectors
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot, Event, Key, Kind, Stamp
 from node.index import keys, objects
@@ -182,8 +183,7 @@ async def away(world: "World", step: Step) -> None:
 def _floors(one: Disk, other: Disk) -> "Iterator[tuple[int, int]]":
     """Up to where the logs on *one* are forgotten, and how far *other* has them."""
     for key, floor in one.families["floor"].items():
-        have = other.families["vector"].get(key)
-        yield keys.read_u64(floor), 0 if have is None else keys.read_u64(have)
+        yield keys.read_u64(floor), vectors.reached(other.vector(), keys.read_origin(key))
 
 
 async def older(world: "World", step: Step) -> None:

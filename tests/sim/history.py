@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cluster import vectors
 from cluster.layout.transition import Live
 from cluster.model import Consistency, Dot, Vector
 from node.registry.media_types import OCI_MANIFEST
@@ -131,11 +132,11 @@ class Op:
 
     def reaches(self, dot: Dot) -> bool:
         """Whether somebody who could be asked had the event when the operation began."""
-        return any(have.get(dot.origin, 0) >= dot.seq for have in self.reach.values())
+        return any(vectors.reached(have, dot.origin) >= dot.seq for have in self.reach.values())
 
     def has(self, dot: Dot) -> bool:
         """Whether the serving node itself had the event when the operation began."""
-        return self.reach.get(self.machine, {}).get(dot.origin, 0) >= dot.seq
+        return vectors.reached(self.reach.get(self.machine, {}), dot.origin) >= dot.seq
 
     @property
     def puts(self) -> bool:

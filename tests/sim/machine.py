@@ -14,7 +14,7 @@ from cluster.agent import Cluster
 from cluster.clock import HybridClock
 from cluster.config import ClusterConfig
 from cluster.driver.layouts import Rows
-from cluster.errors import JoinRefused, StartsEmpty, StorageFailure
+from cluster.errors import EpochTaken, JoinRefused, StartsEmpty, StorageFailure
 from cluster.model import FEATURES, Consistency, Dot, Kind, Member, NodeId, Region
 from node.assembly import engine
 from node.copies import stakes
@@ -156,6 +156,9 @@ class Machine:
         """Of the version that the next process is of."""
         self.cannot_read: frozenset[Kind] = frozenset()
         """Events that the version of the next process has not heard of."""
+        self.epoch_after = 0
+        """Behind this one is the epoch that the next process begins."""
+
         self.stopped_by: str = ""
         """Why the last process ended by itself, if it did."""
 
@@ -199,6 +202,13 @@ class Machine:
         except* JoinRefused as exc:
             self.stopped_by = f"refused: {exc.exceptions[0]}"
             self.kill()
+        except* EpochTaken as exc:
+            # As `node.main` does: it goes on in the same process, with a later epoch.
+            [taken] = exc.exceptions
+            assert isinstance(taken, EpochTaken), "a node has one latest run"
+            self.kill()
+            self.epoch_after = taken.epoch
+            self.start()
         except* StartsEmpty as exc:
             # As `node.main` does: the supervisor starts it again, on what is left.
             [end] = exc.exceptions
@@ -305,6 +315,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         lambda event, reason: None,
         make_writer,
         ended=machine.disk.ended,
+        epoch_after=machine.epoch_after,
     )
     me = Member(
         node=NodeId(machine.name),

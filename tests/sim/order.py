@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from cluster import vectors
 from cluster.model import Consistency
 from tests.sim.history import Op
 from tests.sim.plan import WRITES
@@ -31,7 +32,7 @@ def before(one: Op, other: Op) -> bool:
     had been acknowledged in the region, and is with somebody whom the node may ask, came before.
     """
     dot = one.dot
-    known = dot is not None and other.seen.get(dot.origin, 0) >= dot.seq
+    known = dot is not None and vectors.reached(other.seen, dot.origin) >= dot.seq
     return known or must_be_seen(other, one, in_region=True)
 
 

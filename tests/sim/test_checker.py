@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sortedcontainers import SortedDict
 
-from cluster.model import Consistency, Dot, Event, Key, Origin, Stamp
+from cluster import vectors
+from cluster.model import Consistency, Dot, Event, Key, Origin, Stamp, Vector
 from node.index import keys, objects
 from node.index.store import FAMILIES
 from tests.sim import checker, order, reads
@@ -23,8 +24,11 @@ class Disk:
         self.families: dict[str, Any] = {"tags": {}, "manifest_bytes": {}}
         self.seq = seq
 
-    def synced(self, family: str, key: bytes) -> bytes:
-        return keys.u64(self.seq)
+    def synced(self, family: str, key: bytes) -> bytes | None:
+        return None if vectors.is_mark(keys.read_origin(key)) else keys.u64(self.seq)
+
+    def reached(self, vector: Vector, origin: Origin) -> int:
+        return vectors.reached(vector, origin)
 
 
 FULL = Disk(1 << 32)
@@ -290,9 +294,10 @@ def of_tag(tag: str, row: bytes) -> Any:
     named = keys.join("lib/app", tag)
     found = {family: {named: row} for family in FAMILIES}
     return SimpleNamespace(
+        vector=lambda: {},
         families=found
         | {"history": {keys.history("lib/app", tag, 5, Dot("n0", 1, 1)): row}}
-        | {"tagged": {keys.join("lib/app", "sha256:a", tag): row}}
+        | {"tagged": {keys.join("lib/app", "sha256:a", tag): row}},
     )
 
 
@@ -301,6 +306,8 @@ def test_everything_that_nodes_share_is_compared():
     one, other = of_tag("v1", b"one"), of_tag("v1", b"other")
     everything = [family for family in FAMILIES if family not in checker.OWN_FAMILIES]
     assert checker.differences(one, other) == everything
+    other.vector = lambda: LOG
+    assert checker.differences(one, other) == [*everything, "vector"]
 
 
 @pytest.mark.parametrize(("rest", "told"), [(0, False), (1, True)])
@@ -308,8 +315,8 @@ def test_half_a_change_is_told(rest: int, told: bool):
     """Broken: a manifest without its tag on every node, once its writer has lost its disk."""
     dot = Dot("n1", 1, 2)
     event = Event(dot, 1, "add", Key("manifest", "lib/app", "sha256:a"), b"", rest)
-    rows_of = {"vector": {keys.origin(dot.origin): keys.u64(dot.seq)}}
-    machine = SimpleNamespace(address="n0:1", disk=SimpleNamespace(families=rows_of))
+    disk = SimpleNamespace(vector=lambda: {dot.origin: dot.seq})
+    machine = SimpleNamespace(address="n0:1", disk=disk)
     world: Any = SimpleNamespace(machines=[machine], observer=SimpleNamespace(events={dot: event}))
     assert bool(list(checker._halves(world))) is told
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cluster import vectors
 from cluster.clock import MAX_OFFSET_MS, stamp_ms
 from cluster.errors import EventUndecodable
 from cluster.model import (
@@ -40,6 +41,11 @@ class Observer:
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
         self.lacking = lacking
+        self.holders: Callable[[Dot], list[str]] = lambda dot: []
+        """Names the machines that are members, with a disk that has the event; set by the world."""
+        self.ends: dict[Origin, int] = {}
+        """How far each log went, by whoever retired it first."""
+
         self.told: dict[str, dict[Origin, int]] = {}
         """By region, up to where its clients were told that a log is safe."""
         self.counted_dead: Callable[[str, str, int], None] = lambda by, node, incarnation: None
@@ -111,8 +117,9 @@ class Watch:
     def begin(self, journal: Any) -> None:
         self._journal = journal
         self._applied = dict(journal.applied)
+        self._vector = journal.applied
         self._floor, self._restoring = journal.floor, journal.restoring
-        for origin, seq in journal.applied.items():
+        for origin, seq in vectors.logs(journal.applied):
             if origin.node == self._machine.name:
                 # A killed process may have written events that the next one finds.
                 self._note(origin, 0, seq)
@@ -135,6 +142,7 @@ class Watch:
     def on_group(self) -> None:
         """Check what was just applied, and what was just forgotten."""
         restored, self._restoring = self._restoring, self._journal.restoring
+        self._check_retired(taken_over=restored)
         if not restored and not self._restoring:
             self._check_order()
             self._check_floor()
@@ -143,10 +151,43 @@ class Watch:
         self._floor = self._journal.floor
         self._check_clock_bound()
 
+    def _check_retired(self, *, taken_over: bool) -> None:
+        """
+        What is retired is here, to an end that is the same everywhere, and nobody has more of it.
+
+        *taken_over* with a checkpoint: then what was here before tells nothing of that.
+        """
+        before, after = self._vector, self._journal.applied
+        if before is after:
+            return
+        self._vector = after
+        ends, disk = self._observer.ends, self._machine.disk
+        for origin in {dot.origin for dot in self._observer.events} | before.keys():
+            if not vectors.is_retired(after, origin) or vectors.is_retired(before, origin):
+                continue
+            if not taken_over:
+                here = before.get(origin, 0)
+                if ends.setdefault(origin, here) != here:
+                    self._complain(
+                        f"retired: {self._machine.name} has {origin} up to {here}, "
+                        f"others had it up to {ends[origin]}"
+                    )
+            # Nobody retired a log of which there is nothing.
+            disk.ends[origin] = ends.get(origin, 0)
+            self._check_nobody_has_more(origin, disk.ends[origin])
+
+    def _check_nobody_has_more(self, origin: Origin, end: int) -> None:
+        dot = Dot(*origin, end + 1)
+        if dot not in self._observer.events:
+            return
+        holders = self._observer.holders(dot)
+        if holders:
+            self._complain(f"retired: {self._machine.name} lacks {dot}, which {holders} have")
+
     def _check_order(self) -> None:
         """Every event of every log is here, and what it builds on."""
         applied = self._journal.applied
-        for origin, upto in applied.items():
+        for origin, upto in vectors.logs(applied):
             for seq in range(self._applied.get(origin, 0) + 1, upto + 1):
                 event = self._event(origin, seq)
                 if event is None:
@@ -156,7 +197,7 @@ class Watch:
                     self._observer.excused.note("earlier version")
                     continue
                 for dot in named_by(event):
-                    if dot.seq > applied.get(dot.origin, 0):
+                    if dot.seq > vectors.reached(applied, dot.origin):
                         self._complain(
                             f"order: {self._machine.name} applied {event.dot} without {dot}"
                         )
@@ -189,7 +230,7 @@ class Watch:
 
     def _check_clock_bound(self) -> None:
         applied = self._journal.applied
-        for origin, seq in applied.items():
+        for origin, seq in vectors.logs(applied):
             before = self._applied.get(origin, 0)
             if seq == before:
                 continue

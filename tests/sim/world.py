@@ -12,7 +12,7 @@ from cluster.config import ClusterConfig
 from cluster.errors import BlobUnavailable
 from cluster.layout.transition import Live
 from cluster.model import Digest, Dot, Key, Kind, Origin, Vector
-from node.index import keys, objects
+from node.index import objects
 from tests.sim import checker, faults
 from tests.sim.census import Census
 from tests.sim.clients import Clients
@@ -25,7 +25,7 @@ from tests.sim.network import Network
 from tests.sim.order import UNNOTICED_S
 from tests.sim.plan import OPERATIONS, Plan, Step
 from tests.sim.promptness import gave_up_early, prompt_s
-from tests.sim.quorums import Quorums, keeping, taking
+from tests.sim.quorums import Quorums, keeping, store_of, taking
 from tests.sim.watch import Observer
 
 HEAL_S: Final = 30.0
@@ -64,6 +64,7 @@ class World:
         self.network = Network(self.loop, plan.seed)
         self.excused = Excused()
         self.observer = Observer(self._lacking, self.excused)
+        self.observer.holders = self._members_with
         self.machines: list[Machine] = []
         self.clones: list[Machine] = []
         self.departed: list[Machine] = []
@@ -277,12 +278,20 @@ class World:
         """Whose disks do not have the event."""
         return [machine for machine in self.everyone() if not has_durably(machine, dot)]
 
+    def _members_with(self, dot: Dot) -> list[str]:
+        """The machines that have the event on a disk that the layout names."""
+        lives = [m.running.cluster._env.chronicle.live for m in self.machines if m.running]
+        named = {disk.store for live in lives if live is not None for disk in live.members}
+        return [
+            m.address for m in self.machines if has_durably(m, dot) and store_of(m.disk) in named
+        ]
+
     def known(self) -> Vector:
         """How far every log is known to anybody."""
         found: Counter[Origin] = Counter()
         for machine in self.machines:
-            for key, row in machine.disk.families["vector"].items():
-                found[keys.read_origin(key)] = max(found[keys.read_origin(key)], keys.read_u64(row))
+            for origin, seq in machine.disk.vector().items():
+                found[origin] = max(found[origin], seq)
         return found
 
     def met(self, op: Op) -> None:

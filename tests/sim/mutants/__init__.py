@@ -6,7 +6,7 @@ Each mutant changes the real engine in one place. `hunt` looks for seeds that no
 
 from typing import Final
 
-from tests.sim.mutants import agreement, engine, freshness, index, outcomes
+from tests.sim.mutants import agreement, engine, freshness, index, outcomes, retirement
 from tests.sim.mutants.mutant import Mutant, mutated
 
 MUTANTS: Final = [
@@ -15,6 +15,7 @@ MUTANTS: Final = [
     *engine.MUTANTS,
     *agreement.MUTANTS,
     *freshness.MUTANTS,
+    *retirement.MUTANTS,
 ]
 
 

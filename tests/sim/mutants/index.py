@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from cluster import vectors
 from cluster.errors import EventGap, StorageFailure
 from cluster.gossip.stability import Stability
 from cluster.model import CheckpointHead, Digest, Key
@@ -137,8 +138,8 @@ def _checkpoint_again(self: IndexCheckpoint, journal: Journal) -> None:
 
 def _vector_without_objects(self: Restore) -> None:
     batch = []
-    for origin, end in self._have.items():
-        if end > self._vector.get(origin, 0):
+    for origin, end in vectors.logs(self._have):
+        if end > vectors.reached(self._vector, origin):
             self._journal.applied[origin] = end
             batch.append(Mutation("vector", keys.origin(origin), keys.u64(end)))
     self._journal.store.write(batch)

@@ -15,7 +15,7 @@ from node.registry.media_types import OCI_INDEX
 from tests.sim import faults
 from tests.sim.calls import _Push
 from tests.sim.machine import Machine
-from tests.sim.mutants import change_stories
+from tests.sim.mutants import change_stories, retirement_stories
 from tests.sim.mutants.bug_story import PUSH, BugStory, client, runs
 from tests.sim.stories import (
     REPO,
@@ -222,23 +222,27 @@ FORGETFUL: Final = BugStory(
     {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0},
 )
 
-STORIES: Final = change_stories.STORIES | {
-    "bytes-go-with-the-deletion": BugStory(_delete_beside_an_index, "not identical after heal"),
-    "deletions-not-sent": BugStory(
-        _restore_before_an_older_push,
-        "not identical after heal",
-        [("r", "eu"), ("n", "us"), ("m", "eu"), ("w", "ap")],
-        {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0},
-    ),
-    "restore-loses-its-own": FORGETFUL,
-    "io-error-is-absence": BugStory(_read_from_a_disk_that_fails, "an IO error"),
-    "needs-unchecked": BugStory(_push_without_its_blobs, "acknowledged with the copies"),
-    "last-come-wins": BugStory(_push_at_once, "not identical after heal"),
-    "same-again-logs-nothing": BugStory(_push_the_same_again, "acknowledged with the event"),
-    "stamps-unheeded": BugStory(_copy_with_a_wrong_clock, "took longer than"),
-    "set-back-speaks": BugStory(_read_with_an_earlier_disk, "stale", NEIGHBOURS),
-    "overtaken-answer-pauses": BugStory(
-        _retag_behind_an_overtaken_answer, "took longer than", [("w", "eu"), ("r", "ap")]
-    ),
-}
+STORIES: Final = (
+    change_stories.STORIES
+    | retirement_stories.STORIES
+    | {
+        "bytes-go-with-the-deletion": BugStory(_delete_beside_an_index, "not identical after heal"),
+        "deletions-not-sent": BugStory(
+            _restore_before_an_older_push,
+            "not identical after heal",
+            [("r", "eu"), ("n", "us"), ("m", "eu"), ("w", "ap")],
+            {"log_settled_s": 1.0, "log_away_s": 2.0, "trim_interval_s": 1.0},
+        ),
+        "restore-loses-its-own": FORGETFUL,
+        "io-error-is-absence": BugStory(_read_from_a_disk_that_fails, "an IO error"),
+        "needs-unchecked": BugStory(_push_without_its_blobs, "acknowledged with the copies"),
+        "last-come-wins": BugStory(_push_at_once, "not identical after heal"),
+        "same-again-logs-nothing": BugStory(_push_the_same_again, "acknowledged with the event"),
+        "stamps-unheeded": BugStory(_copy_with_a_wrong_clock, "took longer than"),
+        "set-back-speaks": BugStory(_read_with_an_earlier_disk, "stale", NEIGHBOURS),
+        "overtaken-answer-pauses": BugStory(
+            _retag_behind_an_overtaken_answer, "took longer than", [("w", "eu"), ("r", "ap")]
+        ),
+    }
+)
 """By the name of the bug."""

@@ -50,6 +50,9 @@ CLUSTER = ClusterFigures(
     copies_repaired=16,
     index_damaged=1,
     index_differing=2,
+    logs=26,
+    logs_retired=27,
+    events_refused=28,
     logs_standing=1,
     comparisons=15,
     differences=3,
@@ -133,6 +136,9 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_restores_total", ()] == 12
     assert samples["atoll_checkpoint_rows_served_total", ()] == 13
     assert samples["atoll_events_trimmed_total", ()] == 14
+    assert samples["atoll_cluster_logs", ()] == 26
+    assert samples["atoll_logs_retired_total", ()] == 27
+    assert samples["atoll_events_refused_total", ()] == 28
     assert samples["atoll_copies_repaired_total", ()] == 16
     assert samples["atoll_index_damaged", ()] == 1
     assert samples["atoll_index_differing_members", ()] == 2

@@ -1,0 +1,128 @@
+"""Retires the logs of runs that are over, and notices where this run's own would be refused."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from cluster import vectors
+from cluster.driver.duties import Duties
+from cluster.driver.freshness import FreshnessDriver
+from cluster.environment import Environment
+from cluster.errors import EpochTaken
+from cluster.freshness.drift import DRIFT
+from cluster.gossip import retirement
+from cluster.gossip.retirement import Evidence
+from cluster.model import Member, NodeId, Vector
+
+
+class Retirer:
+    """
+    Asks `gossip.retirement` after each round of trimming. Each node decides for itself.
+
+    A member that has not said all of it in its present run holds up everything: it may have what
+    nobody else has. The operator ends that by taking it out of the layout.
+    """
+
+    def __init__(self, env: Environment, freshness: FreshnessDriver, duties: Duties) -> None:
+        self._env = env
+        self._freshness = freshness
+        self._duties = duties
+        config = env.config
+        self._settles_s: Final = (config.lease_s + config.laggard_remote_s) * DRIFT
+        self._runs: dict[NodeId, tuple[int, float]] = {}
+        """The present run of each node, and since when this node knows of it."""
+
+        self._named = 0
+        """The latest epoch of this node that makes another run necessary."""
+        self._outlived = asyncio.Event()
+
+    def hear(self, said: Vector) -> None:
+        """
+        Take note of the logs of this node that a member has, as it *said*.
+
+        A node on a new disk whose clock is behind begins an epoch that is before those of its
+        earlier runs. Members may have retired those: they would refuse what it writes. Before it
+        has joined it has written nothing that counts, so any later log is reason enough.
+        """
+        me = self._env.me
+        retired = vectors.watermark(said, me.node).epoch
+        named = max((origin.epoch for origin in said if origin.node == me.node), default=0)
+        if retired >= me.epoch or (named > me.epoch and not self._env.join.joined):
+            self._named = max(self._named, named, retired)
+            self._outlived.set()
+
+    async def run(self) -> None:
+        """
+        Wait for the reason to end this run.
+
+        Raises:
+            EpochTaken: members know of a later one.
+        """
+        await self._outlived.wait()
+        raise EpochTaken(self._named)
+
+    async def retire(self, stable: Vector) -> None:
+        """Retire what may be, where what is before *stable* is (`gossip.stability`)."""
+        env, presents = self._env, self._presents()
+        members = self._members()
+        if members is None:
+            return
+        mine = env.events.vector()
+        said = {node: env.progress.of(node) for node in members}
+        known: dict[str, set[int]] = {}
+        for vector in (mine, *said.values()):
+            retirement.epochs(known, vector)
+            await asyncio.sleep(0)  # a vector may have thousands of logs
+        evidence = Evidence(
+            mine, env.events.floor(), stable, env.retention.held_back(), said, known
+        )
+        upto: dict[NodeId, int] = {}
+        for node, present in presents.items():
+            if epoch := retirement.retirable(node, present, evidence):
+                upto[node] = epoch
+                await asyncio.sleep(0)
+        # A member that began another run meanwhile has yet to say what that has.
+        if upto and members == self._members() and not env.checkpoints.restoring:
+            await self._carry_out(upto, mine)
+
+    async def _carry_out(self, upto: Mapping[NodeId, int], before: Vector) -> None:
+        env = self._env
+        await env.retention.retire(upto)
+        after = env.events.vector()
+        marks = vectors.marks(after).items() - vectors.marks(before).items()
+        news = {origin: (before.get(origin, 0), value) for origin, value in marks}
+        self._freshness.note_synced(news)
+        env.changes.note_progress(env.me.node, news)
+        self._duties.forget_retired()
+        logs = len(vectors.stood_for(before, after))
+        env.counters.logs_retired += logs
+        env.log.info("logs retired", nodes=len(news), logs=logs)
+
+    def _members(self) -> Mapping[NodeId, Member] | None:
+        """
+        The others by the layout, if each has greeted in its present run, and no disk lacks what it
+        once had; None if not so.
+        """
+        roll, freshness = self._env.roll, self._freshness
+        members = {member.node: member for member in roll.others()}
+        if not roll.has_me or members.keys() != {*roll.names()} or not freshness.is_continuous():
+            return None
+        spoken = self._env.progress.has_spoken
+        if not all(spoken(m) and freshness.is_whole(m) for m in members.values()):
+            return None
+        return members
+
+    def _presents(self) -> Mapping[NodeId, int]:
+        """The epoch of each node's present run, if that is known for so long that none before it
+        has leases any more."""
+        now, me = self._env.clock.now_s(), self._env.me
+        for member in (me, *self._env.members.others()):
+            if self._runs.get(member.node, (0, 0.0))[0] != member.epoch:
+                self._runs[member.node] = member.epoch, now
+        there = {me.node, *(member.node for member in self._env.members.others())}
+        self._runs = {node: run for node, run in self._runs.items() if node in there}
+        return {
+            node: epoch
+            for node, (epoch, since) in self._runs.items()
+            if now - since >= self._settles_s
+        }
