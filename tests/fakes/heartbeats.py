@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from cluster import vectors
 from cluster.messages import Decisions, Greeting
 from cluster.model import (
     Member,
@@ -39,6 +40,9 @@ class Shape(NamedTuple):
     restarts: int = 100
     """Of each member: so many logs it has written."""
 
+    retired: bool = False
+    """All of them but the last of each member."""
+
     def member(self, number: int) -> Member:
         name, region = f"node-{number:03}", f"region-{number % self.regions:02}"
         host = f"{name}.{region}.example.org"
@@ -53,11 +57,15 @@ class Shape(NamedTuple):
         )
 
     def vector(self) -> dict[Origin, int]:
-        return {
+        logs = {
             Origin(self.member(number).node, _epoch(run)): _EVENTS + 17 * number + run
             for run in range(1, self.restarts + 1)
             for number in range(self.members)
         }
+        if not self.retired:
+            return logs
+        everybody = (self.member(number).node for number in range(self.members))
+        return vectors.retired(logs, dict.fromkeys(everybody, _epoch(self.restarts - 1)))
 
 
 class Beat(NamedTuple):

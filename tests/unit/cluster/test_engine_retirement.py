@@ -96,6 +96,18 @@ async def test_the_present_run_is_never_retired():
         assert not retired(b, a.records.origin)
 
 
+async def test_nothing_is_retired_while_a_lease_of_the_run_before_may_run():
+    """Broken: what the run before let somebody read by is taken for settled."""
+    async with fleet() as ships:
+        a, b = await ships.pair(**FAST)
+        a.records.write("m0", stamp=old(a))
+        await ships.until(lambda: b.records.floor().get(a.records.origin) == 1)
+        began_s = a.clock.now_s()
+        ended = await next_run(ships, a)
+        await ships.until(lambda: retired(a, ended) or retired(b, ended))
+        assert a.clock.now_s() - began_s > a.config.lease_s + a.config.laggard_remote_s
+
+
 async def test_what_is_new_of_a_retired_log_is_refused_and_told():
     """Broken: an event of a run that went on unnoticed counts as had, and is nowhere."""
     async with fleet() as ships:

@@ -26,6 +26,15 @@ async def test_a_heartbeat_does_not_grow_with_the_cluster(shape: Shape):
     assert max(await pair.beat()) <= KIB
 
 
+async def test_the_first_greeting_does_not_grow_with_restarts():
+    """The rows of bench/CLUSTER.md: 100 members, 100 runs of each."""
+    never = max(await Pair(Shape(100, 10, restarts=1)).beat())
+    pair = Pair(Shape(100, 10, retired=True))
+    assert max(await pair.beat()) <= 2.2 * never
+    assert pair.heard_by_both() == (pair.logs, pair.logs)
+    assert len(pair.logs) == 200
+
+
 async def test_both_sides_know_the_whole_vector_all_the_same():
     pair = Pair(Shape(10, 10, restarts=3))
     for events in (0, 1, 25, 0):
