@@ -78,7 +78,7 @@ def reached(vector: Vector, origin: Origin) -> int:
 
 def logs(vector: Vector) -> Iterator[tuple[Origin, int]]:
     """The entries that are of one log each."""
-    return ((origin, seq) for origin, seq in vector.items() if not is_mark(origin))
+    return ((origin, seq) for origin, seq in vector.items() if origin.epoch)
 
 
 def marks(vector: Vector) -> dict[Origin, int]:
@@ -88,9 +88,11 @@ def marks(vector: Vector) -> dict[Origin, int]:
 
 def covers(have: Vector, wanted: Vector) -> bool:
     """Whether who has *have* has all of *wanted*."""
-    return not unmet(have, wanted) and all(
-        reached(have, origin) >= seq for origin, seq in logs(wanted)
-    )
+    # Nearly always the entry itself says so, and there may be thousands.
+    rest = [origin for origin, seq in wanted.items() if have.get(origin, 0) < seq]
+    return all(
+        is_mark(origin) or reached(have, origin) >= wanted[origin] for origin in rest
+    ) and not unmet(have, wanted)
 
 
 def same(one: Vector, other: Vector) -> bool:
@@ -108,7 +110,7 @@ def unmet(have: Vector, wanted: Vector) -> list[str]:
     unequal = {
         origin.node: Watermark.of(value)
         for origin, value in wanted.items()
-        if is_mark(origin) and have.get(origin, 0) != value
+        if not origin.epoch and have.get(origin, 0) != value
     }
     if not unequal:
         return []
