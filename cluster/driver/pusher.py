@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from cluster import vectors
 from cluster.driver.duties import Duties
 from cluster.driver.freshness import FreshnessDriver
 from cluster.environment import Environment
@@ -169,7 +170,7 @@ class Pusher:
         have = self._have
         for origin, upto in self._duties.of(self._member.node, self._member.region):
             # One look after the other: nearly always the first one is enough.
-            if upto <= have.get(origin, 0) or upto <= self._sent.get(origin, 0):
+            if upto <= vectors.reached(have, origin) or upto <= self._sent.get(origin, 0):
                 continue
             if not self._is_paused(origin):
                 yield origin, upto

@@ -398,8 +398,11 @@ class Journal:
     def retire(self, upto: Mapping[NodeId, int]) -> None:
         """
         Have one row of `vector` stand for the logs of each node up to an epoch, if nothing of them
-        is left here but what they did. On the writer thread.
+        is left here but what they did; nothing while a checkpoint comes, which brings its own. On
+        the writer thread.
         """
+        if self.restoring:
+            return
         may_go = {node: epoch for node, epoch in upto.items() if self._is_done_with(node, epoch)}
         after = vectors.retired(self.applied, may_go)
         gone = self.applied.keys() - after.keys()

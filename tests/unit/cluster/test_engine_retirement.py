@@ -124,6 +124,35 @@ async def test_what_is_new_of_a_retired_log_is_refused_and_told():
         assert [line.level for line in told] == ["warning", "debug"], "told aloud once"
 
 
+async def test_nothing_is_handed_on_to_a_member_that_has_retired_it():
+    """Broken: events of a retired log are refused, and an alarm is given, with each new link."""
+    async with fleet() as ships:
+        names = ("a", "b", "c")
+        for name, region in zip(names, ("us", "eu", "eu"), strict=True):
+            seeds = tuple(f"{other}:1" for other in names)
+            tuning = {"initial": names, "relays": 2, **({} if name == "c" else FAST)}
+            ships.add(name, region, seeds, **tuning)
+        a, b, c = ships.engines.values()
+        for engine in (a, b, c):
+            ships.start(engine)
+        for engine in (a, b, c):
+            await engine.until_connected(*({*names} - {engine.member.node}))
+            await engine.cluster.wait_joined()
+        a.records.write("m0", stamp=old(a))
+        origin = a.records.origin
+        await ships.until(lambda: all(e.records.vector().get(origin) == 1 for e in (b, c)))
+        await next_run(ships, a)
+        await ships.until(lambda: retired(a, origin) and retired(b, origin))
+        assert not retired(c, origin), "it does not forget for an hour"
+        ships.network.cut("b:1", "c:1")
+        await ships.until(lambda: not c.is_linked("b") and not b.is_linked("c"))
+        ships.network.heal("b:1", "c:1")
+        await c.until_connected("a", "b")
+        dot = c.records.write("later")
+        await ships.until(lambda: b.records.knows(dot))
+        assert b.statistics.totals.events_refused == 0
+
+
 async def test_a_disk_from_before_it_takes_over_a_state():
     """Broken: a short log counts as complete, as another one of its node is the latest."""
     async with fleet() as ships:
