@@ -287,6 +287,10 @@ def _about_member(member: MemberState) -> Iterator[str]:
         yield f"{node} asks its region before each read: {member.uncovered}"
 
 
+_LOGS_PER_NODE: Final = 50
+"""Entries of the vector from which on it says so: there are two where every member is there."""
+
+
 def _about_engine(statistics: ClusterStatistics) -> Iterator[str]:
     for other in statistics.members:
         for name, value in other.settings_differing.items():
@@ -295,6 +299,11 @@ def _about_engine(statistics: ClusterStatistics) -> Iterator[str]:
         yield f"the index of {node} is another one than that of {statistics.node}: docs/damage.md"
     if statistics.logs_standing:
         yield f"{statistics.logs_standing} logs stand still: see `a log stands still` in the log"
+    if statistics.logs > _LOGS_PER_NODE * (len(statistics.members) + 1):
+        yield (
+            f"{statistics.logs} logs are told in greetings: those of ended runs are retired "
+            "once every member by the layout is there"
+        )
 
 
 def _about_layout(live: Live | None, change: ShownChange | None) -> Iterator[str]:

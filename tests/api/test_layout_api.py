@@ -100,6 +100,15 @@ async def test_what_a_member_says_of_itself_is_shown_while_it_is_there(registry:
     assert (b["version"], b["blobs"], b["trouble"]) == (None, None, None)
 
 
+@pytest.mark.parametrize(("logs", "told"), [(100, False), (101, True)])
+async def test_logs_that_are_not_retired_are_told(registry: Registry, logs: int, told: bool):
+    """Broken: a member is away for a year, and greetings grow with each start of a node."""
+    settle(registry, "local: b solo")
+    registry.view.members, registry.view.logs = (known("b"),), logs
+    attention = (await registry.call("GET", STATUS)).json["attention"]
+    assert [line.partition(" ")[0] for line in attention] == (["101"] if told else [])
+
+
 async def test_who_is_in_the_layout_and_was_never_heard_of_is_shown(registry: Registry):
     settle(registry, "local: b solo")
     document = (await registry.call("GET", STATUS)).json

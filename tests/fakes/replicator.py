@@ -102,6 +102,7 @@ class SoloView:
         self.not_removed: ClusterError | None = None
         self.not_left: ClusterError | None = None
         self.vitals = Vitals("1.2.3", 1000, 400, 7, 70)
+        self.logs = 2
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(
@@ -115,6 +116,7 @@ class SoloView:
             members=self.members,
             http="127.0.0.1:5000",
             vitals=self.vitals,
+            logs=self.logs,
             health=0,
             restoring=None,
             fetches_running=0,
