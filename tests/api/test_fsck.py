@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cluster.model import Digest, Dot
+from cluster import vectors
+from cluster.clock import HybridClock
+from cluster.model import Digest, Dot, NodeId, Origin
 from cluster.objects.events import decode_event, encode_event
 from cluster.objects.merge import Register, Version
 from node.cli.node.fsck import CLEAN, DAMAGED, UNUSABLE, fsck
@@ -18,12 +20,12 @@ from node.fsck.check import CheckProgress, check_data_dir
 from node.fsck.report import Report
 from node.index import keys, rows
 from node.index.index import index_path
-from node.index.journal import RESTORING, forget_log
+from node.index.journal import RESTORING, Journal, forget_log
 from node.index.migrations import FORMATS
 from node.index.rocks import RocksStore
 from node.index.store import Change, Mutation, RangeDeletion
 from tests.api.conftest import Registry, StartRegistry, image
-from tests.builders import descriptor
+from tests.builders import HandClock, descriptor
 from tests.fakes.rot import blob_file, flip
 
 SILENT = CheckProgress(lambda count: None, lambda count: None, lambda count: None)
@@ -291,6 +293,23 @@ async def test_a_trimmed_log_is_in_order(data_dir: Path):
     store.close()
     rewrite(data_dir, *forget_log(origin, keys.read_u64(end) - 2))
     assert check(data_dir).problems == []
+
+
+async def test_a_retired_log_is_in_order_and_comes_back_nowhere(data_dir: Path):
+    """A node would be taken for damaged from its first restart on."""
+    store = RocksStore(index_path(data_dir))
+    ((key, end),) = store.scan("vector", b"", b"\xff")
+    origin = keys.read_origin(key)
+    journal = Journal(store, Origin(origin.node, origin.epoch + 1), HybridClock(HandClock()))
+    journal.trim({origin: keys.read_u64(end)})
+    journal.retire({NodeId(origin.node): origin.epoch})
+    store.sync()
+    store.close()
+    assert check(data_dir).problems == []
+    assert first_row(data_dir, "vector")[0] == keys.origin(vectors.mark_of(origin.node))
+    rewrite(data_dir, Mutation("vector", key, end))
+    [problem, _] = check(data_dir).problems
+    assert problem.where == f"log of {origin.node}/{origin.epoch}"
 
 
 async def test_sums_that_do_not_fit_the_rows_are_told(data_dir: Path):
