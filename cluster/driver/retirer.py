@@ -12,6 +12,7 @@ from cluster.errors import EpochTaken
 from cluster.freshness.drift import DRIFT
 from cluster.gossip import retirement
 from cluster.gossip.retirement import Evidence
+from cluster.messages import Greeting, Heard
 from cluster.model import Member, NodeId, Vector
 
 
@@ -28,28 +29,38 @@ class Retirer:
         self._freshness = freshness
         self._duties = duties
         config = env.config
-        self._settles_s: Final = (config.lease_s + config.laggard_remote_s) * DRIFT
+        leased_s = (config.lease_s + config.laggard_remote_s) * DRIFT
+        # Nor is anything on its way any more that the run before sent, or said.
+        self._settles_s: Final = leased_s + config.push_timeout_s + config.heartbeat_timeout_s
         self._runs: dict[NodeId, tuple[int, float]] = {}
         """The present run of each node, and since when this node knows of it."""
+
+        self._words: dict[NodeId, tuple[int, float]] = {}
+        """The run in which each member last told all that it has, and when."""
 
         self._named = 0
         """The latest epoch of this node that makes another run necessary."""
         self._outlived = asyncio.Event()
 
-    def hear(self, said: Vector) -> None:
+    def hear(self, greeting: Greeting) -> None:
         """
-        Take note of the logs of this node that a member has, as it *said*.
+        Take note of a greeting, of which `Progress` has what it says of the sender's vector.
 
         A node on a new disk whose clock is behind begins an epoch that is before those of its
         earlier runs. Members may have retired those: they would refuse what it writes. Before it
         has joined it has written nothing that counts, so any later log is reason enough.
         """
-        me = self._env.me
+        me, said, member = self._env.me, greeting.have, greeting.member
         retired = vectors.watermark(said, me.node).epoch
         named = max((origin.epoch for origin in said if origin.node == me.node), default=0)
         if retired >= me.epoch or (named > me.epoch and not self._env.join.joined):
             self._named = max(self._named, named, retired)
             self._outlived.set()
+        # At another stage it says nothing; and where a greeting was lost, not everything.
+        heard = self._env.progress.heard_of(member.node)
+        complete = heard >= Heard(member.epoch, greeting.version)
+        if greeting.stage == self._env.chronicle.stage and complete:
+            self._words[member.node] = member.epoch, self._env.clock.now_s()
 
     async def run(self) -> None:
         """
@@ -63,9 +74,9 @@ class Retirer:
 
     async def retire(self, stable: Vector) -> None:
         """Retire what may be, where what is before *stable* is (`gossip.stability`)."""
-        env, presents = self._env, self._presents()
-        members = self._members()
-        if members is None:
+        env, members = self._env, self._members()
+        presents = self._presents(members)
+        if members is None or not presents:
             return
         mine = env.events.vector()
         said = {node: env.progress.of(node) for node in members}
@@ -112,17 +123,30 @@ class Retirer:
             return None
         return members
 
-    def _presents(self) -> Mapping[NodeId, int]:
-        """The epoch of each node's present run, if that is known for so long that none before it
-        has leases any more."""
+    def _presents(self, members: Mapping[NodeId, Member] | None) -> Mapping[NodeId, int]:
+        """
+        The epoch of each node's present run, if each of *members* has told all that it has since
+        the run before was over for good.
+
+        An earlier word is not enough. Example: X says what it has, takes an event of W, which
+        acknowledges it, and is cut off. W's disk is lost and taken out of the layout, and W runs
+        again. By X's last word nobody has that event.
+        """
         now, me = self._env.clock.now_s(), self._env.me
-        for member in (me, *self._env.members.others()):
-            if self._runs.get(member.node, (0, 0.0))[0] != member.epoch:
-                self._runs[member.node] = member.epoch, now
-        there = {me.node, *(member.node for member in self._env.members.others())}
-        self._runs = {node: run for node, run in self._runs.items() if node in there}
+        known = (me, *self._env.members.others())
+        before = self._runs
+        self._runs = {
+            m.node: before[m.node] if before.get(m.node, (0,))[0] == m.epoch else (m.epoch, now)
+            for m in known
+        }
+        if members is None:
+            return {}
+        words = [self._words.get(node, (0, 0.0)) for node in members]
+        told_at = min((at for _, at in words), default=now)
+        if any(run != m.epoch for (run, _), m in zip(words, members.values(), strict=True)):
+            return {}
         return {
             node: epoch
             for node, (epoch, since) in self._runs.items()
-            if now - since >= self._settles_s
+            if told_at >= since + self._settles_s
         }

@@ -135,13 +135,13 @@ class Roster:
             self._env.absences.end_excuse(member.node)
             self._end_run_of(before)
         self._stages.note(greeting)
-        self._retirer.hear(greeting.have)
         self._env.vitals.note(member, greeting.vitals)
         have, since, version = greeting.have, greeting.since, greeting.version
         if greeting.stage != self._stages.mine:
             # It is told again once both are at one stage.
             have, since, version = {}, 0, 0
         said = self._env.progress.heard(member, have, since=since, version=version)
+        self._retirer.hear(greeting)
         self._freshness.note(greeting)
         self._env.changes.note_progress(member.node, said)
         if before is None:

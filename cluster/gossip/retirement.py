@@ -8,7 +8,8 @@ comes of it is refused. So this node may decide that only where nothing else can
   N up to e that anybody knows, and all say the same as this node has. "Every member that is there"
   is not enough. Example: A restarted and knows nothing of X. X alone has three events more, which X
   and N acknowledged. A retires the log, X comes back, and A refuses what was acknowledged.
-- N runs a later epoch, and has for a while: only a run ends the one before it.
+- N runs a later epoch, and ran it for a while when they said so: only a run ends the one before it,
+  and who spoke earlier may have taken an event since, and be cut off.
 - This node needs none of the logs itself: they are trimmed, and nothing of them is in quarantine.
   What is named and awaited is in quarantine, as no event is applied before those that it names.
 - They are *stable* (`gossip.stability`): nothing older than what they deleted can come.

@@ -99,7 +99,9 @@ class Disk:
 
     def reached(self, vector: Vector, origin: Origin) -> int:
         """How far a log is here, by that *vector* of the disk, and no further than it ever went."""
-        return min(vectors.reached(vector, origin), self.ends.get(origin, vectors.COMPLETE - 1))
+        if vectors.is_retired(vector, origin):
+            return self.ends.get(origin, 0)  # what came of another one since was refused
+        return vector.get(origin, 0)
 
     def copy(self, seed: str) -> "Disk":
         """A copy of the directory as it is now, and as the kernel shows it."""

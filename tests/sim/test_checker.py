@@ -294,7 +294,7 @@ def of_tag(tag: str, row: bytes) -> Any:
     named = keys.join("lib/app", tag)
     found = {family: {named: row} for family in FAMILIES}
     return SimpleNamespace(
-        vector=lambda: {},
+        vector=dict,
         families=found
         | {"history": {keys.history("lib/app", tag, 5, Dot("n0", 1, 1)): row}}
         | {"tagged": {keys.join("lib/app", "sha256:a", tag): row}},

@@ -1,5 +1,6 @@
 """Bugs of retired logs (`cluster.gossip.retirement`, decision 29)."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,6 +23,10 @@ def _agrees_on_the_last(node: NodeId, upto: int, said: Vector, evidence: Any) ->
 
 def _meets_by_the_last(mine: Any, ends: Mapping[int, int], mark: Any) -> bool:
     return mine.epoch >= mark.epoch or bool(ends.get(mark.epoch))
+
+
+async def _goes_on(_: Retirer) -> None:
+    await asyncio.Event().wait()
 
 
 def _stands_unless_named(dot: Dot, epoch: int, began: Vector) -> bool:
@@ -47,7 +52,7 @@ MUTANTS: Final = [
     Mutant(
         "epoch-before-its-own",
         "a node on a new disk keeps an epoch that is before those of its earlier runs",
-        [(Retirer, "hear", lambda *_: None)],
+        [(Retirer, "run", _goes_on)],
         frozenset({"trimmed"}),
     ),
     Mutant(

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.freshness.moments import GRAIN_S, Moments
-from cluster.gossip.antientropy import covers
 from cluster.model import NodeId, Origin, Vector
+from cluster.vectors import covers
 
 SPAN_S = 0.2
 A, B = Origin("a", 1), Origin("b", 1)
