@@ -25,7 +25,10 @@ PROTOCOL: Final = 5
 """Version of what nodes say to each other (`membership.versions`); a greeting without one is of a
 version before there was this number."""
 
-FEATURES: Final[tuple[str, ...]] = ()
+RETIRED_LOGS: Final = "retired-logs"
+"""The feature of reading watermarks (`cluster.vectors`)."""
+
+FEATURES: Final[tuple[str, ...]] = (RETIRED_LOGS,)
 """What this version can do and one that it works with cannot, in order (`membership.versions`). A
 name goes from here once every version that is spoken with has it."""
 

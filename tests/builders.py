@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from cluster.model import Digest, Dot, Event, Key, Member, NodeId, Region
+from cluster.model import FEATURES, Digest, Dot, Event, Key, Member, NodeId, Region
 from cluster.objects import Body, encode_body, kind_of
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST, media_type_of
 from node.registry.values import ManifestRecord
@@ -33,7 +33,7 @@ def a_member(
     region: str = "eu",
     epoch: int = 1,
     host: str = "",
-    features: Sequence[str] = (),
+    features: Sequence[str] = FEATURES,
 ) -> Member:
     """A member at `<host>:1` and `<host>:2`; its host is its name."""
     host = host or node

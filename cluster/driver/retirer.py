@@ -13,7 +13,7 @@ from cluster.freshness.drift import DRIFT
 from cluster.gossip import retirement
 from cluster.gossip.retirement import Evidence
 from cluster.messages import Greeting, Heard
-from cluster.model import Member, NodeId, Vector
+from cluster.model import RETIRED_LOGS, Member, NodeId, Vector
 
 
 class Retirer:
@@ -111,12 +111,15 @@ class Retirer:
 
     def _members(self) -> Mapping[NodeId, Member] | None:
         """
-        The others by the layout, if each has greeted in its present run, and no disk lacks what it
-        once had; None if not so.
+        The others by the layout, if each has greeted in its present run and reads watermarks, and
+        no disk lacks what it once had; None if not so.
         """
         roll, freshness = self._env.roll, self._freshness
         members = {member.node: member for member in roll.others()}
         if not roll.has_me or members.keys() != {*roll.names()} or not freshness.is_continuous():
+            return None
+        if not roll.uses(RETIRED_LOGS):
+            # A node of an earlier version would take what is retired for missing.
             return None
         spoken = self._env.progress.has_spoken
         if not all(spoken(m) and freshness.is_whole(m) for m in members.values()):

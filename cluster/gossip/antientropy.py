@@ -42,11 +42,6 @@ def behind(have: Vector, other: Vector) -> int:
     return events + len(vectors.unmet(have, other))
 
 
-def covers(have: Vector, wanted: Vector) -> bool:
-    """Whether who has *have* has all of *wanted*."""
-    return all(have.get(origin, 0) >= seq for origin, seq in wanted.items())
-
-
 def needs_state(have: Vector, other: Vector, events_min: int) -> bool:
     """
     Whether a node that has *have* should take over a state, and not pull the events of *other*: it

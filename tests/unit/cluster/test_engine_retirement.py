@@ -8,7 +8,7 @@ import pytest
 from cluster import vectors
 from cluster.clock import COUNTER_BITS
 from cluster.errors import BelowFloor, EpochTaken
-from cluster.model import Dot, Event, NodeId, Origin
+from cluster.model import FEATURES, Dot, Event, NodeId, Origin
 from tests.builders import a_member
 from tests.fakes.fleet import Engine, Fleet, fleet
 from tests.fakes.records import MemoryRecords
@@ -95,6 +95,24 @@ async def test_who_is_away_holds_it_up_until_it_is_back():
         ships.next_run(c)
         await ships.until(lambda: all(retired(e, Origin("a", 1)) for e in (a, b, c)))
         assert all(e.records.knows(Dot("a", 1, 2)) for e in (a, b, c))
+
+
+async def test_a_member_of_an_earlier_version_holds_it_up_until_its_upgrade():
+    """Broken: it misses what the watermark stands for, and grants no lease to who retired it."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(**FAST)
+        await ships.kill(c)
+        c.member = msgspec.structs.replace(c.member, features=())
+        ships.next_run(c)
+        a.records.write("m", stamp=old(a))
+        await ships.until(lambda: all(e.records.vector().get(Origin("a", 1)) for e in (b, c)))
+        ended = await next_run(ships, a)
+        await asyncio.sleep(2 * SETTLES_S)
+        assert not any(retired(engine, ended) for engine in (a, b, c))
+        await ships.kill(c)
+        c.member = msgspec.structs.replace(c.member, features=FEATURES)
+        ships.next_run(c)
+        await ships.until(lambda: all(retired(engine, ended) for engine in (a, b, c)))
 
 
 async def test_the_present_run_is_never_retired():
