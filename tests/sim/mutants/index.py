@@ -29,8 +29,8 @@ def _seal_without_sync(self: IndexWriter) -> None:
     self.on_durable()
 
 
-def _epoch_again(last: bytes | None, wall: Any, rng: Any) -> int:
-    return wall.now_ms() << 16 if last is None else keys.read_u64(last)
+def _epoch_again(last: int, wall: Any, rng: Any) -> int:
+    return last or wall.now_ms() << 16
 
 
 _merge_tag = objects._merge_tag
