@@ -12,10 +12,10 @@ import pytest
 from cluster.errors import EpochTaken
 from cluster.model import NodeId
 from node import main
+from node.errors.startup import StartupError
 from node.index.index import identify
-from node.repair import NO_REPAIR
+from node.recovery.repair import NO_REPAIR
 from node.settings import load
-from node.startup import StartupError
 from tests.builders import HandClock
 from tests.fakes.ordered_store import MemoryStore
 
