@@ -202,7 +202,8 @@ def _list_referrer(txn: Transaction, repository: str, digest: Digest, *, listed:
     """Enter the manifest in the list of its subject, if it has one, or take it off."""
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     assert body is not None, "a present manifest has its bytes"
-    subject = stored_subject(body)
+    # It may be taken off as what would not be taken any more; listed is what was just read.
+    subject = parse_manifest(digest, body).subject if listed else stored_subject(body)
     if subject is None:
         return
     key = keys.join(repository, subject, digest)

@@ -36,8 +36,11 @@ _FOREIGN: Final = (
 _UNTELLING: Final = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
 """What clients send that do not think of a type; it says nothing of the manifest."""
 
-_REMEMBERED: Final = 4
-"""Manifests, 4 MiB each at most; more than changes go on at once is not needed."""
+_SMALL_BYTES: Final = 64 << 10
+_SMALL_REMEMBERED: Final = 256
+_LARGE_REMEMBERED: Final = 4
+"""Manifests parsed last, by the size of their text: 16 MiB of each kind at most. A push waits for
+the copies of its blobs between two looks at its manifest, and so many others come meanwhile."""
 
 _SIZE_MAX: Final = 2**63 - 1
 """image-spec, descriptor.md: an int64."""
@@ -119,7 +122,8 @@ class _Stored:
 
 def parse_manifest(digest: Digest, body: bytes) -> Manifest:
     """
-    Read and check a manifest. The last few are remembered: one push needs its own several times.
+    Read and check a manifest. The last ones are remembered: one push needs its own several times,
+    before its blobs have their copies and when it is written.
 
     Args:
         digest: that of *body*, which the caller has verified.
@@ -127,10 +131,10 @@ def parse_manifest(digest: Digest, body: bytes) -> Manifest:
     Raises:
         ManifestInvalid: it cannot be stored; the message says why.
     """
-    return _parse(_Stored(digest, body))
+    parse = _parse_small if len(body) <= _SMALL_BYTES else _parse_large
+    return parse(_Stored(digest, body))
 
 
-@lru_cache(_REMEMBERED)
 def _parse(stored: _Stored) -> Manifest:
     document, media_type = _decode(stored.body), media_type_of(stored.body)
     _check_shape(media_type, document)
@@ -145,6 +149,10 @@ def _parse(stored: _Stored) -> Manifest:
         artifact_type=artifact_type,
         annotations=document.annotations,
     )
+
+
+_parse_small: Final = lru_cache(_SMALL_REMEMBERED)(_parse)
+_parse_large: Final = lru_cache(_LARGE_REMEMBERED)(_parse)
 
 
 def check_type(media_type: str, content_type: str | None) -> None:
