@@ -9,11 +9,15 @@ from node.admin.endpoints import ENDPOINTS as ADMIN
 from node.http.endpoint import Bound, Elsewhere, Endpoint
 from node.http.json import encode_json
 from node.http.openapi import describe
+from node.identity.actions import RULES
 from node.oci.context import OciContext
 from node.oci.endpoints import ENDPOINTS as OCI
 
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (*OCI, *ADMIN)
 """All that is served. What is not described here is not."""
+
+_UNRULED: Final = [endpoint.action for endpoint in ENDPOINTS if endpoint.action not in RULES]
+assert not _UNRULED, f"nobody says who may do {_UNRULED}"
 
 
 @cache

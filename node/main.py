@@ -25,6 +25,7 @@ from node.admin.context import AdminContext
 from node.admin.figures import ClusterFigures
 from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
+from node.assembly.accounts import identity_of
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.disk import datadir
@@ -33,6 +34,7 @@ from node.disk.room import check_room
 from node.errors.startup import StartupError
 from node.http.app import Api
 from node.http.cors import Cors
+from node.identity.authority import VoterWatch
 from node.lifetime import conditions
 from node.lifetime.departure import Departure
 from node.lifetime.node import Node
@@ -192,9 +194,15 @@ async def running(
         proxy = await stack.enter_async_context(parts.proxy(settings, name, cluster))
         has_room = partial(check_room, settings.data_dir, 0, settings.disk_reserve_bytes)
         limits, cors = parts.api_limits(settings), Cors(settings.cors_origins)
-        oci = OciContext(registry=registry, forwarder=forwarder, limits=limits, cors=cors)
+        voters = VoterWatch(cluster.layouts.voters, SystemClock().now_s)
+        identity = identity_of(settings, name, index, cluster, voters)
+        stack.callback(identity.passwords.close)
+        oci = OciContext(
+            registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
+        )
         admin = AdminContext(
             registry=registry,
+            identity=identity,
             cluster=cluster,
             departures=departure,
             layouts=cluster.layouts,

@@ -17,6 +17,7 @@ from cluster import errors as cluster_errors
 from cluster.errors import StorageFailure
 from node import errors as node_errors
 from node.http.errors import WIRE
+from node.identity import errors as identity_errors
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("cluster", "node")
@@ -70,6 +71,12 @@ FORBIDDEN = [
         "use cases know ports, not adapters",
     ),
     (
+        ("node.identity",),
+        ("node.http", "node.oci", "node.admin", "node.edge", "node.index", "node.blobs", "node.cli",
+         "node.settings", "node.main", "node.assembly", "aiohttp"),
+        "who may do what is known to no adapter",
+    ),
+    (
         ("node.index", "node.blobs"),
         ("node.http", "node.oci", "node.admin", "node.edge", "node.cli", "node.settings",
          "node.main", "node.assembly", "aiohttp"),
@@ -94,6 +101,8 @@ FORBIDDEN = [
 ]  # fmt: skip
 
 HOMES = {
+    "argon2": ("node.identity.passwords",),
+    "joserfc": ("node.identity.signatures",),
     "grpc": ("cluster.rpc",),
     "protos": ("cluster.rpc",),
     "rocksdict": ("node.index.rocks", "node.index.rocks_options"),
@@ -231,6 +240,7 @@ def domain_errors(module: object, base: type[Exception]) -> set[type[Exception]]
 
 def test_every_domain_error_has_its_place_on_the_wire():
     missing = domain_errors(node_errors, node_errors.RegistryError) - set(WIRE)
+    missing |= domain_errors(identity_errors, node_errors.RegistryError) - set(WIRE)
     missing |= domain_errors(node_errors, StorageFailure) - set(WIRE)
     assert not missing, f"no status and code for {missing}"
     known = domain_errors(cluster_errors, cluster_errors.ClusterError)
@@ -258,6 +268,7 @@ def test_error_trees_are_drawn_in_full():
     for module, base in (
         (node_errors, node_errors.RegistryError),
         (node_errors, StorageFailure),
+        (identity_errors, node_errors.RegistryError),
         (cluster_errors, cluster_errors.ClusterError),
         (cluster_errors.layout, cluster_errors.LayoutError),
     ):
@@ -273,9 +284,9 @@ def test_error_trees_are_drawn_in_full():
 SYSTEM_CALLERS = (
     "cluster.rpc.server", "node.http.filesource", "node.http.sendfile",
     "node.http.transmission", "node.assembly.listeners", "node.assembly.stores",
-    "node.disk.ballast", "node.disk.datadir", "node.blobs", "node.cli", "node.fsck",
-    "node.index.faults", "node.index.files", "node.logs", "node.recovery.former",
-    "node.recovery.repair", "node.settings", "node.registry.ports",
+    "node.disk.ballast", "node.disk.datadir", "node.disk.keyfile", "node.blobs",
+    "node.cli", "node.fsck", "node.index.faults", "node.index.files", "node.logs",
+    "node.recovery.former", "node.recovery.repair", "node.settings", "node.registry.ports",
 )  # fmt: skip
 """Who calls the system, or takes from a caller what the system said; and ports that pass it on."""
 

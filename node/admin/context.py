@@ -9,6 +9,7 @@ from cluster.layout import Change, Entry, Layout, LayoutMember, Live, Row, View
 from cluster.model import NodeId
 from node.copies.stakes import Shortfall
 from node.http.limits import ApiLimits
+from node.identity.service import Identity
 from node.lifetime.readiness import Readiness
 from node.registry.ports import ClusterView
 from node.registry.usecases import UseCases
@@ -74,6 +75,7 @@ class AdminContext:
     """The registry, the cluster, and this node as its operator sees it."""
 
     registry: UseCases
+    identity: Identity
     cluster: ClusterView
     departures: Departures
     layouts: LayoutFace

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from node.admin import layout, members, probes, projects, status, tags, wait
+from node.admin import (
+    access,
+    accounts,
+    layout,
+    members,
+    probes,
+    projects,
+    robots,
+    status,
+    tags,
+    wait,
+)
 from node.admin.context import AdminContext
 from node.http.endpoint import Endpoint
 
@@ -13,5 +24,8 @@ ENDPOINTS: Final[tuple[Endpoint[AdminContext], ...]] = (
     *layout.ENDPOINTS,
     *members.ENDPOINTS,
     *wait.ENDPOINTS,
+    *accounts.ENDPOINTS,
+    *access.ENDPOINTS,
+    *robots.ENDPOINTS,
     *probes.ENDPOINTS,
 )

@@ -42,7 +42,7 @@ async def projects(context: AdminContext, request: Request) -> web.Response:
     """GET of the projects that have a policy of their own."""
     query = request.query()
     limit, last = query.one(LIMIT), query.one(LAST)
-    page = await context.registry.projects.list(last, limit)
+    page = await context.registry.projects.list(last, limit, request.principal.access)
     fields: dict[str, str] = {}
     if page.next_after is not None:
         fields = link_to("/atoll/v1/projects", [("last", page.next_after), ("n", str(limit))])

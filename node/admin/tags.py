@@ -176,10 +176,12 @@ async def conflicts(context: AdminContext, request: Request) -> web.Response:
     """GET of the tags whose heads disagree."""
     query = request.query()
     limit, repository = query.one(LIMIT), query.one(_REPOSITORY)
-    views, more = await context.registry.tags.conflicts(repository, query.one(_LAST), limit)
+    views, after = await context.registry.tags.conflicts(
+        repository, query.one(_LAST), limit, request.principal.access
+    )
     fields: dict[str, str] = {}
-    if more and views:
-        last = ("last", f"{views[-1].repository}:{views[-1].tag}")
+    if after is not None:
+        last = ("last", f"{after.repository}:{after.tag}")
         chosen = [] if repository is None else [("repository", str(repository))]
         fields = link_to("/atoll/v1/conflicts", [*chosen, last, ("n", str(limit))])
     return answer(Conflicts([_state(view) for view in views]), fields)

@@ -19,6 +19,7 @@ from node.http import headers
 from node.http.cors import Cors
 from node.http.endpoint import ANONYMOUS, READS, Bound, Principal, Request
 from node.http.errors import WIRE, error_response
+from node.http.guard import Guard, OpenDoor
 from node.http.limits import ApiLimits
 from node.http.requestlog import RequestLog
 from node.http.routing import Router, Target
@@ -53,7 +54,7 @@ class Api:
         cors: Cors,
         *,
         check_room: Callable[[], None] = lambda: None,
-        principal_of: Callable[[web.BaseRequest], Principal] = lambda _: ANONYMOUS,
+        guard: Guard | None = None,
         log_reads: bool = False,
     ) -> None:
         """
@@ -61,7 +62,7 @@ class Api:
             cors: what pages of other sites may do.
             check_room: called before anything new is taken; raises `StorageFull` when the disk
                 lacks the room.
-            principal_of: who sends a request.
+            guard: lets requests in, or not; None: all of them.
             log_reads: whether reads that succeed have a line in the log.
         """
         endpoints = tuple(endpoints)
@@ -70,7 +71,7 @@ class Api:
         self._limits = limits
         self._cors = cors
         self._check_room = check_room
-        self._principal_of = principal_of
+        self._guard = guard or OpenDoor()
         self._observer = observer
         self._log = get_logger("http")
         self._requests = RequestLog(self._log, every=log_reads)
@@ -84,7 +85,7 @@ class Api:
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         token = request_id.set(identity)
         unconfirmed.set(False)
-        action = "none"
+        action, principal = "none", ANONYMOUS
         response: web.StreamResponse
         failure: Exception | None = None
         status = 499  # the client closed the connection, as nginx has it
@@ -95,8 +96,12 @@ class Api:
             else:
                 endpoint = target.endpoint
                 action = endpoint.action
-                told = self._told(request, target, identity)
-                response = await self._answer(self._bound[action], told)
+                bound = self._bound[action]
+                passed_on = bound.elsewhere is not None and bound.elsewhere.is_due()
+                if not passed_on:  # else who answers asks: this node may have nothing to go by
+                    principal = await self._guard.admit(request, target)
+                told = self._told(request, target, identity, principal)
+                response = await self._answer(bound, told, passed_on=passed_on)
             status = response.status
         except ConnectionError:
             # Nobody is there to read it; aiohttp notices that too, without a traceback.
@@ -113,7 +118,7 @@ class Api:
             self._observer.request(action, request.method, status, seconds)
             if request.body_exists:
                 self._observer.received(request.content.total_bytes)
-            self._requests.done(request, status, seconds, failure)
+            self._requests.done(request, principal.name, status, seconds, failure)
             request_id.reset(token)
         if not self.keeps_connections:
             response.force_close()
@@ -125,8 +130,11 @@ class Api:
             response.headers["X-Request-Id"] = identity
         return response
 
-    async def _answer(self, bound: Bound, request: Request) -> web.StreamResponse:
-        if bound.elsewhere is not None and bound.elsewhere.is_due():
+    async def _answer(
+        self, bound: Bound, request: Request, *, passed_on: bool
+    ) -> web.StreamResponse:
+        if passed_on:
+            assert bound.elsewhere is not None
             return await bound.elsewhere.answer(request)
         if bound.endpoint.takes_content:
             self._check_room()
@@ -180,7 +188,9 @@ class Api:
         target = self._router.resolve(request.method, tidied)
         return target if tidied == path else self._moved(request, tidied)
 
-    def _told(self, http: web.BaseRequest, target: Target, identity: str) -> Request:
+    def _told(
+        self, http: web.BaseRequest, target: Target, identity: str, principal: Principal
+    ) -> Request:
         """What the handler is told."""
         endpoint, now = target.endpoint, asyncio.get_running_loop().time()
         deadline = None if http.method in READS else now + self._limits.answer_s
@@ -195,7 +205,7 @@ class Api:
             endpoint.action,
             target.repository,
             target.variable,
-            self._principal_of(http),
+            principal,
             deadline,
             body_deadline,
             identity,

@@ -6,7 +6,6 @@ Routing, the metrics' names, `/openapi.json` and `docs/admin-api.md` are made of
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -25,55 +24,12 @@ from node.http.limits import (
     Limit,
 )
 from node.http.query import Parameter, Query
+from node.identity.actions import RULES, Reach
+from node.identity.actions import Action as Action  # endpoints take it from here
+from node.identity.errors import AccessDenied, AuthorityLost, TooManyLogins, Unauthenticated
+from node.identity.login import NOBODY, Account
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.names import RepositoryName
-
-
-class Action(StrEnum):
-    """What a request wants to do; permissions and metrics go by these."""
-
-    PING = "ping"
-    CATALOG = "catalog"
-    TAGS = "tags.list"
-    REFERRERS = "referrers.list"
-    MANIFEST_READ = "manifest.read"
-    MANIFEST_WRITE = "manifest.write"
-    MANIFEST_DELETE = "manifest.delete"
-    BLOB_READ = "blob.read"
-    BLOB_DELETE = "blob.delete"
-    UPLOAD_START = "upload.start"
-    UPLOAD_STATUS = "upload.status"
-    UPLOAD_APPEND = "upload.append"
-    UPLOAD_FINISH = "upload.finish"
-    UPLOAD_CANCEL = "upload.cancel"
-    TAG_READ = "tag.read"
-    TAG_ROLLBACK = "tag.rollback"
-    CONFLICTS = "conflicts.list"
-    PROJECTS = "projects.list"
-    PROJECT_READ = "project.read"
-    PROJECT_WRITE = "project.write"
-    PROJECT_DELETE = "project.delete"
-    CLUSTER = "cluster.read"
-    WAIT = "wait"
-    STATUS = "cluster.status"
-    LAYOUT_READ = "layout.read"
-    LAYOUT_HISTORY = "layout.history"
-    LAYOUT_PLAN = "layout.plan"
-    LAYOUT_APPLY = "layout.apply"
-    LAYOUT_INIT = "layout.init"
-    LAYOUT_FORCE = "layout.force"
-    MEMBER_PAUSE = "member.pause"
-    MEMBER_RESUME = "member.resume"
-    MEMBER_DRAIN = "member.drain"
-    MEMBER_STAKES = "member.stakes"
-    MEMBER_REMOVE = "member.remove"
-    LEAVE = "cluster.leave"
-    FRONT = "front"
-    ALIVE = "node.alive"
-    READY = "node.ready"
-    METRICS = "node.metrics"
-    DESCRIBE = "api.describe"
-
 
 SESSIONS: Final = frozenset(
     {Action.UPLOAD_STATUS, Action.UPLOAD_APPEND, Action.UPLOAD_FINISH, Action.UPLOAD_CANCEL}
@@ -85,11 +41,14 @@ class Principal(NamedTuple):
     """Who asks, and what they may do."""
 
     name: str
+    """The log-in name; empty: a stranger."""
+
     access: Access
+    account: Account = NOBODY
 
 
 ANONYMOUS: Final = Principal("", UNRESTRICTED)
-"""Everybody, as long as nobody says who they are."""
+"""Everybody, where nobody says who they are."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -239,6 +198,16 @@ WRITING: Final = (
 """The same for who writes, and waits until that is acknowledged."""
 
 
+ADMITTING: Final = (
+    Unauthenticated,
+    AccessDenied,
+    TooManyLogins,
+    AuthorityLost,
+    cluster.NotCaughtUp,
+    cluster.ClockOff,
+)
+"""What whoever has to say who they are may be refused with."""
+
 PASSING_ON: Final = (domain.NobodyServes, domain.TooManyPassedOn, domain.AnswerLost)
 """What may come of a request of the Distribution API at a node that has others answer it."""
 
@@ -265,8 +234,13 @@ def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
     """All that a request to *endpoint* may be refused with, each once."""
     found = [*endpoint.errors, *ANY_REQUEST]
     found += [limit.error for limit in limits_of(endpoint) if limit.error is not None]
-    if REPOSITORY in endpoint.path:
+    reach = RULES[endpoint.action].reach
+    if reach is not Reach.ANYBODY:
+        found += ADMITTING
+    if reach is Reach.PROJECT:
         found.append(domain.NameInvalid)
+    if REPOSITORY in endpoint.path:
+        found += (domain.NameInvalid, domain.NameUnknown)
     if endpoint.path.startswith(DISTRIBUTION):
         found += PASSING_ON
     if endpoint.body is not None:

@@ -15,6 +15,7 @@ from cluster import errors as cluster
 from node import errors as domain
 from node.http import headers
 from node.http.answers import ErrorEntry, Errors, json_answer
+from node.identity import errors as identity
 
 WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.NameInvalid: (400, "NAME_INVALID"),
@@ -63,6 +64,14 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.Unconfirmed: (503, "UNAVAILABLE"),
     domain.OutcomeUnknown: (503, "UNAVAILABLE"),
     domain.RequestOverdue: (503, "UNAVAILABLE"),
+    identity.Unauthenticated: (401, "UNAUTHORIZED"),
+    identity.AccessDenied: (403, "DENIED"),
+    identity.TooManyLogins: (429, "TOOMANYREQUESTS"),
+    identity.AuthorityLost: (503, "UNAVAILABLE"),
+    identity.ScopeInvalid: (400, "UNSUPPORTED"),
+    identity.SecurityDocumentInvalid: (400, "UNSUPPORTED"),
+    identity.AccountUnknown: (404, "NAME_UNKNOWN"),
+    identity.AccountExists: (409, "UNSUPPORTED"),
     domain.WaitTimedOut: (503, "UNAVAILABLE"),
     domain.IndexPaused: (503, "UNAVAILABLE"),
     domain.IndexFull: (503, "UNAVAILABLE"),
@@ -117,7 +126,7 @@ def meaning_of(error: type[Exception]) -> str:
     """What *error* means, as the tree of errors has it; not what the engine makes of it."""
     if error not in WIRE:
         return "this node failed; its log says why"
-    trees = (domain.__doc__, cluster.__doc__, cluster.layout.__doc__)
+    trees = (domain.__doc__, identity.__doc__, cluster.__doc__, cluster.layout.__doc__)
     drawn: dict[str, str] = dict(_DRAWN.findall("\n".join(tree or "" for tree in trees)))
     return drawn[error.__name__].partition(": ")[0]
 
@@ -135,6 +144,8 @@ def error_response(error: Exception, path: str) -> web.Response:
         response.headers["Retry-After"] = RETRY_AFTER_S[status]
     if isinstance(error, domain.BodyIncomplete | domain.BodyStalled):
         response.force_close()  # where the next request would begin is not known
+    if isinstance(error, identity.Unauthenticated) and error.challenge:
+        response.headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, domain.MethodNotAllowed):
         response.headers["Allow"] = ", ".join(error.allowed)
     if isinstance(error, domain.UploadRangeInvalid):

@@ -27,6 +27,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "OCI-Tag": "A tag of a parameter that points to the manifest now; once for each.",
     "Range": "Bytes of the content; of an upload, those that are there.",
     "Retry-After": "Seconds after which another try may go well.",
+    "WWW-Authenticate": "Where a token is had, and for what: `Bearer realm=...`.",
     "X-Request-Id": "The id of the request in the logs: the client's, if it sent a plain one.",
 }
 
@@ -37,6 +38,7 @@ FIELDS_OF_READS: Final = ("Atoll-Consistency",)
 """Fields of answers by who reads the index."""
 
 FIELDS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
+    401: ("WWW-Authenticate",),
     416: ("Location", "Range", "Content-Range"),
     429: ("Retry-After",),
     503: ("Retry-After",),
@@ -62,5 +64,8 @@ VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
     "tag": ("A tag.", TAG),
     "project": ("The first component of names of repositories.", f"^{_PART}$"),
     "node": ("The name of a node.", ""),
+    "user": ("The log-in name of a user.", ""),
+    "group": ("The name of a group.", ""),
+    "robot": ("The log-in name of a robot: `PROJECT+NAME`.", ""),
 }
 """Variable of a path -> what it is, and the pattern of its text."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
 from node import errors
+from node.identity import errors as identity
 
 N = TypeVar("N", int, float)
 
@@ -429,6 +430,28 @@ REGIONS: Final = Limit(
     tests=("api/test_admin.py::test_waits_that_make_no_sense",),
 )
 
+CREDENTIALS: Final = Limit(
+    # A name of 128 characters, and a password of 256 that is not ASCII.
+    what="name and password of a request, in base64",
+    number=4 * KIB,
+    unit=Unit.BYTES,
+    counts=Counts.REQUEST,
+    beyond="as wrong ones",
+    error=identity.Unauthenticated,
+    tests=("api/test_login.py::test_credentials_that_are_none",),
+)
+
+FORM_FIELDS: Final = Limit(
+    # Six are known.
+    what="fields of a form that asks for a token",
+    number=16,
+    unit=Unit.COUNT,
+    counts=Counts.REQUEST,
+    beyond="",
+    error=errors.DocumentInvalid,
+    tests=("api/test_login.py::test_forms_that_are_none",),
+)
+
 LIMITS: Final[tuple[Limit[Any], ...]] = (
     CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
     LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
@@ -436,6 +459,7 @@ LIMITS: Final[tuple[Limit[Any], ...]] = (
     ANSWER,
     FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER,
     PASSED_ON, PROXIES, SERVERS_TRIED, SERVER_CONNECT, READ_SILENCE, WRITE_SILENCE, REGIONS,
+    CREDENTIALS, FORM_FIELDS,
 )  # fmt: skip
 
 

@@ -25,9 +25,14 @@ class RequestLog:
         self._every = every
 
     def done(
-        self, request: web.BaseRequest, status: int, seconds: float, error: Exception | None
+        self,
+        request: web.BaseRequest,
+        who: str,
+        status: int,
+        seconds: float,
+        error: Exception | None,
     ) -> None:
-        """*error* is what the answer tells, for refusals."""
+        """*who* is empty for a stranger; *error* is what the answer tells, for refusals."""
         if status < 400 and request.method in _READS and not self._every:
             return
         fields: dict[str, object] = {
@@ -37,6 +42,8 @@ class RequestLog:
             "ms": round(seconds * 1000, 1),
             "client": request.remote,
         }
+        if who:
+            fields["who"] = who
         if error is not None:
             fields |= {"code": code_of(error), "reason": str(error)}
         if status >= _UNAVAILABLE:

@@ -1,5 +1,6 @@
 """The events that this node writes itself, each merged as it is made."""
 
+from collections.abc import Collection
 from typing import Final
 
 from cluster.model import Digest, Dot, Key, Stamp
@@ -27,9 +28,16 @@ def push(txn: Transaction, key: Key, payload: bytes, needs: tuple[Dot, ...] = ()
     return emit(txn, key, Add(live.dots, payload, needs), after)
 
 
-def write(txn: Transaction, key: Key, value: str | None) -> Dot:
-    """Set a tag or a setting, or delete it with None, in the place of every head there is."""
+def write(
+    txn: Transaction, key: Key, value: str | None, *, instead_of: Collection[Dot] | None = None
+) -> Dot:
+    """
+    Set a tag or a setting, or delete it with None, in the place of every head there is, or of those
+    of *instead_of* alone.
+    """
     heads = rows.register(txn, _WRITTEN_IN[key.collection], key.repository, key.name).heads
+    if instead_of is not None:
+        heads = tuple(head for head in heads if head.dot in instead_of)
     after = max((head.stamp for head in heads), default=0)
     return emit(txn, key, Write(tuple(head.dot for head in heads), value), after)
 

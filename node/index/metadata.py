@@ -83,8 +83,8 @@ class Metadata(Queries):
     async def note(self, change: UploadChange) -> None:
         if isinstance(change, PutUpload):
             upload = change.upload
-            row = rows.encode(UploadRow(upload.repository, upload.offset, upload.started_at))
-            mutation = Mutation("uploads", keys.join(upload.id), row)
+            row = UploadRow(upload.repository, upload.offset, upload.started_at, upload.owner)
+            mutation = Mutation("uploads", keys.join(upload.id), rows.encode(row))
         else:
             mutation = Mutation("uploads", keys.join(change.upload_id), None)
         await self._writer.submit(partial(self._store.write, [mutation]), synced=False)
@@ -142,7 +142,8 @@ def _delete_blob(change: DeleteBlob, txn: Transaction) -> Dot | None:
 
 
 def _put_setting(change: PutSetting, txn: Transaction) -> Dot:
-    return local.write(txn, Key(SETTING, change.kind, change.name), change.value)
+    key = Key(SETTING, change.kind, change.name)
+    return local.write(txn, key, change.value, instead_of=change.instead_of)
 
 
 def _delete_setting(change: DeleteSetting, txn: Transaction) -> Dot | None:

@@ -241,7 +241,10 @@ class Queries:
             (keys.split(key)[0], rows.decode(UploadRow, row))
             for key, row in self._scan("uploads", b"", END)
         )
-        return [UploadRecord(id_, row.repository, row.offset, row.started_at) for id_, row in found]
+        return [
+            UploadRecord(id_, row.repository, row.offset, row.started_at, row.owner)
+            for id_, row in found
+        ]
 
     def holders(self, digest: Digest) -> dict[NodeId, Dot]:
         prefix = keys.join(digest)

@@ -56,6 +56,7 @@ class UploadRow(msgspec.Struct, frozen=True, array_like=True):
     repository: str
     offset: int
     started_at: float
+    owner: str = ""
 
 
 class QuarantineRow(msgspec.Struct, frozen=True, array_like=True):

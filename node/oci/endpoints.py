@@ -3,7 +3,7 @@
 from typing import Final
 
 from node.http.endpoint import Endpoint
-from node.oci import blobs, listings, manifests, uploads
+from node.oci import blobs, listings, manifests, token, uploads
 from node.oci.context import OciContext
 
 ENDPOINTS: Final[tuple[Endpoint[OciContext], ...]] = (
@@ -11,4 +11,5 @@ ENDPOINTS: Final[tuple[Endpoint[OciContext], ...]] = (
     *blobs.ENDPOINTS,
     *uploads.ENDPOINTS,
     *listings.ENDPOINTS,
+    *token.ENDPOINTS,
 )

@@ -64,7 +64,7 @@ async def catalog(context: OciContext, request: Request) -> web.Response:
     """GET of the repositories."""
     query = request.query()
     limit, last = query.one(LIMIT), query.one(LAST)
-    page = await context.registry.listing.repositories(last, limit)
+    page = await context.registry.listing.repositories(last, limit, request.principal.access)
     return json_answer(Catalog(page.items), _next("/v2/_catalog", page, limit))
 
 

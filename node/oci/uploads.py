@@ -80,7 +80,8 @@ async def start(context: OciContext, request: Request) -> web.Response:
 @_at_owner
 async def progress(context: OciContext, request: Request, upload: UploadId) -> web.Response:
     """GET and HEAD: how far the upload is."""
-    offset = context.registry.uploads.offset(request.repository, upload.session)
+    owner = request.principal.account.id
+    offset = context.registry.uploads.offset(request.repository, upload.session, owner)
     return _progress(204, request.repository, upload, offset)
 
 
@@ -88,7 +89,9 @@ async def progress(context: OciContext, request: Request, upload: UploadId) -> w
 async def append(context: OciContext, request: Request, upload: UploadId) -> web.Response:
     """PATCH: add a chunk."""
     chunk = read_chunk(request, context.limits.body_idle_s)
-    offset = await context.registry.uploads.append(request.repository, upload.session, chunk)
+    offset = await context.registry.uploads.append(
+        request.repository, upload.session, chunk, request.principal.account.id
+    )
     return _progress(202, request.repository, upload, offset)
 
 
@@ -100,14 +103,17 @@ async def finish(context: OciContext, request: Request, upload: UploadId) -> web
         raise DigestInvalid("the closing PUT needs the digest parameter")
     parsed = parse_digest(digest)
     chunk = read_last_chunk(request, context.limits.body_idle_s)
-    event = await context.registry.uploads.finish(repository, upload.session, parsed, chunk)
+    event = await context.registry.uploads.finish(
+        repository, upload.session, parsed, chunk, request.principal.account.id
+    )
     return _created(repository, parsed, event)
 
 
 @_at_owner
 async def cancel(context: OciContext, request: Request, upload: UploadId) -> web.Response:
     """DELETE: end the upload and drop its bytes."""
-    await context.registry.uploads.cancel(request.repository, upload.session)
+    owner = request.principal.account.id
+    await context.registry.uploads.cancel(request.repository, upload.session, owner)
     return empty_answer(204)
 
 
@@ -126,7 +132,9 @@ async def _mount(context: OciContext, request: Request, query: Query) -> web.Res
 
 
 async def _session_opened(context: OciContext, request: Request) -> web.Response:
-    session = await context.registry.uploads.start(request.repository, request.client)
+    session = await context.registry.uploads.start(
+        request.repository, request.client, request.principal.account.id
+    )
     upload = UploadId(session, context.forwarder.me)
     response = _progress(202, request.repository, upload, 0)
     if context.limits.chunk_min_bytes:

@@ -1,4 +1,4 @@
-"""What a caller may do: the one place where that is decided. Today everybody may do everything."""
+"""What the use cases ask of whoever sends a request: `node.http.guard` and the rules behind it."""
 
 from typing import Final, Protocol
 
@@ -10,11 +10,25 @@ class Access(Protocol):
         """Whether what is in *repository* may be read by, or made visible to, the caller."""
         ...
 
+    def may_list(self, repository: str) -> bool:
+        """Whether the caller may be told that there is *repository*."""
+        ...
+
+    def may_see_project(self, project: str) -> bool:
+        """Whether the caller may be told what holds for *project*."""
+        ...
+
 
 class _Unrestricted:
     def may_pull(self, repository: str) -> bool:
         return True
 
+    def may_list(self, repository: str) -> bool:
+        return True
+
+    def may_see_project(self, project: str) -> bool:
+        return True
+
 
 UNRESTRICTED: Final[Access] = _Unrestricted()
-"""Everybody's, as long as nobody says who they are."""
+"""Everybody's, where nobody says who they are."""

@@ -1,14 +1,19 @@
 """Listings: tags, repositories, referrers. Every page is bounded and read from an iterator."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
 from cluster.model import Digest
 from node.errors import NameUnknown
+from node.registry.access import UNRESTRICTED, Access
 from node.registry.names import RepositoryName
 from node.registry.ports import Gate, ListingReader, SettingReader
 from node.registry.usecase import UseCase
 from node.registry.values import Page
+
+HIDDEN_MAX: Final = 10_000
+"""Names that the caller may not see, looked at for one page of those that they may: some 100 ms."""
 
 PAGE_MAX: Final = 1000
 """Entries in one page, whatever the client asks for (CVE-2023-2253)."""
@@ -19,6 +24,33 @@ class ReferrersPage(NamedTuple):
 
     descriptors: list[bytes]
     next_after: str | None
+
+
+def visible(
+    read: Callable[[str, int], Page], may_see: Callable[[str], bool], last: str, limit: int
+) -> Page:
+    """
+    The first *limit* names behind *last* that *may_see* lets through, out of what *read* lists. A
+    page may be shorter, or empty, and lead on.
+    """
+    found: list[str] = []
+    hidden, after, step = 0, last, limit + 1
+    while True:
+        # One more than is wanted: whether there is more is said by what there is to see.
+        page = read(after, step)
+        for name in page.items:
+            if not may_see(name):
+                hidden += 1
+            elif len(found) == limit:
+                return Page(found, found[-1] if found else None)
+            else:
+                found.append(name)
+        if page.next_after is None:
+            return Page(found, None)
+        after = page.next_after
+        if hidden >= HIDDEN_MAX or len(page.items) < step:  # the reader has looked at enough, too
+            return Page(found, after)
+        step = PAGE_MAX
 
 
 class Listing(UseCase):
@@ -40,10 +72,13 @@ class Listing(UseCase):
             raise NameUnknown(repository)
         return self._listings.tags(repository, last, min(limit, PAGE_MAX))
 
-    async def repositories(self, last: str, limit: int) -> Page:
-        """Repositories with at least one manifest, behind *last*, in byte order."""
+    async def repositories(self, last: str, limit: int, access: Access = UNRESTRICTED) -> Page:
+        """
+        Repositories with at least one manifest, behind *last*, in byte order: those that the caller
+        may be told of.
+        """
         await self._ensure_current()
-        return self._listings.repositories(last, min(limit, PAGE_MAX))
+        return visible(self._listings.repositories, access.may_list, last, min(limit, PAGE_MAX))
 
     async def referrers(
         self,

@@ -7,6 +7,8 @@ import msgspec
 
 from cluster.model import Dot
 from node.errors import NameInvalid, ProjectUnknown
+from node.registry.access import UNRESTRICTED, Access
+from node.registry.listing import visible
 from node.registry.names import RepositoryName
 from node.registry.policy import DEFAULT, KIND, ProjectPolicy, read_policy
 from node.registry.receipt import Receipt, acknowledge
@@ -41,10 +43,18 @@ class Projects(WriteUseCase):
             return Project(name, DEFAULT, None)
         return Project(name, read_policy(found[0]), found[1])
 
-    async def list(self, last: str, limit: int) -> Page:
-        """Names of the projects that have a policy of their own, behind *last*."""
+    async def list(self, last: str, limit: int, access: Access = UNRESTRICTED) -> Page:
+        """
+        Names of the projects that have a policy of their own, behind *last*: those that the caller
+        may be told of.
+        """
         await self._ensure_current()
-        return self._settings.settings(KIND, last, min(limit, PROJECTS_PAGE_MAX))
+        return visible(
+            partial(self._settings.settings, KIND),
+            access.may_see_project,
+            last,
+            min(limit, PROJECTS_PAGE_MAX),
+        )
 
     async def put(self, name: str, policy: ProjectPolicy) -> Receipt:
         """

@@ -8,6 +8,8 @@ from cluster import COUNTER_BITS
 from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
 from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
+from node.registry.access import UNRESTRICTED, Access
+from node.registry.listing import HIDDEN_MAX
 from node.registry.names import RepositoryName, Tag
 from node.registry.policy import ProjectPolicy, policy_of
 from node.registry.ports import Gate, ManifestReader, SettingReader, TagReader
@@ -90,13 +92,27 @@ class Tags(UseCase):
         )
 
     async def conflicts(
-        self, repository: RepositoryName | None, last: TagName | None, limit: int
-    ) -> tuple[list[TagView], bool]:
-        """Tags whose heads disagree, behind *last*; and whether more follow."""
+        self,
+        repository: RepositoryName | None,
+        last: TagName | None,
+        limit: int,
+        access: Access = UNRESTRICTED,
+    ) -> tuple[list[TagView], TagName | None]:
+        """
+        Tags whose heads disagree, behind *last*, in repositories that the caller may be told of;
+        and where to go on, None at the end.
+        """
         await self._ensure_current(repository or "")
         limit = min(limit, CONFLICTS_PAGE_MAX)
-        names, more = self._tags.conflicts(repository, last, limit)
-        return [self._state(*name) for name in names], more
+        found: list[TagView] = []
+        hidden, more = 0, True
+        while more and len(found) < limit and hidden < HIDDEN_MAX:
+            names, more = self._tags.conflicts(repository, last, limit - len(found))
+            seen = [name for name in names if access.may_list(name.repository)]
+            found += [self._state(*name) for name in seen]
+            hidden += len(names) - len(seen)
+            last = names[-1] if names else last
+        return found, last if more and last is not None else None
 
     def _state(self, repository: str, tag: str) -> TagView:
         register = self._tags.tag_register(repository, tag)

@@ -130,9 +130,9 @@ class Uploads(WriteUseCase):
     def open_count(self) -> int:
         return len(self._sessions)
 
-    async def start(self, repository: RepositoryName, client: str = "") -> str:
+    async def start(self, repository: RepositoryName, client: str = "", owner: str = "") -> str:
         """
-        Open a session for the address *client* and return its id.
+        Open a session for the address *client* and return its id. Only *owner* goes on with it.
 
         When the cap is reached, the session that nobody has touched for the longest time makes
         room, if that is at least `evict_idle_s`: crashed clients must not lock out living ones.
@@ -144,23 +144,25 @@ class Uploads(WriteUseCase):
             TooManyUploads: the cap is reached, and all sessions are in use.
         """
         self.check_writable(repository)
-        session = await self._open(repository, client)
+        session = await self._open(repository, client, owner)
         # It is in use until its client can hear of it: nobody takes it away before.
         async with self._in_use(session):
             with session.dropped_on_failure():
                 await self._writer.note(PutUpload(session.record))
         return session.record.id
 
-    def offset(self, repository: RepositoryName, upload_id: str) -> int:
+    def offset(self, repository: RepositoryName, upload_id: str, owner: str = "") -> int:
         """
         Bytes that the session has.
 
         Raises:
-            UploadUnknown: no such session in this repository.
+            UploadUnknown: no such session of *owner* in this repository.
         """
-        return self._find(repository, upload_id).record.offset
+        return self._find(repository, upload_id, owner).record.offset
 
-    async def append(self, repository: RepositoryName, upload_id: str, chunk: Chunk) -> int:
+    async def append(
+        self, repository: RepositoryName, upload_id: str, chunk: Chunk, owner: str = ""
+    ) -> int:
         """
         Add a chunk and return the new offset.
 
@@ -170,12 +172,17 @@ class Uploads(WriteUseCase):
             BodyIncomplete, BodyStalled: the session has what arrived before.
             StorageFailure: the session stays as it was, or is gone where even that cannot be.
         """
-        async with self._claim(repository, upload_id) as session:
+        async with self._claim(repository, upload_id, owner) as session:
             offset = await self._append(session, chunk, keeps_cut=True)
         return offset
 
     async def finish(
-        self, repository: RepositoryName, upload_id: str, digest: Digest, chunk: Chunk
+        self,
+        repository: RepositoryName,
+        upload_id: str,
+        digest: Digest,
+        chunk: Chunk,
+        owner: str = "",
     ) -> Dot:
         """
         Add the last chunk, if any, and make the blob visible in the repository; returns the event
@@ -192,7 +199,7 @@ class Uploads(WriteUseCase):
         # time is right by it.
         await self._gate.ensure_joined()
         self.check_writable(repository)
-        async with self._claim(repository, upload_id) as session:
+        async with self._claim(repository, upload_id, owner) as session:
             return await self._finish(session, digest, chunk)
 
     async def put_whole(
@@ -205,19 +212,19 @@ class Uploads(WriteUseCase):
         """
         await self._gate.ensure_joined()
         self.check_writable(repository)
-        session = await self._open(repository, client)
+        session = await self._open(repository, client, "")
         async with self._in_use(session):
             with session.dropped_on_failure():
                 return await self._finish(session, digest, chunk)
 
-    async def cancel(self, repository: RepositoryName, upload_id: str) -> None:
+    async def cancel(self, repository: RepositoryName, upload_id: str, owner: str = "") -> None:
         """
         End a session and drop its bytes.
 
         Raises:
             UploadUnknown, UploadBusy: there is nothing to end, or not now.
         """
-        async with self._claim(repository, upload_id) as session:
+        async with self._claim(repository, upload_id, owner) as session:
             session.dropped = True
 
     async def run(self) -> None:
@@ -248,7 +255,7 @@ class Uploads(WriteUseCase):
 
     # --- places ------------------------------------------------------------------------------
 
-    async def _open(self, repository: RepositoryName, client: str) -> _Session:
+    async def _open(self, repository: RepositoryName, client: str, owner: str) -> _Session:
         """
         A new session, in use by its caller; its row is not written.
 
@@ -257,7 +264,7 @@ class Uploads(WriteUseCase):
         """
         evicted = self._make_room(client)
         # Before the first wait: else whoever comes meanwhile finds the place free.
-        record = UploadRecord(str(uuid4()), repository, 0, self._now())
+        record = UploadRecord(str(uuid4()), repository, 0, self._now(), owner)
         session = _Session(record, client, busy=True, touched_at=self._now())
         self._sessions[record.id] = session
         if evicted is not None:
@@ -302,15 +309,20 @@ class Uploads(WriteUseCase):
 
     # --- inside a session --------------------------------------------------------------------
 
-    def _find(self, repository: RepositoryName, upload_id: str) -> _Session:
+    def _find(self, repository: RepositoryName, upload_id: str, owner: str) -> _Session:
         session = self._sessions.get(upload_id)
-        if session is None or session.record.repository != repository:
+        if session is None or (session.record.repository, session.record.owner) != (
+            repository,
+            owner,
+        ):
             raise UploadUnknown(upload_id)
         return session
 
     @asynccontextmanager
-    async def _claim(self, repository: RepositoryName, upload_id: str) -> AsyncIterator[_Session]:
-        session = self._find(repository, upload_id)
+    async def _claim(
+        self, repository: RepositoryName, upload_id: str, owner: str
+    ) -> AsyncIterator[_Session]:
+        session = self._find(repository, upload_id, owner)
         if session.busy:
             raise UploadBusy
         session.busy = True

@@ -23,6 +23,8 @@ class UploadRecord(NamedTuple):
     repository: str
     offset: int
     started_at: float
+    owner: str = ""
+    """The id of whoever opened it, and may go on with it; empty: whoever may push there."""
 
 
 class Page(NamedTuple):
@@ -72,6 +74,9 @@ class PutSetting(msgspec.Struct, frozen=True, tag=True):
     kind: str
     name: str
     value: str
+    instead_of: tuple[Dot, ...] | None = None
+    """The heads that it was made from, and takes the place of: what came meanwhile stays beside it.
+    None: of all that are there."""
 
 
 class DeleteManifest(msgspec.Struct, frozen=True, tag=True):

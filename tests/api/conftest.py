@@ -22,9 +22,13 @@ from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.http.app import Api
 from node.http.cors import Cors
-from node.http.endpoint import Principal
+from node.http.endpoint import Principal, Request
+from node.http.guard import Doorkeeper
 from node.http.limits import ApiLimits
+from node.http.public_url import PublicUrl
+from node.http.routing import Target
 from node.http.server import Server, make_server
+from node.identity.service import Identity
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
 from node.lifetime.readiness import Readiness
@@ -37,6 +41,7 @@ from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
 from tests.api.described import check
 from tests.builders import an_image, encoded
+from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
 
@@ -95,6 +100,22 @@ class Hiding:
     def may_pull(self, repository: str) -> bool:
         return repository not in self._hidden
 
+    def may_list(self, repository: str) -> bool:
+        return True
+
+    def may_see_project(self, project: str) -> bool:
+        return True
+
+
+class HidingDoor:
+    """Lets everybody in, and hides some repositories."""
+
+    def __init__(self, hidden: set[str]) -> None:
+        self._principal = Principal("", Hiding(hidden))
+
+    async def admit(self, http: web.BaseRequest, target: Target) -> Principal:
+        return self._principal
+
 
 @dataclass
 class Answer:
@@ -141,6 +162,10 @@ class Registry:
     """What new content meets, as if the disk were below its reserve; empty: it is not."""
     hidden: set[str]
     """Repositories that callers may not pull from."""
+    identity: Identity
+    time: Time
+    """The clock of accounts."""
+    authority: NearMajority
 
     async def stop(self) -> None:
         await self.parts.aclose()
@@ -222,6 +247,9 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             origins: Sequence[str] = (),
             connections_max: int = 1000,
             log_reads: bool = False,
+            accounts: bool = False,
+            reaches: Callable[[Request], Awaitable[web.StreamResponse]] | None = None,
+            public_url: PublicUrl | None = None,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
             data_dir.mkdir(exist_ok=True)
@@ -251,6 +279,11 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 uploads=config or UploadConfig(),
                 waits_max=2,
             )
+            time, authority = Time(), NearMajority()
+            identity = identity_over(
+                index.metadata, replicator, node=name, authority=authority, time=time
+            )
+            stack.callback(identity.passwords.close)
             observed = Observed()
             refusals: list[Exception] = []
             hidden: set[str] = set()
@@ -279,12 +312,14 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             await stack.enter_async_context(proxy)
             oci = OciContext(
                 registry=use_cases,
+                identity=identity,
                 forwarder=await stack.enter_async_context(forwarder),
                 limits=limits,
                 cors=cors,
             )
             admin = AdminContext(
                 registry=use_cases,
+                identity=identity,
                 cluster=view,
                 departures=view,
                 layouts=layouts,
@@ -297,13 +332,18 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 described=edge.described(),
                 limits=limits,
             )
+            bound = edge.bind(oci, admin, proxy)
+            if reaches is not None:
+                bound = [each._replace(run=reaches) for each in bound]
             api = Api(
-                edge.bind(oci, admin, proxy),
+                bound,
                 observed,
                 limits,
                 cors,
                 check_room=check_room,
-                principal_of=lambda _: Principal("", Hiding(hidden)),
+                guard=HidingDoor(hidden)
+                if not accounts
+                else Doorkeeper(identity, public_url or PublicUrl(), time),
                 log_reads=log_reads,
             )
             server = make_server(api, connections_max)
@@ -333,6 +373,9 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 members,
                 refusals,
                 hidden,
+                identity,
+                time,
+                authority,
             )
 
         yield start

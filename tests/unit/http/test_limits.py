@@ -21,6 +21,7 @@ TUNING = {
     "node/http/server.py": {"_ROOM", "_SILENCE_S"},
     "node/http/listener.py": {"_BACKLOG", "_LOOK_S"},
     "node/http/pages.py": {"_DIGITS_MAX"},
+    "node/http/guard.py": {"DECISIONS_MAX"},
     "node/http/cors.py": {"_PREFLIGHT_S"},
     "node/http/requestlog.py": {"_UNAVAILABLE"},
     "node/oci/blobs.py": {"_READ_BYTES"},

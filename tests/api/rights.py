@@ -1,0 +1,140 @@
+"""
+Who may do what, written down a second time: by hand, and not as `node.identity.actions` has it.
+
+What stands in only one of the two is a mistake in one of them.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from node.identity.actions import Action
+
+_TABLE: Final = """
+    anybody             front
+    anybody             node.alive
+    anybody             node.ready
+    anybody             api.describe
+    anybody             token.get
+    anybody             token.post
+    login               ping
+    login               catalog
+    login               conflicts.list
+    login               projects.list
+    login               wait
+    login               access.list
+    login               account.read
+    login               account.password
+    login               account.tokens.list
+    login               account.tokens.add
+    login               account.tokens.revoke
+    pull                tags.list
+    pull                referrers.list
+    pull                manifest.read
+    pull                blob.read
+    pusher              manifest.write
+    pusher              upload.start
+    pusher              upload.status
+    pusher              upload.append
+    pusher              upload.finish
+    pusher              upload.cancel
+    maintainer          manifest.delete
+    maintainer          blob.delete
+    maintainer          tag.read
+    maintainer          tag.rollback
+    puller              project.read
+    maintainer          project.write
+    maintainer          project.delete
+    admin               access.read
+    admin               access.write
+    admin               grant.write
+    admin               grant.revoke
+    admin               robots.list
+    admin               robot.create
+    admin               robot.write
+    admin               robot.delete
+    admin               robot.secrets.list
+    admin               robot.secrets.add
+    admin               robot.secrets.revoke
+    cluster-puller      cluster.read
+    cluster-puller      cluster.status
+    cluster-puller      layout.read
+    cluster-puller      layout.history
+    cluster-puller      member.stakes
+    cluster-puller      node.metrics
+    cluster-admin       layout.plan
+    cluster-admin       layout.apply
+    cluster-admin       layout.init
+    cluster-admin       layout.force
+    cluster-admin       member.pause
+    cluster-admin       member.resume
+    cluster-admin       member.drain
+    cluster-admin       member.remove
+    cluster-admin       cluster.leave
+    cluster-admin       access.delete
+    cluster-admin       users.list
+    cluster-admin       user.create
+    cluster-admin       user.write
+    cluster-admin       user.delete
+    cluster-admin       groups.list
+    cluster-admin       group.create
+    cluster-admin       group.read
+    cluster-admin       group.write
+    cluster-admin       group.delete
+    cluster-admin       grants.cluster.list
+    cluster-admin       grants.cluster.write
+    cluster-admin       grants.cluster.revoke
+    cluster-admin       key.revoke
+    cluster-admin       why
+"""
+
+LEAST: Final[Mapping[str, str]] = {
+    action: word for word, action in map(str.split, _TABLE.strip().splitlines())
+}
+"""What an action takes at least, by the action."""
+
+RANK: Final = ("puller", "pusher", "maintainer", "admin")
+
+PUBLIC: Final = {"pub", "farpub"}
+
+PROJECTS: Final = ("lib", "pub", "far", "farpub")
+"""Two in which the callers below have their roles, and two in which they have none."""
+
+ROLES: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {},
+    "nobody": {},
+    "puller": {"lib": "puller", "pub": "puller"},
+    "pusher": {"lib": "pusher", "pub": "pusher"},
+    "maintainer": {"lib": "maintainer", "pub": "maintainer"},
+    "admin": {"lib": "admin", "pub": "admin"},
+    "lib+robot": {"lib": "maintainer"},
+    "reader": {"*": "puller"},
+    "root": {"*": "admin"},
+}
+"""Who calls, and what they were granted; the first is a stranger."""
+
+
+def expected(action: Action, caller: str, project: str, *, with_token: bool) -> int:
+    """What the caller is told: 0, where the handler is reached."""
+    word, roles = LEAST[action], ROLES[caller]
+    if word == "anybody":
+        return 0
+    if not caller:
+        if word == "pull" and project in PUBLIC:
+            return 0
+        return 0 if action == Action.PING and with_token else 401
+    if word == "login":
+        return 0
+    everywhere = rank_of(roles.get("*"))
+    if word.startswith("cluster-"):
+        return 0 if everywhere >= rank_of(word.removeprefix("cluster-")) else 403
+    held = max(everywhere, rank_of(roles.get(project)))
+    sees = held >= 0 or project in PUBLIC
+    if word == "pull":
+        return 0 if sees else 404
+    if held >= rank_of(word):
+        return 0
+    return 404 if action == Action.TAG_READ and not sees else 403
+
+
+def rank_of(role: str | None) -> int:
+    return -1 if role is None else RANK.index(role)

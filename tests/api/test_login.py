@@ -1,0 +1,114 @@
+"""Logging in: Basic, tokens, challenges."""
+
+import base64
+import json
+
+import pytest
+
+from node.identity.actions import Role
+from tests.api.conftest import Registry, StartRegistry
+from tests.fakes.identity import OPERATOR_SECRET
+
+PASSWORD = "correct horse battery"
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    given = base64.b64encode(f"{name}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {given}"}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+OPERATOR = basic("operator", OPERATOR_SECRET)
+
+
+@pytest.fixture
+async def closed(start_registry: StartRegistry) -> Registry:
+    """A registry where one has to log in, with the user ann, a pusher of the private project
+    lib."""
+    registry = await start_registry(accounts=True)
+    accounts = registry.identity.accounts
+    await accounts.put_user("ann", password=PASSWORD, disabled=False, create=True)
+    await accounts.put_project("lib", public=False, denies=())
+    await accounts.grant("lib", "ann", Role.PUSHER, (), 0.0)
+    return registry
+
+
+ANN = basic("ann", PASSWORD)
+
+
+async def test_a_stranger_is_told_where_to_get_a_token(closed: Registry):
+    answer = await closed.call("GET", "/v2/")
+    assert (answer.status, answer.codes) == (401, ["UNAUTHORIZED"])
+    assert answer.headers["WWW-Authenticate"] == (
+        f'Bearer realm="{closed.url}/token",service="atoll"'
+    )
+    answer = await closed.call("PUT", "/v2/lib/app/manifests/a", data=b"{}")
+    assert answer.headers["WWW-Authenticate"] == (
+        f'Bearer realm="{closed.url}/token",service="atoll",scope="repository:lib/app:pull,push"'
+    )
+
+
+async def test_basic_is_enough(closed: Registry):
+    assert (await closed.call("GET", "/v2/", headers=ANN)).status == 200
+    assert (await closed.call("GET", "/v2/", headers=basic("ann", "x" * 20))).status == 401
+    assert (await closed.call("GET", "/v2/", headers=basic("bob", PASSWORD))).status == 401
+    answer = await closed.call("POST", "/v2/lib/app/blobs/uploads/", headers=ANN)
+    assert answer.status == 202
+
+
+async def token(registry: Registry, query: str, **headers: str) -> dict:
+    answer = await registry.call("GET", f"/token?service=atoll&{query}", headers=headers)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+async def test_a_token_is_for_what_was_asked_and_allowed(closed: Registry):
+    made = await token(closed, "scope=repository:lib/app:pull,push,delete", **ANN)
+    assert made["token"] == made["access_token"]
+    assert made["expires_in"] == 300
+    claims = json.loads(base64.urlsafe_b64decode(made["token"].split(".")[1] + "=="))
+    (entry,) = claims["access"]
+    assert entry["actions"] == ["pull", "push"]
+    given = bearer(made["token"])
+    assert (await closed.call("GET", "/v2/", headers=given)).status == 200
+    started = await closed.call("POST", "/v2/lib/app/blobs/uploads/", headers=given)
+    assert started.status == 202
+    other = await closed.call("POST", "/v2/lib/other/blobs/uploads/", headers=given)
+    assert other.status == 401
+    assert 'error="insufficient_scope"' in other.headers["WWW-Authenticate"]
+
+
+async def test_a_refresh_token_is_good_until_it_is_not(closed: Registry):
+    made = await token(closed, "offline_token=true&scope=repository:lib/app:pull", **ANN)
+    form = {
+        "grant_type": "refresh_token",
+        "refresh_token": made["refresh_token"],
+        "service": "atoll",
+        "scope": "repository:lib/app:pull",
+    }
+    again = await closed.call("POST", "/token", data=form)
+    assert again.status == 200
+    await closed.identity.accounts.set_password("ann", "another password")
+    again = await closed.call("POST", "/token", data=form)
+    assert (again.status, again.codes) == (401, ["UNAUTHORIZED"])
+    # nor is what was got before
+    answer = await closed.call("GET", "/v2/", headers=bearer(made["token"]))
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize("field", ["Basic", "Basic !!", "Basic YWJj", "Basic " + "A" * 5000, "x y"])
+async def test_credentials_that_are_none(closed: Registry, field: str):
+    for path in ("/v2/", "/token"):
+        answer = await closed.call("GET", path, headers={"Authorization": field})
+        assert (answer.status, answer.codes) == (401, ["UNAUTHORIZED"])
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b"grant_type", b"&".join(b"a%d=1" % n for n in range(17))]
+)
+async def test_forms_that_are_none(closed: Registry, body: bytes):
+    answer = await closed.call("POST", "/token", data=body)
+    assert (answer.status, answer.codes) == (400, ["UNSUPPORTED"])
