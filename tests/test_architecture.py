@@ -284,7 +284,7 @@ def test_error_trees_are_drawn_in_full():
 SYSTEM_CALLERS = (
     "cluster.rpc.server", "node.http.filesource", "node.http.sendfile",
     "node.http.transmission", "node.assembly.listeners", "node.assembly.stores",
-    "node.disk.ballast", "node.disk.datadir", "node.disk.keyfile", "node.blobs",
+    "node.disk.ballast", "node.disk.datadir", "node.assembly.keyfile", "node.blobs",
     "node.cli", "node.fsck", "node.index.faults", "node.index.files", "node.logs",
     "node.recovery.former", "node.recovery.repair", "node.settings", "node.registry.ports",
 )  # fmt: skip

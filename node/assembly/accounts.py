@@ -3,7 +3,7 @@
 from cluster import SystemClock
 from cluster.errors import StorageFailure
 from node import logs
-from node.disk.keyfile import KeyFile
+from node.assembly.keyfile import KeyFile
 from node.errors.startup import StartupError
 from node.identity.ports import Authority
 from node.identity.service import Identity, IdentityConfig
