@@ -4,7 +4,7 @@ import re
 import socket
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cluster.model import NODE_ID
 from node.settings.kinds import (
@@ -17,9 +17,9 @@ from node.settings.kinds import (
     OneOf,
     Origins,
     Seconds,
-    SettingKind,
     Whole,
 )
+from node.settings.spec import SPEC, Spec, about, setting
 
 ENV_PREFIX: Final = "ATOLL_"
 
@@ -30,20 +30,6 @@ _JOIN_MAX: Final = 64
 _INITIAL_MAX: Final = 64
 _ORIGINS_MAX: Final = 64
 _DAY_S: Final = 86_400.0
-
-
-class Spec(NamedTuple):
-    """What is known of a setting besides its name, type and default."""
-
-    kind: SettingKind
-    doc: str
-    why: str
-    unit: str = ""
-    shown_default: str | None = None
-    """What documentation prints where the default depends on the machine."""
-
-    shared: bool = False
-    """Whether it has to be the same on every node of a cluster."""
 
 
 def default_node_name(host_name: str) -> str:
@@ -57,353 +43,273 @@ def this_host() -> str:
     return default_node_name(socket.gethostname())
 
 
-def _about(
-    kind: SettingKind,
-    doc: str,
-    *,
-    why: str,
-    unit: str = "",
-    shown_default: str | None = None,
-    shared: bool = False,
-) -> dict[str, Spec]:
-    return {"spec": Spec(kind, doc, why, unit, shown_default, shared)}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be configured, parsed and valid. Sizes are bytes, durations seconds."""
 
     data_dir: Path = field(
-        metadata=_about(
+        metadata=about(
             Directory(),
             "Directory that holds everything this node stores; created when it is missing.",
             why="There is no default: data must not land where nobody expects it.",
         )
     )
-    http: Address = field(
-        default=Address("127.0.0.1", 5000),
-        metadata=_about(
-            HostPort(),
-            "Address on which the registry API listens.",
-            why="5000 is where clients expect a registry; other machines reach it only when asked.",
-        ),
+    http: Address = setting(
+        Address("127.0.0.1", 5000),
+        HostPort(),
+        "Address on which the registry API listens.",
+        why="5000 is where clients expect a registry; other machines reach it only when asked.",
     )
-    rpc: Address = field(
-        default=Address("127.0.0.1", 6000),
-        metadata=_about(
-            HostPort(),
-            "Address on which this node listens for the other nodes of its cluster.",
-            why="Other machines reach it only when asked.",
-        ),
+    rpc: Address = setting(
+        Address("127.0.0.1", 6000),
+        HostPort(),
+        "Address on which this node listens for the other nodes of its cluster.",
+        why="Other machines reach it only when asked.",
     )
-    advertise_http: Address | None = field(
-        default=None,
-        metadata=_about(
-            HostPort(),
-            "Address of the registry API as others should use it.",
-            why="The address it listens on; for all interfaces, the host of `advertise_rpc`.",
-            shown_default="the address in `http`",
-        ),
+    advertise_http: Address | None = setting(
+        None,
+        HostPort(),
+        "Address of the registry API as others should use it.",
+        why="The address it listens on; for all interfaces, the host of `advertise_rpc`.",
+        shown_default="the address in `http`",
     )
-    advertise_rpc: Address | None = field(
-        default=None,
-        metadata=_about(
-            HostPort(),
-            "Address at which the other nodes reach this one.",
-            why="The address it listens on; must be given when that is every interface.",
-            shown_default="the address in `rpc`",
-        ),
+    advertise_rpc: Address | None = setting(
+        None,
+        HostPort(),
+        "Address at which the other nodes reach this one.",
+        why="The address it listens on; must be given when that is every interface.",
+        shown_default="the address in `rpc`",
     )
-    cors_origins: tuple[str, ...] = field(
-        default=(),
-        metadata=_about(
-            Origins(most=_ORIGINS_MAX),
-            "Origins of web pages that may read and write through the browsers of their visitors.",
-            why="Pages that users happen to see have no business in a private registry. Those of "
-            "a listed origin may send credentials; with `*` those of any origin may do what needs "
-            "none.",
-        ),
+    cors_origins: tuple[str, ...] = setting(
+        (),
+        Origins(most=_ORIGINS_MAX),
+        "Origins of web pages that may read and write through the browsers of their visitors.",
+        why="Pages that users happen to see have no business in a private registry. Those of "
+        "a listed origin may send credentials; with `*` those of any origin may do what needs "
+        "none.",
     )
-    region: str = field(
-        default="local",
-        metadata=_about(
-            Name(),
-            "Region of this node: the nodes with cheap links to it have the same one.",
-            why="A single node needs no name for its region.",
-        ),
+    region: str = setting(
+        "local",
+        Name(),
+        "Region of this node: the nodes with cheap links to it have the same one.",
+        why="A single node needs no name for its region.",
     )
-    node: str | None = field(
-        default=None,
-        metadata=_about(
-            Name(),
-            "Name of this node, unique in its cluster and never given to another data directory.",
-            why="Host names are unique where machines are managed, and people recognise them; a "
-            "directory keeps its first name, as a container has another host name at each run. "
-            "Any other name is refused.",
-            shown_default="the name that `data_dir` has, and for a new one the host name",
-        ),
+    node: str | None = setting(
+        None,
+        Name(),
+        "Name of this node, unique in its cluster and never given to another data directory.",
+        why="Host names are unique where machines are managed, and people recognise them; a "
+        "directory keeps its first name, as a container has another host name at each run. "
+        "Any other name is refused.",
+        shown_default="the name that `data_dir` has, and for a new one the host name",
     )
-    cluster: str = field(
-        default="atoll",
-        metadata=_about(
-            Name(),
-            "Name of the cluster; nodes of differently named clusters refuse each other.",
-            why="One cluster per network is the common case.",
-        ),
+    cluster: str = setting(
+        "atoll",
+        Name(),
+        "Name of the cluster; nodes of differently named clusters refuse each other.",
+        why="One cluster per network is the common case.",
     )
-    join: tuple[Address, ...] = field(
-        default=(),
-        metadata=_about(
-            Endpoints(most=_JOIN_MAX),
-            "RPC addresses of nodes to join; those of all nodes are fine, its own included.",
-            why="A node that joins nobody is a cluster of one, and others may join it.",
-        ),
+    join: tuple[Address, ...] = setting(
+        (),
+        Endpoints(most=_JOIN_MAX),
+        "RPC addresses of nodes to join; those of all nodes are fine, its own included.",
+        why="A node that joins nobody is a cluster of one, and others may join it.",
     )
-    initial: tuple[str, ...] = field(
-        default=(),
-        metadata=_about(
-            Names(most=_INITIAL_MAX),
-            "Names of the nodes that begin the cluster together, if there is none yet.",
-            why="A cluster begins once, by somebody's word: a node whose disk was replaced, or "
-            "that cannot reach the others, must not begin another one. The same list on all of "
-            "them; nodes that come later need none.",
-        ),
+    initial: tuple[str, ...] = setting(
+        (),
+        Names(most=_INITIAL_MAX),
+        "Names of the nodes that begin the cluster together, if there is none yet.",
+        why="A cluster begins once, by somebody's word: a node whose disk was replaced, or "
+        "that cannot reach the others, must not begin another one. The same list on all of "
+        "them; nodes that come later need none.",
     )
-    joining: str = field(
-        default="closed",
-        metadata=_about(
-            OneOf(("closed", "open")),
-            "Whether a node that joins is added to the layout by itself.",
-            why="Who is added gets copies of what is stored, and counts for what is acknowledged: "
-            "`closed` leaves that to an operator (`atoll node add`).",
-            shared=True,
-        ),
+    joining: str = setting(
+        "closed",
+        OneOf(("closed", "open")),
+        "Whether a node that joins is added to the layout by itself.",
+        why="Who is added gets copies of what is stored, and counts for what is acknowledged: "
+        "`closed` leaves that to an operator (`atoll node add`).",
+        shared=True,
     )
-    quiet_s: float = field(
-        default=10.0,
-        metadata=_about(
-            Seconds(0, 3600),
-            "How long an empty node of `initial` listens for a cluster before it begins one.",
-            why="Long enough to be called by a cluster that it belongs to, if its disk was "
-            "replaced. Waited for once in the life of a cluster.",
-            unit="seconds",
-        ),
+    quiet_s: float = setting(
+        10.0,
+        Seconds(0, 3600),
+        "How long an empty node of `initial` listens for a cluster before it begins one.",
+        why="Long enough to be called by a cluster that it belongs to, if its disk was "
+        "replaced. Waited for once in the life of a cluster.",
+        unit="seconds",
     )
-    zone: str | None = field(
-        default=None,
-        metadata=_about(
-            Name(),
-            "What fails together with this node inside its region, a rack or a room, if known.",
-            why="Copies of a blob go to different zones. It counts when the node is added; later "
-            "the layout is changed.",
-            shown_default="none",
-        ),
+    zone: str | None = setting(
+        None,
+        Name(),
+        "What fails together with this node inside its region, a rack or a room, if known.",
+        why="Copies of a blob go to different zones. It counts when the node is added; later "
+        "the layout is changed.",
+        shown_default="none",
     )
-    weight: int = field(
-        default=100,
-        metadata=_about(
-            Whole(1, 1_000_000),
-            "Share of this node in the copies of its region, relative to that of the others.",
-            why="Nodes with disks of one size need no weight; else the size in gigabytes will do. "
-            "It counts when the node is added; later the layout is changed.",
-            unit="shares",
-        ),
+    weight: int = setting(
+        100,
+        Whole(1, 1_000_000),
+        "Share of this node in the copies of its region, relative to that of the others.",
+        why="Nodes with disks of one size need no weight; else the size in gigabytes will do. "
+        "It counts when the node is added; later the layout is changed.",
+        unit="shares",
     )
-    copies: int = field(
-        default=2,
-        metadata=_about(
-            Whole(1, 7),
-            "Nodes that must hold a push durably before it is acknowledged.",
-            why="Two survive the loss of any one node; each more costs disk and push latency.",
-            unit="nodes",
-            shared=True,
-        ),
+    copies: int = setting(
+        2,
+        Whole(1, 7),
+        "Nodes that must hold a push durably before it is acknowledged.",
+        why="Two survive the loss of any one node; each more costs disk and push latency.",
+        unit="nodes",
+        shared=True,
     )
-    degraded_writes: str = field(
-        default="accept",
-        metadata=_about(
-            OneOf(("accept", "refuse")),
-            "Whether a cluster of no more than `copies` members takes writes while one is away.",
-            why="`accept` keeps it writable, and says so in the answer and the metrics; larger "
-            "clusters wait, and then answer 503. With `refuse` a node that is connected with too "
-            "few others for `copies` answers 503 at once, before anything is written, whatever the "
-            "size of its cluster: one that has no other members takes no writes.",
-            shared=True,
-        ),
+    degraded_writes: str = setting(
+        "accept",
+        OneOf(("accept", "refuse")),
+        "Whether a cluster of no more than `copies` members takes writes while one is away.",
+        why="`accept` keeps it writable, and says so in the answer and the metrics; larger "
+        "clusters wait, and then answer 503. With `refuse` a node that is connected with too "
+        "few others for `copies` answers 503 at once, before anything is written, whatever the "
+        "size of its cluster: one that has no other members takes no writes.",
+        shared=True,
     )
-    log_level: str = field(
-        default="info",
-        metadata=_about(
-            OneOf(("debug", "info", "warning", "error")),
-            "Least severe log events to write.",
-            why="One line per thing that happened; `debug` adds the steps in between.",
-        ),
+    log_level: str = setting(
+        "info",
+        OneOf(("debug", "info", "warning", "error")),
+        "Least severe log events to write.",
+        why="One line per thing that happened; `debug` adds the steps in between.",
     )
-    log_format: str = field(
-        default="auto",
-        metadata=_about(
-            OneOf(("auto", "json", "text")),
-            "Form of the log on standard error.",
-            why="`auto` is text on a terminal and JSON lines everywhere else.",
-        ),
+    log_format: str = setting(
+        "auto",
+        OneOf(("auto", "json", "text")),
+        "Form of the log on standard error.",
+        why="`auto` is text on a terminal and JSON lines everywhere else.",
     )
-    log_requests: str = field(
-        default="changes",
-        metadata=_about(
-            OneOf(("changes", "all")),
-            "Which requests get a line in the log: changes and refusals, or all.",
-            why="Pulls are thousands a second, and the metrics count them; a line for each costs "
-            "more than its answer.",
-        ),
+    log_requests: str = setting(
+        "changes",
+        OneOf(("changes", "all")),
+        "Which requests get a line in the log: changes and refusals, or all.",
+        why="Pulls are thousands a second, and the metrics count them; a line for each costs "
+        "more than its answer.",
     )
-    manifest_max_bytes: int = field(
-        default=4 << 20,
-        metadata=_about(
-            Whole(1 << 10, 8 << 20),
-            "Largest manifest to accept.",
-            why="What the distribution specification asks of every registry; more costs memory.",
-            unit="bytes",
-            shared=True,
-        ),
+    manifest_max_bytes: int = setting(
+        4 << 20,
+        Whole(1 << 10, 8 << 20),
+        "Largest manifest to accept.",
+        why="What the distribution specification asks of every registry; more costs memory.",
+        unit="bytes",
+        shared=True,
     )
-    upload_expiry_s: float = field(
-        default=_DAY_S,
-        metadata=_about(
-            Seconds(60, 30 * _DAY_S),
-            "Time after which an upload session that was not finished is removed.",
-            why="Longer than the longest push; shorter frees the disk of broken ones sooner.",
-            unit="seconds",
-        ),
+    upload_expiry_s: float = setting(
+        _DAY_S,
+        Seconds(60, 30 * _DAY_S),
+        "Time after which an upload session that was not finished is removed.",
+        why="Longer than the longest push; shorter frees the disk of broken ones sooner.",
+        unit="seconds",
     )
-    uploads_max: int = field(
-        default=1024,
-        metadata=_about(
-            Whole(1, 1_000_000),
-            "Uploads that may be under way on this node; one more is refused.",
-            why="Hundreds of pushes at once; bounds the staged files a stranger can create.",
-            unit="uploads",
-        ),
+    uploads_max: int = setting(
+        1024,
+        Whole(1, 1_000_000),
+        "Uploads that may be under way on this node; one more is refused.",
+        why="Hundreds of pushes at once; bounds the staged files a stranger can create.",
+        unit="uploads",
     )
-    connections_max: int = field(
-        default=10_000,
-        metadata=_about(
-            Whole(16, 1_000_000),
-            "Client connections at once; above, idle ones are closed, and if none is, 503.",
-            why="A thousand machines keep a few each open. Fewer where the limit on open files is "
-            "low: 512 are kept back, and each connection needs four.",
-            unit="connections",
-        ),
+    connections_max: int = setting(
+        10_000,
+        Whole(16, 1_000_000),
+        "Client connections at once; above, idle ones are closed, and if none is, 503.",
+        why="A thousand machines keep a few each open. Fewer where the limit on open files is "
+        "low: 512 are kept back, and each connection needs four.",
+        unit="connections",
     )
-    upload_max_bytes: int = field(
-        default=0,
-        metadata=_about(
-            Whole(0, 1 << 50),
-            "Largest blob to accept; 0 for no limit but the disk.",
-            why="Model and data images reach hundreds of gigabytes.",
-            unit="bytes",
-            shared=True,
-        ),
+    upload_max_bytes: int = setting(
+        0,
+        Whole(0, 1 << 50),
+        "Largest blob to accept; 0 for no limit but the disk.",
+        why="Model and data images reach hundreds of gigabytes.",
+        unit="bytes",
+        shared=True,
     )
-    chunk_min_bytes: int = field(
-        default=0,
-        metadata=_about(
-            Whole(0, 1 << 30),
-            "Chunk size that `OCI-Chunk-Min-Length` asks of clients; 0 sends no such header.",
-            why="Any chunk size works here; larger ones cost fewer requests.",
-            unit="bytes",
-        ),
+    chunk_min_bytes: int = setting(
+        0,
+        Whole(0, 1 << 30),
+        "Chunk size that `OCI-Chunk-Min-Length` asks of clients; 0 sends no such header.",
+        why="Any chunk size works here; larger ones cost fewer requests.",
+        unit="bytes",
     )
-    disk_reserve_bytes: int = field(
-        default=64 << 20,
-        metadata=_about(
-            Whole(0, 1 << 50),
-            "Free bytes on the disk of the data directory below which pushes are refused (503).",
-            why="The index, deletes and recovery go on in them; less lets pushes fill the disk.",
-            unit="bytes",
-        ),
+    disk_reserve_bytes: int = setting(
+        64 << 20,
+        Whole(0, 1 << 50),
+        "Free bytes on the disk of the data directory below which pushes are refused (503).",
+        why="The index, deletes and recovery go on in them; less lets pushes fill the disk.",
+        unit="bytes",
     )
-    index_memory_bytes: int = field(
-        default=256 << 20,
-        metadata=_about(
-            Whole(64 << 20, 1 << 40),
-            "Memory that the index may use: what it has read, and what it has not yet written out.",
-            why="More saves reads of the disk where manifests are many; the process needs some "
-            "hundred MiB beside it. A quarter is for what is not yet written out.",
-            unit="bytes",
-        ),
+    index_memory_bytes: int = setting(
+        256 << 20,
+        Whole(64 << 20, 1 << 40),
+        "Memory that the index may use: what it has read, and what it has not yet written out.",
+        why="More saves reads of the disk where manifests are many; the process needs some "
+        "hundred MiB beside it. A quarter is for what is not yet written out.",
+        unit="bytes",
     )
-    join_timeout_s: float = field(
-        default=10.0,
-        metadata=_about(
-            Seconds(0, 3600),
-            "Longest wait for the nodes in `join` before `/readyz` says yes without them.",
-            why="Long enough for nodes that start together; a dead node must not keep others down. "
-            "An empty node waits on for one that serves or has images, or for all of them: it "
-            "cannot know what its cluster has.",
-            unit="seconds",
-        ),
+    join_timeout_s: float = setting(
+        10.0,
+        Seconds(0, 3600),
+        "Longest wait for the nodes in `join` before `/readyz` says yes without them.",
+        why="Long enough for nodes that start together; a dead node must not keep others down. "
+        "An empty node waits on for one that serves or has images, or for all of them: it "
+        "cannot know what its cluster has.",
+        unit="seconds",
     )
-    copies_timeout_s: float = field(
-        default=300.0,
-        metadata=_about(
-            Seconds(1, _DAY_S),
-            "Longest wait of a pushed manifest for the copies of its blobs on other nodes.",
-            why="Copies begin with each blob, so most are there before the manifest comes. Beyond "
-            "it the answer is 503 and nothing has changed; copies go on being made, and the same "
-            "push again goes on from there. More is for large images over slow links.",
-            unit="seconds",
-        ),
+    copies_timeout_s: float = setting(
+        300.0,
+        Seconds(1, _DAY_S),
+        "Longest wait of a pushed manifest for the copies of its blobs on other nodes.",
+        why="Copies begin with each blob, so most are there before the manifest comes. Beyond "
+        "it the answer is 503 and nothing has changed; copies go on being made, and the same "
+        "push again goes on from there. More is for large images over slow links.",
+        unit="seconds",
     )
-    body_timeout_s: float = field(
-        default=60.0,
-        metadata=_about(
-            Seconds(1, 3600),
-            "Longest pause in a request body before the connection is closed.",
-            why="Above the stalls of poor links; lower frees the slots of dead clients sooner.",
-            unit="seconds",
-        ),
+    body_timeout_s: float = setting(
+        60.0,
+        Seconds(1, 3600),
+        "Longest pause in a request body before the connection is closed.",
+        why="Above the stalls of poor links; lower frees the slots of dead clients sooner.",
+        unit="seconds",
     )
-    shutdown_drain_s: float | None = field(
-        default=None,
-        metadata=_about(
-            Seconds(0, 600),
-            "Time from SIGTERM until the port closes: the node serves on, and `/readyz` says 503.",
-            why="Longer than load balancers need to notice, or they send requests to a closed "
-            "port. It is skipped by a node that was not ready yet, and a second signal ends it.",
-            unit="seconds",
-            shown_default="`5`; `0` where `http` is a loopback address",
-        ),
+    shutdown_drain_s: float | None = setting(
+        None,
+        Seconds(0, 600),
+        "Time from SIGTERM until the port closes: the node serves on, and `/readyz` says 503.",
+        why="Longer than load balancers need to notice, or they send requests to a closed "
+        "port. It is skipped by a node that was not ready yet, and a second signal ends it.",
+        unit="seconds",
+        shown_default="`5`; `0` where `http` is a loopback address",
     )
-    shutdown_grace_s: float = field(
-        default=10.0,
-        metadata=_about(
-            Seconds(0, 600),
-            "Time that requests in flight get to finish once the port is closed.",
-            why="With `shutdown_drain_s` below the time after which orchestrators kill: 30 s, but "
-            "10 s by `docker stop`. 0 cuts them at once, and so does a second signal.",
-            unit="seconds",
-        ),
+    shutdown_grace_s: float = setting(
+        10.0,
+        Seconds(0, 600),
+        "Time that requests in flight get to finish once the port is closed.",
+        why="With `shutdown_drain_s` below the time after which orchestrators kill: 30 s, but "
+        "10 s by `docker stop`. 0 cuts them at once, and so does a second signal.",
+        unit="seconds",
     )
-    blob_threads: int = field(
-        default=8,
-        metadata=_about(
-            Whole(1, 128),
-            "Threads that hash, write, sync and send blobs.",
-            why="They mostly wait for the disk; more help fast disks and use more memory.",
-            unit="threads",
-        ),
+    blob_threads: int = setting(
+        8,
+        Whole(1, 128),
+        "Threads that hash, write, sync and send blobs.",
+        why="They mostly wait for the disk; more help fast disks and use more memory.",
+        unit="threads",
     )
 
-    blob_verify_interval_s: float = field(
-        default=6 * 3600.0,
-        metadata=_about(
-            Seconds(0, 365 * _DAY_S),
-            "How long a blob's file is served after it was hashed, without being hashed again.",
-            why="Rot is found by the first read after that time. Hashing a terabyte takes some ten "
-            "minutes of one processor core. 0 hashes at every read: nothing rotten is ever served, "
-            "and large blobs come at half the speed, parts of them only when the whole is read.",
-            unit="seconds",
-        ),
+    blob_verify_interval_s: float = setting(
+        6 * 3600.0,
+        Seconds(0, 365 * _DAY_S),
+        "How long a blob's file is served after it was hashed, without being hashed again.",
+        why="Rot is found by the first read after that time. Hashing a terabyte takes some ten "
+        "minutes of one processor core. 0 hashes at every read: nothing rotten is ever served, "
+        "and large blobs come at half the speed, parts of them only when the whole is read.",
+        unit="seconds",
     )
 
     @property
@@ -452,7 +358,7 @@ NAMES: Final = tuple(_FIELDS)
 
 def spec_of(name: str) -> Spec:
     """The documentation and kind of the setting *name*."""
-    spec = _FIELDS[name].metadata["spec"]
+    spec = _FIELDS[name].metadata[SPEC]
     assert isinstance(spec, Spec)
     return spec
 
