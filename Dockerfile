@@ -4,7 +4,8 @@
 #   docker run -p 5000:5000 -v atoll:/data -e ATOLL_ADVERTISE_RPC=127.0.0.1:6000 \
 #     -e ATOLL_NODE=one -e ATOLL_INITIAL=one atoll
 #
-# That is a cluster of one: it begins 10 s after the first start. See docs/operations.md for more.
+# That is a cluster of one: it begins 10 s after the first start. See docs/operations.md for more. The
+# admin API is on a loopback address inside the container: `docker exec NAME atoll status`.
 
 FROM python:3.11-slim AS build
 WORKDIR /src

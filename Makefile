@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UP_ARGS ?= --data-dir data
+UP_OPEN ?= --open
 PYTEST_ARGS ?=
 KILL9_ROUNDS ?= 50
 SIM_SEEDS ?= 0:200
@@ -30,8 +31,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@PYTHON="$(PYTHON)" .ci/venv $(VENV)
 	@touch $@
 
-run: $(VENV)/.installed ## Start three nodes in three regions on this machine (UP_ARGS=...)
-	$(BIN)/atoll up $(UP_ARGS)
+run: $(VENV)/.installed ## Start three nodes in three regions on this machine, open (UP_OPEN= closed, UP_ARGS=...)
+	$(BIN)/atoll up $(UP_OPEN) $(UP_ARGS)
 
 # What a test starts is there before it: the order of what follows a colon is the order of work.
 test: tools unit ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)

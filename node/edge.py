@@ -2,10 +2,11 @@
 
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from node.admin.context import AdminContext
 from node.admin.endpoints import ENDPOINTS as ADMIN
+from node.admin.probes import BARE
 from node.http.endpoint import Bound, Elsewhere, Endpoint
 from node.http.json import encode_json
 from node.http.openapi import describe
@@ -30,9 +31,23 @@ def described() -> bytes:
     return encode_json(describe(ENDPOINTS, of))
 
 
-def bind(oci: OciContext, admin: AdminContext, elsewhere: Elsewhere | None = None) -> list[Bound]:
+class Doors(NamedTuple):
+    """What is served where."""
+
+    registry: list[Bound]
+    """At the registry's port: what clients and load balancers need, or all where that is open."""
+
+    admin: list[Bound]
+    """At the port of the admin API: all, so that a command needs to know one address."""
+
+
+def bind(
+    oci: OciContext, admin: AdminContext, elsewhere: Elsewhere | None = None, *, is_open: bool
+) -> Doors:
     """Every endpoint with what answers it; *elsewhere* the Distribution API, while that is due."""
-    return [
-        *(Bound(endpoint, partial(endpoint.handler, oci), elsewhere) for endpoint in OCI),
-        *(Bound(endpoint, partial(endpoint.handler, admin)) for endpoint in ADMIN),
-    ]
+    distribution = [Bound(each, partial(each.handler, oci), elsewhere) for each in OCI]
+    everything = [*distribution, *(Bound(each, partial(each.handler, admin)) for each in ADMIN)]
+    if is_open:
+        return Doors(everything, everything)
+    bare = [Bound(each, partial(BARE[each.action], admin)) for each in ADMIN if each.action in BARE]
+    return Doors([*distribution, *bare], everything)

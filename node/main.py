@@ -106,7 +106,12 @@ async def _run_once(
     try:
         began = running(settings, name, repair, rejoin=rejoin, epoch_after=epoch_after)
         async with began as node:
-            logs.get_logger("node").info("serving", http=str(settings.http), rpc=str(settings.rpc))
+            log = logs.get_logger("node")
+            log.info("serving", http=str(settings.http), rpc=str(settings.rpc))
+            if settings.is_open:
+                log.warning(
+                    "OPEN: whoever reaches this node may do anything", http=str(settings.http)
+                )
             await node.run_until(stop)
     except* (JoinRefused, TwoClusters) as refusals:
         refused = StartupError(str(refusals.exceptions[0]))
@@ -221,15 +226,26 @@ async def running(
         rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
-        api = Api(
-            edge.bind(oci, admin, proxy),
-            metrics,
-            limits,
-            cors,
-            check_room=has_room,
-            log_reads=settings.log_requests == "all",
+        doors = edge.bind(oci, admin, proxy, is_open=settings.is_open)
+        outer, inner = (
+            Api(
+                served,
+                metrics,
+                limits,
+                cors,
+                check_room=has_room,
+                log_reads=settings.log_requests == "all",
+            )
+            for served in doors
         )
-        http = await listeners.listen_http(stack, api, settings.http, shares)
+        http = await listeners.listen_http(stack, outer, settings.http, shares.connections)
+        within = await listeners.listen_http(stack, inner, settings.admin, shares.admin, "admin")
+        admin_at = settings.admin._replace(port=within.port)
+        if not stack.enter_context(datadir.admin_told(settings.data_dir, str(admin_at))):
+            log = logs.get_logger("node")
+            log.warning(
+                "the data directory does not say where the admin API is", admin=str(admin_at)
+            )
         metrics.watch_connections(lambda: figures.connection_figures(http, shares))
         readiness.meet("running")
         yield Node(
@@ -239,6 +255,7 @@ async def running(
             ballast,
             mender,
             http,
+            within,
             readiness,
             departure,
             settings,

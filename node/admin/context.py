@@ -10,6 +10,7 @@ from cluster.model import NodeId
 from node.copies.stakes import Shortfall
 from node.http.limits import ApiLimits
 from node.identity.service import Identity
+from node.lifetime.departure import Farewell
 from node.lifetime.readiness import Readiness
 from node.registry.ports import ClusterView
 from node.registry.usecases import UseCases
@@ -20,6 +21,10 @@ class Departures(Protocol):
 
     async def begin(self, drain_s: float, *, lost: bool) -> Verdict:
         """Have this node leave once others have its copies; raises `CopiesAtStake`."""
+        ...
+
+    async def farewell(self, timeout_s: float) -> Farewell:
+        """How that went, as soon as it is over; or how far it is, in *timeout_s*."""
         ...
 
     async def remove(self, node: NodeId, *, lost: bool) -> None:

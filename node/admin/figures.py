@@ -55,6 +55,9 @@ class ClusterFigures:
     members_known: int
     """Members of the cluster that this node has heard of, itself included."""
 
+    is_open: int
+    """1 where whoever reaches this node may do anything, else 0."""
+
     peers_connected: int
     events_unpushed: int
     """Own events that the slowest connected peer does not have yet."""
@@ -123,6 +126,7 @@ class ClusterFigures:
         connected = [member for member in statistics.members if member.connected]
         return cls(
             members_known=len(statistics.members) + 1,
+            is_open=int(statistics.settings.get("auth") == "open"),
             peers_connected=len(connected),
             events_unpushed=max((member.lag_events for member in connected), default=0),
             blobs_fetching=statistics.fetches_running,

@@ -1,7 +1,7 @@
 """The cluster as this node sees it, its members one by one, and nodes that go for good."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -23,7 +23,7 @@ from node.admin.layout import CHANGING
 from node.http.answers import empty_answer
 from node.http.endpoint import Action, Answer, Endpoint, Request
 from node.http.query import flag, seconds
-from node.lifetime.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S
+from node.lifetime.departure import DRAIN_DEFAULT_S, DRAIN_MAX_S, FAREWELL_MAX_S
 
 _LOST: Final = flag(
     "lost", "It is gone for good, and with it whatever nobody else has: a person said so."
@@ -33,6 +33,12 @@ _DRAIN: Final = seconds(
     "Seconds that the node serves on, while `/readyz` says 503.",
     most=DRAIN_MAX_S,
     default=DRAIN_DEFAULT_S,
+)
+_WAIT: Final = seconds(
+    "wait_s",
+    "Seconds to wait, beside `drain_s`, until it has left; no other request is answered by then.",
+    most=FAREWELL_MAX_S,
+    default=0.0,
 )
 
 
@@ -56,6 +62,15 @@ class Leaving(msgspec.Struct):
 
     bytes_short: int
     """The size of those."""
+
+    state: Literal["draining", "left", "failed"]
+    """It serves on; is no member any more; or stops, and could not be taken out."""
+
+    noted_by: Sequence[str]
+    """Members that have said they count it no more."""
+
+    why: str | None
+    """Why it could not be taken out."""
 
 
 class SafeToRemove(msgspec.Struct):
@@ -123,8 +138,10 @@ async def remove(context: AdminContext, request: Request) -> web.Response:
 async def leave(context: AdminContext, request: Request) -> web.Response:
     """POST: others get the node's copies; then it serves no more, is no member, and stops."""
     query = request.query()
-    drain_s = query.one(_DRAIN)
+    drain_s, wait_s = query.one(_DRAIN), query.one(_WAIT)
     verdict = await context.departures.begin(drain_s, lost=query.one(_LOST))
+    with request.outliving():
+        farewell = await context.departures.farewell(drain_s + wait_s if wait_s else 0.0)
     leaving = Leaving(
         verdict.node,
         drain_s,
@@ -132,6 +149,9 @@ async def leave(context: AdminContext, request: Request) -> web.Response:
         verdict.last_bytes,
         verdict.short,
         verdict.short_bytes,
+        farewell.state,
+        farewell.noted_by,
+        farewell.why,
     )
     return answer(leaving, status=202)
 
@@ -208,8 +228,8 @@ ENDPOINTS: Final = (
         path="/atoll/v1/leave",
         handler=leave,
         doc="Take this node out of the cluster for good.",
-        parameters=(_DRAIN, _LOST),
-        answers=(document(202, "It leaves.", Leaving),),
+        parameters=(_DRAIN, _LOST, _WAIT),
+        answers=(document(202, "It leaves, or has left.", Leaving),),
         errors=CHANGING,
     ),
     _availability(

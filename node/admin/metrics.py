@@ -109,6 +109,7 @@ _STORE: Final = (
 )
 _CLUSTER: Final = (
     _Figure("atoll_cluster_members", "Members known, this node included.", "members_known"),
+    _Figure("atoll_open", "Whether whoever reaches this node may do anything: 1 or 0.", "is_open"),
     _Figure("atoll_cluster_peers_connected", "Peers connected now.", "peers_connected"),
     _Figure(
         "atoll_cluster_settings_differing_members",

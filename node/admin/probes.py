@@ -47,6 +47,16 @@ async def ready(context: AdminContext, request: Request) -> web.Response:
     return _page(*context.readiness.readyz(for_writes=for_writes), _JSON)
 
 
+async def alive_bare(context: AdminContext, request: Request) -> web.Response:
+    """The same for a stranger: the status alone."""
+    return _bare(await alive(context, request))
+
+
+async def ready_bare(context: AdminContext, request: Request) -> web.Response:
+    """Likewise: which disk is full, and who is away, is not for everybody."""
+    return _bare(await ready(context, request))
+
+
 async def metrics(context: AdminContext, request: Request) -> web.Response:
     """The figures, as Prometheus reads them."""
     return _page(200, *context.figures())
@@ -61,6 +71,10 @@ def _page(status: int, body: bytes, content_type: str) -> web.Response:
     return web.Response(
         status=status, body=body, headers={**headers.API_VERSION, "Content-Type": content_type}
     )
+
+
+def _bare(answer: web.Response) -> web.Response:
+    return web.Response(status=answer.status, headers=headers.API_VERSION)
 
 
 class Alive(msgspec.Struct):
@@ -85,6 +99,9 @@ class Ready(msgspec.Struct):
     remarks: dict[str, str] = {}
     """What stops nothing."""
 
+
+BARE: Final = {Action.ALIVE: alive_bare, Action.READY: ready_bare}
+"""What the registry's port answers by, where that is not open, beside the Distribution API."""
 
 ENDPOINTS: Final = (
     Endpoint(

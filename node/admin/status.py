@@ -112,6 +112,9 @@ class ClusterState(msgspec.Struct):
     region: str
     """Where that is."""
 
+    auth: str
+    """`on`, or `open`: whoever reaches it may do anything."""
+
     layout: int | None
     """The version of the layout that is live; null where there is none, or it cannot be read."""
 
@@ -154,6 +157,7 @@ async def status(context: AdminContext, request: Request) -> web.Response:
     shown = ClusterState(
         statistics.node,
         statistics.region,
+        statistics.settings.get("auth", "on"),
         None if live is None else live.newest.version,
         change,
         members,

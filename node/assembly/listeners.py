@@ -8,7 +8,6 @@ from node.errors.startup import StartupError
 from node.http.app import Api
 from node.http.listener import HttpListener
 from node.settings import Address
-from node.shares.descriptors import Descriptors
 
 
 async def listen_rpc(stack: AsyncExitStack, server: PeerServer, address: Address) -> None:
@@ -26,20 +25,20 @@ async def listen_rpc(stack: AsyncExitStack, server: PeerServer, address: Address
 
 
 async def listen_http(
-    stack: AsyncExitStack, api: Api, address: Address, shares: Descriptors
+    stack: AsyncExitStack, api: Api, address: Address, connections_max: int, setting: str = "http"
 ) -> HttpListener:
     """
-    Let clients in, as long as *stack* lasts.
+    Let clients in at the *address* of a *setting*, as long as *stack* lasts.
 
     Raises:
         StartupError: the address cannot be had.
     """
-    listener = HttpListener(api, shares.connections)
+    listener = HttpListener(api, connections_max)
     stack.push_async_callback(listener.cut, 0.0)
     try:
         await listener.open(address.host, address.port)
     except OSError as exc:
-        raise StartupError(f"cannot listen on {address} (http): {_reason(exc)}") from exc
+        raise StartupError(f"cannot listen on {address} ({setting}): {_reason(exc)}") from exc
     return listener
 
 

@@ -4,7 +4,7 @@ from cluster import ClusterConfig
 from cluster.model import FEATURES, Member, NodeId, Region
 from node import logs
 from node.http.cors import Cors
-from node.http.limits import ANSWER, WRITE_SILENCE, ApiLimits
+from node.http.limits import ADMIN_CONNECTIONS, ANSWER, WRITE_SILENCE, ApiLimits
 from node.index.index import Index
 from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
 from node.oci.proxy import Proxy, ProxyConfig, Servers
@@ -47,7 +47,7 @@ def cluster_config(settings: Settings) -> ClusterConfig:
 
 def descriptors(settings: Settings) -> Descriptors:
     """Divide what this process may open; says so where that is less than what the settings ask."""
-    shares = Descriptors.divide(raise_limit(), settings.connections_max)
+    shares = Descriptors.divide(raise_limit(), settings.connections_max, ADMIN_CONNECTIONS.number)
     if shares.connections != settings.connections_max:
         logs.get_logger("node").warning(
             "limit on open files is low",

@@ -8,11 +8,15 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from node.cli.errors import CommandError
+from node.errors import RouteUnknown
 
 TIMEOUT_S: Final = 60.0
 """Longest wait for an answer, beyond what the request itself asks to wait."""
 
 _ANSWER_BYTES_MAX: Final = 64 << 20
+
+_ADMIN: Final = "/atoll/"
+_NO_ROUTE: Final = str(RouteUnknown())
 
 
 class Reply(NamedTuple):
@@ -38,14 +42,19 @@ def ask(
     Send one request, with *body* as JSON, and read the answer, whatever its status.
 
     Raises:
-        CommandError: there was no answer.
+        CommandError: there was no answer, or none of the admin API where that was asked.
     """
     if body is None:
-        return send(url, method, path, timeout_s=timeout_s)
-    payload = json.dumps(body).encode()
-    return send(
-        url, method, path, payload, {"Content-Type": "application/json"}, timeout_s=timeout_s
-    )
+        answer = send(url, method, path, timeout_s=timeout_s)
+    else:
+        payload, fields = json.dumps(body).encode(), {"Content-Type": "application/json"}
+        answer = send(url, method, path, payload, fields, timeout_s=timeout_s)
+    if path.startswith(_ADMIN) and answer.status == 404 and answer.error() == _NO_ROUTE:
+        raise CommandError(
+            f"{url} does not serve the admin API: give the --data-dir of a node on this machine, "
+            "or its setting `admin` as --url"
+        )
+    return answer
 
 
 def send(

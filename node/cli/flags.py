@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -11,23 +11,25 @@ from node.settings.kinds import Endpoints, Names, Origins
 from node.settings.model import NAMES, env_of, flag_of, spec_of
 from node.settings.sources import CONFIG
 
+_OPEN: Final = "open"
+
 EXIT_SETTINGS = 2
 """Exit status when the settings cannot be used; the shell convention for wrong usage."""
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     """
-    Give *command* an option per setting, and `--config`, in place of its `**flags`.
+    Give *command* an option per setting, `--config` and `--open`, in place of its `**flags`.
 
-    They arrive as written: `node.settings` judges them together with the other sources, so that
-    one run reports every problem.
+    They arrive as written, for `spelled_out`: `node.settings` judges them together with the other
+    sources, so that one run reports every problem.
     """
     own = [
         parameter
         for parameter in inspect.signature(command).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    options = [_option(name) for name in NAMES] + [_config_option()]
+    options = [_option(name) for name in NAMES] + [_config_option(), _open_option()]
     # Typer asks the function for its parameters, and believes what it says.
     signature = inspect.Signature([*options, *own])
     vars(command)["__signature__"] = signature
@@ -61,6 +63,25 @@ def _config_option() -> inspect.Parameter:
     return _keyword(CONFIG, Annotated[str | None, info])
 
 
+def _open_option() -> inspect.Parameter:
+    info = typer.Option(
+        "--open",
+        help="Short for --auth open: whoever reaches this node may do anything.",
+        show_default=False,
+    )
+    return inspect.Parameter(
+        _OPEN, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, info]
+    )
+
+
+def spelled_out(flags: Mapping[str, object]) -> dict[str, object]:
+    """*flags* by the names of settings alone. `--auth` wins over `--open`: it is more exact."""
+    given = {name: raw for name, raw in flags.items() if name != _OPEN}
+    if flags.get(_OPEN) and given.get("auth") is None:
+        given["auth"] = "open"
+    return given
+
+
 def _keyword(name: str, annotation: object) -> inspect.Parameter:
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=None, annotation=annotation)
@@ -68,7 +89,7 @@ def _keyword(name: str, annotation: object) -> inspect.Parameter:
 
 def _metavar(name: str) -> str:
     match name:
-        case "http" | "rpc" | "advertise_http" | "advertise_rpc" | "join":
+        case "http" | "rpc" | "admin" | "advertise_http" | "advertise_rpc" | "join":
             return "HOST:PORT"
         case "cors_origins":
             return "ORIGIN"
@@ -76,7 +97,7 @@ def _metavar(name: str) -> str:
             return "DIR"
         case "region" | "node" | "cluster" | "initial" | "zone":
             return "NAME"
-        case "log_level" | "log_format" | "degraded_writes" | "joining":
+        case "log_level" | "log_format" | "degraded_writes" | "joining" | "auth" | "open_to":
             return "|".join(spec_of(name).kind.accepts.split(", "))
         case _:
             return "N"
@@ -90,7 +111,7 @@ def settings_or_exit(flags: Mapping[str, object]) -> Settings:
         typer.Exit: the settings cannot be used.
     """
     try:
-        return load(flags)
+        return load(spelled_out(flags))
     except SettingsError as exc:
         print_problems(exc.problems)
         raise typer.Exit(EXIT_SETTINGS) from None

@@ -1,19 +1,66 @@
 """What the commands that ask a running node have in common."""
 
+import functools
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from node.cli.errors import CommandError
 from node.cli.words import Ask
 
-Url = Annotated[str, typer.Option("--url", metavar="HOST:PORT", help="A node of the cluster.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", metavar="HOST:PORT", help="Where a node serves the admin API."),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="The data directory of a node on this machine, to ask that one. Without it and --url "
+        "that of ATOLL_DATA_DIR, or who is at 127.0.0.1:7000.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON document instead of text.")]
 
-LOCAL: Final = "127.0.0.1:5000"
+
+def asks_node(command: Callable[..., None], *, unknown: int = 1) -> Callable[..., None]:
+    """
+    Give *command*, which takes the `url` of a node, `--url` and `--data-dir` in its place.
+
+    It leaves with *unknown* where they name no node.
+    """
+    signature = inspect.signature(command)
+    url, data_dir = (
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in (("url", Url), ("data_dir", DataDir))
+    )
+    own = (
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in signature.parameters.items()
+        if name != "url"
+    )
+
+    @functools.wraps(command)
+    def found(*, url: str | None, data_dir: Path | None, **given: Any) -> None:
+        from node.cli.whereabouts import node_address
+
+        with told(unknown):
+            address = node_address(url, data_dir)
+        command(url=address, **given)
+
+    signature = signature.replace(parameters=[*own, url, data_dir])
+    # Typer asks the function for its parameters, and believes what it says.
+    vars(found)["__signature__"] = signature
+    found.__annotations__ = {
+        name: parameter.annotation for name, parameter in signature.parameters.items()
+    }
+    return found
 
 
 @contextmanager

@@ -3,13 +3,14 @@ Naming an image on a node: HOST:PORT/REPOSITORY:TAG or HOST:PORT/REPOSITORY@DIGE
 
 What stands in front of the first slash is a host only if it looks like one, as with other clients:
 it has a port or a dot, or is `localhost`, or an `http://` stands before it. `library/app:v1` names
-no node, and nobody should be asked for it.
+no node, and nobody is asked for it unless something else says whom.
 """
 
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from node.cli.errors import CommandError
+from node.cli.whereabouts import address_around
 
 
 class Reference(NamedTuple):
@@ -56,22 +57,33 @@ def _is_address(url: str) -> bool:
     return named and port_is_good and not (parts.path or parts.query or parts.fragment)
 
 
-def parse_reference(text: str) -> Reference:
+def parse_reference(text: str, given: str | None = None) -> Reference:
     """
     Take a reference apart. Without a tag it means `latest`, as with other clients.
 
+    Who is asked is at the *given* address, whatever host the reference names; else at that host;
+    else where the environment says.
+
     Raises:
-        CommandError: it is not one.
+        CommandError: it is not one, or nothing says who is asked.
     """
     scheme, _, rest = text.rpartition("://")
     host, slash, path = rest.partition("/")
-    if not slash or not path:
+    # A component of a repository's name may have dots, and has no colon.
+    is_host = ":" in host if given else _looks_like_host(host)
+    address: str | None
+    if scheme or (slash and is_host):
+        address = given or (f"{scheme}://{host}" if scheme else host)
+    else:
+        address, path = given or address_around(), rest
+    if not path or (address is None and not slash):
         raise CommandError(f"{text!r} is not HOST:PORT/REPOSITORY:TAG")
-    if not scheme and not _looks_like_host(host):
+    if address is None:
         raise CommandError(
-            f"{text!r} names no node: write HOST:PORT/{text}, such as localhost:5001/{text}"
+            f"{text!r} names no node: write HOST:PORT/{text}, such as localhost:5001/{text}, or "
+            "give --data-dir or --url"
         )
-    url = parse_url(f"{scheme}://{host}" if scheme else host)
+    url = parse_url(address)
     name, at, digest = path.partition("@")
     repository, colon, tag = name.partition(":")
     reference = Reference(url, repository, digest if at else tag if colon else "latest")

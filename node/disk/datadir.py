@@ -1,26 +1,34 @@
 """
 A node's data directory: made if need be, used by one process at a time, and whose it is.
 
-    LOCK  held by the process that uses it
-    NODE  the name of the node, from its first start on
-    LEFT  there once the node has left its cluster: when
+    LOCK   held by the process that uses it
+    NODE   the name of the node, from its first start on
+    LEFT   there once the node has left its cluster: when
+    ADMIN  where the running process serves the admin API: HOST:PORT
 """
 
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from cluster.model import NODE_ID
 from node.disk.durable import sync_directory, write_durably
-from node.errors.startup import HasLeft, StartupError
+from node.errors.startup import DirectoryInUse, HasLeft, StartupError
 
 _NODE: Final = "NODE"
 _LEFT: Final = "LEFT"
+_ADMIN: Final = "ADMIN"
+
+_LOOKED_AT_S: Final = 0.5
+"""How long a start waits for who only looks whether a node runs: that takes a moment."""
+
+_PAUSE_S: Final = 0.02
 
 
 class Space(NamedTuple):
@@ -113,6 +121,48 @@ def forget_left(data_dir: Path) -> bool:
     return True
 
 
+@contextmanager
+def admin_told(data_dir: Path, address: str) -> Iterator[bool]:
+    """
+    Have the directory say where the admin API is, for as long as this lasts. Yields whether it
+    does: a full disk is no reason not to start.
+    """
+    path = data_dir / _ADMIN
+    try:
+        write_durably(path, f"{address}\n".encode())
+        told = True
+    except OSError:
+        told = False
+    try:
+        yield told
+    finally:
+        # What a killed process leaves there misleads nobody: see `admin_address`.
+        with suppress(OSError):
+            path.unlink()
+
+
+def admin_address(data_dir: Path) -> str:
+    """
+    Where the node that runs in the directory serves the admin API, HOST:PORT.
+
+    Raises:
+        StartupError: there is no such directory, it cannot be read, or no node runs there now.
+    """
+    if _is_held(data_dir) and (address := _read(data_dir / _ADMIN)):
+        return address
+    # Another node may have the port by now that one of the last run had.
+    raise StartupError(f"no node runs in data directory {data_dir}")
+
+
+def _is_held(data_dir: Path) -> bool:
+    """Whether a process uses the directory."""
+    try:
+        with shared(data_dir):
+            return False
+    except DirectoryInUse:
+        return True
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace").strip()
@@ -143,7 +193,7 @@ def locked(data_dir: Path) -> Iterator[Path]:
         lock = os.open(data_dir / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as exc:
         raise StartupError(f"cannot use data directory {data_dir}: {exc.strerror}") from exc
-    with _held(lock, fcntl.LOCK_EX, data_dir):
+    with _held(lock, fcntl.LOCK_EX, data_dir, patience_s=_LOOKED_AT_S):
         yield data_dir
 
 
@@ -171,13 +221,23 @@ def shared(data_dir: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _held(lock: int, kind: int, data_dir: Path) -> Iterator[None]:
-    """Hold the opened lock file *lock* in the way *kind*, if nobody else does; then close it."""
+def _held(lock: int, kind: int, data_dir: Path, *, patience_s: float = 0.0) -> Iterator[None]:
+    """
+    Hold the opened lock file *lock* in the way *kind*, if nobody else does; then close it.
+
+    Who only looks holds it for a moment: it is tried for *patience_s*.
+    """
+    until = time.monotonic() + patience_s
     try:
-        try:
-            fcntl.flock(lock, kind | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise StartupError(f"data directory {data_dir} is in use by another process") from exc
+        while True:
+            try:
+                fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as exc:
+                if time.monotonic() >= until:
+                    told = f"data directory {data_dir} is in use by another process"
+                    raise DirectoryInUse(told) from exc
+            time.sleep(_PAUSE_S)
         yield
     finally:
         os.close(lock)

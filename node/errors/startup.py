@@ -5,5 +5,9 @@ class StartupError(Exception):
     """The node cannot start; `str()` is the line for the operator."""
 
 
+class DirectoryInUse(StartupError):
+    """Another process uses the data directory."""
+
+
 class HasLeft(StartupError):
     """The data directory is that of a node which has left its cluster."""

@@ -67,6 +67,7 @@ class Connection(RequestHandler):
         "_last",
         "_silence",
         "_stalled",
+        "stays",
     )
 
     def __init__(self, manager: web.Server, api: Api, loop: asyncio.AbstractEventLoop) -> None:
@@ -104,6 +105,8 @@ class Connection(RequestHandler):
         """Whether nothing more is read: the requests that are here are answered, then it ends."""
         self._ended = False
         """Whether the client has closed its sending side."""
+        self.stays = False
+        """Whether its client waits for the node's end: it outlives the port."""
         self._silence: asyncio.Future[None] | None = None
         self._stalled: asyncio.TimerHandle | None = None
 

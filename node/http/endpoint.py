@@ -4,15 +4,17 @@ What an endpoint says of itself, and the request that its handler gets.
 Routing, the metrics' names, `/openapi.json` and `docs/admin-api.md` are made of these descriptions.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
 from aiohttp import web
 
 from cluster import errors as cluster
 from node import errors as domain
+from node.http.limit import Limit
 from node.http.limits import (
     ANSWER,
     BODY_IDLE,
@@ -21,7 +23,6 @@ from node.http.limits import (
     PARAMETERS,
     STREAMED_BODY,
     WHOLE_BODY,
-    Limit,
 )
 from node.http.query import Parameter, Query
 from node.identity.actions import RULES, Reach
@@ -49,6 +50,12 @@ class Principal(NamedTuple):
 
 ANONYMOUS: Final = Principal("", UNRESTRICTED)
 """Everybody, where nobody says who they are."""
+
+
+class Staying(Protocol):
+    """A connection (`node.http.connection`), as who waits for the node's end sees it."""
+
+    stays: bool
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -80,6 +87,16 @@ class Request(msgspec.Struct, frozen=True):
     def client(self) -> str:
         """The address that the connection comes from."""
         return self.http.remote or ""
+
+    @contextmanager
+    def outliving(self) -> Iterator[None]:
+        """Have the closing of the port neither wait for this request nor end it, meanwhile."""
+        connection = cast("Staying", self.http.protocol)
+        connection.stays = True
+        try:
+            yield
+        finally:
+            connection.stays = False
 
     def query(self) -> Query:
         """

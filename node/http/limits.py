@@ -5,56 +5,11 @@ The limits of the edge: each with its number, whom it counts for, its setting, e
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from node import errors
+from node.http.limit import KIB, MIB, Counts, Limit, Unit
 from node.identity import errors as identity
-
-N = TypeVar("N", int, float)
-
-KIB: Final = 1 << 10
-MIB: Final = 1 << 20
-
-
-class Counts(StrEnum):
-    """Whom a limit counts for."""
-
-    NODE = "the node"
-    FAIR = "the node; the client address that has the most gives way"
-    CONNECTION = "a connection"
-    REQUEST = "a request"
-
-
-class Unit(StrEnum):
-    """What a number is of."""
-
-    COUNT = ""
-    BYTES = "B"
-    SECONDS = "s"
-    RATE = "B/s"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit(Generic[N]):
-    """One bound of the edge."""
-
-    what: str
-    number: N
-    unit: Unit
-    counts: Counts
-    beyond: str
-    """What happens, beside the answer that *error* is told with."""
-
-    tests: tuple[str, ...]
-    """Who would notice that it is gone, as FILE::FUNCTION below `tests/`."""
-
-    error: type[Exception] | None = None
-    """None: the connection is closed, or the client has to wait."""
-
-    setting: str = ""
-    """Where operators can set it, the setting whose default the number is."""
-
 
 # --- connections ----------------------------------------------------------------------------------
 
@@ -73,6 +28,17 @@ CONNECTIONS: Final = Limit(
         "api/test_connections.py::test_the_address_with_the_most_connections_makes_room",
         "api/test_connections.py::test_a_connection_too_many_is_told_so",
     ),
+)
+
+ADMIN_CONNECTIONS: Final = Limit(
+    # People, a few scrapers, and commands that wait. More would take files from clients.
+    what="connections to the admin API's port",
+    number=64,
+    unit=Unit.COUNT,
+    counts=Counts.FAIR,
+    beyond="as of those of clients",
+    error=errors.TooManyConnections,
+    tests=("unit/shares/test_descriptors.py::test_the_admin_port_has_its_share",),
 )
 
 IDLE: Final = Limit(
@@ -453,7 +419,7 @@ FORM_FIELDS: Final = Limit(
 )
 
 LIMITS: Final[tuple[Limit[Any], ...]] = (
-    CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
+    CONNECTIONS, ADMIN_CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
     LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
     MANIFEST_BYTES, DOCUMENT_BYTES, HELD_BYTES, BODY_RATE, BODY_IDLE, WHOLE_BODY, STREAMED_BODY,
     ANSWER,
@@ -475,18 +441,3 @@ class ApiLimits:
     answer_s: float = ANSWER.number
     chunk_min_bytes: int = 0
     """Advised as OCI-Chunk-Min-Length when not 0. Larger chunks mean fewer requests."""
-
-
-def shown(limit: Limit[Any]) -> str:
-    """The number of *limit* with its unit, for people."""
-    number = limit.number
-    match limit.unit:
-        case Unit.COUNT:
-            return f"{number:,}"
-        case Unit.SECONDS if number >= 3600:
-            return f"{number / 3600:g} h"
-        case Unit.SECONDS:
-            return f"{number:g} s"
-        case Unit.BYTES | Unit.RATE as unit:
-            rate = "/s" if unit is Unit.RATE else ""
-            return f"{number / MIB:g} MiB{rate}" if number >= MIB else f"{number / KIB:g} KiB{rate}"

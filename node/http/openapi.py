@@ -17,7 +17,7 @@ from node.http.docstrings import field_docs
 from node.http.endpoint import READS, Answer, Body, Endpoint, errors_of, limits_of
 from node.http.errors import meaning_of, wire_of
 from node.http.fields import ALWAYS, FIELDS, FIELDS_OF_ERRORS, FIELDS_OF_READS, VARIABLES
-from node.http.limits import shown
+from node.http.limit import shown
 from node.http.query import Parameter, Single
 
 VERSION: Final = "3.1.0"

@@ -89,6 +89,15 @@ class Server(web.Server):
                 refused=self.refused,
             )
 
+    def leavers(self) -> list[Connection]:
+        """The connections that end with their port."""
+        found = []
+        for connection in self.connections:
+            assert isinstance(connection, Connection)
+            if not connection.stays:
+                found.append(connection)
+        return found
+
     def close_idle(self) -> None:
         """Close the connections on which no request is running."""
         for connection in self.connections:

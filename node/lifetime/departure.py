@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Protocol
+from contextlib import suppress
+from typing import Final, Literal, NamedTuple, Protocol
 
 from cluster import NodeState, Rows, State, Verdict
+from cluster.errors import ClusterError, StorageFailure
 from cluster.model import NodeId
 from node.lifetime import shutdown
 
@@ -13,8 +15,23 @@ DRAIN_MAX_S: Final = 300.0
 """Longest time between the request to leave and the end of service. Load balancers look every few
 seconds; a slip of the finger must not keep a node for days."""
 
+FAREWELL_MAX_S: Final = 200.0
+"""Longest wait of who asked it to leave, beside the draining: with that and `PATIENCE_S` less than
+the time in which a change has to be answered."""
+
 PATIENCE_S: Final = 30.0
 """How long leaving goes on while no blob more gets its copies."""
+
+
+class Farewell(NamedTuple):
+    """How far leaving is."""
+
+    state: Literal["draining", "left", "failed"]
+    noted_by: Sequence[NodeId] = ()
+    """Who has said that it counts this node no more."""
+
+    why: str | None = None
+    """Why it stops without having left."""
 
 
 class Membership(Protocol):
@@ -46,6 +63,11 @@ class Departure:
         self._rows = rows
         self._asking = asyncio.Lock()
         self._begun = asyncio.Event()
+        self._farewell = Farewell("draining")
+        self._ended = asyncio.Event()
+        self._waiting = 0
+        self._all_told = asyncio.Event()
+        self._all_told.set()
         self._verdict: Verdict | None = None
         self._drain_s = 0.0
         self._lost = False
@@ -95,9 +117,33 @@ class Departure:
         else:
             await self._members.dismiss(node, self._rows)
 
-    async def go(self) -> Sequence[NodeId]:
-        """Be no member any more, now that nothing is served; returns who has noted it."""
-        return await self._members.leave(self._rows, lost=self._lost)
+    async def go(self) -> Farewell:
+        """Be no member any more, now that no client is served. Who fails needs an operator."""
+        try:
+            noted_by = await self._members.leave(self._rows, lost=self._lost)
+            self._farewell = Farewell("left", noted_by)
+        except (ClusterError, StorageFailure) as exc:
+            self._farewell = Farewell("failed", why=str(exc))
+        self._ended.set()
+        return self._farewell
+
+    async def farewell(self, timeout_s: float) -> Farewell:
+        """How leaving went, as soon as that is over; or how far it is, in *timeout_s*."""
+        self._waiting += 1
+        self._all_told.clear()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._ended.wait()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._all_told.set()
+        return self._farewell
+
+    async def wait_told(self) -> None:
+        """Return once all who waited for it know how it went."""
+        await self._all_told.wait()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Set *stop* once the node was asked to leave and has drained."""

@@ -1,9 +1,9 @@
 """What a started node does in the background, and in which order it stops."""
 
 import asyncio
+from typing import Final
 
 from cluster import Cluster, State
-from cluster.errors import ClusterError, StorageFailure
 from node import logs
 from node.copies.holdings import Holdings
 from node.copies.mender import Mender
@@ -19,6 +19,9 @@ from node.lifetime.shutdown import Stop
 from node.registry.uploads import Uploads
 from node.settings import Settings
 
+_TOLD_GRACE_S: Final = 1.0
+"""What requests get to end, once the node that they ask about has left."""
+
 
 class Node:
     """A started node: it answers HTTP and RPC as soon as it exists."""
@@ -31,6 +34,7 @@ class Node:
         ballast: Ballast,
         mender: Mender,
         http: HttpListener,
+        admin: HttpListener,
         readiness: Readiness,
         departure: Departure,
         settings: Settings,
@@ -41,6 +45,7 @@ class Node:
         self._ballast = ballast
         self._mender = mender
         self._http = http
+        self._admin = admin
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
         self._departure = departure
@@ -60,33 +65,41 @@ class Node:
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
             ]
             await stop.asked.wait()
-            await self._end_service(stop)
             if self._departure.begun:
+                await self._end_service(stop, self._http)
                 await self._go()
+                await self._close(_TOLD_GRACE_S, stop, self._http, self._admin)
             else:
+                await self._end_service(stop, self._http, self._admin)
                 await self._cluster.pause()
             for task in work:
                 task.cancel()
 
-    async def _end_service(self, stop: Stop) -> None:
-        """Send clients elsewhere, then let the requests that are running end."""
+    async def _end_service(self, stop: Stop, *listeners: HttpListener) -> None:
+        """Send clients elsewhere, then close the ports and let the requests that run end."""
         was_ready = self._readiness.ready
-        self._http.drain()
+        for listener in listeners:
+            listener.drain()
         if not self._departure.begun:
             self._cluster.state.put(State.STOPPING, "stopping")
             if was_ready:
                 await shutdown.wait(self._settings.drain_s, stop.hurried)
         # The cluster comes later, as pushes in flight still need the peers to be acknowledged.
-        await shutdown.close(self._http, self._settings.shutdown_grace_s, stop.hurried)
+        await self._close(self._settings.shutdown_grace_s, stop, *listeners)
+
+    async def _close(self, grace_s: float, stop: Stop, *listeners: HttpListener) -> None:
+        async with asyncio.TaskGroup() as closing:
+            for listener in listeners:
+                closing.create_task(shutdown.close(listener, grace_s, stop.hurried))
 
     async def _go(self) -> None:
         """Be no member any more. Who still is one in the end has to be removed by an operator."""
-        try:
-            await self._departure.go()
-        except (ClusterError, StorageFailure) as exc:
-            logs.get_logger("node").error("left without being removed", reason=str(exc))
-        else:
+        farewell = await self._departure.go()
+        if farewell.state == "left":
             self._mark_left()
+        else:
+            logs.get_logger("node").error("left without being removed", reason=farewell.why)
+        await self._departure.wait_told()
 
     def _mark_left(self) -> None:
         try:

@@ -23,18 +23,18 @@ class Stop:
 
 
 class Listener(Protocol):
-    """The registry's port, as it closes (`node.http.server`)."""
+    """A port, as it closes (`node.http.server`)."""
 
     async def close(self) -> None:
         """Take no new connection, and no new request on those that there are."""
         ...
 
     async def wait_idle(self) -> None:
-        """Return once no request is running."""
+        """Return once no request is running, but for those that stay until the node ends."""
         ...
 
-    async def cut(self, grace_s: float) -> None:
-        """End the requests that are running."""
+    async def end(self, grace_s: float) -> None:
+        """End the requests that are running, but for those."""
         ...
 
 
@@ -55,4 +55,4 @@ async def close(listener: Listener, grace_s: float, hurried: asyncio.Event) -> N
     finally:
         for waiter in (idle, hurry):
             waiter.cancel()
-    await listener.cut(CUT_S)
+    await listener.end(CUT_S)

@@ -27,19 +27,21 @@ class Address(NamedTuple):
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, *, port_min: int = 1) -> Self:
         """
         Read HOST:PORT; an IPv6 address stands in brackets, as in a URL.
 
+        Port 0 (any free port) is refused unless it is the *port_min*: who has to be found by others
+        could not tell them where.
+
         Raises:
-            ValueError: there is no host or no port from 1 to 65535.
+            ValueError: there is no host or no port from *port_min* to 65535.
         """
         host, colon, port = text.strip().rpartition(":")
         if not colon:
             raise ValueError(f"must be HOST:PORT, not {text!r}")
-        # Port 0 (any free port) is refused: peers could not be told where to find the node.
-        if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
-            raise ValueError(f"needs a port from 1 to 65535, not {port!r}")
+        if not (port.isascii() and port.isdigit() and port_min <= int(port[:6]) <= 65535):
+            raise ValueError(f"needs a port from {port_min} to 65535, not {port!r}")
         return cls(_parse_host(host), int(port))
 
     @property
@@ -199,10 +201,15 @@ class Directory:
 class HostPort:
     """One HOST:PORT."""
 
-    accepts: str = "HOST:PORT"
+    any_port: bool = False
+    """Whether the port may be 0: the system chooses one."""
+
+    @property
+    def accepts(self) -> str:
+        return "HOST:PORT; port 0 is any that is free" if self.any_port else "HOST:PORT"
 
     def parse(self, raw: object) -> Address:
-        return Address.parse(_text(raw))
+        return Address.parse(_text(raw), port_min=0 if self.any_port else 1)
 
 
 @dataclass(frozen=True, slots=True)

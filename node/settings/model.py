@@ -66,6 +66,13 @@ class Settings:
         "Address on which this node listens for the other nodes of its cluster.",
         why="Other machines reach it only when asked.",
     )
+    admin: Address = setting(
+        Address("127.0.0.1", 7000),
+        HostPort(any_port=True),
+        "Address on which the admin API, `/metrics` and `/openapi.json` are served.",
+        why="A loopback address, and no other: what is asked there runs the cluster. The "
+        "commands find it by `--data-dir`.",
+    )
     advertise_http: Address | None = setting(
         None,
         HostPort(),
@@ -79,6 +86,22 @@ class Settings:
         "Address at which the other nodes reach this one.",
         why="The address it listens on; must be given when that is every interface.",
         shown_default="the address in `rpc`",
+    )
+    auth: str = setting(
+        "on",
+        OneOf(("on", "open")),
+        "Whether the registry is closed to strangers: `on`, or `open` to whoever reaches it.",
+        why="With `on` the address in `http` serves what clients and load balancers need, and "
+        "the rest is in `admin` alone. With `open` it serves all, to anybody: for a machine of "
+        "one's own. `--open` is short for `--auth open`.",
+        shared=True,
+    )
+    open_to: str = setting(
+        "loopback",
+        OneOf(("loopback", "all")),
+        "Who may be at the other end of what is open: this machine, or `all` that reach it.",
+        why="With `auth = open` an address in `http` that other machines reach is refused "
+        "unless this says `all` as well: it takes two words to give everything to everybody.",
     )
     cors_origins: tuple[str, ...] = setting(
         (),
@@ -311,6 +334,11 @@ class Settings:
         "and large blobs come at half the speed, parts of them only when the whole is read.",
         unit="seconds",
     )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody may do anything, at the address in *http* too."""
+        return self.auth == "open"
 
     @property
     def http_advertised(self) -> Address:

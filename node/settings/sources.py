@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -180,12 +181,23 @@ def _suggestion(word: str, known: Sequence[str]) -> str:
 
 def _contradictions(values: Mapping[str, object]) -> Iterator[str]:
     """Tell which values, each valid alone, cannot be used together."""
-    http, rpc, join = values["http"], values["rpc"], values["join"]
+    http, rpc, admin, join = values["http"], values["rpc"], values["admin"], values["join"]
     assert isinstance(http, Address)
     assert isinstance(rpc, Address)
+    assert isinstance(admin, Address)
     assert isinstance(join, tuple)
-    if http == rpc:
-        yield f"http and rpc cannot both listen on {http}"
+    for (one, first), (other, second) in combinations(
+        (("http", http), ("rpc", rpc), ("admin", admin)), 2
+    ):
+        if first == second:
+            yield f"{one} and {other} cannot both listen on {first}"
+    if not admin.is_loopback:
+        yield f"admin must be a loopback address, not {admin}: what is there runs the cluster"
+    if values["auth"] == "open" and values["open_to"] != "all" and not http.is_loopback:
+        yield (
+            f"auth is open, and http ({http}) is reached from other machines, which could do "
+            "anything: say so twice, by --open-to all as well"
+        )
     for name in ("advertise_http", "advertise_rpc"):
         advertised = values[name]
         if isinstance(advertised, Address) and advertised.is_wildcard:

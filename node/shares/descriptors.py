@@ -17,6 +17,9 @@ _PER_CONNECTION: Final = 4
 """A connection's socket; and while a blob is sent on it, the blob's file, and copies of both. An
 upload has its file open for as long as a request writes to it, so it needs none besides."""
 
+_ADMIN_PART: Final = 8
+"""One in so many connections may be the admin API's, where there are few."""
+
 _LIMIT_MAX: Final = 1 << 20
 """More are never needed, and "unlimited" is a number too."""
 
@@ -29,11 +32,17 @@ class Descriptors:
     connections: int
     """Client connections."""
 
+    admin: int
+    """Connections to the port of the admin API."""
+
     @classmethod
-    def divide(cls, limit: int, connections_max: int) -> "Descriptors":
-        """Divide *limit*; connections get no more than is asked for."""
-        free = max(limit - _OWN, _PER_CONNECTION)
-        return cls(limit=limit, connections=min(connections_max, free // _PER_CONNECTION))
+    def divide(cls, limit: int, connections_max: int, admin_max: int) -> "Descriptors":
+        """Divide *limit*; connections get no more than is asked for, and one each at least."""
+        places = max(limit - _OWN, 0) // _PER_CONNECTION
+        admin = min(admin_max, max(1, places // _ADMIN_PART))
+        return cls(
+            limit=limit, connections=max(1, min(connections_max, places - admin)), admin=admin
+        )
 
 
 def raise_limit() -> int:

@@ -166,6 +166,7 @@ class Registry:
     time: Time
     """The clock of accounts."""
     authority: NearMajority
+    readiness: Readiness
 
     async def stop(self) -> None:
         await self.parts.aclose()
@@ -250,6 +251,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             accounts: bool = False,
             reaches: Callable[[Request], Awaitable[web.StreamResponse]] | None = None,
             public_url: PublicUrl | None = None,
+            is_open: bool = True,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
             data_dir.mkdir(exist_ok=True)
@@ -332,7 +334,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 described=edge.described(),
                 limits=limits,
             )
-            bound = edge.bind(oci, admin, proxy)
+            bound = edge.bind(oci, admin, proxy, is_open=is_open).registry
             if reaches is not None:
                 bound = [each._replace(run=reaches) for each in bound]
             api = Api(
@@ -376,6 +378,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 identity,
                 time,
                 authority,
+                admin.readiness,
             )
 
         yield start

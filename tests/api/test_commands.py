@@ -32,6 +32,25 @@ def test_references(text: str, expected: tuple[str, str, str]):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a:v1", ("a", "v1")),
+        ("lib/a.b/c", ("lib/a.b/c", "latest")),
+        ("my.lib/app@sha256:12", ("my.lib/app", "sha256:12")),
+        ("elsewhere:5000/a:v1", ("a", "v1")),
+        ("http://elsewhere/a", ("a", "latest")),
+    ],
+)
+def test_a_reference_needs_no_node_where_one_is_given(
+    text: str, expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    assert parse_reference(text, "host:1") == ("http://host:1", *expected)
+    monkeypatch.setenv("ATOLL_DATA_DIR", "/nowhere")
+    with pytest.raises(CommandError, match="no data directory /nowhere"):
+        parse_reference("lib/app:v1")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "host",

@@ -19,6 +19,7 @@ async def test_the_setting_is_the_limit_of_the_index_s_cache(tmp_path: Path):
         data_dir=tmp_path,
         http=Address("127.0.0.1", port),
         rpc=Address("127.0.0.1", port + RPC_OFFSET),
+        admin=Address("127.0.0.1", 0),
         index_memory_bytes=LIMIT,
     )
     async with running(settings, NodeId("a"), Repair()) as node:

@@ -91,6 +91,8 @@ async def pair(tmp_path: Path) -> AsyncIterator[tuple[RunningNode, RunningNode]]
                 data_dir=tmp_path / name,
                 http=Address("127.0.0.1", base + number),
                 rpc=addresses[number],
+                admin=Address("127.0.0.1", 0),
+                auth="open",
                 node=name,
                 join=tuple(addresses),
                 initial=("a", "b"),

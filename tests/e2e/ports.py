@@ -8,10 +8,13 @@ from typing import Final
 RPC_OFFSET: Final = 1000
 """`atoll up` puts a node's RPC port this far above its HTTP port."""
 
+_ADMIN_OFFSET: Final = 2000
+"""The same for the port of its admin API."""
+
 # Below the kernel's ephemeral range (32768 and up), so that no outgoing connection of a test
 # can take a port between this check and the server's bind.
 _LOWEST: Final = 20_000
-_HIGHEST: Final = 31_000
+_HIGHEST: Final = 30_000
 _ATTEMPTS: Final = 200
 
 # Its own generator: the tests' seeded one would give two suites that run at once the same ports.
@@ -19,10 +22,11 @@ _random = random.SystemRandom()
 
 
 def free_base_port(count: int) -> int:
-    """Find a base such that base + i and base + 1000 + i are free for every i below *count*."""
+    """Find a base such that all ports of *count* nodes are free that `atoll up` would run there."""
     for _ in range(_ATTEMPTS):
         base = _random.randrange(_LOWEST, _HIGHEST, 10)
-        if _all_free([base + i + offset for i in range(count) for offset in (0, RPC_OFFSET)]):
+        offsets = (0, RPC_OFFSET, _ADMIN_OFFSET)
+        if _all_free([base + i + offset for i in range(count) for offset in offsets]):
             return base
     raise RuntimeError(f"no {count} free port pairs in {_ATTEMPTS} attempts")
 

@@ -17,6 +17,12 @@ READY_TIMEOUT_S: Final = 60.0
 LOG_TAIL_BYTES: Final = 4000
 """How much of a log goes into an error message."""
 
+ANY_ADMIN: Final = ("--admin", "127.0.0.1:0")
+"""Flags of a node that serves the admin API wherever there is a free port."""
+
+OPEN: Final = ("--open", "--open-to", "all", *ANY_ADMIN)
+"""Flags of a node that lets anybody do anything, whatever address it has."""
+
 _QUIET_S: Final = 0.3
 """How long the nodes listen for a cluster before they begin one: all of them start at once."""
 
@@ -56,6 +62,11 @@ def log_tail(path: Path) -> str:
     with suppress(FileNotFoundError):
         return path.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
     return "(no log)"
+
+
+def admin_address(data_dir: Path) -> str:
+    """Where the node of *data_dir*, which runs, serves the admin API: host:port."""
+    return (data_dir / "ADMIN").read_text().strip()
 
 
 def is_ready(http: str) -> bool:

@@ -9,8 +9,10 @@ from typing import Final, Self
 from tests.e2e.ports import RPC_OFFSET, free_base_port, free_port
 from tests.e2e.processes import (
     LOG_TAIL_BYTES,
+    OPEN,
     READY_TIMEOUT_S,
     ProcessFailed,
+    admin_address,
     atoll_command,
     beginning,
     clean_environment,
@@ -39,12 +41,20 @@ class ServeProcess:
     """The nodes that begin the cluster, this one among them."""
 
     options: Sequence[str] = ()
+    doors: Sequence[str] = OPEN
+    """Flags that say who is let in, and where."""
+
     command: Sequence[str] = field(default_factory=atoll_command)
     _process: subprocess.Popen[bytes] | None = None
 
     @classmethod
     def alone(
-        cls, data_dir: Path, *, options: Sequence[str] = (), command: Sequence[str] = ()
+        cls,
+        data_dir: Path,
+        *,
+        options: Sequence[str] = (),
+        doors: Sequence[str] = OPEN,
+        command: Sequence[str] = (),
     ) -> Self:
         """A cluster of one node, on free ports."""
         port = free_port()
@@ -56,12 +66,18 @@ class ServeProcess:
             data_dir=data_dir,
             initial=("eu-1",),
             options=options,
+            doors=doors,
             command=command or atoll_command(),
         )
 
     @property
     def log(self) -> Path:
         return self.data_dir.parent / f"{self.data_dir.name}.log"
+
+    @property
+    def admin(self) -> str:
+        """Where the running process serves the admin API: host:port."""
+        return admin_address(self.data_dir)
 
     @property
     def is_running(self) -> bool:
@@ -94,6 +110,7 @@ class ServeProcess:
             *(("--node", self.name) if self.name else ()),
             *joins,
             *beginning(self.initial),
+            *self.doors,
             *self.options,
         ]
 
@@ -156,6 +173,7 @@ class ServeCluster:
     """The nodes' regions, in turn."""
 
     options: Sequence[str] = ()
+    doors: Sequence[str] = OPEN
     command: Sequence[str] = field(default_factory=atoll_command)
     nodes: list[ServeProcess] = field(default_factory=list)
 
@@ -174,6 +192,7 @@ class ServeCluster:
                 join=peers[:i] + peers[i + 1 :],
                 initial=names,
                 options=self.options,
+                doors=self.doors,
                 command=self.command,
             )
             for i in range(self.size)
@@ -199,6 +218,7 @@ class ServeCluster:
             data_dir=self.directory / name,
             join=[self.nodes[0].rpc],
             options=self.options,
+            doors=self.doors,
             command=self.command,
         )
 

@@ -77,6 +77,7 @@ def test_a_container_keeps_what_it_took_and_stops_at_once(
             *("run", "--detach", "--network=host", "--volume=kept:/data"),
             *("--env", f"ATOLL_HTTP=127.0.0.1:{port}", "--env", "ATOLL_NODE=kept-1"),
             *("--env", "ATOLL_INITIAL=kept-1", "--env", "ATOLL_QUIET_S=0.3"),
+            *("--env", "ATOLL_AUTH=open", "--env", "ATOLL_ADMIN=127.0.0.1:0"),
             *("--env", f"ATOLL_RPC=127.0.0.1:{port + RPC_OFFSET}", image),
         )
         try:

@@ -49,7 +49,8 @@ def is_event(line):
 def addresses() -> list[str]:
     """Flags with free addresses for one node."""
     port = free_port()
-    return ["--http", f"127.0.0.1:{port}", "--rpc", f"127.0.0.1:{port + 1000}"]
+    addresses = [f"127.0.0.1:{port + offset}" for offset in (0, 1000, 2000)]
+    return ["--http", addresses[0], "--rpc", addresses[1], "--admin", addresses[2]]
 
 
 @pytest.fixture
@@ -90,9 +91,9 @@ def test_broken_settings_file(tmp_path):
     check(["--config", str(path), "--data-dir", "d"], SETTINGS, "not a valid TOML file")
 
 
-@pytest.mark.parametrize("flag", ["--http", "--rpc"])
+@pytest.mark.parametrize("flag", ["--http", "--rpc", "--admin"])
 def test_taken_port(tmp_path, addresses, flag):
-    """The operator would have to guess which of the two ports is the problem."""
+    """The operator would have to guess which of the three ports is the problem."""
     taken = addresses[addresses.index(flag) + 1]
     host, _, port = taken.rpartition(":")
     with socket.socket() as other:

@@ -19,7 +19,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.ports import free_port
-from tests.e2e.processes import clean_environment, is_ready
+from tests.e2e.processes import ANY_ADMIN, clean_environment, is_ready
 from tests.e2e.registry_client import make_image, registry_clients
 from tests.e2e.serve_cluster import ServeCluster, ServeProcess
 from tests.faults.round_robin import round_robin
@@ -55,7 +55,7 @@ def test_a_stop_in_the_first_second_is_a_clean_one(tmp_path: Path, module: str, 
     command = [sys.executable, "-X", "importtime", "-m", "node", "serve", *options]
     sent, told = False, []
     with subprocess.Popen(
-        [*command, "--rpc", f"127.0.0.1:{port + 1000}"],
+        [*command, *ANY_ADMIN, "--rpc", f"127.0.0.1:{port + 1000}"],
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(),

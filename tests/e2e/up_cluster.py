@@ -31,6 +31,7 @@ class Node:
     region: str
     http: str
     rpc: str
+    admin: str
     pid: int
     data_dir: Path
 
@@ -41,6 +42,7 @@ class UpCluster:
 
     data_dir: Path
     size: int = 3
+    is_open: bool = True
     nodes: list[Node] = field(default_factory=list)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +68,7 @@ class UpCluster:
             *("--regions", ",".join(REGIONS[: self.size])),
             *("--base-port", str(free_base_port(self.size))),
             *("--data-dir", str(self.data_dir)),
+            *(["--open"] if self.is_open else []),
         ]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -82,6 +85,7 @@ class UpCluster:
                 region=node["region"],
                 http=node["http"],
                 rpc=node["rpc"],
+                admin=node["admin"],
                 pid=node["pid"],
                 data_dir=Path(node["data_dir"]),
             )

@@ -24,7 +24,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 def main():
     parser = argparse.ArgumentParser()
-    for flag in ("--data-dir", "--http", "--rpc", "--region", "--node"):
+    for flag in ("--data-dir", "--http", "--rpc", "--admin", "--region", "--node"):
         parser.add_argument(flag, required=True)
     for flag in ("--joining", "--quiet-s"):
         parser.add_argument(flag)
@@ -40,7 +40,7 @@ def main():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if arguments.stop_with_stdin:
         stop_at_end_of(sys.stdin.fileno(), grace_s=1.0)
-    server = http.server.ThreadingHTTPServer(Address.parse(arguments.http), _Answer)
+    server = http.server.ThreadingHTTPServer(Address.parse(arguments.admin), _Answer)
     server.region = arguments.region
     server.serve_forever()
 

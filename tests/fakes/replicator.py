@@ -18,6 +18,7 @@ from cluster.model import (
     Vitals,
 )
 from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+from node.lifetime.departure import Farewell
 from node.registry.ports import RemoteBlob
 
 
@@ -101,6 +102,8 @@ class SoloView:
         """Each with whether it was said to be lost."""
         self.not_removed: ClusterError | None = None
         self.not_left: ClusterError | None = None
+        self.went = Farewell("draining")
+        """How far leaving is."""
         self.vitals = Vitals("1.2.3", 1000, 400, 7, 70)
         self.logs = 2
 
@@ -134,6 +137,9 @@ class SoloView:
             self.verdict.insist()
         self.departures.append(drain_s)
         return self.verdict
+
+    async def farewell(self, timeout_s: float) -> Farewell:
+        return self.went
 
     async def remove(self, node: NodeId, *, lost: bool) -> None:
         if self.not_removed is not None:

@@ -15,7 +15,7 @@ from node.index.index import index_path
 from node.index.merkle import Sums
 from node.index.rocks import RocksStore
 from node.index.store import END
-from tests.e2e.processes import atoll_command
+from tests.e2e.processes import OPEN, atoll_command
 from tests.e2e.registry_client import Image, Refused, RegistryClient, make_image, registry_clients
 from tests.e2e.serve_cluster import ServeCluster, ServeProcess
 from tests.netfaults.agreement import Nodes, converge
@@ -97,7 +97,11 @@ class Run:
     @contextmanager
     def _cluster(self) -> Iterator[list[ServeProcess]]:
         cluster = ServeCluster(
-            directory=self.directory, size=len(REGIONS), regions=REGIONS, command=self.base
+            directory=self.directory,
+            size=len(REGIONS),
+            regions=REGIONS,
+            command=self.base,
+            doors=(),  # the earlier version is open, and has one port for all
         )
         with cluster:
             yield cluster.nodes
@@ -110,7 +114,7 @@ class Run:
         others = [client for at, client in enumerate(clients) if at != number]
         busy = asyncio.create_task(self._push_some(others))
         await asyncio.to_thread(node.stop)
-        node.command = atoll_command()
+        node.command, node.doors = atoll_command(), OPEN
         node.start()
         await asyncio.to_thread(node.wait_ready)
         await busy

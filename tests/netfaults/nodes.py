@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.processes import (
+    OPEN,
     READY_TIMEOUT_S,
     ProcessFailed,
     atoll_command,
@@ -93,6 +94,7 @@ class Node:
             *("--log-format", "json", "--shutdown-drain-s", "0"),
             *(part for peer in addresses.values() for part in ("--join", f"{peer}:{_RPC_PORT}")),
             *beginning(REGION_OF),
+            *OPEN,
             *self.options,
         ]
         with self.log.open("ab") as log:

@@ -3,11 +3,12 @@ The commands of who runs a cluster: how it is, who is a member, and the layout. 
 needs when it runs.
 """
 
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from node.cli.options import LOCAL, Json, Url, asking, tell, told
+from node.cli.options import Json, asking, asks_node, tell, told
 
 _Node = Annotated[str, typer.Argument(help="Name of a node.")]
 _Patience = Annotated[
@@ -31,8 +32,9 @@ _PATIENCE_S: Final = 120.0
 _CLEAR: Final = "\x1b[H\x1b[2J"
 
 
+@partial(asks_node, unknown=2)
 def status(
-    url: Url = LOCAL,
+    url: str,
     watch: Annotated[
         bool, typer.Option("--watch", help="Look every 2 s, until interrupted.")
     ] = False,
@@ -59,8 +61,9 @@ def _redraw(text: str, *, as_json: bool) -> None:
     typer.echo(text)  # which leaves out what only a terminal knows, where there is none
 
 
+@asks_node
 def leave(
-    url: Url = LOCAL,
+    url: str,
     drain: Annotated[
         float | None,
         typer.Option(
@@ -108,9 +111,10 @@ layout = _group("Show, plan and change who should be in the cluster, and what it
 
 
 @node.command("add")
+@asks_node
 def node_add(
     name: _Node,
-    url: Url = LOCAL,
+    url: str,
     zone: Annotated[str | None, typer.Option(help="Instead of what it says itself.")] = None,
     weight: Annotated[int | None, typer.Option(min=1, help="Likewise.")] = None,
     as_json: Json = False,
@@ -123,9 +127,10 @@ def node_add(
 
 
 @node.command("remove")
+@asks_node
 def node_remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of nodes.")],
-    url: Url = LOCAL,
+    url: str,
     lost: _Lost = False,
     yes_i_lose: _Given = None,
     patience: _Patience = _PATIENCE_S,
@@ -148,10 +153,11 @@ def node_remove(
 
 
 @node.command("replace")
+@asks_node
 def node_replace(
     name: _Node,
     by: Annotated[str, typer.Argument(help="Who comes: another node, or NAME with a new disk.")],
-    url: Url = LOCAL,
+    url: str,
     lost: _Lost = False,
     yes_i_lose: _Given = None,
     patience: _Patience = _PATIENCE_S,
@@ -169,7 +175,8 @@ def node_replace(
 
 
 @node.command("safe-to-remove")
-def node_safe_to_remove(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+@partial(asks_node, unknown=2)
+def node_safe_to_remove(name: _Node, url: str, as_json: Json = False) -> None:
     """Tell whether a member may go. Exit status: 0 yes, 1 no, 2 it cannot be told."""
     from node.cli.cluster.members import safe_to_remove
 
@@ -180,19 +187,22 @@ def node_safe_to_remove(name: _Node, url: Url = LOCAL, as_json: Json = False) ->
 
 
 @node.command("pause")
-def node_pause(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def node_pause(name: _Node, url: str, as_json: Json = False) -> None:
     """Have a member get no copies that it does not have; those that it has count."""
     _become(name, url, "pause", as_json=as_json)
 
 
 @node.command("drain")
-def node_drain(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def node_drain(name: _Node, url: str, as_json: Json = False) -> None:
     """Have others get a member's copies, which count no more; it goes on serving."""
     _become(name, url, "drain", as_json=as_json)
 
 
 @node.command("resume")
-def node_resume(name: _Node, url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def node_resume(name: _Node, url: str, as_json: Json = False) -> None:
     """Have a member that is paused, or drains, be as any other."""
     _become(name, url, "resume", as_json=as_json)
 
@@ -205,7 +215,8 @@ def _become(name: str, url: str, word: str, *, as_json: bool) -> None:
 
 
 @layout.command("show")
-def layout_show(url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def layout_show(url: str, as_json: Json = False) -> None:
     """Show the layout that is live, the change that goes on, and what was planned at the node."""
     from node.cli.cluster.layout import show
 
@@ -214,7 +225,8 @@ def layout_show(url: Url = LOCAL, as_json: Json = False) -> None:
 
 
 @layout.command("history")
-def layout_history(url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def layout_history(url: str, as_json: Json = False) -> None:
     """Show all decisions about the layout."""
     from node.cli.cluster.layout import history
 
@@ -228,8 +240,9 @@ _RegionValues = Annotated[list[str] | None, typer.Option(metavar="REGION=VALUE")
 
 
 @layout.command("plan")
+@asks_node
 def layout_plan(
-    url: Url = LOCAL,
+    url: str,
     add: _Nodes = None,
     remove: _Nodes = None,
     drain: _Nodes = None,
@@ -278,13 +291,14 @@ def layout_plan(
 
 
 @layout.command("apply")
+@asks_node
 def layout_apply(
     version: Annotated[int, typer.Option(help="The version that was planned.")],
+    url: str,
     plan: Annotated[
         str,
         typer.Option(metavar="FINGERPRINT", help="Which one, where there are several; its start."),
     ] = "",
-    url: Url = LOCAL,
     yes_i_lose: _Given = None,
     as_json: Json = False,
 ) -> None:
@@ -297,7 +311,8 @@ def layout_apply(
 
 
 @layout.command("init")
-def layout_init(url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def layout_init(url: str, as_json: Json = False) -> None:
     """Found a cluster of one node alone; others are added to it."""
     from node.cli.cluster.layout import init
 
@@ -306,11 +321,12 @@ def layout_init(url: Url = LOCAL, as_json: Json = False) -> None:
 
 
 @layout.command("force")
+@asks_node
 def layout_force(
     survivors: Annotated[
         str, typer.Option(metavar="NODE,NODE", help="Who goes on; the node that is asked as well.")
     ],
-    url: Url = LOCAL,
+    url: str,
     yes_i_lose: _Given = None,
     as_json: Json = False,
 ) -> None:

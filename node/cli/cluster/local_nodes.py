@@ -11,11 +11,12 @@ from node.settings.model import env_of
 
 NODES_MAX: Final = 64
 _RPC_OFFSET: Final = 1000
-BASE_PORT_MAX: Final = 65535 - _RPC_OFFSET - NODES_MAX
+_ADMIN_OFFSET: Final = 2000
+BASE_PORT_MAX: Final = 65535 - _ADMIN_OFFSET - NODES_MAX
 _LOOPBACK: Final = "127.0.0.1"
 
 _PER_NODE: Final = (
-    *("data_dir", "http", "rpc", "advertise_http", "advertise_rpc"),
+    *("data_dir", "http", "rpc", "admin", "advertise_http", "advertise_rpc"),
     *("region", "node", "join", "initial", "joining"),
 )
 """Settings that `atoll up` gives to its nodes, whatever the environment says."""
@@ -35,6 +36,7 @@ class LocalNode(NamedTuple):
     region: str
     http: Address
     rpc: Address
+    admin: Address
     data_dir: Path
     log: Path
 
@@ -43,7 +45,8 @@ def plan(nodes: int, regions: Sequence[str], base_port: int, data_dir: Path) -> 
     """
     Lay out *nodes* nodes over *regions*, in turn; always the same for the same arguments.
 
-    The i-th, from 0, takes the ports base_port + i (HTTP) and base_port + 1000 + i (RPC).
+    The i-th, from 0, takes the ports base_port + i (HTTP), base_port + 1000 + i (RPC) and
+    base_port + 2000 + i (the admin API).
     """
     cluster = []
     for i in range(nodes):
@@ -55,6 +58,7 @@ def plan(nodes: int, regions: Sequence[str], base_port: int, data_dir: Path) -> 
                 region=region,
                 http=Address(_LOOPBACK, base_port + i),
                 rpc=Address(_LOOPBACK, base_port + _RPC_OFFSET + i),
+                admin=Address(_LOOPBACK, base_port + _ADMIN_OFFSET + i),
                 data_dir=data_dir / name,
                 log=data_dir / f"{name}.log",
             )
@@ -87,7 +91,7 @@ def serve_command(node: LocalNode, cluster: Sequence[LocalNode]) -> list[str]:
     """Build the command line of one node of *cluster*."""
     command = [sys.executable, "-m", "node", "serve", "--stop-with-stdin"]
     command += ["--data-dir", str(node.data_dir), "--http", str(node.http), "--rpc", str(node.rpc)]
-    command += ["--region", node.region, "--node", node.id]
+    command += ["--admin", str(node.admin), "--region", node.region, "--node", node.id]
     command += ["--joining", "open", "--quiet-s", str(_QUIET_S)]
     for other in cluster:
         command += ["--initial", other.id]
@@ -96,7 +100,8 @@ def serve_command(node: LocalNode, cluster: Sequence[LocalNode]) -> list[str]:
     return command
 
 
-def shared_environment(environ: Mapping[str, str]) -> dict[str, str]:
+def shared_environment(environ: Mapping[str, str], *, is_open: bool = False) -> dict[str, str]:
     """The environment for every node: this one without the settings that differ."""
     own = {env_of(name) for name in _PER_NODE}
-    return {name: value for name, value in environ.items() if name not in own}
+    shared = {name: value for name, value in environ.items() if name not in own}
+    return shared | {env_of("auth"): "open"} if is_open else shared

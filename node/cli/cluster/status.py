@@ -20,6 +20,9 @@ _HEAD: Final = (
 )  # fmt: skip
 
 
+_OPEN: Final = "OPEN: whoever reaches a node may do anything (auth = open)"
+
+
 class Health(IntEnum):
     """What `atoll status` exits with."""
 
@@ -68,6 +71,7 @@ def _text(state: dict[str, Any]) -> str:
     version = "no layout" if state["layout"] is None else f"version {state['layout']} of the layout"
     lines = [
         f"{version}, as {state['node']} ({state['region']}) sees it",
+        *([_OPEN] if state["auth"] == "open" else []),
         table([_HEAD, *map(_row, state["members"])]),
     ]
     if (change := state["change"]) is not None:

@@ -27,6 +27,9 @@ from node.cli.flags import print_problems
 READY_TIMEOUT_S: Final = 120.0
 """Far above a start with many nodes on a slow machine; a node that needs longer is stuck."""
 
+_OPEN: Final = "The nodes are OPEN: whoever is on this machine may do anything at their ports."
+_CLOSED: Final = "The nodes are closed: only their admin ports serve what runs the cluster."
+
 _CLUSTER_FILE: Final = "cluster.json"
 _POLL_S: Final = 0.1
 _TAIL_LINES: Final = 10
@@ -60,7 +63,8 @@ class Supervisor:
         directory: Path,
         environ: Mapping[str, str],
         stop_grace_s: float,
-        open_browser: bool = False,
+        is_open: bool = False,
+        browse: bool = False,
         as_json: bool = False,
     ) -> None:
         """
@@ -71,14 +75,16 @@ class Supervisor:
             directory: where `cluster.json` and the logs go; created when missing.
             environ: the children's environment.
             stop_grace_s: time from SIGTERM to SIGKILL, in seconds.
-            open_browser: open the first node's address once all are ready.
+            is_open: whether the nodes are, so that their registry's port serves all.
+            browse: show the first node in a browser once all are ready.
             as_json: say what happens as JSON, one document on each line.
         """
         self._commands = commands
         self._directory = directory
         self._environ = environ
         self._stop_grace_s = stop_grace_s
-        self._open_browser = open_browser
+        self._is_open = is_open
+        self._browse = browse
         self._as_json = as_json
         self._children: list[_Child] = []
         self._stop = asyncio.Event()
@@ -151,11 +157,11 @@ class Supervisor:
         from rich.console import Console
         from rich.table import Table
 
-        table = Table("node", "region", "registry", "rpc", "pid", box=SIMPLE_HEAD, pad_edge=False)
+        head = ("node", "region", "registry", "rpc", "admin", "pid")
+        table = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
         for node, process, _ in self._children:
-            table.add_row(
-                node.id, node.region, f"http://{node.http}", str(node.rpc), f"{process.pid}"
-            )
+            addresses = (f"http://{node.http}", str(node.rpc), f"http://{node.admin}")
+            table.add_row(node.id, node.region, *addresses, f"{process.pid}")
         Console(highlight=False).print(table)
         print(f"data and logs in {self._directory}", flush=True)
 
@@ -164,10 +170,12 @@ class Supervisor:
             return
         first, last = (str(child.node.http) for child in (self._children[0], self._children[-1]))
         here, there = (address.replace("127.0.0.1", "localhost") for address in (first, last))
+        data_dir, other = self._children[0].node.data_dir, "without" if self._is_open else "with"
         print(
             f"push to one node:      docker push {here}/library/alpine\n"
             f"pull from another one: docker pull {there}/library/alpine\n"
-            f"look at it:            atoll history {here}/library/alpine\n"
+            f"look at it:            atoll history library/alpine --data-dir {data_dir}\n"
+            f"{_OPEN if self._is_open else _CLOSED} To try the other: {other} --open.\n"
             "Ctrl-C stops the nodes; what was pushed stays.",
             flush=True,
         )
@@ -185,7 +193,7 @@ class Supervisor:
                 while waiting and not self._stop.is_set():
                     self._refuse_dead()
                     for node in list(waiting):
-                        reason = await why_not_ready(node.http)
+                        reason = await why_not_ready(node.admin)
                         if reason is None:
                             del waiting[node]
                         else:
@@ -211,9 +219,9 @@ class Supervisor:
     async def _until_stopped(self) -> None:
         async with asyncio.TaskGroup() as group:
             watchers = [group.create_task(self._report_end(child)) for child in self._children]
-            if self._open_browser:
+            if self._browse:
                 # Some browsers return when they are closed; nothing waits for this thread.
-                address = f"http://{self._children[0].node.http}/"
+                address = f"http://{self._children[0].node.admin}/"
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             await self._stop.wait()
             for watcher in watchers:
@@ -275,7 +283,7 @@ def _check_ports(nodes: Mapping[LocalNode, Sequence[str]]) -> None:
     """
     taken = []
     for node in nodes:
-        for address in (node.http, node.rpc):
+        for address in (node.http, node.rpc, node.admin):
             with socket.socket() as probe:
                 # As servers do: a port whose last connections linger is free.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -298,6 +306,7 @@ def _write_cluster_file(directory: Path, children: Sequence[_Child]) -> list[dic
             "region": node.region,
             "http": str(node.http),
             "rpc": str(node.rpc),
+            "admin": str(node.admin),
             "pid": process.pid,
             "data_dir": str(node.data_dir),
         }

@@ -44,15 +44,19 @@ def up(
             min=1,
             max=BASE_PORT_MAX,
             metavar="PORT",
-            help="First HTTP port; the first RPC port is 1000 higher.",
+            help="First HTTP port; the first RPC port is 1000 higher, that of the admin API 2000.",
         ),
     ] = 5001,
     data_dir: Annotated[
         Path,
         typer.Option(metavar="DIR", help="Where data, logs and cluster.json go, and stay."),
     ] = Path("data"),
-    open_browser: Annotated[
-        bool, typer.Option("--open", help="Open the first node in a browser once all are ready.")
+    is_open: Annotated[
+        bool,
+        typer.Option("--open", help="Whoever is on this machine may do anything: no log-in."),
+    ] = False,
+    browse: Annotated[
+        bool, typer.Option("--browse", help="Show the first node in a browser once all are ready.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -68,7 +72,7 @@ def up(
     except ValueError as exc:
         print_problems([str(exc)])
         raise typer.Exit(EXIT_SETTINGS) from None
-    environ = shared_environment(os.environ)
+    environ = shared_environment(os.environ, is_open=is_open)
     shared = _shared_settings(environ).values
     grace_s, drain_s = shared["shutdown_grace_s"], shared["shutdown_drain_s"] or 0.0
     assert isinstance(grace_s, float)
@@ -83,7 +87,8 @@ def up(
         directory=directory,
         environ=environ,
         stop_grace_s=drain_s + grace_s + _STOP_EXTRA_S,
-        open_browser=open_browser,
+        is_open=shared["auth"] == "open",
+        browse=browse,
         as_json=as_json,
     )
     raise typer.Exit(supervisor.run())

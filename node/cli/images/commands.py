@@ -4,16 +4,25 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import Json, told
+from node.cli.options import DataDir, Json, Url, told
 
-_TagRef = Annotated[str, typer.Argument(metavar="REF", help="HOST:PORT/REPOSITORY:TAG.")]
+_TagRef = Annotated[
+    str,
+    typer.Argument(
+        metavar="REF",
+        help="HOST:PORT/REPOSITORY:TAG; without HOST:PORT/ where --url or --data-dir says whom to "
+        "ask.",
+    ),
+]
 
 
 def wait(
     ref: Annotated[
         str,
         typer.Argument(
-            metavar="REF", help="HOST:PORT/REPOSITORY:TAG or @DIGEST; with --url, an event."
+            metavar="REF",
+            help="HOST:PORT/REPOSITORY:TAG or @DIGEST. With --url or --data-dir also an event, or "
+            "the same without HOST:PORT/.",
         ),
     ],
     regions: Annotated[
@@ -21,24 +30,26 @@ def wait(
         typer.Option(metavar="NAME,NAME", help="Regions to wait for; every one without it."),
     ] = None,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.0)] = 30.0,
-    url: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="The node to ask about an event.")
-    ] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Wait until every live node of those regions durably has a push in its index."""
     from node.cli.images.wait import wait as until_there
+    from node.cli.whereabouts import given_address
 
     with told():
-        typer.echo(until_there(ref, url, regions, timeout).shown(as_json))
+        address = given_address(url, data_dir)
+        typer.echo(until_there(ref, address, regions, timeout).shown(as_json))
 
 
-def history(ref: _TagRef, as_json: Json = False) -> None:
+def history(ref: _TagRef, url: Url = None, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show every write of a tag, newest first."""
     from node.cli.images.tags import history as history_of
+    from node.cli.whereabouts import given_address
 
     with told():
-        typer.echo(history_of(ref).shown(as_json))
+        typer.echo(history_of(ref, given_address(url, data_dir)).shown(as_json))
 
 
 def rollback(
@@ -47,10 +58,14 @@ def rollback(
     create: Annotated[
         bool, typer.Option("--create", help="Make the tag where there never was one.")
     ] = False,
+    url: Url = None,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Point a tag at what it was before."""
     from node.cli.images.tags import rollback as go_back
+    from node.cli.whereabouts import given_address
 
     with told():
-        typer.echo(go_back(ref, event, create=create).shown(as_json))
+        address = given_address(url, data_dir)
+        typer.echo(go_back(ref, event, address, create=create).shown(as_json))

@@ -8,14 +8,15 @@ from node.cli.outcome import Outcome
 from node.cli.references import Reference, parse_reference
 
 
-def history(text: str) -> Outcome:
+def history(text: str, address: str | None = None) -> Outcome:
     """
-    The history of a tag, newest first: one line each, with a mark at what is served.
+    The history of a tag, newest first: one line each, with a mark at what is served. Who is asked
+    is at *address*, or where *text* says.
 
     Raises:
         CommandError: there is no such tag, or no answer.
     """
-    reference = _tag(text)
+    reference = _tag(text, address)
     view = ask_for(reference.url, "GET", _path(reference)).document
     heads = {head["event"] for head in view["heads"]}
     lines = []
@@ -28,7 +29,7 @@ def history(text: str) -> Outcome:
     return Outcome("\n".join(lines), view)
 
 
-def rollback(text: str, to: str, *, create: bool) -> Outcome:
+def rollback(text: str, to: str, address: str | None = None, *, create: bool) -> Outcome:
     """
     Point a tag at what it was at an event, or at a digest.
 
@@ -37,15 +38,15 @@ def rollback(text: str, to: str, *, create: bool) -> Outcome:
     Raises:
         CommandError: that cannot be done.
     """
-    reference = _tag(text)
+    reference = _tag(text, address)
     body = {"digest" if ":" in to else "event": to, "create": create}
     path = f"{_path(reference)}/rollback"
     done = ask_for(reference.url, "POST", path, body=body).document
     return Outcome(f"{reference.image} is {done['digest']} (event {done['event']})", done)
 
 
-def _tag(text: str) -> Reference:
-    reference = parse_reference(text)
+def _tag(text: str, address: str | None) -> Reference:
+    reference = parse_reference(text, address)
     if reference.is_digest:
         raise CommandError("a digest has no history; name a tag")
     return reference

@@ -46,10 +46,10 @@ def wait(what: str, url: str | None, regions: str | None, timeout_s: float) -> O
 
 
 def _event(what: str, url: str | None) -> tuple[str, str]:
-    """The node to ask, and the event that *what* stands for."""
-    if url is not None:
+    """The node to ask, and the event that *what* stands for; an event has no colon and no @."""
+    if url is not None and not {":", "@"} & {*what}:
         return parse_url(url), what
-    reference = parse_reference(what)
+    reference = parse_reference(what, url)
     path = f"/v2/{reference.repository}/manifests/{reference.name}"
     answer = ask(reference.url, "HEAD", path)
     if answer.status == 404:

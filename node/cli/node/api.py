@@ -39,9 +39,11 @@ def api(
 _INTRODUCTION: Final = """\
 # Admin API
 
-Under `/atoll/v1/` on the registry port of every node; any node answers for the whole cluster. What
-events, heads, policies and departures are, [operations.md](operations.md) tells. There is no
-authentication yet.
+Under `/atoll/v1/` at the address in `admin` of every node, which is one of its own machine; any
+node answers for the whole cluster. Commands find it by `--data-dir`. All that a node serves is
+there, and with `auth = open` at the registry's port as well; else that has `/v2/` and `/token`, and
+the status of `/healthz` and `/readyz` without a body ([decision 32](decisions/0032-listeners.md)).
+What events, heads, policies and departures are, [operations.md](operations.md) tells.
 
 Bodies are JSON. A refusal is one as well, as those of the Distribution API are:
 `{"errors": [{"code": ..., "message": ..., "detail": ...}]}`; `message` is for people, `detail` may
@@ -105,7 +107,8 @@ def limit_rows() -> list[dict[str, object]]:
 def limits_table() -> str:
     """The limits of the edge, in Markdown."""
     from node.http.errors import wire_of
-    from node.http.limits import LIMITS, shown
+    from node.http.limit import shown
+    from node.http.limits import LIMITS
 
     rows = []
     for limit in LIMITS:
@@ -119,7 +122,7 @@ def limits_table() -> str:
 
 def _section(endpoint: "Endpoint[Any]") -> Iterator[str]:
     from node.http.endpoint import ANY_REQUEST, errors_of, limits_of
-    from node.http.limits import shown
+    from node.http.limit import shown
     from node.http.query import Single
 
     yield f"\n## `{_route(endpoint)}`\n\n{endpoint.doc}\n"

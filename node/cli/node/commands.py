@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import Json, tell, told
+from node.cli.options import DataDir, Json, Url, tell, told
 
 
 def fsck(
@@ -22,10 +22,8 @@ def salvage(
     path: Annotated[
         Path, typer.Argument(help="An index.former-*, or a data directory for its newest.")
     ],
-    url: Annotated[
-        str | None,
-        typer.Option("--url", metavar="HOST:PORT", help="A node of the cluster, to ask it."),
-    ] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
     push: Annotated[
         bool, typer.Option("--push", help="Push to that node again what the cluster lacks.")
     ] = False,
@@ -43,12 +41,14 @@ def salvage(
     """
     from node.cli.node.salvage import UNKNOWN
     from node.cli.node.salvage import salvage as look
+    from node.cli.whereabouts import given_address
 
-    if push and url is None:
-        raise typer.BadParameter("needs the --url of a node to push to", param_hint="--push")
+    if push and url is None and data_dir is None:
+        raise typer.BadParameter("needs a node: --url or --data-dir", param_hint="--push")
     if tag_suffix and not push:
         raise typer.BadParameter("is for what is pushed: give --push", param_hint="--tag-suffix")
     with told(UNKNOWN):
-        status, outcome = look(path, url, push=push, tag_suffix=tag_suffix, tell=tell)
+        address = given_address(url, data_dir)
+        status, outcome = look(path, address, push=push, tag_suffix=tag_suffix, tell=tell)
     typer.echo(outcome.shown(as_json))
     raise typer.Exit(status)

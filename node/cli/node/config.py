@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node.cli.flags import EXIT_SETTINGS, print_problems, takes_settings
+from node.cli.flags import EXIT_SETTINGS, print_problems, spelled_out, takes_settings
 from node.cli.options import Json, for_people_alone
 from node.settings import Address
 from node.settings.model import NAMES, default_of, env_of, flag_of, is_required, spec_of
@@ -40,7 +40,7 @@ def config(
         for_people_alone(as_json=as_json)
         typer.echo(reference(), nl=False)
         return
-    found = gather(flags, os.environ)
+    found = gather(spelled_out(flags), os.environ)
     # A missing data_dir is shown, not refused: this command is how one learns about it.
     if found.problems:
         print_problems(found.problems)

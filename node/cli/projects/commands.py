@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import LOCAL, Json, Url, told
+from node.cli.options import Json, asks_node, told
 
 _Project = Annotated[str, typer.Argument(help="First component of the repository names.")]
 
@@ -17,7 +17,8 @@ project = typer.Typer(
 
 
 @project.command("get")
-def project_get(name: _Project, url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def project_get(name: _Project, url: str, as_json: Json = False) -> None:
     """Print a project's policy as JSON."""
     from node.cli.projects.project import get
 
@@ -26,6 +27,7 @@ def project_get(name: _Project, url: Url = LOCAL, as_json: Json = False) -> None
 
 
 @project.command("set")
+@asks_node
 def project_set(
     name: _Project,
     changes: Annotated[
@@ -34,7 +36,7 @@ def project_set(
             metavar="FIELD=VALUE...", help="consistency, history_max, history_days, children."
         ),
     ],
-    url: Url = LOCAL,
+    url: str,
     as_json: Json = False,
 ) -> None:
     """Change fields of a project's policy; the others stay."""
@@ -45,7 +47,8 @@ def project_set(
 
 
 @project.command("delete")
-def project_delete(name: _Project, url: Url = LOCAL, as_json: Json = False) -> None:
+@asks_node
+def project_delete(name: _Project, url: str, as_json: Json = False) -> None:
     """Give a project the default policy again."""
     from node.cli.projects.project import delete
 

@@ -28,6 +28,7 @@ STORE = StoreFigures(
 
 CLUSTER = ClusterFigures(
     members_known=3,
+    is_open=1,
     peers_connected=2,
     events_unpushed=5,
     blobs_fetching=1,

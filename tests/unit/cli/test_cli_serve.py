@@ -69,6 +69,20 @@ def test_flags_reach_the_node(fake_main):
     assert settings.initial == ("eu-1", "eu-2")
 
 
+@pytest.mark.parametrize(
+    ("flags", "auth"),
+    [
+        ([], "on"),
+        (["--open"], "open"),
+        (["--auth", "open"], "open"),
+        (["--open", "--auth", "on"], "on"),
+    ],
+)
+def test_open_is_a_flag(fake_main, flags, auth):
+    assert run("--data-dir", "d", *flags).exit_code == 0
+    assert fake_main.received[0].auth == auth
+
+
 @pytest.mark.parametrize("status", [0, 1, 3])
 def test_exit_status_is_the_nodes(fake_main, status):
     """A supervisor could not tell a clean stop from a failure."""

@@ -93,7 +93,7 @@ def test_ready_then_stop(start):
         ("ap-1", "ap"),
     ]
     for i, node in enumerate(nodes):
-        assert set(node) == {"id", "region", "http", "rpc", "pid", "data_dir"}
+        assert set(node) == {"id", "region", "http", "rpc", "admin", "pid", "data_dir"}
         assert node["http"] == f"127.0.0.1:{up.base_port + i}"
         assert node["rpc"] == f"127.0.0.1:{up.base_port + 1000 + i}"
         assert node["data_dir"] == str(up.directory / node["id"])

@@ -21,6 +21,7 @@ def test_three_nodes():
         ("us-1", "us", "127.0.0.1:5002", "127.0.0.1:6002"),
         ("ap-1", "ap", "127.0.0.1:5003", "127.0.0.1:6003"),
     ]
+    assert [str(n.admin) for n in cluster] == [f"127.0.0.1:700{i}" for i in (1, 2, 3)]
     assert [n.data_dir for n in cluster] == [Path("/d/eu-1"), Path("/d/us-1"), Path("/d/ap-1")]
     assert cluster[0].log == Path("/d/eu-1.log")
 
@@ -49,6 +50,7 @@ def test_command_is_one_that_serve_accepts():
     assert settings.region == "us"
     assert settings.http == cluster[1].http
     assert settings.rpc == cluster[1].rpc
+    assert settings.admin == cluster[1].admin
     assert settings.data_dir == cluster[1].data_dir
     assert settings.join == (cluster[0].rpc, cluster[2].rpc)
 
@@ -96,3 +98,11 @@ def test_bad_shared_settings_are_reported_once():
     result = CliRunner().invoke(app, ["up"], env={"ATOLL_COPIES": "9"})
     assert result.exit_code == 2
     assert result.stderr.splitlines() == ["atoll: ATOLL_COPIES must be 1 to 7, not 9"]
+
+
+@pytest.mark.parametrize(("is_open", "auth"), [(True, "open"), (False, "on")])
+def test_all_nodes_are_open_or_none(is_open, auth):
+    """One that is open gives away what all have."""
+    environ = shared_environment({"ATOLL_ADMIN": "127.0.0.1:1"}, is_open=is_open)
+    settings = load({"data_dir": "d"}, environ)
+    assert (settings.auth, settings.admin.port) == (auth, 7000)

@@ -9,7 +9,8 @@ import pytest
 from node.cli.node.api import limits_table
 from node.http import limits
 from node.http.errors import WIRE
-from node.http.limits import LIMITS, Limit, shown
+from node.http.limit import Limit, shown
+from node.http.limits import LIMITS
 from node.settings.model import default_of
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +66,7 @@ def test_no_number_of_the_edge_is_elsewhere():
                 if isinstance(statement, ast.AnnAssign) and is_number(statement.value):
                     name = str(path.relative_to(ROOT))
                     found.setdefault(name, set()).add(ast.unparse(statement.target))
-    assert found.pop("node/http/limits.py") == {"KIB", "MIB"}
+    assert found.pop("node/http/limit.py") == {"KIB", "MIB"}
     assert found == TUNING
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from cluster import Act, NodeState, Rows, State
-from cluster.errors import CopiesAtStake, MemberNotDead, NotDrained
+from cluster.errors import ClusterError, CopiesAtStake, MemberNotDead, NotDecided, NotDrained
 from cluster.layout import Verdict
 from cluster.model import NodeId
 from node.lifetime.departure import DRAIN_MAX_S, PATIENCE_S, Departure
@@ -23,6 +23,7 @@ class Cluster:
         self.dismissed: list[NodeId] = []
         self.lost: list[NodeId] = []
         self.left: list[bool] = []
+        self.refused: ClusterError | None = None
 
     async def drain(self, node: NodeId, rows: Rows, *, patience_s: float) -> Verdict:
         self.drained.append((node, patience_s))
@@ -42,6 +43,8 @@ class Cluster:
         self.lost.append(node)
 
     async def leave(self, rows: Rows, *, lost: bool) -> Sequence[NodeId]:
+        if self.refused is not None:
+            raise self.refused
         self.left.append(lost)
         return [NodeId("c")]
 
@@ -107,8 +110,41 @@ async def test_a_node_that_may_not_leave_stays_as_it_was():
     assert await departure.begin(0.0, lost=True) == cluster.stakes
     assert departure.begun
     assert len(cluster.drained) == 1, "who is lost waits for nobody"
-    assert await departure.go() == ["c"]
+    assert await departure.go() == ("left", ["c"], None)
     assert cluster.left == [True]
+
+
+async def test_who_asks_is_told_how_it_went_before_the_node_stops():
+    """Broken: the command that asked cannot tell whether the disk may be taken away."""
+    departure = departing(NodeState())
+    await begin(departure, 0.0)
+    assert await departure.farewell(0.01) == ("draining", (), None)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        asked = group.create_task(departure.farewell(DRAIN_MAX_S))
+        await asyncio.sleep(0)
+        assert not asked.done()
+        await departure.go()
+        await departure.wait_told()
+        assert asked.result() == ("left", ["c"], None)
+
+
+async def test_a_node_that_could_not_leave_says_why():
+    cluster = Cluster()
+    cluster.refused = NotDecided("too few voters answer", ["b"])
+    departure = departing(NodeState(), cluster)
+    await begin(departure, 0.0)
+    farewell = await departure.go()
+    assert (farewell.state, farewell.noted_by) == ("failed", ())
+    assert "too few voters answer" in str(farewell.why)
+    assert await departure.farewell(0.0) == farewell
+
+
+async def test_a_node_that_nobody_asks_stops_all_the_same():
+    departure = departing(NodeState())
+    await begin(departure, 0.0)
+    await departure.go()
+    async with asyncio.timeout(5):
+        await departure.wait_told()
 
 
 async def test_who_asks_twice_is_told_the_same():

@@ -173,6 +173,14 @@ def test_kubernetes_service_links_are_no_settings():
     ("flags", "expected"),
     [
         ({"http": "127.0.0.1:5", "rpc": "127.0.0.1:5"}, ["cannot both listen"]),
+        ({"http": "127.0.0.1:7000"}, ["http and admin cannot both listen"]),
+        ({"rpc": "127.0.0.1:7000"}, ["rpc and admin cannot both listen"]),
+        ({"admin": "0.0.0.0:7000"}, ["admin must be a loopback address"]),
+        ({"admin": "10.0.0.7:7000", "auth": "open"}, ["admin must be a loopback address"]),
+        ({"admin": "127.0.0.1:-1"}, ["needs a port from 0 to 65535"]),
+        ({"http": "127.0.0.1:0"}, ["needs a port from 1 to 65535"]),
+        ({"http": "0.0.0.0:5000", "auth": "open"}, ["say so twice"]),
+        ({"http": "eu-1.example:5000", "auth": "open"}, ["say so twice"]),
         ({"rpc": "0.0.0.0:6000"}, ["advertise_rpc is required because"]),
         ({"rpc": "[::]:6000"}, ["advertise_rpc is required because"]),
         ({"rpc": "0.0.0.0:6000", "advertise_rpc": "0.0.0.0:6000"}, ["advertise_rpc must be"]),
@@ -267,3 +275,22 @@ def test_default_node_name_is_valid(host_name):
 )
 def test_default_node_name(host_name, name):
     assert default_node_name(host_name) == name
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {},
+        {"http": "0.0.0.0:5000"},
+        {"auth": "open"},
+        {"auth": "open", "http": "localhost:5000"},
+        {"auth": "open", "http": "[::1]:5000"},
+        {"auth": "open", "http": "0.0.0.0:5000", "open_to": "all"},
+        {"http": "0.0.0.0:5000", "open_to": "all"},
+    ],
+)
+def test_who_is_open_to_strangers_has_said_so_twice(flags: dict[str, str]):
+    """Broken: one word too many gives everything to the network, or two are not enough."""
+    settings = load({"data_dir": "d", **flags}, {})
+    assert settings.is_open is (flags.get("auth") == "open")
+    assert settings.shared["auth"] == flags.get("auth", "on")
