@@ -29,6 +29,7 @@ from node.http.limits import (
     SERVERS_TRIED,
     WRITE_SILENCE,
 )
+from node.http.public_url import PublicUrl
 from node.oci.upstream import (
     ADDED_BY_CLIENT,
     FORWARDED_BY,
@@ -95,9 +96,15 @@ class Proxy:
         log: Log,
         *,
         body_idle_s: float,
+        public_url: PublicUrl = PublicUrl(),  # noqa: B008 - it never changes
     ) -> None:
-        """*body_idle_s* is how long a client's body may pause, as for uploads of this node."""
+        """
+        Args:
+            body_idle_s: how long a client's body may pause, as for uploads of this node.
+            public_url: under which address clients reach this node.
+        """
         self._me = me
+        self._public_url = public_url
         self._servers = servers
         self._config = config
         self._cors = cors
@@ -148,7 +155,9 @@ class Proxy:
         try:
             servers = self._in_turn(owner)
             for server in servers:
-                exchange = _Exchange(request, server, self._cors, last=server is servers[-1])
+                exchange = _Exchange(
+                    request, server, self._cors, self._public_url, last=server is servers[-1]
+                )
                 try:
                     return await exchange.run(
                         self._opened(), self._config, self._sent(request), self._body_idle_s
@@ -197,8 +206,17 @@ class Proxy:
 class _Exchange:
     """One request at one member, and its answer."""
 
-    def __init__(self, request: Request, server: Member, cors: Cors, *, last: bool) -> None:
+    def __init__(
+        self,
+        request: Request,
+        server: Member,
+        cors: Cors,
+        public_url: PublicUrl,
+        *,
+        last: bool,
+    ) -> None:
         """*last*: there is nobody else to ask, so whatever the member says is the answer."""
+        self._public_url = public_url
         self._request = request
         self._server = server
         self._cors = cors
@@ -251,7 +269,7 @@ class _Exchange:
 
     async def _relay(self, answer: aiohttp.ClientResponse, body: PassedBody) -> web.StreamResponse:
         http = self._request.http
-        fields = list(_returned(answer, self._server.http))
+        fields = list(_returned(answer, self._server.http, self._public_url.of(http)))
         if http.method == hdrs.METH_HEAD or answer.status in (204, 304):
             return _with(web.Response(status=answer.status, reason=answer.reason), fields)
         response = _with(web.StreamResponse(status=answer.status, reason=answer.reason), fields)
@@ -290,14 +308,20 @@ def _named(values: Sequence[str]) -> frozenset[str]:
     return frozenset(name.strip().lower() for value in values for name in value.split(","))
 
 
-def _returned(answer: aiohttp.ClientResponse, server: str) -> Iterator[tuple[str, str]]:
-    """The fields of the answer as the client gets it."""
+def _returned(answer: aiohttp.ClientResponse, server: str, here: str) -> Iterator[tuple[str, str]]:
+    """The fields of the answer of *server* as a client gets it that came to *here*."""
     dropped = _NOT_RETURNED | _named(answer.headers.getall(hdrs.CONNECTION, ()))
     for name, value in answer.headers.items():
         low = name.lower()
         if low in dropped or low.startswith(_OF_BROWSERS):
             continue
-        yield name, _from_here(value, server) if low == "location" else value
+        if low == "location":
+            value = _from_here(value, server)
+        elif low == "www-authenticate" and here:
+            # The member's own address may be out of the client's reach, and is another registry to
+            # it: clients send no password there.
+            value = value.replace(f'realm="http://{server}/', f'realm="{here}/')
+        yield name, value
 
 
 def _from_here(location: str, server: str) -> str:

@@ -1,27 +1,10 @@
 """Logging in: Basic, tokens, challenges."""
 
-import base64
-import json
-
 import pytest
 
 from node.identity.actions import Role
 from tests.api.conftest import Registry, StartRegistry
-from tests.fakes.identity import OPERATOR_SECRET
-
-PASSWORD = "correct horse battery"
-
-
-def basic(name: str, password: str) -> dict[str, str]:
-    given = base64.b64encode(f"{name}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {given}"}
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-OPERATOR = basic("operator", OPERATOR_SECRET)
+from tests.api.scene import ANN, PASSWORD, basic, bearer, parts_of
 
 
 @pytest.fixture
@@ -34,9 +17,6 @@ async def closed(start_registry: StartRegistry) -> Registry:
     await accounts.put_project("lib", public=False, denies=())
     await accounts.grant("lib", "ann", Role.PUSHER, (), 0.0)
     return registry
-
-
-ANN = basic("ann", PASSWORD)
 
 
 async def test_a_stranger_is_told_where_to_get_a_token(closed: Registry):
@@ -69,7 +49,7 @@ async def test_a_token_is_for_what_was_asked_and_allowed(closed: Registry):
     made = await token(closed, "scope=repository:lib/app:pull,push,delete", **ANN)
     assert made["token"] == made["access_token"]
     assert made["expires_in"] == 300
-    claims = json.loads(base64.urlsafe_b64decode(made["token"].split(".")[1] + "=="))
+    _, claims, _ = parts_of(bearer(made["token"]))
     (entry,) = claims["access"]
     assert entry["actions"] == ["pull", "push"]
     given = bearer(made["token"])

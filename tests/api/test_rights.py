@@ -14,9 +14,7 @@ from node.identity.login import NOBODY
 from node.identity.scopes import parse_scopes
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.rights import LEAST, PROJECTS, PUBLIC, ROLES, expected
-from tests.api.test_login import basic, bearer
-
-PASSWORD = "correct horse battery"
+from tests.api.scene import PASSWORD, basic, bearer
 
 REACHED = 299
 
