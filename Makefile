@@ -13,6 +13,7 @@ MUTANT_SEEDS ?= 1000
 HOSTILE_ARGS ?=
 EXAMPLES ?= 200
 MIXED_ARGS ?=
+COMMIT ?=
 FRESH ?= run test
 RUNS ?= 1
 SCENARIO ?= all
@@ -21,7 +22,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile mixed sim mutants bench bench-cluster conformance-tools fault-tools bench-tools bench-cluster-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile mixed sim mutants bench bench-earlier bench-cluster conformance-tools fault-tools bench-tools bench-cluster-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +102,9 @@ mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs 
 
 bench: $(VENV)/.installed bench-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
 	$(BIN)/python -m bench.run
+
+bench-earlier: $(VENV)/.installed bench-cluster-tools ## Compare with an earlier commit, that of make mixed (COMMIT=...)
+	$(BIN)/python -m bench.earlier $(COMMIT)
 
 bench-cluster: $(VENV)/.installed bench-cluster-tools ## Measure joins, visibility, a dead node, a heartbeat; writes bench/CLUSTER.md
 	$(BIN)/python -m bench.run_cluster

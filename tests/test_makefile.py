@@ -24,6 +24,7 @@ NEEDS = {
     "e2e": [".ci/tools", VENV],
     "bench": [".ci/tools docker-registry wrk registry crane", VENV],
     "bench-cluster": [".ci/tools wrk ip", VENV],
+    "bench-earlier": [".ci/tools wrk ip", VENV],
     "conformance": [".ci/tools conformance", VENV],
     "conformance-proxy": [".ci/tools conformance", VENV],
     "faults": [".ci/tools ip iptables faketime", VENV],
