@@ -147,10 +147,19 @@ class CatchUp:
         """
         One round; returns those of the quorum that are missing, if they are too many.
 
-        It does not wait for who is slower than a majority.
+        Whom to ask is a matter of the layout: where that changes meanwhile, those of the next one
+        are asked from the beginning.
         """
         self._env.counters.region_rounds += 1
-        stage, quorum = self._env.chronicle.stage, self._freshness.quorum()
+        while True:
+            stage = self._env.chronicle.stage
+            lacking = await self._ask_majority()
+            if self._env.chronicle.stage == stage:
+                return lacking
+
+    async def _ask_majority(self) -> list[str]:
+        """Who of the quorum has not given all; nobody once those suffice who have."""
+        quorum = self._freshness.quorum()
         links = {link.disk: link for link in self._links.live() if link.disk in quorum}
         given = set[Disk]()
         async with task_group() as group:
@@ -160,8 +169,8 @@ class CatchUp:
                 done, rest = await asyncio.wait(rest, return_when=asyncio.FIRST_COMPLETED)
                 given |= {pulls[pull] for pull in done if pull.result()}
             for pull in rest:
-                pull.cancel()
-        if self._is_enough(given) and self._env.chronicle.stage == stage:
+                pull.cancel()  # nobody waits for who is slower than a majority
+        if self._is_enough(given):
             return []
         lacking = quorum - given - {disk_of(self._env.me)}
         return sorted({disk.node for disk in lacking}) or ["this node's own disk"]

@@ -70,6 +70,24 @@ async def test_a_later_stage_is_learned_before_it_is_served():
             await changing
 
 
+async def test_a_round_that_a_change_of_the_layout_meets_begins_again():
+    """Broken: each change of the layout has reads refused that ask the region then."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio(antientropy_interval_s=1000.0)
+        await ships.until(lambda: a.statistics.current)
+        for other in (b, c):
+            ships.network.block(other.address, "pull")
+        asking = asyncio.create_task(a.ask_region())
+        changing = asyncio.create_task(a.cluster.layouts.change(SetWeight(A, 7)))
+        await ships.until(lambda: a.stage > (1, 1))
+        assert not asking.done()
+        for other in (b, c):
+            ships.network.unblock(other.address, "pull")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await asking
+            await changing
+
+
 async def test_events_come_from_members_only():
     """Broken: what a removed disk, or a stranger, has been keeping comes back (U5)."""
     async with fleet() as ships:
