@@ -17,7 +17,9 @@ from node.index.metadata import Metadata
 from node.index.migrations import FORMATS, Formats
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
+from node.index.worded import WordedStore
 from node.index.writer import IndexWriter, Writer
+from node.remembered.words import Words
 
 _NODE: Final = keys.join("node")
 _EPOCH: Final = keys.join("epoch")
@@ -42,6 +44,8 @@ class Index(NamedTuple):
 
     journal: Journal
     writer: IndexWriter
+    words: Words
+    """Changed with all that is written in it."""
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""
@@ -69,7 +73,10 @@ def open_index(
         StartupError: it belongs to another node, or has a format that there is no way from.
         StorageFailure: the storage failed.
     """
-    journal = Journal(store, identify(store, node, wall, rng, formats, ended, epoch_after), clock)
+    words = Words()
+    worded = WordedStore(store, words)
+    mine = identify(worded, node, wall, rng, formats, ended, epoch_after)
+    journal = Journal(worded, mine, clock)
     journal.resume_clock()
     journal.on_work_left = partial(objects.finish, journal)
     if not journal.restoring:
@@ -84,6 +91,7 @@ def open_index(
         disk_of(store),
         journal,
         writer,
+        words,
     )
 
 

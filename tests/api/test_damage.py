@@ -13,6 +13,7 @@ from node.errors.startup import StartupError
 from node.index.index import index_path
 from node.index.rocks import RocksStore
 from node.index.store import END, FAMILIES
+from node.index.worded import WordedStore
 from node.recovery.repair import ASIDE, Repair, find_damage, open_store
 from tests.api.conftest import StartRegistry
 from tests.api.test_fsck import check, fill
@@ -32,7 +33,9 @@ async def crashed(start_registry: StartRegistry, tmp_path: Path) -> Path:
     await registry.stop()
     registry = await start_registry(node="node")
     await registry.push_image("lib/app", "v3", text="third")
-    store = registry.index.journal.store
+    worded = registry.index.journal.store
+    assert isinstance(worded, WordedStore)
+    store = worded.inner
     assert isinstance(store, RocksStore)
     store._families["meta"].flush()  # which begins another log
     await registry.push_image("lib/app", "v4", text="fourth")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cluster.model import NodeId
 from node.index.rocks import RocksStore
+from node.index.worded import WordedStore
 from node.main import running
 from node.recovery.repair import Repair
 from node.settings import Address, Settings
@@ -23,7 +24,9 @@ async def test_the_setting_is_the_limit_of_the_index_s_cache(tmp_path: Path):
         index_memory_bytes=LIMIT,
     )
     async with running(settings, NodeId("a"), Repair()) as node:
-        store = node._mender._replica._journal.store
+        worded = node._mender._replica._journal.store
+        assert isinstance(worded, WordedStore)
+        store = worded.inner
         assert isinstance(store, RocksStore)
         rows = store._families["manifests"]
         assert rows.property_int_value("rocksdb.block-cache-capacity") == LIMIT

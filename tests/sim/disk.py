@@ -24,6 +24,7 @@ from node.errors import IndexFull
 from node.index import keys
 from node.index.journal import Journal
 from node.index.store import FAMILIES, Change, Mutation
+from node.index.worded import WordedStore
 from node.index.writer import GROUP_MAX, IndexWriter, Task
 from tests.fakes.ordered_store import MemoryStore
 from tests.sim.loop import SimLoop
@@ -252,7 +253,9 @@ class SimWriter(IndexWriter):
     ) -> None:
         """*on_group* is called after a group ran, *on_sealed* after it was synced."""
         super().__init__(journal)
-        store = journal.store
+        worded = journal.store
+        assert isinstance(worded, WordedStore)
+        store = worded.inner
         assert isinstance(store, SimStore)
         self._disk = store.disk
         self._loop = loop
