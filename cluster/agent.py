@@ -196,6 +196,8 @@ class Cluster:
 
         # What a part offers to the registry as it is.
         self.ensure_current = self._reads.ensure_current
+        self.covered_until = self._reads.covered_until
+        self.count_covered = self._reads.count_covered
         self.catch_up = self._catch_up.catch_up
         self.replicate = self._durability.replicate
         self.lacks_copies = self._durability.lacks_copies

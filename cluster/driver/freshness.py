@@ -158,6 +158,10 @@ class FreshnessDriver:
         """Whether this node has everything that its region has acknowledged."""
         return self._machine.coverage(self._env.clock.now_s()) is Coverage.COVERED
 
+    def covered_until(self) -> float:
+        """Until when that is so, as things stand: seconds of the steady clock."""
+        return self._machine.covered_until(self._env.clock.now_s())
+
     def is_continuous(self) -> bool:
         return self._machine.is_continuous(self._env.clock.now_s())
 

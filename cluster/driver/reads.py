@@ -19,6 +19,16 @@ class Reads:
         """Whether this node has everything that any member of its region has acknowledged."""
         return self._env.state.allows(Act.READ) and self._freshness.is_covered()
 
+    def covered_until(self) -> float:
+        """
+        Until when `are_covered` is so, as things stand: seconds of the steady clock; 0: it is not.
+        """
+        return self._freshness.covered_until() if self._env.state.allows(Act.READ) else 0.0
+
+    def count_covered(self) -> None:
+        """Count a read that was answered from here while this node was covered."""
+        self._env.counters.reads_covered += 1
+
     async def ensure_current(self, *, patient: bool = False) -> bool:
         """
         Return once this node may answer reads from its own index: everything that its region has
@@ -37,7 +47,7 @@ class Reads:
         """
         counters = self._env.counters
         if self.are_covered():
-            counters.reads_covered += 1
+            self.count_covered()
             return True
         try:
             current = await self._ask(patient)

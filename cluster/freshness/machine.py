@@ -163,9 +163,13 @@ class Freshness:
 
     def coverage(self, now: float) -> Coverage:
         """To be asked after the request came, and before the index is read."""
+        return Coverage.COVERED if now < self.covered_until(now) else Coverage.ASK_FIRST
+
+    def covered_until(self, now: float) -> float:
+        """Until when it is covered, as things stand: by the leases that it has."""
         if not self._is_whole:
             self.is_continuous(now)
-        return Coverage.COVERED if now < self._covered_until else Coverage.ASK_FIRST
+        return self._covered_until
 
     def suffice(self, disks: Collection[Disk], now: float) -> bool:
         """
