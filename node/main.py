@@ -45,6 +45,7 @@ from node.oci.context import OciContext
 from node.recovery import former
 from node.recovery.repair import NO_REPAIR, Repair
 from node.registry.usecases import UseCases
+from node.remembered.validity import Validity
 from node.settings import Settings
 from node.settings.model import this_host
 
@@ -235,9 +236,12 @@ async def running(
                 cors,
                 check_room=has_room,
                 log_reads=settings.log_requests == "all",
+                validity=Validity(index.words, cluster, SystemClock().now_s, _now),
+                remembered_bytes=settings.remembered_bytes,
             )
             for served in doors
         )
+        blobs.on_withdrawn(index.words.change_digest)
         http = await listeners.listen_http(stack, outer, settings.http, shares.connections)
         within = await listeners.listen_http(stack, inner, settings.admin, shares.admin, "admin")
         admin_at = settings.admin._replace(port=within.port)
@@ -247,6 +251,8 @@ async def running(
                 "the data directory does not say where the admin API is", admin=str(admin_at)
             )
         metrics.watch_connections(lambda: figures.connection_figures(http, shares))
+        if (remembered := outer.remembered) is not None:
+            metrics.watch_remembered(lambda: remembered)
         readiness.meet("running")
         yield Node(
             cluster,

@@ -1,6 +1,7 @@
 """The figures behind the gauges of `/metrics`, gathered when somebody scrapes."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from cluster import ClusterStatistics
 
@@ -46,6 +47,23 @@ class ConnectionFigures:
     connections_closed: int
     connections_refused: int
     descriptors: int
+
+
+class RememberedFigures(Protocol):
+    """The answers that are remembered, and how often they were given again."""
+
+    @property
+    def answered_at_once(self) -> int:
+        """Requests whose heads were known byte for byte."""
+        ...
+
+    @property
+    def answered_when_parsed(self) -> int:
+        """Those that were known by what an answer depends on."""
+        ...
+
+    @property
+    def bytes_kept(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

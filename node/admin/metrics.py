@@ -22,7 +22,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
-from node.admin.figures import ClusterFigures, ConnectionFigures, StoreFigures
+from node.admin.figures import (
+    ClusterFigures,
+    ConnectionFigures,
+    RememberedFigures,
+    StoreFigures,
+)
 from node.lifetime.readiness import Readiness
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -259,6 +264,23 @@ _CONNECTIONS: Final = (
 )
 
 
+_REMEMBERED: Final = (
+    _Figure(
+        "atoll_remembered_at_once",
+        "Requests answered from memory before they were parsed, their heads being known.",
+        "answered_at_once",
+        total=True,
+    ),
+    _Figure(
+        "atoll_remembered_when_parsed",
+        "Requests answered from memory behind the parser.",
+        "answered_when_parsed",
+        total=True,
+    ),
+    _Figure("atoll_remembered_bytes", "Memory of the answers that are remembered.", "bytes_kept"),
+)
+
+
 class _Snapshot(Collector):
     """Turns the figures of some part into metrics at each scrape."""
 
@@ -382,6 +404,10 @@ class Metrics:
     def watch_connections(self, figures: Callable[[], ConnectionFigures]) -> None:
         """Report the connections of clients, likewise."""
         self._registry.register(_Snapshot(_CONNECTIONS, figures))
+
+    def watch_remembered(self, figures: Callable[[], RememberedFigures]) -> None:
+        """Report the answers that are remembered, likewise."""
+        self._registry.register(_Snapshot(_REMEMBERED, figures))
 
     def watch_cluster(self, figures: Callable[[], ClusterFigures]) -> None:
         """Report how the node stands with its peers, likewise."""

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final, Self
@@ -61,6 +61,10 @@ class FilesystemBlobs:
         self._staging = Staging(self._layout, self._disk, self._publisher, self._config)
         self.verifier = Verifier(self._layout, self._disk, self._publisher, verified, self._config)
         self._put_numbers = itertools.count(1)
+
+    def on_withdrawn(self, heed: Callable[[Digest], None]) -> None:
+        """Have *heed* called in some thread whenever a copy was taken out of service."""
+        self._publisher.on_withdrawn = heed
 
     async def __aenter__(self) -> Self:
         self.verifier.start()

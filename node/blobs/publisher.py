@@ -3,6 +3,7 @@
 import os
 import threading
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
 from typing import Final
@@ -44,6 +45,9 @@ class Publisher:
         self._quarantine = quarantine
         self._quarantining = threading.Lock()
         self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+        self.on_withdrawn: Callable[[Digest], None] = lambda digest: None
+        """Called in some thread behind each copy that is not served any more, and before anybody
+        is told."""
         self._unsure: set[Digest] = set()
         self._hidden: dict[Digest, None] = {}
 
@@ -98,6 +102,12 @@ class Publisher:
 
         It goes to the quarantine. With *keep*, or where that cannot be, it stays and is hidden.
         """
+        try:
+            return self._withdraw(digest, found, keep=keep)
+        finally:
+            self.on_withdrawn(digest)
+
+    def _withdraw(self, digest: Digest, found: os.stat_result, *, keep: bool) -> Withdrawn:
         target = self._layout.blob(digest)
         with self._locks[zlib.crc32(digest.encode()) % _STRIPES]:
             try:

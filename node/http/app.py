@@ -10,21 +10,23 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from aiohttp import web
 
 from node.errors import RegistryError, RequestOverdue
 from node.http import headers
 from node.http.cors import Cors
-from node.http.endpoint import ANONYMOUS, READS, Bound, Principal, Request
+from node.http.endpoint import ANONYMOUS, READS, Bound, Endpoint, Principal, Request
 from node.http.errors import WIRE, error_response
 from node.http.guard import Guard, OpenDoor
 from node.http.limits import ApiLimits
+from node.http.remembered import HOPE, Hope, RememberedAnswers
 from node.http.requestlog import RequestLog
 from node.http.routing import Router, Target
 from node.logs import get_logger, request_id
 from node.registry.usecase import unconfirmed
+from node.remembered.validity import Validity
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -56,6 +58,8 @@ class Api:
         check_room: Callable[[], None] = lambda: None,
         guard: Guard | None = None,
         log_reads: bool = False,
+        validity: Validity | None = None,
+        remembered_bytes: int = 0,
     ) -> None:
         """
         Args:
@@ -64,6 +68,8 @@ class Api:
                 lacks the room.
             guard: lets requests in, or not; None: all of them.
             log_reads: whether reads that succeed have a line in the log.
+            validity: when an answer may be given again; None: never.
+            remembered_bytes: how much may be taken by answers that are kept for that.
         """
         endpoints = tuple(endpoints)
         self._router = Router(bound.endpoint for bound in endpoints)
@@ -75,6 +81,11 @@ class Api:
         self._observer = observer
         self._log = get_logger("http")
         self._requests = RequestLog(self._log, every=log_reads)
+        self.remembered: Final = (
+            RememberedAnswers(validity, observer, self._requests, remembered_bytes)
+            if validity is not None and remembered_bytes
+            else None
+        )
         self.keeps_connections = True
         """Whether a connection stays open after an answer; not while the node is about to stop."""
 
@@ -85,7 +96,7 @@ class Api:
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         token = request_id.set(identity)
         unconfirmed.set(False)
-        action, principal = "none", ANONYMOUS
+        action, principal, hope = "none", ANONYMOUS, request.get(HOPE)
         response: web.StreamResponse
         failure: Exception | None = None
         status = 499  # the client closed the connection, as nginx has it
@@ -99,9 +110,13 @@ class Api:
                 bound = self._bound[action]
                 passed_on = bound.elsewhere is not None and bound.elsewhere.is_due()
                 if not passed_on:  # else who answers asks: this node may have nothing to go by
+                    if hope is not None:
+                        self._begin(hope, endpoint, target)
                     principal = await self._guard.admit(request, target)
                 told = self._told(request, target, identity, principal)
                 response = await self._answer(bound, told, passed_on=passed_on)
+                if hope is not None and not unconfirmed.get():
+                    hope.admitted = principal
             status = response.status
         except ConnectionError:
             # Nobody is there to read it; aiohttp notices that too, without a traceback.
@@ -118,7 +133,10 @@ class Api:
             self._observer.request(action, request.method, status, seconds)
             if request.body_exists:
                 self._observer.received(request.content.total_bytes)
-            self._requests.done(request, principal.name, status, seconds, failure)
+            path, client = request.rel_url.raw_path, request.remote
+            self._requests.done(
+                request.method, path, client, principal.name, status, seconds, failure
+            )
             request_id.reset(token)
         if not self.keeps_connections:
             response.force_close()
@@ -129,6 +147,12 @@ class Api:
         if not response.prepared and (status >= 400 or request.method not in READS):
             response.headers["X-Request-Id"] = identity
         return response
+
+    def _begin(self, hope: Hope, endpoint: Endpoint[Any], target: Target) -> None:
+        """Note what the answer to a request is about to be made of, if it can be remembered."""
+        if endpoint.remembered and self.remembered is not None:
+            hope.action = endpoint.action
+            hope.basis = self.remembered.basis(target.repository, target.variable)
 
     async def _answer(
         self, bound: Bound, request: Request, *, passed_on: bool
@@ -206,6 +230,7 @@ class Api:
             target.repository,
             target.variable,
             principal,
+            http.get(HOPE) is not None,
             deadline,
             body_deadline,
             identity,

@@ -11,9 +11,12 @@ aiohttp's parser and its loop over requests are used as they are. What is change
 - At most one request is read ahead of the one that is being answered, so that what a client
   sends meanwhile stays in its socket.
 - A client that does not read what it asked for is dropped, whatever the answer.
+- What is remembered is answered here, before the parser or right behind it
+  (`node.http.remembered`): without a task, a request and a response of aiohttp.
 """
 
 import asyncio
+from time import perf_counter
 from typing import Final
 
 from aiohttp import web
@@ -44,6 +47,7 @@ from node.http.limits import (
     READ_BUFFER,
     STALL,
 )
+from node.http.remembered import HOPE, Finished, Hope, RememberedAnswers, asked_by
 
 _READ_BUFFER_BYTES: Final = READ_BUFFER.number // 2
 """What aiohttp is told: it reads on until there is twice as much."""
@@ -64,7 +68,9 @@ class Connection(RequestHandler):
         "_body",
         "_ended",
         "_head_bytes",
+        "_hope",
         "_last",
+        "_remembered",
         "_silence",
         "_stalled",
         "stays",
@@ -94,6 +100,9 @@ class Connection(RequestHandler):
         self._max_msg_queue_size = AHEAD.number
         self._msg_queue_resume_size = 0
         self._api = api
+        self._remembered = api.remembered
+        self._hope: Hope | None = None
+        """Of the request that waits to begin, as nothing was under way when it came."""
         self._body: StreamReader = EMPTY_PAYLOAD
         """That of the last request whose head came."""
         self._answered: StreamReader = EMPTY_PAYLOAD
@@ -115,6 +124,14 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         if self._force_close or self._close or self._last or self._parser is None:
             return
+        remembered, alone, started = self._remembered, False, 0.0
+        if remembered is not None and self._is_at_rest():
+            started = perf_counter()
+            known = remembered.of_block(data)
+            if known is not None:
+                self._give(remembered, known, data, started)
+                return
+            alone = data.find(_HEAD_END) == len(data) - len(_HEAD_END)
         rest = data
         while True:
             in_body = not self._body.is_eof()
@@ -129,6 +146,12 @@ class Connection(RequestHandler):
                     return
                 self._head_bytes = 0
                 self._body = body
+                if alone and body is EMPTY_PAYLOAD and remembered is not None:
+                    known = self._find(remembered, message, data)
+                    if known is not None:
+                        self._parser.message_consumed()
+                        self._give(remembered, known, data, started)
+                        return
                 self._enqueue(message, body)
             if upgraded:  # nothing is served but HTTP: the client is answered in it
                 self._parser.set_upgraded(False)
@@ -147,6 +170,49 @@ class Connection(RequestHandler):
             self._head_bytes += len(rest)
             if self._head_bytes > HEAD_BYTES.number:
                 self._refuse(HeadersTooLarge(HEAD_BYTES.number, FIELDS.number))
+
+    def _is_at_rest(self) -> bool:
+        """
+        Whether nothing is under way: what comes now begins a request, and may be answered at once.
+        """
+        waiter = self._waiter
+        return (
+            waiter is not None
+            and not waiter.done()
+            and not self._messages
+            and not self._head_bytes
+            and not self._paused  # its client does not read: that is for who can wait
+            and self._api.keeps_connections
+        )
+
+    def _find(
+        self, remembered: RememberedAnswers, message: RawRequestMessage, block: bytes
+    ) -> Finished | None:
+        """The answer to *message* that is remembered; without one, whether to keep what comes."""
+        asked = asked_by(message)
+        if asked is None:
+            return None
+        known = remembered.of_asked(asked, block)
+        if known is None:
+            self._hope = remembered.hope(asked)
+        return known
+
+    def _give(
+        self, remembered: RememberedAnswers, known: Finished, block: bytes, started: float
+    ) -> None:
+        """Answer the request whose head is *block*, and count it as what aiohttp would."""
+        assert self.transport is not None
+        assert self._manager is not None
+        self.transport.write(known.wire())
+        self._request_count += 1
+        self._manager.requests_count += 1
+        self._next_keepalive_close_time = self._loop.time() + IDLE.number
+        remembered.count(known, block, self.address, perf_counter() - started)
+
+    def take_hope(self) -> Hope | None:
+        """What goes along with the request that begins now."""
+        hope, self._hope = self._hope, None
+        return hope
 
     def _enqueue(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
         self._request_count += 1
@@ -213,6 +279,9 @@ class Connection(RequestHandler):
             await resp.write_eof()
         except ConnectionError:
             return resp, True
+        hope = request.get(HOPE)
+        if hope is not None and self._remembered is not None:
+            self._remembered.keep(hope, request.rel_url.raw_path, resp)
         if self._last and not self._messages:
             self._close = True
             await self._linger()

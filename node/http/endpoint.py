@@ -27,6 +27,7 @@ from node.http.limits import (
 from node.http.query import Parameter, Query
 from node.identity.actions import RULES, Reach
 from node.identity.actions import Action as Action  # endpoints take it from here
+from node.identity.documents import NEVER
 from node.identity.errors import AccessDenied, AuthorityLost, TooManyLogins, Unauthenticated
 from node.identity.login import NOBODY, Account
 from node.registry.access import UNRESTRICTED, Access
@@ -46,6 +47,9 @@ class Principal(NamedTuple):
 
     access: Access
     account: Account = NOBODY
+    until: float | None = NEVER
+    """Until when the same request is let in, if no setting changes: seconds since the Unix epoch.
+    None: it is asked about each time."""
 
 
 ANONYMOUS: Final = Principal("", UNRESTRICTED)
@@ -69,6 +73,9 @@ class Request(msgspec.Struct, frozen=True):
     """The path's other varying segment, decoded; empty where it has none."""
 
     principal: Principal
+    is_to_be_kept: bool
+    """Whether the answer will be remembered, if all of it is in memory."""
+
     deadline: float | None
     """When the answer has to begin, by the event loop's clock. None: reads wait for nothing that
     does not end by itself."""
@@ -170,6 +177,11 @@ class Endpoint(Generic[C]):
 
     errors: tuple[type[Exception], ...] = ()
     """What it may be refused with, beside what follows from the rest: `errors_of` has all."""
+
+    remembered: bool = False
+    """Whether answers may be given again without the handler (`node.http.remembered`): they are
+    made of rows of the repository, and of the blob that the path names, and of nothing else but
+    what `Asked` has of the request."""
 
     takes_content: bool = False
     """Whether it is refused below the disk's reserve. Deleting is not: it is the way out."""

@@ -20,7 +20,7 @@ from node.http.routing import Target
 from node.identity.actions import RULES, Action, Reach, Rule, Verb
 from node.identity.authorizer import MAY_PULL
 from node.identity.decisions import STRANGER, Decision, Subject
-from node.identity.documents import is_over
+from node.identity.documents import NEVER, is_over
 from node.identity.errors import AccessDenied, Unauthenticated
 from node.identity.login import NOBODY, Account
 from node.identity.scopes import covers, scope_for
@@ -84,7 +84,7 @@ class Doorkeeper:
         where = _where(rule, target)
         if token is not None and endpoint.action is Action.PING:
             # A stranger with a token is told, as docker asks, that it is right.
-            return self._principal(account, subject, token)
+            return self._principal(account, subject, token, None)
         decision = self.decision(account, subject, rule, where)
         if not decision.allowed:
             raise self._no(http, rule, target, account, subject, where)
@@ -94,7 +94,7 @@ class Doorkeeper:
         if token is not None and not self._identity.tokens.is_of(token, where):
             problem = "the project was made anew since the token was given out"
             raise self._refused(http, rule, target, problem)
-        return self._principal(account, subject, token)
+        return self._principal(account, subject, token, decision)
 
     def subject(self, account: Account) -> Subject | None:
         """Who an account is by the documents; None: nobody any more."""
@@ -185,8 +185,16 @@ class Doorkeeper:
             lacks_scope=lacks_scope,
         )
 
-    def _principal(self, account: Account, subject: Subject, token: Verified | None) -> Principal:
-        return Principal(account.name, _Sight(self, account, subject, token), account)
+    def _principal(
+        self, account: Account, subject: Subject, token: Verified | None, decision: Decision | None
+    ) -> Principal:
+        sight = _Sight(self, account, subject, token)
+        until: float | None = None
+        # Who logs in with each request may have to wait for it, or be refused for other reasons.
+        if decision is not None and (token is not None or account == NOBODY):
+            ends = (decision.until, subject.until, NEVER if token is None else token.expires)
+            until = min((end for end in ends if end != NEVER), default=NEVER)
+        return Principal(account.name, sight, account, until)
 
 
 class _Sight:

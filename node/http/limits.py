@@ -418,6 +418,29 @@ FORM_FIELDS: Final = Limit(
     tests=("api/test_login.py::test_forms_that_are_none",),
 )
 
+# --- what is remembered ---------------------------------------------------------------------------
+
+REMEMBERED: Final = Limit(
+    # Of manifests some ten thousand, each for a few kinds of callers.
+    what="answers that may be given again without looking anything up, and what was asked",
+    number=64 * MIB,
+    unit=Unit.BYTES,
+    counts=Counts.NODE,
+    beyond="those that nobody asked for lately are forgotten",
+    setting="remembered_bytes",
+    tests=("api/test_remembered_wire.py::test_what_is_remembered_has_a_bound",),
+)
+
+REMEMBERED_ANSWER: Final = Limit(
+    # Beyond it, sending takes most of the time, and few would fit in.
+    what="the body of one of these",
+    number=256 * KIB,
+    unit=Unit.BYTES,
+    counts=Counts.REQUEST,
+    beyond="looked up each time",
+    tests=("api/test_remembered_wire.py::test_large_answers_are_not_remembered",),
+)
+
 LIMITS: Final[tuple[Limit[Any], ...]] = (
     CONNECTIONS, ADMIN_CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
     LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
@@ -426,6 +449,7 @@ LIMITS: Final[tuple[Limit[Any], ...]] = (
     FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER,
     PASSED_ON, PROXIES, SERVERS_TRIED, SERVER_CONNECT, READ_SILENCE, WRITE_SILENCE, REGIONS,
     CREDENTIALS, FORM_FIELDS,
+    REMEMBERED, REMEMBERED_ANSWER,
 )  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from aiohttp import web
-
 from cluster.ports import Log
 from node.http.errors import code_of
 
@@ -22,25 +20,27 @@ class RequestLog:
     def __init__(self, log: Log, *, every: bool) -> None:
         """*every* is whether reads that succeed are logged too (`log_requests = all`)."""
         self._log = log
-        self._every = every
+        self.every: Final = every
 
     def done(
         self,
-        request: web.BaseRequest,
+        method: str,
+        path: str,
+        client: str | None,
         who: str,
         status: int,
         seconds: float,
         error: Exception | None,
     ) -> None:
         """*who* is empty for a stranger; *error* is what the answer tells, for refusals."""
-        if status < 400 and request.method in _READS and not self._every:
+        if status < 400 and method in _READS and not self.every:
             return
         fields: dict[str, object] = {
-            "method": request.method,
-            "path": request.rel_url.raw_path,
+            "method": method,
+            "path": path,
             "status": status,
             "ms": round(seconds * 1000, 1),
-            "client": request.remote,
+            "client": client,
         }
         if who:
             fields["who"] = who

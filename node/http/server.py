@@ -5,11 +5,15 @@ from collections import Counter
 from typing import Final
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from node.errors import TooManyConnections
 from node.http.app import Api
 from node.http.connection import Connection
+from node.http.remembered import HOPE
 from node.logs import get_logger
 from node.shares.fairness import heaviest
 
@@ -40,6 +44,21 @@ class Server(web.Server):
 
     def __call__(self) -> RequestHandler:
         return Connection(self, self._api, self._loop)
+
+    def _make_request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        request = super()._make_request(message, payload, protocol, writer, task)
+        assert isinstance(protocol, Connection)
+        hope = protocol.take_hope()
+        if hope is not None:
+            request[HOPE] = hope
+        return request
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)

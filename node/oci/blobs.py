@@ -11,11 +11,11 @@ from cluster.errors import BlobUnavailable, StorageFailure
 from cluster.model import Digest
 from cluster.ports import BlobReader
 from node.errors import BlobNotFound, DigestInvalid, RangeNotSatisfiable
-from node.http import headers, ranges
+from node.http import filesource, headers, ranges
 from node.http.answers import empty_answer
 from node.http.endpoint import READING, READS, WRITING, Action, Answer, Endpoint, Request
-from node.http.filesource import SourceFailed
-from node.http.limits import RANGES
+from node.http.filesource import OTHER_BYTES, SourceFailed
+from node.http.limits import RANGES, REMEMBERED_ANSWER
 from node.http.ranges import Selection
 from node.http.sendfile import send_file
 from node.oci.context import OciContext
@@ -46,8 +46,11 @@ async def read(context: OciContext, request: Request) -> web.StreamResponse:
     fields["Content-Length"] = str(selection.length)
     response = web.StreamResponse(status=selection.status, headers=fields)
     whole = _is_whole(selection, size)
+    in_memory = request.is_to_be_kept and whole and size <= REMEMBERED_ANSWER.number
     try:
         async with context.registry.pull.open_blob(digest, size, whole=whole) as blob:
+            if in_memory and isinstance(blob, FileBacked):
+                return web.Response(body=await _verified(blob, digest, size), headers=fields)
             await _send(http, response, blob, selection)
     except SourceFailed as exc:
         if response.prepared:
@@ -82,6 +85,23 @@ def _is_whole(selection: Selection, size: int) -> bool:
     """Whether the answer is the blob and nothing else."""
     parts = selection.parts
     return len(parts) == 1 and parts[0].length == size and not parts[0].head
+
+
+async def _verified(blob: FileBacked, digest: Digest, size: int) -> bytes:
+    """
+    All of a small blob, hashed: its file may rot as long as it is remembered.
+
+    Raises:
+        SourceFailed: the file is not what it should be, and is out of service.
+    """
+    try:
+        data = bytes(await filesource.read(blob.fileno(), 0, size))
+        if not digest.matches(data):
+            raise SourceFailed(OTHER_BYTES)
+    except SourceFailed as exc:
+        await blob.failed(exc.error)
+        raise
+    return data
 
 
 async def _send(
@@ -143,6 +163,7 @@ ENDPOINTS: Final = (
         methods=READS,
         path="/v2/{name}/blobs/{digest}",
         handler=read,
+        remembered=True,
         doc="Pull a blob, or ranges of its bytes.",
         fields=("Range", "If-Range", "If-None-Match"),
         limits=(RANGES,),

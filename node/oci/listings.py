@@ -117,6 +117,7 @@ ENDPOINTS: Final = (
         methods=("GET",),
         path="/v2/{name}/tags/list",
         handler=tags,
+        remembered=True,
         doc="List the tags of a repository.",
         parameters=(LIMIT, LAST),
         answers=(Answer(status=200, doc="A page of them.", struct=TagList, fields=("Link",)),),

@@ -122,6 +122,7 @@ ENDPOINTS: Final = (
         methods=READS,
         path="/v2/{name}/manifests/{reference}",
         handler=read,
+        remembered=True,
         doc="Pull a manifest.",
         fields=("If-None-Match",),
         answers=(

@@ -275,6 +275,15 @@ class Settings:
         "hundred MiB beside it. A quarter is for what is not yet written out.",
         unit="bytes",
     )
+    remembered_bytes: int = setting(
+        64 << 20,
+        Whole(0, 1 << 40),
+        "Memory for answers that are given again without looking anything up; 0: none is.",
+        why="What is pulled again and again, by tag or digest, is answered several times as fast. "
+        "An answer takes its bytes, and half a KiB for each way in which it is asked for: by each "
+        "caller, by each client.",
+        unit="bytes",
+    )
     join_timeout_s: float = setting(
         10.0,
         Seconds(0, 3600),

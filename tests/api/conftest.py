@@ -24,8 +24,9 @@ from node.http.app import Api
 from node.http.cors import Cors
 from node.http.endpoint import Principal, Request
 from node.http.guard import Doorkeeper
-from node.http.limits import ApiLimits
+from node.http.limits import REMEMBERED, ApiLimits
 from node.http.public_url import PublicUrl
+from node.http.remembered import RememberedAnswers
 from node.http.routing import Target
 from node.http.server import Server, make_server
 from node.identity.service import Identity
@@ -39,6 +40,7 @@ from node.oci.proxy import Proxy, ProxyConfig
 from node.registry.media_types import OCI_MANIFEST
 from node.registry.uploads import UploadConfig, Uploads
 from node.registry.usecases import UseCases
+from node.remembered.validity import Validity
 from tests.api.described import check
 from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
@@ -168,6 +170,13 @@ class Registry:
     authority: NearMajority
     readiness: Readiness
 
+    @property
+    def remembered(self) -> RememberedAnswers:
+        """The answers that it remembers."""
+        found = self.server._api.remembered
+        assert found is not None
+        return found
+
     async def stop(self) -> None:
         await self.parts.aclose()
 
@@ -252,6 +261,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             reaches: Callable[[Request], Awaitable[web.StreamResponse]] | None = None,
             public_url: PublicUrl | None = None,
             is_open: bool = True,
+            remembered_bytes: int = REMEMBERED.number,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
             data_dir.mkdir(exist_ok=True)
@@ -347,7 +357,10 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 if not accounts
                 else Doorkeeper(identity, public_url or PublicUrl(), time),
                 log_reads=log_reads,
+                validity=Validity(index.words, replicator, wall.now_s, time),
+                remembered_bytes=remembered_bytes,
             )
+            blobs.on_withdrawn(index.words.change_digest)
             server = make_server(api, connections_max)
             runner = web.ServerRunner(server)
             await runner.setup()

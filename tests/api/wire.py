@@ -58,11 +58,12 @@ class Wire:
         async with asyncio.timeout(ENDS_S):
             assert await self._reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
 
-    async def reply(self) -> Reply:
+    async def reply(self, *, has_body: bool = True) -> Reply:
         async with asyncio.timeout(ENDS_S):
             line, *rest = (await self._reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[:-2]
             fields = dict(field.lower().split(b": ", 1) for field in rest)
-            length = 0 if line.split()[1] in (b"204", b"304") else int(fields[b"content-length"])
+            empty = not has_body or line.split()[1] in (b"204", b"304")
+            length = 0 if empty else int(fields[b"content-length"])
             return Reply(line, fields, await self._reader.readexactly(length))
 
     async def replies(self) -> list[Reply]:

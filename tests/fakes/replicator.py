@@ -1,6 +1,7 @@
 """A `Gate`, `BlobCopies` and a `ClusterView` for a node without peers."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -30,6 +31,9 @@ class SoloReplicator:
         self.caught_up_near = 0
         """Those times at which the own region was enough."""
 
+        self.covered = 0
+        """Answers that were given again."""
+
         self.not_writable: ClusterError | None = None
         self.not_durable = False
         self.acknowledged = Acknowledged(1, 1)
@@ -50,6 +54,13 @@ class SoloReplicator:
         if self.not_current is not None:
             raise self.not_current
         return self.confirmed
+
+    def covered_until(self) -> float:
+        """Nobody else writes: for ever, unless a test says otherwise."""
+        return math.inf if self.not_current is None and self.confirmed else 0.0
+
+    def count_covered(self) -> None:
+        self.covered += 1
 
     async def catch_up(self, *, near: bool = False) -> None:
         self.caught_up += 1

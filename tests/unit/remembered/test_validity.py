@@ -23,8 +23,8 @@ class Leases:
 
 class Case:
     def __init__(self) -> None:
-        self.words, self.leases, self.now = Words(), Leases(), 100.0
-        self.validity = Validity(self.words, self.leases, lambda: self.now)
+        self.words, self.leases, self.now, self.wall = Words(), Leases(), 100.0, 1e9
+        self.validity = Validity(self.words, self.leases, lambda: self.now, lambda: self.wall)
         self.basis = self.validity.basis("lib/app", "v1")
 
     @property
@@ -77,6 +77,15 @@ def test_it_holds_again_with_new_leases():
     assert not case.holds
     case.leases.until = 101.0
     assert case.holds
+
+
+def test_it_ends_with_the_token_of_who_asks():
+    """Broken: what was remembered for a token is given to it for ever."""
+    case = Case()
+    assert case.validity.holds(case.basis, until=1e9 + 1)
+    case.wall += 1
+    assert not case.validity.holds(case.basis, until=1e9 + 1)
+    assert case.holds, "who has no end"
 
 
 def test_another_policy_ends_it():
