@@ -20,6 +20,7 @@ from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.names import Reference, RepositoryName, Tag
 from node.registry.policy import ProjectPolicy
 from node.registry.usecase import unconfirmed
+from tests.sim import recall
 from tests.sim.disk import IO_ERRORS
 from tests.sim.history import NEVER, Op
 from tests.sim.machine import ASKED, Machine, Running
@@ -46,6 +47,8 @@ class Clients:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.history: list[Op] = []
+        self.recalled: list[Op] = []
+        """What clients would have been told from memory (`tests.sim.recall`)."""
         self.images: dict[str, list[Op]] = {}
         """Pushes whose manifest may exist, by repository: what can be retagged and deleted."""
         self.uploads: list[Op] = []
@@ -218,6 +221,7 @@ class Clients:
             outcome, error = "ok", ""
             unconfirmed.set(False)
             running.asked.add(op)
+            recall.begin(self._world, op)
             op.copies = sum(len(asked.blobs) for asked in running.asked)
             try:
                 await work(running, op)
@@ -246,6 +250,7 @@ class Clients:
                 if op.consistency is not Consistency.LOCAL:
                     self._world.observer.acknowledged(op.dot, op.region)
                 self._world.expect_everywhere(op)
+                recall.look(self._world, op.repo)
             elif outcome in ("refused", "failed"):
                 self._world.expect_an_answer(op, machine.disk)
             answer.set_result(None)

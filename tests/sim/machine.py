@@ -22,11 +22,13 @@ from node.copies.holdings import Holdings
 from node.index.index import Index, open_index
 from node.registry.uploads import UploadConfig
 from node.registry.usecases import UseCases
+from node.remembered.validity import Validity
 from tests.sim.calls import SimTransport
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
 from tests.sim.loop import Process, SimLoop
 from tests.sim.network import Network
+from tests.sim.recall import Recollection
 from tests.sim.watch import Observer, Watch
 
 START_MS = 1_700_000_000_000
@@ -113,6 +115,7 @@ class Running:
     registry: UseCases
     log: QuietLog
     rows: Rows
+    recollection: Recollection
     ready: bool = False
     asked: set[Op] = field(default_factory=set)
     """What clients asked and were not answered, whether they still wait or not."""
@@ -361,4 +364,5 @@ def assemble(machine: Machine, process: Process) -> Running:
         registry=registry,
         log=log,
         rows=partial(stakes.rows, index.metadata, index.metadata, cluster),
+        recollection=Recollection(Validity(index.words, cluster, wall.now_s)),
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tests.sim.contents import BY_DIGEST, Contents
+from tests.sim.excuses import Excused
 from tests.sim.history import Op
 from tests.sim.order import before, may_undo, must_be_seen, on_tag, writes_of
 
@@ -14,36 +15,39 @@ if TYPE_CHECKING:
 def reads(world: "World") -> Iterable[str]:
     writes = writes_of(world)
     contents = Contents(writes, world.clients.uploads, world.excused)
-    for read in world.clients.history:
+    told = [(read, world.excused) for read in world.clients.history]
+    # Of what nobody was told no excuse counts.
+    told += [(read, Excused()) for read in world.clients.recalled]
+    for read, excused in told:
         if read.outcome == "missing" and read.io_errors:
             yield f"an IO error became 'not found': {read}"
         if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
-            yield from _missing_tag(world, read, read.tag, writes)
+            yield from _missing_tag(excused, read, read.tag, writes)
         elif read.outcome == "missing" and read.kind in BY_DIGEST:
             yield from contents.missing(read, read.digest)
         elif read.outcome in ("ok", "missing") and read.kind == "list_tags":
             written = {w.tag for w in writes if w.repo == read.repo and w.tag}
             for tag in sorted(written - set(read.listed)):
-                yield from _missing_tag(world, read, tag, writes)
+                yield from _missing_tag(excused, read, tag, writes)
             yield from _listed(read, writes)
         elif read.outcome == "ok" and read.kind == "referrers":
             yield from _referrers(read, writes, contents)
         elif read.outcome == "ok" and read.kind == "pull_tag":
-            yield from _found_tag(world, read, writes)
+            yield from _found_tag(world, excused, read, writes)
         elif read.outcome == "ok" and read.kind in ("pull_digest", "pull_blob"):
             yield from contents.found(read, read.digest)
         for digest in read.lacking:
             yield from contents.missing(read, digest)
 
 
-def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
+def _missing_tag(excused: Excused, read: Op, tag: str, writes: list[Op]) -> Iterable[str]:
     of_tag = on_tag(writes, read.repo, tag)
     pointing = [w for w in of_tag if w.puts]
     # A listing answers from what its node has: the promise about it is the region's.
     in_region = read.kind == "list_tags"
     for write in pointing:
         if not must_be_seen(read, write, in_region=in_region):
-            world.excused.unseen(read, write)
+            excused.unseen(read, write)
             continue
         later = {w.digest for w in pointing if not before(w, write)} | {write.digest}
         undone = any(
@@ -59,7 +63,7 @@ def _missing_tag(world: "World", read: Op, tag: str, writes: list[Op]) -> Iterab
         if not undone:
             yield f"missing: {read} does not find {tag}, written by {write}"
             return
-        world.excused.note("may be undone")
+        excused.note("may be undone")
 
 
 def _listed(read: Op, writes: list[Op]) -> Iterable[str]:
@@ -100,7 +104,7 @@ def _referrers(read: Op, writes: list[Op], contents: Contents) -> Iterable[str]:
         yield from contents.found(read, digest)
 
 
-def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
+def _found_tag(world: "World", excused: Excused, read: Op, writes: list[Op]) -> Iterable[str]:
     of_tag = on_tag(writes, read.repo, read.tag)
     sources = [w for w in of_tag if w.digest == read.digest and w.puts]
     if not sources:
@@ -109,7 +113,7 @@ def _found_tag(world: "World", read: Op, writes: list[Op]) -> Iterable[str]:
     for write in of_tag:
         if not must_be_seen(read, write, in_region=True):
             if write not in sources and all(before(source, write) for source in sources):
-                world.excused.unseen(read, write)
+                excused.unseen(read, write)
             continue
         if write not in sources and all(before(source, write) for source in sources):
             yield f"stale: {read} after {write}"

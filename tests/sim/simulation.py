@@ -42,6 +42,8 @@ class Result:
     trace: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     excused: Excused = field(default_factory=Excused)
+    recalled: int = 0
+    """Reads that could have been answered from memory."""
     history: list[str] = field(default_factory=list)
 
 
@@ -120,4 +122,5 @@ def _fill(result: Result, world: World) -> None:
     result.met = +world.met_pairs
     world.excused.note("open for ever", result.failed)
     result.excused = world.excused
+    result.recalled = len(world.clients.recalled)
     result.history = [str(op) for op in ops]

@@ -39,7 +39,7 @@ class History:
     """As much of a `World` as the checker looks at: what clients saw, and what is on the disks."""
 
     def __init__(self) -> None:
-        self.clients = SimpleNamespace(history=[], uploads=[])
+        self.clients = SimpleNamespace(history=[], recalled=[], uploads=[])
         self.plan = SimpleNamespace(copies=2)
         self.excused = Excused()
         self.observer = SimpleNamespace(events={})

@@ -6,7 +6,15 @@ Each mutant changes the real engine in one place. `hunt` looks for seeds that no
 
 from typing import Final
 
-from tests.sim.mutants import agreement, engine, freshness, index, outcomes, retirement
+from tests.sim.mutants import (
+    agreement,
+    engine,
+    freshness,
+    index,
+    outcomes,
+    remembered,
+    retirement,
+)
 from tests.sim.mutants.mutant import Mutant, mutated
 
 MUTANTS: Final = [
@@ -15,6 +23,7 @@ MUTANTS: Final = [
     *engine.MUTANTS,
     *agreement.MUTANTS,
     *freshness.MUTANTS,
+    *remembered.MUTANTS,
     *retirement.MUTANTS,
 ]
 

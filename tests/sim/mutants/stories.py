@@ -215,6 +215,14 @@ def _slow_answers(machine: Machine) -> Iterator[list[bool]]:
         yield arrived
 
 
+async def _decide_after_a_read(world: World) -> None:
+    """A tag is read, and remembered; then its project decides something."""
+    await world.clients.carry_out(PUSH)
+    await world.clients.carry_out({**PUSH, "do": "pull_tag"})
+    policy = {"do": "policy", "region": PUSH["region"], "project": "lib", "salt": 0}
+    await world.clients.set_policy({**policy, "consistency": "local"})
+
+
 FORGETFUL: Final = BugStory(
     _come_back_below_the_floor,
     "not identical after heal",
@@ -240,6 +248,7 @@ STORIES: Final = (
         "same-again-logs-nothing": BugStory(_push_the_same_again, "acknowledged with the event"),
         "stamps-unheeded": BugStory(_copy_with_a_wrong_clock, "took longer than"),
         "set-back-speaks": BugStory(_read_with_an_earlier_disk, "stale", NEIGHBOURS),
+        "remembered-under-another-policy": BugStory(_decide_after_a_read, "policy"),
         "overtaken-answer-pauses": BugStory(
             _retag_behind_an_overtaken_answer, "took longer than", [("w", "eu"), ("r", "ap")]
         ),
