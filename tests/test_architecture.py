@@ -88,6 +88,11 @@ FORBIDDEN = [
          "cluster.rpc"),
         "the edge works through the use cases",
     ),
+    (
+        ("node.remembered",),
+        ("cluster", "node.http", "node.index", "node.registry", "aiohttp", "time", "random"),
+        "when an answer may be given again is a rule: it knows neither edge nor storage",
+    ),
     (("node.http",), ("node.oci", "node.admin", "node.edge"), "HTTP knows no endpoint"),
     (("node.oci",), ("node.admin", "node.edge"), "pulls and pushes are not the operator's"),
     (("node.admin",), ("node.oci", "node.edge"), "the operator's are not pulls and pushes"),

@@ -364,5 +364,7 @@ def assemble(machine: Machine, process: Process) -> Running:
         registry=registry,
         log=log,
         rows=partial(stakes.rows, index.metadata, index.metadata, cluster),
-        recollection=Recollection(Validity(index.words, cluster, wall.now_s)),
+        recollection=Recollection(
+            Validity(index.words, cluster, wall.now_s, lambda: wall.now_ms() / 1000)
+        ),
     )
