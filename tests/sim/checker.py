@@ -23,7 +23,7 @@ from tests.sim.machine import Machine
 from tests.sim.model import Model
 from tests.sim.order import UNNOTICED_S, WITHOUT_EFFECT, before, on_tag, writes_of
 from tests.sim.plan import WRITES
-from tests.sim.reads import reads
+from tests.sim.reads import reads, recalled
 
 if TYPE_CHECKING:
     from tests.sim.world import World
@@ -99,7 +99,8 @@ def _decided(world: "World") -> Iterable[str]:
 def bugs(world: "World") -> list[str]:
     """What should not happen in any world."""
     told = [f"{f['message']}: {f.get('exception')!r}" for f in world.loop.failures]
-    return [f"bug: {text}" for text in [*told, *world.network.bugs]] + world.observer.violations
+    told = [f"bug: {text}" for text in [*told, *world.network.bugs]]
+    return [*told, *world.observer.violations, *recalled(world)]
 
 
 def unlike(world: "World") -> Iterable[str]:

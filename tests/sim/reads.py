@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 def reads(world: "World") -> Iterable[str]:
     writes = writes_of(world)
     contents = Contents(writes, world.clients.uploads, world.excused)
-    told = [(read, world.excused) for read in world.clients.history]
-    # Of what nobody was told no excuse counts.
-    told += [(read, Excused()) for read in world.clients.recalled]
-    for read, excused in told:
+    excused = world.excused
+    for read in world.clients.history:
         if read.outcome == "missing" and read.io_errors:
             yield f"an IO error became 'not found': {read}"
         if read.outcome == "missing" and read.kind in ("pull_tag", "delete_tag"):
@@ -38,6 +36,26 @@ def reads(world: "World") -> Iterable[str]:
             yield from contents.found(read, read.digest)
         for digest in read.lacking:
             yield from contents.missing(read, digest)
+
+
+def recalled(world: "World") -> Iterable[str]:
+    """
+    The same of what clients would have been told from memory. Whether anybody wrote it at all is
+    not asked, as nodes of stories write by themselves; and what nobody was told needs no excuse.
+    """
+    writes, excused = writes_of(world), Excused()
+    contents = Contents(writes, world.clients.uploads, excused)
+    put = {(w.repo, w.digest) for w in writes if w.puts}
+    tags = {(w.repo, w.tag) for w in writes if w.tag}
+    for read in world.clients.recalled:
+        if read.kind == "list_tags":
+            for repo, tag in sorted(tags):
+                if repo == read.repo and tag not in read.listed:
+                    yield from _missing_tag(excused, read, tag, writes)
+        elif read.kind != "pull_tag":
+            yield from contents.found(read, read.digest)
+        elif (read.repo, read.digest) in put:
+            yield from _found_tag(world, excused, read, writes)
 
 
 def _missing_tag(excused: Excused, read: Op, tag: str, writes: list[Op]) -> Iterable[str]:

@@ -101,9 +101,10 @@ _write_local = local.write
 _write = merge.write
 
 
-def _write_tag_blindly(txn: Transaction, key: Key, value: Any) -> Any:
-    blindly = key.collection == objects.TAG
-    return local.emit(txn, key, Write((), value)) if blindly else _write_local(txn, key, value)
+def _write_tag_blindly(txn: Transaction, key: Key, value: Any, *, instead_of: Any = None) -> Any:
+    if key.collection == objects.TAG:
+        return local.emit(txn, key, Write((), value))
+    return _write_local(txn, key, value, instead_of=instead_of)
 
 
 def _get_or_none(self: Queries, family: str, key: bytes) -> bytes | None:
