@@ -332,6 +332,10 @@ class Cluster:
         member, status = self._env.members.get(node), self._env.members.status(node)
         return None if member is None or status in (Status.DEAD, Status.LEFT) else member.http
 
+    def living(self) -> Sequence[Member]:
+        """The other members that are there: the same object for as long as that is so."""
+        return self._env.members.living()
+
     def is_proxy(self) -> bool:
         """
         Whether clients are to be answered by other nodes: this one knows the layout, and is no

@@ -33,7 +33,9 @@ from node.disk.ballast import Ballast
 from node.disk.room import check_room
 from node.errors.startup import StartupError
 from node.http.app import Api
+from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
+from node.http.throttle import RateThrottle
 from node.identity.authority import VoterWatch
 from node.lifetime import conditions
 from node.lifetime.departure import Departure
@@ -48,6 +50,7 @@ from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
 from node.settings import Settings
 from node.settings.model import this_host
+from node.shares.vicinity import Vicinity
 
 _BEGINNINGS_MAX: Final = 3
 """How often one process begins with an empty index; once is enough for a cluster that is one."""
@@ -228,6 +231,14 @@ async def running(
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         doors = edge.bind(oci, admin, proxy, is_open=settings.is_open)
+        vicinity = Vicinity(me.region, cluster.living)
+        throttle = RateThrottle(
+            parts.rate_config(settings),
+            TrustedProxies(settings.trusted_proxies, vicinity.addresses),
+            vicinity.sharers,
+            asyncio.get_running_loop().time,
+        )
+        metrics.watch_rates(lambda: figures.rate_figures(throttle))
         outer, inner = (
             Api(
                 served,
@@ -235,11 +246,15 @@ async def running(
                 limits,
                 cors,
                 check_room=has_room,
+                throttle=counted,
                 log_reads=settings.log_requests == "all",
                 validity=Validity(index.words, cluster, SystemClock().now_s, _now),
-                remembered_bytes=settings.remembered_bytes,
+                remembered_bytes=kept,
             )
-            for served in doors
+            for served, counted, kept in (
+                (doors.registry, throttle, settings.remembered_bytes),
+                (doors.admin, None, 0),
+            )
         )
         blobs.on_withdrawn(index.words.change_digest)
         http = await listeners.listen_http(stack, outer, settings.http, shares.connections)

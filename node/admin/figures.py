@@ -67,6 +67,15 @@ class RememberedFigures(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RateFigures:
+    """Requests refused since the start, as too many came."""
+
+    refused_address: int
+    refused_account: int
+    refused_pulls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFigures:
     """How this node stands with its peers."""
 

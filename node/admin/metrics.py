@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 from node.admin.figures import (
     ClusterFigures,
     ConnectionFigures,
+    RateFigures,
     RememberedFigures,
     StoreFigures,
 )
@@ -246,6 +247,28 @@ _HEALTH: Final = (
 )
 
 
+_RATES: Final = (
+    _Figure(
+        "atoll_requests_refused_address",
+        "Requests refused, as one address sent too many (`address_rate`).",
+        "refused_address",
+        total=True,
+    ),
+    _Figure(
+        "atoll_requests_refused_account",
+        "Requests refused, as one account sent too many (`account_rate`).",
+        "refused_account",
+        total=True,
+    ),
+    _Figure(
+        "atoll_requests_refused_pulls",
+        "Manifests refused to addresses without an account (`anonymous_pulls`).",
+        "refused_pulls",
+        total=True,
+    ),
+)
+
+
 _CONNECTIONS: Final = (
     _Figure("atoll_connections_open", "Connections of clients.", "connections_open"),
     _Figure(
@@ -408,6 +431,10 @@ class Metrics:
     def watch_remembered(self, figures: Callable[[], RememberedFigures]) -> None:
         """Report the answers that are remembered, likewise."""
         self._registry.register(_Snapshot(_REMEMBERED, figures))
+
+    def watch_rates(self, figures: Callable[[], RateFigures]) -> None:
+        """Report the requests that came too often, likewise."""
+        self._registry.register(_Snapshot(_RATES, figures))
 
     def watch_cluster(self, figures: Callable[[], ClusterFigures]) -> None:
         """Report how the node stands with its peers, likewise."""

@@ -1,9 +1,10 @@
 """What `/metrics` tells of a node, read from its parts whenever somebody asks."""
 
-from node.admin.figures import ConnectionFigures, StoreFigures
+from node.admin.figures import ConnectionFigures, RateFigures, StoreFigures
 from node.blobs.filesystem import FilesystemBlobs
 from node.copies.mender import Mender
 from node.http.listener import HttpListener
+from node.http.throttle import RateThrottle
 from node.index.index import Index
 from node.registry.uploads import Uploads
 from node.shares.descriptors import Descriptors
@@ -38,6 +39,16 @@ def blobs_on(index: Index) -> tuple[int, int]:
     """How many are on this node, and their bytes."""
     own, cached = index.journal.own, index.journal.cached
     return len(own) + len(cached), own.bytes + cached.bytes
+
+
+def rate_figures(throttle: RateThrottle) -> RateFigures:
+    """Of requests that came too often."""
+    refused = throttle.refused
+    return RateFigures(
+        refused_address=refused["address"],
+        refused_account=refused["account"],
+        refused_pulls=refused["pulls"],
+    )
 
 
 def connection_figures(http: HttpListener, shares: Descriptors) -> ConnectionFigures:

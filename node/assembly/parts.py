@@ -1,10 +1,13 @@
 """What each part of a node gets of the settings: its own configuration, and no more."""
 
+from typing import Final
+
 from cluster import ClusterConfig
 from cluster.model import FEATURES, Member, NodeId, Region
 from node import logs
 from node.http.cors import Cors
 from node.http.limits import ADMIN_CONNECTIONS, ANSWER, WRITE_SILENCE, ApiLimits
+from node.http.throttle import RateConfig
 from node.index.index import Index
 from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
 from node.oci.proxy import Proxy, ProxyConfig, Servers
@@ -12,6 +15,10 @@ from node.recovery import former
 from node.registry.uploads import UploadConfig
 from node.settings import Settings
 from node.shares.descriptors import Descriptors, raise_limit
+from node.shares.rates import Rate
+
+_MINUTE_S: Final = 60.0
+_PULLS_S: Final = 6 * 3600.0
 
 
 def member(settings: Settings, name: NodeId, index: Index) -> Member:
@@ -55,6 +62,19 @@ def descriptors(settings: Settings) -> Descriptors:
             connections_max=shares.connections,
         )
     return shares
+
+
+def rate_config(settings: Settings) -> RateConfig:
+    """How often clients may ask."""
+    return RateConfig(
+        address=_rate(settings.address_rate, _MINUTE_S),
+        account=_rate(settings.account_rate, _MINUTE_S),
+        pulls=_rate(settings.anonymous_pulls, _PULLS_S),
+    )
+
+
+def _rate(most: int, period_s: float) -> Rate | None:
+    return Rate(most, period_s) if most else None
 
 
 def upload_config(settings: Settings) -> UploadConfig:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from node.settings import Settings, SettingsError, load
-from node.settings.kinds import Endpoints, Names, Origins
+from node.settings.kinds import Endpoints, Names, Networks, Origins
 from node.settings.model import NAMES, env_of, flag_of, spec_of
 from node.settings.sources import CONFIG
 
@@ -48,7 +48,7 @@ def _option(name: str) -> inspect.Parameter:
         metavar=_metavar(name),
         show_default=False,
     )
-    repeatable = isinstance(spec.kind, Endpoints | Names | Origins)
+    repeatable = isinstance(spec.kind, Endpoints | Names | Networks | Origins)
     annotation: Any = list[str] | None if repeatable else str | None
     return _keyword(name, Annotated[annotation, info])
 
@@ -93,6 +93,8 @@ def _metavar(name: str) -> str:
             return "HOST:PORT"
         case "cors_origins":
             return "ORIGIN"
+        case "trusted_proxies":
+            return "NETWORK"
         case "data_dir":
             return "DIR"
         case "region" | "node" | "cluster" | "initial" | "zone":

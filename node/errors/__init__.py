@@ -36,6 +36,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TooManyBodies           unfinished bodies that hold too much memory
     ├── TooManyConnections      the cap on connections, all of them in use
     ├── TooManyUploads          the cap on concurrent upload sessions
+    ├── TooManyRequests         more than an address, or an account, may send in a while
     ├── ProjectUnknown          the project has no policy of its own
     ├── EventInvalid            not the name of an event
     ├── EventUnknown            the history of this tag does not show that event
@@ -56,7 +57,8 @@ and the few cluster errors that reach a client (`cluster.errors`).
     └── IndexDamaged            files of the index are gone, or not what was written
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from cluster.errors import StorageFailure
@@ -290,6 +292,29 @@ class TooManyConnections(RegistryError):
 class TooManyUploads(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} uploads may be open at once")
+
+
+class TooManyRequests(RegistryError):
+    """Of a *kind*: `address`, `account`, or `pulls` of an address without an account."""
+
+    def __init__(
+        self,
+        kind: str,
+        most: float,
+        period_s: float,
+        wait_s: float,
+        fields: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        whose = {
+            "address": "requests of one address",
+            "account": "requests of one account",
+            "pulls": "manifests of one address without an account",
+        }[kind]
+        super().__init__(f"at most {most:.0f} {whose} in {period_s:.0f} s; slow down")
+        self.wait_s = wait_s
+        """After how many seconds one more would be answered."""
+        self.fields = fields
+        """What the answer's header tells of the limit."""
 
 
 class NobodyServes(RegistryError):

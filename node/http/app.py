@@ -24,6 +24,7 @@ from node.http.limits import ApiLimits
 from node.http.remembered import HOPE, Hope, RememberedAnswers
 from node.http.requestlog import RequestLog
 from node.http.routing import Router, Target
+from node.http.throttle import NO_FIELDS, Throttle, Unthrottled
 from node.logs import get_logger, request_id
 from node.registry.usecase import unconfirmed
 from node.remembered.validity import Validity
@@ -57,6 +58,7 @@ class Api:
         *,
         check_room: Callable[[], None] = lambda: None,
         guard: Guard | None = None,
+        throttle: Throttle | None = None,
         log_reads: bool = False,
         validity: Validity | None = None,
         remembered_bytes: int = 0,
@@ -67,6 +69,7 @@ class Api:
             check_room: called before anything new is taken; raises `StorageFull` when the disk
                 lacks the room.
             guard: lets requests in, or not; None: all of them.
+            throttle: counts requests, and refuses some; None: none of them.
             log_reads: whether reads that succeed have a line in the log.
             validity: when an answer may be given again; None: never.
             remembered_bytes: how much may be taken by answers that are kept for that.
@@ -78,12 +81,16 @@ class Api:
         self._cors = cors
         self._check_room = check_room
         self._guard = guard or OpenDoor()
+        self._throttle = throttle or Unthrottled()
         self._observer = observer
         self._log = get_logger("http")
         self._requests = RequestLog(self._log, every=log_reads)
+        remembers = remembered_bytes and not self._throttle.asks_whence
         self.remembered: Final = (
-            RememberedAnswers(validity, observer, self._requests, remembered_bytes)
-            if validity is not None and remembered_bytes
+            RememberedAnswers(
+                validity, observer, self._requests, remembered_bytes, self._throttle.again
+            )
+            if validity is not None and remembers
             else None
         )
         self.keeps_connections = True
@@ -99,6 +106,7 @@ class Api:
         action, principal, hope = "none", ANONYMOUS, request.get(HOPE)
         response: web.StreamResponse
         failure: Exception | None = None
+        fields = NO_FIELDS
         status = 499  # the client closed the connection, as nginx has it
         try:
             target = self._answer_or_target(request)
@@ -112,10 +120,13 @@ class Api:
                 if not passed_on:  # else who answers asks: this node may have nothing to go by
                     if hope is not None:
                         self._begin(hope, endpoint, target)
+                    self._throttle.arrive(request, endpoint)
                     principal = await self._guard.admit(request, target)
+                    fields = self._throttle.admit(request, endpoint, principal)
                 told = self._told(request, target, identity, principal)
                 response = await self._answer(bound, told, passed_on=passed_on)
-                if hope is not None and not unconfirmed.get():
+                # What is left to a client is another number each time.
+                if hope is not None and not unconfirmed.get() and not fields:
                     hope.admitted = principal
             status = response.status
         except ConnectionError:
@@ -144,6 +155,8 @@ class Api:
             self._observer.sent(response.content_length or 0)
         if not response.prepared:
             response.headers.update({**self._cors.fields(request), **headers.consistency()})
+            if status < 400:
+                response.headers.update(fields)
         if not response.prepared and (status >= 400 or request.method not in READS):
             response.headers["X-Request-Id"] = identity
         return response

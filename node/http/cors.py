@@ -25,7 +25,7 @@ SHOWN: Final = (
     "Accept-Ranges, Atoll-Consistency, Atoll-Degraded, Atoll-Event, Content-Length, Content-Range, "
     "Docker-Content-Digest, Docker-Distribution-Api-Version, Docker-Upload-UUID, ETag, Link, "
     "Location, OCI-Chunk-Min-Length, OCI-Filters-Applied, OCI-Subject, OCI-Tag, Range, "
-    "Retry-After, WWW-Authenticate, X-Request-Id"
+    "RateLimit-Limit, RateLimit-Remaining, Retry-After, WWW-Authenticate, X-Request-Id"
 )
 """Fields of answers that clients of a registry need. A page sees none that is not listed."""
 

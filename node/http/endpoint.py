@@ -203,6 +203,7 @@ ANY_REQUEST: Final = (
     domain.HttpVersionUnknown,
     domain.TransferCodingUnknown,
     domain.TooManyConnections,
+    domain.TooManyRequests,
     cluster.StorageFailure,
 )
 """What any request may be refused with, before anybody knows what it is for; and a failing disk."""

@@ -5,6 +5,7 @@ Codes are those of the distribution-spec ("Error Codes"); 5xx answers, for which
 UNAVAILABLE and UNKNOWN as other registries do.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -51,6 +52,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.TooManyBodies: (429, "TOOMANYREQUESTS"),
     domain.TooManyConnections: (503, "UNAVAILABLE"),
     domain.TooManyUploads: (429, "TOOMANYREQUESTS"),
+    domain.TooManyRequests: (429, "TOOMANYREQUESTS"),
     domain.ProjectUnknown: (404, "NAME_UNKNOWN"),
     domain.EventInvalid: (400, "UNSUPPORTED"),
     domain.EventUnknown: (404, "MANIFEST_UNKNOWN"),
@@ -142,6 +144,9 @@ def error_response(error: Exception, path: str) -> web.Response:
     response = json_answer(Errors(_entries(error, code)), status=status)
     if status in RETRY_AFTER_S:
         response.headers["Retry-After"] = RETRY_AFTER_S[status]
+    if isinstance(error, domain.TooManyRequests):
+        response.headers["Retry-After"] = str(math.ceil(error.wait_s))
+        response.headers.update(error.fields)
     if isinstance(error, domain.BodyIncomplete | domain.BodyStalled):
         response.force_close()  # where the next request would begin is not known
     if isinstance(error, identity.Unauthenticated) and error.challenge:

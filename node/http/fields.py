@@ -25,6 +25,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "OCI-Filters-Applied": "`artifactType`, where only some types were asked for.",
     "OCI-Subject": "The manifest that the pushed one refers to.",
     "OCI-Tag": "A tag of a parameter that points to the manifest now; once for each.",
+    "RateLimit-Limit": "Manifests that an address may pull without an account: `COUNT;w=SECONDS`.",
+    "RateLimit-Remaining": "How many of those are left to it now.",
     "Range": "Bytes of the content; of an upload, those that are there.",
     "Retry-After": "Seconds after which another try may go well.",
     "WWW-Authenticate": "Where a token is had, and for what: `Bearer realm=...`.",
@@ -40,7 +42,7 @@ FIELDS_OF_READS: Final = ("Atoll-Consistency",)
 FIELDS_OF_ERRORS: Final[Mapping[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
     416: ("Location", "Range", "Content-Range"),
-    429: ("Retry-After",),
+    429: ("Retry-After", "RateLimit-Limit", "RateLimit-Remaining"),
     503: ("Retry-After",),
 }
 """Fields of refusals, by their status."""

@@ -17,6 +17,8 @@ class Counts(StrEnum):
     FAIR = "the node; the client address that has the most gives way"
     CONNECTION = "a connection"
     REQUEST = "a request"
+    ADDRESS = "a client address, at the nodes of a region together"
+    ACCOUNT = "an account, at the nodes of a region together"
 
 
 class Unit(StrEnum):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from node import errors
 from node.http.limit import KIB, MIB, Counts, Limit, Unit
+from node.http.rate_limits import ACCOUNT_RATE, ADDRESS_RATE, ANONYMOUS_PULLS, FORWARDED_HOPS
 from node.identity import errors as identity
 
 # --- connections ----------------------------------------------------------------------------------
@@ -445,7 +446,7 @@ LIMITS: Final[tuple[Limit[Any], ...]] = (
     CONNECTIONS, ADMIN_CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
     LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
     MANIFEST_BYTES, DOCUMENT_BYTES, HELD_BYTES, BODY_RATE, BODY_IDLE, WHOLE_BODY, STREAMED_BODY,
-    ANSWER,
+    ANSWER, FORWARDED_HOPS, ADDRESS_RATE, ACCOUNT_RATE, ANONYMOUS_PULLS,
     FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER,
     PASSED_ON, PROXIES, SERVERS_TRIED, SERVER_CONNECT, READ_SILENCE, WRITE_SILENCE, REGIONS,
     CREDENTIALS, FORM_FIELDS,

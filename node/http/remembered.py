@@ -134,11 +134,18 @@ class RememberedAnswers:
     """The answers that a node remembers. For one event loop."""
 
     def __init__(
-        self, validity: Validity, observer: Observer, log: RequestLog, bytes_max: int
+        self,
+        validity: Validity,
+        observer: Observer,
+        log: RequestLog,
+        bytes_max: int,
+        counted: Callable[[str], bool] = lambda who: True,
     ) -> None:
+        """*counted* counts a request of an account; false: its handler has to refuse it."""
         self._validity = validity
         self._observer = observer
         self._log = log
+        self._counted = counted
         self._memory = Memory[Finished](bytes_max)
         self._alike: WeakValueDictionary[object, Finished] = WeakValueDictionary()
         """The latest answer by what was asked, whoever asked."""
@@ -212,7 +219,7 @@ class RememberedAnswers:
         answer = None if slot is None else slot.answer
         if answer is None or not self._validity.holds(answer.basis, answer.until):
             return None
-        return answer
+        return answer if self._counted(answer.who) else None
 
     def _put(self, asked: Asked, answer: Finished) -> None:
         slot = self._memory.get(asked)

@@ -113,7 +113,10 @@ def _wants_image(request: web.BaseRequest) -> bool:
     return not any(media_type in (*_INDEX_TYPES, "*/*", "application/*") for media_type in accepted)
 
 
-_CONTENT: Final = ("Docker-Content-Digest", "ETag", "Cache-Control", "Atoll-Event")
+_CONTENT: Final = (
+    *("Docker-Content-Digest", "ETag", "Cache-Control", "Atoll-Event"),
+    *("RateLimit-Limit", "RateLimit-Remaining"),
+)
 _TYPES: Final = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
 
 ENDPOINTS: Final = (

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self, TypeAlias
 
 from cluster.model import NODE_ID
 
@@ -282,6 +282,33 @@ class Endpoints:
             raise ValueError(f"has {len(texts)} addresses, and {self.most} are enough")
         # The order is kept, duplicates are not.
         return tuple(dict.fromkeys(map(Address.parse, texts)))
+
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """Several networks: an array in TOML, commas in the environment, a repeated flag."""
+
+    most: int
+
+    @property
+    def accepts(self) -> str:
+        return f"networks such as 10.0.0.0/8, or addresses, up to {self.most} times"
+
+    def parse(self, raw: object) -> tuple[Network, ...]:
+        texts = _texts(raw, "networks")
+        if len(texts) > self.most:
+            raise ValueError(f"has {len(texts)} networks, and {self.most} are enough")
+        return tuple(dict.fromkeys(map(_parse_network, texts)))
+
+
+def _parse_network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as exc:
+        raise ValueError(f"must be networks such as 10.0.0.0/8: {exc}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from node.settings.kinds import (
     HostPort,
     Name,
     Names,
+    Network,
+    Networks,
     OneOf,
     Origins,
     Seconds,
@@ -29,6 +31,7 @@ DRAIN_S: Final = 5.0
 _JOIN_MAX: Final = 64
 _INITIAL_MAX: Final = 64
 _ORIGINS_MAX: Final = 64
+_PROXIES_MAX: Final = 64
 _DAY_S: Final = 86_400.0
 
 
@@ -102,6 +105,40 @@ class Settings:
         "Who may be at the other end of what is open: this machine, or `all` that reach it.",
         why="With `auth = open` an address in `http` that other machines reach is refused "
         "unless this says `all` as well: it takes two words to give everything to everybody.",
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        (),
+        Networks(most=_PROXIES_MAX),
+        "Proxies in front of this node: what they say of their clients is believed.",
+        why="Any client can send `X-Forwarded-For`. Without it all clients behind a proxy count as "
+        "one; members of the cluster, which pass requests on, need not be named.",
+    )
+    address_rate: int = setting(
+        0,
+        Whole(0, 1_000_000_000),
+        "Requests that one client address may send in a minute; 0 for no limit.",
+        why="All clients behind a load balancer have one address, until `trusted_proxies` names "
+        "it: first that, then this. Who is on the node's own machine is not counted.",
+        unit="requests",
+        shared=True,
+    )
+    account_rate: int = setting(
+        120_000,
+        Whole(0, 1_000_000_000),
+        "Requests that one account may send in a minute, from wherever; 0 for no limit.",
+        why="What a node serves in half a minute: one account must not take it from all others for "
+        "long. The secret of a robot may be on a thousand machines, which pull in a burst.",
+        unit="requests",
+        shared=True,
+    )
+    anonymous_pulls: int = setting(
+        0,
+        Whole(0, 1_000_000_000),
+        "Manifests that one address may pull in 6 h without an account; 0 for no limit.",
+        why="What is public may be pulled by anybody: who pays for that sets a bound. HEAD is not "
+        "counted, as at Docker Hub, and clients are told what is left.",
+        unit="manifests",
+        shared=True,
     )
     cors_origins: tuple[str, ...] = setting(
         (),

@@ -29,6 +29,7 @@ from node.http.public_url import PublicUrl
 from node.http.remembered import RememberedAnswers
 from node.http.routing import Target
 from node.http.server import Server, make_server
+from node.http.throttle import Throttle
 from node.identity.service import Identity
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
@@ -262,6 +263,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             public_url: PublicUrl | None = None,
             is_open: bool = True,
             remembered_bytes: int = REMEMBERED.number,
+            throttle: Throttle | None = None,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
             data_dir.mkdir(exist_ok=True)
@@ -353,6 +355,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 limits,
                 cors,
                 check_room=check_room,
+                throttle=throttle,
                 guard=HidingDoor(hidden)
                 if not accounts
                 else Doorkeeper(identity, public_url or PublicUrl(), time),

@@ -3,6 +3,7 @@
 import os
 import textwrap
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -55,7 +56,7 @@ def config(
 def _plain(value: object) -> object:
     """Reduce a value to what TOML and JSON know."""
     match value:
-        case Address() | Path():
+        case Address() | Path() | IPv4Network() | IPv6Network():
             return str(value)
         case tuple():
             return [_plain(item) for item in value]

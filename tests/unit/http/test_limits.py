@@ -25,6 +25,7 @@ TUNING = {
     "node/http/guard.py": {"DECISIONS_MAX"},
     "node/http/cors.py": {"_PREFLIGHT_S"},
     "node/http/requestlog.py": {"_UNAVAILABLE"},
+    "node/http/client_address.py": {"_SITE_BITS"},
     "node/oci/blobs.py": {"_READ_BYTES"},
     "node/admin/wait.py": {"_DEFAULT_S"},
     "node/admin/layout_documents.py": {"_BYTES_PER_S"},

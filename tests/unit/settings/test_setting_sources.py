@@ -20,7 +20,7 @@ from node.settings.model import (
 )
 from node.settings.sources import Source, gather
 
-LISTS = ("join", "initial", "cors_origins")
+LISTS = ("join", "initial", "cors_origins", "trusted_proxies")
 """Settings that take several values, with commas in text."""
 
 

@@ -1,0 +1,186 @@
+"""
+How often clients may ask: by their address, by their account, and for manifests without one.
+
+The rules are `node.shares.rates`; this has the clock, and knows who sends a request. Each node
+counts what it serves for all that share the clients of its region.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from node.errors import TooManyRequests
+from node.http.client_address import TrustedProxies, client_network, is_here
+from node.http.endpoint import Endpoint, Principal
+from node.identity.actions import Action
+from node.shares.rates import Meter, Metered, Rate
+
+NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
+
+_FREE: Final = frozenset({Action.ALIVE, Action.READY})
+"""What balancers ask, each second and from one address."""
+
+
+class Throttle(Protocol):
+    """Counts requests, and refuses some."""
+
+    def arrive(self, http: web.BaseRequest, endpoint: Endpoint[Any]) -> None:
+        """
+        Count a request by where it comes from, before anything is done for it.
+
+        Raises:
+            TooManyRequests: its address sends too many.
+        """
+        ...
+
+    def admit(
+        self, http: web.BaseRequest, endpoint: Endpoint[Any], principal: Principal
+    ) -> Mapping[str, str]:
+        """
+        Count it by who sends it; returns fields for its answer.
+
+        Raises:
+            TooManyRequests: they send too many.
+        """
+        ...
+
+    @property
+    def asks_whence(self) -> bool:
+        """Whether it has to see each request: nothing is answered from memory then."""
+        ...
+
+    def again(self, who: str) -> bool:
+        """Count a request of an account that is answered from memory; false: it is one too many."""
+        ...
+
+
+class Unthrottled:
+    """Everybody may ask as often as they like."""
+
+    def arrive(self, http: web.BaseRequest, endpoint: Endpoint[Any]) -> None:
+        return
+
+    def admit(
+        self, http: web.BaseRequest, endpoint: Endpoint[Any], principal: Principal
+    ) -> Mapping[str, str]:
+        return NO_FIELDS
+
+    @property
+    def asks_whence(self) -> bool:
+        return False
+
+    def again(self, who: str) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateConfig:
+    """How often, for all nodes of a region together. None: as often as they like."""
+
+    address: Rate | None = None
+    """Requests of one client address."""
+
+    account: Rate | None = None
+    """Requests of one account, from wherever."""
+
+    pulls: Rate | None = None
+    """GETs of manifests without an account, of one client address."""
+
+
+class RateThrottle:
+    """
+    Goes by rates. Belongs to one event loop.
+
+    Who is on this machine is not counted, nor is a member that passes a request on and does not say
+    whose it is: uploads go to their owner so. Behind a proxy on this machine clients are counted
+    where that is trusted.
+    """
+
+    def __init__(
+        self,
+        config: RateConfig,
+        proxies: TrustedProxies,
+        sharers: Callable[[], int],
+        now: Callable[[], float],
+    ) -> None:
+        """
+        Args:
+            sharers: how many nodes share the clients, this one included.
+            now: seconds of a clock that only goes forward.
+        """
+        self._by_address = _meter(config.address)
+        self._by_account = _meter(config.account)
+        self._by_pulls = _meter(config.pulls)
+        self._proxies = proxies
+        self._sharers = sharers
+        self._now = now
+        self.refused: Counter[str] = Counter()
+        """By what was asked for too often: `address`, `account`, `pulls`."""
+
+    def arrive(self, http: web.BaseRequest, endpoint: Endpoint[Any]) -> None:
+        if self._by_address is None or endpoint.action in _FREE:
+            return
+        client = self._client(http)
+        if client:
+            self._take(self._by_address, "address", client)
+
+    def admit(
+        self, http: web.BaseRequest, endpoint: Endpoint[Any], principal: Principal
+    ) -> Mapping[str, str]:
+        if principal.name:
+            if self._by_account is not None:
+                self._take(self._by_account, "account", principal.name)
+            return NO_FIELDS
+        if self._by_pulls is None or endpoint.action is not Action.MANIFEST_READ:
+            return NO_FIELDS
+        client = self._client(http)
+        if not client:
+            return NO_FIELDS
+        if http.method == "GET":
+            grant = self._take(self._by_pulls, "pulls", client, told=True)
+        else:
+            grant = self._by_pulls.look(client, self._now(), sharers=self._sharers())
+        return _told(self._by_pulls.rate, grant.remaining)
+
+    def again(self, who: str) -> bool:
+        if not who or self._by_account is None:
+            return True
+        return self._by_account.take(who, self._now(), sharers=self._sharers()).granted
+
+    @property
+    def asks_whence(self) -> bool:
+        return self._by_address is not None
+
+    def _take(self, meter: Meter, kind: str, key: str, *, told: bool = False) -> Metered:
+        grant = meter.take(key, self._now(), sharers=self._sharers())
+        if not grant.granted:
+            self.refused[kind] += 1
+            raise TooManyRequests(
+                kind, meter.rate.most, meter.rate.period_s, grant.wait_s,
+                _told(meter.rate, 0) if told else NO_FIELDS,
+            )  # fmt: skip
+        return grant
+
+    def _client(self, http: web.BaseRequest) -> str:
+        """Who counts as the client; empty: nobody who is counted."""
+        client = self._proxies.client(http)
+        if not client or is_here(client) or self._proxies.is_member(client):
+            return ""
+        return client_network(client)
+
+
+def _meter(rate: Rate | None) -> Meter | None:
+    return None if rate is None else Meter(rate)
+
+
+def _told(rate: Rate, remaining: int) -> Mapping[str, str]:
+    """As Docker Hub tells it."""
+    window = f";w={rate.period_s:.0f}"
+    return {
+        "RateLimit-Limit": f"{rate.most:.0f}{window}",
+        "RateLimit-Remaining": f"{remaining}{window}",
+    }
