@@ -232,10 +232,10 @@ async def running(
         conditions.watch(readiness, index, blobs, cluster, has_room)
         doors = edge.bind(oci, admin, proxy, is_open=settings.is_open)
         vicinity = Vicinity(me.region, cluster.living)
+        proxies = TrustedProxies(settings.trusted_proxies, vicinity.addresses)
         throttle = RateThrottle(
             parts.rate_config(settings),
-            TrustedProxies(settings.trusted_proxies, vicinity.addresses),
-            vicinity.sharers,
+            vicinity,
             asyncio.get_running_loop().time,
         )
         metrics.watch_rates(lambda: figures.rate_figures(throttle))
@@ -246,6 +246,7 @@ async def running(
                 limits,
                 cors,
                 check_room=has_room,
+                proxies=proxies,
                 throttle=counted,
                 log_reads=settings.log_requests == "all",
                 validity=Validity(index.words, cluster, SystemClock().now_s, _now),

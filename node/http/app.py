@@ -16,6 +16,7 @@ from aiohttp import web
 
 from node.errors import RegistryError, RequestOverdue
 from node.http import headers
+from node.http.client_address import CLIENT, TrustedProxies
 from node.http.cors import Cors
 from node.http.endpoint import ANONYMOUS, READS, Bound, Endpoint, Principal, Request
 from node.http.errors import WIRE, error_response
@@ -58,6 +59,7 @@ class Api:
         *,
         check_room: Callable[[], None] = lambda: None,
         guard: Guard | None = None,
+        proxies: TrustedProxies | None = None,
         throttle: Throttle | None = None,
         log_reads: bool = False,
         validity: Validity | None = None,
@@ -69,6 +71,7 @@ class Api:
             check_room: called before anything new is taken; raises `StorageFull` when the disk
                 lacks the room.
             guard: lets requests in, or not; None: all of them.
+            proxies: whose word about clients counts; None: nobody's.
             throttle: counts requests, and refuses some; None: none of them.
             log_reads: whether reads that succeed have a line in the log.
             validity: when an answer may be given again; None: never.
@@ -81,6 +84,7 @@ class Api:
         self._cors = cors
         self._check_room = check_room
         self._guard = guard or OpenDoor()
+        self._proxies = proxies or TrustedProxies()
         self._throttle = throttle or Unthrottled()
         self._observer = observer
         self._log = get_logger("http")
@@ -120,6 +124,7 @@ class Api:
                 if not passed_on:  # else who answers asks: this node may have nothing to go by
                     if hope is not None:
                         self._begin(hope, endpoint, target)
+                    request[CLIENT] = self._proxies.client(request)
                     self._throttle.arrive(request, endpoint)
                     principal = await self._guard.admit(request, target)
                     fields = self._throttle.admit(request, endpoint, principal)

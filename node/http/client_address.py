@@ -21,6 +21,10 @@ _SITE_BITS: Final = 64
 """Of an IPv6 address: what one client has, whose machines take any address in it."""
 
 
+CLIENT: Final = web.RequestKey("client", str)
+"""Under which a request has the address of its client, once it has arrived."""
+
+
 class TrustedProxies:
     """Whose word about clients counts: proxies in some networks, and the members of the cluster."""
 
@@ -58,10 +62,6 @@ class TrustedProxies:
                 break
         return str(found)
 
-    def is_member(self, address: str) -> bool:
-        """Whether it is a node's."""
-        return address in self._members()
-
     def _believes(self, address: _Address) -> bool:
         return str(address) in self._members() or any(
             address.version == network.version and address in network for network in self._networks
@@ -74,6 +74,11 @@ def client_network(address: str) -> str:
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((found, _SITE_BITS), strict=False))
     return address if found is None else str(found)
+
+
+def network_behind(request: web.BaseRequest) -> str:
+    """What *request*, which has arrived, counts as: see `client_network`."""
+    return client_network(request.get(CLIENT, request.remote or ""))
 
 
 def is_here(address: str) -> bool:

@@ -28,7 +28,13 @@ from node.http.query import Parameter, Query
 from node.identity.actions import RULES, Reach
 from node.identity.actions import Action as Action  # endpoints take it from here
 from node.identity.documents import NEVER
-from node.identity.errors import AccessDenied, AuthorityLost, TooManyLogins, Unauthenticated
+from node.identity.errors import (
+    AccessDenied,
+    AuthorityLost,
+    LoginDelayed,
+    TooManyLogins,
+    Unauthenticated,
+)
 from node.identity.login import NOBODY, Account
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.names import RepositoryName
@@ -232,6 +238,7 @@ ADMITTING: Final = (
     Unauthenticated,
     AccessDenied,
     TooManyLogins,
+    LoginDelayed,
     AuthorityLost,
     cluster.NotCaughtUp,
     cluster.ClockOff,

@@ -69,6 +69,7 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     identity.Unauthenticated: (401, "UNAUTHORIZED"),
     identity.AccessDenied: (403, "DENIED"),
     identity.TooManyLogins: (429, "TOOMANYREQUESTS"),
+    identity.LoginDelayed: (429, "TOOMANYREQUESTS"),
     identity.AuthorityLost: (503, "UNAVAILABLE"),
     identity.ScopeInvalid: (400, "UNSUPPORTED"),
     identity.SecurityDocumentInvalid: (400, "UNSUPPORTED"),
@@ -144,8 +145,9 @@ def error_response(error: Exception, path: str) -> web.Response:
     response = json_answer(Errors(_entries(error, code)), status=status)
     if status in RETRY_AFTER_S:
         response.headers["Retry-After"] = RETRY_AFTER_S[status]
-    if isinstance(error, domain.TooManyRequests):
+    if isinstance(error, domain.TooManyRequests | identity.LoginDelayed):
         response.headers["Retry-After"] = str(math.ceil(error.wait_s))
+    if isinstance(error, domain.TooManyRequests):
         response.headers.update(error.fields)
     if isinstance(error, domain.BodyIncomplete | domain.BodyStalled):
         response.force_close()  # where the next request would begin is not known

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from aiohttp import hdrs, web
 
 from node.errors import NameUnknown
+from node.http.client_address import network_behind
 from node.http.endpoint import ANONYMOUS, Principal
 from node.http.limits import CREDENTIALS
 from node.http.public_url import PublicUrl
@@ -47,7 +48,7 @@ class Guard(Protocol):
 
         Raises:
             Unauthenticated, AccessDenied, NameUnknown: they may not.
-            TooManyLogins, AuthorityLost, NotCaughtUp, ClockOff: it is not known.
+            TooManyLogins, LoginDelayed, AuthorityLost, NotCaughtUp, ClockOff: it is not known.
         """
         ...
 
@@ -143,7 +144,8 @@ class Doorkeeper:
             return token.account, token
         credentials = basic_of(field)
         if credentials is not None:
-            account = await self._identity.login.log_in(*credentials)
+            network = network_behind(http)
+            account = await self._identity.attempts.log_in(*credentials, network)
             if account is not None:
                 return account, None
         raise self._refused(http, rule, target, "wrong name or password")

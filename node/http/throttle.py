@@ -6,7 +6,7 @@ counts what it serves for all that share the clients of its region.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from node.errors import TooManyRequests
-from node.http.client_address import TrustedProxies, client_network, is_here
+from node.http.client_address import CLIENT, client_network, is_here
 from node.http.endpoint import Endpoint, Principal
 from node.identity.actions import Action
 from node.shares.rates import Meter, Metered, Rate
@@ -55,6 +55,18 @@ class Throttle(Protocol):
 
     def again(self, who: str) -> bool:
         """Count a request of an account that is answered from memory; false: it is one too many."""
+        ...
+
+
+class Neighbourhood(Protocol):
+    """The nodes around (`node.shares.vicinity`)."""
+
+    def sharers(self) -> int:
+        """How many share the clients, this one included."""
+        ...
+
+    def addresses(self) -> Collection[str]:
+        """Those of the members, none of them this machine's."""
         ...
 
 
@@ -103,20 +115,19 @@ class RateThrottle:
     def __init__(
         self,
         config: RateConfig,
-        proxies: TrustedProxies,
-        sharers: Callable[[], int],
+        vicinity: Neighbourhood,
         now: Callable[[], float],
     ) -> None:
         """
         Args:
-            sharers: how many nodes share the clients, this one included.
+            vicinity: the nodes that share the clients.
             now: seconds of a clock that only goes forward.
         """
         self._by_address = _meter(config.address)
         self._by_account = _meter(config.account)
         self._by_pulls = _meter(config.pulls)
-        self._proxies = proxies
-        self._sharers = sharers
+        self._vicinity = vicinity
+        self._sharers = vicinity.sharers
         self._now = now
         self.refused: Counter[str] = Counter()
         """By what was asked for too often: `address`, `account`, `pulls`."""
@@ -167,8 +178,8 @@ class RateThrottle:
 
     def _client(self, http: web.BaseRequest) -> str:
         """Who counts as the client; empty: nobody who is counted."""
-        client = self._proxies.client(http)
-        if not client or is_here(client) or self._proxies.is_member(client):
+        client = http.get(CLIENT, http.remote or "")
+        if not client or is_here(client) or client in self._vicinity.addresses():
             return ""
         return client_network(client)
 

@@ -5,6 +5,7 @@ What may go wrong between a request and the account that it comes from.
     ├── Unauthenticated          who asks has to log in, or to log in again
     ├── AccessDenied             who asks may not do this
     ├── TooManyLogins            the cap on passwords that are checked at once
+    ├── LoginDelayed             too many log-ins have failed: the next one has to wait
     ├── AuthorityLost            too long without a majority of the cluster to log anybody in
     ├── ScopeInvalid             a token was asked for that cannot be
     ├── SecurityDocumentInvalid  an account, a grant or a rule that makes no sense
@@ -72,6 +73,14 @@ class AccessDenied(RegistryError):
 class TooManyLogins(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"{limit} log-ins are waiting already; try again")
+
+
+class LoginDelayed(RegistryError):
+    """Nobody has looked whether the password is right."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__(f"too many log-ins have failed; try again in {math.ceil(wait_s)} s")
+        self.wait_s = wait_s
 
 
 class AuthorityLost(RegistryError):

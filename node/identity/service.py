@@ -9,6 +9,7 @@ from cluster.errors import ClusterError, StorageFailure
 from cluster.ports import Log
 from node.errors import RegistryError
 from node.identity.accounts import Accounts
+from node.identity.attempts import Attempts
 from node.identity.authorizer import Authorizer
 from node.identity.directory import SecurityDirectory
 from node.identity.login import Login
@@ -44,6 +45,7 @@ class Identity:
     directory: SecurityDirectory
     authorizer: Authorizer
     login: Login
+    attempts: Attempts
     tokens: Tokens
     accounts: Accounts
     signer: Signer
@@ -89,6 +91,7 @@ class Identity:
             directory=directory,
             authorizer=authorizer,
             login=login,
+            attempts=Attempts(login),
             tokens=Tokens(
                 signer, login, authorizer, directory, gate, now, life_s=config.token_life_s
             ),

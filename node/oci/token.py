@@ -17,6 +17,7 @@ from node.errors import DocumentInvalid, DocumentTooLarge
 from node.http import headers
 from node.http.answers import json_answer
 from node.http.body_reader import read_body
+from node.http.client_address import network_behind
 from node.http.endpoint import (
     ADMITTING,
     PASSING_ON,
@@ -73,7 +74,9 @@ async def get(context: OciContext, request: Request) -> web.Response:
     account = NOBODY
     if field is not None:
         credentials = basic_of(field)
-        found = None if credentials is None else await identity.login.log_in(*credentials)
+        found = None
+        if credentials is not None:
+            found = await identity.attempts.log_in(*credentials, network_behind(request.http))
         if found is None:
             raise Unauthenticated("wrong name or password")
         account = found
@@ -87,7 +90,8 @@ async def post(context: OciContext, request: Request) -> web.Response:
     form = await _form(request, context.limits.document_bytes, context.limits.body_idle_s)
     match form("grant_type"):
         case "password":
-            account = await identity.login.log_in(form("username"), form("password"))
+            name, password = form("username"), form("password")
+            account = await identity.attempts.log_in(name, password, network_behind(request.http))
         case "refresh_token":
             account = await identity.tokens.refresh(form("refresh_token"))
         case other:

@@ -21,6 +21,7 @@ from node.admin.context import AdminContext
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.http.app import Api
+from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
 from node.http.endpoint import Principal, Request
 from node.http.guard import Doorkeeper
@@ -263,6 +264,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             public_url: PublicUrl | None = None,
             is_open: bool = True,
             remembered_bytes: int = REMEMBERED.number,
+            proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), tmp_path / node
@@ -355,6 +357,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
                 limits,
                 cors,
                 check_room=check_room,
+                proxies=proxies,
                 throttle=throttle,
                 guard=HidingDoor(hidden)
                 if not accounts

@@ -1,8 +1,12 @@
 """Logging in: Basic, tokens, challenges."""
 
+from ipaddress import ip_network
+
 import pytest
 
+from node.http.client_address import TrustedProxies
 from node.identity.actions import Role
+from node.shares.lockout import FREE
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.scene import ANN, PASSWORD, basic, bearer, parts_of
 
@@ -92,3 +96,27 @@ async def test_credentials_that_are_none(closed: Registry, field: str):
 async def test_forms_that_are_none(closed: Registry, body: bytes):
     answer = await closed.call("POST", "/token", data=body)
     assert (answer.status, answer.codes) == (400, ["UNSUPPORTED"])
+
+
+async def test_who_guesses_waits_and_nobody_else_does(start_registry: StartRegistry):
+    """Broken: a password is found by trying; or whoever knows a name keeps its owner out."""
+    registry = await start_registry(
+        accounts=True, proxies=TrustedProxies([ip_network("127.0.0.0/8")])
+    )
+    await registry.identity.accounts.put_user("ann", password=PASSWORD, disabled=False, create=True)
+    thief, owner = ({"X-Forwarded-For": address} for address in ("203.0.113.66", "203.0.113.7"))
+    guesses = [
+        await registry.call("GET", "/v2/", headers=thief | basic("ann", f"a guess {number:012}"))
+        for number in range(FREE + 4)
+    ]
+    assert [answer.status for answer in guesses] == [401] * (FREE + 1) + [429] * 3
+    assert guesses[-1].codes == ["TOOMANYREQUESTS"]
+    assert guesses[-1].headers["Retry-After"] == "1"
+    for path in ("/v2/", "/token?service=atoll"):
+        assert (await registry.call("GET", path, headers=thief | ANN)).status == 429, "right or not"
+        assert (await registry.call("GET", path, headers=owner | ANN)).status == 200
+        other = await registry.call("GET", path, headers=thief | basic("bob", PASSWORD))
+        assert other.status == 401, "another name"
+    form = {"grant_type": "password", "username": "ann", "password": PASSWORD}
+    asked = await registry.call("POST", "/token", headers=thief, data=form)
+    assert asked.status == 429

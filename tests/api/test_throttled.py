@@ -3,9 +3,11 @@
 import asyncio
 from ipaddress import ip_network
 
+from cluster.model import Region
 from node.http.client_address import TrustedProxies
 from node.http.throttle import RateConfig, RateThrottle
 from node.shares.rates import Rate
+from node.shares.vicinity import Vicinity
 from tests.api.conftest import Registry, StartRegistry
 
 PATH = "/v2/lib/app/manifests/v1"
@@ -15,8 +17,9 @@ async def throttled(start_registry: StartRegistry, **rates: Rate) -> Registry:
     """A registry behind a proxy on this machine."""
     loop = asyncio.get_running_loop()
     proxies = TrustedProxies([ip_network("127.0.0.0/8")])
-    throttle = RateThrottle(RateConfig(**rates), proxies, lambda: 1, loop.time)
-    registry = await start_registry(throttle=throttle)
+    alone = Vicinity(Region("eu"), lambda: ())
+    throttle = RateThrottle(RateConfig(**rates), alone, loop.time)
+    registry = await start_registry(throttle=throttle, proxies=proxies)
     await registry.push_image("lib/app", "v1")
     return registry
 

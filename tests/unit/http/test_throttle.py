@@ -8,7 +8,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from node.edge import ENDPOINTS
 from node.errors import TooManyRequests
-from node.http.client_address import TrustedProxies
+from node.http.client_address import CLIENT, TrustedProxies
 from node.http.endpoint import ANONYMOUS, Endpoint, Principal
 from node.http.throttle import RateConfig, RateThrottle
 from node.identity.actions import Action
@@ -20,17 +20,26 @@ PROXY, MEMBER = "10.0.0.1", "192.0.2.9"
 ANN, BOB = (Principal(name, UNRESTRICTED) for name in ("ann", "bob"))
 
 
+class Around:
+    """The nodes around, and one of their addresses."""
+
+    def __init__(self, sharers: int) -> None:
+        self._sharers = sharers
+
+    def sharers(self) -> int:
+        return self._sharers
+
+    def addresses(self) -> set[str]:
+        return {MEMBER}
+
+
 class World:
     """A throttle with a clock, as requests meet it."""
 
     def __init__(self, sharers: int = 1, **rates: Rate) -> None:
         self.now = 1000.0
-        self.throttle = RateThrottle(
-            RateConfig(**rates),
-            TrustedProxies([ip_network("10.0.0.0/8")], lambda: {MEMBER}),
-            lambda: sharers,
-            lambda: self.now,
-        )
+        self.proxies = TrustedProxies([ip_network("10.0.0.0/8")], lambda: {MEMBER})
+        self.throttle = RateThrottle(RateConfig(**rates), Around(sharers), lambda: self.now)
 
     def ask(
         self,
@@ -44,6 +53,7 @@ class World:
         """Send a request from *client*, through the proxy *behind*; returns the fields."""
         fields = {"X-Forwarded-For": client} if behind else {}
         http = make_mocked_request(method, "/", fields).clone(remote=behind or client)
+        http[CLIENT] = self.proxies.client(http)
         self.throttle.arrive(http, OF[action])
         return dict(self.throttle.admit(http, OF[action], who))
 
