@@ -1,8 +1,8 @@
 """
 The promises of the ports of blobs, kept by every implementation.
 
-Each test runs on the filesystem and in memory, and each ends with a look at the staging area:
-whatever happened, nothing may be left there.
+Each test runs on the filesystem, in memory and on a simulated disk, and each ends with a look at
+the staging area: whatever happened, nothing may be left there.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from cluster.model import Digest
 from node.blobs.errors import StagingGone
 from node.blobs.filesystem import FilesystemBlobs
 from node.blobs.memory import MemoryBlobs
+from tests.sim.disk import Disk, SimBlobs
 
 Blobs = FilesystemBlobs | MemoryBlobs
 DATA = bytes(range(256)) * 1200
@@ -34,7 +35,7 @@ class Subject:
     fill: Callable[[], None]
 
 
-@pytest.fixture(params=["filesystem", "memory"])
+@pytest.fixture(params=["filesystem", "memory", "simulated"])
 async def subject(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Subject]:
@@ -45,6 +46,15 @@ async def subject(
             memory.capacity_bytes = 0
 
         current = Subject(memory, lambda: memory.staged_names, fill_memory)
+        yield current
+    elif request.param == "simulated":
+        disk = Disk("contract")
+        simulated = SimBlobs(disk)
+
+        def fill_simulated() -> None:
+            disk.full = True
+
+        current = Subject(simulated, lambda: simulated.staged_names, fill_simulated)
         yield current
     else:
 

@@ -1,4 +1,4 @@
-"""The promises of `OrderedStore`, held by RocksDB and by the one in memory."""
+"""The promises of `OrderedStore`, held by RocksDB, the one in memory and the simulated one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +8,19 @@ import pytest
 from node.index.rocks import RocksStore, StoreLocked
 from node.index.store import FAMILIES, Mutation, OrderedStore, RangeDeletion
 from tests.fakes.ordered_store import MemoryStore
+from tests.sim.disk import Disk, SimStore
 
 
-@pytest.fixture(params=["memory", "rocks"])
+@pytest.fixture(params=["memory", "rocks", "simulated"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OrderedStore]:
-    opened: OrderedStore = MemoryStore() if request.param == "memory" else RocksStore(tmp_path)
+    opened: OrderedStore
+    match request.param:
+        case "memory":
+            opened = MemoryStore()
+        case "rocks":
+            opened = RocksStore(tmp_path)
+        case _:
+            opened = SimStore(Disk("contract"))
     yield opened
     opened.close()
 

@@ -219,12 +219,15 @@ class SimBlobs(MemoryBlobs):
     async def settle(self) -> None:
         """Wait for the disk; then nothing may have happened to it or to this process."""
         await asyncio.sleep(self.disk.sync_s())
-        self._reserve(0)
+        self._check_alive()
 
-    def _reserve(self, size: int) -> None:
+    def _check_alive(self) -> None:
         if self.fenced:
             raise StorageFailure("this process is dead")
         self.disk.check()
+
+    def _reserve(self, size: int) -> None:
+        self._check_alive()
         if self.disk.full:
             self.disk.full_at = asyncio.get_running_loop().time()
             raise StorageFull("simulated disk full")
