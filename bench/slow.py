@@ -33,7 +33,7 @@ from cluster.messages import (
 )
 from cluster.model import Digest, Event, NodeId, Vector
 from cluster.peer import Peer
-from cluster.rpc.client import GrpcPeer, GrpcTransport
+from cluster.rpc.client import GrpcTransport
 from node import main
 from node.cli import main as command
 from node.index.rocks import RocksStore
@@ -50,46 +50,49 @@ _calls: Counter[str] = Counter()
 class _FarPeer:
     """A peer at the other end of a long link."""
 
-    def __init__(self, peer: GrpcPeer, round_trip_s: float) -> None:
+    def __init__(self, peer: Peer, round_trip_s: float) -> None:
         self._peer = peer
         self._round_trip_s = round_trip_s
 
+    @property
+    def roles(self) -> Peer:
+        return Peer(self, self, self, self, self._peer.close)
+
     async def hello(self, greeting: Greeting) -> Greeting:
-        return await self._there_and_back("hello", self._peer.hello, greeting)
+        return await self._there_and_back("hello", self._peer.presence.hello, greeting)
 
     async def push(
         self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
     ) -> PushAnswer:
-        push = partial(self._peer.push, run=run)
+        push = partial(self._peer.events.push, run=run)
         return await self._there_and_back("push", push, sender, stage, events)
 
     async def tell(self, letter: bytes) -> None:
-        await self._there_and_back("tell", self._peer.tell, letter)
+        await self._there_and_back("tell", self._peer.control.tell, letter)
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
-        return await self._there_and_back("probe", self._peer.probe, request)
+        return await self._there_and_back("probe", self._peer.presence.probe, request)
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
-        return await self._there_and_back("hold", self._peer.hold, digest, size, sources, data)
+        return await self._there_and_back(
+            "hold", self._peer.blobs.hold, digest, size, sources, data
+        )
 
     def pull(
         self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
-        return self._late("pull", self._peer.pull(reader, stage, have, run=run))
+        return self._late("pull", self._peer.events.pull(reader, stage, have, run=run))
 
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
-        return self._late("fetch", self._peer.fetch(digest, offset))
+        return self._late("fetch", self._peer.blobs.fetch(digest, offset))
 
     def checkpoint(self, reader: NodeId, number: int, after: bytes) -> AsyncGenerator[Any, None]:
-        return self._late("checkpoint", self._peer.checkpoint(reader, number, after))
+        return self._late("checkpoint", self._peer.events.checkpoint(reader, number, after))
 
     async def compare(self, request: CompareRequest) -> CompareReply:
-        return await self._there_and_back("compare", self._peer.compare, request)
-
-    async def close(self) -> None:
-        await self._peer.close()
+        return await self._there_and_back("compare", self._peer.events.compare, request)
 
     async def _there_and_back(
         self, method: str, call: Callable[..., Awaitable[T]], *args: object
@@ -116,10 +119,10 @@ class _LongLinks(GrpcTransport):
     near: frozenset[str] = frozenset()
     round_trip_s = 0.0
 
-    def connect(self, address: str) -> Peer:  # type: ignore[override]  # the port's own type
+    def connect(self, address: str) -> Peer:
         peer = super().connect(address)
         far = self.round_trip_s > 0 and address not in self.near
-        return _FarPeer(peer, self.round_trip_s) if far else peer
+        return _FarPeer(peer, self.round_trip_s).roles if far else peer
 
 
 class _SlowDisk(RocksStore):

@@ -87,7 +87,7 @@ from cluster.model import (
     NodeId,
     Status,
 )
-from cluster.peer import PeerService, Transport
+from cluster.peer import Transport
 from cluster.ports import BlobReplica, Chance, Clock, ControlStore, Log, MemberStore, Records
 from cluster.replication.durability import Durability
 from cluster.replication.fetcher import Fetcher
@@ -103,8 +103,8 @@ class Cluster:
     """
     The rest of the cluster, as this node sees it.
 
-    Belongs to one event loop. Give `service` to the transport's server, then keep `run` running;
-    the other calls are for the registry and may come from many tasks at once.
+    Belongs to one event loop. Give `service.roles` to the transport's server, then keep `run`
+    running; the other calls are for the registry and may come from many tasks at once.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Cluster:
         self._trimmer = Trimmer(env, retirer)
         self._comparer = Comparer(env, self._links, self._bootstrap)
         self._repairer = Repairer(env, self._links, self._durability)
-        self.service: PeerService = Service(
+        self.service = Service(
             env,
             parts,
             self._links,

@@ -2,11 +2,16 @@
 What nodes ask of each other: the calls, as their two ends see them.
 
 The engine knows no wire. A real node speaks gRPC (`cluster.rpc`); the simulator has a network of
-its own.
+its own. Calls come in roles, and who needs one or stands in for it has to do with that alone.
+
+Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`). Durations
+are seconds. Every call may be repeated by a caller that lost the answer, and cancelling one is
+always safe. A stream that is not read to its end must be closed (`contextlib.aclosing`), which ends
+the call at the other side too.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from cluster.messages import (
     CompareReply,
@@ -26,15 +31,8 @@ from cluster.model import (
 )
 
 
-class PeerService(Protocol):
-    """
-    What a node does for its peers: the engine at one end of the wire, `Peer` at the other.
-
-    Domain errors go back to the caller; a transport translates them (`cluster.rpc.errors`).
-    Durations are seconds. Every call may be repeated by a caller that lost the answer, and
-    cancelling one is always safe. A stream that is not read to its end must be closed
-    (`contextlib.aclosing`), which ends the call at the other side too.
-    """
+class PresenceCalls(Protocol):
+    """Who is there, and how far each is."""
 
     async def hello(self, greeting: Greeting) -> Greeting:
         """
@@ -53,6 +51,10 @@ class PeerService(Protocol):
             PeerRefused: the sender belongs to another cluster.
         """
         ...
+
+
+class EventCalls(Protocol):
+    """What was written, event by event or as a whole state."""
 
     async def push(
         self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
@@ -84,6 +86,33 @@ class PeerService(Protocol):
         """
         ...
 
+    def checkpoint(
+        self, reader: NodeId, number: int, after: bytes
+    ) -> AsyncGenerator[CheckpointPiece, None]:
+        """
+        The pieces of checkpoint *number* that follow the place *after*. For 0 and b"" a new one is
+        made, in place of what *reader*, the node that asks, had open here.
+
+        Raises:
+            CheckpointUnavailable: there is no such checkpoint, or too many are open.
+            NotCaughtUp: this node is itself restoring its state.
+            ValueError: *after* is no place in it.
+        """
+        ...
+
+    async def compare(self, request: CompareRequest) -> CompareReply:
+        """
+        Hold this node's sums against a peer's.
+
+        Raises:
+            NotCaughtUp: this node is restoring its state.
+        """
+        ...
+
+
+class BlobCalls(Protocol):
+    """Copies of blobs."""
+
     def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         """
         The bytes of the local copy from *offset*, as they are on disk.
@@ -106,19 +135,9 @@ class PeerService(Protocol):
         """
         ...
 
-    def checkpoint(
-        self, reader: NodeId, number: int, after: bytes
-    ) -> AsyncGenerator[CheckpointPiece, None]:
-        """
-        The pieces of checkpoint *number* that follow the place *after*. For 0 and b"" a new one is
-        made, in place of what *reader*, the node that asks, had open here.
 
-        Raises:
-            CheckpointUnavailable: there is no such checkpoint, or too many are open.
-            NotCaughtUp: this node is itself restoring its state.
-            ValueError: *after* is no place in it.
-        """
-        ...
+class ControlCalls(Protocol):
+    """The control log."""
 
     async def tell(self, letter: bytes) -> None:
         """
@@ -129,20 +148,27 @@ class PeerService(Protocol):
         """
         ...
 
-    async def compare(self, request: CompareRequest) -> CompareReply:
-        """
-        Hold this node's sums against a peer's.
 
-        Raises:
-            NotCaughtUp: this node is restoring its state.
-        """
-        ...
+class PeerService(NamedTuple):
+    """What a node does for its peers: the engine at one end of the wire, `Peer` at the other."""
+
+    presence: PresenceCalls
+    events: EventCalls
+    blobs: BlobCalls
+    control: ControlCalls
 
 
-class Peer(PeerService, Protocol):
-    """One connected peer. Every call may also raise `PeerUnreachable` and `PeerRefused`."""
+class Peer(NamedTuple):
+    """
+    One connected peer. Every call may also raise `PeerUnreachable`, and `PeerRefused` in the place
+    of an error that says something to the other node alone (`cluster.rpc.errors`).
+    """
 
-    async def close(self) -> None: ...
+    presence: PresenceCalls
+    events: EventCalls
+    blobs: BlobCalls
+    control: ControlCalls
+    close: Callable[[], Awaitable[None]]
 
 
 class Transport(Protocol):

@@ -227,7 +227,7 @@ async def running(
             limits=limits,
         )
         await stores.verify(holdings)
-        rpc = PeerServer(cluster.service, logs.request_id, logs.get_logger("rpc"))
+        rpc = PeerServer(cluster.service.roles, logs.request_id, logs.get_logger("rpc"))
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         doors = edge.bind(oci, admin, proxy, is_open=settings.is_open)

@@ -6,10 +6,11 @@ Documents are dictionaries until they are `encoded`, so that a test can break on
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from cluster.model import FEATURES, Digest, Dot, Event, Key, Member, NodeId, Region
 from cluster.objects import Body, encode_body, kind_of
+from cluster.peer import PeerService
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST, media_type_of
 from node.registry.values import ManifestRecord
 
@@ -95,3 +96,8 @@ def stored(document: Document) -> tuple[Digest, ManifestRecord]:
     """*document* as a registry keeps it."""
     body = encoded(document)
     return Digest.of(body), ManifestRecord(media_type_of(body), body)
+
+
+def roles_of(service: Any) -> PeerService:
+    """What answers peers, where a test has one object for all that it asks."""
+    return PeerService(service, service, service, service)

@@ -185,7 +185,7 @@ class Bootstrap:
         peer = self._peers.peer(node)
         if peer is None:
             raise PeerUnreachable(f"the link to {node} is down")
-        asked = peer.checkpoint(self._env.me.node, number, after)
+        asked = peer.events.checkpoint(self._env.me.node, number, after)
         return watched(asked, self._env.config.stall_timeout_s, lambda piece: len(piece.part.data))
 
     async def _begin(self, node: NodeId, piece: CheckpointPiece) -> None:

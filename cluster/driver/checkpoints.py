@@ -54,7 +54,7 @@ class Checkpoints:
     async def read(
         self, reader: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
-        """See `PeerService.checkpoint`."""
+        """See `EventCalls.checkpoint`."""
         if number == 0:
             number = await self._begin(reader)
         found = self._open.get(number)

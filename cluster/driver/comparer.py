@@ -47,7 +47,7 @@ class Comparer:
             group.create_task(self._check_always(), name="check rows")
 
     async def on_compare(self, request: CompareRequest) -> CompareReply:
-        """See `PeerService.compare`."""
+        """See `EventCalls.compare`."""
         mine = await self._env.sums.summed()
         reply = comparison.answer(mine, request, sound=self._is_sound())
         if request.damaged:
@@ -103,7 +103,7 @@ class Comparer:
         request = CompareRequest(sender=self._env.me.node, damaged=damaged, **mine._asdict())
         try:
             async with asyncio.timeout(self._env.config.stall_timeout_s):
-                return await peer.compare(request)
+                return await peer.events.compare(request)
         except (ClusterError, TimeoutError) as exc:
             self._env.log.debug("not compared", peer=node, reason=str(exc))
             return None

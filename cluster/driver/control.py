@@ -124,7 +124,7 @@ class ControlDriver:
 
     async def tell(self, letter: bytes) -> None:
         """
-        See `PeerService.tell`.
+        See `ControlCalls.tell`.
 
         Raises:
             ValueError: it is no letter.
@@ -266,7 +266,7 @@ class ControlDriver:
         peer = linked or self._transport.connect(member.rpc)
         try:
             async with asyncio.timeout(_LETTER_S):
-                await peer.tell(_encoder.encode(letter))
+                await peer.control.tell(_encoder.encode(letter))
         except (TimeoutError, ClusterError) as exc:
             self._env.log.debug("letter lost", peer=to, reason=str(exc))
         finally:

@@ -69,7 +69,7 @@ class Link:
         self.disk = disk_of(greeting.member)
         self._epoch = greeting.member.epoch
         self._began = greeting.began
-        self._pusher = Pusher(env, greeting.member, peer, parts.duties, parts.freshness)
+        self._pusher = Pusher(env, greeting.member, peer.events, parts.duties, parts.freshness)
         self._env = env
         self._parts = parts
         self._first_pulls = first_pulls
@@ -194,7 +194,7 @@ class Link:
         stall_s, stages = self._env.config.stall_timeout_s, self._parts.stages
         stage, vector = self._pulled_at, self._env.events.vector()
         whole = self._parts.freshness.is_whole(self.member)
-        pulled = self.peer.pull(self._env.me.node, stage, vector, run=self._epoch)
+        pulled = self.peer.events.pull(self._env.me.node, stage, vector, run=self._epoch)
         stream = watched(pulled, stall_s, antientropy.size_of)
         try:
             async with aclosing(stream) as batches:
@@ -255,7 +255,7 @@ class Link:
             await asyncio.sleep(near_s if close else far_s)
             try:
                 timeout_s = config.heartbeat_timeout_s
-                greeting = await self._parts.roster.greet(self.node, self.peer, timeout_s)
+                greeting = await self._parts.roster.greet(self.node, self.peer.presence, timeout_s)
             except TimeoutError as exc:
                 misses += 1
                 self._parts.roster.note_doubt(self.node)

@@ -154,7 +154,7 @@ class Links(Watcher):
         assert member is not None, "members that may be linked to are not forgotten"
         peer = self._transport.connect(member.rpc)
         try:
-            greeting = await self._parts.roster.first_greeting(peer)
+            greeting = await self._parts.roster.first_greeting(peer.presence)
             if greeting.member.node != node:
                 raise PeerRefused(f"{greeting.member.node} answers at the address of {node}")
             link = Link(self._env, peer, greeting, self._parts, self._first_pulls)

@@ -91,7 +91,7 @@ class Prober(Watcher):
         self._feed(signals.Doubted(node))
 
     async def on_probe(self, request: ProbeRequest) -> ProbeReply:
-        """See `PeerService.probe`. The sender may be a stranger: an address may change hands."""
+        """See `PresenceCalls.probe`. The sender may be a stranger: an address may change hands."""
         self._roster.check_cluster(request.cluster)
         if request.ending:
             self._roster.note_ending(request.sender, request.ending)
@@ -252,7 +252,7 @@ class Prober(Watcher):
         peer = linked or self._transport.connect(member.rpc)
         try:
             async with asyncio.timeout(limit_s):
-                reply = await peer.probe(request)
+                reply = await peer.presence.probe(request)
         except (TimeoutError, ClusterError):
             return None
         finally:

@@ -15,7 +15,7 @@ from cluster.gossip.window import Window
 from cluster.messages import PushAnswer
 from cluster.model import Event, Member, Origin, Vector
 from cluster.objects.events import in_causal_order
-from cluster.peer import Peer
+from cluster.peer import EventCalls
 from cluster.tasks.changes import Topic
 from cluster.tasks.groups import task_group
 from cluster.tasks.pulse import Pulse
@@ -53,13 +53,13 @@ class Pusher:
         self,
         env: Environment,
         member: Member,
-        peer: Peer,
+        events: EventCalls,
         duties: Duties,
         freshness: FreshnessDriver,
     ) -> None:
         self._env = env
         self._member = member
-        self._peer = peer
+        self._events = events
         self._duties = duties
         self._freshness = freshness
         self._window = Window(env.config.push_ahead_max, env.config.push_batch_bytes)
@@ -122,7 +122,7 @@ class Pusher:
     async def _push(self, events: Sequence[Event]) -> PushAnswer:
         stage = self._env.chronicle.stage
         run = self._member.epoch
-        answer = await self._peer.push(self._env.me.node, stage, events, run=run)
+        answer = await self._events.push(self._env.me.node, stage, events, run=run)
         self._freshness.hear(self._member, stage, answer.confirmation)
         return answer
 

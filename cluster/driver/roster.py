@@ -12,7 +12,7 @@ from cluster.environment import Environment
 from cluster.errors import DuplicateNode, PeerRefused, PeerUnreachable, WrongCluster
 from cluster.messages import Greeting
 from cluster.model import Member, NodeId, Rumour, Status
-from cluster.peer import Peer
+from cluster.peer import PresenceCalls
 from cluster.tasks.changes import Topic
 
 
@@ -44,7 +44,7 @@ class Roster:
     def watch(self, watcher: Watcher) -> None:
         self._watchers.append(watcher)
 
-    async def first_greeting(self, peer: Peer) -> Greeting:
+    async def first_greeting(self, peer: PresenceCalls) -> Greeting:
         """
         Greet somebody to whom there is no link.
 
@@ -58,7 +58,7 @@ class Roster:
         except TimeoutError as exc:
             raise PeerUnreachable("no answer to the first greeting") from exc
 
-    async def greet(self, node: NodeId, peer: Peer, timeout_s: float) -> Greeting:
+    async def greet(self, node: NodeId, peer: PresenceCalls, timeout_s: float) -> Greeting:
         """
         Greet the member at the other end of a link.
 
@@ -67,7 +67,9 @@ class Roster:
         """
         return await self._exchange(peer, self._greetings.brief(node), timeout_s)
 
-    async def _exchange(self, peer: Peer, question: Greeting, timeout_s: float) -> Greeting:
+    async def _exchange(
+        self, peer: PresenceCalls, question: Greeting, timeout_s: float
+    ) -> Greeting:
         """Greet with *question* and take note of the answer."""
         asked_at = self._env.clock.now_s()
         async with asyncio.timeout(timeout_s):

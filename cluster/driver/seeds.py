@@ -76,7 +76,7 @@ class Seeds:
         while True:
             peer = self._transport.connect(seed)
             try:
-                greeting = await self._roster.first_greeting(peer)
+                greeting = await self._roster.first_greeting(peer.presence)
             except ClusterError as exc:
                 reason = self._roster.note_failure(exc, reason, seed=seed)
                 refused = isinstance(exc, WrongCluster | WrongProtocol)

@@ -17,6 +17,7 @@ from cluster.gossip import antientropy
 from cluster.messages import Greeting, PushAnswer, Stage
 from cluster.model import Digest, Event, NodeId, Vector
 from cluster.objects.events import in_causal_order
+from cluster.peer import PeerService
 from cluster.replication.fetcher import Fetcher
 
 _READ_BYTES: Final = 64 << 10
@@ -24,7 +25,7 @@ _READ_BYTES: Final = 64 << 10
 
 
 class Service:
-    """`PeerService` of the engine."""
+    """All roles of `PeerService`."""
 
     def __init__(
         self,
@@ -49,6 +50,10 @@ class Service:
         self.checkpoint = checkpoints.read
         self.compare = comparer.on_compare
         self.tell = control.tell
+
+    @property
+    def roles(self) -> PeerService:
+        return PeerService(self, self, self, self)
 
     async def hello(self, greeting: Greeting) -> Greeting:
         return self._roster.answer(greeting)
@@ -86,7 +91,7 @@ class Service:
         self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
         """
-        See `PeerService.pull`. Events come in the order in which they build on each other.
+        See `EventCalls.pull`. Events come in the order in which they build on each other.
 
         The answer ends with what was durable when the call began, or that of a busy node would
         never end. Where the first missing events of a log are gone, the error comes last: the peer

@@ -314,7 +314,7 @@ class Durability:
                 if member is None or peer is None:
                     # Or it is there again, with another disk, since it was chosen.
                     return PeerUnreachable(f"the link to {node} is down")
-                seq = await peer.hold(digest, size, sources, data)
+                seq = await peer.blobs.hold(digest, size, sources, data)
         except TimeoutError:
             return PeerUnreachable(f"{node} did not hold it within {deadline_s:.0f} s")
         except PeerUnreachable as exc:

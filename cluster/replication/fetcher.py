@@ -203,7 +203,7 @@ class Fetcher:
             raise PeerUnreachable(f"the link to {node} is down")
         config = self._env.config
         stall_s = config.guess_timeout_s if node in sources.guesses else config.stall_timeout_s
-        stream = watched(peer.fetch(transfer.digest, ingest.offset), stall_s, len)
+        stream = watched(peer.blobs.fetch(transfer.digest, ingest.offset), stall_s, len)
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
                 sources.gave(node)

@@ -27,6 +27,7 @@ from cluster.model import (
     NodeId,
     Vector,
 )
+from cluster.peer import Peer
 from cluster.rpc import codec
 from cluster.rpc.channel import REQUEST_ID, RpcConfig, open_channel
 from cluster.rpc.codec import Form
@@ -47,12 +48,12 @@ class GrpcTransport:
         self._request_id = request_id
         self._config = config or RpcConfig()
 
-    def connect(self, address: str) -> "GrpcPeer":
-        return GrpcPeer(address, self._request_id, self._config)
+    def connect(self, address: str) -> Peer:
+        return GrpcPeer(address, self._request_id, self._config).roles
 
 
 class GrpcPeer:
-    """One channel to one peer."""
+    """One channel to one peer: all roles of `Peer`."""
 
     def __init__(self, address: str, request_id: ContextVar[str], config: RpcConfig) -> None:
         self._request_id = request_id
@@ -60,6 +61,10 @@ class GrpcPeer:
         self._channel = open_channel(address, config)
         self._stub = ClusterStub(self._channel)
         self._pushes = PushCall(self._stub)
+
+    @property
+    def roles(self) -> Peer:
+        return Peer(self, self, self, self, self.close)
 
     async def hello(self, greeting: Greeting) -> Greeting:
         return await self._ask(self._stub.Hello, codec.GREETING, greeting, codec.GREETING)

@@ -122,25 +122,27 @@ class _Servicer(ClusterServicer):
 
     @_unary
     async def Hello(self, request: pb.Greeting) -> pb.Greeting:
-        return codec.GREETING.write(await self._service.hello(codec.GREETING.read(request)))
+        answer = await self._service.presence.hello(codec.GREETING.read(request))
+        return codec.GREETING.write(answer)
 
     @_unary
     async def Probe(self, request: pb.ProbeRequest) -> pb.ProbeReply:
-        return codec.PROBE_REPLY.write(await self._service.probe(codec.PROBE.read(request)))
+        reply = await self._service.presence.probe(codec.PROBE.read(request))
+        return codec.PROBE_REPLY.write(reply)
 
     @_unary
     async def Compare(self, request: pb.CompareRequest) -> pb.CompareReply:
         asked = codec.COMPARISON.read(request)
-        return codec.COMPARISON_REPLY.write(await self._service.compare(asked))
+        return codec.COMPARISON_REPLY.write(await self._service.events.compare(asked))
 
     @_unary
     async def Tell(self, request: pb.ControlLetter) -> pb.ControlReceipt:
-        await self._service.tell(request.letter)
+        await self._service.control.tell(request.letter)
         return pb.ControlReceipt()
 
     @_unary
     async def HoldBlob(self, request: pb.HoldBlobRequest) -> pb.HoldBlobReply:
-        seq = await self._service.hold(
+        seq = await self._service.blobs.hold(
             Digest.parse(request.digest),
             request.size,
             [codec.read_node(node) for node in request.sources],
@@ -154,7 +156,7 @@ class _Servicer(ClusterServicer):
             sender = codec.read_node(request.sender)
             stage = codec.STAGE.read(request.stage)
             events = codec.read_events(request.events)
-            answer = await self._service.push(sender, stage, events, run=request.run)
+            answer = await self._service.events.push(sender, stage, events, run=request.run)
             yield codec.PUSH_ANSWER.write(answer)
 
     @_stream
@@ -163,7 +165,7 @@ class _Servicer(ClusterServicer):
     ) -> AsyncGenerator[pb.EventBatch, None]:
         reader, stage = codec.read_node(request.reader), codec.STAGE.read(request.stage)
         have = codec.read_vector(request.have)
-        pulled = self._service.pull(reader, stage, have, run=request.run)
+        pulled = self._service.events.pull(reader, stage, have, run=request.run)
         async with aclosing(pulled) as batches:
             async for events in batches:
                 yield pb.EventBatch(events=codec.write_events(events))
@@ -173,7 +175,7 @@ class _Servicer(ClusterServicer):
         self, request: pb.FetchBlobRequest, _: Context
     ) -> AsyncGenerator[pb.BlobChunk, None]:
         digest = Digest.parse(request.digest)
-        async with aclosing(self._service.fetch(digest, request.offset)) as chunks:
+        async with aclosing(self._service.blobs.fetch(digest, request.offset)) as chunks:
             async for data in chunks:
                 yield pb.BlobChunk(data=data)
 
@@ -182,7 +184,7 @@ class _Servicer(ClusterServicer):
         self, request: pb.CheckpointRequest, _: Context
     ) -> AsyncGenerator[pb.CheckpointPiece, None]:
         reader, with_head = codec.read_node(request.reader), True
-        stream = self._service.checkpoint(reader, request.number, request.after)
+        stream = self._service.events.checkpoint(reader, request.number, request.after)
         async with aclosing(stream) as pieces:
             async for piece in pieces:
                 yield codec.write_checkpoint_piece(piece, with_head=with_head)

@@ -14,7 +14,7 @@ from cluster.model import (
     Vector,
     Vitals,
 )
-from cluster.peer import PeerService
+from cluster.peer import PresenceCalls
 from cluster.rpc import codec
 from node.settings.model import Settings
 from protos import cluster_pb2 as pb
@@ -151,7 +151,7 @@ class _Records(MemoryRecords):
 class _CodecPeer(MemoryPeer):
     """A peer whose greetings take the form that they have between real nodes."""
 
-    def __init__(self, transport: MemoryTransport, service: PeerService) -> None:
+    def __init__(self, transport: MemoryTransport, service: PresenceCalls) -> None:
         super().__init__(transport, "")
         self._service = service
         self.last = Beat(0, 0)

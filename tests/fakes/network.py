@@ -1,10 +1,11 @@
 """A network in one process: connects engines, and can be cut, blocked and made to lie."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from typing import NamedTuple, TypeVar
 
+from cluster.driver.service import Service
 from cluster.errors import PeerUnreachable
 from cluster.messages import (
     CompareReply,
@@ -23,8 +24,11 @@ from cluster.model import (
     NodeId,
     Vector,
 )
-from cluster.peer import PeerService
+from cluster.peer import Peer
+from cluster.rpc.errors import from_wire, to_wire
 from cluster.tasks.pulse import Pulse
+
+T = TypeVar("T")
 
 Tamper = Callable[[bytes], bytes]
 
@@ -39,14 +43,14 @@ class Call(NamedTuple):
 
 class Network:
     """
-    Carries calls between services.
+    Carries calls between engines, whose services have all roles.
 
     A cut link loses requests and answers: a call that was under way fails, though the callee may
     have carried it out. That is what real networks do, and why every call is idempotent.
     """
 
     def __init__(self) -> None:
-        self.services: dict[str, PeerService] = {}
+        self.services: dict[str, Service] = {}
         self.calls: list[Call] = []
         self.changed = Pulse()
         self._cut: set[frozenset[str]] = set()
@@ -130,7 +134,7 @@ class Network:
     def reachable(self, a: str, b: str) -> bool:
         return b in self.services and a in self.services and frozenset((a, b)) not in self._cut
 
-    async def arrive(self, caller: str, callee: str, method: str) -> PeerService:
+    async def arrive(self, caller: str, callee: str, method: str) -> Service:
         """Deliver a request: note it, let it wait while blocked, and return who serves it."""
         self.check(caller, callee)
         self.calls.append(Call(caller, callee, method))
@@ -171,95 +175,134 @@ class MemoryTransport:
         self.network = network
         self.me = me
 
-    def connect(self, address: str) -> "MemoryPeer":
-        return MemoryPeer(self, address)
+    def connect(self, address: str) -> Peer:
+        return MemoryPeer(self, address).roles
 
 
 class MemoryPeer:
+    """All roles of `Peer`, and of the engine at the other end."""
+
     def __init__(self, transport: MemoryTransport, address: str) -> None:
         self._transport = transport
         self._network = transport.network
         self._me = transport.me.rpc
         self._address = address
         self._pusher = asyncio.Lock()
+        self._pushes: asyncio.Future[None] | None = None
+        """Done once one of the pushes that are under way failed, or was given up."""
+
+    @property
+    def roles(self) -> Peer:
+        return Peer(self, self, self, self, self.close)
 
     async def hello(self, greeting: Greeting) -> Greeting:
-        service = await self._arrive("hello")
-        answer = await service.hello(greeting)
-        self._network.check(self._me, self._address)
-        return answer
+        return await self._ask("hello", lambda service: service.hello(greeting))
 
     async def probe(self, request: ProbeRequest) -> ProbeReply:
-        service = await self._arrive("probe")
-        reply = await service.probe(request)
-        self._network.check(self._me, self._address)
-        return reply
+        return await self._ask("probe", lambda service: service.probe(request))
 
     async def push(
         self, sender: NodeId, stage: Stage, events: Sequence[Event], *, run: int = 0
     ) -> PushAnswer:
+        if self._pushes is None or self._pushes.done():
+            self._pushes = asyncio.get_running_loop().create_future()
+        over = self._pushes
+        work = asyncio.ensure_future(self._push(sender, stage, events, run))
+        try:
+            await asyncio.wait((work, over), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise PeerUnreachable("a push before this one was given up")
+            return work.result()
+        except BaseException:
+            if not over.done():
+                over.set_result(None)
+            raise
+        finally:
+            work.cancel()
+
+    async def _push(
+        self, sender: NodeId, stage: Stage, events: Sequence[Event], run: int
+    ) -> PushAnswer:
         async with self._pusher:
             service = await self._arrive("push")
-            have = await service.push(sender, stage, events, run=run)
+            with as_on_the_wire():
+                have = await service.push(sender, stage, events, run=run)
         await self._network.answered(self._me, self._address, "push")
         return have
 
-    async def pull(
+    def pull(
         self, reader: NodeId, stage: Stage, have: Vector, *, run: int = 0
     ) -> AsyncGenerator[Sequence[Event], None]:
-        service = await self._arrive("pull")
-        async with aclosing(service.pull(reader, stage, have, run=run)) as batches:
-            async for batch in batches:
-                self._network.check(self._me, self._address)
-                yield batch
-        self._network.check(self._me, self._address)
+        return self._read("pull", lambda service: service.pull(reader, stage, have, run=run))
 
     async def fetch(self, digest: Digest, offset: int) -> AsyncGenerator[bytes, None]:
         service = await self._arrive("fetch")
         sent = 0
-        async with aclosing(service.fetch(digest, offset)) as chunks:
-            async for data in chunks:
-                await self._network.changed.wait_until(
-                    lambda: (
-                        sent + len(data) <= self._network.fetch_limit(self._address)  # noqa: B023
-                        or not self._network.reachable(self._me, self._address)
+        with as_on_the_wire(digest):
+            async with aclosing(service.fetch(digest, offset)) as chunks:
+                async for data in chunks:
+                    await self._network.changed.wait_until(
+                        lambda: (
+                            sent + len(data) <= self._network.fetch_limit(self._address)  # noqa: B023
+                            or not self._network.reachable(self._me, self._address)
+                        )
                     )
-                )
-                self._network.check(self._me, self._address)
-                sent += len(data)
-                yield self._network.tampered(self._address, data)
+                    self._network.check(self._me, self._address)
+                    sent += len(data)
+                    yield self._network.tampered(self._address, data)
 
     async def hold(
         self, digest: Digest, size: int, sources: Sequence[NodeId], data: bytes | None
     ) -> int:
-        service = await self._arrive("hold")
-        seq = await service.hold(digest, size, sources, data)
-        self._network.check(self._me, self._address)
-        return seq
+        return await self._ask(
+            "hold", lambda service: service.hold(digest, size, sources, data), digest
+        )
 
-    async def checkpoint(
+    def checkpoint(
         self, reader: NodeId, number: int, after: bytes
     ) -> AsyncGenerator[CheckpointPiece, None]:
-        service = await self._arrive("checkpoint")
-        async with aclosing(service.checkpoint(reader, number, after)) as pieces:
-            async for piece in pieces:
-                self._network.check(self._me, self._address)
-                yield piece
-        self._network.check(self._me, self._address)
+        return self._read("checkpoint", lambda service: service.checkpoint(reader, number, after))
 
     async def compare(self, request: CompareRequest) -> CompareReply:
-        service = await self._arrive("compare")
-        reply = await service.compare(request)
-        self._network.check(self._me, self._address)
-        return reply
+        return await self._ask("compare", lambda service: service.compare(request))
 
     async def tell(self, letter: bytes) -> None:
-        service = await self._arrive("tell")
-        await service.tell(letter)
-        self._network.check(self._me, self._address)
+        await self._ask("tell", lambda service: service.tell(letter))
 
     async def close(self) -> None:
         """Nothing is open between calls."""
 
-    async def _arrive(self, method: str) -> PeerService:
+    async def _arrive(self, method: str) -> Service:
         return await self._network.arrive(self._me, self._address, method)
+
+    async def _ask(
+        self, method: str, call: Callable[[Service], Awaitable[T]], digest: Digest | None = None
+    ) -> T:
+        service = await self._arrive(method)
+        with as_on_the_wire(digest):
+            answer = await call(service)
+        self._network.check(self._me, self._address)
+        return answer
+
+    async def _read(
+        self, method: str, call: Callable[[Service], AsyncGenerator[T, None]]
+    ) -> AsyncGenerator[T, None]:
+        service = await self._arrive(method)
+        with as_on_the_wire():
+            async with aclosing(call(service)) as items:
+                async for item in items:
+                    self._network.check(self._me, self._address)
+                    yield item
+        self._network.check(self._me, self._address)
+
+
+@contextmanager
+def as_on_the_wire(digest: Digest | None = None) -> Iterator[None]:
+    """Let errors become what a caller sees of them over gRPC; a bug stays one."""
+    try:
+        yield
+    except Exception as exc:
+        wire = None if isinstance(exc, PeerUnreachable) else to_wire(exc)
+        if wire is None:
+            raise
+        raise from_wire(wire.status, wire.name, str(exc), digest) from exc

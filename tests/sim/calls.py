@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Final
 
+from cluster.driver.service import Service
 from cluster.errors import PeerUnreachable
 from cluster.model import Member
-from cluster.peer import PeerService
+from cluster.peer import BlobCalls, ControlCalls, EventCalls, Peer, PresenceCalls
 from cluster.rpc.errors import from_wire, to_wire
 from tests.sim.loop import PROCESS, Process
 from tests.sim.network import KEEPALIVE_S, LAN_S, Endpoint, Network
@@ -31,8 +32,9 @@ class SimTransport:
         self.network = network
         self.me = me
 
-    def connect(self, address: str) -> "SimPeer":
-        return SimPeer(self, address)
+    def connect(self, address: str) -> Peer:
+        peer: Any = SimPeer(self, address)
+        return Peer(peer, peer, peer, peer, peer.close)
 
 
 class _InOrder:
@@ -287,7 +289,7 @@ class _Stream(Call):
     def serve(self, endpoint: Endpoint) -> None:
         self._work = endpoint.process.spawn(self._produce(endpoint.service))
 
-    async def _produce(self, service: PeerService) -> None:
+    async def _produce(self, service: Service) -> None:
         last: Any = _END
         try:
             source = getattr(service, self.method)(*self.args, **self.kwargs)
@@ -323,9 +325,9 @@ class _Stream(Call):
 
 class SimPeer:
     """
-    `Peer` over the simulated network.
+    All roles of `Peer` over the simulated network.
 
-    The methods are made from the port below, so a call that the port gains is carried as well.
+    The methods are made from the ports below, so a call that one gains is carried as well.
     """
 
     def __init__(self, transport: SimTransport, address: str) -> None:
@@ -368,7 +370,7 @@ class SimPeer:
 
 
 def _carry(name: str, port: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that carries the calls of *port*, a method of `PeerService`."""
+    """A method that carries the calls of *port*, a method of one of the roles."""
 
     def stream(self: SimPeer, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
         return self._stream(name, args, kwargs)
@@ -379,6 +381,7 @@ def _carry(name: str, port: Callable[..., Any]) -> Callable[..., Any]:
     return unary if inspect.iscoroutinefunction(port) else stream
 
 
-for _name, _member in vars(PeerService).items():
-    if inspect.isfunction(_member) and not _name.startswith("_") and not hasattr(SimPeer, _name):
-        setattr(SimPeer, _name, _carry(_name, _member))
+for _role in (PresenceCalls, EventCalls, BlobCalls, ControlCalls):
+    for _name, _member in vars(_role).items():
+        if inspect.isfunction(_member) and not _name.startswith("_"):
+            setattr(SimPeer, _name, _carry(_name, _member))

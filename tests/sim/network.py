@@ -14,7 +14,7 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cluster.peer import PeerService
+from cluster.driver.service import Service
 from tests.sim.loop import Process, SimLoop
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Endpoint(NamedTuple):
 
     process: Process
     region: str
-    service: PeerService
+    service: Service
 
 
 @dataclass
@@ -74,7 +74,7 @@ class Network:
 
     # --- the edge to the engine ------------------------------------------------------------------
 
-    def listen(self, address: str, region: str, process: Process, service: PeerService) -> None:
+    def listen(self, address: str, region: str, process: Process, service: Service) -> None:
         self.endpoints[address] = Endpoint(process, region, service)
         self.regions[address] = region
         self.dark.discard(address)

@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
@@ -50,11 +49,12 @@ from cluster.model import (
 from cluster.objects.comparison import SUMS_BYTES
 from cluster.rpc import codec
 from cluster.rpc.channel import MESSAGE_MAX, RpcConfig
-from cluster.rpc.client import GrpcPeer, GrpcTransport
+from cluster.rpc.client import GrpcPeer
 from cluster.rpc.errors import WIRE, from_wire, to_wire
 from cluster.rpc.server import PeerServer
 from protos import cluster_pb2 as pb
 from protos.cluster_pb2_grpc import ClusterStub
+from tests.builders import roles_of
 from tests.fakes.fleet import PATIENCE_S
 from tests.fakes.log import MemoryLog
 from tests.fakes.said import (
@@ -148,9 +148,11 @@ class Service:
 async def connected(
     service: Service, log: MemoryLog | None = None
 ) -> AsyncIterator[tuple[GrpcPeer, str]]:
-    server = PeerServer(service, request_id, log or MemoryLog(), RpcConfig(stop_grace_s=0.01))
+    server = PeerServer(
+        roles_of(service), request_id, log or MemoryLog(), RpcConfig(stop_grace_s=0.01)
+    )
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    peer = GrpcTransport(request_id).connect(address)
+    peer = GrpcPeer(address, request_id, RpcConfig())
     try:
         yield peer, address
     finally:
@@ -289,30 +291,13 @@ def test_an_error_travels_as_its_nearest_ancestor():
     assert to_wire(KeyError()) is None
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def test_nobody_there_is_unreachable():
-    peer = GrpcTransport(request_id).connect(f"127.0.0.1:{free_port()}")
-    try:
-        with pytest.raises(PeerUnreachable):
-            await peer.hello(GREETING)
-        with pytest.raises(PeerUnreachable):
-            await anext(peer.fetch(DIGEST, 0))
-    finally:
-        await peer.close()
-
-
 async def test_silence_ends_at_the_deadline():
     service = Service()
     service.hang = True
-    server = PeerServer(service, request_id, MemoryLog(), RpcConfig(stop_grace_s=0.01))
+    server = PeerServer(roles_of(service), request_id, MemoryLog(), RpcConfig(stop_grace_s=0.01))
     port = await server.start("127.0.0.1:0")
     config = RpcConfig(unary_deadline_s=0.05)
-    peer = GrpcTransport(request_id, config).connect(f"127.0.0.1:{port}")
+    peer = GrpcPeer(f"127.0.0.1:{port}", request_id, config)
     try:
         with pytest.raises(PeerUnreachable, match="DEADLINE"):
             await peer.probe(PROBES[0])
@@ -454,7 +439,7 @@ async def test_a_message_above_the_cap_is_refused():
 
 async def test_a_taken_port_is_an_error():
     async with connected(Service()) as (_, address):
-        second = PeerServer(Service(), request_id, MemoryLog())
+        second = PeerServer(roles_of(Service()), request_id, MemoryLog())
         with pytest.raises(OSError, match="cannot listen"):
             await second.start(address)
         await second.stop()

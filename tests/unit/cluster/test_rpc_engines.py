@@ -56,7 +56,9 @@ async def test_two_engines_over_real_connections():
                 control=MemoryControl(),
                 members=MemoryMembers(),
             )
-            server = PeerServer(cluster.service, request_id, log, RpcConfig(stop_grace_s=0.01))
+            server = PeerServer(
+                cluster.service.roles, request_id, log, RpcConfig(stop_grace_s=0.01)
+            )
             await server.start(me.rpc)
             nodes[name] = cluster, records, blobs, server
         tasks = [group.create_task(cluster.run()) for cluster, *_ in nodes.values()]

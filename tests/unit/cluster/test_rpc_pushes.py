@@ -16,8 +16,9 @@ from cluster.model import (
     NodeId,
 )
 from cluster.rpc.channel import RpcConfig
-from cluster.rpc.client import GrpcPeer, GrpcTransport
+from cluster.rpc.client import GrpcPeer
 from cluster.rpc.server import PeerServer
+from tests.builders import roles_of
 from tests.fakes.fleet import PATIENCE_S
 from tests.fakes.log import MemoryLog
 
@@ -61,9 +62,9 @@ class Service:
 @asynccontextmanager
 async def connected(service: Service) -> AsyncIterator[tuple[GrpcPeer, PeerServer]]:
     """An hour of grace: a server that waits for its calls waits too long."""
-    server = PeerServer(service, request_id, MemoryLog(), RpcConfig(stop_grace_s=3600))
+    server = PeerServer(roles_of(service), request_id, MemoryLog(), RpcConfig(stop_grace_s=3600))
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    peer = GrpcTransport(request_id).connect(address)
+    peer = GrpcPeer(address, request_id, RpcConfig())
     try:
         yield peer, server
     finally:

@@ -10,8 +10,9 @@ import pytest
 from cluster.errors import BlobUnknown, PeerRefused
 from cluster.model import Digest
 from cluster.rpc.channel import RpcConfig
-from cluster.rpc.client import GrpcTransport
+from cluster.rpc.client import GrpcPeer
 from cluster.rpc.server import PeerServer
+from tests.builders import roles_of
 from tests.fakes.fleet import PATIENCE_S
 from tests.fakes.log import MemoryLog
 
@@ -38,9 +39,9 @@ async def test_a_caller_that_reads_nothing_keeps_no_file_open():
     """Broken: as many stuck readers as may call keep all others out, with all they have open."""
     service, request_id = Service(), ContextVar("request_id")
     config = RpcConfig(stop_grace_s=0.01, write_timeout_s=0.05)
-    server = PeerServer(service, request_id, MemoryLog(), config)
+    server = PeerServer(roles_of(service), request_id, MemoryLog(), config)
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    peer = GrpcTransport(request_id).connect(address)
+    peer = GrpcPeer(address, request_id, RpcConfig())
     try:
         async with asyncio.timeout(PATIENCE_S), aclosing(peer.fetch(ENDLESS, 0)) as chunks:
             await anext(chunks)
