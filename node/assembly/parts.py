@@ -12,7 +12,7 @@ from node.index.index import Index
 from node.oci.forwarder import ForwardConfig, Forwarder, Neighbours
 from node.oci.proxy import Proxy, ProxyConfig, Servers
 from node.recovery import former
-from node.registry.uploads import UploadConfig
+from node.registry.upload_config import UploadConfig
 from node.settings import Settings
 from node.shares.descriptors import Descriptors, raise_limit
 from node.shares.rates import Rate
@@ -83,6 +83,8 @@ def upload_config(settings: Settings) -> UploadConfig:
         open_max=settings.uploads_max,
         expiry_s=settings.upload_expiry_s,
         blob_max_bytes=settings.upload_max_bytes,
+        account_open_max=settings.account_uploads,
+        account_bytes_max=settings.account_upload_bytes,
     )
 
 

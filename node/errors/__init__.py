@@ -36,6 +36,8 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TooManyBodies           unfinished bodies that hold too much memory
     ├── TooManyConnections      the cap on connections, all of them in use
     ├── TooManyUploads          the cap on concurrent upload sessions
+    ├── AccountUploadsFull      the cap on uploads that one account has open
+    ├── AccountBytesFull        the cap on bytes that one account has in unfinished uploads
     ├── TooManyRequests         more than an address, or an account, may send in a while
     ├── ProjectUnknown          the project has no policy of its own
     ├── EventInvalid            not the name of an event
@@ -292,6 +294,20 @@ class TooManyConnections(RegistryError):
 class TooManyUploads(RegistryError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"at most {limit} uploads may be open at once")
+
+
+class AccountUploadsFull(RegistryError):
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"one account may have at most {limit} uploads open at a node")
+
+
+class AccountBytesFull(RegistryError):
+    """The upload has what it had before."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"one account may have at most {limit_bytes} bytes in unfinished uploads at a node"
+        )
 
 
 class TooManyRequests(RegistryError):

@@ -52,6 +52,8 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.TooManyBodies: (429, "TOOMANYREQUESTS"),
     domain.TooManyConnections: (503, "UNAVAILABLE"),
     domain.TooManyUploads: (429, "TOOMANYREQUESTS"),
+    domain.AccountUploadsFull: (429, "TOOMANYREQUESTS"),
+    domain.AccountBytesFull: (429, "TOOMANYREQUESTS"),
     domain.TooManyRequests: (429, "TOOMANYREQUESTS"),
     domain.ProjectUnknown: (404, "NAME_UNKNOWN"),
     domain.EventInvalid: (400, "UNSUPPORTED"),

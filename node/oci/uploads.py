@@ -9,6 +9,8 @@ from aiohttp import web
 from cluster.errors import ClockOff, DigestMismatch, NotCaughtUp, NotEnoughNodes
 from cluster.model import Digest, Dot
 from node.errors import (
+    AccountBytesFull,
+    AccountUploadsFull,
     BlobNotFound,
     BlobTooLarge,
     DigestInvalid,
@@ -72,7 +74,10 @@ async def start(context: OciContext, request: Request) -> web.Response:
     if digest is not None:
         parsed = parse_digest(digest)
         chunk = read_chunk(request, context.limits.body_idle_s)
-        event = await context.registry.uploads.put_whole(repository, parsed, chunk, request.client)
+        owner = request.principal.account.id
+        event = await context.registry.uploads.put_whole(
+            repository, parsed, chunk, request.client, owner
+        )
         return _created(repository, parsed, event)
     return await _session_opened(context, request)
 
@@ -175,7 +180,7 @@ _AT_OWNER: Final = (FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER)
 """The limits where a session may be another node's."""
 
 _STORING: Final = (NotCaughtUp, ClockOff, NotEnoughNodes, IndexPaused, IndexFull, IndexDamaged)
-_RECEIVING: Final = (SizeInvalid, BlobTooLarge)
+_RECEIVING: Final = (SizeInvalid, BlobTooLarge, AccountBytesFull)
 
 ENDPOINTS: Final = (
     Endpoint(
@@ -197,7 +202,14 @@ ENDPOINTS: Final = (
                 fields=(*_SESSION, "OCI-Chunk-Min-Length"),
             ),
         ),
-        errors=(*_STORING, *_RECEIVING, DigestInvalid, DigestMismatch, TooManyUploads),
+        errors=(
+            *_STORING,
+            *_RECEIVING,
+            DigestInvalid,
+            DigestMismatch,
+            TooManyUploads,
+            AccountUploadsFull,
+        ),
         takes_content=True,
     ),
     Endpoint(

@@ -38,6 +38,8 @@ from node.registry.ports import (
     StagingArea,
     UploadReader,
 )
+from node.registry.upload_config import UploadConfig
+from node.registry.upload_shares import check_bytes, make_room
 from node.registry.usecase import WriteUseCase
 from node.registry.values import AddBlob, DeleteUpload, PutUpload, UploadRecord
 from node.shares.fairness import heaviest
@@ -46,25 +48,6 @@ _SMALL_BYTES: Final = 256 << 10
 """A blob up to this size that comes whole is stored in one step, without a staging file."""
 
 _SWEEP_INTERVAL_S: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadConfig:
-    """Bounds on uploads."""
-
-    open_max: int = 1024
-    """Open sessions on this node. More lets more clients push at once; each can stage a blob."""
-
-    evict_idle_s: float = 60.0
-    """Seconds without a request after which a session may make room for a new one. Longer is kinder
-    to clients that pause; shorter frees the places of dead ones sooner."""
-
-    expiry_s: float = 24 * 3600.0
-    """Seconds from the start of a session until it is dropped. Longer keeps dead bytes longer;
-    shorter cuts off slow pushes."""
-
-    blob_max_bytes: int = 0
-    """Largest blob, 0 for no limit."""
 
 
 @dataclass(slots=True)
@@ -83,6 +66,11 @@ class _Session:
     """Its staging has more than that, or a write to it is still on its way."""
     dropped: bool = False
     """It ends without a blob: whoever has claimed it drops its bytes and its row."""
+
+    @property
+    def bytes_held(self) -> int:
+        """What it has staged."""
+        return self.record.offset if self.staged is None else self.staged.offset
 
     @contextmanager
     def receives(self, chunk: Chunk) -> Iterator[None]:
@@ -142,6 +130,7 @@ class Uploads(WriteUseCase):
 
         Raises:
             TooManyUploads: the cap is reached, and all sessions are in use.
+            AccountUploadsFull, AccountBytesFull: so are all that *owner* may have.
         """
         self.check_writable(repository)
         session = await self._open(repository, client, owner)
@@ -168,7 +157,7 @@ class Uploads(WriteUseCase):
 
         Raises:
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
-            StorageFull: the session stays as it was.
+            AccountBytesFull, StorageFull: the session stays as it was.
             BodyIncomplete, BodyStalled: the session has what arrived before.
             StorageFailure: the session stays as it was, or is gone where even that cannot be.
         """
@@ -190,7 +179,8 @@ class Uploads(WriteUseCase):
 
         Raises:
             UploadUnknown, UploadBusy, UploadRangeInvalid, SizeInvalid, BlobTooLarge,
-            BodyIncomplete, BodyStalled: nothing was added, the session stays as it was.
+            AccountBytesFull, BodyIncomplete, BodyStalled: nothing was added, the session stays as
+            it was.
             DigestMismatch: the content is not what *digest* says. The session is gone.
             StorageFull, StorageFailure: it could not be stored. The session may be gone.
             NotCaughtUp: this node has not joined its cluster. The session stays.
@@ -203,7 +193,12 @@ class Uploads(WriteUseCase):
             return await self._finish(session, digest, chunk)
 
     async def put_whole(
-        self, repository: RepositoryName, digest: Digest, chunk: Chunk, client: str = ""
+        self,
+        repository: RepositoryName,
+        digest: Digest,
+        chunk: Chunk,
+        client: str = "",
+        owner: str = "",
     ) -> Dot:
         """
         As `start` and `finish`, in one request; nothing stays of it on any failure.
@@ -212,7 +207,7 @@ class Uploads(WriteUseCase):
         """
         await self._gate.ensure_joined()
         self.check_writable(repository)
-        session = await self._open(repository, client, "")
+        session = await self._open(repository, client, owner)
         async with self._in_use(session):
             with session.dropped_on_failure():
                 return await self._finish(session, digest, chunk)
@@ -260,9 +255,10 @@ class Uploads(WriteUseCase):
         A new session, in use by its caller; its row is not written.
 
         Raises:
-            TooManyUploads: see `start`.
+            TooManyUploads, AccountUploadsFull, AccountBytesFull: see `start`.
         """
-        evicted = self._make_room(client)
+        self._check_bytes(owner, 1)
+        evicted = self._own_place(owner) or self._make_room(client)
         # Before the first wait: else whoever comes meanwhile finds the place free.
         record = UploadRecord(str(uuid4()), repository, 0, self._now(), owner)
         session = _Session(record, client, busy=True, touched_at=self._now())
@@ -274,6 +270,15 @@ class Uploads(WriteUseCase):
                 del self._sessions[record.id]
                 raise
         return session
+
+    def _own_place(self, owner: str) -> _Session | None:
+        """The same, from an account that has as many as it may."""
+        most, idle_s = self._config.account_open_max, self._config.evict_idle_s
+        own = make_room(owner, self._sessions.values(), most, self._now() - idle_s)
+        return None if own is None else self._sessions.pop(own.record.id)
+
+    def _check_bytes(self, owner: str, more: int) -> None:
+        check_bytes(owner, self._sessions.values(), self._config.account_bytes_max, more)
 
     def _make_room(self, newcomer: str) -> _Session | None:
         """
@@ -412,11 +417,17 @@ class Uploads(WriteUseCase):
         offset = session.record.offset
         if chunk.start is not None and chunk.start != offset:
             raise UploadRangeInvalid(offset)
+        owner = session.record.owner
+        self._check_bytes(owner, chunk.length or 0)
+
+        def to_gather() -> int:
+            self._check_bytes(owner, 0)
+            return self._gather_bytes()
+
         staged = await self._staged(session)
         try:
             with session.receives(chunk):
-                limit = self._config.blob_max_bytes
-                await pour(staged, chunk, limit, self._gather_bytes)
+                await pour(staged, chunk, self._config.blob_max_bytes, to_gather)
         except BaseException as exc:
             session.cut = True
             if keeps_cut and isinstance(exc, CUT):

@@ -13,7 +13,8 @@ from node.registry.pull import Pull
 from node.registry.push import Push
 from node.registry.repository_blobs import RepositoryBlobs
 from node.registry.tags import Tags
-from node.registry.uploads import UploadConfig, Uploads
+from node.registry.upload_config import UploadConfig
+from node.registry.uploads import Uploads
 from node.registry.waits import WAITS_MAX, Waits
 
 

@@ -274,6 +274,21 @@ class Settings:
         why="Hundreds of pushes at once; bounds the staged files a stranger can create.",
         unit="uploads",
     )
+    account_uploads: int = setting(
+        256,
+        Whole(0, 1_000_000),
+        "Uploads that one account may have under way on this node; 0 for no limit but the node's.",
+        why="A quarter of `uploads_max`: a build farm with one robot pushes that much at once, and "
+        "others still can.",
+        unit="uploads",
+    )
+    account_upload_bytes: int = setting(
+        0,
+        Whole(0, 1 << 50),
+        "Bytes that one account may have in unfinished uploads on this node; 0 for no limit.",
+        why="How much disk there is for them, and how many share it, is for the operator to say.",
+        unit="bytes",
+    )
     connections_max: int = setting(
         10_000,
         Whole(16, 1_000_000),

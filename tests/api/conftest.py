@@ -40,7 +40,8 @@ from node.oci.context import OciContext
 from node.oci.forwarder import ForwardConfig, Forwarder
 from node.oci.proxy import Proxy, ProxyConfig
 from node.registry.media_types import OCI_MANIFEST
-from node.registry.uploads import UploadConfig, Uploads
+from node.registry.upload_config import UploadConfig
+from node.registry.uploads import Uploads
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
 from tests.api.described import check

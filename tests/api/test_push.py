@@ -8,7 +8,7 @@ from node.http.limits import ApiLimits
 from node.index import rows
 from node.registry import repository_blobs
 from node.registry.media_types import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX
-from node.registry.uploads import UploadConfig
+from node.registry.upload_config import UploadConfig
 from node.registry.values import PutManifest
 from tests.api.conftest import Registry, StartRegistry, image
 from tests.builders import an_index, descriptor, encoded

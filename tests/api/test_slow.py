@@ -10,7 +10,7 @@ from node.http import body_reader
 from node.http.bodies import Bodies
 from node.http.limits import BODY_RATE, ApiLimits
 from node.registry.chunk import gather_bytes
-from node.registry.uploads import UploadConfig
+from node.registry.upload_config import UploadConfig
 from tests.api.conftest import Registry, StartRegistry, image
 from tests.api.test_wire import ENDPOINTS, body_requests
 from tests.api.wire import Wire, head

@@ -20,7 +20,7 @@ from node.assembly import engine
 from node.copies import stakes
 from node.copies.holdings import Holdings
 from node.index.index import Index, open_index
-from node.registry.uploads import UploadConfig
+from node.registry.upload_config import UploadConfig
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
 from tests.sim.calls import SimTransport

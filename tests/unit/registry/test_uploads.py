@@ -8,10 +8,19 @@ import pytest
 from cluster.errors import StorageFailure
 from cluster.model import Digest, Dot
 from node.blobs.memory import MemoryBlobs, MemoryIngest
-from node.errors import BodyIncomplete, RegistryError, TooManyUploads, UploadBusy, UploadUnknown
+from node.errors import (
+    AccountBytesFull,
+    AccountUploadsFull,
+    BodyIncomplete,
+    RegistryError,
+    TooManyUploads,
+    UploadBusy,
+    UploadUnknown,
+)
 from node.registry.chunk import Chunk
 from node.registry.names import RepositoryName
-from node.registry.uploads import UploadConfig, Uploads
+from node.registry.upload_config import UploadConfig
+from node.registry.uploads import Uploads
 from node.registry.values import Page, Put, PutUpload, UploadChange, UploadRecord
 from tests.fakes.log import MemoryLog
 from tests.fakes.replicator import SoloReplicator
@@ -183,3 +192,66 @@ async def test_an_upload_is_in_use_until_its_row_is_written(rows: Rows, blobs: M
     await turns()
     assert uploads.offset(REPO, upload) == rows.offsets[upload] == 5
     assert await uploads.append(REPO, upload, chunk(b"of it")) == 10
+
+
+async def test_an_account_has_so_many_uploads_open(rows: Rows, blobs: MemoryBlobs):
+    """Broken: one robot takes all places of a node, from wherever it pushes."""
+    uploads = over(rows, blobs, UploadConfig(account_open_max=2, evict_idle_s=60.0))
+    first, second = [await uploads.start(REPO, f"10.0.0.{n}", "ann") for n in range(2)]
+    with pytest.raises(AccountUploadsFull, match="at most 2 uploads"):
+        await uploads.start(REPO, "10.0.0.9", "ann")
+    with pytest.raises(AccountUploadsFull):
+        await uploads.put_whole(REPO, Digest.of(b"x"), chunk(b"x"), "10.0.0.9", "ann")
+    for other in ("bob", "", "", ""):
+        await uploads.start(REPO, "10.0.0.1", other)
+    await uploads.cancel(REPO, first, "ann")
+    await uploads.start(REPO, "10.0.0.1", "ann")
+    assert uploads.offset(REPO, second, "ann") == 0
+
+
+async def test_an_account_s_own_dead_upload_makes_room(rows: Rows, blobs: MemoryBlobs):
+    """Broken: a robot that crashed twice pushes nothing for a day."""
+    uploads = over(rows, blobs, UploadConfig(account_open_max=1, evict_idle_s=0.0))
+    others = await uploads.start(REPO, "", "bob")
+    dead = await uploads.start(REPO, "", "ann")
+    await uploads.start(REPO, "", "ann")
+    with pytest.raises(UploadUnknown):
+        uploads.offset(REPO, dead, "ann")
+    assert uploads.offset(REPO, others, "bob") == 0
+
+
+async def test_an_account_has_so_many_bytes_under_way(rows: Rows, blobs: MemoryBlobs):
+    """Broken: one account fills the disk with what it never ends."""
+    uploads = over(rows, blobs, UploadConfig(account_bytes_max=10))
+    first, second = [await uploads.start(REPO, "", "ann") for _ in range(2)]
+    assert await uploads.append(REPO, first, chunk(b"12345678"), "ann") == 8
+    announced = chunk(b"abc")._replace(length=3)
+    with pytest.raises(AccountBytesFull, match="at most 10 bytes"):
+        await uploads.append(REPO, second, announced, "ann")
+    assert uploads.offset(REPO, second, "ann") == 0
+    assert await uploads.append(REPO, second, chunk(b"ab")._replace(length=2), "ann") == 2
+    with pytest.raises(AccountBytesFull):
+        await uploads.start(REPO, "", "ann")
+    bobs = await uploads.start(REPO, "", "bob")
+    assert await uploads.append(REPO, bobs, chunk(b"123456789"), "bob") == 9
+    await uploads.cancel(REPO, first, "ann")
+    assert await uploads.append(REPO, second, chunk(b"cd")._replace(length=2), "ann") == 4
+
+
+async def test_a_body_of_unknown_length_ends_where_the_bytes_do(rows: Rows, blobs: MemoryBlobs):
+    """What passes the cap is what had been gathered by then, and the body is refused."""
+    most = 3 << 20
+    uploads = over(rows, blobs, UploadConfig(account_bytes_max=most))
+    upload = await uploads.start(REPO, "", "ann")
+    taken = 0
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        nonlocal taken
+        for _ in range(64):
+            taken += 1 << 20
+            yield bytes(1 << 20)
+
+    with pytest.raises(AccountBytesFull):
+        await uploads.append(REPO, upload, Chunk(body()), "ann")
+    assert taken <= most + (3 << 20)
+    assert uploads.offset(REPO, upload, "ann") == 0, "the session stays as it was"
