@@ -49,8 +49,10 @@ class TrustedProxies:
 
     def client_behind(self, peer: str, forwarded_for: Sequence[str]) -> str:
         """The same by the other end of the connection, and its fields `X-Forwarded-For`."""
+        if not forwarded_for:
+            return peer
         found = _parsed(peer)
-        if not forwarded_for or found is None or not self._believes(found):
+        if found is None or not self._believes(found):
             return peer
         hops = [hop for field in forwarded_for for hop in field.split(",")]
         for hop in reversed(hops[-FORWARDED_HOPS.number :]):
