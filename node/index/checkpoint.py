@@ -123,7 +123,6 @@ class Restore:
         journal.mark_durable()
         self._have: Vector = dict(journal.durable)
         journal.restoring = True
-        journal.settings_word += 1
         given_up = (*SENT_FAMILIES, "own", "merkle")
         journal.store.write([RangeDeletion(family, b"", END) for family in given_up])
 
@@ -187,7 +186,6 @@ class Restore:
         journal.finish_work()  # that of an attempt which failed here
         journal.clock.resume(Stamp(self._seal.stamp))
         store.write([*journal.remember_stamp(self._seal.stamp), Mutation("meta", RESTORING, None)])
-        journal.settings_word += 1
         journal.restoring = False
 
     def _closing_rows(self) -> list[Change]:

@@ -84,7 +84,7 @@ def open_index(
         objects.retry(journal)
     writer = make_writer(journal)
     return Index(
-        Metadata(journal, writer),
+        Metadata(journal, writer, words),
         IndexReplica(journal, writer, on_quarantine),
         IndexMembers(journal, writer),
         IndexControl(journal, writer),

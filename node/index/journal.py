@@ -30,8 +30,6 @@ RESTORING: Final = keys.join("restoring")
 CLOCK: Final = keys.join("clock")
 """Row of `meta` with the largest stamp among the events that are gone from the logs."""
 
-SETTINGS: Final = "settings"
-
 TOTALS: Final = keys.join("totals")
 """Row of `meta` that holds the totals; in the same batch as what they count."""
 
@@ -200,8 +198,6 @@ class Transaction:
             self._journal.quarantine.follow(before, after)
         self._journal.applied.update(self._progress)
         self._journal.totals = totals
-        if any(family == SETTINGS for family, _ in self._rows):
-            self._journal.settings_word += 1
         for digest, row in self._said.items():
             self._journal.own.note(digest, row.size if row.held else None)
         for digest, size in self._cached.items():
@@ -251,10 +247,6 @@ class Journal:
         self.sums = Sums()
         self.quarantine = Quarantine()
         self.totals = TotalsRow()
-        self.settings_word = 0
-        """Another number after each change of any setting, from whichever side it came. Raised once
-        readers see the change and before its writer is told: what was read before it is as old as
-        the number says, or newer."""
         self._load()
         self.durable: Vector = dict(self.applied)
         self.began: Vector = {o: seq for o, seq in self.durable.items() if o.node == origin.node}
@@ -311,7 +303,6 @@ class Journal:
         self.store.recover()
         self.recoveries += 1
         self._load()
-        self.settings_word += 1  # what was seen and not synced may be gone
         self.load_own()
         self.unfinished = None
         if not self.restoring:

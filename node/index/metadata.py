@@ -32,13 +32,15 @@ from node.registry.values import (
     PutUpload,
     UploadChange,
 )
+from node.remembered.words import Words
 
 
 class Metadata(Queries):
     """All roles of `MetadataIndex` over an ordered store."""
 
-    def __init__(self, journal: Journal, writer: IndexWriter) -> None:
+    def __init__(self, journal: Journal, writer: IndexWriter, words: Words) -> None:
         super().__init__(journal.store, journal.check_serving)
+        self._words = words
         self._journal = journal
         self._writer = writer
 
@@ -49,7 +51,7 @@ class Metadata(Queries):
     @property
     def settings_word(self) -> int:
         """See `node.identity.ports.SecurityStore`."""
-        return self._journal.settings_word
+        return self._words.policy
 
     def size_here(self, digest: Digest) -> int | None:
         return self._journal.size_here(digest)

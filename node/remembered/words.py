@@ -39,17 +39,18 @@ class Words:
         # Numbers are given out once. So two threads that change one word at a time leave none that
         # a reader may have taken before both were done.
         self._number = count(1)
-        self._policy = 0
+        self.policy = 0
+        """The word of what callers may do, and of what projects decide."""
 
     def basis(self, first: str, second: str) -> Basis:
         """The words of two names as they are now. To be asked before anything is read."""
         a, b = _shard(first.encode()), _shard(second.encode())
-        return Basis(self._policy, a, self._words[a], b, self._words[b])
+        return Basis(self.policy, a, self._words[a], b, self._words[b])
 
     def unchanged(self, basis: Basis) -> bool:
         """Whether nothing has changed since *basis* was taken."""
         policy, a, at_a, b, at_b = basis
-        return self._words[a] == at_a and self._words[b] == at_b and self._policy == policy
+        return self._words[a] == at_a and self._words[b] == at_b and self.policy == policy
 
     def change(self, names: Iterable[bytes]) -> None:
         """Change the words of *names*: of repositories and digests, as they stand in keys."""
@@ -67,8 +68,8 @@ class Words:
         self.change_policy()
 
     def change_policy(self) -> None:
-        """Change the word of what callers may do, and of what projects decide."""
-        self._policy = next(self._number)
+        """Change the word of the policy."""
+        self.policy = next(self._number)
 
 
 def _shard(name: bytes) -> int:
