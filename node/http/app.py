@@ -22,7 +22,7 @@ from node.http.endpoint import ANONYMOUS, READS, Bound, Endpoint, Principal, Req
 from node.http.errors import WIRE, error_response
 from node.http.guard import Guard, OpenDoor
 from node.http.limits import ApiLimits
-from node.http.remembered import HOPE, Hope, RememberedAnswers
+from node.http.remembered import Hope, RememberedAnswers, hope_of
 from node.http.requestlog import RequestLog
 from node.http.routing import Router, Target
 from node.http.throttle import NO_FIELDS, Throttle, Unthrottled
@@ -107,7 +107,7 @@ class Api:
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         token = request_id.set(identity)
         unconfirmed.set(False)
-        action, principal, hope = "none", ANONYMOUS, request.get(HOPE)
+        action, principal, hope = "none", ANONYMOUS, hope_of(request)
         response: web.StreamResponse
         failure: Exception | None = None
         fields = NO_FIELDS
@@ -128,7 +128,8 @@ class Api:
                     self._throttle.arrive(request, endpoint)
                     principal = await self._guard.admit(request, target)
                     fields = self._throttle.admit(request, endpoint, principal)
-                told = self._told(request, target, identity, principal)
+                kept = hope is not None
+                told = self._told(request, target, identity, principal, kept)
                 response = await self._answer(bound, told, passed_on=passed_on)
                 # What is left to a client is another number each time.
                 if hope is not None and not unconfirmed.get() and not fields:
@@ -149,10 +150,11 @@ class Api:
             self._observer.request(action, request.method, status, seconds)
             if request.body_exists:
                 self._observer.received(request.content.total_bytes)
-            path, client = request.rel_url.raw_path, request.remote
-            self._requests.done(
-                request.method, path, client, principal.name, status, seconds, failure
-            )
+            if self._requests.has_line(request.method, status):
+                path, client = request.rel_url.raw_path, request.remote
+                self._requests.done(
+                    request.method, path, client, principal.name, status, seconds, failure
+                )
             request_id.reset(token)
         if not self.keeps_connections:
             response.force_close()
@@ -231,7 +233,7 @@ class Api:
         return target if tidied == path else self._moved(request, tidied)
 
     def _told(
-        self, http: web.BaseRequest, target: Target, identity: str, principal: Principal
+        self, http: web.BaseRequest, target: Target, identity: str, principal: Principal, kept: bool
     ) -> Request:
         """What the handler is told."""
         endpoint, now = target.endpoint, asyncio.get_running_loop().time()
@@ -248,7 +250,7 @@ class Api:
             target.repository,
             target.variable,
             principal,
-            http.get(HOPE) is not None,
+            kept,
             deadline,
             body_deadline,
             identity,

@@ -47,7 +47,7 @@ from node.http.limits import (
     READ_BUFFER,
     STALL,
 )
-from node.http.remembered import HOPE, Finished, Hope, RememberedAnswers, asked_by
+from node.http.remembered import Finished, Hope, RememberedAnswers, asked_by, hope_of
 
 _READ_BUFFER_BYTES: Final = READ_BUFFER.number // 2
 """What aiohttp is told: it reads on until there is twice as much."""
@@ -131,7 +131,7 @@ class Connection(RequestHandler):
             if known is not None:
                 self._give(remembered, known, data, started)
                 return
-            alone = data.find(_HEAD_END) == len(data) - len(_HEAD_END)
+            alone = _is_one_head(data)
         rest = data
         while True:
             in_body = not self._body.is_eof()
@@ -156,7 +156,7 @@ class Connection(RequestHandler):
             if upgraded:  # nothing is served but HTTP: the client is answered in it
                 self._parser.set_upgraded(False)
             elif messages:
-                if data.find(_HEAD_END) == len(data) - len(_HEAD_END) and body.is_eof():
+                if (alone or _is_one_head(data)) and body.is_eof():
                     return  # this was all, as nearly always: the parser need not be asked again
                 self._head_bytes = 1
             elif not (in_body and self._body.is_eof()):
@@ -190,11 +190,10 @@ class Connection(RequestHandler):
     ) -> Finished | None:
         """The answer to *message* that is remembered; without one, whether to keep what comes."""
         asked = asked_by(message)
-        if asked is None:
+        known = None if asked is None else remembered.of_asked(asked, block)
+        if isinstance(known, Hope):
+            self._hope = known
             return None
-        known = remembered.of_asked(asked, block)
-        if known is None:
-            self._hope = remembered.hope(asked)
         return known
 
     def _give(
@@ -279,7 +278,7 @@ class Connection(RequestHandler):
             await resp.write_eof()
         except ConnectionError:
             return resp, True
-        hope = request.get(HOPE)
+        hope = hope_of(request)
         if hope is not None and self._remembered is not None:
             self._remembered.keep(hope, request.rel_url.raw_path, resp)
         if self._last and not self._messages:
@@ -409,6 +408,11 @@ class Connection(RequestHandler):
     def _drop(self) -> None:
         if self.transport is not None:
             self.transport.abort()
+
+
+def _is_one_head(data: bytes) -> bool:
+    """Whether nothing is behind the first end of a head."""
+    return data.find(_HEAD_END) == len(data) - len(_HEAD_END)
 
 
 def _error_of(error: HttpProcessingError) -> RegistryError:

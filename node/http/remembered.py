@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from aiohttp import hdrs, web
@@ -40,13 +40,11 @@ _DATE: Final = b"\r\nDate: "
 _DATE_BYTES: Final = len("Sun, 06 Nov 1994 08:49:37 GMT")
 
 
-class Asked(NamedTuple):
-    """All of a request that its answer depends on."""
-
-    method: str
-    target: str
-    fields: tuple[bytes, ...]
-    """Names and values of those of `DEPENDS`, as they came."""
+Asked = tuple[str, str, tuple[bytes, ...]]
+"""
+All of a request that its answer depends on: method, target, names and values of those fields of
+`DEPENDS` that it has, as they came.
+"""
 
 
 class Finished:
@@ -72,7 +70,7 @@ class Finished:
         self._second = 0
         self.body_bytes = body_bytes
         self.action = hope.action
-        self.method = hope.asked.method
+        self.method = hope.asked[0]
         self.path = path
         self.basis = basis
         self.who = who
@@ -120,6 +118,13 @@ class Hope:
 HOPE: Final = web.RequestKey("hope", Hope)
 
 
+def hope_of(request: web.BaseRequest) -> Hope | None:
+    """What goes along with *request*."""
+    # Not `get`, which raises and catches an error where there is none: a hundredth of a read.
+    found: Hope | None = request._state.get(HOPE)
+    return found
+
+
 class Observer(Protocol):
     """Counts what was served."""
 
@@ -162,25 +167,26 @@ class RememberedAnswers:
 
     def of_block(self, block: bytes) -> Finished | None:
         """The answer to a request whose head is *block*, and that has no body."""
-        found = self._valid(self._memory.get(block))
+        slot = self._memory.get(block)
+        found = None if slot is None else self._valid(slot)
         self.answered_at_once += found is not None
         return found
 
-    def of_asked(self, asked: Asked, block: bytes) -> Finished | None:
-        """The answer to a request that was parsed: its head, all of it, is *block*."""
+    def of_asked(self, asked: Asked, block: bytes) -> Finished | Hope | None:
+        """
+        The answer to a request that was parsed: its head, all of it, is *block*. Or what goes along
+        with it to its handler, so that the answer is kept; None: it is new.
+        """
         slot = self._memory.get(asked)
+        if slot is None:
+            return Hope(asked) if self._questions.again(asked) else None
         found = self._valid(slot)
-        if slot is None or found is None:
-            return None
+        if found is None:
+            return Hope(asked)
         self.answered_when_parsed += 1
         if self._blocks.again(block) and self._memory.get(block) is None:
             self._memory.add(block, len(block), slot)
         return found
-
-    def hope(self, asked: Asked) -> Hope | None:
-        """What goes along with a request that nothing is known of; None: it is new."""
-        known = self._memory.get(asked) is not None or self._questions.again(asked)
-        return Hope(asked) if known else None
 
     def keep(self, hope: Hope, path: str, response: web.StreamResponse) -> None:
         """
@@ -195,7 +201,7 @@ class RememberedAnswers:
             return
         if not isinstance(response, web.Response) or hdrs.CONTENT_LENGTH not in fields:
             return
-        body = b"" if hope.asked.method == "HEAD" else response.body or b""
+        body = b"" if hope.asked[0] == "HEAD" else response.body or b""
         if not isinstance(body, bytes) or len(body) > REMEMBERED_ANSWER.number:
             return
         lines = [f"HTTP/1.1 200 {response.reason}", *(f"{k}: {v}" for k, v in fields.items())]
@@ -215,19 +221,20 @@ class RememberedAnswers:
             self._log.done(answer.method, answer.path, client, answer.who, 200, seconds, None)
             request_id.reset(token)
 
-    def _valid(self, slot: Slot[Finished] | None) -> Finished | None:
-        answer = None if slot is None else slot.answer
+    def _valid(self, slot: Slot[Finished]) -> Finished | None:
+        answer = slot.answer
         if answer is None or not self._validity.holds(answer.basis, answer.until):
             return None
         return answer if self._counted(answer.who) else None
 
     def _put(self, asked: Asked, answer: Finished) -> None:
+        method, target, fields = asked
         slot = self._memory.get(asked)
         if slot is None:
             slot = Slot[Finished]()
-            self._memory.add(asked, len(asked.target) + sum(map(len, asked.fields)), slot)
+            self._memory.add(asked, len(target) + sum(map(len, fields)), slot)
         # Callers who differ, in nothing but their tokens, have one answer between them.
-        public = (asked.method, asked.target, *_without_caller(asked.fields))
+        public = (method, target, *_without_caller(fields))
         known = self._alike.get(public)
         if known is not None and known.slots and known.is_like(answer):
             answer = known
@@ -250,7 +257,7 @@ def asked_by(message: RawRequestMessage) -> Asked | None:
             fields += (name, value)
         elif name in EXCLUDES:
             return None
-    return Asked(message.method, message.path, tuple(fields))
+    return message.method, message.path, tuple(fields)
 
 
 def _without_caller(fields: tuple[bytes, ...]) -> list[bytes]:

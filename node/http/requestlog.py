@@ -22,6 +22,10 @@ class RequestLog:
         self._log = log
         self.every: Final = every
 
+    def has_line(self, method: str, status: int) -> bool:
+        """Whether a request has one. To be asked first: most have none, and cost nothing more."""
+        return self.every or status >= 400 or method not in _READS
+
     def done(
         self,
         method: str,
@@ -33,8 +37,6 @@ class RequestLog:
         error: Exception | None,
     ) -> None:
         """*who* is empty for a stranger; *error* is what the answer tells, for refusals."""
-        if status < 400 and method in _READS and not self.every:
-            return
         fields: dict[str, object] = {
             "method": method,
             "path": path,

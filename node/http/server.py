@@ -53,10 +53,9 @@ class Server(web.Server):
         writer: AbstractStreamWriter,
         task: "asyncio.Task[None]",
     ) -> web.BaseRequest:
-        request = super()._make_request(message, payload, protocol, writer, task)
+        request = web.BaseRequest(message, payload, protocol, writer, task, self._loop)
         assert isinstance(protocol, Connection)
-        hope = protocol.take_hope()
-        if hope is not None:
+        if (hope := protocol.take_hope()) is not None:
             request[HOPE] = hope
         return request
 
