@@ -5,10 +5,13 @@ Hypothesis: more than Distribution, which opens three files for a tag and two fo
 Atoll reads one RocksDB row that is in memory.
 
 Method: one small image; `wrk` with 32 connections from one thread reads the same manifest. The
-rate of one URL is the best case for every side alike.
+rate of one URL is the best case for every side alike. Once more by tag with a caller's token and a
+balancer's field that differ from request to request (`callers.lua`), when each token has been seen;
+and once with another query each time, which nobody can remember (`misses.lua`).
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.content import BlobMaker
 from bench.peers import Server
@@ -28,6 +31,7 @@ from tests.e2e.oci_layout import (
 _REPOSITORY = "bench/manifest"
 _CONNECTIONS = 32
 _SECONDS = 2
+_HERE = Path(__file__).parent
 _ACCEPT = (f"Accept: {MANIFEST_TYPE}",)
 
 
@@ -53,15 +57,27 @@ def run(servers: Sequence[Server], rounds: int) -> list[Figure]:
                 push_blob(connection, _REPOSITORY, digest, layer)
             push_manifest(connection, _REPOSITORY, "v1", MANIFEST_TYPE, manifest)
 
-    def rate_of(reference: str) -> Probe:
-        def load(server: Server, _: int) -> float:
+    def rate_of(name: str, reference: str, script: Path | None = None) -> Probe:
+        def load(server: Server, number: int) -> float:
             url = f"http://{server.address}/v2/{_REPOSITORY}/manifests/{reference}"
-            return requests_per_s(url, connections=_CONNECTIONS, seconds=_SECONDS, headers=_ACCEPT)
+            # The first round does not count: by its end each caller has come often enough.
+            seconds = _SECONDS * (1 if number or script is None else 5)
+            return requests_per_s(
+                url,
+                connections=_CONNECTIONS,
+                seconds=seconds,
+                headers=_ACCEPT,
+                script=script,
+            )
 
-        kind = "digest" if reference.startswith("sha256:") else "tag"
-        return Probe(f"manifest GET by {kind}", "requests/s", load)
+        return Probe(f"manifest GET {name}", "requests/s", load)
 
-    probes = [rate_of("v1"), rate_of(describe(MANIFEST_TYPE, manifest).digest)]
+    probes = [
+        rate_of("by tag", "v1"),
+        rate_of("by digest", describe(MANIFEST_TYPE, manifest).digest),
+        rate_of("by tag, 10,000 callers", "v1", _HERE / "callers.lua"),
+        rate_of("by tag, never the same", "v1", _HERE / "misses.lua"),
+    ]
     return measure(servers, probes, rounds)
 
 
