@@ -300,8 +300,9 @@ async def test_no_field_is_looked_at_that_the_memory_does_not_know(
     known = {name.decode() for name in remembered.DEPENDS | remembered.EXCLUDES}
     assert "if-none-match" in looked, "the handlers were watched"
     # An id is in no answer that is remembered; what belongs to the connection, and to bodies, is
-    # looked at by `asked_by`.
-    assert looked - known <= {"x-request-id", "access-control-request-method", "content-length"}
+    # looked at by `asked_by`; where it counts whence a request comes, nothing is remembered.
+    counted = {"x-request-id", "x-forwarded-for"}
+    assert looked - known <= {*counted, "access-control-request-method", "content-length"}
 
 
 def test_what_endpoints_say_that_they_look_at_is_known():
