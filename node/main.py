@@ -25,7 +25,7 @@ from node.admin.context import AdminContext
 from node.admin.figures import ClusterFigures
 from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
-from node.assembly.accounts import identity_of
+from node.assembly.accounts import guard_of, identity_of
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.disk import datadir
@@ -39,7 +39,7 @@ from node.http.throttle import RateThrottle
 from node.identity.authority import VoterWatch
 from node.lifetime import conditions
 from node.lifetime.departure import Departure
-from node.lifetime.node import Node
+from node.lifetime.node import Entrance, Node
 from node.lifetime.readiness import Readiness
 from node.lifetime.shutdown import Stop
 from node.lifetime.vitals import VitalSigns
@@ -230,6 +230,7 @@ async def running(
         rpc = PeerServer(cluster.service.roles, logs.request_id, logs.get_logger("rpc"))
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
+        guard = guard_of(settings, identity)
         doors = edge.bind(oci, admin, proxy, is_open=settings.is_open)
         vicinity = Vicinity(me.region, cluster.living)
         proxies = TrustedProxies(settings.trusted_proxies, vicinity.addresses)
@@ -248,6 +249,7 @@ async def running(
                 check_room=has_room,
                 proxies=proxies,
                 throttle=counted,
+                guard=guard,
                 log_reads=settings.log_requests == "all",
                 validity=Validity(index.words, cluster, SystemClock().now_s, _now),
                 remembered_bytes=kept,
@@ -280,6 +282,7 @@ async def running(
             within,
             readiness,
             departure,
+            Entrance(identity, voters),
             settings,
         )
 

@@ -1,10 +1,16 @@
-"""How a node comes to know who may do what."""
+"""How a node comes to know who may do what, and who it lets in."""
+
+import secrets
+import sys
 
 from cluster import SystemClock
 from cluster.errors import StorageFailure
 from node import logs
 from node.assembly.keyfile import KeyFile
+from node.disk import datadir
 from node.errors.startup import StartupError
+from node.http.guard import Doorkeeper, Guard, OpenDoor
+from node.http.public_url import PublicUrl
 from node.identity.ports import Authority
 from node.identity.service import Identity, IdentityConfig
 from node.index.index import Index
@@ -16,24 +22,50 @@ def identity_of(
     settings: Settings, name: str, index: Index, gate: Gate, authority: Authority
 ) -> Identity:
     """
-    The accounts that are in *index*, and the keys of this node.
+    The accounts that are in *index*, the keys of this node, and a secret for who may read its
+    directory.
 
     Raises:
-        StartupError: its keys cannot be read.
+        StartupError: the keys cannot be read, or the secret not written.
     """
+    metadata, log = index.metadata, logs.get_logger("identity")
     config = IdentityConfig(
         node=name,
         cluster=settings.cluster,
-        token_life_s=300.0,
-        login_cutoff_s=3600.0,
-        operator="",
+        token_life_s=settings.token_life_s,
+        login_cutoff_s=settings.login_cutoff_s,
+        operator="" if settings.is_open else secrets.token_urlsafe(32),
     )
-    keys, metadata = KeyFile(settings.data_dir), index.metadata
-    log = logs.get_logger("identity")
+    keys = KeyFile(settings.data_dir)
     try:
-        return Identity.over(metadata, metadata, metadata, gate, authority, keys, _now, log, config)
+        identity = Identity.over(
+            metadata, metadata, metadata, gate, authority, keys, _now, log, config
+        )
+        if config.operator:
+            path = datadir.write_operator(settings.data_dir, config.operator)
+            _tell_who_may_begin(identity, config.operator, str(path))
     except StorageFailure as exc:
         raise StartupError(str(exc)) from exc
+    return identity
+
+
+def guard_of(settings: Settings, identity: Identity) -> Guard:
+    """Who stands at the doors of the node."""
+    return OpenDoor() if settings.is_open else Doorkeeper(identity, public_url_of(settings), _now)
+
+
+def public_url_of(settings: Settings) -> PublicUrl:
+    """Where clients reach the node."""
+    return PublicUrl(settings.external_url or "", settings.trusted_proxies)
+
+
+def _tell_who_may_begin(identity: Identity, secret: str, path: str) -> None:
+    """Say how the first admin is made, where nobody is one: on a terminal, and in no log."""
+    if identity.authorizer.has_admin():
+        return
+    identity.log.warning("nobody is admin yet; see docs/security.md", secret_in=path)
+    if sys.stderr.isatty():
+        sys.stderr.write(f"Until there is an admin, log in as `operator` with: {secret}\n")
 
 
 def _now() -> float:

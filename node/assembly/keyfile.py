@@ -12,9 +12,6 @@ from node.identity.signatures import OwnKey
 
 KEYS: Final = "signing-keys.json"
 
-OPERATOR: Final = "operator-secret"
-"""Another secret with each start. Who may read it may do anything with the directory anyway."""
-
 
 class KeyFile:
     """`KeyStore` in a data directory."""
@@ -47,23 +44,7 @@ class KeyFile:
         Raises:
             StorageFailure: they cannot be written.
         """
-        _write(self._path, msgspec.json.encode(list(keys)))
-
-
-def write_operator_secret(data_dir: Path, secret: str) -> Path:
-    """
-    Leave the *secret* of this run where whoever may read the directory finds it; returns where.
-
-    Raises:
-        StorageFailure: it cannot be written.
-    """
-    path = data_dir / OPERATOR
-    _write(path, f"{secret}\n".encode())
-    return path
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        write_durably(path, data, private=True)
-    except OSError as exc:
-        raise StorageFailure(f"cannot write {path}: {exc.strerror}") from exc
+        try:
+            write_durably(self._path, msgspec.json.encode(list(keys)), private=True)
+        except OSError as exc:
+            raise StorageFailure(f"cannot write {self._path}: {exc.strerror}") from exc

@@ -5,6 +5,7 @@ from typing import Final
 from cluster import ClusterConfig
 from cluster.model import FEATURES, Member, NodeId, Region
 from node import logs
+from node.assembly.accounts import public_url_of
 from node.http.cors import Cors
 from node.http.limits import ADMIN_CONNECTIONS, ANSWER, WRITE_SILENCE, ApiLimits
 from node.http.throttle import RateConfig
@@ -108,6 +109,7 @@ def proxy(settings: Settings, name: NodeId, servers: Servers) -> Proxy:
         Cors(settings.cors_origins),
         logs.get_logger("proxy"),
         body_idle_s=settings.body_timeout_s,
+        public_url=public_url_of(settings),
     )
 
 

@@ -1,5 +1,6 @@
 """Asking a node over HTTP, with the standard library: a command has no use for an event loop."""
 
+import base64
 import http.client
 import json
 from collections.abc import Mapping
@@ -17,6 +18,16 @@ _ANSWER_BYTES_MAX: Final = 64 << 20
 
 _ADMIN: Final = "/atoll/"
 _NO_ROUTE: Final = str(RouteUnknown())
+
+
+_LOGINS: Final[dict[str, str]] = {}
+"""What is sent as `Authorization`, by HOST:PORT. Nothing else sees it: no argument, no address."""
+
+
+def log_in_at(address: str, name: str, secret: str) -> None:
+    """Have requests to *address*, HOST:PORT, come from *name* from now on."""
+    given = base64.b64encode(f"{name}:{secret}".encode()).decode()
+    _LOGINS[address] = f"Basic {given}"
 
 
 class Reply(NamedTuple):
@@ -76,6 +87,8 @@ def send(
     parts = urlsplit(url)
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.netloc, timeout=timeout_s)
+    if (login := _LOGINS.get(parts.netloc)) is not None:
+        fields = {"Authorization": login, **fields}
     try:
         connection.request(method, path, payload, fields)
         response = connection.getresponse()

@@ -93,6 +93,8 @@ def _metavar(name: str) -> str:
             return "HOST:PORT"
         case "cors_origins":
             return "ORIGIN"
+        case "external_url":
+            return "URL"
         case "trusted_proxies":
             return "NETWORK"
         case "data_dir":

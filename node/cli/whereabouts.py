@@ -6,10 +6,14 @@ import os
 from pathlib import Path
 from typing import Final
 
+from node.cli.client import log_in_at
 from node.cli.errors import CommandError
-from node.disk.datadir import admin_address
+from node.disk.datadir import admin_address, operator_secret
 from node.errors.startup import StartupError
 from node.settings.model import default_of, env_of
+
+OPERATOR: Final = "operator"
+"""As whom the node knows who may read its directory (`node.identity.login`)."""
 
 _LOCAL: Final = str(default_of("admin"))
 
@@ -40,6 +44,10 @@ def address_around() -> str | None:
 
 def _address_in(data_dir: Path) -> str:
     try:
-        return admin_address(data_dir)
+        address = admin_address(data_dir)
     except StartupError as exc:
         raise CommandError(str(exc)) from exc
+    # Who may read the directory runs its node.
+    if (secret := operator_secret(data_dir)) is not None:
+        log_in_at(address, OPERATOR, secret)
+    return address

@@ -5,6 +5,7 @@ A node's data directory: made if need be, used by one process at a time, and who
     NODE   the name of the node, from its first start on
     LEFT   there once the node has left its cluster: when
     ADMIN  where the running process serves the admin API: HOST:PORT
+    OPERATOR  the secret of its operator, another one with each start; for its user's eyes
 """
 
 import fcntl
@@ -24,6 +25,7 @@ from node.errors.startup import DirectoryInUse, HasLeft, StartupError
 _NODE: Final = "NODE"
 _LEFT: Final = "LEFT"
 _ADMIN: Final = "ADMIN"
+_OPERATOR: Final = "OPERATOR"
 
 _LOOKED_AT_S: Final = 0.5
 """How long a start waits for who only looks whether a node runs: that takes a moment."""
@@ -152,6 +154,30 @@ def admin_address(data_dir: Path) -> str:
         return address
     # Another node may have the port by now that one of the last run had.
     raise StartupError(f"no node runs in data directory {data_dir}")
+
+
+def write_operator(data_dir: Path, secret: str) -> Path:
+    """
+    Leave the secret of the operator where who may read the directory, and nobody else, finds it;
+    returns where.
+
+    Raises:
+        StartupError: it cannot be written.
+    """
+    path = data_dir / _OPERATOR
+    try:
+        write_durably(path, f"{secret}\n".encode(), private=True)
+    except OSError as exc:
+        raise StartupError(f"cannot write {path}: {exc.strerror}") from exc
+    return path
+
+
+def operator_secret(data_dir: Path) -> str | None:
+    """That secret; None where there is none that the caller may read."""
+    try:
+        return (data_dir / _OPERATOR).read_text().strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _is_held(data_dir: Path) -> bool:

@@ -1,7 +1,7 @@
 """What a started node does in the background, and in which order it stops."""
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 from cluster import Cluster, State
 from node import logs
@@ -11,6 +11,8 @@ from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.errors.startup import StartupError
 from node.http.listener import HttpListener
+from node.identity.authority import VoterWatch
+from node.identity.service import Identity
 from node.lifetime import shutdown
 from node.lifetime.conditionlog import ConditionLog
 from node.lifetime.departure import Departure
@@ -21,6 +23,13 @@ from node.settings import Settings
 
 _TOLD_GRACE_S: Final = 1.0
 """What requests get to end, once the node that they ask about has left."""
+
+
+class Entrance(NamedTuple):
+    """Who lets clients in, where not everybody may."""
+
+    identity: Identity
+    voters: VoterWatch
 
 
 class Node:
@@ -37,6 +46,7 @@ class Node:
         admin: HttpListener,
         readiness: Readiness,
         departure: Departure,
+        entrance: Entrance,
         settings: Settings,
     ) -> None:
         self._cluster = cluster
@@ -49,6 +59,7 @@ class Node:
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
         self._departure = departure
+        self._entrance = entrance
         self._settings = settings
 
     async def run_until(self, stop: Stop) -> None:
@@ -64,6 +75,10 @@ class Node:
                 tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
             ]
+            if not self._settings.is_open:
+                entrance = self._entrance
+                work.append(tasks.create_task(entrance.voters.run(), name="voters"))
+                work.append(tasks.create_task(entrance.identity.run(), name="identity"))
             await stop.asked.wait()
             if self._departure.begun:
                 await self._end_service(stop, self._http)

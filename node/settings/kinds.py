@@ -267,6 +267,19 @@ def _texts(raw: object, what: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseUrl:
+    """Where clients find a registry: scheme and host, as they write it."""
+
+    accepts: str = "http(s)://HOST[:PORT]"
+
+    def parse(self, raw: object) -> str:
+        try:
+            return _parse_origin(_text(raw).rstrip("/").replace("*", "%"))
+        except ValueError:
+            raise ValueError(f"must be {self.accepts}, not {raw!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoints:
     """Several HOST:PORT: an array in TOML, commas in the environment, a repeated flag."""
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from cluster.model import NODE_ID
 from node.settings.kinds import (
     Address,
+    BaseUrl,
     Directory,
     Endpoints,
     HostPort,
@@ -94,9 +95,9 @@ class Settings:
         "on",
         OneOf(("on", "open")),
         "Whether the registry is closed to strangers: `on`, or `open` to whoever reaches it.",
-        why="With `on` the address in `http` serves what clients and load balancers need, and "
-        "the rest is in `admin` alone. With `open` it serves all, to anybody: for a machine of "
-        "one's own. `--open` is short for `--auth open`.",
+        why="With `on` everybody logs in, and the address in `http` serves what clients and load "
+        "balancers need, the rest being in `admin` alone. With `open` it serves all, to anybody: "
+        "for a machine of one's own. `--open` is short for `--auth open`.",
         shared=True,
     )
     open_to: str = setting(
@@ -111,7 +112,8 @@ class Settings:
         Networks(most=_PROXIES_MAX),
         "Proxies in front of this node: what they say of their clients is believed.",
         why="Any client can send `X-Forwarded-For`. Without it all clients behind a proxy count as "
-        "one; members of the cluster, which pass requests on, need not be named.",
+        "one; members of the cluster, which pass requests on, need not be named. Their "
+        "`X-Forwarded-Proto` and `X-Forwarded-Host` say where clients send their passwords.",
     )
     address_rate: int = setting(
         0,
@@ -138,6 +140,35 @@ class Settings:
         why="What is public may be pulled by anybody: who pays for that sets a bound. HEAD is not "
         "counted, as at Docker Hub, and clients are told what is left.",
         unit="manifests",
+        shared=True,
+    )
+    external_url: str | None = setting(
+        None,
+        BaseUrl(),
+        "Where clients reach the registry, if that is another address than they ask for.",
+        why="A client sends its password to the address that a challenge names, which is the one "
+        "that it used. Behind a proxy that ends TLS and says nothing of it, name it here, or in "
+        "`trusted_proxies` the proxy.",
+        shown_default="what the client used",
+    )
+    token_life_s: float = setting(
+        300.0,
+        Seconds(60, 3600),
+        "Life of a token that a client gets for its password.",
+        why="A node that has not heard of a revocation lets a token in until it ends. Longer asks "
+        "for fewer; clients get the next one by themselves.",
+        unit="seconds",
+        shared=True,
+    )
+    login_cutoff_s: float = setting(
+        3600.0,
+        Seconds(0, 30 * _DAY_S),
+        "How long a node that is connected with no majority of the cluster's voters logs in; "
+        "0: for ever.",
+        why="Who was locked out on the other side of a partition is let in here until then: long "
+        "enough to mend a link, short enough to be told to somebody who asks. Running tokens end "
+        "by themselves; nobody gets a new one.",
+        unit="seconds",
         shared=True,
     )
     cors_origins: tuple[str, ...] = setting(

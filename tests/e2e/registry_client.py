@@ -7,7 +7,7 @@ It retries nothing: a test that needs a second attempt has found a fault.
 import hashlib
 import json
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -206,13 +206,19 @@ async def _stream(blob: bytes) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def registry_clients(hosts: Sequence[str]) -> AsyncIterator[list[RegistryClient]]:
-    """Open one client per host, in their order."""
+async def registry_clients(
+    hosts: Sequence[str], fields: Mapping[str, str] | None = None
+) -> AsyncIterator[list[RegistryClient]]:
+    """Open one client per host, in their order; each request has the *fields*."""
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
     # Connections are not kept: a node that was killed and started again has the same address,
     # and the failure of a stale connection would be the client's, not the registry's.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(
-        timeout=timeout, connector=connector, auto_decompress=False, middlewares=(once,)
+        timeout=timeout,
+        connector=connector,
+        auto_decompress=False,
+        middlewares=(once,),
+        headers=fields,
     ) as session:
         yield [RegistryClient(session, host) for host in hosts]

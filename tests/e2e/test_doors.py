@@ -3,12 +3,11 @@
 import json
 import random
 import subprocess
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.administration import Administration, asked, basic
 from tests.e2e.operator import Typed, typed
 from tests.e2e.ports import free_base_port
 from tests.e2e.processes import (
@@ -25,12 +24,8 @@ from tests.e2e.up_cluster import UpCluster
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 
-def get(address: str, path: str) -> tuple[int, bytes]:
-    try:
-        with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as exc:
-        return exc.code, exc.read()
+def get(address: str, path: str, fields: dict[str, str] | None = None) -> tuple[int, bytes]:
+    return asked(address, "GET", path, fields)
 
 
 def at(node: ServeProcess, *arguments: str) -> Typed:
@@ -43,9 +38,14 @@ async def test_a_closed_node_is_run_from_its_machine_alone(tmp_path: Path, rng: 
     node.start()
     try:
         node.wait_ready()
-        async with registry_clients([node.http]) as [client]:
+        operator = Administration(node=node).operator
+        async with registry_clients([node.http], operator) as [client]:
             await client.push("lib/app", "v1", make_image(rng, [1000]))
-        for path in ("/", "/metrics", "/openapi.json", "/atoll/v1/status", "/atoll/v1/conflicts"):
+        for path in ("/metrics", "/atoll/v1/status", "/atoll/v1/conflicts"):
+            assert get(node.http, path)[0] == 404, path
+            assert get(node.admin, path)[0] == 401, path
+            assert get(node.admin, path, operator)[0] == 200, path
+        for path in ("/", "/openapi.json"):
             assert get(node.http, path)[0] == 404, path
             assert get(node.admin, path)[0] == 200, path
         assert get(node.http, "/readyz") == (200, b"")
@@ -88,7 +88,7 @@ async def test_a_node_of_a_closed_cluster_leaves(tmp_path: Path):
         assert set(json.loads(done.output)["noted_by"]) == {one.name, other.name}
         assert leaver.wait_exit() == 0
         for node in (one, other):
-            members = json.loads(get(node.admin, "/atoll/v1/cluster")[1])["members"]
+            members = Administration(node=node).do("GET", "cluster")["members"]
             assert leaver.name not in [member["node"] for member in members]
 
 
@@ -112,13 +112,18 @@ async def test_a_cluster_of_three_is_ready_to_push_to(
 ):
     """`make run`, and how to try the other."""
     with UpCluster(data_dir=tmp_path / "data", is_open=is_open) as cluster:
-        async with registry_clients([node.http for node in cluster.nodes]) as clients:
+        root: dict[str, str] = {}
+        if not is_open:
+            admin, root = Administration(node=cluster.nodes[0]), basic("root")
+            admin.user("root")
+            admin.do("POST", "roles", {"subject": "root", "role": "admin"})
+        async with registry_clients([node.http for node in cluster.nodes], root) as clients:
             image = make_image(rng, [1000])
             await clients[0].push("lib/app", "v1", image)
             assert await clients[2].pull("lib/app", "v1") == image
         for node in cluster.nodes:
             assert admin_address(node.data_dir) == node.admin
-            assert get(node.admin, "/metrics")[0] == 200
+            assert get(node.admin, "/metrics", root)[0] == 200
             assert get(node.http, "/metrics")[0] == (200 if is_open else 404)
         told = cluster.log.read_text()
         assert ("The nodes are OPEN" in told) is is_open

@@ -1,12 +1,24 @@
 """How what an operator writes becomes a value."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.settings.kinds import Address, Directory, Endpoints, Name, OneOf, Origins, Seconds, Whole
+from node.settings.kinds import (
+    Address,
+    BaseUrl,
+    Directory,
+    Endpoints,
+    Name,
+    Networks,
+    OneOf,
+    Origins,
+    Seconds,
+    Whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +122,10 @@ def test_address_reach(text, wildcard, loopback):
         (Origins(3), ["http://a:80", "http://a", "http://b:443"], ("http://a", "http://b:443")),
         (Origins(3), ["https://[2001:DB8::1]:8443"], ("https://[2001:db8::1]:8443",)),
         (Origins(3), ["https://[::1]:443", "https://[::1]"], ("https://[::1]",)),
+        (Networks(3), "10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+        (Networks(3), [], ()),
+        (BaseUrl(), "https://R.example.com:443/", "https://r.example.com"),
+        (BaseUrl(), "http://r:5000", "http://r:5000"),
     ],
 )
 def test_kind_parses(kind, raw, value):
@@ -164,6 +180,12 @@ def test_kind_parses(kind, raw, value):
         (Origins(3), "http://*.a"),
         (Origins(3), "http://a:0"),
         (Origins(3), "http://a:99999"),
+        (Networks(3), "10.0.0.1/8"),
+        (Networks(3), "example.com"),
+        (Networks(3), ["10.0.0.1"] * 4),
+        (BaseUrl(), "*"),
+        (BaseUrl(), "https://r/v2"),
+        (BaseUrl(), "r:5000"),
     ],
 )
 def test_kind_refuses(kind, raw):
