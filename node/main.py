@@ -25,7 +25,7 @@ from node.admin.context import AdminContext
 from node.admin.figures import ClusterFigures
 from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
-from node.assembly.accounts import guard_of, identity_of
+from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.disk import datadir
@@ -282,7 +282,7 @@ async def running(
             within,
             readiness,
             departure,
-            Entrance(identity, voters),
+            Entrance(identity, voters, partial(tell_who_may_begin, settings, identity)),
             settings,
         )
 

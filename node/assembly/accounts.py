@@ -41,11 +41,10 @@ def identity_of(
         identity = Identity.over(
             metadata, metadata, metadata, gate, authority, keys, _now, log, config
         )
-        if config.operator:
-            path = datadir.write_operator(settings.data_dir, config.operator)
-            _tell_who_may_begin(identity, config.operator, str(path))
     except StorageFailure as exc:
         raise StartupError(str(exc)) from exc
+    if config.operator:
+        datadir.write_operator(settings.data_dir, config.operator)
     return identity
 
 
@@ -59,12 +58,14 @@ def public_url_of(settings: Settings) -> PublicUrl:
     return PublicUrl(settings.external_url or "", settings.trusted_proxies)
 
 
-def _tell_who_may_begin(identity: Identity, secret: str, path: str) -> None:
-    """Say how the first admin is made, where nobody is one: on a terminal, and in no log."""
+def tell_who_may_begin(settings: Settings, identity: Identity) -> None:
+    """Say how the first admin is made, where nobody is one: the secret on a terminal, in no log."""
     if identity.authorizer.has_admin():
         return
-    identity.log.warning("nobody is admin yet; see docs/security.md", secret_in=path)
+    path = datadir.operator_path(settings.data_dir)
+    identity.log.warning("nobody is admin yet; see docs/security.md", secret_in=str(path))
     if sys.stderr.isatty():
+        secret = datadir.operator_secret(settings.data_dir)
         sys.stderr.write(f"Until there is an admin, log in as `operator` with: {secret}\n")
 
 

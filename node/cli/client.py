@@ -17,6 +17,7 @@ TIMEOUT_S: Final = 60.0
 _ANSWER_BYTES_MAX: Final = 64 << 20
 
 _ADMIN: Final = "/atoll/"
+_UNAUTHORIZED: Final = 401
 _NO_ROUTE: Final = str(RouteUnknown())
 
 
@@ -53,7 +54,8 @@ def ask(
     Send one request, with *body* as JSON, and read the answer, whatever its status.
 
     Raises:
-        CommandError: there was no answer, or none of the admin API where that was asked.
+        CommandError: there was no answer, or none of the admin API where that was asked; or the
+            node wants to know who asks.
     """
     if body is None:
         answer = send(url, method, path, timeout_s=timeout_s)
@@ -64,6 +66,10 @@ def ask(
         raise CommandError(
             f"{url} does not serve the admin API: give the --data-dir of a node on this machine, "
             "or its setting `admin` as --url"
+        )
+    if answer.status == _UNAUTHORIZED:
+        raise CommandError(
+            f"{url} does not know who asks: give the --data-dir of its node, as its user"
         )
     return answer
 

@@ -156,26 +156,29 @@ def admin_address(data_dir: Path) -> str:
     raise StartupError(f"no node runs in data directory {data_dir}")
 
 
-def write_operator(data_dir: Path, secret: str) -> Path:
+def operator_path(data_dir: Path) -> Path:
+    """Where the secret of the operator is."""
+    return data_dir / _OPERATOR
+
+
+def write_operator(data_dir: Path, secret: str) -> None:
     """
-    Leave the secret of the operator where who may read the directory, and nobody else, finds it;
-    returns where.
+    Leave the secret of the operator where who may read the directory, and nobody else, finds it.
 
     Raises:
         StartupError: it cannot be written.
     """
-    path = data_dir / _OPERATOR
+    path = operator_path(data_dir)
     try:
         write_durably(path, f"{secret}\n".encode(), private=True)
     except OSError as exc:
         raise StartupError(f"cannot write {path}: {exc.strerror}") from exc
-    return path
 
 
 def operator_secret(data_dir: Path) -> str | None:
     """That secret; None where there is none that the caller may read."""
     try:
-        return (data_dir / _OPERATOR).read_text().strip() or None
+        return operator_path(data_dir).read_text().strip() or None
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Final
 
 from aiohttp import hdrs, web
 
-Network = IPv4Network | IPv6Network
+from node.http.client_address import Network
 
 _HOST: Final = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _SCHEMES: Final = ("http", "https")

@@ -77,6 +77,8 @@ class Login:
         self._now = now
         self._cutoff_s = cutoff_s
         self._operator = operator
+        # Bound to the secret: what was got by it is good at this node, until it starts again.
+        self._as_operator = f"{OPERATOR}/{hashlib.sha256(operator.encode()).hexdigest()}"
         self._key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, tuple[Account, float]] = OrderedDict()
 
@@ -103,7 +105,7 @@ class Login:
             right = bool(self._operator) and hmac.compare_digest(
                 password.encode(), self._operator.encode()
             )
-            return Account(OPERATOR, OPERATOR, OPERATOR) if right else None
+            return Account(OPERATOR, OPERATOR, self._as_operator) if right else None
         self.check_authority()
         await self._freshness.ensure_current()
         mark = hashlib.blake2b(f"{name}\0{password}".encode(), key=self._key).digest()
@@ -132,8 +134,9 @@ class Login:
 
         What was deleted and made again under the same name is somebody else.
         """
-        if account.how == OPERATOR:
-            return Subject(OPERATOR, OPERATOR, operator=True)
+        if account.id == OPERATOR:
+            right = bool(self._operator) and account.how == self._as_operator
+            return Subject(OPERATOR, OPERATOR, operator=True) if right else None
         owner = self._owner(account.name)
         if owner is None or owner.id != account.id:
             return None

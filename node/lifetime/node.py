@@ -1,6 +1,7 @@
 """What a started node does in the background, and in which order it stops."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from cluster import Cluster, State
@@ -30,6 +31,7 @@ class Entrance(NamedTuple):
 
     identity: Identity
     voters: VoterWatch
+    tell_who_may_begin: Callable[[], None]
 
 
 class Node:
@@ -127,4 +129,6 @@ class Node:
     async def _become_ready(self) -> None:
         await self._cluster.wait_joined()
         await self._holdings.renew()
+        if not self._settings.is_open:
+            self._entrance.tell_who_may_begin()
         self._readiness.meet("cluster")

@@ -70,6 +70,12 @@ def by_name(self: Any, account: Any) -> Any:
     return _subject(self, account) or owner
 
 
+def operator_by_name(self: Any, account: Any) -> Any:
+    if account.id == login.OPERATOR:
+        return decisions.Subject(account.id, account.name, operator=True)
+    return _subject(self, account)
+
+
 def without_denials(rule: Any, subject: Any, project: Any, *rest: Any) -> Decision:
     bare = None if project is None else documents.ProjectAccess(project.id, 0.0, project.public)
     return _decide(rule, subject, bare, *rest)
@@ -317,6 +323,11 @@ SEEDED: Final[dict[str, Seeded]] = {
         "an operator without a secret is anybody",
         "there_is_no_default_account",
         [("node.identity.login.hmac", "compare_digest", always(True))],
+    ),
+    "operator-by-name": Seeded(
+        "what an operator got at one node is good at all, for ever",
+        "the_operator_is_of_one_node_and_run",
+        [(Login, "subject", operator_by_name)],
     ),
     "anybody-makes-users": Seeded(
         "whoever has logged in makes accounts",

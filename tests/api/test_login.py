@@ -1,5 +1,8 @@
 """Logging in: Basic, tokens, challenges."""
 
+import base64
+import io
+import json
 from ipaddress import ip_network
 
 import pytest
@@ -8,7 +11,8 @@ from node.http.client_address import TrustedProxies
 from node.identity.actions import Role
 from node.shares.lockout import FREE
 from tests.api.conftest import Registry, StartRegistry
-from tests.api.scene import ANN, PASSWORD, basic, bearer, parts_of
+from tests.api.scene import ANN, OPERATOR, PASSWORD, Scene, basic, bearer, parts_of
+from tests.fakes.identity import OPERATOR_SECRET
 
 
 @pytest.fixture
@@ -120,3 +124,29 @@ async def test_who_guesses_waits_and_nobody_else_does(start_registry: StartRegis
     form = {"grant_type": "password", "username": "ann", "password": PASSWORD}
     asked = await registry.call("POST", "/token", headers=thief, data=form)
     assert asked.status == 429
+
+
+async def test_no_secret_is_logged(closed: Registry, lines: io.BytesIO):
+    """Broken: who may read logs may log in."""
+    scene = Scene(closed)
+    made = await closed.identity.accounts.add_credential(
+        "ann", "ci", expires=0.0, role=Role.ADMIN, patterns=()
+    )
+    token = await scene.token("ann", "repository:lib/app:pull")
+    refresh = await scene.refresh_token("ann")
+    planted = [PASSWORD, made.secret.text, token["Authorization"][7:], refresh, OPERATOR_SECRET]
+    planted += [base64.b64encode(f"ann:{each}".encode()).decode() for each in planted]
+    for who in (ANN, token, basic("ann", made.secret.text), OPERATOR, bearer(refresh)):
+        for path in ("/v2/", "/token", "/v2/lib/app/manifests/none"):
+            await closed.call("GET", path, headers=who)
+        await closed.call("POST", "/v2/lib/app/blobs/uploads/", headers=who)
+    for text in (PASSWORD, "wrong " + PASSWORD):
+        form = {"grant_type": "password", "username": "ann", "password": text}
+        await closed.call("POST", "/token", data=form)
+    await scene.refresh(refresh)
+    new = json.dumps({"password": PASSWORD + PASSWORD})
+    for body in (new[:-1], new.replace("password", "passwd", 1), new):
+        await closed.call("PUT", "/atoll/v1/account/password", headers=ANN, data=body)
+    logged = lines.getvalue().decode()
+    assert '"who":"ann"' in logged.replace(" ", "")
+    assert [each for each in planted if each in logged] == []

@@ -8,6 +8,8 @@ from node.http.public_url import PublicUrl
 from node.identity.actions import Role
 from node.identity.documents import RoleGrant, encode
 from node.identity.errors import AccountExists, SecurityDocumentInvalid
+from node.identity.login import Login
+from node.identity.scopes import parse_scopes
 from node.registry.values import PutSetting
 from tests.api.conftest import StartRegistry
 from tests.api.defences.checks import PULL, PUSH, Check
@@ -17,7 +19,9 @@ from tests.api.scene import (
     PASSWORD,
     a_scene,
     basic,
+    bearer,
 )
+from tests.fakes.identity import OPERATOR_SECRET
 
 
 async def a_secret_is_for_no_more_than_it_says(start: StartRegistry) -> None:
@@ -108,6 +112,24 @@ async def there_is_no_default_account(start: StartRegistry) -> None:
     raise AssertionError("ann was made twice")
 
 
+async def the_operator_is_of_one_node_and_run(start: StartRegistry) -> None:
+    """Broken: who could read a data directory once is admin of the cluster for a month."""
+    scene = await a_scene(start)
+    account = await scene.account("operator", OPERATOR_SECRET)
+    await scene.identity.ensure_key()
+    issued = scene.identity.tokens.issue(account, parse_scopes(["registry:atoll:*"]), refresh=True)
+    token = bearer(issued.token)
+    assert await scene.status("GET", "/atoll/v1/users", token) == 200
+    login = scene.identity.login
+    for secret in ("another one", ""):
+        other = Login(
+            scene.identity.directory, scene.identity.passwords, scene.registry.replicator,
+            scene.registry.authority, scene.registry.time, cutoff_s=0.0, operator=secret,
+        )  # fmt: skip
+        assert login.subject(account) is not None
+        assert other.subject(account) is None
+
+
 async def nothing_slow_is_done_for_a_crowd(start: StartRegistry) -> None:
     """Broken: some hundred log-ins at once take all of the memory."""
     scene = await a_scene(start)
@@ -168,6 +190,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     secrets_expire_and_are_taken_back,
     a_robot_stays_in_its_project,
     there_is_no_default_account,
+    the_operator_is_of_one_node_and_run,
     nothing_slow_is_done_for_a_crowd,
     the_realm_is_where_the_client_is,
     who_is_cut_off_logs_nobody_in,
