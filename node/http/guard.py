@@ -86,7 +86,7 @@ class Doorkeeper:
         if token is not None and endpoint.action is Action.PING:
             # A stranger with a token is told, as docker asks, that it is right.
             return self._principal(account, subject, token, None)
-        decision = self.decision(account, subject, rule, where)
+        decision = self.decision(account, rule, where)
         if not decision.allowed:
             raise self._no(http, rule, target, account, subject, where)
         if token is not None and not covers(token.access, rule, where):
@@ -109,12 +109,18 @@ class Doorkeeper:
             return None
         return found
 
-    def decision(self, account: Account, subject: Subject, rule: Rule, where: str) -> Decision:
-        """Whether the *subject* of *account* may do *where* what takes *rule*."""
+    def decision(self, account: Account, rule: Rule, where: str) -> Decision:
+        """
+        Whether *account* may do *where* what takes *rule*, by the documents that are here now: a
+        request may have begun before the last of them came.
+        """
         self._forget_old()
         key = (account, rule, where)
         found = self._decisions.get(key)
         if found is None or is_over(found.until, self._now()):
+            subject = self.subject(account)
+            if subject is None:
+                return Decision(False, "nobody is that any more")
             found = self._identity.authorizer.decide_by(rule, subject, where)
             self._decisions[key] = found
         return found
@@ -164,7 +170,7 @@ class Doorkeeper:
             return self._refused(http, rule, target, "")
         reads = rule.verb is Verb.PULL or target.endpoint.action in _HIDES
         if target.repository and reads:
-            sees = self.decision(account, subject, MAY_PULL, where).allowed
+            sees = self.decision(account, MAY_PULL, where).allowed
             if not sees:
                 return NameUnknown(target.repository)
         return AccessDenied(target.endpoint.action, target.repository)
@@ -190,7 +196,7 @@ class Doorkeeper:
     def _principal(
         self, account: Account, subject: Subject, token: Verified | None, decision: Decision | None
     ) -> Principal:
-        sight = _Sight(self, account, subject, token)
+        sight = _Sight(self, account, token)
         until: float | None = None
         # Who logs in with each request may have to wait for it, or be refused for other reasons.
         if decision is not None and (token is not None or account == NOBODY):
@@ -202,12 +208,9 @@ class Doorkeeper:
 class _Sight:
     """`Access` of one request."""
 
-    def __init__(
-        self, keeper: Doorkeeper, account: Account, subject: Subject, token: Verified | None
-    ) -> None:
+    def __init__(self, keeper: Doorkeeper, account: Account, token: Verified | None) -> None:
         self._keeper = keeper
         self._account = account
-        self._subject = subject
         self._token = token
 
     def may_pull(self, repository: str) -> bool:
@@ -225,8 +228,7 @@ class _Sight:
         return self._allowed(rule, where)
 
     def _allowed(self, rule: Rule, where: str) -> bool:
-        keeper, account = self._keeper, self._account
-        return keeper.decision(account, self._subject, rule, where).allowed
+        return self._keeper.decision(self._account, rule, where).allowed
 
 
 def basic_of(field: str) -> tuple[str, str] | None:

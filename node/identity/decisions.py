@@ -82,8 +82,8 @@ def decide(
 
     Args:
         project: that of the repository; None: nobody has made it.
-        repository: for `Reach.PROJECT` the project's name; else empty where the action is about
-        none. now: seconds since the Unix epoch.
+        repository: for `Reach.PROJECT` the project's name; empty where the action is about none.
+        now: seconds since the Unix epoch.
     """
     if rule.reach is Reach.ANYBODY:
         return Decision(True, "anybody may")

@@ -67,8 +67,8 @@ class Login:
         """
         Args:
             now: seconds since the Unix epoch.
-            cutoff_s: after how long without a majority of the cluster nobody is logged in; 0:
-            never. operator: the secret of who may read the data directory; empty: there is none.
+            cutoff_s: without a majority of the cluster for so long, nobody is logged in; 0: never.
+            operator: the secret of who may read the data directory; empty: there is none.
         """
         self._directory = directory
         self._passwords = passwords

@@ -114,6 +114,7 @@ class Tokens:
             found, word = known
             if self._now() < found.expires and word == self._directory.word:
                 return found
+        word = self._directory.word  # before: a key that is taken back meanwhile has another one
         claims = await self._verify("access", token)
         found = Verified(
             Account(claims.sub, claims.name, claims.how),
@@ -125,7 +126,7 @@ class Tokens:
             claims.exp,
         )
         # A key may be taken back, so it counts until the next change of any document.
-        self._remembered[mark] = found, self._directory.word
+        self._remembered[mark] = found, word
         self._remembered.move_to_end(mark)
         if len(self._remembered) > REMEMBERED_MAX:
             self._remembered.popitem(last=False)

@@ -70,6 +70,13 @@ def by_name(self: Any, account: Any) -> Any:
     return _subject(self, account) or owner
 
 
+def first_subject(self: Any, account: Any) -> Any:
+    """Whoever an account was the first time."""
+    self._forget_old()
+    known = vars(self).setdefault("first", {})
+    return known.setdefault(account, self._identity.login.subject(account))
+
+
 def operator_by_name(self: Any, account: Any) -> Any:
     if account.id == login.OPERATOR:
         return decisions.Subject(account.id, account.name, operator=True)
@@ -197,6 +204,11 @@ SEEDED: Final[dict[str, Seeded]] = {
         "an upload is in every repository",
         "an_upload_is_of_who_began_it",
         [(Uploads, "_find", any_repository)],
+    ),
+    "subject-of-before": Seeded(
+        "a decision of now is about who somebody was when the request began",
+        "a_request_goes_by_what_holds_now",
+        [(Doorkeeper, "subject", first_subject)],
     ),
     "prefix-is-enough": Seeded(
         "a pattern matches what begins so",

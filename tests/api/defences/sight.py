@@ -5,6 +5,8 @@ from typing import Final
 
 from cluster.model import Digest, Key, NodeId, Origin
 from cluster.objects.events import Write
+from node.http.guard import Doorkeeper
+from node.http.public_url import PublicUrl
 from node.identity.actions import Role, Verb
 from node.identity.documents import Deny
 from node.identity.errors import SecurityDocumentInvalid
@@ -102,6 +104,21 @@ async def an_upload_is_of_who_began_it(start: StartRegistry) -> None:
     assert await scene.status("PUT", f"{location}?digest={digest}", ANN) == 201
 
 
+async def a_request_goes_by_what_holds_now(start: StartRegistry) -> None:
+    """Broken: a long request that began before somebody was put out lets them in again."""
+    scene = await a_scene(start)
+    await scene.accounts.create_group("ops")
+    await scene.accounts.set_member("ops", "ann", is_member=True)
+    await scene.accounts.grant("lib2", "@ops", Role.PULLER, (), 0.0)
+    keeper = Doorkeeper(scene.identity, PublicUrl(), scene.registry.time)
+    account = await scene.account("ann")
+    sight = keeper._principal(account, keeper.subject(account), None, None).access
+    assert sight.may_pull("lib2/app")
+    await scene.accounts.set_member("ops", "ann", is_member=False)
+    assert not sight.may_pull("lib2/app")
+    assert await scene.pull(ANN, "lib2/app") == 404
+
+
 async def names_are_no_prefixes(start: StartRegistry) -> None:
     """CVE-2026-110697, Harbor #23675: who had `lib` had `lib2`, or whatever a wildcard meant."""
     scene = await a_scene(start)
@@ -137,6 +154,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_mount_takes_pull_on_its_source,
     a_mount_by_token_takes_both_scopes,
     an_upload_is_of_who_began_it,
+    a_request_goes_by_what_holds_now,
     names_are_no_prefixes,
     a_denial_beats_a_role,
 )
