@@ -49,7 +49,7 @@ from node.recovery.repair import NO_REPAIR, Repair
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
 from node.settings import Settings
-from node.settings.model import this_host
+from node.settings.host import this_host
 from node.shares.vicinity import Vicinity
 
 _BEGINNINGS_MAX: Final = 3

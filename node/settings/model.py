@@ -1,12 +1,9 @@
 """What can be configured: one frozen object, and what is known about each of its fields."""
 
-import re
-import socket
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from cluster.model import NODE_ID
 from node.settings.kinds import (
     Address,
     BaseUrl,
@@ -34,17 +31,6 @@ _INITIAL_MAX: Final = 64
 _ORIGINS_MAX: Final = 64
 _PROXIES_MAX: Final = 64
 _DAY_S: Final = 86_400.0
-
-
-def default_node_name(host_name: str) -> str:
-    """Make a valid node name of a host name: its first label, lower case, odd characters as -."""
-    label = re.sub(r"[^a-z0-9_-]+", "-", host_name.lower().partition(".")[0])[:63].strip("_-")
-    return label if NODE_ID.fullmatch(label) is not None else "node"
-
-
-def this_host() -> str:
-    """A node name made of this machine's host name."""
-    return default_node_name(socket.gethostname())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from cluster.model import NODE_ID
 from node.settings import Address, Settings, SettingsError, load
+from node.settings.host import default_node_name
 from node.settings.kinds import Seconds, Whole
 from node.settings.model import (
     NAMES,
-    default_node_name,
     default_of,
     env_of,
     flag_of,
