@@ -31,6 +31,16 @@ def only_our_own_programs(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         monkeypatch.setenv("PATH", "/nonexistent")
 
 
+@pytest.fixture(autouse=True)
+def no_log_ins_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Commands find no cluster that whoever runs the tests has logged in to.
+
+    Broken: a test asks a cluster that people work with.
+    """
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+
+
 @pytest.fixture
 def process_logs() -> Iterator[None]:
     """

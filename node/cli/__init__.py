@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from node.cli.access import commands as access
+from node.cli.accounts import commands as accounts
 from node.cli.cluster import commands as cluster
 from node.cli.cluster.up import up
 from node.cli.images import commands as images
@@ -85,6 +87,16 @@ app.add_typer(cluster.node, name="node", rich_help_panel=Section.CLUSTER)
 app.add_typer(cluster.layout, name="layout", rich_help_panel=Section.CLUSTER)
 _add(Section.IMAGES, images.wait, images.history, images.rollback)
 app.add_typer(projects.project, name="project", rich_help_panel=Section.PROJECTS)
+_add(Section.ACCOUNTS, accounts.login, accounts.logout)
+app.add_typer(accounts.context, name="context", rich_help_panel=Section.ACCOUNTS)
+app.add_typer(accounts.user, name="user", rich_help_panel=Section.ACCOUNTS)
+app.add_typer(accounts.group, name="group", rich_help_panel=Section.ACCOUNTS)
+app.add_typer(accounts.token, name="token", rich_help_panel=Section.ACCOUNTS)
+app.add_typer(access.access, name="access", rich_help_panel=Section.ACCESS)
+app.add_typer(access.role, name="role", rich_help_panel=Section.ACCESS)
+app.add_typer(access.robot, name="robot", rich_help_panel=Section.ACCESS)
+app.add_typer(access.auth, name="auth", rich_help_panel=Section.ACCESS)
+app.add_typer(access.admin, name="admin", rich_help_panel=Section.ACCESS)
 _add(Section.NODE, serve, config, api, files.fsck, files.salvage)
 
 

@@ -1,50 +1,18 @@
-"""Asking a node over HTTP, with the standard library: a command has no use for an event loop."""
+"""Asking a node over HTTP, as whoever types the command."""
 
-import base64
-import http.client
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, BinaryIO, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import BinaryIO, Final
 
+from node.cli.credentials import authorization
 from node.cli.errors import CommandError
+from node.cli.exchange import TIMEOUT_S, Reply, exchange
 from node.errors import RouteUnknown
 
-TIMEOUT_S: Final = 60.0
-"""Longest wait for an answer, beyond what the request itself asks to wait."""
-
-_ANSWER_BYTES_MAX: Final = 64 << 20
-
 _ADMIN: Final = "/atoll/"
-_UNAUTHORIZED: Final = 401
 _NO_ROUTE: Final = str(RouteUnknown())
-
-
-_LOGINS: Final[dict[str, str]] = {}
-"""What is sent as `Authorization`, by HOST:PORT. Nothing else sees it: no argument, no address."""
-
-
-def log_in_at(address: str, name: str, secret: str) -> None:
-    """Have requests to *address*, HOST:PORT, come from *name* from now on."""
-    given = base64.b64encode(f"{name}:{secret}".encode()).decode()
-    _LOGINS[address] = f"Basic {given}"
-
-
-class Reply(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    """By lower-case name."""
-
-    document: Any
-    """The decoded JSON body; None when there was none."""
-
-    def error(self) -> str:
-        """What the node said was wrong."""
-        try:
-            return "; ".join(entry["message"] for entry in self.document["errors"])
-        except (KeyError, TypeError):
-            return f"the node answered {self.status}"
 
 
 def ask(
@@ -54,8 +22,8 @@ def ask(
     Send one request, with *body* as JSON, and read the answer, whatever its status.
 
     Raises:
-        CommandError: there was no answer, or none of the admin API where that was asked; or the
-            node wants to know who asks.
+        CommandError: there was no answer, none of the admin API where that was asked, or nobody has
+            logged in.
     """
     if body is None:
         answer = send(url, method, path, timeout_s=timeout_s)
@@ -67,9 +35,10 @@ def ask(
             f"{url} does not serve the admin API: give the --data-dir of a node on this machine, "
             "or its setting `admin` as --url"
         )
-    if answer.status == _UNAUTHORIZED:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
         raise CommandError(
-            f"{url} does not know who asks: give the --data-dir of its node, as its user"
+            f"{url} wants to know who asks ({answer.error()}): atoll login, or give the --data-dir "
+            "of its node, as its user"
         )
     return answer
 
@@ -90,25 +59,9 @@ def send(
     Raises:
         CommandError: there was no answer.
     """
-    parts = urlsplit(url)
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = connect(parts.netloc, timeout=timeout_s)
-    if (login := _LOGINS.get(parts.netloc)) is not None:
-        fields = {"Authorization": login, **fields}
-    try:
-        connection.request(method, path, payload, fields)
-        response = connection.getresponse()
-        data = response.read(_ANSWER_BYTES_MAX)
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Reply(response.status, headers, json.loads(data) if data else None)
-    except TimeoutError as exc:
-        raise CommandError(f"{url} did not answer within {timeout_s:g} s") from exc
-    except OSError as exc:
-        raise CommandError(f"cannot reach {url}: {exc.strerror or exc}") from exc
-    except (http.client.HTTPException, ValueError) as exc:
-        raise CommandError(f"{url} answered something that is not the registry API") from exc
-    finally:
-        connection.close()
+    given = authorization(url, path)
+    who = {} if given is None else {"Authorization": given}
+    return exchange(url, method, path, payload, {**fields, **who}, timeout_s=timeout_s)
 
 
 def ask_for(

@@ -47,6 +47,7 @@ MEANINGS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
             FAILED: "it may not",
             UNUSABLE: _UNKNOWN,
         },
+        "auth why": {DONE: "they may", FAILED: "they may not", UNUSABLE: _UNKNOWN},
         "wait": {
             DONE: "it is there",
             FAILED: "it is not known to be there in time",

@@ -22,24 +22,30 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         metavar="DIR",
-        help="The data directory of a node on this machine, to ask that one. Without it and --url "
-        "that of ATOLL_DATA_DIR, or who is at 127.0.0.1:7000.",
+        help="The data directory of a node on this machine, to ask that one. Without it, --url and "
+        "--context that of ATOLL_DATA_DIR, that of the current context, or who is at "
+        "127.0.0.1:7000.",
     ),
+]
+ContextName = Annotated[
+    str | None,
+    typer.Option("--context", metavar="NAME", help="A cluster that you have logged in to."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON document instead of text.")]
 
 
 def asks_node(command: Callable[..., None], *, unknown: int = 1) -> Callable[..., None]:
     """
-    Give *command*, which takes the `url` of a node, `--url` and `--data-dir` in its place.
+    Give *command*, which takes the `url` of a node, `--url`, `--data-dir` and `--context` in its
+    place.
 
     It leaves with *unknown* where they name no node.
     """
     signature = inspect.signature(command)
-    url, data_dir = (
+    ways = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in (("url", Url), ("data_dir", DataDir))
-    )
+        for name, annotation in (("url", Url), ("data_dir", DataDir), ("context", ContextName))
+    ]
     own = (
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in signature.parameters.items()
@@ -47,20 +53,27 @@ def asks_node(command: Callable[..., None], *, unknown: int = 1) -> Callable[...
     )
 
     @functools.wraps(command)
-    def found(*, url: str | None, data_dir: Path | None, **given: Any) -> None:
+    def found(*, url: str | None, data_dir: Path | None, context: str | None, **given: Any) -> None:
         from node.cli.whereabouts import node_address
 
         with told(unknown):
-            address = node_address(url, data_dir)
+            address = node_address(url, data_dir, context)
         command(url=address, **given)
 
-    signature = signature.replace(parameters=[*own, url, data_dir])
+    signature = signature.replace(parameters=[*own, *ways])
     # Typer asks the function for its parameters, and believes what it says.
     vars(found)["__signature__"] = signature
     found.__annotations__ = {
         name: parameter.annotation for name, parameter in signature.parameters.items()
     }
     return found
+
+
+def command_group(help_text: str) -> typer.Typer:
+    """A command that has commands."""
+    return typer.Typer(
+        no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=help_text
+    )
 
 
 @contextmanager

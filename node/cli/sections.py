@@ -14,6 +14,8 @@ class Section(StrEnum):
     CLUSTER = "Cluster"
     IMAGES = "Images"
     PROJECTS = "Projects"
+    ACCOUNTS = "Accounts"
+    ACCESS = "Access"
     NODE = "Node"
 
 

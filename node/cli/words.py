@@ -1,6 +1,7 @@
 """What the commands say, and what has to be typed before something is lost."""
 
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from typing import Final
 
 from node.cli.errors import CommandError
@@ -60,3 +61,13 @@ def table(rows: Collection[Collection[str]]) -> str:
         for row in rows
     )
     return "\n".join(lines)
+
+
+def until(when: float) -> str:
+    """A time in seconds since 1970; 0: never."""
+    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M}Z" if when else "never"
+
+
+def days_from_now(days: float | None, now: float) -> float:
+    """When that is, in seconds since 1970; 0: never, as nobody said."""
+    return 0.0 if days is None else now + days * 86_400

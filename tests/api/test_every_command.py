@@ -1,7 +1,9 @@
 """What all commands have in common: `--json`, and an exit status that docs/commands.md explains."""
 
 import json
-from typing import Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from typer.main import get_group
@@ -11,9 +13,10 @@ from cluster.errors import NotDecided
 from node.cli import app
 from node.cli.exits import DONE, FAILED, UNUSABLE, exits_of
 from node.cli.reference import Leaf, leaves
-from tests.api.commands import atoll
-from tests.api.conftest import Registry
+from tests.api.commands import atoll, data_dir_of
+from tests.api.conftest import Registry, StartRegistry
 from tests.api.test_layout_api import known, settle
+from tests.api.test_login import PASSWORD
 from tests.fakes.layouts import member
 
 LEAVES: Final = {leaf.words: leaf for leaf in leaves(get_group(app))}
@@ -55,12 +58,77 @@ ASKING: Final[dict[str, tuple[str, ...]]] = {
 }
 """What has to be given, `--url` apart, in an order in which each can be done."""
 
+WITH_ACCOUNTS: Final[dict[str, tuple[str, ...]]] = {
+    "user add": ("cid", "--no-password"),
+    "user list": (),
+    "user disable": ("cid",),
+    "user enable": ("cid",),
+    "user password": ("cid", "--password-file", "FILE"),
+    "user whoami": (),
+    "group add": ("team",),
+    "group add-users": ("team", "cid"),
+    "group remove-users": ("team", "cid"),
+    "group show": ("team",),
+    "group list": (),
+    "access set": ("lib", "--public"),
+    "access show": ("lib",),
+    "access list": (),
+    "robot add": ("lib+ci", "--days", "900"),
+    "robot disable": ("lib+ci",),
+    "robot enable": ("lib+ci",),
+    "robot add-secret": ("lib+ci", "actions"),
+    "robot secrets": ("lib+ci",),
+    "robot revoke-secret": ("lib+ci", "SECRET"),
+    "robot list": ("lib",),
+    "role grant": ("lib+ci", "pusher", "--project", "lib"),
+    "role list": ("--project", "lib"),
+    "auth why": ("lib+ci", "manifest.write", "lib/app"),
+    "role revoke": ("lib+ci", "--project", "lib"),
+    "robot delete": ("lib+ci",),
+    "access delete": ("lib",),
+    "group delete": ("team",),
+    "user delete": ("cid",),
+    "admin init": ("ann", "--password-file", "FILE"),
+}
+"""The same, for a node where the operator has logged in."""
+
+OF_ONES_OWN: Final[dict[str, tuple[str, ...]]] = {
+    "token add": ("laptop", "--role", "puller"),
+    "token list": (),
+    "token revoke": ("SECRET",),
+}
+"""The same, where a user has."""
+
+OF_A_LOG_IN: Final[dict[str, tuple[str, ...]]] = {
+    "login": ("--user", "ann", "--password-file", "FILE", "--name", "here", "--url", "URL"),
+    "context list": (),
+    "context use": ("here",),
+    "logout": (),
+    "context remove": ("there",),
+}
+"""They are about what this machine has of a log-in."""
+
 OF_AN_IMAGE: Final = {"wait": (), "history": (), "rollback": ("EVENT",)}
 """The same of those whose first argument is an image at a node."""
 
 
+def filled(given: Sequence[str], **words: str) -> list[str]:
+    """What a command is given, with *words* for what is known only now."""
+    return [words.get(each, each) for each in given]
+
+
+def a_password(directory: Path) -> str:
+    """The path of a file that has one."""
+    path = directory / "password"
+    path.write_text(f"{PASSWORD}\n")
+    return str(path)
+
+
 def test_no_command_is_forgotten():
-    of_it = [LOGS_ONLY, JSON_ELSEWHERE, ON_ITS_OWN, ASKING, OF_AN_IMAGE]
+    of_it = [
+        *(LOGS_ONLY, JSON_ELSEWHERE, ON_ITS_OWN, ASKING, OF_AN_IMAGE),
+        *(WITH_ACCOUNTS, OF_ONES_OWN, OF_A_LOG_IN),
+    ]
     assert sorted(name for some in of_it for name in some) == sorted(LEAVES)
 
 
@@ -77,11 +145,12 @@ def test_a_command_line_that_cannot_be_used_is_told_apart(words: str):
     assert (done.exit_code, done.stdout) == (UNUSABLE, "")
 
 
-@pytest.mark.parametrize("words", [*ASKING, *OF_AN_IMAGE])
-def test_a_node_that_does_not_answer_is_no_success(words: str):
+@pytest.mark.parametrize("words", [*ASKING, *WITH_ACCOUNTS, *OF_ONES_OWN, "login", *OF_AN_IMAGE])
+def test_a_node_that_does_not_answer_is_no_success(words: str, tmp_path: Path):
     """Broken: a script goes on, as if the node had said yes; or reads an answer that is none."""
-    if words in ASKING:
-        given = [*ASKING[words], "--url", "127.0.0.1:1"]
+    asking = ASKING | WITH_ACCOUNTS | OF_ONES_OWN | OF_A_LOG_IN
+    if words in asking:
+        given = [*filled(asking[words], FILE=a_password(tmp_path)), "--url", "127.0.0.1:1"]
     else:
         given = ["127.0.0.1:1/lib/app:v1", *OF_AN_IMAGE[words]]
     done = CliRunner().invoke(app, [*words.split(), *given, "--json"])
@@ -125,3 +194,32 @@ async def test_what_a_node_says_of_an_image_is_json(registry: Registry):
         done = await atoll(words, f"127.0.0.1:{registry.port}/lib/app:v1", *rest, "--json")
         assert done.exit_code == DONE, (words, done)
         assert isinstance(json.loads(done.output), dict), words
+
+
+async def test_what_is_said_of_accounts_is_json(
+    start_registry: StartRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    registry = await start_registry(accounts=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    url, secret = f"127.0.0.1:{registry.port}", ""
+    words = {"FILE": a_password(tmp_path), "URL": url}
+
+    async def document(command: str, *given: str) -> dict[str, Any]:
+        done = await atoll(*command.split(), *given, "--json")
+        assert done.exit_code == DONE, (command, done)
+        found = json.loads(done.output)
+        assert isinstance(found, dict), command
+        return found
+
+    with data_dir_of(url, tmp_path / "node") as by_operator:
+        for command, given in WITH_ACCOUNTS.items():
+            found = await document(command, *filled(given, SECRET=secret, **words), *by_operator)
+            secret = found.get("id", secret)
+    await document(
+        "login", "--name", "there", *filled(OF_A_LOG_IN["login"][:4], **words), "--url", url
+    )
+    for command, given in OF_ONES_OWN.items():
+        found = await document(command, *filled(given, SECRET=secret), "--context", "there")
+        secret = found.get("id", secret)
+    for command, given in OF_A_LOG_IN.items():
+        await document(command, *filled(given, **words))

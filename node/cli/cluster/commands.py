@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from node.cli.options import Json, asking, asks_node, tell, told
+from node.cli.options import Json, asking, asks_node, command_group, tell, told
 
 _Node = Annotated[str, typer.Argument(help="Name of a node.")]
 _Patience = Annotated[
@@ -100,14 +100,8 @@ def leave(
         typer.echo(left.shown(as_json))
 
 
-def _group(help_text: str) -> typer.Typer:
-    return typer.Typer(
-        no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=help_text
-    )
-
-
-node = _group("Add, drain and remove members.")
-layout = _group("Show, plan and change who should be in the cluster, and what it keeps.")
+node = command_group("Add, drain and remove members.")
+layout = command_group("Show, plan and change who should be in the cluster, and what it keeps.")
 
 
 @node.command("add")

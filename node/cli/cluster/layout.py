@@ -4,8 +4,9 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from node.cli.client import Reply, ask, ask_for
+from node.cli.client import ask, ask_for
 from node.cli.errors import CommandError
+from node.cli.exchange import Reply
 from node.cli.outcome import Outcome
 from node.cli.references import parse_url
 from node.cli.words import Ask, blobs, insist_on_word, size, table

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import DataDir, Json, Url, told
+from node.cli.options import ContextName, DataDir, Json, Url, told
 
 _TagRef = Annotated[
     str,
     typer.Argument(
         metavar="REF",
-        help="HOST:PORT/REPOSITORY:TAG; without HOST:PORT/ where --url or --data-dir says whom to "
-        "ask.",
+        help="HOST:PORT/REPOSITORY:TAG; without HOST:PORT/ where --url, --data-dir or a context "
+        "says whom to ask.",
     ),
 ]
 
@@ -32,6 +32,7 @@ def wait(
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.0)] = 30.0,
     url: Url = None,
     data_dir: DataDir = None,
+    context: ContextName = None,
     as_json: Json = False,
 ) -> None:
     """Wait until every live node of those regions durably has a push in its index."""
@@ -39,17 +40,24 @@ def wait(
     from node.cli.whereabouts import given_address
 
     with told():
-        address = given_address(url, data_dir)
+        address = given_address(url, data_dir, context)
         typer.echo(until_there(ref, address, regions, timeout).shown(as_json))
 
 
-def history(ref: _TagRef, url: Url = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+def history(
+    ref: _TagRef,
+    url: Url = None,
+    data_dir: DataDir = None,
+    context: ContextName = None,
+    as_json: Json = False,
+) -> None:
     """Show every write of a tag, newest first."""
     from node.cli.images.tags import history as history_of
     from node.cli.whereabouts import given_address
 
     with told():
-        typer.echo(history_of(ref, given_address(url, data_dir)).shown(as_json))
+        address = given_address(url, data_dir, context)
+        typer.echo(history_of(ref, address).shown(as_json))
 
 
 def rollback(
@@ -60,6 +68,7 @@ def rollback(
     ] = False,
     url: Url = None,
     data_dir: DataDir = None,
+    context: ContextName = None,
     as_json: Json = False,
 ) -> None:
     """Point a tag at what it was before."""
@@ -67,5 +76,5 @@ def rollback(
     from node.cli.whereabouts import given_address
 
     with told():
-        address = given_address(url, data_dir)
+        address = given_address(url, data_dir, context)
         typer.echo(go_back(ref, event, address, create=create).shown(as_json))

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 from rich.console import Console
 
-from node.cli.client import Reply, ask
+from node.cli.client import ask
 from node.cli.errors import CommandError
+from node.cli.exchange import Reply
 from node.cli.outcome import Outcome
 from node.cli.references import parse_reference, parse_url
 

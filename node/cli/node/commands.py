@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import DataDir, Json, Url, tell, told
+from node.cli.options import ContextName, DataDir, Json, Url, tell, told
 
 
 def fsck(
@@ -24,6 +24,7 @@ def salvage(
     ],
     url: Url = None,
     data_dir: DataDir = None,
+    context: ContextName = None,
     push: Annotated[
         bool, typer.Option("--push", help="Push to that node again what the cluster lacks.")
     ] = False,
@@ -43,12 +44,14 @@ def salvage(
     from node.cli.node.salvage import salvage as look
     from node.cli.whereabouts import given_address
 
-    if push and url is None and data_dir is None:
-        raise typer.BadParameter("needs a node: --url or --data-dir", param_hint="--push")
+    if push and url is None and data_dir is None and context is None:
+        raise typer.BadParameter(
+            "needs a node: --url, --data-dir or --context", param_hint="--push"
+        )
     if tag_suffix and not push:
         raise typer.BadParameter("is for what is pushed: give --push", param_hint="--tag-suffix")
     with told(UNKNOWN):
-        address = given_address(url, data_dir)
+        address = given_address(url, data_dir, context)
         status, outcome = look(path, address, push=push, tag_suffix=tag_suffix, tell=tell)
     typer.echo(outcome.shown(as_json))
     raise typer.Exit(status)

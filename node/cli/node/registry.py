@@ -6,8 +6,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from cluster.model import Digest
-from node.cli.client import Reply, ask, send
+from node.cli.client import ask, send
 from node.cli.errors import CommandError, PushRefused
+from node.cli.exchange import Reply
 from node.registry.values import ManifestRecord
 
 _PUSH_S: Final = 300.0

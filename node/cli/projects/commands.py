@@ -4,16 +4,11 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import Json, asks_node, told
+from node.cli.options import Json, asks_node, command_group, told
 
 _Project = Annotated[str, typer.Argument(help="First component of the repository names.")]
 
-project = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    help="Show and change what holds for the repositories of a project.",
-)
+project = command_group("Show and change what holds for the repositories of a project.")
 
 
 @project.command("get")

@@ -40,6 +40,8 @@ HELP = {
     "Cluster": {"up", "status", "leave", "node", "layout"},
     "Images": {"wait", "history", "rollback"},
     "Projects": {"project"},
+    "Accounts": {"login", "logout", "context", "user", "group", "token"},
+    "Access": {"access", "role", "robot", "auth", "admin"},
     "Node": {"serve", "config", "api", "fsck", "salvage"},
 }
 
