@@ -172,6 +172,9 @@ class Containerd(Daemon):
 class Buildkitd(Daemon):
     """A BuildKit daemon with runc under it. Its client is `buildctl`."""
 
+    settings: str = ""
+    """In TOML."""
+
     _buildctl: str = field(default_factory=lambda: require("buildctl"))
     _buildkitd: str = field(default_factory=lambda: require("buildkitd"))
     _runc: str = field(default_factory=lambda: require("runc"))
@@ -183,7 +186,7 @@ class Buildkitd(Daemon):
     @property
     def command(self) -> list[str]:
         config = self.directory / "buildkitd.toml"
-        config.write_text("")  # no settings of the machine
+        config.write_text(self.settings)  # and none of the machine
         return [
             self._buildkitd,
             *("--config", str(config)),

@@ -22,12 +22,12 @@ _NOTICE_TIMEOUT_S: Final = 30.0
 _POLL_INTERVAL_S: Final = 0.02
 _ANSWER_BYTES: Final = 1 << 20
 
-_DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "load-balancer.md"
+DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "load-balancer.md"
 
 
-def _configuration(http: str, nodes: Sequence[str], control: Path) -> str:
+def configuration(http: str, nodes: Sequence[str], control: Path) -> str:
     """Return the documented configuration, for these addresses and for a test that looks on."""
-    text = _DOCUMENT.read_text().partition("```haproxy\n")[2].partition("```")[0]
+    text = DOCUMENT.read_text().partition("```haproxy\n")[2].partition("```")[0]
     servers = "\n".join(f"    server {node} {node}" for node in nodes)
     for documented, ours in (
         (r"global\n", f"global\n    stats socket {control} mode 600 level user\n"),
@@ -37,7 +37,7 @@ def _configuration(http: str, nodes: Sequence[str], control: Path) -> str:
         (r"(    server .*\n)+", f"{servers}\n"),
     ):
         text, found = re.subn(documented, ours, text)
-        assert found == 1, f"{documented!r} is not in {_DOCUMENT}"
+        assert found == 1, f"{documented!r} is not in {DOCUMENT}"
     return text
 
 
@@ -75,18 +75,19 @@ class Haproxy:
         return self.directory / "haproxy.log"
 
     @property
-    def _socket(self) -> Path:
+    def control(self) -> Path:
+        """Where it takes questions."""
         return self.directory / "haproxy.sock"
 
     def __enter__(self) -> Self:
         config = self.directory / "haproxy.cfg"
-        config.write_text(_configuration(self.http, self.nodes, self._socket))
+        config.write_text(self.configured())
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [self._program, "-db", "-f", config], stdout=log, stderr=log
             )
         try:
-            wait_until_up(self._process, self.log, lambda: is_ready(self.http), "haproxy")
+            wait_until_up(self._process, self.log, self.is_up, "haproxy")
         except BaseException:
             self.__exit__()
             raise
@@ -95,6 +96,14 @@ class Haproxy:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             stop_process(self._process, self.log)
+
+    def configured(self) -> str:
+        """Return its configuration."""
+        return configuration(self.http, self.nodes, self.control)
+
+    def is_up(self) -> bool:
+        """Whether it answers clients, by a node that is ready."""
+        return is_ready(self.http)
 
     def passed(self) -> list[Passed]:
         """Return every request of clients that has ended, in the order of their ends."""
@@ -130,7 +139,7 @@ class Haproxy:
 
     def _ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(os.fspath(self._socket))
+            asking.connect(os.fspath(self.control))
             asking.sendall(f"{command}\n".encode())
             answer = b""
             while part := asking.recv(_ANSWER_BYTES):
