@@ -267,7 +267,8 @@ class _View:
 
     @cached_property
     def is_small(self) -> bool:
-        if self.live is None:
+        if self.live is None or not self.has_me:
+            # Who was removed is none of the few: they may read what it would acknowledge alone.
             return False
         live, refuse = self.live, DegradedWrites.REFUSE
         # While a third one leaves, there is somebody who could take the place of one that is away.

@@ -188,6 +188,16 @@ def test_what_is_on_who_leaves_is_no_copy_where_two_stay():
     assert Known(left).hear(gossip("b")).roll.required == 2
 
 
+def test_who_was_removed_is_none_of_the_few():
+    """Broken: it learns of that behind a write, and acknowledges what none of the two has."""
+    known = Known(layout("eu: a b")).hear(gossip("a"), gossip("b"))
+    assert not known.roll.has_me
+    assert not known.roll.is_small
+    assert known.roll.required == 2
+    assert not known.roll.suffice([gossip("b")])
+    assert known.roll.suffice([gossip("a"), gossip("b")])
+
+
 def test_who_is_lost_counts_in_neither_version():
     live = Live(SWAP.newest, SIX, {"a-disk1", "c-disk1"})
     known = Known(live).hear(gossip("a"), gossip("c"))
