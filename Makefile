@@ -48,7 +48,7 @@ MEMORY := $(firstword $(wildcard /dev/shm) /tmp)
 
 unit: $(VENV)/.installed ## Run the tests that need no client, no Go and no root
 	@files=$$(mktemp -d -p $(MEMORY)) && trap 'rm -rf "$$files"' EXIT && \
-	$(BIN)/pytest -m "not e2e and not conformance and not faults" --basetemp="$$files/tests" $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto -m "not e2e and not conformance and not faults" --basetemp="$$files/tests" $(PYTEST_ARGS)
 
 check: $(VENV)/.installed protos-check ## Lint, formatting, types, stub drift
 	$(BIN)/ruff check .

@@ -346,7 +346,11 @@ async def test_who_may_go_is_told_with_what_is_at_stake(registry: Registry):
 async def test_a_node_is_asked_to_leave(registry: Registry, query: str, drain_s: float):
     answer = await registry.call("POST", f"/atoll/v1/leave{query}")
     none = dict.fromkeys(("blobs_last", "bytes_last", "blobs_short", "bytes_short"), 0)
-    assert (answer.status, answer.json) == (202, {"node": "solo", "drain_s": drain_s, **none})
+    left = {"state": "draining", "noted_by": [], "why": None}
+    assert (answer.status, answer.json) == (
+        202,
+        {"node": "solo", "drain_s": drain_s, **none, **left},
+    )
     assert registry.view.departures == [drain_s]
 
 

@@ -68,11 +68,12 @@ async def write_dictionaries(registry: Registry, path: Path) -> None:
         manifest = await registry.push_image(name, "v1", text="some")
     body = (await registry.call("GET", f"/v2/{names[0]}/manifests/v1")).json
     digests = [manifest, body["config"]["digest"], body["layers"][0]["digest"]]
-    # So many that names and uploads which go together meet often enough.
-    opened = [await registry.start_upload(name) for name in names for _ in names]
+    # Uploads are of one repository, which is asked for more often than the others together: a name
+    # and an upload that go together have to meet within few examples.
+    opened = [await registry.start_upload(names[0]) for _ in range(64)]
     uploads = [location.rpartition("/")[2] for location in opened]
     known = {
-        "name": names,
+        "name": [*names, *names[:1] * 2 * len(names)],
         "reference": ["v1", manifest],
         "digest": digests,
         "tag": ["v1"],
