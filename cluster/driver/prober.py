@@ -20,6 +20,9 @@ from cluster.model import Member, NodeId, Rumour, Status
 from cluster.peer import Transport
 from cluster.tasks.groups import task_group
 
+_FAREWELLS_MAX: Final = 3
+"""How often a member is told that this node goes for good, as long as it does not answer."""
+
 _PAUSE_LIMIT_S: Final = 1.0
 """How long a node that stops waits for its members to take note."""
 
@@ -107,14 +110,18 @@ class Prober(Watcher):
         Say to every connected member that this node goes for good; returns who has noted it.
 
         The others hear of it from those. If nobody is connected, nobody hears of it, and they will
-        find this node dead.
+        find this node dead. Who does not answer is told again: an operator waits for its word.
         """
         self._feed(signals.Leave())
         members, own = self._env.members.connected(), (self._detector.own,)
-        limit_s = self._env.config.leave_timeout_s
-        async with task_group() as group:
-            calls = [group.create_task(self._call(member, limit_s, own)) for member in members]
-        noted = [m.node for m, call in zip(members, calls, strict=True) if call.result()]
+        limit_s, silent, noted = self._env.config.leave_timeout_s, list(members), list[NodeId]()
+        for _ in range(_FAREWELLS_MAX):
+            async with task_group() as group:
+                calls = {m: group.create_task(self._call(m, limit_s, own)) for m in silent}
+            noted += [member.node for member, call in calls.items() if call.result()]
+            silent = [member for member, call in calls.items() if not call.result()]
+            if not silent:
+                break
         self._env.log.info("left", noted=len(noted), connected=len(members))
         return noted
 
