@@ -114,14 +114,14 @@ class Prober(Watcher):
         """
         self._feed(signals.Leave())
         members, own = self._env.members.connected(), (self._detector.own,)
-        limit_s, silent, noted = self._env.config.leave_timeout_s, list(members), list[NodeId]()
+        limit_s, silent = self._env.config.leave_timeout_s, list(members)
         for _ in range(_FAREWELLS_MAX):
             async with task_group() as group:
                 calls = {m: group.create_task(self._call(m, limit_s, own)) for m in silent}
-            noted += [member.node for member, call in calls.items() if call.result()]
             silent = [member for member, call in calls.items() if not call.result()]
             if not silent:
                 break
+        noted = [member.node for member in members if member not in silent]
         self._env.log.info("left", noted=len(noted), connected=len(members))
         return noted
 
