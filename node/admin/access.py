@@ -7,17 +7,12 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from node.admin.accounts import (
-    page_fields,
-    role_of,
-)
-from node.admin.answers import answer, document
+from node.admin.accounts import page_fields, role_of
+from node.admin.answers import DONE, GONE, answer, carried_out, document
 from node.admin.context import AdminContext
 from node.errors import NameInvalid, PaginationInvalid, QueryInvalid
-from node.http import headers
-from node.http.answers import empty_answer
 from node.http.body_reader import read_document
-from node.http.endpoint import READING, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.http.pages import LAST, LIMIT
 from node.http.query import Single
 from node.identity.actions import Role, Verb
@@ -187,13 +182,13 @@ async def write_project(context: AdminContext, request: Request) -> web.Response
     receipt = await context.identity.accounts.put_project(
         request.variable, public=body.public, denies=denies
     )
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def delete_project(context: AdminContext, request: Request) -> web.Response:
     """DELETE: nobody has a role in the project any more."""
     receipt = await context.identity.accounts.delete_project(request.variable)
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def grant(context: AdminContext, request: Request) -> web.Response:
@@ -225,7 +220,7 @@ async def revoke_key(context: AdminContext, request: Request) -> web.Response:
     """POST: no token that a key has signed is worth anything any more."""
     body = await read_document(request, KeyName, context.limits)
     receipt = await context.identity.accounts.revoke_key(body.key)
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def why(context: AdminContext, request: Request) -> web.Response:
@@ -246,12 +241,12 @@ async def _grant(context: AdminContext, request: Request, where: str) -> web.Res
     receipt = await context.identity.accounts.grant(
         where, body.subject, role_of(body.role), body.patterns, body.expires
     )
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def _revoke(context: AdminContext, request: Request, where: str) -> web.Response:
     receipt = await context.identity.accounts.revoke(where, request.query().one(_SUBJECT))
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 def _role(grant: RoleGrant) -> RoleState:
@@ -266,9 +261,6 @@ def _verb(text: str) -> Verb:
     return Verb(text)
 
 
-_EVENT: Final = ("Atoll-Event", "Atoll-Degraded")
-_DONE: Final = (Answer(status=204, doc="It holds.", fields=_EVENT),)
-_GONE: Final = (Answer(status=204, doc="It is gone.", fields=_EVENT),)
 _CHANGING: Final = (*WRITING, NameInvalid, SecurityDocumentInvalid, AccountUnknown)
 _PROJECT: Final = "/atoll/v1/access/{project}"
 
@@ -299,7 +291,7 @@ ENDPOINTS: Final = (
         handler=write_project,
         doc="Make a project, or say who may reach it; what is left out gets its default.",
         body=Body(doc="Who may.", struct=Reachable),
-        answers=_DONE,
+        answers=DONE,
         errors=_CHANGING,
         takes_content=True,
     ),
@@ -309,7 +301,7 @@ ENDPOINTS: Final = (
         path=_PROJECT,
         handler=delete_project,
         doc="End all roles in a project; made again it is another one. What is stored stays.",
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, NameInvalid, AccountUnknown),
     ),
     Endpoint(
@@ -319,7 +311,7 @@ ENDPOINTS: Final = (
         handler=grant,
         doc="Give somebody a role in a project.",
         body=Body(doc="The role.", struct=NewRole),
-        answers=_DONE,
+        answers=DONE,
         errors=_CHANGING,
         takes_content=True,
     ),
@@ -330,7 +322,7 @@ ENDPOINTS: Final = (
         handler=revoke,
         doc="Take a role in a project away.",
         parameters=(_SUBJECT,),
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, NameInvalid, AccountUnknown),
     ),
     Endpoint(
@@ -349,7 +341,7 @@ ENDPOINTS: Final = (
         handler=grant_everywhere,
         doc="Give somebody a role in all projects, and in the cluster.",
         body=Body(doc="The role.", struct=NewRole),
-        answers=_DONE,
+        answers=DONE,
         errors=_CHANGING,
         takes_content=True,
     ),
@@ -360,7 +352,7 @@ ENDPOINTS: Final = (
         handler=revoke_everywhere,
         doc="Take a role in all projects away.",
         parameters=(_SUBJECT,),
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, AccountUnknown),
     ),
     Endpoint(
@@ -370,7 +362,7 @@ ENDPOINTS: Final = (
         handler=revoke_key,
         doc="Void all tokens that a key has signed; its node makes another one.",
         body=Body(doc="The key: `kid` in the head of a token.", struct=KeyName),
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, AccountUnknown),
     ),
     Endpoint(

@@ -6,13 +6,12 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from node.admin.answers import answer, document
+from node.admin.answers import DONE, GONE, answer, carried_out, document
 from node.admin.context import AdminContext
 from node.errors import NameInvalid, PaginationInvalid
 from node.http import headers
-from node.http.answers import empty_answer
 from node.http.body_reader import read_document
-from node.http.endpoint import READING, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.http.pages import LAST, LIMIT, link_to
 from node.http.query import Single
 from node.identity.accounts import is_limited
@@ -228,13 +227,13 @@ async def write_user(context: AdminContext, request: Request) -> web.Response:
     receipt = await context.identity.accounts.put_user(
         request.variable, password=body.password, disabled=body.disabled, create=False
     )
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def delete_user(context: AdminContext, request: Request) -> web.Response:
     """DELETE of a user."""
     receipt = await context.identity.accounts.delete_user(request.variable)
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def groups(context: AdminContext, request: Request) -> web.Response:
@@ -261,19 +260,19 @@ async def group(context: AdminContext, request: Request) -> web.Response:
 
 async def write_group(context: AdminContext, request: Request) -> web.Response:
     """PUT: who comes into a group, and who goes."""
-    body, accounts = await read_document(request, MemberChange, context.limits), None
+    body = await read_document(request, MemberChange, context.limits)
     accounts = context.identity.accounts
     receipt = None
     for names, is_member in ((body.remove, False), (body.add, True)):
         for name in names:
             receipt = await accounts.set_member(request.variable, name, is_member=is_member)
-    return empty_answer(204, {} if receipt is None else headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def delete_group(context: AdminContext, request: Request) -> web.Response:
     """DELETE of a group."""
     receipt = await context.identity.accounts.delete_group(request.variable)
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def account(context: AdminContext, request: Request) -> web.Response:
@@ -288,7 +287,7 @@ async def set_password(context: AdminContext, request: Request) -> web.Response:
     name = _own_name(context, request)
     body = await read_document(request, NewPassword, context.limits)
     receipt = await context.identity.accounts.set_password(name, body.password)
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def tokens(context: AdminContext, request: Request) -> web.Response:
@@ -301,6 +300,13 @@ async def add_token(context: AdminContext, request: Request) -> web.Response:
     """POST: a token of one's own, to be used in the place of a password."""
     name = _own_name(context, request)
     body = await read_document(request, NewSecretDocument, context.limits)
+    return await make_credential(context, name, body)
+
+
+async def make_credential(
+    context: AdminContext, name: str, body: NewSecretDocument
+) -> web.Response:
+    """Make another secret by which *name* can log in; it is told this once."""
     made = await context.identity.accounts.add_credential(
         name, body.label, expires=body.expires, role=role_of(body.role), patterns=body.patterns
     )
@@ -311,7 +317,7 @@ async def revoke_token(context: AdminContext, request: Request) -> web.Response:
     """DELETE of one's own token."""
     accounts, name = context.identity.accounts, request.principal.name
     receipt = await accounts.revoke_credential(name, request.query().one(ID))
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 def _own_name(context: AdminContext, request: Request) -> str:
@@ -327,9 +333,6 @@ def _own_name(context: AdminContext, request: Request) -> str:
     return request.principal.name
 
 
-_EVENT: Final = ("Atoll-Event", "Atoll-Degraded")
-_DONE: Final = (Answer(status=204, doc="It holds.", fields=_EVENT),)
-_GONE: Final = (Answer(status=204, doc="It is gone.", fields=_EVENT),)
 _UNKNOWN: Final = (*WRITING, SecurityDocumentInvalid, AccountUnknown)
 
 ENDPOINTS: Final = (
@@ -350,7 +353,7 @@ ENDPOINTS: Final = (
         handler=create_user,
         doc="Make a user, with no role anywhere.",
         body=Body(doc="The user.", struct=NewUser),
-        answers=(document(201, "There is one.", UserState, *_EVENT),),
+        answers=(document(201, "There is one.", UserState, *headers.RECEIPT),),
         errors=(*WRITING, SecurityDocumentInvalid, AccountExists, TooManyLogins),
         takes_content=True,
     ),
@@ -361,7 +364,7 @@ ENDPOINTS: Final = (
         handler=write_user,
         doc="Set whether a user may log in, and a password.",
         body=Body(doc="What holds from now on.", struct=UserChange),
-        answers=_DONE,
+        answers=DONE,
         errors=(*_UNKNOWN, TooManyLogins),
     ),
     Endpoint(
@@ -370,7 +373,7 @@ ENDPOINTS: Final = (
         path="/atoll/v1/users/{user}",
         handler=delete_user,
         doc="Delete a user. Who gets the name later has nothing of theirs.",
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, AccountUnknown),
     ),
     Endpoint(
@@ -390,7 +393,7 @@ ENDPOINTS: Final = (
         handler=create_group,
         doc="Make a group, with nobody in it.",
         body=Body(doc="The group.", struct=NewGroup),
-        answers=(document(201, "There is one.", GroupState, *_EVENT),),
+        answers=(document(201, "There is one.", GroupState, *headers.RECEIPT),),
         errors=(*WRITING, SecurityDocumentInvalid, AccountExists),
         takes_content=True,
     ),
@@ -410,7 +413,7 @@ ENDPOINTS: Final = (
         handler=write_group,
         doc="Put users into a group, and take others out.",
         body=Body(doc="Who comes, and who goes.", struct=MemberChange),
-        answers=_DONE,
+        answers=DONE,
         errors=_UNKNOWN,
     ),
     Endpoint(
@@ -419,7 +422,7 @@ ENDPOINTS: Final = (
         path="/atoll/v1/groups/{group}",
         handler=delete_group,
         doc="Delete a group; what was granted to it is granted to nobody.",
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, AccountUnknown),
     ),
     Endpoint(
@@ -438,7 +441,7 @@ ENDPOINTS: Final = (
         handler=set_password,
         doc="Change one's own password; what was got with the one before ends.",
         body=Body(doc="The password.", struct=NewPassword),
-        answers=_DONE,
+        answers=DONE,
         errors=(*_UNKNOWN, TooManyLogins),
     ),
     Endpoint(
@@ -457,7 +460,7 @@ ENDPOINTS: Final = (
         handler=add_token,
         doc="Make a token of one's own, to be used instead of the password.",
         body=Body(doc="What it is for.", struct=NewSecretDocument),
-        answers=(document(201, "The token, this once.", MadeSecret, *_EVENT),),
+        answers=(document(201, "The token, this once.", MadeSecret, *headers.RECEIPT),),
         errors=_UNKNOWN,
         takes_content=True,
     ),
@@ -468,7 +471,7 @@ ENDPOINTS: Final = (
         handler=revoke_token,
         doc="Take one of one's own tokens back.",
         parameters=(ID,),
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, AccountUnknown, NameInvalid),
     ),
 )

@@ -103,7 +103,7 @@ ENDPOINTS: Final = (
         handler=set_project,
         doc="Set the whole policy; a field that is left out gets its default.",
         body=Body(doc="The policy.", struct=ProjectPolicy),
-        answers=(document(200, "It holds.", ProjectDocument, "Atoll-Event", "Atoll-Degraded"),),
+        answers=(document(200, "It holds.", ProjectDocument, *headers.RECEIPT),),
         errors=(*WRITING, NameInvalid),
         takes_content=True,
     ),
@@ -113,9 +113,7 @@ ENDPOINTS: Final = (
         path=_PATH,
         handler=delete_project,
         doc="Give the project the defaults again.",
-        answers=(
-            Answer(status=202, doc="The defaults hold.", fields=("Atoll-Event", "Atoll-Degraded")),
-        ),
+        answers=(Answer(status=202, doc="The defaults hold.", fields=headers.RECEIPT),),
         errors=(*WRITING, NameInvalid, ProjectUnknown),
     ),
 )

@@ -6,14 +6,20 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from node.admin.accounts import ID, MadeSecret, NewSecretDocument, Secrets, role_of, state_of
-from node.admin.answers import answer, document
+from node.admin.accounts import (
+    ID,
+    MadeSecret,
+    NewSecretDocument,
+    Secrets,
+    make_credential,
+    state_of,
+)
+from node.admin.answers import DONE, GONE, answer, carried_out, document
 from node.admin.context import AdminContext
 from node.errors import NameInvalid
 from node.http import headers
-from node.http.answers import empty_answer
 from node.http.body_reader import read_document
-from node.http.endpoint import READING, WRITING, Action, Answer, Body, Endpoint, Request
+from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.identity.documents import Robot
 from node.identity.errors import AccountExists, AccountUnknown, SecurityDocumentInvalid
 from node.registry.projects import parse_project
@@ -87,13 +93,13 @@ async def write_robot(context: AdminContext, request: Request) -> web.Response:
     receipt = await context.identity.accounts.put_robot(
         request.variable, expires=body.expires, disabled=body.disabled, create=False
     )
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def delete_robot(context: AdminContext, request: Request) -> web.Response:
     """DELETE of a robot."""
     receipt = await context.identity.accounts.delete_robot(request.variable)
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 async def secrets(context: AdminContext, request: Request) -> web.Response:
@@ -108,21 +114,14 @@ async def secrets(context: AdminContext, request: Request) -> web.Response:
 async def add_secret(context: AdminContext, request: Request) -> web.Response:
     """POST of a secret for a robot."""
     body = await read_document(request, NewSecretDocument, context.limits)
-    made = await context.identity.accounts.add_credential(
-        _robot(request.variable),
-        body.label,
-        expires=body.expires,
-        role=role_of(body.role),
-        patterns=body.patterns,
-    )
-    return answer(MadeSecret(made.secret.id, made.secret.text), headers.receipt(made.receipt), 201)
+    return await make_credential(context, _robot(request.variable), body)
 
 
 async def revoke_secret(context: AdminContext, request: Request) -> web.Response:
     """DELETE of a secret of a robot."""
     name = _robot(request.variable)
     receipt = await context.identity.accounts.revoke_credential(name, request.query().one(ID))
-    return empty_answer(204, headers.receipt(receipt))
+    return carried_out(receipt)
 
 
 def _robot(name: str) -> str:
@@ -131,9 +130,6 @@ def _robot(name: str) -> str:
     return name
 
 
-_EVENT: Final = ("Atoll-Event", "Atoll-Degraded")
-_DONE: Final = (Answer(status=204, doc="It holds.", fields=_EVENT),)
-_GONE: Final = (Answer(status=204, doc="It is gone.", fields=_EVENT),)
 _CHANGING: Final = (*WRITING, NameInvalid, SecurityDocumentInvalid, AccountUnknown)
 _OF_PROJECT: Final = "/atoll/v1/access/{project}/robots"
 _ROBOT: Final = "/atoll/v1/robots/{robot}"
@@ -155,7 +151,7 @@ ENDPOINTS: Final = (
         handler=create_robot,
         doc="Make a robot, with no role and no secret.",
         body=Body(doc="The robot.", struct=NewRobot),
-        answers=(document(201, "There is one.", RobotState, *_EVENT),),
+        answers=(document(201, "There is one.", RobotState, *headers.RECEIPT),),
         errors=(*_CHANGING, AccountExists),
         takes_content=True,
     ),
@@ -166,7 +162,7 @@ ENDPOINTS: Final = (
         handler=write_robot,
         doc="Set whether a robot may log in, and until when.",
         body=Body(doc="What holds from now on.", struct=RobotChange),
-        answers=_DONE,
+        answers=DONE,
         errors=_CHANGING,
     ),
     Endpoint(
@@ -175,7 +171,7 @@ ENDPOINTS: Final = (
         path=_ROBOT,
         handler=delete_robot,
         doc="Delete a robot.",
-        answers=_GONE,
+        answers=GONE,
         errors=_CHANGING,
     ),
     Endpoint(
@@ -194,7 +190,7 @@ ENDPOINTS: Final = (
         handler=add_secret,
         doc="Make a secret for a robot, beside those that it has.",
         body=Body(doc="What it is for.", struct=NewSecretDocument),
-        answers=(document(201, "The secret, this once.", MadeSecret, *_EVENT),),
+        answers=(document(201, "The secret, this once.", MadeSecret, *headers.RECEIPT),),
         errors=_CHANGING,
         takes_content=True,
     ),
@@ -205,7 +201,7 @@ ENDPOINTS: Final = (
         handler=revoke_secret,
         doc="Take a secret of a robot back.",
         parameters=(ID,),
-        answers=_GONE,
+        answers=GONE,
         errors=(*WRITING, NameInvalid, AccountUnknown),
     ),
 )

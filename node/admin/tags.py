@@ -241,8 +241,7 @@ ENDPOINTS: Final = (
                 "The tag points there.",
                 RolledBack,
                 "Location",
-                "Atoll-Event",
-                "Atoll-Degraded",
+                *headers.RECEIPT,
             ),
         ),
         errors=(

@@ -43,6 +43,10 @@ def event_of(event: Dot | None) -> dict[str, str]:
     return {} if event is None else {"Atoll-Event": str(event)}
 
 
+RECEIPT: Final = ("Atoll-Event", "Atoll-Degraded")
+"""The fields of a `receipt`."""
+
+
 def receipt(receipt: Receipt) -> dict[str, str]:
     """The event of a write, and on how few nodes it is when those are too few."""
     fields = event_of(receipt.event)

@@ -191,7 +191,7 @@ ENDPOINTS: Final = (
         path="/v2/{name}/blobs/{digest}",
         handler=delete,
         doc="Take a blob out of a repository.",
-        answers=(Answer(status=202, doc="It is gone.", fields=("Atoll-Event", "Atoll-Degraded")),),
+        answers=(Answer(status=202, doc="It is gone.", fields=headers.RECEIPT),),
         errors=(*WRITING, DigestInvalid, BlobNotFound),
     ),
 )

@@ -157,8 +157,7 @@ ENDPOINTS: Final = (
                     "Docker-Content-Digest",
                     "OCI-Subject",
                     "OCI-Tag",
-                    "Atoll-Event",
-                    "Atoll-Degraded",
+                    *headers.RECEIPT,
                 ),
             ),
         ),
@@ -181,7 +180,7 @@ ENDPOINTS: Final = (
         path="/v2/{name}/manifests/{reference}",
         handler=delete,
         doc="Delete a tag; or, by its digest, a manifest and the tags that point to it.",
-        answers=(Answer(status=202, doc="It is gone.", fields=("Atoll-Event", "Atoll-Degraded")),),
+        answers=(Answer(status=202, doc="It is gone.", fields=headers.RECEIPT),),
         errors=(*WRITING, TagInvalid, DigestInvalid, NameUnknown, ManifestUnknown),
     ),
 )
