@@ -192,7 +192,7 @@ class ClusterConfig:
     partition, a node that was cut off then brings it back as one that died."""
 
     leave_timeout_s: float = 5.0
-    """How long leaving waits until connected members have noted it. Higher tells slow ones too."""
+    """How long who leaves waits for each to note it, three times. Higher tells slow ones too."""
 
     antientropy_interval_s: float = 5.0
     """Time between comparisons with a random member that has more. Lower repairs missed pushes

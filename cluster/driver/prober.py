@@ -23,6 +23,9 @@ from cluster.tasks.groups import task_group
 _FAREWELLS_MAX: Final = 3
 """How often a member is told that this node goes for good, as long as it does not answer."""
 
+_FAREWELL_PAUSE_S: Final = 1.0
+"""Between two times: who refuses at once, being about to open its port again, say, may take it."""
+
 _PAUSE_LIMIT_S: Final = 1.0
 """How long a node that stops waits for its members to take note."""
 
@@ -107,22 +110,25 @@ class Prober(Watcher):
 
     async def leave(self) -> Sequence[NodeId]:
         """
-        Say to every connected member that this node goes for good; returns who has noted it.
+        Say to every member that is there that this node goes for good; returns who has noted it.
 
-        The others hear of it from those. If nobody is connected, nobody hears of it, and they will
-        find this node dead. Who does not answer is told again: an operator waits for its word.
+        Also to those whose link is down: it may be lost and dialed again in any moment, and an
+        operator waits for their word. Who does not answer is told again; the others hear of it
+        from those that did, and if none did they will find this node dead.
         """
         self._feed(signals.Leave())
-        members, own = self._env.members.connected(), (self._detector.own,)
+        members, own = self._env.members.living(), (self._detector.own,)
         limit_s, silent = self._env.config.leave_timeout_s, list(members)
-        for _ in range(_FAREWELLS_MAX):
+        for number in range(_FAREWELLS_MAX):
+            if number:
+                await asyncio.sleep(_FAREWELL_PAUSE_S)
             async with task_group() as group:
                 calls = {m: group.create_task(self._call(m, limit_s, own)) for m in silent}
             silent = [member for member, call in calls.items() if not call.result()]
             if not silent:
                 break
         noted = [member.node for member in members if member not in silent]
-        self._env.log.info("left", noted=len(noted), connected=len(members))
+        self._env.log.info("left", noted=len(noted), told=len(members))
         return noted
 
     async def pause(self) -> None:

@@ -29,7 +29,7 @@ from cluster.state import State
 from tests.builders import a_member
 from tests.fakes.fleet import CALM, FAST_DETECTOR, PATIENCE_S, Engine, Fleet, fleet
 
-B, EU = NodeId("b"), Region("eu")
+B, C, EU = NodeId("b"), NodeId("c"), Region("eu")
 
 
 def status(observer: Engine, node: str) -> Status | None:
@@ -135,6 +135,19 @@ async def test_who_does_not_answer_a_farewell_is_told_again():
         await ships.until(lambda: status(b, "c") is None)
         await asyncio.sleep(0.4)
         ships.network.unblock("a:1", "probe")
+        assert sorted(await leaving) == ["a", "b"]
+
+
+async def test_who_is_not_linked_in_that_moment_is_told_too():
+    """Broken: a link is lost while its node leaves, and the operator hears that nobody noted it."""
+    async with fleet() as ships:
+        a, _, c = await ships.trio(heartbeat_timeout_s=0.2)
+        ships.network.block(c.address, "pull")
+        leaving = asyncio.create_task(c.leave())
+        await ships.until(lambda: a.cluster.layouts.live.newest.member(C) is None)
+        ships.network.block(a.address, "hello")
+        await ships.until(lambda: "a" not in c.connected())
+        ships.network.unblock(c.address, "pull")
         assert sorted(await leaving) == ["a", "b"]
 
 
