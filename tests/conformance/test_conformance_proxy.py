@@ -9,13 +9,21 @@ opens an upload on one node, sends its chunks to another and reads from a third.
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.suite import Report, run_suite
+from tests.conformance.suite import (
+    Report,
+    assert_nothing_is_left_out,
+    may_run_suite,
+    run_suite,
+)
 from tests.conformance.test_conformance import RESULTS, TESTS_MIN
+from tests.e2e.administration import Administration
 from tests.e2e.clients import require
+from tests.e2e.processes import ANY_ADMIN, OPEN
 from tests.e2e.serve_cluster import ServeCluster
 from tests.faults.round_robin import round_robin
 
@@ -24,8 +32,11 @@ RUNS = int(os.environ.get("CONFORMANCE_RUNS", "1"))
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(300 + 120 * RUNS)]
 
 
+@pytest.mark.parametrize("doors", [OPEN, ANY_ADMIN], ids=["open", "closed"])
 @pytest.mark.parametrize("version", ["1.1", "dev"])
-async def test_the_suite_finds_nothing_behind_a_proxy(tmp_path: Path, version: str) -> None:
+async def test_the_suite_finds_nothing_behind_a_proxy(
+    tmp_path: Path, version: str, doors: Sequence[str]
+) -> None:
     """If this fails, a load balancer over Atoll needs sticky sessions."""
     program = require("conformance")
     faulty: dict[int, Report] = {}
@@ -33,15 +44,20 @@ async def test_the_suite_finds_nothing_behind_a_proxy(tmp_path: Path, version: s
         # A cluster per run: the suite counts on repositories that start empty.
         directory = tmp_path / str(number)
         directory.mkdir()
-        results = RESULTS / f"conformance-proxy-{version}"
-        with ServeCluster(directory=directory, regions=("eu",)) as cluster:
+        with ServeCluster(directory=directory, regions=("eu",), doors=doors) as cluster:
+            user = None
+            if doors is not OPEN:
+                user = may_run_suite(Administration(node=cluster.nodes[0]), version)
+            results = RESULTS / f"conformance-proxy-{version}-{user or 'open'}"
             async with round_robin([node.http for node in cluster.nodes]) as proxy:
                 report = await asyncio.to_thread(
-                    run_suite, program, proxy.address, version, results
+                    run_suite, program, proxy.address, version, results, user=user
                 )
-        print(f"\nrun {number + 1} of {RUNS}, {version}: {report}; {sorted(proxy.served.values())}")
+        who = f"{version} as {user or 'everybody'}"
+        print(f"\nrun {number + 1} of {RUNS}, {who}: {report}; {sorted(proxy.served.values())}")
         assert min(proxy.served.values()) > TESTS_MIN / 3, "the proxy did not spread the requests"
         assert report.tests > TESTS_MIN
-        if report.failures or report.errors or report.skipped:
+        assert_nothing_is_left_out(report, user)
+        if report.failures or report.errors:
             faulty[number] = report
     assert not faulty, f"{len(faulty)} of {RUNS} runs failed"
