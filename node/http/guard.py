@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from aiohttp import hdrs, web
 
-from node.errors import NameUnknown
+from node.errors import NameInvalid, NameUnknown
 from node.http.client_address import network_behind
 from node.http.endpoint import ANONYMOUS, Principal
 from node.http.limits import CREDENTIALS
@@ -28,6 +28,7 @@ from node.identity.scopes import covers, scope_for
 from node.identity.service import Identity
 from node.identity.signatures import TokenInvalid
 from node.identity.tokens import Verified
+from node.registry.names import RepositoryName
 from node.registry.projects import parse_project
 
 TOKEN_PATH: Final = "/token"
@@ -185,11 +186,16 @@ class Doorkeeper:
         lacks_scope: bool = False,
     ) -> Unauthenticated:
         origin = self._public_url.of(http)
+        scopes = [scope_for(rule, target.repository)]
+        if source := _mounted_from(http, target):
+            # Who has a token for the target alone is not refused: it uploads what it would mount,
+            # as clients that know one scope for each repository could do nothing else.
+            scopes.append(scope_for(MAY_PULL, source))
         return Unauthenticated(
             problem,
             realm=f"{origin}{TOKEN_PATH}" if origin else "",
             service=self._identity.tokens.service,
-            scope=scope_for(rule, target.repository),
+            scope=" ".join(filter(None, scopes)),
             lacks_scope=lacks_scope,
         )
 
@@ -242,6 +248,17 @@ def basic_of(field: str) -> tuple[str, str] | None:
         return None
     name, colon, password = text.partition(":")
     return (name, password) if colon else None
+
+
+def _mounted_from(http: web.BaseRequest, target: Target) -> str:
+    """The other repository that a blob is to be mounted from; empty: none is named."""
+    if target.endpoint.action is not Action.UPLOAD_START or "mount" not in http.query:
+        return ""
+    try:
+        source = str(RepositoryName.parse(http.query.get("from", "")))
+    except NameInvalid:
+        return ""
+    return "" if source == target.repository else source
 
 
 def _where(rule: Rule, target: Target) -> str:

@@ -83,10 +83,19 @@ async def a_mount_takes_pull_on_its_source(start: StartRegistry) -> None:
 async def a_mount_by_token_takes_both_scopes(start: StartRegistry) -> None:
     """Broken: a token for one repository reads from all that its owner may."""
     scene = await a_scene(start)
-    target = "repository:lib/mine:pull,push"
-    path = f"/v2/lib/mine/blobs/uploads/?mount={scene.digests['lib']}&from=lib/app"
-    assert await scene.status("POST", path, await scene.token("ann", target)) == 202
-    assert await scene.status("POST", path, await scene.token("ann", target, PULL)) == 201
+    target, source = "repository:lib/mine:pull,push", "repository:lib/app:pull"
+    mount = "/v2/lib/mine/blobs/uploads/?mount="
+    path = f"{mount}{scene.digests['lib']}&from=lib/app"
+    one, both = await scene.token("ann", target), await scene.token("ann", target, PULL)
+    refused = await scene.call("POST", path)
+    assert refused.status == 401
+    assert f'scope="{target} {source}"' in refused.headers["WWW-Authenticate"]
+    for origin in ("lib/mine", "No/name"):
+        refused = await scene.call("POST", f"{mount}{scene.digests['lib']}&from={origin}")
+        assert f'scope="{target}"' in refused.headers["WWW-Authenticate"]
+    assert await scene.status("POST", path, one) == 202, "a client that knows one scope uploads"
+    assert await scene.status("POST", f"{mount}{scene.digests['lib']}", one) == 202
+    assert await scene.status("POST", path, both) == 201
 
 
 async def an_upload_is_of_who_began_it(start: StartRegistry) -> None:
