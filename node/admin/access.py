@@ -108,6 +108,10 @@ class AccessState(msgspec.Struct):
     roles: Sequence[RoleState]
     """Who has one."""
 
+    conflicting: bool
+    """Whether it was made twice while nodes were apart, or by a version that this node does not
+    know: nobody has a role in it until it is written again, and what is denied stays denied."""
+
 
 class ProjectsWithAccess(msgspec.Struct):
     """A page of the projects that somebody has made."""
@@ -139,6 +143,29 @@ class NewRole(msgspec.Struct, forbid_unknown_fields=True):
     """Seconds since 1970; 0: never."""
 
 
+class KeyState(msgspec.Struct):
+    """The public half of a key that tokens are signed with."""
+
+    key: str
+    """Its name: `kid` in the head of a token."""
+
+    node: str
+    """Who signs with it."""
+
+    created: float
+    """Seconds since 1970."""
+
+    expires: float
+    """Seconds since 1970, from when what it signed is refused."""
+
+
+class Keys(msgspec.Struct):
+    """The keys of the cluster."""
+
+    keys: Sequence[KeyState]
+    """By node, the oldest first."""
+
+
 class KeyName(msgspec.Struct, forbid_unknown_fields=True):
     """A key that tokens are signed with."""
 
@@ -168,11 +195,14 @@ async def project(context: AdminContext, request: Request) -> web.Response:
     """GET of who may reach a project."""
     name, directory = parse_project(request.variable), context.identity.directory
     found = directory.project(name)
-    if found is None or is_void(found):
+    if found is None or found.deleted:
         raise AccountUnknown("project", name)
+    # Who writes such a project again has to know what is denied in it.
+    conflicting = is_void(found)
     denies = [DenyRule(deny.name, deny.verb, deny.pattern) for deny in found.denies]
-    roles = [_role(each) for each in directory.grants(found.id)]
-    return answer(AccessState(name, found.public, denies, roles))
+    roles = [] if conflicting else [_role(each) for each in directory.grants(found.id)]
+    public = found.public and not conflicting
+    return answer(AccessState(name, public, denies, roles, conflicting))
 
 
 async def write_project(context: AdminContext, request: Request) -> web.Response:
@@ -214,6 +244,14 @@ async def grant_everywhere(context: AdminContext, request: Request) -> web.Respo
 async def revoke_everywhere(context: AdminContext, request: Request) -> web.Response:
     """DELETE of a role in all projects."""
     return await _revoke(context, request, ALL)
+
+
+async def keys(context: AdminContext, request: Request) -> web.Response:
+    """GET of the keys that tokens are signed with."""
+    found = sorted(context.identity.directory.keys(), key=lambda key: (key.node, key.created))
+    return answer(
+        Keys([KeyState(each.id, each.node, each.created, each.expires) for each in found])
+    )
 
 
 async def revoke_key(context: AdminContext, request: Request) -> web.Response:
@@ -354,6 +392,15 @@ ENDPOINTS: Final = (
         parameters=(_SUBJECT,),
         answers=GONE,
         errors=(*WRITING, AccountUnknown),
+    ),
+    Endpoint(
+        action=Action.KEYS,
+        methods=("GET",),
+        path="/atoll/v1/keys",
+        handler=keys,
+        doc="List the keys that tokens are signed with.",
+        answers=(document(200, "Their public halves are known to all nodes.", Keys),),
+        errors=READING,
     ),
     Endpoint(
         action=Action.KEY_REVOKE,

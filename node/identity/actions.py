@@ -85,6 +85,7 @@ class Action(StrEnum):
     ROBOT_SECRETS = "robot.secrets.list"
     ROBOT_SECRET_ADD = "robot.secrets.add"
     ROBOT_SECRET_REVOKE = "robot.secrets.revoke"
+    KEYS = "keys.list"
     KEY_REVOKE = "key.revoke"
     WHY = "why"
 
@@ -227,6 +228,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.ROBOT_SECRETS: _OWN,
     Action.ROBOT_SECRET_ADD: _OWN,
     Action.ROBOT_SECRET_REVOKE: _OWN,
+    Action.KEYS: _LOOK,
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
 }

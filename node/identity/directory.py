@@ -147,6 +147,11 @@ class SecurityDirectory:
             if user is not None and group in self.groups_of(user.id).values()
         ]
 
+    def keys(self) -> list[SigningKey]:
+        """Those that tokens may be signed with, or were; not those that were taken back."""
+        found = (self.valid(SigningKey, name) for name in self.names(SigningKey))
+        return [key for key in found if key is not None]
+
     def get_key(self, name: str) -> SigningKey | None:
         """As `get`: one that was revoked is another thing than one that is not known."""
         return self.get(SigningKey, name)

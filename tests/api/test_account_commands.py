@@ -10,6 +10,8 @@ from typer.main import get_group
 from node.cli import app
 from node.cli.reference import leaves
 from node.identity.actions import Role
+from node.identity.documents import KINDS, ProjectAccess, encode
+from node.registry.values import PutSetting
 from tests.api.commands import Done, atoll, data_dir_of
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.test_login import PASSWORD, basic
@@ -179,6 +181,37 @@ async def test_why(closed: Registry, file: Path):
     changed = await atoll("access", "set", "lib", "--no-deny", "bob:push:lib/app", "--json")
     assert json.loads(changed.output)["public"], "what was not named has changed"
     assert (await atoll("auth", "why", "bob", "manifest.write", "lib/app")).exit_code == 0
+
+
+async def test_a_project_that_was_made_twice_keeps_what_it_denies(closed: Registry, file: Path):
+    """Broken: who settles the conflict lets in whom one side had locked out."""
+    await log_in(closed, "ann")
+    denied = ("--deny", "bob:push:lib/app")
+    assert (await atoll("access", "set", "lib", "--public", *denied)).exit_code == 0
+    other = encode(ProjectAccess("made-elsewhere", 1.0, public=True))
+    await closed.index.metadata.put(PutSetting(KINDS[ProjectAccess], "lib", other, ()))
+    shown = await atoll("access", "show", "lib")
+    assert "CONFLICT: it was made twice" in shown.output
+    assert "lib is private" in shown.output
+    settled = await atoll("access", "set", "lib", "--private", "--json")
+    found = json.loads(settled.output)
+    assert not found["conflicting"]
+    assert [each["subject"] for each in found["denies"]] == ["bob"]
+
+
+async def test_a_key_that_is_taken_back_lets_nobody_in(closed: Registry, file: Path):
+    """Broken: who stole a disk signs tokens for ever, and nobody can tell which key to revoke."""
+    await log_in(closed, "ann")
+    asked = "/token?scope=repository:lib/app:pull,push"
+    given = (await closed.call("GET", asked, headers=basic("bob"))).json["token"]
+    token = {"Authorization": f"Bearer {given}"}
+    start = "/v2/lib/app/blobs/uploads/"
+    assert (await closed.call("POST", start, headers=token)).status == 202
+    (key,) = json.loads((await atoll("auth", "keys", "--json")).output)["keys"]
+    assert key["key"] in (await atoll("auth", "keys")).output
+    assert (await atoll("auth", "revoke-key", key["key"])).exit_code == 0
+    assert (await closed.call("POST", start, headers=token)).status == 401
+    assert (await atoll("auth", "revoke-key", key["key"])).exit_code == 1
 
 
 async def test_the_first_admin(start_registry: StartRegistry, file: Path, tmp_path: Path):

@@ -83,6 +83,8 @@ WITH_ACCOUNTS: Final[dict[str, tuple[str, ...]]] = {
     "role grant": ("lib+ci", "pusher", "--project", "lib"),
     "role list": ("--project", "lib"),
     "auth why": ("lib+ci", "manifest.write", "lib/app"),
+    "auth keys": (),
+    "auth revoke-key": ("KEY",),
     "role revoke": ("lib+ci", "--project", "lib"),
     "robot delete": ("lib+ci",),
     "access delete": ("lib",),
@@ -202,6 +204,8 @@ async def test_what_is_said_of_accounts_is_json(
     registry = await start_registry(accounts=True)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     url, secret = f"127.0.0.1:{registry.port}", ""
+    # With the first token there is a key.
+    assert (await registry.call("GET", "/token?scope=repository:lib/app:pull")).status == 200
     words = {"FILE": a_password(tmp_path), "URL": url}
 
     async def document(command: str, *given: str) -> dict[str, Any]:
@@ -215,6 +219,8 @@ async def test_what_is_said_of_accounts_is_json(
         for command, given in WITH_ACCOUNTS.items():
             found = await document(command, *filled(given, SECRET=secret, **words), *by_operator)
             secret = found.get("id", secret)
+            if command == "auth keys":
+                words["KEY"] = found["keys"][0]["key"]
     await document(
         "login", "--name", "there", *filled(OF_A_LOG_IN["login"][:4], **words), "--url", url
     )

@@ -16,6 +16,7 @@ STRANGER: Final = "-"
 
 _ACCESS: Final = "/atoll/v1/access"
 EVERYWHERE: Final = "/atoll/v1/roles"
+_KEYS: Final = "/atoll/v1/keys"
 
 
 def projects(url: str) -> Outcome:
@@ -28,6 +29,8 @@ def show(url: str, project: str) -> Outcome:
     """Who may reach a project."""
     found = _reachable(url, project)
     lines = [f"{project} is {'public: strangers may pull' if found['public'] else 'private'}"]
+    if found["conflicting"]:
+        lines += ["CONFLICT: it was made twice; nobody has a role in it until it is set again"]
     lines += [f"denied: {_denial(each)}" for each in found["denies"]]
     lines += [_roles_table(found["roles"])] if found["roles"] else ["nobody has a role in it"]
     return Outcome("\n".join(lines), found)
@@ -102,6 +105,19 @@ def why(url: str, user: str, action: str, repository: str) -> tuple[bool, Outcom
     found = ask_for(parse_url(url), "GET", f"/atoll/v1/why?{query}").document
     told = f"{'yes' if found['allowed'] else 'no'}: {found['reason']}"
     return found["allowed"], Outcome(told, found)
+
+
+def keys(url: str) -> Outcome:
+    """The keys that tokens are signed with."""
+    found = ask_for(parse_url(url), "GET", _KEYS).document["keys"]
+    rows = [(each["key"], each["node"], until(each["expires"])) for each in found]
+    return Outcome(table([("KEY", "NODE", "EXPIRES"), *rows]), {"keys": found})
+
+
+def revoke_key(url: str, key: str) -> Outcome:
+    """Void all tokens that a key has signed."""
+    ask_for(parse_url(url), "POST", f"{_KEYS}/revoke", body={"key": key})
+    return Outcome(f"what {key} signed is refused; its node makes another one", {"key": key})
 
 
 def _reachable(url: str, project: str) -> dict[str, Any]:

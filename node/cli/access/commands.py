@@ -35,7 +35,7 @@ _Denials = Annotated[
 access = command_group("Say who may reach a project, beside who has a role in it.")
 role = command_group("Give roles, and take them away.")
 robot = command_group("Accounts of programs, each in one project, and their secrets.")
-auth = command_group("Tell what somebody may do, and why.")
+auth = command_group("Tell what somebody may do, and why; the keys of tokens.")
 admin = command_group("Begin: make the first admin.")
 
 
@@ -257,6 +257,30 @@ def auth_why(
         allowed, outcome = why(url, user, action, repository)
     typer.echo(outcome.shown(as_json))
     raise typer.Exit(0 if allowed else 1)
+
+
+@auth.command("keys")
+@asks_node
+def auth_keys(url: str, as_json: Json = False) -> None:
+    """List the keys that tokens are signed with, each that of a node."""
+    from node.cli.access.access import keys
+
+    with told():
+        typer.echo(keys(url).shown(as_json))
+
+
+@auth.command("revoke-key")
+@asks_node
+def auth_revoke_key(
+    key: Annotated[str, typer.Argument(help="As `atoll auth keys` names it.")],
+    url: str,
+    as_json: Json = False,
+) -> None:
+    """Void all tokens that a key has signed: its disk was stolen, say."""
+    from node.cli.access.access import revoke_key
+
+    with told():
+        typer.echo(revoke_key(url, key).shown(as_json))
 
 
 @admin.command("init")
