@@ -66,7 +66,11 @@ def tell_who_may_begin(settings: Settings, identity: Identity) -> None:
     identity.log.warning("nobody is admin yet; see docs/security.md", secret_in=str(path))
     if sys.stderr.isatty():
         secret = datadir.operator_secret(settings.data_dir)
-        sys.stderr.write(f"Until there is an admin, log in as `operator` with: {secret}\n")
+        sys.stderr.write(
+            "Nobody is admin yet; who may read the data directory makes one: "
+            f"atoll admin init NAME --data-dir {settings.data_dir}\n"
+            f"Until then, log in as `operator` with: {secret}\n"
+        )
 
 
 def _now() -> float:
