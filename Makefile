@@ -14,6 +14,7 @@ HOSTILE_ARGS ?=
 EXAMPLES ?= 200
 MIXED_ARGS ?=
 COMMIT ?=
+ZOT ?=
 FRESH ?= run test
 RUNS ?= 1
 SCENARIO ?= all
@@ -100,8 +101,8 @@ sim: $(VENV)/.installed ## Run the simulator: whole nodes under faults (SIM_SEED
 mutants: $(VENV)/.installed ## Look for simulator seeds that notice seeded bugs (MUTANT_SEEDS=1000)
 	$(BIN)/python -m tests.sim.hunt --seeds $(MUTANT_SEEDS) $(SIM_ARGS)
 
-bench: $(VENV)/.installed bench-tools ## Compare with CNCF Distribution; writes bench/RESULTS.md
-	$(BIN)/python -m bench.run
+bench: $(VENV)/.installed bench-tools ## Compare with CNCF Distribution, and a zot (ZOT=path); writes bench/RESULTS.md
+	$(BIN)/python -m bench.run $(if $(ZOT),--zot "$(ZOT)")
 
 bench-earlier: $(VENV)/.installed bench-cluster-tools ## Compare with an earlier commit, that of make mixed (COMMIT=...)
 	$(BIN)/python -m bench.earlier $(COMMIT)

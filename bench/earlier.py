@@ -9,13 +9,14 @@ below 1 is slower by more than the rounds differ: the exit status is 1 then.
 
 import argparse
 import hashlib
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from bench import blob_get, blob_push, manifest_get
 from bench.machine import describe_machine
@@ -24,7 +25,7 @@ from bench.peers import Server
 from bench.raw_http import Connection, push_blob, push_manifest
 from bench.rounds import ROUNDS, Figure, Probe, measure
 from bench.scratch import scratch
-from tests.e2e.processes import atoll_command
+from tests.e2e.processes import OPEN, atoll_command
 from tests.e2e.serve_cluster import ServeCluster
 from tests.mixed import base
 
@@ -34,6 +35,21 @@ _SIZES: Final = {"one node": 1, "a region of 3": 3}
 _NOW, _BEFORE = "now", "before"
 
 
+class Version(NamedTuple):
+    """A version of Atoll, and how its nodes let everybody in."""
+
+    command: Sequence[str]
+    doors: Sequence[str]
+
+
+def _doors_of(command: Sequence[str]) -> Sequence[str]:
+    """None are needed before there were accounts."""
+    done = subprocess.run(
+        [*command, "serve", "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    return OPEN if "--open-to" in done.stdout else ()
+
+
 def main() -> int:
     """Carry out the command; the exit status is 1 where this version is slower."""
     parser = argparse.ArgumentParser(description="Compare this version with an earlier commit.")
@@ -41,7 +57,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     arguments = parser.parse_args()
     commit = base.commit_of(arguments.commit)
-    commands = {_NOW: atoll_command(), _BEFORE: base.command_of(commit)}
+    earlier = base.command_of(commit)
+    versions = {_NOW: Version(atoll_command(), OPEN), _BEFORE: Version(earlier, _doors_of(earlier))}
     print(f"- before: {commit[:12]}")
     for name, value in describe_machine().items():
         print(f"- {name}: {value}")
@@ -49,7 +66,7 @@ def main() -> int:
     slower = False
     for benchmark in (manifest_get.run, blob_get.run, blob_push.run, _puts):
         # Fresh servers for each question: no benchmark runs on what another left behind.
-        with _servers(commands) as servers:
+        with _servers(versions) as servers:
             for figure in benchmark(servers, arguments.rounds):
                 for size in _SIZES:
                     slower |= _tell(figure, size)
@@ -64,28 +81,29 @@ _HEADER: Final = (
 
 
 @contextmanager
-def _servers(commands: dict[str, list[str]]) -> Iterator[list[Server]]:
+def _servers(versions: dict[str, Version]) -> Iterator[list[Server]]:
     with ExitStack() as stack:
         directory = stack.enter_context(scratch("earlier"))
         yield [
-            stack.enter_context(_server(directory, version, size, command))
+            stack.enter_context(_server(directory, name, size, version))
             for size in _SIZES
-            for version, command in commands.items()
+            for name, version in versions.items()
         ]
 
 
 @contextmanager
-def _server(parent: Path, version: str, size: str, command: list[str]) -> Iterator[Server]:
-    directory = parent / f"{version}-{_SIZES[size]}"
+def _server(parent: Path, name: str, size: str, version: Version) -> Iterator[Server]:
+    directory = parent / f"{name}-{_SIZES[size]}"
     directory.mkdir()
     with ServeCluster(
         directory=directory,
         size=_SIZES[size],
         regions=("eu",),
         options=("--log-level", "error"),
-        command=command,
+        doors=version.doors,
+        command=version.command,
     ) as cluster:
-        yield Server(_name(version, size), cluster.nodes[0].http)
+        yield Server(_name(name, size), cluster.nodes[0].http)
 
 
 def _name(version: str, size: str) -> str:

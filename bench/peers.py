@@ -1,5 +1,6 @@
 """Start Atoll and the registries it is compared with, each on free ports and fresh directories."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from bench.scratch import scratch
-from tests.e2e.distribution import distribution, find_program
-from tests.e2e.processes import atoll_command
+from tests.e2e.distribution import answers, distribution, find_program
+from tests.e2e.ports import free_port
+from tests.e2e.processes import atoll_command, stop_process, wait_until_up
 from tests.e2e.serve_cluster import ServeCluster
 
-PEERS: Final = ("Distribution 2.8", "Distribution 3")
+_DISTRIBUTIONS: Final = {"Distribution 2.8": "docker-registry", "Distribution 3": "registry"}
+ZOT: Final = "zot"
 ATOLL: Final = "Atoll"
 ATOLL_CLUSTER: Final = "Atoll, 3 nodes"
 
@@ -38,29 +41,61 @@ def program(name: str) -> str:
     return found
 
 
+def peers(zot: str | None) -> list[str]:
+    """The names of those that Atoll is compared with; *zot* is the path of a program, if any."""
+    return [*_DISTRIBUTIONS, *([ZOT] if zot else [])]
+
+
 @contextmanager
-def servers() -> Iterator[list[Server]]:
+def servers(zot: str | None) -> Iterator[list[Server]]:
     """Run every server, idle until it is asked, with all data on the repository's file system."""
     with ExitStack() as stack:
         directory = stack.enter_context(scratch("bench"))
-        peers = [
+        running = [
             stack.enter_context(_distribution(name, executable, directory))
-            for name, executable in zip(PEERS, ("docker-registry", "registry"), strict=True)
+            for name, executable in _DISTRIBUTIONS.items()
         ]
+        if zot:
+            running.append(stack.enter_context(_zot(zot, directory / "zot")))
         yield [
-            *peers,
+            *running,
             stack.enter_context(_atoll(ATOLL, directory / "single", 1)),
             stack.enter_context(_atoll(ATOLL_CLUSTER, directory / "cluster", 3)),
         ]
 
 
-def versions() -> dict[str, str]:
+def versions(zot: str | None) -> dict[str, str]:
     """Return what each side says of its version."""
     said = {
         name: _first_line([program(executable), "--version"]).split()[-1]
-        for name, executable in zip(PEERS, ("docker-registry", "registry"), strict=True)
+        for name, executable in _DISTRIBUTIONS.items()
     }
+    if zot:
+        # It says so in a line of its log.
+        said[ZOT] = _first_line([zot, "--version"])
     return {ATOLL: _first_line([*atoll_command(), "--version"]), **said}
+
+
+@contextmanager
+def _zot(executable: str, directory: Path) -> Iterator[Server]:
+    """As its minimal example has it, but for the log, which is as quiet as ours."""
+    directory.mkdir()
+    port = free_port()
+    config, log = directory / "config.json", directory / "log"
+    content = {
+        "distSpecVersion": "1.1.1",
+        "storage": {"rootDirectory": str(directory / "data")},
+        "http": {"address": "127.0.0.1", "port": str(port)},
+        "log": {"level": "error"},
+    }
+    config.write_text(json.dumps(content))
+    with log.open("wb") as output:
+        process = subprocess.Popen([executable, "serve", str(config)], stdout=output, stderr=output)
+    try:
+        wait_until_up(process, log, lambda: answers(f"127.0.0.1:{port}"), ZOT)
+        yield Server(ZOT, f"127.0.0.1:{port}")
+    finally:
+        stop_process(process, log)
 
 
 @contextmanager

@@ -32,8 +32,10 @@ class Answer:
 class Connection:
     """One kept-alive connection. Use as a context manager, from one thread."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, fields: Mapping[str, str] | None = None) -> None:
+        """*fields* go with each request."""
         self._address = address
+        self._fields = dict(fields or {})
         host, _, port = address.partition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -83,7 +85,7 @@ class Connection:
         lines = [f"{method} {target} HTTP/1.1", f"Host: {self._address}"]
         if body or method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(body)}")
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"{name}: {value}" for name, value in {**self._fields, **headers}.items()]
         head = "\r\n".join([*lines, "", ""]).encode()
         if len(body) > _HEAD_BYTES_MAX:
             # Joining would copy the body.

@@ -6,56 +6,58 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from bench.machine import describe_machine
-from bench.peers import ATOLL, ATOLL_CLUSTER, PEERS, Server, servers, versions
+from bench.peers import ATOLL, ATOLL_CLUSTER, Server, peers, servers, versions
 from bench.rounds import ROUNDS, Figure
 
 Benchmark = Callable[[Sequence[Server], int], list[Figure]]
-
-_HEADER: Final = (
-    "question",
-    "unit",
-    *PEERS,
-    ATOLL,
-    *(f"Atoll : {peer}" for peer in PEERS),
-    ATOLL_CLUSTER,
-)
+Section = Callable[[int], list[str]]
+"""What is measured in so many rounds, and told in Markdown."""
 
 
-def main(benchmarks: Sequence[Benchmark], *, directory: Path | None = None) -> None:
+def main(
+    benchmarks: Sequence[Benchmark],
+    *,
+    directory: Path | None = None,
+    sections: Sequence[Section] = (),
+) -> None:
     """Run benchmarks from the command line; write the report into *directory* when given."""
     parser = argparse.ArgumentParser(description="Compare Atoll with CNCF Distribution.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured rounds (default: 5)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--zot", metavar="PATH", help="compare with this zot as well")
+    arguments = parser.parse_args()
+    rounds, zot = arguments.rounds, arguments.zot
     if rounds < 1:
         parser.error("--rounds must be at least 1")
-    begun = time.monotonic()
-    facts = {**describe_machine(), **versions(), "rounds": str(rounds)}
+    begun, others = time.monotonic(), peers(zot)
+    facts = {**describe_machine(), **versions(zot), "rounds": str(rounds)}
     figures: list[Figure] = []
     for benchmark in benchmarks:
         # Fresh servers for each question: no benchmark runs on what another left behind.
-        with servers() as running:
+        with servers(zot) as running:
             figures += benchmark(running, rounds)
+    more = [line for section in sections for line in (*section(rounds), "")]
     facts["took"] = f"{time.monotonic() - begun:.0f} s"
-    text = markdown(figures, facts)
+    text = "\n".join([markdown(figures, facts, others), *more])
     print(text)
     if directory is not None:
         (directory / "RESULTS.md").write_text(text)
-        (directory / "results.json").write_text(as_json(figures, facts))
+        (directory / "results.json").write_text(as_json(figures, facts, others))
     slower = [
         f"{figure.question}: {figure.ratio_to(peer):.2f} of {peer}"
         for figure in figures
-        for peer in PEERS
+        for peer in others
         if figure.ratio_to(peer) < 1
     ]
     for line in slower:
         print(f"slower: {line}", file=sys.stderr)
 
 
-def markdown(figures: Sequence[Figure], facts: dict[str, str]) -> str:
-    """Lay the figures out as a page."""
+def markdown(figures: Sequence[Figure], facts: dict[str, str], others: Sequence[str]) -> str:
+    """Lay the figures out as a page, *others* being who Atoll is compared with."""
+    ratios = [f"Atoll : {peer}" for peer in others]
+    header = ("question", "unit", *others, ATOLL, *ratios, ATOLL_CLUSTER)
     lines = [
         "# Benchmark results",
         "",
@@ -65,15 +67,15 @@ def markdown(figures: Sequence[Figure], facts: dict[str, str]) -> str:
         "",
         *(f"- {name}: {value}" for name, value in facts.items()),
         "",
-        "| " + " | ".join(_HEADER) + " |",
-        "|" + "---|" * 2 + "---:|" * (len(_HEADER) - 2),
-        *(_row(figure) for figure in figures),
+        "| " + " | ".join(header) + " |",
+        "|" + "---|" * 2 + "---:|" * (len(header) - 2),
+        *(_row(figure, others) for figure in figures),
         "",
     ]
     return "\n".join(lines)
 
 
-def as_json(figures: Sequence[Figure], facts: dict[str, str]) -> str:
+def as_json(figures: Sequence[Figure], facts: dict[str, str], others: Sequence[str]) -> str:
     """Encode every sample, not only the medians."""
     content = {
         "facts": facts,
@@ -82,7 +84,7 @@ def as_json(figures: Sequence[Figure], facts: dict[str, str]) -> str:
                 "question": figure.question,
                 "unit": figure.unit,
                 "samples": figure.samples,
-                "ratios": {peer: figure.ratios_to(peer) for peer in PEERS},
+                "ratios": {peer: figure.ratios_to(peer) for peer in others},
             }
             for figure in figures
         ],
@@ -90,13 +92,13 @@ def as_json(figures: Sequence[Figure], facts: dict[str, str]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _row(figure: Figure) -> str:
+def _row(figure: Figure, others: Sequence[str]) -> str:
     cells = [
         figure.question,
         figure.unit,
-        *(f"{figure.median_of(peer):,.0f}" for peer in PEERS),
+        *(f"{figure.median_of(peer):,.0f}" for peer in others),
         f"{figure.median_of(ATOLL):,.0f}",
-        *(_ratio(figure, peer) for peer in PEERS),
+        *(_ratio(figure, peer) for peer in others),
         f"{figure.median_of(ATOLL_CLUSTER):,.0f}",
     ]
     return "| " + " | ".join(cells) + " |"

@@ -18,10 +18,11 @@ def requests_per_s(
     seconds: int,
     headers: tuple[str, ...] = (),
     script: Path | None = None,
+    arguments: tuple[str, ...] = (),
 ) -> float:
     """
     Load one URL for some seconds from one thread and return the rate. A *script* in Lua may make
-    each request another one.
+    each request another one, and gets the *arguments*.
 
     Raises:
         RuntimeError: any request failed; the rate would be of errors.
@@ -29,7 +30,15 @@ def requests_per_s(
     options = [part for header in headers for part in ("--header", header)]
     if script is not None:
         options += ["--script", str(script)]
-    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", *options, url]
+    command = [
+        program("wrk"),
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        *options,
+        url,
+        *arguments,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=True)
     bad, rate = _BAD.search(done.stdout), _RATE.search(done.stdout)
     if bad is not None or rate is None:

@@ -64,13 +64,14 @@ def distribution(executable: str, directory: Path) -> Iterator[str]:
             env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
         )
     try:
-        wait_until_up(process, log, lambda: _answers(address), executable)
+        wait_until_up(process, log, lambda: answers(address), executable)
         yield address
     finally:
         stop_process(process, log)
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
+    """Whether a registry that lets everybody in serves at *address*."""
     try:
         urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
     except urllib.error.URLError:
