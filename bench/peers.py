@@ -71,8 +71,9 @@ def versions(zot: str | None) -> dict[str, str]:
         for name, executable in _DISTRIBUTIONS.items()
     }
     if zot:
-        # It says so in a line of its log.
-        said[ZOT] = _first_line([zot, "--version"])
+        # It tells in a line of its log, with what it was built with.
+        told = json.loads(_first_line([zot, "--version"]))
+        said[ZOT] = told["commit"] or "unknown"
     return {ATOLL: _first_line([*atoll_command(), "--version"]), **said}
 
 
