@@ -63,6 +63,7 @@ class Connection(RequestHandler):
     """The protocol of one connection."""
 
     __slots__ = (
+        "_about_to_wait",
         "_answered",
         "_api",
         "_body",
@@ -101,6 +102,8 @@ class Connection(RequestHandler):
         self._msg_queue_resume_size = 0
         self._api = api
         self._remembered = api.remembered
+        self._about_to_wait = False
+        """Whether the last request was answered whole, and aiohttp's loop is on its way to wait."""
         self._hope: Hope | None = None
         """Of the request that waits to begin, as nothing was under way when it came."""
         self._body: StreamReader = EMPTY_PAYLOAD
@@ -174,11 +177,14 @@ class Connection(RequestHandler):
     def _is_at_rest(self) -> bool:
         """
         Whether nothing is under way: what comes now begins a request, and may be answered at once.
+
+        aiohttp takes a turn of the event loop from its last answer until it waits again. A client
+        on another core is quicker, and would be at rest never again.
         """
         waiter = self._waiter
+        waits = self._about_to_wait if waiter is None else not waiter.done()
         return (
-            waiter is not None
-            and not waiter.done()
+            waits
             and not self._messages
             and not self._head_bytes
             and not self._paused  # its client does not read: that is for who can wait
@@ -215,6 +221,7 @@ class Connection(RequestHandler):
 
     def _enqueue(self, message: RawRequestMessage | _ErrInfo, body: StreamReader) -> None:
         self._request_count += 1
+        self._about_to_wait = False
         self._messages.append((message, body))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -284,6 +291,7 @@ class Connection(RequestHandler):
         if self._last and not self._messages:
             self._close = True
             await self._linger()
+        self._about_to_wait = bool(resp.keep_alive) and self._answered.is_eof()
         return resp, False
 
     async def _linger(self) -> None:

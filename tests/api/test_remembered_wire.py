@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.model import Digest
+from node.http.connection import Connection
 from node.http.limits import REMEMBERED_ANSWER
 from tests.api.asker import Client, opened, pushed, undated
 from tests.api.conftest import Registry, StartRegistry, image
@@ -23,6 +24,39 @@ async def test_requests_in_one_segment_are_answered_in_order(registry: Registry)
     assert [reply.status for reply in replies] == [200, 404, 200, 200]
     replies = await exchange(registry, other + known, known, known + last)
     assert [reply.status for reply in replies] == [404, 200, 200, 200, 200]
+
+
+async def test_a_client_is_answered_at_once_however_quick_it_is(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+):
+    """
+    Broken: a request that comes before aiohttp waits for it goes to its handler; and so do all that
+    follow it, as each is as quick.
+    """
+    path = (await pushed(registry))["tag"]
+    await (await Client.of(registry)).settled(path)
+    finish = Connection.finish_response
+
+    async def and_the_next_is_here(self: Connection, request: Any, *more: Any) -> Any:
+        done = await finish(self, request, *more)
+        self.data_received(head("GET", path))
+        return done
+
+    wire, memory = await opened(registry), registry.remembered
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "finish_response", and_the_next_is_here)
+        before = memory.answered_at_once
+        await wire.send(head("GET", "/v2/lib/app/manifests/none"))
+        assert [(await wire.reply()).status for _ in range(2)] == [404, 200]
+        assert memory.answered_at_once == before + 1
+    # What is not known goes to its handler, and the connection is as before.
+    await wire.send(head("GET", "/v2/lib/app/manifests/none"))
+    assert (await wire.reply()).status == 404
+    # Where the connection ends, or a body is still to come, nothing is at rest.
+    last = head("GET", "/v2/lib/app/manifests/none", "Connection: close") + head("GET", path)
+    await wire.send(last)
+    assert (await wire.reply()).status == 404
+    assert memory.answered_at_once == before + 1
 
 
 async def test_a_head_in_pieces_is_one_request(registry: Registry):
