@@ -6,7 +6,6 @@ as it is given before anybody looks.
 """
 
 import base64
-import binascii
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -145,7 +144,7 @@ class Doorkeeper:
         scheme, _, given = field.partition(" ")
         if scheme.lower() == "bearer":
             try:
-                token = await self._identity.tokens.verify(given.strip())
+                token = await self._identity.tokens.verify(given.strip(" "))
             except TokenInvalid as exc:
                 raise self._refused(http, rule, target, str(exc)) from exc
             return token.account, token
@@ -243,8 +242,8 @@ def basic_of(field: str) -> tuple[str, str] | None:
     if scheme.lower() != "basic" or len(given) > CREDENTIALS.number:
         return None
     try:
-        text = base64.b64decode(given.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        text = base64.b64decode(given.strip(" "), validate=True).decode()
+    except ValueError:  # what is neither ASCII, nor base64, nor UTF-8 inside
         return None
     name, colon, password = text.partition(":")
     return (name, password) if colon else None

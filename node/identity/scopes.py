@@ -48,7 +48,8 @@ def parse_scopes(texts: Iterable[str]) -> list[Scope]:
         found = _parse(word)
         if found is not None:
             merged.setdefault(found[:2], {}).update(dict.fromkeys(found.verbs))
-    return [Scope(*key, tuple(verbs)) for key, verbs in merged.items()]
+    # In one order, whichever a client asks in: a scope is what it is written as.
+    return [Scope(*key, tuple(filter(verbs.__contains__, Verb))) for key, verbs in merged.items()]
 
 
 def scope_for(rule: Rule, repository: str) -> str:

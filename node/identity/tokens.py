@@ -108,7 +108,8 @@ class Tokens:
         Raises:
             TokenInvalid: it is none, or no more.
         """
-        mark = hashlib.blake2b(token.encode(), digest_size=16).digest()
+        raw = token.encode(errors="surrogateescape")  # whatever bytes a client has sent
+        mark = hashlib.blake2b(raw, digest_size=16).digest()
         known = self._remembered.get(mark)
         if known is not None:
             found, word = known

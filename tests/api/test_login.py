@@ -9,9 +9,11 @@ import pytest
 
 from node.http.client_address import TrustedProxies
 from node.identity.actions import Role
+from node.identity.scopes import parse_scopes
 from node.shares.lockout import FREE
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.scene import ANN, OPERATOR, PASSWORD, Scene, basic, bearer, parts_of
+from tests.api.wire import Wire, head
 from tests.fakes.identity import OPERATOR_SECRET
 
 
@@ -45,6 +47,47 @@ async def test_basic_is_enough(closed: Registry):
     assert (await closed.call("GET", "/v2/", headers=basic("bob", PASSWORD))).status == 401
     answer = await closed.call("POST", "/v2/lib/app/blobs/uploads/", headers=ANN)
     assert answer.status == 202
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        b"Basic \xc3\xa9",
+        b"Basic \xff",
+        b"Basic YW5u\xff",
+        b"Bearer \xff",
+        b"Bearer \xc3\xa9.\xed\xa0\x80.",
+    ],
+)
+async def test_what_is_no_ascii_logs_nobody_in(closed: Registry, given: bytes):
+    """Broken: whoever is let in nowhere makes the node meet an unexpected error."""
+    for path in ("/v2/", "/token"):
+        wire = await Wire.to(closed)
+        await wire.send(head("GET", path)[:-2] + b"Authorization: " + given + b"\r\n\r\n")
+        assert (await wire.reply()).status == 401
+        await wire.close()
+
+
+async def test_a_token_ends_where_it_ends(closed: Registry):
+    """Broken: what Python takes for white space may stand behind a token, and is another one."""
+    made = await token(closed, "scope=repository:lib/app:pull", **ANN)
+    for behind, status in ((b"", 200), (b" ", 200), (b"\xc2\xa0", 401), (b"\x1f", 401)):
+        wire = await Wire.to(closed)
+        field = f"Authorization: Bearer {made['token']}".encode() + behind
+        await wire.send(head("GET", "/v2/")[:-2] + field + b"\r\n\r\n")
+        assert (await wire.reply()).status in (status, 400)
+        await wire.close()
+
+
+async def test_a_scope_is_for_the_same_in_whichever_order(closed: Registry):
+    """Broken: it is not what it is written as, and two tokens for the same are two."""
+    for asked in ("push,pull", "pull,push"):
+        made = await token(closed, f"scope=repository:lib/app:{asked}", **ANN)
+        assert [each["actions"] for each in parts_of(bearer(made["token"]))[1]["access"]] == [
+            ["pull", "push"]
+        ]
+    split = [f"repository:lib/app:{verb}" for verb in ("push", "pull")]
+    assert list(map(str, parse_scopes(split))) == ["repository:lib/app:pull,push"]
 
 
 async def token(registry: Registry, query: str, **headers: str) -> dict:
