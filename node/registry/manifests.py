@@ -7,6 +7,7 @@ content that they name is required all the same.
 """
 
 import operator
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -88,6 +89,15 @@ _TOP: Final = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=operator.ca
 _DOCUMENT: Final = msgspec.json.Decoder(_Document)
 _REFERRING: Final = msgspec.json.Decoder(_Referring)
 _KEYS: Final = {key.casefold(): key for key in _Document.__struct_encode_fields__}
+
+_DESCRIPTORS: Final = {"config", "subject"}
+_LISTS: Final = {"layers", "manifests"}
+
+_Entry = dict[str, msgspec.Raw]
+_ONE: Final = msgspec.json.Decoder(_Entry | None)
+_SEVERAL: Final = msgspec.json.Decoder(list[_Entry | None] | None)
+_DESCRIPTOR_KEYS: Final = {key.casefold(): key for key in _Descriptor.__struct_encode_fields__}
+_PLATFORM_KEYS: Final = {key.casefold(): key for key in _Platform.__struct_encode_fields__}
 
 
 class Need(msgspec.Struct, frozen=True, gc=False):
@@ -244,7 +254,28 @@ def _decode(body: bytes) -> _Document:
         if known is not None and (key != known or key in keys):
             raise ManifestInvalid(f"the key {key[:40]!r} is ambiguous")
         keys.add(key)
+    for key, value in top.items():
+        if str(key) in _DESCRIPTORS:
+            _check_entries([_ONE.decode(value)])
+        elif str(key) in _LISTS:
+            _check_entries(_SEVERAL.decode(value) or ())
     return document
+
+
+def _check_entries(entries: Sequence[_Entry | None]) -> None:
+    """Refuse descriptors that name other content to who matches keys without case."""
+    there = [entry for entry in entries if entry]
+    _check_keys(there, _DESCRIPTOR_KEYS)
+    platforms = [entry["platform"] for entry in there if "platform" in entry]
+    if platforms:
+        given = _SEVERAL.decode(b"[%s]" % b",".join(platforms)) or ()
+        _check_keys([platform for platform in given if platform], _PLATFORM_KEYS)
+
+
+def _check_keys(entries: Sequence[_Entry], keys: Mapping[str, str]) -> None:
+    for key in set[str]().union(*entries):
+        if key != keys.get(key.casefold(), key):
+            raise ManifestInvalid(f"the key {key[:40]!r} of a descriptor is ambiguous")
 
 
 def _check_shape(media_type: str, document: _Document) -> None:

@@ -205,6 +205,31 @@ def test_documents_that_read_in_two_ways_are_refused(extra: str):
         parse(body.encode())
 
 
+@pytest.mark.parametrize("where", ["config", "subject", "layers", "manifests"])
+@pytest.mark.parametrize("key", ["Digest", "SIZE", "mediatype", "\u017fize", "Platform"])
+def test_descriptors_that_read_in_two_ways_are_refused(where: str, key: str):
+    """Broken: who reads as Go does pulls other content than was looked for."""
+    one = {"mediaType": "a/b", "digest": CONFIG, "size": 3}
+    odd = {**one, key: {} if key == "Platform" else one.get(key.lower(), 3)}
+    lists = where == "manifests"
+    document = {"schemaVersion": 2, **({} if lists else {"config": one, "layers": [one]})}
+    document |= {where: [odd] if where in ("layers", "manifests") else odd}
+    with pytest.raises(ManifestInvalid, match="of a descriptor is ambiguous"):
+        parse(json.dumps(document).encode())
+
+
+def test_platforms_that_read_in_two_ways_are_refused():
+    entry = {
+        "mediaType": media_types.OCI_MANIFEST,
+        "digest": CONFIG,
+        "size": 3,
+        "platform": {"OS": "linux"},
+    }
+    document = {"schemaVersion": 2, "manifests": [{**entry, "platform": None}, entry]}
+    with pytest.raises(ManifestInvalid, match="of a descriptor is ambiguous"):
+        parse(json.dumps(document).encode())
+
+
 def test_keys_elsewhere_may_look_like_ours():
     annotations = {"Layers": "1", "layers": "2", "MediaType": "3"}
     assert check(image(annotations=annotations)).annotations == annotations
