@@ -11,6 +11,9 @@ SIM_SEEDS ?= 0:200
 SIM_ARGS ?=
 MUTANT_SEEDS ?= 1000
 HOSTILE_ARGS ?=
+MINUTES ?= 10
+TARGET ?= all
+FUZZ_ARGS ?=
 EXAMPLES ?= 200
 MIXED_ARGS ?=
 COMMIT ?=
@@ -23,7 +26,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile mixed sim mutants bench bench-earlier bench-cluster conformance-tools fault-tools bench-tools bench-cluster-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile fuzz mixed sim mutants bench bench-earlier bench-cluster conformance-tools fault-tools bench-tools bench-cluster-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +94,9 @@ schemathesis: $(VENV)/.installed ## Make requests up from the OpenAPI document (
 
 hostile: $(VENV)/.installed ## Let 10,000 hostile requests loose on three nodes under load (HOSTILE_ARGS=...)
 	$(BIN)/python -m tests.hostile $(HOSTILE_ARGS)
+
+fuzz: $(VENV)/.installed ## Fuzz names, digests, ranges, tokens, scopes, manifests (MINUTES=10 TARGET=all)
+	$(BIN)/python -m tests.fuzz --target $(TARGET) --minutes $(MINUTES) $(FUZZ_ARGS)
 
 mixed: $(VENV)/.installed ## Run a cluster of an earlier commit and this one, and upgrade it (MIXED_ARGS=...)
 	$(BIN)/python -m tests.mixed $(MIXED_ARGS)

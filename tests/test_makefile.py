@@ -31,6 +31,7 @@ NEEDS = {
     "netfaults": [".ci/tools ip iptables faketime", VENV],
     "schemathesis": [VENV],
     "hostile": [VENV],
+    "fuzz": [VENV],
     "mixed": [VENV],
 }
 

@@ -4,7 +4,7 @@ import io
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -243,9 +243,16 @@ StartRegistry = Callable[..., Awaitable[Registry]]
 
 @pytest.fixture
 async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
+    """See `registries`."""
+    async with registries(tmp_path) as start:
+        yield start
+
+
+@asynccontextmanager
+async def registries(root: Path) -> AsyncIterator[StartRegistry]:
     """
-    Start registries: in one data directory, one after the other; or, with a name each, as nodes
-    that find each other in *neighbours*.
+    Start registries below *root*: in one data directory, one after the other; or, with a name each,
+    as nodes that find each other in *neighbours*.
     """
     async with AsyncExitStack() as registries:
 
@@ -268,7 +275,7 @@ async def start_registry(tmp_path: Path) -> AsyncIterator[StartRegistry]:
             proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
         ) -> Registry:
-            name, data_dir = NodeId(node or "solo"), tmp_path / node
+            name, data_dir = NodeId(node or "solo"), root / node
             data_dir.mkdir(exist_ok=True)
             stack = await registries.enter_async_context(AsyncExitStack())
             wall = SystemClock()

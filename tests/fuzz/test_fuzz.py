@@ -1,0 +1,110 @@
+"""The fuzzer finds nothing in a moment, what it found once stays away, and it notices bugs."""
+
+import math
+import sys
+
+import msgspec
+import pytest
+
+from tests.api.seeded import seeded
+from tests.fuzz import watch
+from tests.fuzz.drive import Drive
+from tests.fuzz.kept import WHERE, keep, read
+from tests.fuzz.mutants import MUTANTS
+from tests.fuzz.record import Fault, Record
+from tests.fuzz.targets import TARGETS
+from tests.fuzz.tokens import TokenInput
+from tests.fuzz.trial import Cost, Trials
+
+_INPUTS = 400
+_NOTICED_IN = 2000
+_SECONDS = math.inf
+"""How many inputs there are says the seed, and no clock."""
+
+pytestmark = [pytest.mark.usefixtures("process_logs"), pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_moment_of_fuzzing_finds_nothing(name: str):
+    """Broken: some input of the first hundreds is answered wrongly, or none gets anywhere."""
+    record = Drive(TARGETS[name](), 1).run(_SECONDS, _INPUTS)
+    assert record.problems() == []
+
+
+@pytest.mark.parametrize("path", sorted(WHERE.glob("*.json")), ids=lambda path: path.stem)
+def test_what_was_found_once_stays_away(path):
+    """Broken: an input that was answered wrongly once is again."""
+    name, given = read(path)
+    with Trials(TARGETS[name]()) as trials:
+        trials.attempt(given)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_seeded_bug_is_noticed(name: str):
+    """Broken: the target finds nothing because it looks at nothing."""
+    bug = MUTANTS[name]
+    with seeded(bug):
+        record = Drive(TARGETS[bug.noticed_by](), 1).run(_SECONDS, _NOTICED_IN, until_fault=True)
+    assert record.faults
+
+
+def test_each_target_has_a_bug_that_it_notices():
+    assert {bug.noticed_by for bug in MUTANTS.values()} == TARGETS.keys()
+
+
+def test_a_fault_is_kept_and_found_again(tmp_path):
+    """Broken: an input that was found is not what is tried ever after."""
+    edits = [("insert", 1, 2, b"\xff\x00")]
+    made = TokenInput("noise", b"Bearer ", edits, {"kid": []}, {}, 0, "ann", "\ud7ff", b"\xff")
+    path = keep(tmp_path, "tokens", Fault("why", msgspec.json.encode(made).decode()))
+    assert read(path) == ("tokens", made)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({}, False),
+        ({"end_bytes": 109}, False),
+        ({"end_bytes": 111}, True),
+        ({"end_bytes": 89}, True),
+        ({"end_bytes": 500, "seconds": 100.0}, False),
+        ({"lacking": ["push 201"]}, True),
+        ({"faults": [Fault("why", "{}")]}, True),
+    ],
+)
+def test_what_fails_a_run(change, wrong):
+    """Broken: a leak, a fault or a target that gets nowhere is a run that is well."""
+    record = Record("names", 1, seconds=600.0, settled_bytes=100, end_bytes=100)
+    for name, value in change.items():
+        setattr(record, name, value)
+    assert bool(record.problems()) == wrong
+
+
+_HANGS = "while True: pass"
+_CRASHES = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+
+
+@pytest.mark.parametrize(("does", "says"), [(_HANGS, "it hangs"), (_CRASHES, "signal SIGSEGV")])
+def test_what_hangs_or_kills_the_process_is_known(tmp_path, monkeypatch, does: str, says: str):
+    """Broken: an input that no exception tells of is lost, or a run never ends."""
+    monkeypatch.setattr(watch, "HANG_CPU_S", 0.2)
+    with watch.BlackBox(tmp_path / "names.box") as box:
+        box.note('{"tried": 1}')
+        box.note('{"tried": 2}')
+    watched = watch.Watched("names", 60.0, 1, tmp_path, (sys.executable, "-c", does))
+    record = watched.poll()
+    while record is None:
+        record = watched.poll()
+    [fault] = record.faults
+    assert says in fault.says
+    assert (record.inputs, fault.given) == (2, '{"tried": 2}')
+
+
+def test_an_input_that_costs_too_much_is_tried_again(monkeypatch):
+    """Broken: a busy machine fails a run, or an input that is slow each time does not."""
+    costs = [Cost(2.0, 0.0), Cost(0.1, 0.06), Cost(0.1, 0.01)]
+    with Trials(TARGETS["digests"]()) as trials:
+        monkeypatch.setattr(trials, "attempt", lambda given: ((), costs.pop(0)))
+        assert trials.again(None, costs.pop(0)) == Cost(0.1, 0.0)
+        costs[:] = [Cost(0.1, 0.06)] * 2
+        assert trials.again(None, Cost(0.1, 0.07)).is_too_much
