@@ -76,6 +76,8 @@ async def check(world: "World") -> list[str]:
     found += _own_rows(world)
     found += _halves(world)
     found += world.slow
+    if world.plan.identity:
+        found += world.people.judge.final(world.people.tokens)
     found += await _contents(world)
     await world.until(lambda: not any(_bounds(world)), QUIET_S)
     found += _bounds(world)

@@ -15,6 +15,12 @@ from node.errors import (
     OutcomeUnknown,
     RegistryError,
 )
+from node.identity.errors import (
+    AccountExists,
+    AccountUnknown,
+    SecurityDocumentInvalid,
+    Unauthenticated,
+)
 from node.registry.chunk import Chunk
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from node.registry.names import Reference, RepositoryName, Tag
@@ -34,7 +40,11 @@ CLIENT_TIMEOUT_S: Final = 20.0
 ECHOED: Final = PUTS | {"delete_tag"}
 """Writes of which every other one is read back."""
 
-NOT_FOUND: Final = (ManifestUnknown, NameUnknown, BlobNotFound)
+NOT_FOUND: Final = (
+    *(ManifestUnknown, NameUnknown, BlobNotFound),
+    *(AccountUnknown, AccountExists, SecurityDocumentInvalid, Unauthenticated),
+)
+"""What is clearly answered: it is not there, or there already, or not for who asks."""
 
 
 class ConnectionLost(Exception):
@@ -81,7 +91,7 @@ class Clients:
         return await self._do(step, list(by_digest.values())) if children else None
 
     async def _do(self, step: Step, children: Sequence[Op] = ()) -> Op | None:
-        machine = self._pick(step["region"], step["salt"])
+        machine = self.pick(step["region"], step["salt"])
         if machine is None:
             return None
         op = Op(
@@ -100,7 +110,7 @@ class Clients:
         self._world.met(op)
         if op.kind == "push":
             await self._upload_blobs(op, step)
-        await self._request(machine, op, work)
+        await self.request(machine, op, work)
         if op.outcome == "ok" and op.kind in ECHOED and step["salt"] % 2 and "alone" not in step:
             # What was just acknowledged is read at once, through any node of the region (P2).
             echo = {"do": step.get("echo", "pull_tag"), "salt": step["salt"] >> 1, "of": op}
@@ -111,7 +121,7 @@ class Clients:
 
     async def set_policy(self, step: Step) -> None:
         """Somebody decides how far the writes of a project wait; whether that works or not."""
-        machine = self._pick(step["region"], step["salt"])
+        machine = self.pick(step["region"], step["salt"])
         if machine is None:
             return
         policy = ProjectPolicy(consistency=Consistency(step["consistency"]))
@@ -120,9 +130,9 @@ class Clients:
             await running.registry.projects.put(step["project"], policy)
 
         part = Op(-1, "policy", machine.region, step["project"], "", machine.address, 0.0)
-        await self._request(machine, part, work)
+        await self.request(machine, part, work)
 
-    def _pick(self, region: str, salt: int) -> Machine | None:
+    def pick(self, region: str, salt: int) -> Machine | None:
         ready = [m for m in self._world.everyone() if m.ready and m.region == region]
         ready = [m for m in ready if not m.cannot_read]
         return ready[salt % len(ready)] if ready else None
@@ -181,7 +191,7 @@ class Clients:
     async def _upload_blobs(self, op: Op, step: Step) -> None:
         """Each blob goes to whatever node the balancer picks; a failure shows at the manifest."""
         for number, (digest, data) in enumerate(op.blobs):
-            machine = self._pick(step["region"], step["salt"] >> (number + 1))
+            machine = self.pick(step["region"], step["salt"] >> (number + 1))
             if machine is None:
                 return
             part = Op(-1, "upload", machine.region, op.repo, "", machine.address, 0.0)
@@ -195,9 +205,9 @@ class Clients:
                 )
                 part.dots.append(event)
 
-            await self._request(machine, part, work)
+            await self.request(machine, part, work)
 
-    async def _request(
+    async def request(
         self, machine: Machine, op: Op, work: Callable[[Running, Op], Coroutine[Any, Any, None]]
     ) -> None:
         """Have the node do *work* and wait for its answer, its death or the client's patience."""

@@ -20,6 +20,9 @@ class Totals:
     """Of operations by outcome, and of the event loop's steps."""
 
     simulated_s: float = 0.0
+    access: Counter[str] = field(default_factory=Counter)
+    """What was asked of accounts, and of decisions that were compared."""
+
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     converged_s: list[float] = field(default_factory=list)
     """For each seed, how long after the faults all indexes were alike."""
@@ -31,6 +34,7 @@ class Totals:
         self.seeds += 1
         self.counts.update({name: getattr(result, name) for name in COUNTED})
         self.simulated_s += result.simulated_s
+        self.access.update(result.access)
         self.met.update(result.met)
         self.excused.update(result.excused)
         if result.converged_s is not None:
@@ -38,8 +42,6 @@ class Totals:
         if result.violations:
             self.failed.append(result)
 
-    def lacking(self) -> Sequence[tuple[str, str]]:
+    def lacking(self, kinds: Sequence[str] = OPERATIONS) -> Sequence[tuple[str, str]]:
         """The pairs that never met: the run proves nothing about them."""
-        return [
-            (fault, kind) for fault in FAULTS for kind in OPERATIONS if not self.met[fault, kind]
-        ]
+        return [(fault, kind) for fault in FAULTS for kind in kinds if not self.met[fault, kind]]

@@ -21,6 +21,7 @@ from cluster.errors import StorageFailure, StorageFull
 from cluster.model import Digest, Dot, Origin, Vector
 from node.blobs.memory import MemoryBlobs, MemoryIngest, MemoryReader
 from node.errors import IndexFull
+from node.identity.signatures import OwnKey
 from node.index import keys
 from node.index.journal import Journal
 from node.index.store import FAMILIES, Change, Mutation
@@ -48,6 +49,8 @@ class Disk:
         self.blobs: dict[Digest, bytes] = {}
         self.ended: tuple[bytes, ...] = ()
         """Generations that its index must not join again (see `node.recovery.former`)."""
+        self.keys: Sequence[OwnKey] = ()
+        """What its node signs tokens with."""
         self.ends: dict[Origin, int] = {}
         """How far the logs went that are retired here: what no node knows any more."""
         self.rng = random.Random(f"disk {seed}")
@@ -110,6 +113,7 @@ class Disk:
         other.families = {name: rows.copy() for name, rows in self.families.items()}
         other.ended = self.ended
         other.ends = dict(self.ends)
+        other.keys = self.keys
         other.blobs = dict(self.blobs)
         return other
 

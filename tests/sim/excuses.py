@@ -111,6 +111,13 @@ EXCUSES: Final = {
         "`durable_timeout_s` is less than a member far away may take to say that it has the write",
         "promptness.gave_up_early",
     ),
+    "a clock was wrong": Excuse(
+        "tokens",
+        "a token is taken after its life",
+        "the clock of the node that gave it out, or of the one that takes it, was further off than "
+        "the bound; by these clocks it has not ended",
+        "identity.judge.Judge._insist_on_life",
+    ),
     "slow in trouble": Excuse(
         "P2",
         "how long an acknowledged write took, to its client and to every node, is not looked at",

@@ -18,9 +18,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.sim.identity.plan import plan_of
 from tests.sim.mutants import MUTANTS, Mutant, by_name
 from tests.sim.mutants.stories import STORIES
-from tests.sim.plan import BOUNDS, make_plan
+from tests.sim.plan import BOUNDS
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.report import replace_section
 from tests.sim.shrink import signature, with_bug
@@ -39,7 +40,7 @@ class Catch(NamedTuple):
 
 def try_seed(name: str, seed: int) -> Catch | None:
     """What the mutant breaks in this seed, if the seed holds without it."""
-    plan = make_plan(str(seed))
+    plan = plan_of(by_name(name).seed(seed))
     return _caught(str(seed), name, lambda bug: with_bug(bug)(plan).violations)
 
 
@@ -85,16 +86,16 @@ def hunt(
 
 def fits(mutant: Mutant, seed: int) -> bool:
     """Whether the seed's plan has a fault in which the mutant may show."""
-    return not mutant.needs or bool(mutant.needs & _marks(seed))
+    return not mutant.needs or bool(mutant.needs & _marks(mutant.seed(seed)))
 
 
 @cache
-def _marks(seed: int) -> set[str]:
+def _marks(seed: str) -> set[str]:
     """
     What a plan has: kinds of steps, a node that starts with its clock wrong, logs that are trimmed,
     bounds that are narrow.
     """
-    plan = make_plan(str(seed))
+    plan = plan_of(seed)
     found = {str(step["do"]) for step in plan.steps}
     dies = [step for step in plan.steps if step["do"] in ("kill", "power_cut")]
     found |= {"boot_clock"} if any(step["salt"] % 4 == 0 for step in dies) else set()

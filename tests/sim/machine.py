@@ -21,11 +21,14 @@ from node.copies import stakes
 from node.copies.holdings import Holdings
 from node.index.index import Index, open_index
 from node.registry.upload_config import UploadConfig
+from node.registry.usecase import unconfirmed
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
 from tests.sim.calls import SimTransport
 from tests.sim.disk import Disk, SimBlobs, SimStore, SimWriter
 from tests.sim.history import Op
+from tests.sim.identity.plan import STEPS
+from tests.sim.identity.rooms import Rooms, rooms_of
 from tests.sim.loop import Process, SimLoop
 from tests.sim.network import Network
 from tests.sim.recall import Recollection
@@ -90,6 +93,13 @@ class Witnessed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
+    async def ensure_current(self, *, patient: bool = False) -> bool:
+        current = await self._cluster.ensure_current(patient=patient)
+        op = ASKED.get()
+        if op is not None and op.kind in STEPS and not current:
+            unconfirmed.set(True)  # who logs in is not told, and goes by what is here
+        return current
+
     async def wait_durable(self, dot: Dot, consistency: Consistency) -> Any:
         op = ASKED.get()
         if op is not None:
@@ -116,9 +126,17 @@ class Running:
     log: QuietLog
     rows: Rows
     recollection: Recollection
+    rooms: Rooms | None = None
+    """Of who may do what; None where the plan is not about that."""
+
     ready: bool = False
     asked: set[Op] = field(default_factory=set)
     """What clients asked and were not answered, whether they still wait or not."""
+
+    @property
+    def rooms_open(self) -> Rooms:
+        assert self.rooms is not None, "the plan is about accounts"
+        return self.rooms
 
 
 class Machine:
@@ -146,6 +164,8 @@ class Machine:
         self.seeds = seeds
         self.seed = seed
         self.config = config
+        self.identity: dict[str, float] = {}
+        """The bounds of tokens and log-ins; empty: nobody asks who may do what."""
         self.disk = Disk(f"{seed} {address}")
         self.clock = SimClock(loop)
         self.running: Running | None = None
@@ -199,6 +219,9 @@ class Machine:
             async with asyncio.TaskGroup() as tasks:
                 for work in (running.cluster, running.registry.uploads, holdings):
                     tasks.create_task(work.run(), name=type(work).__name__)
+                if running.rooms is not None:
+                    tasks.create_task(running.rooms.voters.run(), name="voters")
+                    tasks.create_task(running.rooms.identity.run(), name="identity")
                 await running.cluster.wait_joined()
                 await holdings.renew()
                 running.ready = True
@@ -353,6 +376,11 @@ def assemble(machine: Machine, process: Process) -> Running:
         lambda _: log,
         uploads=UploadConfig(),
     )
+    rooms = None
+    if machine.identity:
+        rooms = rooms_of(
+            machine.name, machine.identity, machine.disk, index.metadata, gate, cluster, wall, log
+        )
     return Running(
         process=process,
         store=store,
@@ -367,4 +395,5 @@ def assemble(machine: Machine, process: Process) -> Running:
         recollection=Recollection(
             Validity(index.words, cluster, wall.now_s, lambda: wall.now_ms() / 1000)
         ),
+        rooms=rooms,
     )

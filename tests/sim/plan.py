@@ -96,6 +96,9 @@ class Plan:
     history_max: int = KEPT_MAX
     """Writes of a tag that are kept."""
 
+    identity: dict[str, float] = field(default_factory=dict)
+    """The bounds of tokens and log-ins where it is about who may do what (`tests.sim.identity`)."""
+
     notes: dict[str, str] = field(default_factory=dict)
     """Of a plan that is kept (`replay`): what it shows."""
 
@@ -109,7 +112,7 @@ class Plan:
             "tuning": self.tuning,
             "history_max": self.history_max,
             "notes": self.notes,
-        }
+        } | ({"identity": self.identity} if self.identity else {})
         return f'{json.dumps(head)[:-1]}, "steps": [\n  {steps}\n]}}\n'
 
     @classmethod
@@ -124,7 +127,8 @@ class Plan:
             data["copies"],
             data.get("tuning", {}),
             data.get("history_max", KEPT_MAX),
-            data.get("notes", {}),
+            identity=data.get("identity", {}),
+            notes=data.get("notes", {}),
         )
 
 

@@ -1,5 +1,6 @@
 """
-Replays the plans that are kept in regressions/, and a few seeds; writes JSON for the tests.
+Replays the plans that are kept in regressions/, and a few seeds of both families; writes JSON for
+the tests.
 
     python -m tests.sim.replay FIRST:END
 
@@ -8,11 +9,15 @@ A process of its own, for it needs a hash seed of its own (`repeatable`).
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final
 
-from tests.sim.plan import Plan, make_plan
+from tests.sim.identity.plan import FAMILY, plan_of
+from tests.sim.plan import Plan
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.shrink import REGRESSIONS, with_bug
+
+OF_IDENTITY: Final = 2
+"""Of so many seeds the plan of who may do what, too."""
 
 
 def replay(plan: Plan) -> dict[str, Any]:
@@ -28,7 +33,9 @@ def replay(plan: Plan) -> dict[str, Any]:
 def main() -> int:
     first, _, end = sys.argv[1].partition(":")
     plans = {path.stem: Plan.loads(path.read_text()) for path in sorted(REGRESSIONS.glob("*.json"))}
-    plans |= {f"seed {seed}": make_plan(str(seed)) for seed in range(int(first), int(end))}
+    seeds = range(int(first), int(end))
+    names = [*map(str, seeds), *(f"{FAMILY} {seed}" for seed in seeds[:OF_IDENTITY])]
+    plans |= {f"seed {name}": plan_of(name) for name in names}
     json.dump({name: replay(plan) for name, plan in plans.items()}, sys.stdout)
     return 0
 

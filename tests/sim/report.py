@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.sim.coverage import Totals
 from tests.sim.excuses import table
+from tests.sim.identity.plan import ASKED
 from tests.sim.plan import FAULTS, OPERATIONS
 
 HEAD: Final = """\
@@ -50,6 +51,32 @@ def report(seeds: str, totals: Totals, wall_s: float, jobs: int) -> list[str]:
         f"{len(lacking)} pairs never met, such as {' x '.join(lacking[0])}."
         if lacking
         else "Every fault met every kind of operation.",
+        "",
+        *_violations(totals),
+    ]
+
+
+def report_identity(seeds: str, totals: Totals, wall_s: float, jobs: int) -> list[str]:
+    """The lines of the section on who may do what."""
+    lacking = totals.lacking(ASKED)
+    return [
+        f"`python -m tests.sim --identity --seeds {seeds} --report docs/simulation.md`",
+        "",
+        f"**{len(totals.failed)} of {totals.seeds:,} seeds with violations.**",
+        "",
+        "| what | how much |",
+        "|---|---|",
+        f"| seeds | {totals.seeds:,} |",
+        f"| virtual time | {totals.simulated_s / 3600:.1f} h |",
+        *(f"| {what} | {times:,} |" for what, times in sorted(totals.access.items())),
+        f"| a token taken after its life, as a clock was wrong | "
+        f"{totals.excused['a clock was wrong']:,} |",
+        f"| wall time | {wall_s:,.0f} s with {jobs} jobs, {wall_s / totals.seeds:.2f} s a seed |",
+        "",
+        f"{len(lacking)} pairs of a fault and one of these never met, such as "
+        f"{' x '.join(lacking[0])}."
+        if lacking
+        else "Every fault met every kind of these.",
         "",
         *_violations(totals),
     ]

@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from tests.sim.identity.plan import plan_of
 from tests.sim.mutants import by_name, mutated
-from tests.sim.plan import Plan, make_plan
+from tests.sim.plan import Plan
 from tests.sim.repeatable import with_fixed_hashes
 from tests.sim.simulation import Result, simulate
 
@@ -103,7 +104,7 @@ def main() -> int:
     parser.add_argument("--save", help="keep the plan as regressions/NAME.json")
     parser.add_argument("--says", default="", help="what the kept plan shows")
     args = parser.parse_args()
-    run, plan = with_bug(args.mutant), make_plan(args.seed)
+    run, plan = with_bug(args.mutant), plan_of(args.seed)
     found = [signature(text) for text in run(plan).violations]
     wanted = args.like or (found[0] if found else None)
     if wanted not in found:

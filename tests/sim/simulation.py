@@ -4,6 +4,7 @@ import gc
 import sys
 import warnings
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -11,9 +12,12 @@ from unittest.mock import patch
 from cluster.errors import EventUndecodable
 from cluster.model import Event
 from cluster.objects.events import Body, decode_body
+from node.identity import authority, signatures
+from node.identity import secrets as names
 from node.index import history, objects, replica
 from tests.sim import checker
 from tests.sim.excuses import Excused
+from tests.sim.identity.rooms import SeededSecrets
 from tests.sim.loop import PROCESS, Deadlock
 from tests.sim.plan import Plan
 from tests.sim.world import World
@@ -41,6 +45,8 @@ class Result:
     handles: int = 0
     trace: int = 0
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
+    access: Counter[str] = field(default_factory=Counter)
+    """What was asked about accounts, by kind and outcome, and the decisions that were compared."""
     excused: Excused = field(default_factory=Excused)
     recalled: int = 0
     """Reads that could have been answered from memory."""
@@ -66,6 +72,7 @@ def simulate(plan: Plan) -> Result:
                 patch.object(history, "KEPT_MAX", plan.history_max),
                 patch.object(objects, "decode_body", _decode_as_its_version),
                 patch.object(replica, "decode_body", _decode_as_its_version),
+                _accounts(plan),
             ):
                 _run(world, result)
             # What was dropped on the way is collected while all that goes on is held.
@@ -80,6 +87,21 @@ def simulate(plan: Plan) -> Result:
         sys.unraisablehook = hook
         gc.enable()
     return result
+
+
+def _accounts(plan: Plan) -> ExitStack:
+    """What accounts take from chance and from time is the plan's."""
+    stack = ExitStack()
+    if plan.identity:
+        seeded = SeededSecrets(plan.seed)
+        for owner in (signatures, names):
+            stack.enter_context(patch.object(owner, "secrets", seeded))
+        stack.enter_context(patch.object(authority, "LOOK_S", LOOK_S))
+    return stack
+
+
+LOOK_S = 0.5
+"""Between two looks at which voters are connected, where the bound is of seconds."""
 
 
 def _decode_as_its_version(event: Event) -> Body:
@@ -122,5 +144,6 @@ def _fill(result: Result, world: World) -> None:
     result.met = +world.met_pairs
     world.excused.note("open for ever", result.failed)
     result.excused = world.excused
+    result.access = world.people.judge.counts
     result.recalled = len(world.clients.recalled)
     result.history = [str(op) for op in ops]

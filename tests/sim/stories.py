@@ -33,9 +33,17 @@ Story = Callable[[World], Awaitable[None]]
 
 
 def shown(
-    story: Story, nodes: Nodes = NODES, *, bug: str | None = None, **tuning: Any
+    story: Story,
+    nodes: Nodes = NODES,
+    *,
+    bug: str | None = None,
+    identity: dict[str, float] | None = None,
+    **tuning: Any,
 ) -> list[str]:
-    """What the checker finds wrong where it happens, with that seeded bug or without any."""
+    """
+    What the checker finds wrong where it happens, with that seeded bug or without any. *identity*
+    are the bounds of tokens and log-ins, where it is about who may do what.
+    """
     done = []
 
     async def step(world: World, _: Step) -> None:
@@ -43,6 +51,7 @@ def shown(
         done.append(True)
 
     plan = Plan("story", nodes, [{"at": 1.0, "do": "story"}], work_s=60.0, tuning=tuning)
+    plan.identity = identity or {}
     with patch.dict(faults.FAULTS_BY_NAME, story=step):
         found = with_bug(bug)(plan).violations
     assert done, f"the story did not come to its end: {found}"

@@ -11,7 +11,7 @@ from tests.sim.excuses import EXCUSES, Excused
 from tests.sim.report import excuses
 from tests.sim.simulation import Result
 
-SOURCES = [path for path in Path(__file__).parent.glob("*.py") if path.name != "test_excuses.py"]
+SOURCES = [path for path in Path(__file__).parent.rglob("*.py") if path.name != "test_excuses.py"]
 
 
 def test_what_is_excused_is_in_the_table():

@@ -19,6 +19,8 @@ from tests.sim.clients import Clients
 from tests.sim.disk import Disk, synced_on
 from tests.sim.excuses import Excused
 from tests.sim.history import Link, Links, Op
+from tests.sim.identity.people import People
+from tests.sim.identity.plan import STEPS
 from tests.sim.loop import SimLoop, SimTask
 from tests.sim.machine import Machine, Running
 from tests.sim.network import Network
@@ -73,6 +75,7 @@ class World:
         """Machines that came later."""
         self.snapshots: dict[int, Disk] = {}
         self.clients = Clients(self)
+        self.people = People(self)
         self.census = Census(self)
         self.observer.counted_dead = self.census.counted_dead
         self.rages: list[Rage] = []
@@ -96,7 +99,7 @@ class World:
 
     def machine(self, name: str, region: str, address: str) -> Machine:
         seeds = tuple(f"{other}:1" for other, _ in self.plan.nodes[:3])
-        return Machine(
+        machine = Machine(
             self.loop,
             self.network,
             self.observer,
@@ -115,6 +118,8 @@ class World:
                 },
             ),
         )
+        machine.identity = self.plan.identity
+        return machine
 
     async def main(self) -> None:
         for name, region in self.plan.nodes:
@@ -124,13 +129,15 @@ class World:
             self.loop.create_task(self._supervise(), name="supervisor"),
             self.loop.create_task(self.census.run(), name="census"),
         ]
+        if self.plan.identity:
+            background.append(self.loop.create_task(self.people.watch(), name="judge"))
         for task in background:
             task.add_done_callback(self._ended)
         await self.until(lambda: all(m.ready for m in self.machines), STEPS_S)
         begun = self.loop.time()
         clients, faulty = [], []
         for step in self.plan.steps:
-            kind = clients if step["do"] in OPERATIONS else faulty
+            kind = clients if step["do"] in (*OPERATIONS, *STEPS) else faulty
             kind.append(self.loop.create_task(self._at(begun + step["at"], step)))
         await asyncio.sleep(self.plan.work_s)
         faults.heal_everything(self)
@@ -158,6 +165,8 @@ class World:
         await asyncio.sleep(max(0.0, when - self.loop.time()))
         if step["do"] in OPERATIONS:
             await self.clients.carry_out(step)
+        elif step["do"] in STEPS:
+            await self.people.carry_out(step)
         elif step["do"] == "policy":
             await self.clients.set_policy(step)
         elif self.healed_at is None:
@@ -277,6 +286,10 @@ class World:
     def _lacking(self, dot: Dot) -> list[Machine]:
         """Whose disks do not have the event."""
         return [machine for machine in self.everyone() if not has_durably(machine, dot)]
+
+    def lacks(self, machine: Machine, dot: Dot) -> bool:
+        """Whether a power cut now would leave the machine without the event."""
+        return not has_durably(machine, dot)
 
     def _members_with(self, dot: Dot) -> list[str]:
         """The machines that have the event on a disk that the layout names."""

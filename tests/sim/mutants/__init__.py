@@ -10,6 +10,7 @@ from tests.sim.mutants import (
     agreement,
     engine,
     freshness,
+    identity,
     index,
     outcomes,
     remembered,
@@ -23,6 +24,7 @@ MUTANTS: Final = [
     *engine.MUTANTS,
     *agreement.MUTANTS,
     *freshness.MUTANTS,
+    *identity.MUTANTS,
     *remembered.MUTANTS,
     *retirement.MUTANTS,
 ]

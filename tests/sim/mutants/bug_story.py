@@ -25,15 +25,19 @@ class BugStory(NamedTuple):
 
     nodes: Nodes = NODES
     tuning: dict[str, Any] | None = None
+    identity: dict[str, float] | None = None
+    """The bounds of tokens and log-ins, where it is about who may do what."""
 
     def shown(self, bug: str | None) -> list[str]:
         """What the checker finds, with that bug or without any."""
-        return stories.shown(self.happens, self.nodes, bug=bug, **self.tuning or {})
+        return stories.shown(
+            self.happens, self.nodes, bug=bug, identity=self.identity, **self.tuning or {}
+        )
 
 
 async def client(world: World, machine: Machine, do: str = "push") -> Op:
     """What a client is told that asks this one node for everything."""
-    with patch.object(world.clients, "_pick", lambda *_: machine):
+    with patch.object(world.clients, "pick", lambda *_: machine):
         op = await world.clients.carry_out({**PUSH, "do": do, "region": machine.region})
     assert op is not None, "there was something to ask for"
     return op

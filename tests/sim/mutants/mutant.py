@@ -15,6 +15,13 @@ class Mutant(NamedTuple):
     needs: frozenset[str] = frozenset()
     """Kinds of steps of which a plan has one, or it cannot notice; `hunt` says what else counts."""
 
+    family: str = ""
+    """Of the seeds that may notice (`tests.sim.identity.plan.plan_of`)."""
+
+    def seed(self, number: int) -> str:
+        """The name of a seed that may notice."""
+        return f"{self.family} {number}".strip()
+
 
 @contextmanager
 def mutated(mutant: Mutant) -> Iterator[None]:

@@ -15,7 +15,7 @@ from node.registry.media_types import OCI_INDEX
 from tests.sim import faults
 from tests.sim.calls import _Push
 from tests.sim.machine import Machine
-from tests.sim.mutants import change_stories, retirement_stories
+from tests.sim.mutants import change_stories, identity_stories, retirement_stories
 from tests.sim.mutants.bug_story import PUSH, BugStory, client, runs
 from tests.sim.stories import (
     REPO,
@@ -232,6 +232,7 @@ FORGETFUL: Final = BugStory(
 
 STORIES: Final = (
     change_stories.STORIES
+    | identity_stories.STORIES
     | retirement_stories.STORIES
     | {
         "bytes-go-with-the-deletion": BugStory(_delete_beside_an_index, "not identical after heal"),
