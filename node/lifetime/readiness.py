@@ -85,7 +85,9 @@ class Readiness:
 
     def all_reasons(self) -> dict[str, str]:
         """The same with those for writes."""
-        return _reasons(self._conditions() | self._writes())
+        # A name that both have is told where either has a reason.
+        reasons = self.reasons()
+        return reasons | {n: why for n, why in _reasons(self._writes()).items() if n not in reasons}
 
     def healthz(self) -> HealthReply:
         """Answer for `/healthz`: whoever can call this is alive."""

@@ -93,6 +93,20 @@ def test_a_node_that_takes_no_write_still_serves_reads():
     assert not readiness.writable
 
 
+def test_a_condition_of_reads_is_told_where_one_of_writes_has_its_name():
+    """Broken: a damaged index is in no log, and no other member hears of it."""
+    readiness, found = Readiness(), dict.fromkeys(("reads", "writes"))
+    readiness.watch("index", lambda: found["reads"])
+    readiness.watch_writes("index", lambda: found["writes"])
+    assert readiness.all_reasons() == {}
+    found["writes"] = "no room"
+    assert (readiness.reasons(), readiness.all_reasons()) == ({}, {"index": "no room"})
+    found["reads"] = "damaged"
+    assert readiness.all_reasons() == {"index": "damaged"}
+    found["writes"] = None
+    assert readiness.all_reasons() == {"index": "damaged"}
+
+
 def test_a_remark_is_shown_and_stops_nothing():
     """An address in `join` at which nobody is would keep a node down, or stay unknown."""
     readiness, told = Readiness("cluster"), [None]
