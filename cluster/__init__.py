@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from cluster.layout.removal import Verdict
     from cluster.layout.rows import Row
     from cluster.peer import Transport
-    from cluster.state import ALLOWED, Act, NodeState, State
+    from cluster.state import ALLOWED, WANTS_STATE, Act, NodeState, State
     from cluster.statistics import ClusterStatistics, MemberStatistics
 
 __all__ = [
     "ALLOWED",
     "COUNTER_BITS",
+    "WANTS_STATE",
     "Act",
     "Cluster",
     "ClusterConfig",
@@ -46,6 +47,7 @@ __all__ = [
 
 _HOMES: Final = {  # Everything else is of `cluster.clock`.
     "ALLOWED": "state",
+    "WANTS_STATE": "state",
     "Act": "state",
     "Cluster": "agent",
     "ClusterConfig": "config",

@@ -26,6 +26,7 @@ from node.admin.figures import ClusterFigures
 from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
+from node.assembly.attention import attention_of
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.disk import datadir
@@ -206,6 +207,8 @@ async def running(
         voters = VoterWatch(cluster.layouts.voters, SystemClock().now_s)
         identity = identity_of(settings, name, index, cluster, voters)
         stack.callback(identity.passwords.close)
+        attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
+        metrics.watch_attention(lambda: attention.see().concerns)
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
         )
@@ -218,9 +221,7 @@ async def running(
             generations=cluster.generations,
             rows=rows,
             blobs=partial(stakes.claimed, index.metadata, index.metadata),
-            copies=stakes.CopyCount(
-                index.metadata, index.metadata, cluster, lambda: cluster.layouts.live
-            ),
+            attention=attention,
             readiness=readiness,
             figures=metrics.render,
             described=edge.described(),
@@ -282,6 +283,7 @@ async def running(
             within,
             readiness,
             departure,
+            attention,
             Entrance(identity, voters, partial(tell_who_may_begin, settings, identity)),
             settings,
         )

@@ -93,6 +93,13 @@ FORBIDDEN = [
         ("cluster", "node.http", "node.index", "node.registry", "aiohttp", "time", "random"),
         "when an answer may be given again is a rule: it knows neither edge nor storage",
     ),
+    (
+        ("node.attention",),
+        ("node.http", "node.oci", "node.admin", "node.edge", "node.index", "node.blobs", "node.cli",
+         "node.settings", "node.copies", "node.lifetime", "node.main", "node.assembly", "aiohttp",
+         "time", "random"),
+        "what needs attention is a rule: it is told the facts and the time",
+    ),
     (("node.http",), ("node.oci", "node.admin", "node.edge"), "HTTP knows no endpoint"),
     (("node.oci",), ("node.admin", "node.edge"), "pulls and pushes are not the operator's"),
     (("node.admin",), ("node.oci", "node.edge"), "the operator's are not pulls and pushes"),

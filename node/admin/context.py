@@ -7,7 +7,7 @@ from typing import Protocol
 from cluster import Rows, Verdict
 from cluster.layout import Change, Entry, Layout, LayoutMember, Live, Row, View
 from cluster.model import NodeId
-from node.copies.stakes import Shortfall
+from node.attention.service import Attention
 from node.http.limits import ApiLimits
 from node.identity.service import Identity
 from node.lifetime.departure import Farewell
@@ -69,12 +69,6 @@ class GenerationFace(Protocol):
     async def force(self, survivors: Collection[NodeId]) -> int: ...
 
 
-class Copies(Protocol):
-    """How the copies of all blobs are (`node.copies.stakes.CopyCount`)."""
-
-    async def look(self) -> Shortfall: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminContext:
     """The registry, the cluster, and this node as its operator sees it."""
@@ -91,7 +85,7 @@ class AdminContext:
     blobs: Callable[[], AsyncGenerator[Row, None]]
     """All blobs, with who said to hold them."""
 
-    copies: Copies
+    attention: Attention
     readiness: Readiness
     figures: Callable[[], tuple[bytes, str]]
     """The metrics, and the type of their text."""

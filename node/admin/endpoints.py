@@ -5,6 +5,7 @@ from typing import Final
 from node.admin import (
     access,
     accounts,
+    attention,
     layout,
     members,
     probes,
@@ -21,6 +22,7 @@ ENDPOINTS: Final[tuple[Endpoint[AdminContext], ...]] = (
     *tags.ENDPOINTS,
     *projects.ENDPOINTS,
     *status.ENDPOINTS,
+    *attention.ENDPOINTS,
     *layout.ENDPOINTS,
     *members.ENDPOINTS,
     *wait.ENDPOINTS,

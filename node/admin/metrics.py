@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from node.admin.concern_metrics import ConcernCounts
 from node.admin.figures import (
     ClusterFigures,
     ConnectionFigures,
@@ -29,6 +30,7 @@ from node.admin.figures import (
     RememberedFigures,
     StoreFigures,
 )
+from node.attention.findings import Concern
 from node.lifetime.readiness import Readiness
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -444,6 +446,10 @@ class Metrics:
     def watch_health(self, readiness: Callable[[], Readiness]) -> None:
         """Report whether the node may take traffic, likewise."""
         self._registry.register(_Snapshot(_HEALTH, readiness))
+
+    def watch_attention(self, concerns: Callable[[], Iterable[Concern]]) -> None:
+        """Report what needs attention, likewise."""
+        self._registry.register(ConcernCounts(concerns))
 
     def watch_clock(self, off_ms: Callable[[], float]) -> None:
         """Report how far this node's clock is off, likewise."""

@@ -1,6 +1,7 @@
 """What `/metrics` tells of a node, read from its parts whenever somebody asks."""
 
 from node.admin.figures import ConnectionFigures, RateFigures, StoreFigures
+from node.attention.facts import StorageFacts
 from node.blobs.filesystem import FilesystemBlobs
 from node.copies.mender import Mender
 from node.http.listener import HttpListener
@@ -33,6 +34,12 @@ def store_figures(
         blobs_hidden=files.hidden,
         disk_failures=files.disk_failures,
     )
+
+
+def storage_facts(index: Index, blobs: FilesystemBlobs) -> StorageFacts:
+    """What is aside on this node's disk."""
+    files = blobs.statistics()
+    return StorageFacts(index.replica.quarantined(), files.set_aside, files.hidden)
 
 
 def blobs_on(index: Index) -> tuple[int, int]:

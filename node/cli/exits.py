@@ -15,6 +15,7 @@ UNUSABLE: Final = 2
 """The command line or the settings; the shell's convention for wrong usage, and Typer's."""
 
 LEFT: Final = 3
+CRITICAL: Final = 3
 
 INTERRUPTED: Final = 130
 """By Ctrl-C, as shells count: of every command that does not take it for the end of its work."""
@@ -41,6 +42,12 @@ MEANINGS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
             DONE: "all is well",
             FAILED: "a person should look at something",
             UNUSABLE: _UNKNOWN,
+        },
+        "doctor": {
+            DONE: "nothing, or notices only",
+            FAILED: "warnings: a person should look",
+            UNUSABLE: _UNKNOWN,
+            CRITICAL: "something is critical: requests are refused, or data are at stake",
         },
         "node safe-to-remove": {
             DONE: "it may go",

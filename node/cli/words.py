@@ -71,3 +71,11 @@ def until(when: float) -> str:
 def days_from_now(days: float | None, now: float) -> float:
     """When that is, in seconds since 1970; 0: never, as nobody said."""
     return 0.0 if days is None else now + days * 86_400
+
+
+def age(seconds: float) -> str:
+    """How long something is so, short."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

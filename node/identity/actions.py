@@ -36,6 +36,7 @@ class Action(StrEnum):
     CLUSTER = "cluster.read"
     WAIT = "wait"
     STATUS = "cluster.status"
+    ATTENTION = "cluster.attention"
     LAYOUT_READ = "layout.read"
     LAYOUT_HISTORY = "layout.history"
     LAYOUT_PLAN = "layout.plan"
@@ -179,6 +180,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.CLUSTER: _LOOK,
     Action.WAIT: _KNOWN,
     Action.STATUS: _LOOK,
+    Action.ATTENTION: _LOOK,
     Action.LAYOUT_READ: _LOOK,
     Action.LAYOUT_HISTORY: _LOOK,
     Action.LAYOUT_PLAN: _RUN,

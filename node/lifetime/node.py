@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from cluster import Cluster, State
 from node import logs
+from node.attention.service import Attention
 from node.copies.holdings import Holdings
 from node.copies.mender import Mender
 from node.disk import datadir
@@ -48,6 +49,7 @@ class Node:
         admin: HttpListener,
         readiness: Readiness,
         departure: Departure,
+        attention: Attention,
         entrance: Entrance,
         settings: Settings,
     ) -> None:
@@ -61,6 +63,7 @@ class Node:
         self._readiness = readiness
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
         self._departure = departure
+        self._attention = attention
         self._entrance = entrance
         self._settings = settings
 
@@ -76,6 +79,7 @@ class Node:
                 tasks.create_task(self._become_ready(), name="readiness"),
                 tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
+                tasks.create_task(self._attention.run(), name="attention"),
             ]
             if not self._settings.is_open:
                 entrance = self._entrance

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
 from cluster.model import Vitals
+from node.attention import troubles
 from node.disk.datadir import Space
 from node.lifetime.readiness import Readiness
 
@@ -22,8 +23,7 @@ class VitalSigns:
 
     def __call__(self) -> Vitals:
         space, (blobs, size) = self._space(), self._blobs()
-        reasons = self._readiness.all_reasons()
-        trouble = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+        trouble = troubles.told(self._readiness.all_reasons())
         return Vitals(self._version, space.all, space.free, blobs, size, trouble)
 
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,10 @@ from cluster.clock import HybridClock, SystemClock
 from cluster.model import Digest, Member, NodeId
 from node import edge, logs
 from node.admin.context import AdminContext
+from node.assembly.attention import conflicts_in, copies_in
+from node.attention.collector import AttentionSources, Collector
+from node.attention.facts import StorageFacts
+from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.http.app import Api
@@ -341,6 +346,23 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 limits=limits,
                 cors=cors,
             )
+            storage = StorageFacts()
+            sources = AttentionSources(
+                statistics=view.statistics,
+                live=lambda: layouts.live,
+                change=layouts.view,
+                voters=layouts.voters,
+                copies=partial(copies_in, layouts.look),
+                conflicts=partial(conflicts_in, use_cases.tags),
+                has_admin=identity.authorizer.has_admin,
+                can_sign=lambda: not accounts or identity.signer.can_sign,
+                apart_s=authority.apart_s,
+                login_cutoff_s=3600.0,
+                storage=lambda: storage,
+                wall=time,
+                steady=wall.now_s,
+            )
+            attention = Attention(Collector(sources))
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -350,7 +372,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 generations=layouts,
                 rows=layouts.rows,
                 blobs=layouts.blobs,
-                copies=layouts,
+                attention=attention,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),

@@ -57,6 +57,7 @@ _TABLE: Final = """
     admin               robot.secrets.revoke
     cluster-puller      cluster.read
     cluster-puller      cluster.status
+    cluster-puller      cluster.attention
     cluster-puller      layout.read
     cluster-puller      layout.history
     cluster-puller      member.stakes

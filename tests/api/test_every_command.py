@@ -38,6 +38,7 @@ ON_ITS_OWN: Final = {
 
 ASKING: Final[dict[str, tuple[str, ...]]] = {
     "status": (),
+    "doctor": (),
     "node add": ("d",),
     "node pause": ("b",),
     "node resume": ("b",),

@@ -35,6 +35,9 @@ class SoloLayouts:
         """What a change meets."""
 
         self.open: View | None = None
+        self.silent: list[NodeId] = []
+        """Voters that are not connected."""
+
         self.there: dict[str, LayoutMember] = {}
         """Who has come, and is no member."""
 
@@ -75,6 +78,11 @@ class SoloLayouts:
 
     def view(self) -> View | None:
         return self.open
+
+    def voters(self) -> tuple[Sequence[NodeId], Sequence[NodeId]]:
+        if self.absent is not None:
+            return [], []
+        return [NodeId(voter.node) for voter in self.live.newest.voters], self.silent
 
     def newcomer(
         self, node: NodeId, *, zone: str | None = None, weight: int | None = None

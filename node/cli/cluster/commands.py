@@ -55,6 +55,20 @@ def status(
     raise typer.Exit(health)
 
 
+@partial(asks_node, unknown=2)
+def doctor(url: str, as_json: Json = False) -> None:
+    """
+    Tell what needs attention, and what to do. Exit status: 0 nothing but notices, 1 warnings, 2 it
+    cannot be told, 3 something is critical.
+    """
+    from node.cli.cluster.doctor import diagnose
+
+    with told(2):
+        found = diagnose(url)
+    typer.echo(found.outcome.shown(as_json))
+    raise typer.Exit(found.status)
+
+
 def _redraw(text: str, *, as_json: bool) -> None:
     if not as_json:
         text = f"{_CLEAR}{text}"

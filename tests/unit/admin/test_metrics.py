@@ -6,7 +6,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from node.admin.figures import ClusterFigures, StoreFigures
 from node.admin.metrics import Metrics
+from node.attention.codes import GRADES
+from node.attention.order import ranked
+from node.attention.rules import findings
 from node.lifetime.readiness import Readiness
+from tests.unit.attention.snapshots import LEAST, WELL, Code
 
 STORE = StoreFigures(
     uploads_open=1,
@@ -195,3 +199,24 @@ def test_whether_the_node_takes_traffic_and_writes():
     assert seen() == (1, 1)
     missing[0] = "us-1 is missing"
     assert seen() == (1, 0)
+
+
+def test_what_needs_attention_is_counted_by_code_and_severity():
+    """Broken: an alarm is about something else than what `atoll doctor` tells."""
+    metrics, facts = Metrics(), [WELL]
+    metrics.watch_attention(lambda: ranked(findings(facts[0]), lambda key: 0.0))
+
+    def counted() -> dict[tuple[str, str], float]:
+        labels = {key[1]: value for key, value in scrape(metrics).items() if key[0] == NAME}
+        return {(dict(each)["code"], dict(each)["severity"]): v for each, v in labels.items()}
+
+    nothing = {(str(code), str(grade.severity)): 0.0 for code, grade in GRADES.items()}
+    assert counted() == nothing, "each is there, so that who watches sees that it is watched"
+    facts[0] = LEAST[Code.NODE_DEAD]
+    assert counted() == {**nothing, ("node-dead", "warning"): 1.0}
+    facts[0] = replace(facts[0], copies=LEAST[Code.BLOBS_GONE].copies)
+    expected = {**nothing, ("node-dead", "critical"): 1.0}
+    assert counted() == expected, "the cause alone, as bad as what it explains"
+
+
+NAME = "atoll_attention"
