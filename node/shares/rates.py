@@ -75,13 +75,14 @@ class Meter:
         """What the table takes, whoever asks."""
         return sum(row.itemsize * len(row) for row in self._rows)
 
-    def take(self, key: str, now_s: float, *, sharers: int = 1) -> Metered:
-        """Ask for one on behalf of *key*; *sharers* are the nodes that count it."""
+    def take(self, key: str, now_s: float, *, sharers: int = 1, many: int = 1) -> Metered:
+        """Ask for *many*, all or none, on behalf of *key*; *sharers* are the nodes that count it."""
         places = self._places(key)
         full_at = self._full_at(places, now_s)
-        if (wait_s := self._wait_s(full_at, now_s, sharers)) > 0.0:
+        cost_s = self._cost_s(sharers) * many
+        if (wait_s := self._wait_s(full_at + cost_s, now_s)) > 0.0:
             return Metered(False, self._remaining(full_at, now_s), wait_s)
-        after = full_at + self._cost_s(sharers)
+        after = full_at + cost_s
         for row, place in zip(self._rows, places):  # noqa: B905 - four each; it is done often
             if row[place] < after:
                 row[place] = after
@@ -90,15 +91,15 @@ class Meter:
     def look(self, key: str, now_s: float, *, sharers: int = 1) -> Metered:
         """What `take` would answer, but for the one that it takes."""
         full_at = self._full_at(self._places(key), now_s)
-        wait_s = self._wait_s(full_at, now_s, sharers)
+        wait_s = self._wait_s(full_at + self._cost_s(sharers), now_s)
         return Metered(wait_s == 0.0, self._remaining(full_at, now_s), wait_s)
 
     def _cost_s(self, sharers: int) -> float:
         # A node of more sharers than there is to share may still grant one in a period.
         return self._gap_s * min(float(sharers), self.rate.most)
 
-    def _wait_s(self, full_at: float, now_s: float, sharers: int) -> float:
-        wait_s = full_at + self._cost_s(sharers) - now_s - self.rate.period_s
+    def _wait_s(self, full_after_s: float, now_s: float) -> float:
+        wait_s = full_after_s - now_s - self.rate.period_s
         # A billionth of a period is no reason to refuse the last one: sums of floats are not exact.
         return wait_s if wait_s > self.rate.period_s * 1e-9 else 0.0
 
