@@ -40,7 +40,7 @@ _TAG: Final = f"/v2/{_REPOSITORY}/manifests/v1"
 _TOKENS: Final = 1000
 _NEW: Final = 300
 _CONNECTIONS: Final = 32
-_SECONDS: Final = 2
+_SECONDS: Final = 3
 _SEEN_SECONDS: Final = 5
 """The first round does not count: by its end each token has come often enough to be remembered."""
 
