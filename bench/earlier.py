@@ -55,6 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare this version with an earlier commit.")
     parser.add_argument("commit", nargs="?", help="by default that of `make mixed`")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--manifests", action="store_true", help="ask of manifests only")
     arguments = parser.parse_args()
     commit = base.commit_of(arguments.commit)
     earlier = base.command_of(commit)
@@ -64,7 +65,8 @@ def main() -> int:
         print(f"- {name}: {value}")
     print("\n".join(_HEADER), flush=True)
     slower = False
-    for benchmark in (manifest_get.run, blob_get.run, blob_push.run, _puts):
+    of_blobs = () if arguments.manifests else (blob_get.run, blob_push.run)
+    for benchmark in (manifest_get.run, _puts, *of_blobs):
         # Fresh servers for each question: no benchmark runs on what another left behind.
         with _servers(versions) as servers:
             for figure in benchmark(servers, arguments.rounds):
