@@ -27,7 +27,7 @@ The engine of one node: the parts joined together, and their tasks.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cluster.config import ClusterConfig
@@ -120,7 +120,9 @@ class Cluster:
         log: Log,
         members: MemberStore,
         control: ControlStore,
+        who: Callable[[], str] = lambda: "",
     ) -> None:
+        """*who* names who asks for what the current task does; empty: that is not noted."""
         members_known, chronicle = Members(me, config.members_max), Chronicle()
         self._env = env = Environment(
             me=me,
@@ -134,6 +136,7 @@ class Cluster:
             clock=clock,
             rng=rng,
             log=log,
+            who=who,
             counters=Counters(),
             progress=Progress(),
             members=members_known,

@@ -1,5 +1,6 @@
 """What every part of the engine is given: one bundle instead of six parameters each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cluster.config import ClusterConfig
@@ -47,6 +48,8 @@ class Environment:
     clock: Clock
     rng: Chance
     log: Log
+    who: Callable[[], str]
+    """Who asks for what the current task does."""
     counters: Counters
     progress: Progress
     members: Members

@@ -28,15 +28,26 @@ version before there was this number."""
 RETIRED_LOGS: Final = "retired-logs"
 """The feature of reading watermarks (`cluster.vectors`)."""
 
-FEATURES: Final[tuple[str, ...]] = (RETIRED_LOGS,)
+WHO: Final = "who"
+"""The feature of reading who asked for a change, in events and in slots of the control log."""
+
+FEATURES: Final[tuple[str, ...]] = (RETIRED_LOGS, WHO)
 """What this version can do and one that it works with cannot, in order (`membership.versions`). A
 name goes from here once every version that is spoken with has it."""
 
 NODE_ID: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 """Valid node and region names: a DNS label or a few of them, at most 63 characters."""
 
+WHO_MAX: Final = 320
+"""Characters of who asked for a change: the name of a robot has up to 319."""
+
 _HEX_LENGTH: Final = {"sha256": 64, "sha512": 128}
 _ENCODED: Final = re.compile(r"[a-f0-9]+")
+
+
+def is_who(text: str) -> bool:
+    """Whether *text* may stand as who asked for a change: a name; or empty, where none is noted."""
+    return len(text) <= WHO_MAX and text.isprintable()
 
 
 class Digest(str):

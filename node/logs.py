@@ -23,6 +23,12 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The request that the current task works for; travels to peers. Empty: none, and not logged."""
 
+who: ContextVar[str] = ContextVar("who", default="")
+"""
+Who asked for what the current task does: part of every line, and of what is changed. Empty: nobody
+did, or it is for another node to say.
+"""
+
 _LINE_BYTES_MAX: Final = 64 << 10
 _FIELD_CHARS_MAX: Final = 4 << 10
 """Every string of an event whose line would pass the first bound is cut to the second."""
@@ -97,6 +103,8 @@ class _Pipeline:
                 line[name] = value
         if current := request_id.get():
             line["request_id"] = current
+        if asking := who.get():
+            line["who"] = asking
         exception = event.pop("exc_info", None)
         for name, value in event.items():
             # An event may not pretend to be another node's, another request's or another time's.
@@ -107,7 +115,9 @@ class _Pipeline:
         return ""
 
 
-_RESERVED: Final = frozenset({"ts", "level", "event", "node", "region", "request_id", "exception"})
+_RESERVED: Final = frozenset(
+    {"ts", "level", "event", "node", "region", "request_id", "who", "exception"}
+)
 
 
 def _timestamp() -> str:
@@ -258,7 +268,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
     Get the logger of the component *name*; works before `configure`, too.
 
     Event names are constant text, and what varies goes into fields. Fields named like the line's
-    own (ts, level, event, node, region, request_id, exception) get a trailing underscore.
+    own (ts, level, event, node, region, request_id, who, exception) get a trailing underscore.
     """
     return cast("FilteringBoundLogger", structlog.get_logger(component=name))
 

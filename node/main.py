@@ -47,6 +47,7 @@ from node.lifetime.vitals import VitalSigns
 from node.oci.context import OciContext
 from node.recovery import former
 from node.recovery.repair import NO_REPAIR, Repair
+from node.registry.policy import LoggedReads
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
 from node.settings import Settings
@@ -252,6 +253,7 @@ async def running(
                 throttle=counted,
                 guard=guard,
                 log_reads=settings.log_requests == "all",
+                logs_reads_of=LoggedReads(index.metadata, lambda: index.words.policy),
                 validity=Validity(index.words, cluster, SystemClock().now_s, _now),
                 remembered_bytes=kept,
             )

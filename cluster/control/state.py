@@ -10,6 +10,7 @@ from cluster.control.values import (
     COMMANDS_MAX,
     NOTHING,
     Batch,
+    By,
     Command,
     Force,
     Found,
@@ -24,6 +25,7 @@ from cluster.control.values import (
     hash_of,
 )
 from cluster.control.voters import why_not_voters
+from cluster.model import WHO_MAX, is_who
 
 
 class ControlState(msgspec.Struct, frozen=True):
@@ -97,7 +99,9 @@ def _why_not(state: ControlState, command: Command) -> str | None:
             return why_not_voters(command.seats)
         case SetLayout() if command.version != state.layout.version + 1:
             return f"version {state.layout.version + 1} of the layout is the next one"
-        case SetLayout() | Setting():
+        case By(who) if not is_who(who):
+            return f"who asked is told in at most {WHO_MAX} printable characters"
+        case SetLayout() | Setting() | By():
             return None
 
 
@@ -127,6 +131,8 @@ def _apply(state: ControlState, command: Command) -> ControlState:
             return change(state, seats=seats, era=state.slot)
         case SetLayout():
             return change(state, layout=command)
+        case By():
+            return state
         case Setting(name, None):
             rest = {key: value for key, value in state.settings.items() if key != name}
             return change(state, settings=rest)

@@ -121,7 +121,16 @@ class Setting(
     value: str | None
 
 
-Command = Found | Force | Voters | SetLayout | Setting
+class By(msgspec.Struct, frozen=True, array_like=True, tag="by", forbid_unknown_fields=True):
+    """
+    Who asked for the commands that follow it in the slot. Nobody proposes it before every member
+    can read it (`model.WHO`).
+    """
+
+    who: str
+
+
+Command = Found | Force | Voters | SetLayout | Setting | By
 """What a slot may decide. A further kind is a further class here, with a tag of its own."""
 
 

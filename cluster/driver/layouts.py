@@ -50,7 +50,7 @@ from cluster.layout.rows import Row
 from cluster.layout.rules import choose_voters
 from cluster.layout.transition import Live
 from cluster.messages import Stage
-from cluster.model import Member, NodeId, Status
+from cluster.model import WHO, Member, NodeId, Status
 from cluster.tasks.changes import Topic
 
 _DECIDE_S: Final = 5.0
@@ -465,8 +465,9 @@ class Layouts:
                 # One that has all slots so far will say so within a second.
                 return NoMajority((voter.node,))
             seats.append(seat)
+        who = self._env.who() if self._env.roll.uses(WHO) else ""
         outcome = await self._control.propose(
-            state.next, chronicle.commands(state, after, seats), timeout=_DECIDE_S
+            state.next, chronicle.commands(state, after, seats, who), timeout=_DECIDE_S
         )
         told = {"slot": state.next, "version": after.newest.version, "joint": after.stage.joint}
         if isinstance(outcome, Decided):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from cluster.control.state import ControlState, apply
-from cluster.control.values import Batch, Command, Force, Seat, SetLayout, Voters
+from cluster.control.values import Batch, By, Command, Force, Seat, SetLayout, Voters
 from cluster.errors import LayoutError, LayoutUnreadable
 from cluster.layout.transition import Belonging, Live
 from cluster.messages import NO_STAGE, Stage
@@ -24,6 +24,8 @@ class Entry(NamedTuple):
     """The node that proposed it."""
 
     live: Live
+    who: str = ""
+    """Who asked for it; empty where that was not noted."""
 
 
 class Chronicle:
@@ -51,11 +53,14 @@ class Chronicle:
         if batch.slot <= self.state.slot:
             return
         self.state = apply(self.state, batch)
+        who = ""
         for command in _commands_of(batch):
-            if isinstance(command, SetLayout):
-                self._take(batch, command)
+            if isinstance(command, By):
+                who = command.who
+            elif isinstance(command, SetLayout):
+                self._take(batch, command, who)
 
-    def _take(self, batch: Batch, command: SetLayout) -> None:
+    def _take(self, batch: Batch, command: SetLayout, who: str) -> None:
         try:
             after = Live.decode(command.document)
             if self.live is not None:
@@ -67,7 +72,7 @@ class Chronicle:
             return
         else:
             self.live, self.unreadable = after, None
-            self.entries.append(Entry(batch.slot, batch.author.node, after))
+            self.entries.append(Entry(batch.slot, batch.author.node, after, who))
             for store in after.newest.stores():
                 self._served[store.node] = self.regions_of(store.node) | {store.region}
             self._tell()
@@ -100,12 +105,15 @@ def _commands_of(batch: Batch) -> Iterator[Command]:
         yield command
 
 
-def commands(state: ControlState, live: Live, seats: Sequence[Seat]) -> tuple[Command, ...]:
+def commands(
+    state: ControlState, live: Live, seats: Sequence[Seat], who: str = ""
+) -> tuple[Command, ...]:
     """
     What to propose so that *live* is what the next slot says; *seats* are those of its voters,
-    which change with it.
+    which change with it. *who* asked for it; empty: that is not noted.
     """
-    step = SetLayout(state.layout.version + 1, live.encode())
-    if {seat.voter for seat in seats} == set(state.voters):
-        return (step,)
-    return (step, Voters(tuple(seats)))
+    found: list[Command] = [By(who)] if who else []
+    found.append(SetLayout(state.layout.version + 1, live.encode()))
+    if {seat.voter for seat in seats} != set(state.voters):
+        found.append(Voters(tuple(seats)))
+    return tuple(found)

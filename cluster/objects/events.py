@@ -3,6 +3,9 @@ Event bodies and their encoding (MessagePack).
 
 A body names the dots it replaces or removes, so that merging needs no clock to be right. One with
 more fields than this version knows is unreadable, not half read.
+
+The last field of what clients ask for is *who* asked (`model.WHO`). It is left out where it is
+empty: so were the bodies of versions that did not know it.
 """
 
 import heapq
@@ -28,6 +31,7 @@ class Add(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     replaces: tuple[Dot, ...]
     payload: bytes
     needs: tuple[Dot, ...] = ()
+    who: str = ""
 
 
 class Remove(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -38,6 +42,7 @@ class Remove(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
     dots: tuple[Dot, ...]
     seen_only: bool = False
+    who: str = ""
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -45,6 +50,7 @@ class Write(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     replaces: tuple[Dot, ...]
     value: str | None
+    who: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -99,8 +105,16 @@ def builds_on(body: Body) -> tuple[Dot, ...]:
             assert_never(body)
 
 
+def asked_by(body: Body, who: str) -> Body:
+    """*body* with who asked for it; a `Hold` is a node's word of itself, and stays as it is."""
+    return body if isinstance(body, Hold) else msgspec.structs.replace(body, who=who)
+
+
 def encode_body(body: Body) -> bytes:
-    return _ENCODER.encode(body)
+    if isinstance(body, Hold) or body.who:
+        return _ENCODER.encode(body)
+    *others, _ = msgspec.structs.astuple(body)
+    return _ENCODER.encode(others)
 
 
 def decode_body(event: Event) -> Body:

@@ -106,6 +106,8 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     dot: Dot
     stamp: int
     value: str | None
+    who: str = ""
+    """Who asked for it; empty where that was not noted."""
 
 
 class Register(msgspec.Struct, frozen=True, array_like=True):

@@ -1,7 +1,8 @@
 """The layout: who should be in the cluster, what it was, and how it is changed."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Final
+from typing import Final, Literal
 
 from aiohttp import web
 
@@ -172,18 +173,24 @@ def _lost(live: Live) -> list[str]:
 
 
 def _entry(entry: Entry, before: Live | None) -> ShownEntry:
+    step, changes = _step(entry, before)
+    version, who = entry.live.newest.version, entry.who or None
+    return ShownEntry(entry.slot, entry.author, who, step, version, changes)
+
+
+def _step(
+    entry: Entry, before: Live | None
+) -> tuple[Literal["begin", "forsake", "end"], Sequence[str]]:
+    """What a decision did, and what it changed."""
     live = entry.live
-    version = live.newest.version
     if before is None:
-        return ShownEntry(entry.slot, entry.author, "begin", version, contents(live.newest))
-    if before.newest.version < version:
-        changes = differences(before.newest, live.newest)
-        return ShownEntry(entry.slot, entry.author, "begin", version, changes)
+        return "begin", contents(live.newest)
+    if before.newest.version < live.newest.version:
+        return "begin", differences(before.newest, live.newest)
     if live.stage.joint:
         lost = set(_lost(live)) - set(_lost(before))
-        changes = tuple(f"{node} is lost" for node in sorted(lost))
-        return ShownEntry(entry.slot, entry.author, "forsake", version, changes)
-    return ShownEntry(entry.slot, entry.author, "end", version, ())
+        return "forsake", [f"{node} is lost" for node in sorted(lost)]
+    return "end", ()
 
 
 def _planned(before: Layout, new: Layout, plan: Plan, bytes_per_s: int) -> PlanDocument:

@@ -135,6 +135,10 @@ class ShownEntry(msgspec.Struct):
     author: str
     """The node that proposed it."""
 
+    who: str | None
+    """Who asked for it: a log-in name, `anonymous`, or `node:NAME` where a node did it by itself;
+    null where that was not noted."""
+
     step: Literal["begin", "forsake", "end"]
     """A version begins, goes on without members that are lost, or is live alone."""
 

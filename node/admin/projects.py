@@ -37,6 +37,9 @@ class ProjectDocument(msgspec.Struct):
     event: str | None
     """The event that set it; null while the project has the defaults."""
 
+    who: str | None
+    """Who set it; null while the project has the defaults, and where that was not noted."""
+
 
 async def projects(context: AdminContext, request: Request) -> web.Response:
     """GET of the projects that have a policy of their own."""
@@ -60,7 +63,11 @@ async def set_project(context: AdminContext, request: Request) -> web.Response:
     name = parse_project(request.variable)
     policy = await read_document(request, ProjectPolicy, context.limits)
     receipt = await context.registry.projects.put(name, policy)
-    return _shown(Project(name, policy, receipt.event), headers.receipt(receipt))
+    written = Project(name, policy, receipt.event)
+    here = context.registry.projects.here(name)
+    if here.event == written.event:  # else somebody has set it again
+        written = here
+    return _shown(written, headers.receipt(receipt))
 
 
 async def delete_project(context: AdminContext, request: Request) -> web.Response:
@@ -71,7 +78,7 @@ async def delete_project(context: AdminContext, request: Request) -> web.Respons
 
 def _shown(project: Project, fields: Mapping[str, str]) -> web.Response:
     event = None if project.event is None else str(project.event)
-    return answer(ProjectDocument(project.name, project.policy, event), fields)
+    return answer(ProjectDocument(project.name, project.policy, event, project.who or None), fields)
 
 
 _PATH: Final = "/atoll/v1/projects/{project}"

@@ -63,7 +63,15 @@ class Head(msgspec.Struct):
     """When it was written, by the clock of its node: UTC, to the millisecond."""
 
 
-class Entry(Head):
+class NamedHead(Head):
+    """Such a write, for who may see who asked."""
+
+    who: str | None
+    """Who asked for it: a log-in name, `anonymous`, or `node:NAME` where a node did it by itself;
+    null where that was not noted."""
+
+
+class Entry(NamedHead):
     """A write of a tag, or its deletion."""
 
     action: Literal["write", "delete"]
@@ -97,6 +105,9 @@ class TagState(msgspec.Struct):
 
 class TagDocument(TagState):
     """What a tag is now, and what it was."""
+
+    heads: Sequence[NamedHead]
+    """The writes that no other write replaced; the latest is served."""
 
     history: Sequence[Entry]
     """From the newest write back as far as the project's policy says."""
@@ -150,10 +161,10 @@ _LAST: Final = Single(
 async def tag(context: AdminContext, request: Request) -> web.Response:
     """GET of a tag with its heads and its history."""
     view = await context.registry.tags.view(request.repository, Tag.parse(request.variable))
-    state = _state(view)
-    document = TagDocument(
-        **msgspec.structs.asdict(state), history=[_entry(each) for each in view.history]
-    )
+    heads = [_named(head) for head in view.heads]
+    history = [_entry(each) for each in view.history]
+    state = msgspec.structs.asdict(_state(view)) | {"heads": heads, "history": history}
+    document = TagDocument(**state)
     return answer(document, headers.event_of(None if view.winner is None else view.winner.dot))
 
 
@@ -202,12 +213,17 @@ def _head(version: Version) -> Head:
     return Head(str(version.dot), version.value, _time(version))
 
 
+def _named(version: Version) -> NamedHead:
+    return NamedHead(str(version.dot), version.value, _time(version), version.who or None)
+
+
 def _entry(entry: Written) -> Entry:
     version = entry.version
     return Entry(
         str(version.dot),
         version.value,
         _time(version),
+        version.who or None,
         "write" if version.value is not None else "delete",
         [str(dot) for dot in entry.replaces],
     )

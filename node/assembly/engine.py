@@ -7,13 +7,17 @@ transport, stores, logs.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cluster import Cluster, ClusterConfig, HybridClock, Transport
-from cluster.model import Member
+from cluster.model import WHO, Member
 from cluster.ports import BlobReplica, Chance, Clock, Log
+from node import logs
 from node.copies.holdings import Holdings
 from node.index.index import Index
+
+NODE: Final = "node:"
+"""How who asks begins where a node does something by itself; no log-in name has a colon."""
 
 
 class Engine(NamedTuple):
@@ -35,6 +39,10 @@ def join(
     log_of: Callable[[str], Log],
 ) -> Engine:
     """Make the engine of the node *me*; *clock* is the one that its index stamps events by."""
+
+    def who() -> str:
+        return logs.who.get() or f"{NODE}{me.node}"
+
     cluster = Cluster(
         me,
         config,
@@ -46,6 +54,9 @@ def join(
         log=log_of("cluster"),
         members=index.members,
         control=index.control,
+        who=who,
     )
+    # Before every member can read it, nobody is named: the others' indexes would differ.
+    index.metadata.who = lambda: who() if cluster.uses(WHO) else ""
     clock.heed(cluster.clock_off_at)
     return Engine(cluster, Holdings(index.replica, blobs, log_of("holdings")))

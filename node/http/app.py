@@ -26,7 +26,8 @@ from node.http.remembered import Hope, RememberedAnswers, hope_of
 from node.http.requestlog import RequestLog
 from node.http.routing import Router, Target
 from node.http.throttle import NO_FIELDS, Throttle, Unthrottled
-from node.logs import get_logger, request_id
+from node.identity.login import NOBODYS_NAME
+from node.logs import get_logger, request_id, who
 from node.registry.usecase import unconfirmed
 from node.remembered.validity import Validity
 
@@ -62,6 +63,7 @@ class Api:
         proxies: TrustedProxies | None = None,
         throttle: Throttle | None = None,
         log_reads: bool = False,
+        logs_reads_of: Callable[[str], bool] = lambda repository: False,
         validity: Validity | None = None,
         remembered_bytes: int = 0,
     ) -> None:
@@ -74,6 +76,7 @@ class Api:
             proxies: whose word about clients counts; None: nobody's.
             throttle: counts requests, and refuses some; None: none of them.
             log_reads: whether reads that succeed have a line in the log.
+            logs_reads_of: whether those of a repository have one.
             validity: when an answer may be given again; None: never.
             remembered_bytes: how much may be taken by answers that are kept for that.
         """
@@ -88,7 +91,7 @@ class Api:
         self._throttle = throttle or Unthrottled()
         self._observer = observer
         self._log = get_logger("http")
-        self._requests = RequestLog(self._log, every=log_reads)
+        self._requests = RequestLog(self._log, every=log_reads, wanted=logs_reads_of)
         remembers = remembered_bytes and not self._throttle.asks_whence
         self.remembered: Final = (
             RememberedAnswers(
@@ -105,12 +108,13 @@ class Api:
         started = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
         identity = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        token = request_id.set(identity)
+        token, asker = request_id.set(identity), who.set(NOBODYS_NAME)
         unconfirmed.set(False)
         action, principal, hope = "none", ANONYMOUS, hope_of(request)
         response: web.StreamResponse
         failure: Exception | None = None
         fields = NO_FIELDS
+        has_line = False
         status = 499  # the client closed the connection, as nginx has it
         try:
             target = self._answer_or_target(request)
@@ -121,19 +125,24 @@ class Api:
                 action = endpoint.action
                 bound = self._bound[action]
                 passed_on = bound.elsewhere is not None and bound.elsewhere.is_due()
-                if not passed_on:  # else who answers asks: this node may have nothing to go by
+                if passed_on:  # who answers asks, and logs: this node may have nothing to go by
+                    who.set("")
+                else:
                     if hope is not None:
                         self._begin(hope, endpoint, target)
                     request[CLIENT] = self._proxies.client(request)
                     self._throttle.arrive(request, endpoint)
                     principal = await self._guard.admit(request, target)
+                    who.set(principal.name or NOBODYS_NAME)
                     fields = self._throttle.admit(request, endpoint, principal)
+                    if request.method in READS:
+                        has_line = self._requests.has_read(target.repository)
                 kept = hope is not None
                 told = self._told(request, target, identity, principal, kept)
                 response = await self._answer(bound, told, passed_on=passed_on)
                 # What is left to a client is another number each time.
                 if hope is not None and not unconfirmed.get() and not fields:
-                    hope.admitted = principal
+                    hope.admitted, hope.has_line = principal, has_line
             status = response.status
         except ConnectionError:
             # Nobody is there to read it; aiohttp notices that too, without a traceback.
@@ -150,12 +159,11 @@ class Api:
             self._observer.request(action, request.method, status, seconds)
             if request.body_exists:
                 self._observer.received(request.content.total_bytes)
-            if self._requests.has_line(request.method, status):
+            if has_line or self._requests.has_line(request.method, status):
                 path, client = request.rel_url.raw_path, request.remote
-                self._requests.done(
-                    request.method, path, client, principal.name, status, seconds, failure
-                )
+                self._requests.done(request.method, path, client, status, seconds, failure)
             request_id.reset(token)
+            who.reset(asker)
         if not self.keeps_connections:
             response.force_close()
         if request.method != "HEAD":

@@ -23,7 +23,8 @@ from aiohttp.http_parser import RawRequestMessage
 from node.http.endpoint import DISTRIBUTION, READS, Principal
 from node.http.limits import REMEMBERED_ANSWER
 from node.http.requestlog import RequestLog
-from node.logs import request_id
+from node.identity.login import NOBODYS_NAME
+from node.logs import request_id, who
 from node.remembered.memory import AskedBefore, Memory, Slot
 from node.remembered.validity import Validity
 from node.remembered.words import Basis
@@ -52,7 +53,7 @@ class Finished:
 
     __slots__ = (
         *("__weakref__", "_date_at", "_second", "_wire"),
-        *("action", "basis", "body_bytes", "method", "path", "slots", "until", "who"),
+        *("action", "basis", "body_bytes", "has_line", "method", "path", "slots", "until", "who"),
     )
 
     def __init__(
@@ -71,6 +72,7 @@ class Finished:
         self.body_bytes = body_bytes
         self.action = hope.action
         self.method = hope.asked[0]
+        self.has_line = hope.has_line
         self.path = path
         self.basis = basis
         self.who = who
@@ -103,7 +105,7 @@ class Finished:
 class Hope:
     """A request whose answer is to be kept, if it can be."""
 
-    __slots__ = ("action", "admitted", "asked", "basis")
+    __slots__ = ("action", "admitted", "asked", "basis", "has_line")
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
@@ -113,6 +115,9 @@ class Hope:
         index, or it was for others to answer."""
         self.admitted: Principal | None = None
         """Who was let in; None: nobody, or the answer is not to be kept."""
+        self.has_line = False
+        """Whether it is logged each time that the answer is given: a project's policy decides that,
+        whose word is in *basis*."""
 
 
 HOPE: Final = web.RequestKey("hope", Hope)
@@ -194,8 +199,8 @@ class RememberedAnswers:
         what the log has.
         """
         fields = response.headers
-        basis, who = hope.basis, hope.admitted
-        if basis is None or who is None or who.until is None:
+        basis, admitted = hope.basis, hope.admitted
+        if basis is None or admitted is None or admitted.until is None:
             return
         if response.status != 200 or hdrs.CONNECTION in fields:
             return
@@ -207,7 +212,7 @@ class RememberedAnswers:
         lines = [f"HTTP/1.1 200 {response.reason}", *(f"{k}: {v}" for k, v in fields.items())]
         head = "\r\n".join([*lines, "", ""]).encode()
         wire = head + body
-        answer = Finished(wire, len(body), hope, basis, path, who.name, who.until)
+        answer = Finished(wire, len(body), hope, basis, path, admitted.name, admitted.until)
         self._put(hope.asked, answer)
 
     def count(self, answer: Finished, block: bytes, client: str, seconds: float) -> None:
@@ -215,10 +220,12 @@ class RememberedAnswers:
         self._observer.request(answer.action, answer.method, 200, seconds)
         if answer.method != "HEAD":
             self._observer.sent(answer.body_bytes)
-        if self._log.every:
+        if answer.has_line:
             given = _REQUEST_ID.search(block)
             token = request_id.set(given[1].decode() if given else secrets.token_hex(8))
-            self._log.done(answer.method, answer.path, client, answer.who, 200, seconds, None)
+            asker = who.set(answer.who or NOBODYS_NAME)
+            self._log.done(answer.method, answer.path, client, 200, seconds, None)
+            who.reset(asker)
             request_id.reset(token)
 
     def _valid(self, slot: Slot[Finished]) -> Finished | None:

@@ -1,5 +1,6 @@
 """One line of the log for a request that was answered."""
 
+from collections.abc import Callable
 from typing import Final
 
 from cluster.ports import Log
@@ -14,29 +15,39 @@ class RequestLog:
     Logs changes and refusals; reads that succeed only where somebody wants them.
 
     Those are thousands a second and are counted in the metrics: a line each would cost more than
-    the answer.
+    the answer. Who asks, and the request's id, are in each line (`node.logs`).
     """
 
-    def __init__(self, log: Log, *, every: bool) -> None:
-        """*every* is whether reads that succeed are logged too (`log_requests = all`)."""
+    def __init__(
+        self, log: Log, *, every: bool, wanted: Callable[[str], bool] = lambda repository: False
+    ) -> None:
+        """
+        Args:
+            every: whether all reads that succeed are logged (`log_requests = all`).
+            wanted: whether those of a repository are.
+        """
         self._log = log
-        self.every: Final = every
+        self._every = every
+        self._wanted = wanted
+
+    def has_read(self, repository: str) -> bool:
+        """Whether a read that succeeds has a line; *repository* is empty where it is of none."""
+        return self._every or (bool(repository) and self._wanted(repository))
 
     def has_line(self, method: str, status: int) -> bool:
-        """Whether a request has one. To be asked first: most have none, and cost nothing more."""
-        return self.every or status >= 400 or method not in _READS
+        """Whether a request has one, whatever it is about."""
+        return self._every or status >= 400 or method not in _READS
 
     def done(
         self,
         method: str,
         path: str,
         client: str | None,
-        who: str,
         status: int,
         seconds: float,
         error: Exception | None,
     ) -> None:
-        """*who* is empty for a stranger; *error* is what the answer tells, for refusals."""
+        """*error* is what the answer tells, for refusals."""
         fields: dict[str, object] = {
             "method": method,
             "path": path,
@@ -44,8 +55,6 @@ class RequestLog:
             "ms": round(seconds * 1000, 1),
             "client": client,
         }
-        if who:
-            fields["who"] = who
         if error is not None:
             fields |= {"code": code_of(error), "reason": str(error)}
         if status >= _UNAVAILABLE:

@@ -30,7 +30,7 @@ from node.identity.documents import (
     encode,
 )
 from node.identity.errors import AccountExists, AccountUnknown, SecurityDocumentInvalid
-from node.identity.login import CREDENTIAL, OPERATOR, Account
+from node.identity.login import CREDENTIAL, NOBODYS_NAME, OPERATOR, Account
 from node.identity.passwords import Passwords, check_password
 from node.identity.patterns import PATTERNS_MAX, parse_pattern
 from node.identity.ports import SecurityStore
@@ -55,6 +55,8 @@ LABEL_MAX: Final = 64
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,126}[a-z0-9]|[a-z0-9]")
 """Log-in names are in lower case, so that no two of them look alike to a person but for letters."""
 
+_RESERVED: Final = frozenset({OPERATOR, NOBODYS_NAME})
+
 _ROBOT: Final = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 
 
@@ -65,10 +67,10 @@ def parse_user(name: str) -> str:
     Raises:
         SecurityDocumentInvalid: it cannot be one.
     """
-    if _NAME.fullmatch(name) is None or name == OPERATOR:
+    if _NAME.fullmatch(name) is None or name in _RESERVED:
         raise SecurityDocumentInvalid(
             "log-in names are 1 to 128 of a-z 0-9 . _ @ -, with a letter or digit at both ends, "
-            f"and not {OPERATOR!r}"
+            f"and neither {OPERATOR!r} nor {NOBODYS_NAME!r}"
         )
     return name
 

@@ -33,6 +33,9 @@ REMEMBERED_S: Final = 60.0
 """How long: a client that only knows Basic sends its password with each request. Whether that is
 still the password is looked up each time; only the slow hash is saved."""
 
+NOBODYS_NAME: Final = "anonymous"
+"""What stands in logs and histories for who has not said who they are. No user can have it."""
+
 _PASSWORD: Final = "password/"
 CREDENTIAL: Final = "credential/"
 """What *how* begins with."""

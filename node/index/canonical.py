@@ -44,13 +44,13 @@ def _presence(value: bytes) -> Any:
 
 def _register(value: bytes) -> Any:
     state = rows.decode(Register, value)
-    heads = [(*head.dot, head.stamp, head.value) for head in state.heads]
+    heads = [(*head.dot, head.stamp, head.value, *_who(head.who)) for head in state.heads]
     return heads, _dots(state.awaited)
 
 
 def _write(value: bytes) -> Any:
     row = rows.decode(HistoryRow, value)
-    return row.value, _dots(row.replaces)
+    return row.value, _dots(row.replaces), *_who(row.who)
 
 
 def _writes(value: bytes) -> Any:
@@ -66,6 +66,11 @@ def _repository(value: bytes) -> Any:
 def _holder(value: bytes) -> Any:
     row = rows.decode(HolderRow, value)
     return row.held, row.size, row.stamp, row.epoch, row.seq
+
+
+def _who(who: str) -> tuple[str, ...]:
+    """What says who asked: nothing where nobody is named, as in rows of before there was a name."""
+    return (who,) if who else ()
 
 
 def _dots(dots: Iterable[Dot]) -> list[Any]:

@@ -36,10 +36,11 @@ def enter(txn: Transaction, repository: str, tag: str, entry: Written) -> None:
     """
     name = keys.join(repository, tag)
     key = keys.history(repository, tag, entry.version.stamp, entry.version.dot)
-    row = txn.get("histories", name)
-    before = None if row is None else rows.decode(HistoryTotalsRow, row)
+    totals = txn.get("histories", name)
+    before = None if totals is None else rows.decode(HistoryTotalsRow, totals)
     after = _with(before, key, entry.version.stamp)
-    txn.put("history", key, rows.encode(HistoryRow(entry.version.value, entry.replaces)))
+    row = HistoryRow(entry.version.value, entry.replaces, entry.version.who)
+    txn.put("history", key, rows.encode(row))
     while not is_trimmed(after):
         after = _drop_oldest(txn, name, after)
     txn.put("histories", name, rows.encode(after))
@@ -56,7 +57,7 @@ def read(key: bytes, value: bytes) -> Written:
     """Decode one row of the family."""
     stamp, dot = keys.read_history(key)
     row = rows.decode(HistoryRow, value)
-    return Written(Version(dot, stamp, row.value), row.replaces)
+    return Written(Version(dot, stamp, row.value, row.who), row.replaces)
 
 
 def totals_of(oldest: bytes, kept: Sequence[Written]) -> HistoryTotalsRow:

@@ -15,7 +15,15 @@ import msgspec
 from cluster import HybridClock, vectors
 from cluster.errors import BelowFloor, NotCaughtUp, StorageFailure
 from cluster.model import Digest, Dot, Event, Key, NodeId, Origin, Stamp, Vector
-from cluster.objects import Body, claims, decode_event, encode_body, encode_event, kind_of
+from cluster.objects import (
+    Body,
+    asked_by,
+    claims,
+    decode_event,
+    encode_body,
+    encode_event,
+    kind_of,
+)
 from node.index import keys, rows
 from node.index.merkle import RowChange, Sums
 from node.index.own import OwnBlobs
@@ -47,8 +55,10 @@ class Transaction:
     One change being put together: reads see its own writes, nothing is stored until `commit`.
     """
 
-    def __init__(self, journal: "Journal") -> None:
+    def __init__(self, journal: "Journal", who: str = "") -> None:
+        """*who* asked for what this node changes by it; empty: that is not noted."""
         self._journal = journal
+        self._who = who
         self._rows: dict[tuple[str, bytes], bytes | None] = {}
         self._read: dict[tuple[str, bytes], bytes | None] = {}
         self._progress: dict[Origin, int] = {}
@@ -135,7 +145,7 @@ class Transaction:
         origin = self._journal.origin
         dot = Dot(origin.node, origin.epoch, self.known(origin) + 1)
         stamp = self._journal.clock.tick(after)
-        event = Event(dot, stamp, kind_of(body), key, encode_body(body))
+        event = Event(dot, stamp, kind_of(body), key, encode_body(asked_by(body, self._who)))
         self._made.append(event)
         return event
 
@@ -354,15 +364,15 @@ class Journal:
         dot = Dot(self.origin.node, epoch, seq)
         return claims.stands(dot, self.origin.epoch, self.began)
 
-    def begin(self) -> Transaction:
+    def begin(self, who: str = "") -> Transaction:
         """
-        A new change.
+        A new change, that *who* asked for.
 
         Raises:
             NotCaughtUp: the objects are being replaced by a checkpoint.
         """
         self.check_serving()
-        return Transaction(self)
+        return Transaction(self, who)
 
     def mark_durable(self) -> None:
         """Take what is applied as durable; the writer calls it after a sync."""

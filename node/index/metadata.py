@@ -43,6 +43,8 @@ class Metadata(Queries):
         self._words = words
         self._journal = journal
         self._writer = writer
+        self.who: Callable[[], str] = lambda: ""
+        """Who asks for what the current task has changed; empty: that is not noted."""
 
     @property
     def roles(self) -> MetadataIndex:
@@ -67,7 +69,7 @@ class Metadata(Queries):
                 make = partial(_add_blob, change)
             case PutSetting():
                 make = partial(_put_setting, change)
-        return await self._writer.change(make)
+        return await self._writer.change(make, self.who())
 
     async def delete(self, change: Deletion) -> Dot | None:
         make: Callable[[Transaction], Dot | None]
@@ -80,7 +82,7 @@ class Metadata(Queries):
                 make = partial(_delete_blob, change)
             case DeleteSetting():
                 make = partial(_delete_setting, change)
-        return await self._writer.change(make)
+        return await self._writer.change(make, self.who())
 
     async def note(self, change: UploadChange) -> None:
         if isinstance(change, PutUpload):

@@ -110,7 +110,12 @@ def _to_7(_: OrderedStore) -> Iterator[Sequence[Change]]:
     return iter(())
 
 
-FORMATS: Final = Formats(oldest=6, migrations=(_to_7,))
+def _to_8(_: OrderedStore) -> Iterator[Sequence[Change]]:
+    """Likewise: a row without who asked is one of which that is not known."""
+    return iter(())
+
+
+FORMATS: Final = Formats(oldest=6, migrations=(_to_7, _to_8))
 """
     1, 2  before a refused write was an unknown outcome: pushes could be withdrawn; no migration
     3     a deletion hid what it had seen only; no migration
@@ -118,4 +123,5 @@ FORMATS: Final = Formats(oldest=6, migrations=(_to_7,))
     5     what a manifest names has rows, by which it can be read when it is deleted; no migration
     6     the disk has a name, and the control log: who belongs to the cluster is agreed on
     7     one row of `vector` stands for the retired logs of a node
+    8     events, and the rows of tags and settings, say who asked for them
 """

@@ -13,7 +13,7 @@ import msgspec
 
 from cluster import vectors
 from cluster.errors import EventUndecodable
-from cluster.model import Digest, Dot, Event, Key, Vector
+from cluster.model import WHO_MAX, Digest, Dot, Event, Key, Vector, is_who
 from cluster.objects import (
     Add,
     Deletion,
@@ -150,6 +150,8 @@ def finish(journal: Journal) -> None:
 
 def _merge(txn: Transaction, event: Event) -> None:
     body = decode_body(event)
+    if not isinstance(body, Hold) and not is_who(body.who):
+        raise _Unusable(f"who asked is told in at most {WHO_MAX} printable characters")
     match event.key.collection, body:
         case ("manifest", Add() | Remove()):
             _merge_manifest(txn, event, body)
@@ -260,7 +262,7 @@ def _count(txn: Transaction, repository: str, *, manifests: int = 0, blobs: int 
 def _merge_tag(txn: Transaction, event: Event, body: Write) -> None:
     repository, tag = RepositoryName.parse(event.key.repository), Tag.parse(event.key.name)
     value = None if body.value is None else parse_digest(body.value)
-    version = Version(event.dot, event.stamp, value)
+    version = Version(event.dot, event.stamp, value, body.who)
     before = rows.register(txn, "tags", repository, tag)
     by_digest = None if value is None else deletion(txn, MANIFEST, repository, value)
     after = _written(txn, event, before, version, body.replaces, by_digest)
@@ -354,7 +356,7 @@ def _merge_setting(txn: Transaction, event: Event, body: Write) -> None:
             raise _Unusable(f"a setting may have at most {SETTING_MAX_BYTES} bytes")
         msgspec.json.decode(body.value, type=dict)
     before = rows.register(txn, "settings", kind, name)
-    version = Version(event.dot, event.stamp, body.value)
+    version = Version(event.dot, event.stamp, body.value, body.who)
     after = _written(txn, event, before, version, body.replaces)
     _put_register(txn, "settings", event.key, after)
     if after.conflict and not before.conflict:

@@ -29,6 +29,8 @@ class HistoryRow(msgspec.Struct, frozen=True, array_like=True):
 
     value: str | None
     replaces: tuple[Dot, ...]
+    who: str = ""
+    """Who asked for it; empty where that was not noted."""
 
 
 class HistoryTotalsRow(msgspec.Struct, frozen=True, array_like=True):

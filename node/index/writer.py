@@ -117,11 +117,12 @@ class IndexWriter(ABC):
                 *change* raises otherwise.
         """
 
-    async def change(self, make: Callable[[Transaction], T]) -> T:
-        """Have *make* put one change together, and carry it out; as `submit`."""
+    async def change(self, make: Callable[[Transaction], T], who: str = "") -> T:
+        """Have *make* put together one change, that *who* asked for, and carry it out; as
+        `submit`."""
 
         def run() -> T:
-            txn = self._journal.begin()
+            txn = self._journal.begin(who)
             result = make(txn)
             txn.commit()
             return result

@@ -32,9 +32,10 @@ from node.http.guard import basic_of
 from node.http.limits import DOCUMENT_BYTES, FORM_FIELDS
 from node.http.query import Parameter, flag, text
 from node.identity.errors import ScopeInvalid, Unauthenticated
-from node.identity.login import NOBODY, Account
+from node.identity.login import NOBODY, NOBODYS_NAME, Account
 from node.identity.scopes import parse_scopes
 from node.identity.service import Identity
+from node.logs import who
 from node.oci.context import OciContext
 
 _SCOPE: Final = Parameter(
@@ -107,6 +108,7 @@ async def post(context: OciContext, request: Request) -> web.Response:
 async def _issued(
     identity: Identity, account: Account, scopes: list[str], *, refresh: bool
 ) -> web.Response:
+    who.set(account.name or NOBODYS_NAME)
     asked = parse_scopes(scopes)
     await identity.ensure_key()
     issued = identity.tokens.issue(account, asked, refresh=refresh)

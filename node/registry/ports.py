@@ -17,6 +17,7 @@ from node.registry.values import (
     ManifestRecord,
     Page,
     Put,
+    Setting,
     Tagged,
     TagName,
     UploadChange,
@@ -206,8 +207,8 @@ class ListingReader(Protocol):
 class SettingReader(Protocol):
     """Settings by kind and name."""
 
-    def setting(self, kind: str, name: str) -> tuple[str, Dot] | None:
-        """A setting's JSON text and the event that wrote it."""
+    def setting(self, kind: str, name: str) -> Setting | None:
+        """A setting as it is served."""
         ...
 
     def settings(self, kind: str, last: str, limit: int) -> Page:

@@ -31,6 +31,8 @@ class Project(NamedTuple):
     name: str
     policy: ProjectPolicy
     event: Dot | None
+    who: str = ""
+    """Who set it; empty where that was not noted."""
 
 
 class Projects(WriteUseCase):
@@ -38,10 +40,15 @@ class Projects(WriteUseCase):
 
     async def get(self, name: str) -> Project:
         """What holds for a project, whether somebody has set it or not."""
-        found = await self._look_up(name, partial(self._settings.setting, KIND, name))
+        await self._look_up(name, partial(self._settings.setting, KIND, name))
+        return self.here(name)
+
+    def here(self, name: str) -> Project:
+        """As `get`, as far as this node knows."""
+        found = self._settings.setting(KIND, name)
         if found is None:
             return Project(name, DEFAULT, None)
-        return Project(name, read_policy(found[0]), found[1])
+        return Project(name, read_policy(found.value), found.event, found.who)
 
     async def list(self, last: str, limit: int, access: Access = UNRESTRICTED) -> Page:
         """

@@ -41,6 +41,15 @@ class Tagged(NamedTuple):
     event: Dot
 
 
+class Setting(NamedTuple):
+    """A setting's JSON text, the event that wrote it, and who asked for that."""
+
+    value: str
+    event: Dot
+    who: str = ""
+    """Empty where that was not noted."""
+
+
 class TagName(NamedTuple):
     repository: str
     tag: str

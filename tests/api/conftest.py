@@ -45,6 +45,7 @@ from node.oci.context import OciContext
 from node.oci.forwarder import ForwardConfig, Forwarder
 from node.oci.proxy import Proxy, ProxyConfig
 from node.registry.media_types import OCI_MANIFEST
+from node.registry.policy import LoggedReads
 from node.registry.upload_config import UploadConfig
 from node.registry.uploads import Uploads
 from node.registry.usecases import UseCases
@@ -293,6 +294,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
             )
             stack.callback(index.close)
+            index.metadata.who = lambda: logs.who.get() or f"node:{name}"
             blobs = await stack.enter_async_context(FilesystemBlobs(data_dir, BlobStoreConfig()))
             replicator = SoloReplicator()
             view = SoloView()
@@ -393,6 +395,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 if not accounts
                 else Doorkeeper(identity, public_url or PublicUrl(), time),
                 log_reads=log_reads,
+                logs_reads_of=LoggedReads(index.metadata, lambda: index.words.policy),
                 validity=Validity(index.words, replicator, wall.now_s, time),
                 remembered_bytes=remembered_bytes,
             )

@@ -176,15 +176,17 @@ DEFAULTS = {
     "history_days": 90,
     "unconfirmed_reads": "serve",
     "children": "all",
+    "log_reads": False,
 }
 
 
 async def test_a_project_has_the_defaults_until_somebody_sets_it(registry: Registry):
     answer = await registry.call("GET", PROJECT)
-    assert answer.json == {"name": "lib", "policy": DEFAULTS, "event": None}
+    assert answer.json == {"name": "lib", "policy": DEFAULTS, "event": None, "who": None}
     answer = await registry.call("PUT", PROJECT, data=b'{"history_max": 3}')
     assert answer.status == 200
     assert answer.json["policy"] == {**DEFAULTS, "history_max": 3}
+    assert answer.json["who"] == "anonymous"
     assert answer.json["event"] == answer.headers["Atoll-Event"]
     assert (await registry.call("GET", PROJECT)).json == answer.json
     assert (await registry.call("GET", "/atoll/v1/projects")).json == {"projects": ["lib"]}

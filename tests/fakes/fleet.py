@@ -104,6 +104,8 @@ class Engine:
         self.control = MemoryControl()
         self.log = MemoryLog()
         self.clock = LoopClock()
+        self.who = ""
+        """Who asks for what is done."""
         self._network = network
         self._seed = seed
         self.cluster = self._assemble()
@@ -125,6 +127,7 @@ class Engine:
             log=self.log,
             members=self.known,
             control=self.control,
+            who=lambda: self.who,
         )
 
     @property

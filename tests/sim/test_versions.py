@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from cluster.errors import EventUndecodable
-from cluster.model import Event, Kind
-from node.index import objects
+from cluster.model import FEATURES, RETIRED_LOGS, WHO, Event, Kind
+from cluster.objects import Body, Hold
+from node.index import journal, objects
 from node.index.journal import Transaction
 from tests.sim import clients
 from tests.sim.history import Op
@@ -64,6 +65,36 @@ def test_a_feature_is_used_by_nobody_until_the_last_node_is_upgraded(
     assert used[False] == {False}
     assert used[True] == {False, True}, "it begins when the others hear of the upgrade"
     assert in_the_end == [True] * 3
+
+
+def test_nobody_is_named_in_an_event_until_the_last_node_is_upgraded(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """
+    Broken: n2 cannot read what the others write, or what they decide about the layout, and its
+    index is another one.
+    """
+    start, asked_by = Machine.start, journal.asked_by
+    features: dict[str, tuple[str, ...]] = {}
+    named: dict[bool, set[bool]] = {False: set(), True: set()}
+
+    def start_as_some_version(self: Machine) -> None:
+        old = self.name == OLD and not self.incarnations
+        self.features = features[self.name] = (RETIRED_LOGS,) if old else FEATURES
+        start(self)
+
+    def note(body: Body, who: str) -> Body:
+        if not isinstance(body, Hold):
+            named[WHO in features[OLD]].add(bool(who))
+        return asked_by(body, who)
+
+    monkeypatch.setattr(Machine, "start", start_as_some_version)
+    monkeypatch.setattr(journal, "asked_by", note)
+    upgrade = {"do": "kill", "node": 2, "at": 6.0, "for": 4.0, "salt": 2}
+    plan = Plan("1", NODES, [upgrade, *(push(1.5 * n, n) for n in range(12))], work_s=20.0)
+    assert simulate(plan).violations == []
+    assert named[False] == {False}
+    assert True in named[True]
 
 
 def uses(world: World) -> list[bool]:

@@ -47,7 +47,8 @@ def history(url: str) -> Outcome:
     found = ask_for(parse_url(url), "GET", f"{_LAYOUT}/history").document
     lines = []
     for entry in found["entries"]:
-        lines.append(f"slot {entry['slot']}: {_told(entry)}, by {entry['author']}")
+        asked = f", asked by {entry['who']}" if entry["who"] else ""
+        lines.append(f"slot {entry['slot']}: {_told(entry)}, by {entry['author']}{asked}")
         lines += [f"  {change}" for change in entry["changes"]]
     return Outcome("\n".join(lines) or "nothing was decided yet", found)
 

@@ -23,7 +23,9 @@ def history(text: str, address: str | None = None) -> Outcome:
     for entry in view["history"]:
         mark = "*" if entry["event"] == view["event"] else "+" if entry["event"] in heads else " "
         what = entry["digest"] or "-"
-        lines.append(f"{mark} {entry['time']}  {entry['action']:<6}  {entry['event']}  {what}")
+        who = entry["who"] or "-"
+        told = (entry["time"], f"{entry['action']:<6}", entry["event"], who, what)
+        lines.append(f"{mark} {'  '.join(told)}")
     if view["conflict"]:
         lines.append("conflict: the writes marked * and + disagree; * is served")
     return Outcome("\n".join(lines), view)

@@ -28,7 +28,8 @@ def project_set(
     changes: Annotated[
         list[str],
         typer.Argument(
-            metavar="FIELD=VALUE...", help="consistency, history_max, history_days, children."
+            metavar="FIELD=VALUE...",
+            help="consistency, history_max, history_days, unconfirmed_reads, children, log_reads.",
         ),
     ],
     url: str,

@@ -66,9 +66,14 @@ def _shown(document: object) -> Outcome:
 
 
 def _value(text: str) -> object:
-    """What a value on the command line is in JSON: numbers and lists look the same in both."""
+    """
+    What a value on the command line is in JSON: numbers, lists, true and false look the same in
+    both.
+    """
     if _NUMBER.fullmatch(text):
         return int(text)
+    if text in ("true", "false"):
+        return text == "true"
     if text.startswith("["):
         with suppress(ValueError):
             return json.loads(text)

@@ -3,12 +3,14 @@
 import msgspec
 import pytest
 
-from cluster.control.state import EMPTY, ControlState, apply
+from cluster.control.state import EMPTY, ControlState, apply, why_not
 from cluster.control.values import (
     NOTHING,
     Author,
     Batch,
+    By,
     Command,
+    Force,
     Found,
     Seat,
     SetLayout,
@@ -48,6 +50,7 @@ def says(live: Live) -> SetLayout:
 
 
 FIRST, BEGUN = Live(ONE), Live(TWO, ONE)
+END = BEGUN.after(End(2))
 
 
 @pytest.fixture
@@ -102,6 +105,33 @@ def test_a_decided_step_that_does_not_follow_changes_nothing(chronicle: Chronicl
     assert len(chronicle.entries) == 2
     chronicle.take(taken[4])
     assert chronicle.stage == (2, 2)
+
+
+def test_who_asked_is_noted_with_the_slot_and_no_other(chronicle: Chronicle):
+    """Broken: an operator is blamed for what a node did by itself afterwards."""
+    state = apply(EMPTY, GENESIS)
+    chronicle.take(GENESIS)
+    asked = commands(state, FIRST, SEATS, "ann")
+    assert asked == (By("ann"), says(FIRST))
+    for number, content in enumerate((asked, (says(BEGUN),), (By("node:b"), says(END)))):
+        author = Author("b", 1, number)
+        batch = Batch(state.generation, state.next, state.head, author, content)
+        chronicle.take(batch)
+        state = apply(state, batch)
+    assert [entry.who for entry in chronicle.entries] == ["ann", "", "node:b"]
+
+
+def test_who_asked_is_noted_of_what_a_new_generation_takes_over(chronicle: Chronicle):
+    """What a survivor had accepted is carried out with it, and was asked for by whom it was."""
+    state = apply(EMPTY, GENESIS)
+    chronicle.take(GENESIS)
+    author, asked = Author("b", 1, 1), commands(state, FIRST, SEATS, "ann")
+    salvaged = Batch(state.generation, state.next, state.head, author, asked)
+    force = Force(SEATS, ("b",), 5, salvaged)
+    forced = Batch(state.generation, state.next, state.head, Author("c", 1, 1), (force,))
+    assert why_not(state, forced) is None
+    chronicle.take(forced)
+    assert [entry.who for entry in chronicle.entries] == ["ann"]
 
 
 def test_a_slot_is_taken_once(chronicle: Chronicle):

@@ -12,6 +12,7 @@ from cluster.control.values import (
     NOTHING,
     Author,
     Batch,
+    By,
     Command,
     Force,
     Found,
@@ -21,6 +22,7 @@ from cluster.control.values import (
     Voters,
     hash_of,
 )
+from cluster.model import WHO_MAX
 
 SEATS = tuple(Seat(name, f"{name}#1", 1) for name in ("n0", "n1", "n2"))
 GENESIS = Batch(NOTHING, 1, NOTHING, Author("n0", 1, 0), (Found(SEATS, 0, 7),))
@@ -47,7 +49,7 @@ def test_commands_take_effect_in_order(state: ControlState):
     one, two = Setting("copies", "2"), Setting("copies", "3")
     state = apply(state, after(state, one, Setting("x", "y"), two, SetLayout(1, b"document")))
     assert state.settings == {"copies": "3", "x": "y"}
-    state = apply(state, after(state, Setting("x", None), Voters(SEATS[:1])))
+    state = apply(state, after(state, By("ann"), Setting("x", None), Voters(SEATS[:1])))
     assert state.settings == {"copies": "3"}
     assert state.layout == SetLayout(1, b"document")
     assert (state.seats, state.era) == (SEATS[:1], 3)
@@ -87,6 +89,8 @@ def test_two_operators_make_two_generations(state: ControlState):
         ((Voters((SEATS[0], SEATS[1], Seat("n0", "n0#2", 5))),), "votes once"),
         ((SetLayout(2, b""),), "version 1"),
         ((SetLayout(1, b"x" * BATCH_MAX_BYTES),), "bytes"),
+        ((By("a" * (WHO_MAX + 1)), SetLayout(1, b"")), "320 printable"),
+        ((By("a\nb"), SetLayout(1, b"")), "320 printable"),
     ],
 )
 def test_what_cannot_follow(state: ControlState, commands: tuple[Command, ...], reason: str):

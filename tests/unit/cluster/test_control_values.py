@@ -9,6 +9,7 @@ from cluster.control.values import (
     COMMANDS_MAX,
     Author,
     Batch,
+    By,
     Force,
     Found,
     Seat,
@@ -27,6 +28,7 @@ commands = st.one_of(
     st.builds(Found, seats, numbers, numbers),
     st.builds(Voters, seats),
     st.builds(SetLayout, numbers, st.binary(max_size=20)),
+    st.builds(By, st.text(max_size=20)),
     st.builds(Setting, names, st.none() | st.text(max_size=20)),
 )
 plain_batches = st.builds(

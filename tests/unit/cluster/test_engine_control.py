@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from cluster.control.coordinator import Decided
@@ -10,7 +11,7 @@ from cluster.control.values import Setting
 from cluster.driver.control import _LETTERS_MAX
 from cluster.errors import StartsEmpty, StorageFailure, TwoClusters
 from cluster.layout.changes import SetWeight
-from cluster.model import NodeId
+from cluster.model import WHO, NodeId
 from tests.fakes.fleet import PATIENCE_S, Engine, Fleet, fleet
 
 A = NodeId("a")
@@ -41,6 +42,35 @@ async def test_a_slot_is_acted_by_only_once_it_is_synced():
         async with asyncio.timeout(PATIENCE_S):
             await changing
         await ships.until(lambda: b.stage == (2, 2))
+
+
+async def test_a_change_of_the_layout_says_who_asked():
+    """On every node, after a restart as well. Broken: nobody knows who took a node out."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        a.who = "ann"
+        await a.cluster.layouts.change(SetWeight(A, 7))
+        a.who = ""
+        await ships.until(lambda: c.stage == (2, 2))
+        await ships.kill(c)
+        ships.restart(c)
+        await ships.until(lambda: min(b.stage, c.stage) == (2, 2))
+        for engine in (a, b, c):
+            begun = [e.who for e in engine.cluster.layouts.entries if e.live.newest.version == 2]
+            assert begun[0] == "ann"
+
+
+async def test_nobody_is_named_in_a_slot_that_a_member_could_not_read():
+    """Broken: a node of an earlier version reads no slot behind it, and acts by none."""
+    async with fleet() as ships:
+        a, b, c = await ships.trio()
+        a.who = b.who = "ann"
+        await ships.kill(c)
+        c.member = msgspec.structs.replace(c.member, features=())
+        ships.next_run(c)
+        await ships.until(lambda: not any(e.cluster.uses(WHO) for e in (a, b)))
+        await a.cluster.layouts.change(SetWeight(A, 7))
+        assert {entry.who for entry in a.cluster.layouts.entries[1:]} == {""}
 
 
 async def test_who_cannot_save_decides_nothing_and_the_others_do():

@@ -39,13 +39,14 @@ def only_line(stream):
 def test_fields_of_a_line(log_to):
     """Searching logs by node, time, component or request would not work."""
     stream = log_to()
-    token = logs.request_id.set("r-17")
+    token, asker = logs.request_id.set("r-17"), logs.who.set("lib+ci")
     try:
         logs.get_logger("registry").info(
             "manifest stored", repository="a/b", digest=Digest.of(b""), dot=Dot("n", 1, 2), n=5
         )
     finally:
         logs.request_id.reset(token)
+        logs.who.reset(asker)
     line = only_line(stream)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("ts"))
     assert line == {
@@ -54,6 +55,7 @@ def test_fields_of_a_line(log_to):
         "node": "eu-1",
         "region": "eu",
         "request_id": "r-17",
+        "who": "lib+ci",
         "component": "registry",
         "repository": "a/b",
         "digest": str(Digest.of(b"")),
@@ -129,12 +131,12 @@ def test_python_warnings_become_events(log_to):
 def test_identity_cannot_be_forged(log_to, form):
     """A field named by a caller would pass for another node's or request's event."""
     stream = log_to(form)
-    logs.get_logger("t").info("x", node="spoof", request_id="r", ts="t", level="error")
+    logs.get_logger("t").info("x", node="spoof", request_id="r", who="root", ts="t", level="error")
     written = stream.getvalue().decode()
     if form == "json":
         line = json.loads(written)
         assert (line["node"], line["level"], line["node_"]) == ("eu-1", "info", "spoof")
-        assert "request_id" not in line
+        assert not {"request_id", "who"} & line.keys()
     else:
         assert "node_=spoof" in written
         assert " INFO " in written
