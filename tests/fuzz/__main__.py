@@ -11,13 +11,14 @@ from tests.fuzz.kept import WHERE, keep
 from tests.fuzz.record import Record
 from tests.fuzz.report import TITLE, lines
 from tests.fuzz.targets import TARGETS
-from tests.fuzz.watch import Watched
+from tests.fuzz.watch import Watched, end_on_sigterm
 from tests.sim.report import replace_section
 
 
 def main() -> int:
     """Carry out the command."""
     arguments = _parser().parse_args()
+    end_on_sigterm()
     names = list(TARGETS) if "all" in arguments.target else arguments.target
     print(
         f"seed {arguments.seed}: {', '.join(names)}, {arguments.minutes:g} minutes each", flush=True
@@ -37,17 +38,22 @@ def main() -> int:
 
 def _run(names: list[str], arguments: argparse.Namespace, directory: Path) -> list[Record]:
     waiting, running, records = deque(names), list[Watched](), list[Record]()
-    while waiting or running:
-        while waiting and len(running) < arguments.jobs:
-            seconds = arguments.minutes * 60
-            running.append(Watched(waiting.popleft(), seconds, arguments.seed, directory))
-        time.sleep(1)
-        for watched in running[:]:
-            record = watched.poll()
-            if record is not None:
-                running.remove(watched)
-                records.append(record)
-                print(f"{record.target}: {record.inputs:,} inputs", *record.problems(), flush=True)
+    try:
+        while waiting or running:
+            while waiting and len(running) < arguments.jobs:
+                seconds = arguments.minutes * 60
+                running.append(Watched(waiting.popleft(), seconds, arguments.seed, directory))
+            time.sleep(1)
+            for watched in running[:]:
+                record = watched.poll()
+                if record is not None:
+                    running.remove(watched)
+                    records.append(record)
+                    found = record.problems()
+                    print(f"{record.target}: {record.inputs:,} inputs", *found, flush=True)
+    finally:
+        for watched in running:
+            watched.end()
     return records
 
 

@@ -17,7 +17,7 @@ from tests.fuzz.record import SETTLED_S, Fault, Record
 from tests.fuzz.target import Input, Target
 from tests.fuzz.targets import TARGETS
 from tests.fuzz.trial import Cost, Trials
-from tests.fuzz.watch import BlackBox
+from tests.fuzz.watch import BlackBox, end_on_sigterm
 
 _BATCH: Final = 250
 """Inputs made from one seed. Hypothesis remembers what it has made of it, so it ends."""
@@ -144,6 +144,7 @@ def _memory_bytes() -> int:
 
 def main(name: str, seconds: str, seed_of_run: str, directory: str) -> None:
     """One target in a process of its own; the record is left in *directory*."""
+    end_on_sigterm()
     with BlackBox(Path(directory) / f"{name}.box") as box:
         record = Drive(TARGETS[name](), int(seed_of_run), box).run(float(seconds))
     Path(directory, f"{name}.json").write_bytes(msgspec.json.encode(record))
