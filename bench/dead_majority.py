@@ -9,8 +9,8 @@ Method: `bench.two_regions`, 80 ms between them. Of a, b and c in eu, c is kille
 of its own, from the kill on. What a logs is counted by the numbers of its events: a push that is
 acknowledged, or says that its outcome is unknown, has as many as one before, and what is refused
 has none. Then b and c are removed as an operator would; with three of five voters, the cluster can
-decide it. First one by one (`atoll node remove --lost`), then, where that is refused, both in one
-version of the layout. Each run is a cluster of its own.
+decide it. First one by one (`atoll node remove --lost`), then, where that is refused, both by one
+command. Each run is a cluster of its own.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import json
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
@@ -222,18 +221,10 @@ def _remove(a: ServeProcess, dead: Sequence[ServeProcess]) -> Row:
         rows[f"`atoll node remove {node.name} --lost`"] = _told(done)
     if all(row == "done" for row in rows.values()):
         return rows
-    # The command line has no plan with members that are lost; the API does.
-    changes = [{"change": "remove", "node": node.name, "lost": True} for node in dead]
-    request = urllib.request.Request(
-        f"http://{a.http}/atoll/v1/layout/plan",
-        json.dumps({"changes": changes}).encode(),
-        {"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        version = json.loads(answer.read())["version"]
-    words = [word for node in dead for word in ("--yes-i-lose", node.name)]
-    done = _atoll(a, "layout", "apply", "--version", str(version), *words)
-    rows["both in one plan, `lost`, by the API; `atoll layout apply`"] = _told(done)
+    names = [node.name for node in dead]
+    words = [word for name in names for word in ("--yes-i-lose", name)]
+    done = _atoll(a, "node", "remove", *names, "--lost", *words)
+    rows[f"`atoll node remove {' '.join(names)} --lost`"] = _told(done)
     return rows
 
 
