@@ -76,7 +76,7 @@ class Meter:
         return sum(row.itemsize * len(row) for row in self._rows)
 
     def take(self, key: str, now_s: float, *, sharers: int = 1, many: int = 1) -> Metered:
-        """Ask for *many*, all or none, on behalf of *key*; *sharers* are the nodes that count it."""
+        """Ask for *many*, all or none, on behalf of *key*; *sharers* are the nodes that count."""
         places = self._places(key)
         full_at = self._full_at(places, now_s)
         cost_s = self._cost_s(sharers) * many
