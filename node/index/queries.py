@@ -15,7 +15,7 @@ from node.index import history, keys, references, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import END, SENT_FAMILIES, OrderedStore
 from node.registry.media_types import media_type_of
-from node.registry.values import ManifestRecord, Page, Setting, Tagged, TagName, UploadRecord
+from node.registry.values import ManifestRecord, Page, SettingRecord, Tagged, TagName, UploadRecord
 
 REFERRERS_PAGE_BYTES: Final = 4 << 20
 """Descriptors in one page of referrers: what clients accept as a manifest."""
@@ -111,11 +111,11 @@ class Queries:
         page = list(islice(self._scan("conflicts", max(start, prefix), stop), limit + 1))
         return [TagName(*keys.split(key)) for key, _ in page[:limit]], len(page) > limit
 
-    def setting(self, kind: str, name: str) -> Setting | None:
+    def setting(self, kind: str, name: str) -> SettingRecord | None:
         winner = rows.register(self, "settings", kind, name).winner
         if winner is None or winner.value is None:
             return None
-        return Setting(winner.value, winner.dot, winner.who)
+        return SettingRecord(winner.value, winner.dot, winner.who)
 
     def setting_heads(self, kind: str, name: str) -> tuple[Version, ...]:
         """The versions of a setting that no other replaces."""

@@ -17,7 +17,7 @@ from node.registry.values import (
     ManifestRecord,
     Page,
     Put,
-    Setting,
+    SettingRecord,
     Tagged,
     TagName,
     UploadChange,
@@ -207,7 +207,7 @@ class ListingReader(Protocol):
 class SettingReader(Protocol):
     """Settings by kind and name."""
 
-    def setting(self, kind: str, name: str) -> Setting | None:
+    def setting(self, kind: str, name: str) -> SettingRecord | None:
         """A setting as it is served."""
         ...
 

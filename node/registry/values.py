@@ -41,7 +41,7 @@ class Tagged(NamedTuple):
     event: Dot
 
 
-class Setting(NamedTuple):
+class SettingRecord(NamedTuple):
     """A setting's JSON text, the event that wrote it, and who asked for that."""
 
     value: str

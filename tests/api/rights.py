@@ -84,6 +84,7 @@ _TABLE: Final = """
     cluster-admin       grants.cluster.list
     cluster-admin       grants.cluster.write
     cluster-admin       grants.cluster.revoke
+    cluster-puller      keys.list
     cluster-admin       key.revoke
     cluster-admin       why
 """

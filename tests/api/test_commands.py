@@ -160,7 +160,7 @@ async def test_history_and_rollback(registry: Registry):
     assert [line[0] for line in shown] == ["*", " "]
     assert shown[0].endswith(new)
     assert shown[1].endswith(old)
-    event = shown[1].split()[3]
+    event = shown[1].split()[2]
     done = await atoll("rollback", ref(registry), event)
     assert done.exit_code == 0, done
     assert f"lib/app:v1 is {old}" in done.output
@@ -235,6 +235,7 @@ async def test_projects(registry: Registry):
         "history_days": 8,
         "unconfirmed_reads": "serve",
         "children": ["linux/amd64", "linux/arm64/v8"],
+        "log_reads": False,
     }
     assert json.loads(done.output)["policy"] == policy
     done = await atoll("project", "get", "lib", *url)

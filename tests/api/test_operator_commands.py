@@ -157,7 +157,7 @@ async def test_draining_that_comes_to_nothing_says_why(registry: Registry):
     assert progress == "b drains: 1 blob (1000 B) left to be copied"
     assert "STALLED" in told
     assert "1 blobs (1000 bytes) are nowhere else" in told
-    assert "a: disk: full" in told
+    assert "the disk of a is full" in told
     [b] = [m for m in registry.layouts.live.newest.members if m.node == "b"]
     assert b.availability == "active", "it is as it was"
 

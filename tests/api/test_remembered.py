@@ -338,5 +338,7 @@ async def test_no_row_is_read_that_changes_no_word(
         assert read
         variable = path.rpartition("/")[2].encode()
         for family, key in read:
+            if family == "settings":
+                continue  # each change of one changes the word of the policy
             name = key.split(b"\0")[NAMED_AT[family]]
             assert name in (b"lib/app", variable), (path, family, key)

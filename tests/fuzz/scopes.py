@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 from hypothesis import strategies as st
 
+from node.http.limits import LINE_BYTES
 from node.identity.actions import Role, Verb
 from node.identity.documents import Deny, RoleGrant, encode
 from node.identity.errors import ScopeInvalid
@@ -235,6 +236,9 @@ class Scopes(Target):
             texts = given.scopes
             query = "&".join(f"scope={quote(text, safe='')}" for text in texts)
             reply = await self.asker.ask("GET", f"/token?{query}", dict(self._logins[given.who]))
+        if reply.status == 414:
+            must(not as_form and len(query) > LINE_BYTES.number - 1000, "not so long", given, reply)
+            return ["414"]
         wanted = allowed(given.who, texts)
         if reply.status == 400:
             must(wanted is None or len(texts) > 128, "refused", given, reply)

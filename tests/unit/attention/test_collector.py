@@ -105,7 +105,8 @@ async def test_what_is_not_known_is_said(parts: Parts, problem: Exception):
 def test_without_a_layout_it_is_said_why(parts: Parts):
     parts.absent = NotDecided("there is no layout yet")
     facts = parts.collector.facts()
-    assert (facts.layout, facts.no_layout) == (None, "there is no layout yet")
+    assert facts.layout is None
+    assert facts.no_layout == "not decided: there is no layout yet"
 
 
 @pytest.mark.parametrize("phase", Phase)

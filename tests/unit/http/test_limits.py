@@ -23,6 +23,7 @@ TUNING = {
     "node/http/listener.py": {"_BACKLOG", "_LOOK_S"},
     "node/http/pages.py": {"_DIGITS_MAX"},
     "node/http/guard.py": {"DECISIONS_MAX"},
+    "node/http/throttle.py": {"_AT_ONCE", "_CREDITS_MAX"},
     "node/http/cors.py": {"_PREFLIGHT_S"},
     "node/http/requestlog.py": {"_UNAVAILABLE"},
     "node/http/client_address.py": {"_SITE_BITS"},
