@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 from hypothesis import strategies as st
 
-from node.http.limits import LINE_BYTES
+from node.http.limits import DOCUMENT_BYTES, LINE_BYTES
 from node.identity.actions import Role, Verb
 from node.identity.documents import Deny, RoleGrant, encode
 from node.identity.errors import ScopeInvalid
@@ -239,6 +239,10 @@ class Scopes(Target):
         if reply.status == 414:
             must(not as_form and len(query) > LINE_BYTES.number - 1000, "not so long", given, reply)
             return ["414"]
+        if reply.status == 413:
+            large = len(quote(texts[0], safe="")) > DOCUMENT_BYTES.number - 1000
+            must(as_form and large, "not so large", given, reply)
+            return ["413"]
         wanted = allowed(given.who, texts)
         if reply.status == 400:
             must(wanted is None or len(texts) > 128, "refused", given, reply)

@@ -1,7 +1,10 @@
 """The fuzzer finds nothing in a moment, what it found once stays away, and it notices bugs."""
 
 import math
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,6 +19,7 @@ from tests.fuzz.targets import TARGETS
 from tests.fuzz.tokens import TokenInput
 from tests.fuzz.trial import Cost, Trials
 
+ROOT = Path(__file__).parents[2]
 _INPUTS = 400
 _NOTICED_IN = 2000
 _SECONDS = math.inf
@@ -26,9 +30,22 @@ pytestmark = [pytest.mark.usefixtures("process_logs"), pytest.mark.timeout(900)]
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_moment_of_fuzzing_finds_nothing(name: str):
-    """Broken: some input of the first hundreds is answered wrongly, or none gets anywhere."""
-    problems = Drive(TARGETS[name](), 1).run(_SECONDS, _INPUTS).problems()
-    assert not problems, "\n".join(problems)
+    """
+    Broken: some input of the first hundreds is answered wrongly, or none gets anywhere.
+
+    In a process of its own: Hypothesis takes constants from all modules that are there, so that one
+    seed makes other inputs beside other tests.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.moment", name, str(_INPUTS)],
+        env=os.environ | {"PYTHONHASHSEED": "0"},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-20_000:]
 
 
 @pytest.mark.parametrize("path", sorted(WHERE.glob("*.json")), ids=lambda path: path.stem)

@@ -1,0 +1,17 @@
+"""`python -m tests.fuzz.moment TARGET INPUTS`: the first inputs of one target, always the same."""
+
+import math
+import sys
+
+from tests.fuzz.drive import Drive
+from tests.fuzz.targets import TARGETS
+
+
+def main(name: str, inputs: str) -> int:
+    problems = Drive(TARGETS[name](), 1).run(math.inf, int(inputs)).problems()
+    print("\n".join(problems))
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
