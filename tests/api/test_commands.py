@@ -228,14 +228,14 @@ async def test_projects(registry: Registry):
     done = await atoll("project", "set", "lib", "consistency=global", "history_max=7", *url)
     assert done.exit_code == 0, done
     wanted = 'children=["linux/amd64", "linux/arm64/v8"]'
-    done = await atoll("project", "set", "lib", "history_days=8", wanted, *url)
+    done = await atoll("project", "set", "lib", "history_days=8", wanted, "log_reads=true", *url)
     policy = {
         "consistency": "global",
         "history_max": 7,
         "history_days": 8,
         "unconfirmed_reads": "serve",
         "children": ["linux/amd64", "linux/arm64/v8"],
-        "log_reads": False,
+        "log_reads": True,
     }
     assert json.loads(done.output)["policy"] == policy
     done = await atoll("project", "get", "lib", *url)

@@ -205,6 +205,7 @@ async def test_a_plan_is_shown_and_then_applied(registry: Registry):
     history = (await registry.call("GET", f"{LAYOUT}/history")).json["entries"]
     assert [(e["version"], e["step"]) for e in history] == [(1, "begin"), (2, "begin"), (2, "end")]
     assert history[1]["changes"] == plan["changes"]
+    assert [e["who"] for e in history] == [None, "ann", "node:solo"]
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ async def test_what_was_planned_is_what_is_applied(registry: Registry):
     stale = await atoll("layout", "apply", "--version", "2", *url(registry))
     assert (stale.exit_code, "plan again" in stale.told) == (1, True)
     history = await atoll("layout", "history", *url(registry))
-    assert "version 2 begins, by solo\n  b: weight 100 -> 7" in history.output
+    assert "version 2 begins, by solo, asked by ann\n  b: weight 100 -> 7" in history.output
 
 
 async def test_of_two_plans_nobody_applies_the_other_one(registry: Registry):

@@ -141,5 +141,5 @@ class SoloLayouts:
     def _take(self, new: Layout) -> None:
         before, author = self.live, self.entries[-1].author
         slot = self.entries[-1].slot
-        self.entries.append(Entry(slot + 1, author, Live(new, before.newest)))
-        self.entries.append(Entry(slot + 2, author, Live(new)))
+        self.entries.append(Entry(slot + 1, author, Live(new, before.newest), "ann"))
+        self.entries.append(Entry(slot + 2, author, Live(new), f"node:{author}"))
