@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cluster.layout import Role
 from node.attention.codes import Code
 from node.attention.facts import Facts, MemberFacts
 from node.attention.findings import THE_CLUSTER, FindingKey, FindingSubject, NextStep
@@ -48,6 +49,13 @@ def absences(facts: Facts, *nodes: str) -> tuple[FindingKey, ...]:
         key_of(code, member.node)
         for member, code in away(facts)
         if not nodes or member.node in nodes
+    )
+
+
+def stores_away(facts: Facts) -> tuple[FindingKey, ...]:
+    """The findings of the members that are away with copies of blobs."""
+    return tuple(
+        key_of(code, member.node) for member, code in away(facts) if Role.STORE in member.roles
     )
 
 

@@ -45,7 +45,8 @@ def signing_key_missing(facts: Facts) -> Iterator[Finding]:
             *(
                 key_of(code, node)
                 for code in (Code.WRITES_REFUSED, Code.DISK_FULL, Code.INDEX_UNUSABLE,
-                             Code.NODE_RESTORING, Code.NODE_JOINING, Code.CLOCK_OFF)
+                             Code.NODE_RESTORING, Code.NODE_JOINING, Code.CLOCK_OFF,
+                             Code.NODE_OUTSIDE, Code.DISK_REPLACED)
             ),
             FindingKey(Code.NO_LAYOUT, THE_CLUSTER),
             no_majority(),

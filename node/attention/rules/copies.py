@@ -6,7 +6,7 @@ from typing import Final
 from node.attention.codes import Code
 from node.attention.facts import Facts
 from node.attention.findings import THE_CLUSTER, Finding, FindingKey, Measure, NextStep
-from node.attention.rules.absences import absences, key_of
+from node.attention.rules.absences import key_of, stores_away
 
 
 def blobs_gone(facts: Facts) -> Iterator[Finding]:
@@ -23,7 +23,7 @@ def blobs_gone(facts: Facts) -> Iterator[Finding]:
             *_examples(copies.examples),
         ),
         next=(NextStep("bring back the nodes that have them, or push those images again"),),
-        because=absences(facts),
+        because=stores_away(facts),
     )
 
 
@@ -42,7 +42,7 @@ def copies_short(facts: Facts) -> Iterator[Finding]:
         ),
         next=(NextStep("wait: copies are made of what every member that is there can take"),),
         because=(
-            *absences(facts),
+            *stores_away(facts),
             FindingKey(Code.LAYOUT_UNMET, THE_CLUSTER),
             *(key_of(Code.NODE_DRAINING, member.node) for member in facts.members),
         ),
@@ -59,7 +59,7 @@ def uncounted(facts: Facts) -> Iterator[Finding]:
         return
     told = "; ".join(f"{what} cannot be counted: {why}" for what, why in facts.uncounted.items())
     own = (Code.NODE_RESTORING, Code.INDEX_UNUSABLE, Code.ROWS_DAMAGED, Code.NODE_JOINING,
-           Code.CLOCK_OFF)  # fmt: skip
+           Code.CLOCK_OFF, Code.NODE_OUTSIDE, Code.DISK_REPLACED)  # fmt: skip
     yield Finding(
         code=Code.UNCOUNTED,
         subject=THE_CLUSTER,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cluster import WANTS_STATE
-from cluster.layout import Availability
+from cluster.layout import Availability, Role
 from node.attention.codes import Code
 from node.attention.facts import (
     AccessFacts,
@@ -27,7 +27,13 @@ ME: Final = "eu-1"
 def a_member(node: str, **fields: Any) -> MemberFacts:
     """One that is there, and does all that it should."""
     region = node.partition("-")[0]
-    given = {"state": "alive", "connected": True, "availability": Availability.ACTIVE, **fields}
+    given = {
+        "state": "alive",
+        "connected": True,
+        "availability": Availability.ACTIVE,
+        "roles": (Role.STORE,),
+        **fields,
+    }
     return MemberFacts(node=node, region=given.pop("region", region), **given)
 
 

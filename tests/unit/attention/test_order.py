@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.layout import Role
 from node.attention.codes import Code, Harm, Severity
-from node.attention.facts import CopyFacts, VoterFacts
+from node.attention.facts import AccessFacts, CopyFacts, VoterFacts
 from node.attention.findings import THE_CLUSTER, Concern, Finding, FindingKey, FindingSubject
 from node.attention.order import ranked
 from node.attention.rules import findings
@@ -77,6 +78,23 @@ def test_who_is_away_elsewhere_is_no_reason():
         findings(with_member(facts, "eu-2", uncovered="no lease of eu-1")), lambda key: 1.0
     )
     assert codes(concerns) == {Code.NODE_DEAD: set(), Code.READS_UNCOVERED: set()}
+
+
+def test_who_stores_nothing_is_no_reason_that_copies_lack():
+    """Broken: a dead voter hides that a disk loses blobs."""
+    facts = with_member(LEAST[Code.NODE_DEAD], "eu-2", roles=(Role.VOTER,))
+    concerns = ranked(findings(replace(facts, copies=COPIES)), lambda key: 1.0)
+    assert codes(concerns) == {
+        Code.BLOBS_GONE: set(), Code.NODE_DEAD: set(), Code.COPIES_SHORT: set(),
+    }  # fmt: skip
+
+
+def test_who_is_no_member_has_no_other_troubles():
+    facts = with_member(WELL, "eu-1", state="outside", availability=None)
+    access = AccessFacts(has_admin=True, can_sign=False)
+    facts = replace(facts, access=access, copies=None, uncounted={"conflicts": "not caught up"})
+    concerns = ranked(findings(facts), lambda key: 1.0)
+    assert codes(concerns) == {Code.NODE_OUTSIDE: {Code.UNCOUNTED, Code.SIGNING_KEY_MISSING}}
 
 
 def test_a_cause_has_causes():
