@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cluster.model import Dot
-from tests.sim.identity.model import Known, Written
+from tests.sim.identity.model import DocVersion, Known
 from tests.sim.identity.plan import ASKED, CHANGES, STEPS, make_identity_plan, plan_of
 from tests.sim.mutants.identity_stories import (
     BOUNDS,
@@ -52,9 +52,9 @@ def test_a_plan_can_be_kept():
     assert [Plan.loads(plan.dumps()) for plan in PLANS] == PLANS
 
 
-def version(seq: int, kind: str, name: str, *replaces: int, **doc: object) -> Written:
+def version(seq: int, kind: str, name: str, *replaces: int, **doc: object) -> DocVersion:
     gone = frozenset(Dot("n", 1, each) for each in replaces)
-    return Written(Dot("n", 1, seq), kind, name, gone, {"id": "u", **doc})
+    return DocVersion(Dot("n", 1, seq), kind, name, gone, {"id": "u", **doc})
 
 
 USER = version(1, "user", "alice")
@@ -94,7 +94,7 @@ GRANT = version(3, "grant", "p/u", role=2)
         ),
     ],
 )
-def test_the_reference_denies_what_any_version_denies(more: list[Written], allowed: bool):
+def test_the_reference_denies_what_any_version_denies(more: list[DocVersion], allowed: bool):
     """Broken: the nodes are held against something that is as wrong as they may be."""
     for order in (1, -1):
         known = Known([USER, PROJECT, GRANT, *more][::order], lambda _: True)

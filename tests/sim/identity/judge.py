@@ -13,7 +13,7 @@ from cluster.model import Dot, Vector
 from node.identity.login import Account
 from tests.sim.disk import Disk
 from tests.sim.history import Op
-from tests.sim.identity.model import Known, Written, written
+from tests.sim.identity.model import DocVersion, Known, version_in
 from tests.sim.identity.plan import GROUP, PEOPLE, REPOSITORIES, ROBOTS
 from tests.sim.identity.rooms import ACTIONS, Rooms
 from tests.sim.machine import Machine, Running
@@ -75,7 +75,7 @@ class Change:
 class Judge:
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._versions: dict[Dot, Written] = {}
+        self._versions: dict[Dot, DocVersion] = {}
         self._seen = 0
         self._looked: dict[Machine, tuple[Any, ...]] = {}
         self.changes: list[Change] = []
@@ -90,7 +90,7 @@ class Judge:
     def _read(self) -> None:
         events = self._world.observer.events
         for event in islice(events.values(), self._seen, None):
-            version = written(event)
+            version = version_in(event)
             if version is not None:
                 self._versions[event.dot] = version
         self._seen = len(events)

@@ -21,7 +21,7 @@ NEEDED = {"pull": 1, "push": 2, "delete": 3}
 """The role that each takes."""
 
 
-class Written(NamedTuple):
+class DocVersion(NamedTuple):
     """A version of a document."""
 
     dot: Dot
@@ -31,7 +31,7 @@ class Written(NamedTuple):
     doc: Doc
 
 
-def written(event: Event) -> Written | None:
+def version_in(event: Event) -> DocVersion | None:
     """The version of a document that an event brings; None: it is about something else."""
     if event.key.collection != "setting":
         return None
@@ -40,7 +40,7 @@ def written(event: Event) -> Written | None:
     assert body.value is not None, "documents are never deleted"
     _, kind, name = event.key
     doc = msgspec.json.decode(body.value)
-    return Written(event.dot, kind, name, frozenset(body.replaces), doc)
+    return DocVersion(event.dot, kind, name, frozenset(body.replaces), doc)
 
 
 class Who(NamedTuple):
@@ -68,7 +68,7 @@ STRANGER = Who("", frozenset())
 class Known:
     """What is known where *has* says which events are there."""
 
-    def __init__(self, versions: Iterable[Written], has: Callable[[Dot], bool]) -> None:
+    def __init__(self, versions: Iterable[DocVersion], has: Callable[[Dot], bool]) -> None:
         self._here = here = {v.dot: v for v in versions if has(v.dot)}
         self._makings: dict[tuple[str, str], set[Dot]] = {}
         gone = {dot for version in here.values() for dot in version.replaces}
@@ -95,7 +95,7 @@ class Known:
             self._makings[kind, name] = found
         return found
 
-    def _goes_on(self, version: Written) -> bool:
+    def _goes_on(self, version: DocVersion) -> bool:
         before = [self._here[dot].doc for dot in version.replaces if dot in self._here]
         own = version.doc["id"]
         return any(doc["id"] == own and not doc.get("deleted") for doc in before)
