@@ -216,8 +216,9 @@ class FreshnessDriver:
         return self._machine.backing(dot.seq, self._epochs(region), self._has, now)
 
     def _has(self, run: Run, seq: int) -> bool:
-        member = self._env.members.get(NodeId(run.disk.node))
-        if member is None or _run_of(member) != run:
+        (node, store), epoch = run
+        member = self._env.members.get(NodeId(node))
+        if member is None or member.epoch != epoch or member.store != store:
             return False
         return self._env.progress.reached(member.node, self._env.events.origin) >= seq
 
