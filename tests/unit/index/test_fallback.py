@@ -8,7 +8,7 @@ from cluster.model import Digest
 from node.errors import ManifestInvalid
 from node.index.fallback import fallback_tag
 from node.index.index import Index
-from node.index.references import LIST_TYPE
+from node.index.references import LIST_TYPE, PARTIAL_TYPE
 from node.registry import manifests
 from node.registry.manifests import check_type, parse_manifest
 from node.registry.media_types import OCI_INDEX
@@ -213,3 +213,12 @@ async def test_no_client_can_push_what_a_node_marks_its_lists_with(subject: Dige
     body = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
     with pytest.raises(ManifestInvalid):
         check_type(parse_manifest(Digest.of(body), body).media_type, LIST_TYPE)
+
+
+@pytest.mark.parametrize("own", [LIST_TYPE, PARTIAL_TYPE, LIST_TYPE.upper()])
+def test_no_client_can_push_what_is_of_that_type_itself(own: str):
+    """Broken: what a client has pushed is taken away as a list that a node wrote; nothing that it
+    names stays for its sake."""
+    body = json.dumps({"schemaVersion": 2, "mediaType": own, "config": None}).encode()
+    with pytest.raises(ManifestInvalid, match="no client's"):
+        check_type(parse_manifest(Digest.of(body), body).media_type, own)
