@@ -27,8 +27,10 @@ from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
+from node.assembly.desk import catalogue_of
 from node.copies import stakes
 from node.copies.mender import Mender
+from node.desk.desk import Desk
 from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.disk.room import check_room
@@ -210,6 +212,9 @@ async def running(
         stack.callback(identity.passwords.close)
         attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
         metrics.watch_attention(lambda: attention.see().concerns)
+        desk = Desk(
+            catalogue=catalogue_of(settings, index, blobs, cluster, identity),
+        )
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
         )
@@ -223,6 +228,7 @@ async def running(
             rows=rows,
             blobs=partial(stakes.claimed, index.metadata, index.metadata),
             attention=attention,
+            desk=desk,
             readiness=readiness,
             figures=metrics.render,
             described=edge.described(),
@@ -286,6 +292,7 @@ async def running(
             readiness,
             departure,
             attention,
+            desk,
             Entrance(identity, voters, partial(tell_who_may_begin, settings, identity)),
             settings,
         )

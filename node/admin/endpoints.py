@@ -10,7 +10,9 @@ from node.admin import (
     members,
     probes,
     projects,
+    repositories,
     robots,
+    search,
     status,
     tags,
     wait,
@@ -19,6 +21,8 @@ from node.admin.context import AdminContext
 from node.http.endpoint import Endpoint
 
 ENDPOINTS: Final[tuple[Endpoint[AdminContext], ...]] = (
+    *repositories.ENDPOINTS,
+    *search.ENDPOINTS,
     *tags.ENDPOINTS,
     *projects.ENDPOINTS,
     *status.ENDPOINTS,

@@ -28,6 +28,9 @@ class Action(StrEnum):
     UPLOAD_CANCEL = "upload.cancel"
     TAG_READ = "tag.read"
     TAG_ROLLBACK = "tag.rollback"
+    REPOSITORIES = "repositories.list"
+    REPOSITORY_TAGS = "repository.tags"
+    SEARCH = "search"
     CONFLICTS = "conflicts.list"
     PROJECTS = "projects.list"
     PROJECT_READ = "project.read"
@@ -172,6 +175,9 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.UPLOAD_CANCEL: _PUSH,
     Action.TAG_READ: _KEEP,
     Action.TAG_ROLLBACK: _KEEP,
+    Action.REPOSITORIES: _KNOWN,
+    Action.REPOSITORY_TAGS: _PULL,
+    Action.SEARCH: _KNOWN,
     Action.CONFLICTS: _KNOWN,
     Action.PROJECTS: _KNOWN,
     Action.PROJECT_READ: Rule(Reach.PROJECT, Role.PULLER, Verb.OPERATE),

@@ -10,6 +10,7 @@ from cluster.model import NodeId, Origin
 from cluster.ports import Chance, WallClock
 from node.errors.startup import StartupError
 from node.index import keys, objects
+from node.index.changes import Changes
 from node.index.control import IndexControl, ended_rows
 from node.index.journal import Journal
 from node.index.members import IndexMembers
@@ -47,6 +48,9 @@ class Index(NamedTuple):
     words: Words
     """Changed with all that is written in it."""
 
+    changes: Changes
+    """Hears whose rows are written, once somebody watches."""
+
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""
         self.writer.close()
@@ -73,8 +77,8 @@ def open_index(
         StartupError: it belongs to another node, or has a format that there is no way from.
         StorageFailure: the storage failed.
     """
-    words = Words()
-    worded = WordedStore(store, words)
+    words, changes = Words(), Changes()
+    worded = WordedStore(store, words, changes)
     mine = identify(worded, node, wall, rng, formats, ended, epoch_after)
     journal = Journal(worded, mine, clock)
     journal.resume_clock()
@@ -92,6 +96,7 @@ def open_index(
         journal,
         writer,
         words,
+        changes,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cluster.errors import StorageFailure
+from node.index.changes import Changes
 from node.index.store import FAMILIES, Change, OrderedStore, RangeDeletion, StoreSnapshot
 from node.remembered.words import Words
 
@@ -46,9 +47,11 @@ WORDLESS: Final = frozenset(FAMILIES) - {*NAMED_AT, POLICY}
 class WordedStore:
     """An `OrderedStore` over another one."""
 
-    def __init__(self, store: OrderedStore, words: Words) -> None:
+    def __init__(self, store: OrderedStore, words: Words, changes: Changes | None = None) -> None:
+        """*changes* hears of what was written, once that can be read."""
         self.inner: Final = store
         self._words = words
+        self._changes = Changes() if changes is None else changes
         # As they are: each call in between would cost a look-up a tenth of its time.
         self.get: Callable[[str, bytes], bytes | None] = store.get
         self.scan: Callable[[str, bytes, bytes], Iterator[tuple[bytes, bytes]]] = store.scan
@@ -71,6 +74,7 @@ class WordedStore:
             self.inner.write(batch)
         finally:
             self._change(touched)
+            self._changes.note(touched.names, everything=touched.everything)
 
     def snapshot(self, families: Sequence[str]) -> StoreSnapshot:
         return self.inner.snapshot(families)
@@ -85,6 +89,7 @@ class WordedStore:
             self.inner.recover()
         finally:
             self._words.change_all()
+            self._changes.note(set(), everything=True)
 
     def close(self) -> None:
         self.inner.close()

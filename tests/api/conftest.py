@@ -1,10 +1,11 @@
 """A registry over HTTP, on real stores, without a cluster."""
 
+import asyncio
 import io
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.desk.catalogue_desk import CatalogueDesk
+from node.desk.desk import Desk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
@@ -36,6 +39,7 @@ from node.http.remembered import RememberedAnswers
 from node.http.routing import Target
 from node.http.server import Server, make_server
 from node.http.throttle import Throttle
+from node.identity.authorizer import stranger_may_pull
 from node.identity.service import Identity
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
@@ -80,6 +84,13 @@ class Observed:
         self.bytes_out += count
 
 
+async def ended(task: "asyncio.Task[None]") -> None:
+    """Cancel a task, and wait for its end."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
 class AddressBook(dict[str, str]):
     """Other nodes and where their API is: the `Neighbours` of a registry without a cluster."""
 
@@ -112,6 +123,12 @@ class Hiding:
         return repository not in self._hidden
 
     def may_list(self, repository: str) -> bool:
+        return True
+
+    def may_list_some(self, project: str) -> bool:
+        return True
+
+    def may_see_who(self, repository: str) -> bool:
         return True
 
     def may_see_project(self, project: str) -> bool:
@@ -178,6 +195,7 @@ class Registry:
     """The clock of accounts."""
     authority: NearMajority
     readiness: Readiness
+    desk: Desk
 
     @property
     def remembered(self) -> RememberedAnswers:
@@ -365,6 +383,19 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 steady=wall.now_s,
             )
             attention = Attention(Collector(sources))
+            catalogue = CatalogueDesk.over(
+                index.metadata,
+                index.metadata,
+                index.metadata,
+                index.metadata,
+                index.changes,
+                replicator,
+                blobs,
+                partial(stranger_may_pull, identity.authorizer) if accounts else lambda _: True,
+                get_logger("desk"),
+            )
+            counting = asyncio.create_task(catalogue.keeper.run())
+            stack.push_async_callback(ended, counting)
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -375,6 +406,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 rows=layouts.rows,
                 blobs=layouts.blobs,
                 attention=attention,
+                desk=Desk(catalogue=catalogue),
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),
@@ -431,6 +463,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 time,
                 authority,
                 admin.readiness,
+                admin.desk,
             )
 
         yield start

@@ -18,6 +18,8 @@ _TABLE: Final = """
     anybody             token.post
     login               ping
     login               catalog
+    login               repositories.list
+    login               search
     login               conflicts.list
     login               projects.list
     login               wait
@@ -28,6 +30,7 @@ _TABLE: Final = """
     login               account.tokens.add
     login               account.tokens.revoke
     pull                tags.list
+    pull                repository.tags
     pull                referrers.list
     pull                manifest.read
     pull                blob.read

@@ -1,0 +1,61 @@
+"""What writes to the index are about, for who keeps something that is made of its rows."""
+
+from collections import deque
+from collections.abc import Set
+from typing import Final, NamedTuple
+
+WAITING_MAX: Final = 100_000
+"""Batches whose names wait to be taken. Beyond it everything has changed: that takes no memory."""
+
+
+class Changed(NamedTuple):
+    """Whose rows have changed since the last look."""
+
+    names: set[bytes]
+    """Repositories and digests, as they stand in keys; only the latter have a colon."""
+
+    everything: bool
+    """Any row may be another: a checkpoint was taken over, or the store opened again."""
+
+
+class Changes:
+    """
+    The names of what was written, from the writer's thread to one who takes them.
+
+    Until somebody watches, nothing is noted, and a write pays for one look at a flag.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Set[bytes] | None] = deque()
+        self._watched = False
+
+    def watch(self) -> None:
+        """Note what is written from now on, for one who takes it; until then all has changed."""
+        self._watched = True
+        self._waiting.append(None)
+
+    def note(self, names: Set[bytes], *, everything: bool) -> None:
+        """The rows of *names* have changed, and can be read as they are now. From any thread."""
+        if not self._watched:
+            return
+        if everything or len(self._waiting) >= WAITING_MAX:
+            # What waits is a part of it.
+            self._waiting.clear()
+            self._waiting.append(None)
+        elif names:
+            self._waiting.append(names)
+
+    def take(self) -> Changed:
+        """All that was noted since the last call. By one taker."""
+        names, everything = set[bytes](), False
+        while self._waiting:
+            # One at a time: the writer goes on meanwhile, and may clear what waits.
+            try:
+                noted = self._waiting.popleft()
+            except IndexError:
+                break
+            if noted is None:
+                everything = True
+            else:
+                names |= noted
+        return Changed(names, everything)
