@@ -100,6 +100,12 @@ FORBIDDEN = [
          "time", "random"),
         "what needs attention is a rule: it is told the facts and the time",
     ),
+    (
+        ("node.desk",),
+        ("node.http", "node.oci", "node.admin", "node.edge", "node.cli", "node.settings",
+         "node.main", "node.assembly", "node.lifetime", "aiohttp", "prometheus_client"),
+        "what the desk says is known before anybody shows it",
+    ),
     (("node.http",), ("node.oci", "node.admin", "node.edge"), "HTTP knows no endpoint"),
     (("node.oci",), ("node.admin", "node.edge"), "pulls and pushes are not the operator's"),
     (("node.admin",), ("node.oci", "node.edge"), "the operator's are not pulls and pushes"),

@@ -25,6 +25,8 @@ from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.desk.cluster import ClusterDesk, ClusterSources
+from node.desk.desk import Desk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
@@ -178,6 +180,7 @@ class Registry:
     """The clock of accounts."""
     authority: NearMajority
     readiness: Readiness
+    desk: Desk
 
     @property
     def remembered(self) -> RememberedAnswers:
@@ -365,6 +368,20 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 steady=wall.now_s,
             )
             attention = Attention(Collector(sources))
+            desk = Desk(
+                cluster=ClusterDesk(
+                    ClusterSources(
+                        attention=attention,
+                        statistics=view.statistics,
+                        live=lambda: layouts.live,
+                        change=layouts.view,
+                        round_trips_s=lambda: view.round_trips_s,
+                        written_at=view.written_at.get,
+                        tally=lambda: view.tally,
+                        steady=wall.now_s,
+                    )
+                )
+            )
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -375,6 +392,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 rows=layouts.rows,
                 blobs=layouts.blobs,
                 attention=attention,
+                desk=desk,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),
@@ -431,6 +449,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 time,
                 authority,
                 admin.readiness,
+                desk,
             )
 
         yield start
