@@ -27,7 +27,7 @@ from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
-from node.assembly.desk import catalogue_of
+from node.assembly.desk import catalogue_of, cluster_of
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.desk.desk import Desk
@@ -214,6 +214,7 @@ async def running(
         metrics.watch_attention(lambda: attention.see().concerns)
         desk = Desk(
             catalogue=catalogue_of(settings, index, blobs, cluster, identity),
+            cluster=cluster_of(cluster, index, attention, metrics.tally),
         )
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors

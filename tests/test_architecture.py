@@ -103,7 +103,8 @@ FORBIDDEN = [
     (
         ("node.desk",),
         ("node.http", "node.oci", "node.admin", "node.edge", "node.blobs", "node.cli",
-         "node.settings", "node.main", "node.assembly", "aiohttp"),
+         "node.settings", "node.main", "node.assembly", "node.lifetime", "aiohttp",
+         "prometheus_client"),
         "what is shown is a value: whoever shows it is another matter",
     ),
     (("node.http",), ("node.oci", "node.admin", "node.edge"), "HTTP knows no endpoint"),

@@ -58,6 +58,8 @@ from node.admin.layout_documents import (
     ShownSettings,
     Survivors,
 )
+from node.desk.plans import plan_moves
+from node.desk.values import PlanMoves
 from node.http.body_reader import read_document
 from node.http.endpoint import Action, Body, Endpoint, Request
 
@@ -106,7 +108,10 @@ async def plan(context: AdminContext, request: Request) -> web.Response:
     async with aclosing(context.blobs()) as rows:
         async for row in rows:
             movement.add(row)
-    return answer(_planned(before, new, movement.plan(), body.bytes_per_s))
+    planned, facts = movement.plan(), context.attention.see().facts
+    moves = plan_moves(facts.now, planned, (before, new), facts.members, body.bytes_per_s)
+    context.desk.cluster.plans.keep(planned.fingerprint, moves)
+    return answer(_planned(before, new, planned, moves))
 
 
 async def apply(context: AdminContext, request: Request) -> web.Response:
@@ -161,6 +166,7 @@ def _shown(context: AdminContext) -> LayoutDocument:
                 fingerprint(each.newest),
                 differences(each.oldest, each.newest),
                 _lost(each),
+                context.desk.cluster.plans.of(fingerprint(each.newest)),
             )
             for each in context.layouts.plans
         ],
@@ -193,7 +199,7 @@ def _step(
     return "end", ()
 
 
-def _planned(before: Layout, new: Layout, plan: Plan, bytes_per_s: int) -> PlanDocument:
+def _planned(before: Layout, new: Layout, plan: Plan, moves: PlanMoves) -> PlanDocument:
     return PlanDocument(
         plan.version,
         plan.fingerprint,
@@ -207,11 +213,14 @@ def _planned(before: Layout, new: Layout, plan: Plan, bytes_per_s: int) -> PlanD
         plan.surplus,
         plan.surplus_bytes,
         plan.unreadable,
-        round(plan.seconds(bytes_per_s), 1),
+        moves.seconds,
         [
             Moved(node, t.blobs_in, t.bytes_in, t.blobs_out, t.bytes_out)
             for node, t in plan.nodes.items()
         ],
+        moves.regions,
+        moves.fullest_before,
+        moves.fullest_after,
     )
 
 

@@ -82,7 +82,15 @@ def _add(section: Section, *commands: Callable[..., None]) -> None:
         app.command(rich_help_panel=section)(command)
 
 
-_add(Section.CLUSTER, up, cluster.status, cluster.doctor, cluster.leave)
+_add(
+    Section.CLUSTER,
+    up,
+    cluster.status,
+    cluster.doctor,
+    cluster.top,
+    cluster.work,
+    cluster.leave,
+)
 app.add_typer(cluster.node, name="node", rich_help_panel=Section.CLUSTER)
 app.add_typer(cluster.layout, name="layout", rich_help_panel=Section.CLUSTER)
 _add(Section.IMAGES, images.repos, images.tags, images.search)

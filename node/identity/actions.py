@@ -40,12 +40,17 @@ class Action(StrEnum):
     WAIT = "wait"
     STATUS = "cluster.status"
     ATTENTION = "cluster.attention"
+    REGIONS = "regions.list"
+    SERIES = "series.read"
+    WORK = "work.list"
     LAYOUT_READ = "layout.read"
     LAYOUT_HISTORY = "layout.history"
     LAYOUT_PLAN = "layout.plan"
     LAYOUT_APPLY = "layout.apply"
     LAYOUT_INIT = "layout.init"
     LAYOUT_FORCE = "layout.force"
+    MEMBERS = "members.list"
+    MEMBER_STOP = "member.stoppable"
     MEMBER_PAUSE = "member.pause"
     MEMBER_RESUME = "member.resume"
     MEMBER_DRAIN = "member.drain"
@@ -187,12 +192,17 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.WAIT: _KNOWN,
     Action.STATUS: _LOOK,
     Action.ATTENTION: _LOOK,
+    Action.REGIONS: _LOOK,
+    Action.SERIES: _LOOK,
+    Action.WORK: _LOOK,
     Action.LAYOUT_READ: _LOOK,
     Action.LAYOUT_HISTORY: _LOOK,
     Action.LAYOUT_PLAN: _RUN,
     Action.LAYOUT_APPLY: _RUN,
     Action.LAYOUT_INIT: _RUN,
     Action.LAYOUT_FORCE: _RUN,
+    Action.MEMBERS: _LOOK,
+    Action.MEMBER_STOP: _LOOK,
     Action.MEMBER_PAUSE: _RUN,
     Action.MEMBER_RESUME: _RUN,
     Action.MEMBER_DRAIN: _RUN,

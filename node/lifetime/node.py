@@ -84,6 +84,7 @@ class Node:
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
                 tasks.create_task(self._attention.run(), name="attention"),
                 tasks.create_task(self._desk.catalogue.keeper.run(), name="catalogue"),
+                tasks.create_task(self._desk.cluster.run(), name="desk"),
             ]
             if not self._settings.is_open:
                 entrance = self._entrance

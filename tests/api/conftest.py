@@ -27,6 +27,7 @@ from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.desk.catalogue_desk import CatalogueDesk
+from node.desk.cluster import ClusterDesk, ClusterSources
 from node.desk.desk import Desk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
@@ -396,6 +397,19 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             )
             counting = asyncio.create_task(catalogue.keeper.run())
             stack.push_async_callback(ended, counting)
+            of_cluster = ClusterDesk(
+                ClusterSources(
+                    attention=attention,
+                    statistics=view.statistics,
+                    live=lambda: layouts.live,
+                    change=layouts.view,
+                    round_trips_s=lambda: view.round_trips_s,
+                    written_at=view.written_at.get,
+                    tally=lambda: view.tally,
+                    steady=wall.now_s,
+                )
+            )
+            desk = Desk(catalogue=catalogue, cluster=of_cluster)
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -406,7 +420,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 rows=layouts.rows,
                 blobs=layouts.blobs,
                 attention=attention,
-                desk=Desk(catalogue=catalogue),
+                desk=desk,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),
@@ -463,7 +477,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 time,
                 authority,
                 admin.readiness,
-                admin.desk,
+                desk,
             )
 
         yield start

@@ -61,6 +61,11 @@ _TABLE: Final = """
     cluster-puller      cluster.read
     cluster-puller      cluster.status
     cluster-puller      cluster.attention
+    cluster-puller      regions.list
+    cluster-puller      series.read
+    cluster-puller      work.list
+    cluster-puller      members.list
+    cluster-puller      member.stoppable
     cluster-puller      layout.read
     cluster-puller      layout.history
     cluster-puller      member.stakes

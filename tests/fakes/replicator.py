@@ -18,7 +18,13 @@ from cluster.model import (
     SpreadNode,
     Vitals,
 )
-from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+from cluster.statistics import (
+    ClusterStatistics,
+    Counters,
+    MemberStatistics,
+    RestoreStatistics,
+)
+from node.desk.series import Tally
 from node.lifetime.departure import Farewell
 from node.registry.ports import RemoteBlob
 
@@ -117,6 +123,11 @@ class SoloView:
         """How far leaving is."""
         self.vitals = Vitals("1.2.3", 1000, 400, 7, 70)
         self.logs = 2
+        self.restoring: RestoreStatistics | None = None
+        self.round_trips_s: dict[str, float] = {}
+        self.written_at: dict[int, float] = {}
+        """When the first of so many events, the last ones, was written."""
+        self.tally = Tally()
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(
@@ -132,7 +143,7 @@ class SoloView:
             vitals=self.vitals,
             logs=self.logs,
             health=0,
-            restoring=None,
+            restoring=self.restoring,
             fetches_running=0,
             fetches_waiting=0,
             replications_running=0,
