@@ -66,6 +66,14 @@ def rollback(
     create: Annotated[
         bool, typer.Option("--create", help="Make the tag where there never was one.")
     ] = False,
+    if_match: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EVENT,EVENT",
+            help="Only if the tag has these heads: those that the history marks with * and +, or "
+            "the newest entry of a tag that is deleted.",
+        ),
+    ] = None,
     url: Url = None,
     data_dir: DataDir = None,
     context: ContextName = None,
@@ -77,4 +85,5 @@ def rollback(
 
     with told():
         address = given_address(url, data_dir, context)
-        typer.echo(go_back(ref, event, address, create=create).shown(as_json))
+        done = go_back(ref, event, address, create=create, if_match=if_match)
+        typer.echo(done.shown(as_json))
