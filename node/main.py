@@ -27,6 +27,7 @@ from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
+from node.assembly.desk import desk_of
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.disk import datadir
@@ -209,6 +210,14 @@ async def running(
         identity = identity_of(settings, name, index, cluster, voters)
         stack.callback(identity.passwords.close)
         attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
+        desk = desk_of(
+            index,
+            registry,
+            cluster,
+            lambda: cluster.layouts.live,
+            lambda: cluster.layouts.entries,
+            SystemClock().now_ms,
+        )
         metrics.watch_attention(lambda: attention.see().concerns)
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
@@ -223,6 +232,7 @@ async def running(
             rows=rows,
             blobs=partial(stakes.claimed, index.metadata, index.metadata),
             attention=attention,
+            desk=desk,
             readiness=readiness,
             figures=metrics.render,
             described=edge.described(),

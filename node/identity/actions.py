@@ -28,6 +28,11 @@ class Action(StrEnum):
     UPLOAD_CANCEL = "upload.cancel"
     TAG_READ = "tag.read"
     TAG_ROLLBACK = "tag.rollback"
+    IMAGE_READ = "image.read"
+    IMAGE_REFERRERS = "image.referrers"
+    IMAGE_REPLICATION = "image.replication"
+    ACTIVITY = "activity.list"
+    ACTIVITY_CSV = "activity.csv"
     CONFLICTS = "conflicts.list"
     PROJECTS = "projects.list"
     PROJECT_READ = "project.read"
@@ -172,6 +177,11 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.UPLOAD_CANCEL: _PUSH,
     Action.TAG_READ: _KEEP,
     Action.TAG_ROLLBACK: _KEEP,
+    Action.IMAGE_READ: _PULL,
+    Action.IMAGE_REFERRERS: _PULL,
+    Action.IMAGE_REPLICATION: _PULL,
+    Action.ACTIVITY: _KNOWN,
+    Action.ACTIVITY_CSV: _KNOWN,
     Action.CONFLICTS: _KNOWN,
     Action.PROJECTS: _KNOWN,
     Action.PROJECT_READ: Rule(Reach.PROJECT, Role.PULLER, Verb.OPERATE),
