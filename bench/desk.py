@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 from bench.machine import describe_atoll, describe_machine
 from bench.scratch import scratch
 from cluster.clock import HybridClock, SystemClock
-from cluster.model import Acknowledged, Digest, Dot, NodeId
+from cluster.model import Acknowledged, Digest, Dot, NodeId, Stamp
 from cluster.objects import Live, Presence, Register, Version
 from node.blobs.memory import MemoryBlobs
 from node.desk.catalogue import RepositorySort
@@ -80,6 +80,9 @@ class OfProjects:
 
     def may_see_project(self, project: str) -> bool:
         return project in self._projects
+
+    def may_see_layout(self) -> bool:
+        return False
 
 
 class Ready:
@@ -163,7 +166,7 @@ def _desk(index: Index) -> CatalogueDesk:
         metadata,
         metadata,
         metadata,
-        index.changes,
+        index.observe,
         Ready(),
         MemoryBlobs(),
         lambda name: False,
@@ -181,7 +184,7 @@ def _fill(index: Index, repositories: int, tags: int) -> None:
     store, chance = index.journal.store, random.Random(2)
     large = [count for count in _LARGE if count * 4 < tags]
     small = -(-(tags - sum(large)) // max(1, repositories - len(large)))
-    stamp, left = index.journal.clock.tick(0), tags
+    stamp, left = index.journal.clock.tick(Stamp(0)), tags
     for number in range(repositories):
         count = min(large[number] if number < len(large) else small, left)
         left -= count
@@ -285,7 +288,11 @@ class Question(NamedTuple):
 def _questions(desk: CatalogueDesk, repositories: int) -> Iterator[Question]:
     chance = random.Random(3)
     one_in_a_hundred = OfProjects({f"team-{number}" for number in range(0, _PROJECTS, 100)})
-    for who, access in (("all", UNRESTRICTED), ("1 in 100", one_in_a_hundred)):
+    callers: tuple[tuple[str, Access], ...] = (
+        ("all", UNRESTRICTED),
+        ("1 in 100", one_in_a_hundred),
+    )
+    for who, access in callers:
         for sort in RepositorySort:
             yield Question(f"repositories by {sort}, {who}", _repositories(desk, sort, access))
         yield Question(f"repositories with a text, {who}", _with_text(desk, access, chance))
@@ -296,14 +303,14 @@ def _questions(desk: CatalogueDesk, repositories: int) -> Iterator[Question]:
         yield Question(f"search: a pasted line, {who}", _search(desk, access, pasted))
         yield Question(f"search: a tag, {who}", _search(desk, access, "0.0.2"))
         yield Question(f"search: a digest, {who}", _search(desk, access, "sha256:" + "ab" * 32))
-    for sort in TagSort:
-        yield Question(f"tags of any repository by {sort}", _any_tags(desk, sort, repositories))
+    for order in TagSort:
+        yield Question(f"tags of any repository by {order}", _any_tags(desk, order, repositories))
     large = [(number, count) for number, count in enumerate(_LARGE[:3]) if number < repositories]
     for number, count in large:
-        for sort in TagSort:
-            what = f"tags of one with {count:,} by {sort}"
-            yield Question(f"{what}, cold", _cold_tags(desk, _name(number), sort), _COLD_QUESTIONS)
-            yield Question(what, _tags(desk, _name(number), TagQuery(sort=sort)))
+        for order in TagSort:
+            what = f"tags of one with {count:,} by {order}"
+            yield Question(f"{what}, cold", _cold_tags(desk, _name(number), order), _COLD_QUESTIONS)
+            yield Question(what, _tags(desk, _name(number), TagQuery(sort=order)))
     deep = TagQuery("f", TagSort.VERSION, TagFilter.ALL, "", "0:2.5.0")
     yield Question("tags of one with 10,000, a text", _tags(desk, _name(2), deep))
     untagged = TagQuery(only=TagFilter.UNTAGGED)

@@ -27,10 +27,9 @@ from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
-from node.assembly.desk import catalogue_of, cluster_of
+from node.assembly.desk import catalogue_of, cluster_of, desk_of
 from node.copies import stakes
 from node.copies.mender import Mender
-from node.desk.desk import Desk
 from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.disk.room import check_room
@@ -212,9 +211,14 @@ async def running(
         stack.callback(identity.passwords.close)
         attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
         metrics.watch_attention(lambda: attention.see().concerns)
-        desk = Desk(
-            catalogue=catalogue_of(settings, index, blobs, cluster, identity),
-            cluster=cluster_of(cluster, index, attention, metrics.tally),
+        desk = desk_of(
+            catalogue_of(settings, index, blobs, cluster, identity),
+            cluster_of(cluster, index, attention, metrics.tally),
+            index,
+            registry,
+            cluster,
+            cluster.layouts,
+            SystemClock().now_ms,
         )
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors

@@ -1,20 +1,34 @@
 """What the parts of the desk are made over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
-from cluster import Cluster, SystemClock, stamp_ms
+from cluster import COUNTER_BITS, Cluster, SystemClock, stamp_ms
 from cluster.errors import BelowFloor, StorageFailure
+from cluster.layout import Entry
 from node import logs
+from node.admin.context import LayoutFace
 from node.attention.service import Attention
+from node.desk.activity import Activity
+from node.desk.attached import AttachedThings
 from node.desk.catalogue_desk import CatalogueDesk
 from node.desk.cluster import ClusterDesk, ClusterSources
+from node.desk.desk import Desk
+from node.desk.images import Images
+from node.desk.replication import ReplicaCluster, Replication
 from node.desk.series import Tally
 from node.identity.authorizer import stranger_may_pull
 from node.identity.service import Identity
 from node.index.index import Index
+from node.index.news import ImageNews, tails
 from node.registry.ports import Gate, LocalBlobs
+from node.registry.usecases import UseCases
 from node.settings import Settings
+
+_EVENTS_MAX: Final = 10_000
+_BYTES_MAX: Final = 32 << 20
+"""What is read of the logs at a start, of both: a tenth of a second."""
 
 
 def catalogue_of(
@@ -27,12 +41,48 @@ def catalogue_of(
         metadata,
         metadata,
         metadata,
-        index.changes,
+        index.observe,
         gate,
         blobs,
         (lambda _: True) if settings.is_open else partial(stranger_may_pull, identity.authorizer),
         logs.get_logger("desk"),
     )
+
+
+def desk_of(
+    catalogue: CatalogueDesk,
+    nodes: ClusterDesk,
+    index: Index,
+    registry: UseCases,
+    cluster: ReplicaCluster,
+    layouts: LayoutFace,
+    now_ms: Callable[[], int],
+) -> Desk:
+    """All parts of the desk; those of images are made here."""
+    metadata, pull = index.metadata, registry.pull
+    activity = _activity_of(index, lambda: layouts.entries, now_ms)
+    return Desk(
+        catalogue=catalogue,
+        images=Images(metadata, pull, activity.ring.tags_that_had),
+        attached=AttachedThings(metadata, pull),
+        replication=Replication(metadata, pull, cluster, lambda: layouts.live, index.words, now_ms),
+        activity=activity,
+        cluster=nodes,
+    )
+
+
+def _activity_of(
+    index: Index, decisions: Callable[[], Sequence[Entry]], now_ms: Callable[[], int]
+) -> Activity:
+    """What happened lately, by the ends of the logs, and from now on."""
+    activity = Activity(index.metadata, decisions, now_ms)
+    # First what comes from now on: so nothing is missing between the two.
+    index.observe(ImageNews(activity.ring.add, activity.note_decided))
+    if index.journal.restoring:
+        activity.ring.start((), now_ms() << COUNTER_BITS)
+    else:
+        activity.ring.start(*tails(index.journal, _EVENTS_MAX, _BYTES_MAX))
+    return activity
 
 
 def cluster_of(

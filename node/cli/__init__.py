@@ -93,7 +93,7 @@ _add(
 )
 app.add_typer(cluster.node, name="node", rich_help_panel=Section.CLUSTER)
 app.add_typer(cluster.layout, name="layout", rich_help_panel=Section.CLUSTER)
-_add(Section.IMAGES, images.repos, images.tags, images.search)
+_add(Section.IMAGES, images.repos, images.tags, images.image, images.search, images.activity)
 _add(Section.IMAGES, images.wait, images.history, images.rollback)
 app.add_typer(projects.project, name="project", rich_help_panel=Section.PROJECTS)
 _add(Section.ACCOUNTS, accounts.login, accounts.logout)

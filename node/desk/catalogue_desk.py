@@ -13,7 +13,7 @@ from node.desk.repositories import RepositoryList
 from node.desk.search import Search
 from node.desk.tag_orders import TagOrders
 from node.desk.tag_table import TagTable
-from node.index.changes import Changes
+from node.index.worded import Observer
 from node.registry.ports import Gate, ListingReader, LocalBlobs, SettingReader
 
 
@@ -35,7 +35,7 @@ class CatalogueDesk:
         bodies: ManifestBodies,
         listings: ListingReader,
         settings: SettingReader,
-        changes: Changes,
+        observe: Callable[[Observer], None],
         gate: Gate,
         blobs: LocalBlobs,
         is_public: Callable[[str], bool],
@@ -45,12 +45,12 @@ class CatalogueDesk:
         Join its parts over the index.
 
         Args:
-            changes: hears of what is written; by nobody else to be taken.
+            observe: has its argument hear of all that is written from then on.
             is_public: whether everybody may pull from a repository.
         """
         outlines = Outlines(bodies)
         orders = TagOrders(rows_of, outlines)
-        keeper = CatalogueKeeper(rows_of, changes, log)
+        keeper = CatalogueKeeper(rows_of, observe, log)
         keeper.on_changed = orders.forget
         return cls(
             keeper=keeper,

@@ -12,7 +12,8 @@ from cluster.ports import Log
 from node.desk.catalogue import Catalogue
 from node.desk.counts import RowReader, count, repositories
 from node.desk.pace import Pace
-from node.index.changes import Changes
+from node.index.changed import ChangedNames
+from node.index.worded import Observer
 
 _POLL_S: Final = 0.25
 """Between two looks at what was written, while nobody asks."""
@@ -34,12 +35,14 @@ _DIGEST: Final = b":"
 class CatalogueKeeper:
     """Owns the work on one `Catalogue`, which its task alone changes. Belongs to one event loop."""
 
-    def __init__(self, rows_of: RowReader, changes: Changes, log: Log) -> None:
+    def __init__(self, rows_of: RowReader, observe: Callable[[Observer], None], log: Log) -> None:
+        """*observe* has its argument hear of all that is written from then on."""
         self.catalogue: Final = Catalogue()
         self.on_changed: Callable[[Iterable[str] | None], None] = lambda names: None
         """Hears whose rows have changed, before they are counted; None: anybody's."""
         self._rows = rows_of
-        self._changes = changes
+        self._observe = observe
+        self._changes = ChangedNames()
         self._log = log
         self._pace = Pace(_BUILDING_REST)
         self._dirty: dict[str, None] = {}
@@ -99,7 +102,7 @@ class CatalogueKeeper:
 
     async def run(self) -> None:
         """Count for ever."""
-        self._changes.watch()
+        self._observe(self._changes)
         while True:
             try:
                 await self._round()

@@ -243,11 +243,14 @@ class _Sight:
     def may_list_some(self, project: str) -> bool:
         return self._keeper.sees_some(self._account, project)
 
+    def may_see_project(self, project: str) -> bool:
+        return self._allowed(RULES[Action.PROJECT_READ], project)
+
     def may_see_who(self, repository: str) -> bool:
         return self._may(RULES[Action.TAG_READ], repository)
 
-    def may_see_project(self, project: str) -> bool:
-        return self._allowed(RULES[Action.PROJECT_READ], project)
+    def may_see_layout(self) -> bool:
+        return self._allowed(RULES[Action.LAYOUT_HISTORY], "")
 
     def _may(self, rule: Rule, where: str) -> bool:
         if self._token is not None and not covers(self._token.access, rule, where):

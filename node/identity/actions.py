@@ -31,6 +31,11 @@ class Action(StrEnum):
     REPOSITORIES = "repositories.list"
     REPOSITORY_TAGS = "repository.tags"
     SEARCH = "search"
+    IMAGE_READ = "image.read"
+    IMAGE_REFERRERS = "image.referrers"
+    IMAGE_REPLICATION = "image.replication"
+    ACTIVITY = "activity.list"
+    ACTIVITY_CSV = "activity.csv"
     CONFLICTS = "conflicts.list"
     PROJECTS = "projects.list"
     PROJECT_READ = "project.read"
@@ -183,6 +188,11 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.REPOSITORIES: _KNOWN,
     Action.REPOSITORY_TAGS: _PULL,
     Action.SEARCH: _KNOWN,
+    Action.IMAGE_READ: _PULL,
+    Action.IMAGE_REFERRERS: _PULL,
+    Action.IMAGE_REPLICATION: _PULL,
+    Action.ACTIVITY: _KNOWN,
+    Action.ACTIVITY_CSV: _KNOWN,
     Action.CONFLICTS: _KNOWN,
     Action.PROJECTS: _KNOWN,
     Action.PROJECT_READ: Rule(Reach.PROJECT, Role.PULLER, Verb.OPERATE),

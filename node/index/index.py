@@ -10,7 +10,6 @@ from cluster.model import NodeId, Origin
 from cluster.ports import Chance, WallClock
 from node.errors.startup import StartupError
 from node.index import keys, objects
-from node.index.changes import Changes
 from node.index.control import IndexControl, ended_rows
 from node.index.journal import Journal
 from node.index.members import IndexMembers
@@ -18,7 +17,7 @@ from node.index.metadata import Metadata
 from node.index.migrations import FORMATS, Formats
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
-from node.index.worded import WordedStore
+from node.index.worded import Observer, WordedStore
 from node.index.writer import IndexWriter, Writer
 from node.remembered.words import Words
 
@@ -48,8 +47,11 @@ class Index(NamedTuple):
     words: Words
     """Changed with all that is written in it."""
 
-    changes: Changes
-    """Hears whose rows are written, once somebody watches."""
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* hear of all that is written from now on."""
+        store = self.journal.store
+        assert isinstance(store, WordedStore), "an index is opened over one"
+        store.observers.append(observer)
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""
@@ -77,8 +79,8 @@ def open_index(
         StartupError: it belongs to another node, or has a format that there is no way from.
         StorageFailure: the storage failed.
     """
-    words, changes = Words(), Changes()
-    worded = WordedStore(store, words, changes)
+    words = Words()
+    worded = WordedStore(store, words)
     mine = identify(worded, node, wall, rng, formats, ended, epoch_after)
     journal = Journal(worded, mine, clock)
     journal.resume_clock()
@@ -96,7 +98,6 @@ def open_index(
         journal,
         writer,
         words,
-        changes,
     )
 
 

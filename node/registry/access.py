@@ -19,12 +19,16 @@ class Access(Protocol):
         look before `may_list`. False: there is none."""
         ...
 
+    def may_see_project(self, project: str) -> bool:
+        """Whether the caller may be told what holds for *project*."""
+        ...
+
     def may_see_who(self, repository: str) -> bool:
         """Whether the caller may be told who has changed *repository*."""
         ...
 
-    def may_see_project(self, project: str) -> bool:
-        """Whether the caller may be told what holds for *project*."""
+    def may_see_layout(self) -> bool:
+        """Whether the caller may be told what was decided about the layout."""
         ...
 
 
@@ -38,10 +42,13 @@ class _Unrestricted:
     def may_list_some(self, project: str) -> bool:
         return True
 
+    def may_see_project(self, project: str) -> bool:
+        return True
+
     def may_see_who(self, repository: str) -> bool:
         return True
 
-    def may_see_project(self, project: str) -> bool:
+    def may_see_layout(self) -> bool:
         return True
 
 

@@ -48,6 +48,14 @@ def check_bounds(text: bytes) -> None:
         raise TooMuch(f"it has arrays and objects inside each other more than {DEPTH_MAX} deep")
 
 
+def is_within_bounds(text: bytes) -> bool:
+    try:
+        check_bounds(text)
+    except TooMuch:
+        return False
+    return True
+
+
 def _without_strings(text: bytes) -> bytes:
     """The text with a quotation mark in the place of each string."""
     if b"\\" in text:

@@ -21,6 +21,7 @@ from cluster.model import Digest, Member, NodeId
 from node import edge, logs
 from node.admin.context import AdminContext
 from node.assembly.attention import conflicts_in, copies_in
+from node.assembly.desk import desk_of
 from node.attention.collector import AttentionSources, Collector
 from node.attention.facts import StorageFacts
 from node.attention.service import Attention
@@ -129,10 +130,13 @@ class Hiding:
     def may_list_some(self, project: str) -> bool:
         return True
 
+    def may_see_project(self, project: str) -> bool:
+        return True
+
     def may_see_who(self, repository: str) -> bool:
         return True
 
-    def may_see_project(self, project: str) -> bool:
+    def may_see_layout(self) -> bool:
         return True
 
 
@@ -389,7 +393,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 index.metadata,
                 index.metadata,
                 index.metadata,
-                index.changes,
+                index.observe,
                 replicator,
                 blobs,
                 partial(stranger_may_pull, identity.authorizer) if accounts else lambda _: True,
@@ -409,7 +413,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                     steady=wall.now_s,
                 )
             )
-            desk = Desk(catalogue=catalogue, cluster=of_cluster)
+            desk = desk_of(catalogue, of_cluster, index, use_cases, view, layouts, wall.now_ms)
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,

@@ -21,6 +21,8 @@ _TABLE: Final = """
     login               repositories.list
     login               search
     login               conflicts.list
+    login               activity.list
+    login               activity.csv
     login               projects.list
     login               wait
     login               access.list
@@ -34,6 +36,9 @@ _TABLE: Final = """
     pull                referrers.list
     pull                manifest.read
     pull                blob.read
+    pull                image.read
+    pull                image.referrers
+    pull                image.replication
     pusher              manifest.write
     pusher              upload.start
     pusher              upload.status

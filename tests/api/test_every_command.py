@@ -45,6 +45,7 @@ ASKING: Final[dict[str, tuple[str, ...]]] = {
     "top": (),
     "work": (),
     "node list": (),
+    "activity": (),
     "node add": ("d",),
     "node pause": ("b",),
     "node resume": ("b",),
@@ -118,7 +119,7 @@ OF_A_LOG_IN: Final[dict[str, tuple[str, ...]]] = {
 }
 """They are about what this machine has of a log-in."""
 
-OF_AN_IMAGE: Final = {"wait": (), "history": (), "rollback": ("EVENT",)}
+OF_AN_IMAGE: Final = {"wait": (), "image": (), "history": (), "rollback": ("EVENT",)}
 """The same of those whose first argument is an image at a node."""
 
 

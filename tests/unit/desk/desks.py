@@ -28,7 +28,7 @@ def desk_over(index: Index, log: MemoryLog | None = None) -> CatalogueDesk:
         metadata,
         metadata,
         metadata,
-        index.changes,
+        index.observe,
         SoloReplicator(),
         MemoryBlobs(),
         lambda name: name.startswith("pub/"),

@@ -10,14 +10,16 @@ from cluster.model import Key
 from cluster.objects import Write
 from node.desk import counts, keeper
 from node.desk.catalogue_desk import CatalogueDesk
-from node.index import changes, keys
-from node.index.changes import Changes
+from node.desk.keeper import CatalogueKeeper
+from node.index import changed, keys
+from node.index.changed import ChangedNames
 from node.index.index import Index
 from node.index.store import Mutation
+from node.index.worded import Observer, Written
 from node.registry.values import AddBlob, DeleteBlob, DeleteManifest, DeleteTag
 from tests.fakes.log import MemoryLog
 from tests.fakes.ordered_store import MemoryStore
-from tests.unit.desk.desks import counted, desk_over, kept, running, scanned
+from tests.unit.desk.desks import counted, kept, running, scanned
 from tests.unit.index.conftest import OpenIndex
 from tests.unit.index.nodes import LAYER, digest_of, foreign, push, restore, store
 
@@ -247,29 +249,37 @@ async def test_who_pushed_last_is_what_the_tag_says(open_node: OpenIndex):
 
 
 async def test_nothing_is_noted_for_nobody(open_node: OpenIndex):
-    """Broken: a command that opens an index gathers what it writes, for ever."""
-    index = open_node()
+    """Broken: a desk that nobody runs gathers what is written, for ever."""
+    index, observers = open_node(), list[Observer]()
+    keeper = CatalogueKeeper(index.metadata, observers.append, MemoryLog())
+    assert not observers
+    noted = ChangedNames()
     await fill(index)
-    assert index.changes.take() == (set(), False)
-    desk_over(index)
+    index.observe(noted)
+    assert noted.take() == (set(), False)
     await push(index, "z", "more")
-    assert index.changes.take() == (set(), False)
-    index.changes.watch()
-    assert index.changes.take() == (set(), True)
-    await push(index, "z", "even more")
-    found = index.changes.take()
+    found = noted.take()
     assert not found.everything
     assert b"z" in found.names
+    assert keeper.building
+
+
+async def test_what_failed_to_be_written_is_looked_at(open_node: OpenIndex):
+    """Broken: it was written after all, and never counted."""
+    index, noted = open_node(), ChangedNames()
+    noted(Written((), {b"a"}, everything=False, failed=True))
+    assert noted.take() == ({b"a"}, False)
+    index.observe(noted)
+    index.journal.store.recover()
+    assert noted.take() == (set(), True)
 
 
 def test_who_is_slow_to_take_is_told_that_all_has_changed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(changes, "WAITING_MAX", 3)
-    noted = Changes()
-    noted.watch()
-    noted.take()
+    monkeypatch.setattr(changed, "WAITING_MAX", 3)
+    noted = ChangedNames()
     for name in (b"a", b"b", b"c"):
-        noted.note({name}, everything=False)
+        noted(Written((), {name}, everything=False, failed=False))
     assert noted.take() == ({b"a", b"b", b"c"}, False)
     for name in (b"a", b"b", b"c", b"d", b"e"):
-        noted.note({name}, everything=False)
+        noted(Written((), {name}, everything=False, failed=False))
     assert noted.take() == ({b"e"}, True)

@@ -16,6 +16,7 @@ from node.registry.structure import (
     TOKENS_MAX,
     TooMuch,
     check_bounds,
+    is_within_bounds,
 )
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
@@ -31,14 +32,6 @@ def depth_of(value: object) -> int:
     if isinstance(value, dict):
         value = list(value.values())
     return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
-
-
-def is_within_bounds(text: bytes) -> bool:
-    try:
-        check_bounds(text)
-    except TooMuch:
-        return False
-    return True
 
 
 @given(JSON, st.booleans(), st.sampled_from([None, 1, "\t"]))

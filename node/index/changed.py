@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Set
 from typing import Final, NamedTuple
 
+from node.index.worded import Written
+
 WAITING_MAX: Final = 100_000
 """Batches whose names wait to be taken. Beyond it everything has changed: that takes no memory."""
 
@@ -18,32 +20,20 @@ class Changed(NamedTuple):
     """Any row may be another: a checkpoint was taken over, or the store opened again."""
 
 
-class Changes:
-    """
-    The names of what was written, from the writer's thread to one who takes them.
-
-    Until somebody watches, nothing is noted, and a write pays for one look at a flag.
-    """
+class ChangedNames:
+    """An observer of the index: the names of what was written, for one who takes them."""
 
     def __init__(self) -> None:
         self._waiting: deque[Set[bytes] | None] = deque()
-        self._watched = False
 
-    def watch(self) -> None:
-        """Note what is written from now on, for one who takes it; until then all has changed."""
-        self._watched = True
-        self._waiting.append(None)
-
-    def note(self, names: Set[bytes], *, everything: bool) -> None:
-        """The rows of *names* have changed, and can be read as they are now. From any thread."""
-        if not self._watched:
-            return
-        if everything or len(self._waiting) >= WAITING_MAX:
+    def __call__(self, written: Written) -> None:
+        """Note whose rows may be others now. From any thread."""
+        if written.everything or len(self._waiting) >= WAITING_MAX:
             # What waits is a part of it.
             self._waiting.clear()
             self._waiting.append(None)
-        elif names:
-            self._waiting.append(names)
+        elif written.names:
+            self._waiting.append(written.names)
 
     def take(self) -> Changed:
         """All that was noted since the last call. By one taker."""
