@@ -40,8 +40,8 @@ def _written_out(found: re.Match[str]) -> str:
 
 def cut(text: object, most: int = 200) -> str:
     """At most *most* characters of it, with a sign where it goes on."""
-    whole = str(text)
-    return whole if len(whole) <= most else whole[: max(0, most - 1)] + CUT
+    whole, bound = str(text), int(most)
+    return whole if len(whole) <= bound else whole[: max(0, bound - 1)] + CUT
 
 
 def line(text: object) -> str:

@@ -76,14 +76,17 @@ class Browser:
         return answer
 
 
+_TAGS: Final = (
+    "a b bdi body button caption circle code dd details div dl dt footer form g h1 h2 h3 head "
+    "header html input kbd label li link main meta nav ol option p path progress rect script "
+    "section select small span summary svg table tbody td text th thead time title tr ul"
+)
+
+
 class Harmless(HTMLParser):
     """Looks for what no page may have: markup of strangers, scripts, styles and handlers in it."""
 
-    TAGS: Final = frozenset(
-        "a b bdi body button caption circle code dd details div dl dt footer form g h1 h2 h3 head "
-        "header html input kbd label li link main meta nav ol option p path progress rect script "
-        "section select small span summary svg table tbody td text th thead time title tr ul".split()
-    )
+    TAGS: Final = frozenset(_TAGS.split())
     VOID: Final = frozenset({"input", "link", "meta"})
 
     def __init__(self) -> None:

@@ -35,12 +35,11 @@ class Hostile(str):
     __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([Hostile(self[:200]), Hostile(self[:200])])
+        return iter([Hostile(str(self)[:200]), Hostile(str(self)[:200])])
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return Hostile(self)
+    def __getattribute__(self, name: str) -> Any:
+        # Whatever it is asked for, methods of texts among it: `item.title` is a field of a record.
+        return str.__getattribute__(self, name) if name.startswith("_") else Hostile(str(self))
 
     def __float__(self) -> float:
         return 12.5
@@ -50,9 +49,6 @@ class Hostile(str):
 
     def __bool__(self) -> bool:
         return True
-
-    def split(self, *_: Any) -> Any:  # what text itself is asked stays as it is
-        return str(self).split()
 
 
 def parts() -> list[str]:
