@@ -68,9 +68,9 @@ def made(kind: type[Exception]) -> Exception:
     }  # fmt: skip
     try:
         return kind(**given)
-    except (TypeError, ValueError, AttributeError):
+    except (TypeError, ValueError, AttributeError, KeyError):
         for name in given:
-            setattr(error, name, _Anything(HOSTILE))
+            setattr(error, name, {} if name == "fields" else _Anything(HOSTILE))
         return error
 
 
