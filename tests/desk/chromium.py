@@ -205,8 +205,8 @@ class Tab:
 
     async def run(self, script: str) -> Any:
         """
-        The value of *script*, which may be a promise; in a world of its own, where the page's policy
-        says nothing, and nothing of the page's can be in the way.
+        The value of *script*, which may be a promise; in a world of its own, where the policy of
+        the page says nothing, and nothing of the page can be in the way.
         """
         tree = await self.ask("Page.getFrameTree")
         world = await self.ask(
