@@ -13,7 +13,7 @@ from node.desk.repositories import RepositoryList
 from node.desk.search import Search
 from node.desk.tag_orders import TagOrders
 from node.desk.tag_table import TagTable
-from node.index.changes import Changes
+from node.index.changes import RowChanges
 from node.registry.ports import Gate, ListingReader, LocalBlobs, SettingReader
 
 
@@ -35,7 +35,7 @@ class CatalogueDesk:
         bodies: ManifestBodies,
         listings: ListingReader,
         settings: SettingReader,
-        changes: Changes,
+        changes: RowChanges,
         gate: Gate,
         blobs: LocalBlobs,
         is_public: Callable[[str], bool],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ from cluster.ports import Log
 from node.desk.catalogue import Catalogue
 from node.desk.counts import RowReader, count, repositories
 from node.desk.pace import Pace
-from node.index.changes import Changes
+from node.index.changes import RowChanges
 
 _POLL_S: Final = 0.25
 """Between two looks at what was written, while nobody asks."""
@@ -34,7 +34,7 @@ _DIGEST: Final = b":"
 class CatalogueKeeper:
     """Owns the work on one `Catalogue`, which its task alone changes. Belongs to one event loop."""
 
-    def __init__(self, rows_of: RowReader, changes: Changes, log: Log) -> None:
+    def __init__(self, rows_of: RowReader, changes: RowChanges, log: Log) -> None:
         self.catalogue: Final = Catalogue()
         self.on_changed: Callable[[Iterable[str] | None], None] = lambda names: None
         """Hears whose rows have changed, before they are counted; None: anybody's."""
@@ -126,9 +126,10 @@ class CatalogueKeeper:
         self._pace.rest = _BUILDING_REST
         try:
             seen = set[str]()
-            async for name in repositories(self._rows, self._pace):
-                seen.add(name)
-                await self._count(name)
+            async with aclosing(repositories(self._rows, self._pace)) as names:
+                async for name in names:
+                    seen.add(name)
+                    await self._count(name)
             for name in [name for name in self.catalogue if name not in seen]:
                 await self._count(name)
         finally:

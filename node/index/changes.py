@@ -8,7 +8,7 @@ WAITING_MAX: Final = 100_000
 """Batches whose names wait to be taken. Beyond it everything has changed: that takes no memory."""
 
 
-class Changed(NamedTuple):
+class ChangedRows(NamedTuple):
     """Whose rows have changed since the last look."""
 
     names: set[bytes]
@@ -18,7 +18,7 @@ class Changed(NamedTuple):
     """Any row may be another: a checkpoint was taken over, or the store opened again."""
 
 
-class Changes:
+class RowChanges:
     """
     The names of what was written, from the writer's thread to one who takes them.
 
@@ -45,7 +45,7 @@ class Changes:
         elif names:
             self._waiting.append(names)
 
-    def take(self) -> Changed:
+    def take(self) -> ChangedRows:
         """All that was noted since the last call. By one taker."""
         names, everything = set[bytes](), False
         while self._waiting:
@@ -58,4 +58,4 @@ class Changes:
                 everything = True
             else:
                 names |= noted
-        return Changed(names, everything)
+        return ChangedRows(names, everything)

@@ -10,7 +10,7 @@ from cluster.model import NodeId, Origin
 from cluster.ports import Chance, WallClock
 from node.errors.startup import StartupError
 from node.index import keys, objects
-from node.index.changes import Changes
+from node.index.changes import RowChanges
 from node.index.control import IndexControl, ended_rows
 from node.index.journal import Journal
 from node.index.members import IndexMembers
@@ -46,9 +46,9 @@ class Index(NamedTuple):
     journal: Journal
     writer: IndexWriter
     words: Words
-    """Changed with all that is written in it."""
+    """ChangedRows with all that is written in it."""
 
-    changes: Changes
+    changes: RowChanges
     """Hears whose rows are written, once somebody watches."""
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ def open_index(
         StartupError: it belongs to another node, or has a format that there is no way from.
         StorageFailure: the storage failed.
     """
-    words, changes = Words(), Changes()
+    words, changes = Words(), RowChanges()
     worded = WordedStore(store, words, changes)
     mine = identify(worded, node, wall, rng, formats, ended, epoch_after)
     journal = Journal(worded, mine, clock)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from cluster.errors import StorageFailure
-from node.index.changes import Changes
+from node.index.changes import RowChanges
 from node.index.store import FAMILIES, Change, OrderedStore, RangeDeletion, StoreSnapshot
 from node.remembered.words import Words
 
@@ -47,11 +47,13 @@ WORDLESS: Final = frozenset(FAMILIES) - {*NAMED_AT, POLICY}
 class WordedStore:
     """An `OrderedStore` over another one."""
 
-    def __init__(self, store: OrderedStore, words: Words, changes: Changes | None = None) -> None:
+    def __init__(
+        self, store: OrderedStore, words: Words, changes: RowChanges | None = None
+    ) -> None:
         """*changes* hears of what was written, once that can be read."""
         self.inner: Final = store
         self._words = words
-        self._changes = Changes() if changes is None else changes
+        self._changes = RowChanges() if changes is None else changes
         # As they are: each call in between would cost a look-up a tenth of its time.
         self.get: Callable[[str, bytes], bytes | None] = store.get
         self.scan: Callable[[str, bytes, bytes], Iterator[tuple[bytes, bytes]]] = store.scan

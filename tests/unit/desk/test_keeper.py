@@ -11,7 +11,7 @@ from cluster.objects import Write
 from node.desk import counts, keeper
 from node.desk.catalogue_desk import CatalogueDesk
 from node.index import changes, keys
-from node.index.changes import Changes
+from node.index.changes import RowChanges
 from node.index.index import Index
 from node.index.store import Mutation
 from node.registry.values import AddBlob, DeleteBlob, DeleteManifest, DeleteTag
@@ -264,7 +264,7 @@ async def test_nothing_is_noted_for_nobody(open_node: OpenIndex):
 
 def test_who_is_slow_to_take_is_told_that_all_has_changed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(changes, "WAITING_MAX", 3)
-    noted = Changes()
+    noted = RowChanges()
     noted.watch()
     noted.take()
     for name in (b"a", b"b", b"c"):
