@@ -1,11 +1,10 @@
 """A registry over HTTP, on real stores, without a cluster."""
 
-import asyncio
 import io
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,6 @@ from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
-from node.desk.catalogue_desk import CatalogueDesk
 from node.desk.desk import Desk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
@@ -54,11 +52,14 @@ from node.registry.upload_config import UploadConfig
 from node.registry.uploads import Uploads
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
+from node.ui.context import UiContext
+from node.ui.face import Pages
 from tests.api.described import check
 from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
+from tests.unit.desk.desks import desk_of
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -82,13 +83,6 @@ class Observed:
 
     def sent(self, count: int) -> None:
         self.bytes_out += count
-
-
-async def ended(task: "asyncio.Task[None]") -> None:
-    """Cancel a task, and wait for its end."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 class AddressBook(dict[str, str]):
@@ -295,6 +289,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             reaches: Callable[[Request], Awaitable[web.StreamResponse]] | None = None,
             public_url: PublicUrl | None = None,
             is_open: bool = True,
+            has_pages: bool = True,
             remembered_bytes: int = REMEMBERED.number,
             proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
@@ -383,19 +378,8 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 steady=wall.now_s,
             )
             attention = Attention(Collector(sources))
-            catalogue = CatalogueDesk.over(
-                index.metadata,
-                index.metadata,
-                index.metadata,
-                index.metadata,
-                index.changes,
-                replicator,
-                blobs,
-                partial(stranger_may_pull, identity.authorizer) if accounts else lambda _: True,
-                get_logger("desk"),
-            )
-            counting = asyncio.create_task(catalogue.keeper.run())
-            stack.push_async_callback(ended, counting)
+            is_public = partial(stranger_may_pull, identity.authorizer) if accounts else None
+            desk = await stack.enter_async_context(desk_of(index, blobs, replicator, is_public))
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -406,13 +390,28 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 rows=layouts.rows,
                 blobs=layouts.blobs,
                 attention=attention,
-                desk=Desk(catalogue=catalogue),
+                desk=desk,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),
                 limits=limits,
             )
-            bound = edge.bind(oci, admin, proxy, is_open=is_open).registry
+            ui = UiContext(
+                registry=use_cases,
+                identity=identity,
+                attention=attention,
+                public_url=public_url or PublicUrl(),
+                advertised="registry.test:5000",
+                node=name,
+                region="local",
+                cluster="atoll",
+                version="1",
+                is_open=not accounts,
+                limits=limits,
+                now=time,
+            )
+            doors = edge.bind(oci, admin, ui, proxy, is_open=is_open, has_pages=has_pages)
+            bound = doors.registry
             if reaches is not None:
                 bound = [each._replace(run=reaches) for each in bound]
             api = Api(
@@ -430,6 +429,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 logs_reads_of=LoggedReads(index.metadata, lambda: index.words.policy),
                 validity=Validity(index.words, replicator, wall.now_s, time),
                 remembered_bytes=remembered_bytes,
+                pages=Pages(ui) if has_pages else None,
             )
             blobs.on_withdrawn(index.words.change_digest)
             server = make_server(api, connections_max)
