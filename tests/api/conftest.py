@@ -400,6 +400,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 registry=use_cases,
                 identity=identity,
                 attention=attention,
+                desk=desk,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,
