@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -18,9 +18,7 @@ from node.desk.tag_table import TagFilter, TagQuery, TagRow
 from node.errors import PaginationInvalid, QueryInvalid
 from node.http.endpoint import READING, Action, Endpoint, Request
 from node.http.pages import link_to
-from node.http.query import Single, flag, text
-
-E = TypeVar("E", bound=StrEnum)
+from node.http.query import Single, flag, text, word
 
 _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
@@ -138,36 +136,23 @@ ROWS: Final = Single(
 _AFTER: Final = text("after", "Where the page before ended: its `Link` says.")
 
 
-def _word(name: str, doc: str, words: type[E], default: E) -> Single[E]:
-    """A parameter that is one of some *words*."""
-
-    def parse(given: str) -> E:
-        try:
-            return words(given)
-        except ValueError as exc:
-            raise QueryInvalid(f"{name} must be one of {', '.join(words)}") from exc
-
-    schema = {"type": "string", "enum": [str(word) for word in words], "default": str(default)}
-    return Single(name=name, doc=doc, parse=parse, default=default, schema=schema)
-
-
 _TEXT: Final = text("q", "Only those whose names contain this, whatever its case.")
 _PROJECT: Final = text("project", "Only those of this project.")
 _CONFLICT: Final = flag("conflict", "Only those with a tag whose heads disagree.")
-_REPOSITORY_SORT: Final = _word(
+_REPOSITORY_SORT: Final = word(
     "sort",
     "By `name`; by `pushed`, `size`, `tags` or `conflicts` with the largest first.",
     RepositorySort,
     RepositorySort.NAME,
 )
-_TAG_SORT: Final = _word(
+_TAG_SORT: Final = word(
     "sort",
     "`version`: tags that move (`latest`, `2`, `2.14`), versions from the newest, the rest from "
     "the one pushed last. `pushed` and `size`: the largest first. `name`.",
     TagSort,
     TagSort.VERSION,
 )
-_ONLY: Final = _word(
+_ONLY: Final = word(
     "only",
     "`conflict`: tags whose heads disagree. `untagged`: images without a tag, by digest.",
     TagFilter,

@@ -1,6 +1,7 @@
 """What is counted of a repository, and how: from its rows, page by page."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Container
+from contextlib import aclosing
 from typing import Final, Protocol
 
 import msgspec
@@ -16,6 +17,9 @@ ROWS_TOGETHER: Final = 500
 
 _TAGS_OF_A_PUSH: Final = 50
 """Tags of one manifest that are looked at for who pushed it last."""
+
+
+_Rows = list[tuple[bytes, bytes]]
 
 
 class RowReader(Protocol):
@@ -50,7 +54,7 @@ class RepositoryCounts(msgspec.Struct, frozen=True, gc=False):
     """Tags whose heads disagree."""
 
 
-async def repositories(rows_of: RowReader, pace: Pace) -> AsyncIterator[str]:
+async def repositories(rows_of: RowReader, pace: Pace) -> AsyncGenerator[str, None]:
     """The names of all, with a manifest or without, in byte order."""
     start, stop = b"", b"\xff"
     while page := rows_of.page("repositories", start, stop, ROWS_TOGETHER):
@@ -69,34 +73,44 @@ async def count(rows_of: RowReader, repository: str, pace: Pace) -> RepositoryCo
     if row is None or rows.decode(RepositoryRow, row).manifests <= 0:
         return None
     size = 0
-    async for page in _pages(rows_of, "blobs", repository, pace):
-        for _, value in page:
-            latest = rows.decode(Presence, value).latest
-            if latest is not None:
-                size += int(latest.note)
-    tags, pushed, event, newest = 0, 0, None, ""
-    async for page in _pages(rows_of, "manifests", repository, pace):
-        present = set[str]()
-        for key, value in page:
-            latest = rows.decode(Presence, value).latest
-            if latest is not None:
-                digest = keys.split(key)[1]
-                present.add(digest)
-                if latest.stamp > pushed:
-                    pushed, event, newest = latest.stamp, latest.dot, digest
-        within = page[0][0], keys.after(page[-1][0])
-        async for tagged in _pages(rows_of, "tagged", repository, pace, *within):
-            tags += sum(keys.split(key)[1] in present for key, _ in tagged)
+    async with aclosing(_pages(rows_of, "blobs", repository, pace)) as pages:
+        async for page in pages:
+            latest = (rows.decode(Presence, value).latest for _, value in page)
+            size += sum(int(push.note) for push in latest if push is not None)
+    tags, last, newest = 0, None, ""
+    async with aclosing(_pages(rows_of, "manifests", repository, pace)) as pages:
+        async for page in pages:
+            pushes = {keys.split(key)[1]: rows.decode(Presence, row).latest for key, row in page}
+            present = {digest: push for digest, push in pushes.items() if push is not None}
+            for digest, push in present.items():
+                if last is None or push.stamp > last.stamp:
+                    last, newest = push, digest
+            tags += await _tags_of(rows_of, repository, page, present, pace)
     conflicts = 0
-    async for page in _pages(rows_of, "conflicts", repository, pace):
-        for key, _ in page:
-            conflicts += 1
-            # It was counted for each of its values.
-            tags += _served(rows_of, repository, keys.split(key)[1])
-    if event is None:
+    async with aclosing(_pages(rows_of, "conflicts", repository, pace)) as pages:
+        async for page in pages:
+            conflicts += len(page)
+            # Each was counted once for each of its values.
+            tags += sum(_served(rows_of, repository, keys.split(key)[1]) for key, _ in page)
+    if last is None:
         return None  # it was deleted meanwhile
-    who = _who(rows_of, repository, newest, event)
-    return RepositoryCounts(repository, tags, size, pushed, who, conflicts)
+    who = _who(rows_of, repository, newest, last.dot)
+    return RepositoryCounts(repository, tags, size, last.stamp, who, conflicts)
+
+
+async def _tags_of(
+    rows_of: RowReader,
+    repository: str,
+    manifests: _Rows,
+    present: Container[str],
+    pace: Pace,
+) -> int:
+    """How many tags point to those of some *manifests* that are *present*."""
+    found, within = 0, (manifests[0][0], keys.after(manifests[-1][0]))
+    async with aclosing(_pages(rows_of, "tagged", repository, pace, *within)) as pages:
+        async for page in pages:
+            found += sum(keys.split(key)[1] in present for key, _ in page)
+    return found
 
 
 async def _pages(
@@ -106,7 +120,7 @@ async def _pages(
     pace: Pace,
     start: bytes = b"",
     stop: bytes = b"",
-) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+) -> AsyncGenerator[_Rows, None]:
     # From key to key: a scan that is kept open over a rest would keep a store from being recovered.
     prefix = keys.join(repository)
     start, stop = start or prefix, stop or keys.after(prefix)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Final
 
 import msgspec
@@ -129,9 +129,10 @@ class CatalogueKeeper:
         self._pace.rest = _BUILDING_REST
         try:
             seen = set[str]()
-            async for name in repositories(self._rows, self._pace):
-                seen.add(name)
-                await self._count(name)
+            async with aclosing(repositories(self._rows, self._pace)) as names:
+                async for name in names:
+                    seen.add(name)
+                    await self._count(name)
             for name in [name for name in self.catalogue if name not in seen]:
                 await self._count(name)
         finally:

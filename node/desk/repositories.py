@@ -1,6 +1,7 @@
 """The repositories that a caller may see, a page of rows at a time."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -94,22 +95,31 @@ class RepositoryList(UseCase):
 
     async def page(self, query: RepositoryQuery, access: Access) -> RepositoryPage:
         """The repositories that *query* asks for, of those that the caller may be told of."""
+        await self.current()
+        return await self.known(query, access)
+
+    async def current(self) -> None:
+        """Return once what this node knows is the latest; raises as `Gate.ensure_current` does."""
         await self._ensure_current()
+
+    async def known(self, query: RepositoryQuery, access: Access) -> RepositoryPage:
+        """As `page`, as far as this node knows now."""
         await self._keeper.refresh()
-        sight, pace = Sight(access, query.project), Pace()
+        sight = Sight(access, query.project)
         found: list[RepositoryCounts] = []
-        note = counting_note(self._keeper, access)
-        async for counts in self._candidates(query, sight, pace):
-            if counts is None or sight.is_worn:
-                after = key_text(query.sort, found[-1]) if found and counts is not None else ""
-                return self._page(found, sight, after, _joined(note, NARROW))
-            if query.in_conflict and not counts.conflicts:
-                continue
-            if not sight.sees(counts.name):
-                continue
-            if len(found) == max(1, min(query.limit, ROWS_MAX)):
-                return self._page(found, sight, key_text(query.sort, found[-1]), note)
-            found.append(counts)
+        note, limit = counting_note(self._keeper, access), max(1, min(query.limit, ROWS_MAX))
+        async with aclosing(self._candidates(query, sight, Pace())) as candidates:
+            async for counts in candidates:
+                if counts is None or sight.is_worn:
+                    after = key_text(query.sort, found[-1]) if found and counts is not None else ""
+                    return self._page(found, sight, after, _joined(note, NARROW))
+                if query.in_conflict and not counts.conflicts:
+                    continue
+                if not sight.sees(counts.name):
+                    continue
+                if len(found) == limit:
+                    return self._page(found, sight, key_text(query.sort, found[-1]), note)
+                found.append(counts)
         return self._page(found, sight, "", note)
 
     async def line(self, repository: str, access: Access) -> RepositoryLine | None:
@@ -131,14 +141,15 @@ class RepositoryList(UseCase):
 
     async def _candidates(
         self, query: RepositoryQuery, sight: Sight, pace: Pace
-    ) -> AsyncIterator[RepositoryCounts | None]:
+    ) -> AsyncGenerator[RepositoryCounts | None, None]:
         """Those that the caller may see or not, in that order; None: there are too many."""
         catalogue, place = self._keeper.catalogue, parse_key(query.after) if query.after else None
         if not query.text:
-            async for counts in walk(catalogue, query.sort, place, sight, pace):
-                yield counts
+            async with aclosing(walk(catalogue, query.sort, place, sight, pace)) as walked:
+                async for counts in walked:
+                    yield counts
             return
-        names = [name async for name in containing(catalogue, query.text, sight, pace)]
+        names = await containing(catalogue, query.text, sight, pace)
         there = filter(None, map(catalogue.get, names[:CANDIDATES_MAX]))
         key = KEYS[query.sort]
         for counts in sorted(there, key=key):
@@ -150,7 +161,7 @@ class RepositoryList(UseCase):
 
 async def walk(
     catalogue: Catalogue, sort: RepositorySort, place: Key | None, sight: Sight, pace: Pace
-) -> AsyncIterator[RepositoryCounts]:
+) -> AsyncGenerator[RepositoryCounts, None]:
     """Those behind *place* in that order, without what the caller surely may not see."""
     while True:
         page = list(islice(catalogue.behind(sort, place), _LOOKED_TOGETHER))
@@ -163,22 +174,20 @@ async def walk(
         await pace.turn()
 
 
-async def containing(
-    catalogue: Catalogue, text: str, sight: Sight, pace: Pace
-) -> AsyncIterator[str]:
+async def containing(catalogue: Catalogue, text: str, sight: Sight, pace: Pace) -> list[str]:
     """
     Names that contain *text*, whatever its case, without what the caller surely may not see: at
     most one more than may be ranked. So hidden ones do not show in how many there are.
     """
-    found = 0
+    found: list[str] = []
     for looked_at, name in enumerate(catalogue.containing(text.lower())):
         if looked_at % _LOOKED_TOGETHER == 0:
             await pace.turn()  # the text of all names stays the one that it was
         if sight.may_be_seen(name):
-            yield name
-            found += 1
-            if found > CANDIDATES_MAX:
-                return
+            found.append(name)
+            if len(found) > CANDIDATES_MAX:
+                break
+    return found
 
 
 def counting_note(keeper: CatalogueKeeper, access: Access) -> str:

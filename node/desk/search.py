@@ -1,6 +1,7 @@
 """Finding an image by whatever somebody has of it."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import aclosing
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -54,7 +55,7 @@ class Hit(NamedTuple):
     digest: str = ""
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """What a search comes to."""
 
     hits: list[Hit]
@@ -77,9 +78,17 @@ class Search(UseCase):
         self._rows = rows_of
         self._keeper = keeper
 
-    async def find(self, text: str, access: Access) -> Found:
+    async def find(self, text: str, access: Access) -> SearchResult:
         """What is like *text*, of what the caller may be told of."""
+        await self.current()
+        return await self.known(text, access)
+
+    async def current(self) -> None:
+        """Return once what this node knows is the latest; raises as `Gate.ensure_current` does."""
         await self._ensure_current()
+
+    async def known(self, text: str, access: Access) -> SearchResult:
+        """As `find`, as far as this node knows now."""
         await self._keeper.refresh()
         asked, pace, sight = parse_pasted(text), Pace(), Sight(access)
         notes = [counting_note(self._keeper, access)]
@@ -90,7 +99,7 @@ class Search(UseCase):
         if exact is not None:
             hits[exact] = None
         if asked.digest:
-            by_digest = [hit async for hit in self._by_digest(asked.digest, sight, pace)]
+            by_digest = await self._by_digest(asked.digest, sight, pace)
             hits |= dict.fromkeys(by_digest)
             whole = {hit for hit in by_digest if hit.digest == asked.digest}
             if exact is None and len(whole) == 1:
@@ -102,11 +111,10 @@ class Search(UseCase):
             for name in islice(_seen(ranked, sight), HITS_MAX):
                 hits[self._in(name, reading)] = None
             if "/" not in reading.name and not reading.tag and not reading.digest:
-                tagged = [hit async for hit in self._by_tag(text.strip(), sight, pace)]
-                hits |= dict.fromkeys(tagged)
+                hits |= dict.fromkeys(await self._by_tag(text.strip(), sight, pace))
                 if exact is None:
                     notes.append(_BY_TAG)
-        return Found(list(hits)[:HITS_MAX], exact, " ".join(filter(None, notes)))
+        return SearchResult(list(hits)[:HITS_MAX], exact, " ".join(filter(None, notes)))
 
     def _named(self, asked: Asked, sight: Sight) -> Hit | None:
         """What is named in full, if it is there and may be seen."""
@@ -136,44 +144,50 @@ class Search(UseCase):
         """Names that contain *text*, the likeliest first; and whether these are all."""
         if not text:
             return [], True
-        found = [name async for name in containing(self._keeper.catalogue, text, sight, pace)]
+        found = await containing(self._keeper.catalogue, text, sight, pace)
         await pace.turn()
         ranked = sorted(found[:CANDIDATES_MAX], key=lambda name: _likeness(name, text))
         return ranked, len(found) <= CANDIDATES_MAX
 
-    async def _by_tag(self, tag: str, sight: Sight, pace: Pace) -> AsyncIterator[Hit]:
+    async def _by_tag(self, tag: str, sight: Sight, pace: Pace) -> list[Hit]:
         """Repositories that have a tag of that name, of those pushed to last."""
+        found: list[Hit] = []
         if not tag.isascii() or "\0" in tag:
-            return
-        async for name in latest(self._keeper.catalogue, sight, pace):
+            return found
+        for name in await latest(self._keeper.catalogue, sight, pace):
             digest = self._tagged(name, tag)
             if digest and sight.sees(name):
-                yield Hit(HitKind.TAG, name, tag, digest)
+                found.append(Hit(HitKind.TAG, name, tag, digest))
+            await pace.turn()
+        return found
 
-    async def _by_digest(self, begun: str, sight: Sight, pace: Pace) -> AsyncIterator[Hit]:
+    async def _by_digest(self, begun: str, sight: Sight, pace: Pace) -> list[Hit]:
         """Images whose digest begins so, and those that have a blob whose digest does."""
-        start = begun.encode()
+        start, found = begun.encode(), list[Hit]()
         for key, _ in self._rows.page("named", start, start + b"\x7f", NAMED_LOOKED_AT):
             digest, repository, kind, parent = keys.split(key)
             if sight.sees(repository):
-                yield Hit(HitKind.IMAGE, repository, digest=digest if kind == _CHILD else parent)
-        async for name in latest(self._keeper.catalogue, sight, pace):
+                image = digest if kind == _CHILD else parent
+                found.append(Hit(HitKind.IMAGE, repository, digest=image))
+        for name in await latest(self._keeper.catalogue, sight, pace):
             prefix = keys.join(name) + start
             for key, _ in self._rows.page("manifests", prefix, prefix + b"\x7f", 2):
                 digest = keys.split(key)[1]
                 if is_present(self._rows, name, digest) and sight.sees(name):
-                    yield Hit(HitKind.IMAGE, name, digest=digest)
+                    found.append(Hit(HitKind.IMAGE, name, digest=digest))
+            await pace.turn()
+        return found
 
 
-async def latest(catalogue: Catalogue, sight: Sight, pace: Pace) -> AsyncIterator[str]:
+async def latest(catalogue: Catalogue, sight: Sight, pace: Pace) -> list[str]:
     """The repositories pushed to last of those in whose projects the caller may see something."""
-    looked_at = 0
-    async for counts in walk(catalogue, RepositorySort.PUSHED, None, sight, pace):
-        if looked_at == LATEST_LOOKED_AT:
-            return
-        looked_at += 1
-        yield counts.name
-        await pace.turn()
+    found: list[str] = []
+    async with aclosing(walk(catalogue, RepositorySort.PUSHED, None, sight, pace)) as walked:
+        async for counts in walked:
+            if len(found) == LATEST_LOOKED_AT:
+                break
+            found.append(counts.name)
+    return found
 
 
 def _seen(names: Iterable[str], sight: Sight) -> Iterator[str]:

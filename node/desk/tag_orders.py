@@ -4,7 +4,7 @@ import asyncio
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from enum import StrEnum
 from heapq import merge
@@ -58,7 +58,7 @@ _Placed = tuple[Any, int, str]
 """A rank, the number behind it, and the tag."""
 
 
-class TooManyTags(Exception):
+class Unsortable(Exception):
     """There are more than can be put in that order."""
 
 
@@ -123,7 +123,7 @@ class TagOrders:
             is_large: whether it is known to have many tags.
 
         Raises:
-            TooManyTags: they cannot be.
+            Unsortable: they cannot be.
         """
         key = repository, sort
         if (found := self._known(key)) is not None:
@@ -171,16 +171,17 @@ class TagOrders:
                 found.append((rank(tag, number), number, tag))
             if len(found) > (_most(sort) if is_whole else 2 * LATEST_MAX):
                 if sort is not TagSort.PUSHED:
-                    raise TooManyTags
-                found = [each async for each in _descending(found, LATEST_MAX, pace)]
+                    raise Unsortable
+                found = await _descending(found, LATEST_MAX, pace)
                 is_whole = False
             start = page[-1][0] + b"\0"
             await pace.turn()
         tags: list[str] = []
         numbers = array("Q")
-        async for _, number, tag in _descending(found, None if is_whole else LATEST_MAX, pace):
+        for _, number, tag in await _descending(found, None if is_whole else LATEST_MAX, pace):
             tags.append(tag)
             numbers.append(number)
+        await pace.turn()
         return TagOrder(rank, tags, numbers, is_whole)
 
 
@@ -192,15 +193,15 @@ def _most(sort: TagSort) -> int:
             return TAGS_SORTED_MAX
 
 
-async def _descending(
-    found: list[_Placed], limit: int | None, pace: Pace
-) -> AsyncIterator[_Placed]:
+async def _descending(found: list[_Placed], limit: int | None, pace: Pace) -> list[_Placed]:
     """The largest first: parts are sorted in one go each, and then merged."""
     parts = []
     for start in range(0, len(found), _SORTED_TOGETHER):
         parts.append(sorted(found[start : start + _SORTED_TOGETHER], reverse=True))
         await pace.turn()
-    for number, placed in enumerate(islice(merge(*parts, reverse=True), limit)):
-        yield placed
-        if number % ROWS_TOGETHER == 0:
+    merged: list[_Placed] = []
+    for placed in islice(merge(*parts, reverse=True), limit):
+        merged.append(placed)
+        if len(merged) % ROWS_TOGETHER == 0:
             await pace.turn()
+    return merged

@@ -1,7 +1,7 @@
 """The tags of a repository, a page of rows at a time."""
 
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -20,7 +20,7 @@ from node.desk.tag_orders import (
     TagOrder,
     TagOrders,
     TagSort,
-    TooManyTags,
+    Unsortable,
 )
 from node.errors import NameUnknown
 from node.index import keys, rows
@@ -154,8 +154,24 @@ class TagTable(UseCase):
         Raises:
             NameUnknown: there is no such repository.
         """
+        await self.current(repository)
+        return await self.known(repository, query, access)
+
+    async def current(self, repository: RepositoryName) -> None:
+        """
+        Return once what this node knows of *repository* is the latest; raises as
+        `Gate.ensure_current` does.
+
+        Raises:
+            NameUnknown: there is no such repository.
+        """
         exists = self._listings.repository_exists
         if not await self._look_up(repository, lambda: exists(repository) or None):
+            raise NameUnknown(repository)
+
+    async def known(self, repository: RepositoryName, query: TagQuery, access: Access) -> TagPage:
+        """As `page`, as far as this node knows now."""
+        if not self._listings.repository_exists(repository):
             raise NameUnknown(repository)
         self._keeper.look()  # an order of what was before is not used
         limit = max(1, min(query.limit, PAGE_MAX))
@@ -168,22 +184,23 @@ class TagTable(UseCase):
         last: _Place | None = None
         pace, budget = Pace(), Budget()
         wanted = _Wanted(query, await self._conflicts(repository, query.only, pace))
-        async for place in self._places(repository, order, query.after, pace):
-            if place is None:
-                return TagPage(found, _text(last), sort, _joined(note, _SOME_NAMES))
-            if not wanted.by_name(place[1]):
+        async with aclosing(self._places(repository, order, query.after, pace)) as places:
+            async for place in places:
+                if place is None:
+                    return TagPage(found, _text(last), sort, _joined(note, _SOME_NAMES))
+                if not wanted.by_name(place[1]):
+                    last = place
+                    continue
+                if query.platform and (images >= IMAGES_LOOKED_AT_MAX or budget.is_spent):
+                    return TagPage(found, _text(last), sort, _joined(note, _SOME_IMAGES))
+                row = await self._row(repository, place[1], budget, shows_who=shows_who)
+                await pace.turn()
+                images += 1
+                if row is not None and wanted.by_image(row):
+                    if len(found) == limit:
+                        return TagPage(found, _text(last), sort, note)
+                    found.append(row)
                 last = place
-                continue
-            if query.platform and (images >= IMAGES_LOOKED_AT_MAX or budget.is_spent):
-                return TagPage(found, _text(last), sort, _joined(note, _SOME_IMAGES))
-            row = await self._row(repository, place[1], budget, shows_who=shows_who)
-            await pace.turn()
-            images += 1
-            if row is not None and wanted.by_image(row):
-                if len(found) == limit:
-                    return TagPage(found, _text(last), sort, note)
-                found.append(row)
-            last = place
         return TagPage(found, "", sort, note)
 
     async def row(self, repository: str, tag: str, access: Access) -> TagRow | None:
@@ -199,7 +216,7 @@ class TagTable(UseCase):
         is_large = counts is None or counts.tags > _LARGE
         try:
             order = await self._orders.get(repository, sort, is_large=is_large)
-        except TooManyTags:
+        except Unsortable:
             most = TAGS_BY_SIZE_MAX if sort is TagSort.SIZE else TAGS_SORTED_MAX
             return TagSort.NAME, None, f"More than {most:,} tags: they are sorted by name."
         if order.is_whole:
@@ -212,7 +229,7 @@ class TagTable(UseCase):
 
     async def _places(
         self, repository: str, order: TagOrder | None, after: str, pace: Pace
-    ) -> AsyncIterator[_Place | None]:
+    ) -> AsyncGenerator[_Place | None, None]:
         """The places behind *after*, which is none where it makes no sense; None: enough looked
         at."""
         place = _place(after)

@@ -103,6 +103,10 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     WHY = "why"
     PAGE_OVERVIEW = "page.overview"
+    PAGE_REPOSITORIES = "page.repositories"
+    PAGE_REPOSITORY = "page.repository"
+    PAGE_PROJECT = "page.project"
+    PAGE_SEARCH = "page.search"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -266,6 +270,10 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
     Action.PAGE_OVERVIEW: _KNOWN,
+    Action.PAGE_REPOSITORIES: _KNOWN,
+    Action.PAGE_REPOSITORY: _PULL,
+    Action.PAGE_PROJECT: _KNOWN,
+    Action.PAGE_SEARCH: _KNOWN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

@@ -10,7 +10,7 @@ WAITING_MAX: Final = 100_000
 """Batches whose names wait to be taken. Beyond it everything has changed: that takes no memory."""
 
 
-class Changed(NamedTuple):
+class ChangedRows(NamedTuple):
     """Whose rows have changed since the last look."""
 
     names: set[bytes]
@@ -35,7 +35,7 @@ class ChangedNames:
         elif written.names:
             self._waiting.append(written.names)
 
-    def take(self) -> Changed:
+    def take(self) -> ChangedRows:
         """All that was noted since the last call. By one taker."""
         names, everything = set[bytes](), False
         while self._waiting:
@@ -48,4 +48,4 @@ class ChangedNames:
                 everything = True
             else:
                 names |= noted
-        return Changed(names, everything)
+        return ChangedRows(names, everything)

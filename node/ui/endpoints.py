@@ -3,11 +3,15 @@
 from typing import Final
 
 from node.http.endpoint import Endpoint
-from node.ui import login, overview, static_files
+from node.ui import login, overview, project, repositories, repository, search, static_files
 from node.ui.context import UiContext
 
 ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *overview.ENDPOINTS,
+    *repositories.ENDPOINTS,
+    *repository.ENDPOINTS,
+    *project.ENDPOINTS,
+    *search.ENDPOINTS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )

@@ -18,10 +18,15 @@ class Tab(NamedTuple):
 
 HOME: Final = "/ui/"
 
-SEARCH: Final = ""
-"""The address of the search page; empty: there is none, and no field for it."""
+REPOSITORIES: Final = "/ui/repos"
 
-TABS: Final[tuple[Tab, ...]] = (Tab("Overview", HOME, Action.PAGE_OVERVIEW),)
+SEARCH: Final = "/ui/search"
+"""The address of the search page."""
+
+TABS: Final[tuple[Tab, ...]] = (
+    Tab("Overview", HOME, Action.PAGE_OVERVIEW),
+    Tab("Repositories", REPOSITORIES, Action.PAGE_REPOSITORIES),
+)
 
 
 def tabs_for(rights: Rights) -> Sequence[Tab]:

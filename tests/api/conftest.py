@@ -1,11 +1,10 @@
 """A registry over HTTP, on real stores, without a cluster."""
 
-import asyncio
 import io
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,6 @@ from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
-from node.desk.catalogue_desk import CatalogueDesk
 from node.desk.cluster import ClusterDesk, ClusterSources
 from node.desk.desk import Desk
 from node.http.app import Api
@@ -63,6 +61,7 @@ from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
+from tests.unit.desk.desks import counting
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -86,13 +85,6 @@ class Observed:
 
     def sent(self, count: int) -> None:
         self.bytes_out += count
-
-
-async def ended(task: "asyncio.Task[None]") -> None:
-    """Cancel a task, and wait for its end."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 class AddressBook(dict[str, str]):
@@ -391,19 +383,10 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 steady=wall.now_s,
             )
             attention = Attention(Collector(sources))
-            catalogue = CatalogueDesk.over(
-                index.metadata,
-                index.metadata,
-                index.metadata,
-                index.metadata,
-                index.observe,
-                replicator,
-                blobs,
-                partial(stranger_may_pull, identity.authorizer) if accounts else lambda _: True,
-                get_logger("desk"),
+            is_public = partial(stranger_may_pull, identity.authorizer) if accounts else None
+            catalogue = await stack.enter_async_context(
+                counting(index, blobs, replicator, is_public)
             )
-            counting = asyncio.create_task(catalogue.keeper.run())
-            stack.push_async_callback(ended, counting)
             of_cluster = ClusterDesk(
                 ClusterSources(
                     attention=attention,
@@ -437,6 +420,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 registry=use_cases,
                 identity=identity,
                 attention=attention,
+                desk=desk,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,

@@ -105,6 +105,10 @@ _TABLE: Final = """
     anybody             page.asset
     anybody             session.begin
     login               page.overview
+    login               page.repositories
+    login               page.project
+    login               page.search
+    pull                page.repository
     login               session.end
 """
 

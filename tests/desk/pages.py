@@ -18,6 +18,13 @@ PAGES: Final = (
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),
     LookedAt("nothing there", "/ui/nothing"),
+    LookedAt("repositories", "/ui/repos?sort=pushed"),
+    LookedAt("no repositories", "/ui/repos?q=nothing"),
+    LookedAt("a repository", "/ui/i/lib/app"),
+    LookedAt("tags that are not there", "/ui/i/lib/app?q=nothing"),
+    LookedAt("a project", "/ui/p/lib"),
+    LookedAt("found", "/ui/search?q=lib"),
+    LookedAt("not found", "/ui/search?q=no-such-thing"),
 )
 
 WIDTHS: Final = (320, 360, 768, 1280)

@@ -46,6 +46,8 @@ class SoloReplicator:
         self.waited_with: list[Consistency] = []
         self.not_current: NotCaughtUp | None = None
         self.confirmed = True
+        self.waits = False
+        """Whether who asks if this node is current waits for ever."""
         self.not_joined: NotCaughtUp | None = None
 
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
@@ -59,6 +61,8 @@ class SoloReplicator:
     async def ensure_current(self, *, patient: bool = False) -> bool:
         if self.not_current is not None:
             raise self.not_current
+        if self.waits:
+            await asyncio.Event().wait()
         return self.confirmed
 
     def covered_until(self) -> float:

@@ -1,7 +1,7 @@
 """A desk over an index, and what its counters have to be: read slowly, and in another way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -13,7 +13,9 @@ from node.desk.keeper import CatalogueKeeper
 from node.index import keys, rows
 from node.index.index import Index
 from node.index.store import END
+from node.logs import get_logger
 from node.registry.access import UNRESTRICTED
+from node.registry.ports import Gate, LocalBlobs
 from tests.fakes.log import MemoryLog
 from tests.fakes.replicator import SoloReplicator
 
@@ -44,6 +46,32 @@ async def running(index: Index, log: MemoryLog | None = None) -> AsyncIterator[C
     try:
         await counted(desk.keeper)
         yield desk
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def counting(
+    index: Index, blobs: LocalBlobs, gate: Gate, is_public: Callable[[str], bool] | None
+) -> AsyncIterator[CatalogueDesk]:
+    """That of a whole registry, which counts from now on; None: all of it is public."""
+    metadata = index.metadata
+    catalogue = CatalogueDesk.over(
+        metadata,
+        metadata,
+        metadata,
+        metadata,
+        index.observe,
+        gate,
+        blobs,
+        is_public or (lambda _: True),
+        get_logger("desk"),
+    )
+    task = asyncio.create_task(catalogue.keeper.run())
+    try:
+        yield catalogue
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
