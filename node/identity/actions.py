@@ -94,6 +94,16 @@ class Action(StrEnum):
     KEYS = "keys.list"
     KEY_REVOKE = "key.revoke"
     WHY = "why"
+    PAGE_OVERVIEW = "page.overview"
+    PAGE_TAG = "page.tag"
+    PAGE_IMAGE = "page.image"
+    PAGE_ROLLBACK = "page.rollback"
+    PAGE_ACTIVITY = "page.activity"
+    PAGE_LOGIN = "page.login"
+    PAGE_LEFT = "page.left"
+    PAGE_ASSET = "page.asset"
+    LOG_IN = "session.begin"
+    LOG_OUT = "session.end"
 
 
 class Role(IntEnum):
@@ -243,5 +253,15 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.KEYS: _LOOK,
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
+    Action.PAGE_OVERVIEW: _KNOWN,
+    Action.PAGE_TAG: _PULL,
+    Action.PAGE_IMAGE: _PULL,
+    Action.PAGE_ROLLBACK: _KEEP,
+    Action.PAGE_ACTIVITY: _KNOWN,
+    Action.PAGE_LOGIN: _OPEN,
+    Action.PAGE_LEFT: _OPEN,
+    Action.PAGE_ASSET: _OPEN,
+    Action.LOG_IN: _OPEN,
+    Action.LOG_OUT: _KNOWN,
 }
 """Every action: `node.edge` does not start with an endpoint whose action is missing here."""

@@ -92,6 +92,16 @@ _TABLE: Final = """
     cluster-puller      keys.list
     cluster-admin       key.revoke
     cluster-admin       why
+    anybody             page.login
+    anybody             page.left
+    anybody             page.asset
+    anybody             session.begin
+    login               page.overview
+    login               page.activity
+    pull                page.tag
+    pull                page.image
+    maintainer          page.rollback
+    login               session.end
 """
 
 LEAST: Final[Mapping[str, str]] = {

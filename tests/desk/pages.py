@@ -1,0 +1,35 @@
+"""The pages that are looked at in a browser. A new page is one line here."""
+
+from typing import Final, NamedTuple
+
+
+HOSTILE_TAG: Final = "t" * 128
+
+
+class LookedAt(NamedTuple):
+    """A page, by its address, in the registry that `tests.desk.conftest` fills."""
+
+    name: str
+    path: str
+    logged_in: bool = True
+    """Whether somebody looks who may do everything; else a stranger."""
+
+
+PAGES: Final = (
+    LookedAt("overview", "/ui/"),
+    LookedAt("a tag", "/ui/i/lib/app:v1"),
+    LookedAt("a conflict", "/ui/i/lib/app:both"),
+    LookedAt("going back", "/ui/i/lib/app:v1?rollback=EVENT"),
+    LookedAt("a deleted tag", "/ui/i/lib/app:gone"),
+    LookedAt("a hostile image", f"/ui/i/lib/evil:{HOSTILE_TAG}"),
+    LookedAt("activity", "/ui/activity"),
+    LookedAt("log-in", "/ui/login", logged_in=False),
+    LookedAt("logged out", "/ui/logout", logged_in=False),
+    LookedAt("a stranger", "/ui/", logged_in=False),
+    LookedAt("nothing there", "/ui/nothing"),
+)
+
+WIDTHS: Final = (320, 360, 768, 1280)
+
+LOOKS: Final = ("light", "dark", "forced")
+"""Themes, and colours that the system forces upon the page."""
