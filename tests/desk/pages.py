@@ -2,7 +2,6 @@
 
 from typing import Final, NamedTuple
 
-
 HOSTILE_TAG: Final = "t" * 128
 
 
