@@ -13,7 +13,6 @@ from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
-from node.admin.events import events_in, parse_event
 from node.errors import (
     DigestInvalid,
     DocumentInvalid,
@@ -30,6 +29,7 @@ from node.errors.tags import TagMoved, TagNeverWas
 from node.http import headers
 from node.http.body_reader import read_document
 from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
+from node.http.events import events_in, parse_event
 from node.http.fields import NAME
 from node.http.pages import LIMIT, link_to
 from node.http.query import Single

@@ -107,6 +107,10 @@ class Action(StrEnum):
     PAGE_REPOSITORY = "page.repository"
     PAGE_PROJECT = "page.project"
     PAGE_SEARCH = "page.search"
+    PAGE_TAG = "page.tag"
+    PAGE_IMAGE = "page.image"
+    PAGE_ROLLBACK = "page.rollback"
+    PAGE_ACTIVITY = "page.activity"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -274,6 +278,10 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.PAGE_REPOSITORY: _PULL,
     Action.PAGE_PROJECT: _KNOWN,
     Action.PAGE_SEARCH: _KNOWN,
+    Action.PAGE_TAG: _PULL,
+    Action.PAGE_IMAGE: _PULL,
+    Action.PAGE_ROLLBACK: _KEEP,
+    Action.PAGE_ACTIVITY: _KNOWN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

@@ -3,7 +3,17 @@
 from typing import Final
 
 from node.http.endpoint import Endpoint
-from node.ui import login, overview, project, repositories, repository, search, static_files
+from node.ui import (
+    activity,
+    images,
+    login,
+    overview,
+    project,
+    repositories,
+    repository,
+    search,
+    static_files,
+)
 from node.ui.context import UiContext
 
 ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
@@ -12,6 +22,8 @@ ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *repository.ENDPOINTS,
     *project.ENDPOINTS,
     *search.ENDPOINTS,
+    *images.ENDPOINTS,
+    *activity.ENDPOINTS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )

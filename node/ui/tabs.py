@@ -26,6 +26,7 @@ SEARCH: Final = "/ui/search"
 TABS: Final[tuple[Tab, ...]] = (
     Tab("Overview", HOME, Action.PAGE_OVERVIEW),
     Tab("Repositories", REPOSITORIES, Action.PAGE_REPOSITORIES),
+    Tab("Activity", "/ui/activity", Action.PAGE_ACTIVITY),
 )
 
 

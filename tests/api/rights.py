@@ -109,6 +109,10 @@ _TABLE: Final = """
     login               page.project
     login               page.search
     pull                page.repository
+    login               page.activity
+    pull                page.tag
+    pull                page.image
+    maintainer          page.rollback
     login               session.end
 """
 

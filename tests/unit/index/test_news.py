@@ -13,7 +13,7 @@ from tests.unit.index.conftest import OpenIndex
 
 
 @pytest.fixture
-def index(open_node: OpenIndex) -> Index:
+async def index(open_node: OpenIndex) -> Index:
     return open_node()
 
 
