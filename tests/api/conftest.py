@@ -375,6 +375,8 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                         statistics=view.statistics,
                         live=lambda: layouts.live,
                         change=layouts.view,
+                        entries=lambda: layouts.entries,
+                        planned=lambda: layouts.plans,
                         round_trips_s=lambda: view.round_trips_s,
                         written_at=view.written_at.get,
                         tally=lambda: view.tally,
