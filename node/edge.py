@@ -1,7 +1,6 @@
 """The edge, whole: every endpoint, and what each works with."""
 
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, NamedTuple
 
 from node.admin.context import AdminContext
@@ -10,25 +9,31 @@ from node.admin.probes import BARE
 from node.http.endpoint import Bound, Elsewhere, Endpoint
 from node.http.json import encode_json
 from node.http.openapi import describe
-from node.identity.actions import RULES
+from node.http.release import own_version
+from node.identity.actions import RULES, Action
 from node.oci.context import OciContext
 from node.oci.endpoints import ENDPOINTS as OCI
+from node.ui.context import UiContext
+from node.ui.endpoints import ENDPOINTS as UI
+from node.ui.references import met
 
 ENDPOINTS: Final[tuple[Endpoint[Any], ...]] = (*OCI, *ADMIN)
+"""The API: all that programs are served."""
+
+PAGES: Final[tuple[Endpoint[Any], ...]] = UI
+"""What people with a browser are served. It is in no description of the API: pages change."""
+
+SERVED: Final[tuple[Endpoint[Any], ...]] = (*ENDPOINTS, *PAGES)
 """All that is served. What is not described here is not."""
 
-_UNRULED: Final = [endpoint.action for endpoint in ENDPOINTS if endpoint.action not in RULES]
+_UNRULED: Final = [endpoint.action for endpoint in SERVED if endpoint.action not in RULES]
 assert not _UNRULED, f"nobody says who may do {_UNRULED}"
 
 
 @cache
 def described() -> bytes:
-    """The OpenAPI document of all endpoints."""
-    try:
-        of = version("atoll")
-    except PackageNotFoundError:  # run from a source tree
-        of = "0"
-    return encode_json(describe(ENDPOINTS, of))
+    """The OpenAPI document of the API."""
+    return encode_json(describe(ENDPOINTS, own_version()))
 
 
 class Doors(NamedTuple):
@@ -42,12 +47,25 @@ class Doors(NamedTuple):
 
 
 def bind(
-    oci: OciContext, admin: AdminContext, elsewhere: Elsewhere | None = None, *, is_open: bool
+    oci: OciContext,
+    admin: AdminContext,
+    ui: UiContext,
+    elsewhere: Elsewhere | None = None,
+    *,
+    is_open: bool,
+    has_pages: bool,
 ) -> Doors:
-    """Every endpoint with what answers it; *elsewhere* the Distribution API, while that is due."""
+    """
+    Every endpoint with what answers it; *elsewhere* the Distribution API, while that is due.
+    *has_pages*: whether pages are served at the registry's port, too.
+    """
     distribution = [Bound(each, partial(each.handler, oci), elsewhere) for each in OCI]
-    everything = [*distribution, *(Bound(each, partial(each.handler, admin)) for each in ADMIN)]
+    operators = [Bound(each, partial(each.handler, admin)) for each in ADMIN]
+    pages = [Bound(each, partial(each.handler, ui)) for each in PAGES]
+    shown = [each._replace(run=partial(met, each.run)) if each.endpoint.action is Action.FRONT
+             else each for each in operators]  # fmt: skip
+    inner = [*distribution, *shown, *pages]
     if is_open:
-        return Doors(everything, everything)
+        return Doors(inner if has_pages else [*distribution, *operators], inner)
     bare = [Bound(each, partial(BARE[each.action], admin)) for each in ADMIN if each.action in BARE]
-    return Doors([*distribution, *bare], everything)
+    return Doors([*distribution, *bare, *(pages if has_pages else ())], inner)

@@ -28,13 +28,14 @@ from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
 from node.assembly.desk import desk_of
+from node.assembly.ui import ui_of
 from node.copies import stakes
 from node.copies.mender import Mender
 from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.disk.room import check_room
 from node.errors.startup import StartupError
-from node.http.app import Api
+from node.http.app import Api, NoPages
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
 from node.http.throttle import RateThrottle
@@ -54,6 +55,7 @@ from node.remembered.validity import Validity
 from node.settings import Settings
 from node.settings.host import this_host
 from node.shares.vicinity import Vicinity
+from node.ui.face import Pages
 
 _BEGINNINGS_MAX: Final = 3
 """How often one process begins with an empty index; once is enough for a cluster that is one."""
@@ -236,7 +238,10 @@ async def running(
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         guard = guard_of(settings, identity)
-        doors = edge.bind(oci, admin, proxy, is_open=settings.is_open)
+        ui = ui_of(settings, name, registry, identity, attention)
+        doors = edge.bind(
+            oci, admin, ui, proxy, is_open=settings.is_open, has_pages=settings.ui == "on"
+        )
         vicinity = Vicinity(me.region, cluster.living)
         proxies = TrustedProxies(settings.trusted_proxies, vicinity.addresses)
         throttle = RateThrottle(
@@ -245,6 +250,7 @@ async def running(
             asyncio.get_running_loop().time,
         )
         metrics.watch_rates(lambda: figures.rate_figures(throttle))
+        shown = Pages(ui) if settings.ui == "on" else NoPages()
         outer, inner = (
             Api(
                 served,
@@ -259,10 +265,11 @@ async def running(
                 logs_reads_of=LoggedReads(index.metadata, lambda: index.words.policy),
                 validity=Validity(index.words, cluster, SystemClock().now_s, _now),
                 remembered_bytes=kept,
+                pages=pages,
             )
-            for served, counted, kept in (
-                (doors.registry, throttle, settings.remembered_bytes),
-                (doors.admin, None, 0),
+            for served, counted, kept, pages in (
+                (doors.registry, throttle, settings.remembered_bytes, shown),
+                (doors.admin, None, 0, Pages(ui)),
             )
         )
         blobs.on_withdrawn(index.words.change_digest)

@@ -30,6 +30,7 @@ and the few cluster errors that reach a client (`cluster.errors`).
     ├── TransferCodingUnknown   a transfer coding that is not `chunked`
     ├── RouteUnknown            no such endpoint
     ├── MethodNotAllowed        the endpoint has other methods
+    ├── NotAcceptable           a page was asked for as something that it is not
     ├── BodyIncomplete          the client went away in the middle of a body
     ├── BodyStalled             a body stopped coming
     ├── TooManyTags             more `tag=` parameters than one push may have
@@ -268,6 +269,16 @@ class MethodNotAllowed(RegistryError):
     def __init__(self, allowed: Sequence[str]) -> None:
         super().__init__(f"this endpoint takes {', '.join(allowed)}")
         self.allowed = tuple(allowed)
+
+
+class NotAcceptable(RegistryError):
+    def __init__(self, route: str) -> None:
+        super().__init__(f"pages are text/html; for programs the same is at {route}")
+        self.route = route
+
+    @property
+    def detail(self) -> object:
+        return {"route": self.route}
 
 
 class BodyStalled(RegistryError):

@@ -48,6 +48,32 @@ class RequestObserver(Protocol):
         ...
 
 
+class PageFace(Protocol):
+    """Speaks to people with a browser, where programs get the words of the API."""
+
+    def covers(self, path: str) -> bool:
+        """Whether there are pages below *path*, and so nothing for pages of other sites."""
+        ...
+
+    def told(
+        self, request: web.BaseRequest, error: Exception, identity: str
+    ) -> web.Response | None:
+        """How *error* is told, the request having the id *identity*; None: as the API tells it."""
+        ...
+
+
+class NoPages:
+    """There are none."""
+
+    def covers(self, path: str) -> bool:
+        return False
+
+    def told(
+        self, request: web.BaseRequest, error: Exception, identity: str
+    ) -> web.Response | None:
+        return None
+
+
 class Api:
     """Answers every HTTP request of a node."""
 
@@ -66,6 +92,7 @@ class Api:
         logs_reads_of: Callable[[str], bool] = lambda repository: False,
         validity: Validity | None = None,
         remembered_bytes: int = 0,
+        pages: PageFace | None = None,
     ) -> None:
         """
         Args:
@@ -79,6 +106,7 @@ class Api:
             logs_reads_of: whether those of a repository have one.
             validity: when an answer may be given again; None: never.
             remembered_bytes: how much may be taken by answers that are kept for that.
+            pages: how people are told; None: as programs are.
         """
         endpoints = tuple(endpoints)
         self._router = Router(bound.endpoint for bound in endpoints)
@@ -89,6 +117,7 @@ class Api:
         self._guard = guard or OpenDoor()
         self._proxies = proxies or TrustedProxies()
         self._throttle = throttle or Unthrottled()
+        self._pages = pages or NoPages()
         self._observer = observer
         self._log = get_logger("http")
         self._requests = RequestLog(self._log, every=log_reads, wanted=logs_reads_of)
@@ -152,7 +181,9 @@ class Api:
             failure = exc
             if type(exc) not in WIRE:
                 self._log.error("request failed", path=request.rel_url.raw_path, exc_info=exc)
-            response = error_response(failure, request.rel_url.raw_path)
+            page = self._pages.told(request, failure, identity)
+            path = request.rel_url.raw_path
+            response = error_response(failure, path) if page is None else page
             status = response.status
         finally:
             seconds = time.perf_counter() - started
@@ -169,7 +200,9 @@ class Api:
         if request.method != "HEAD":
             self._observer.sent(response.content_length or 0)
         if not response.prepared:
-            response.headers.update({**self._cors.fields(request), **headers.consistency()})
+            response.headers.update(headers.consistency())
+            if not self._pages.covers(request.rel_url.raw_path):
+                response.headers.update(self._cors.fields(request))
             if status < 400:
                 response.headers.update(fields)
         if not response.prepared and (status >= 400 or request.method not in READS):
@@ -232,10 +265,10 @@ class Api:
 
     def _answer_or_target(self, request: web.BaseRequest) -> web.Response | Target:
         """What the request is aimed at; or the answer, where that is no endpoint of the API."""
-        preflight = self._cors.preflight(request)
+        path = request.rel_url.raw_path
+        preflight = None if self._pages.covers(path) else self._cors.preflight(request)
         if preflight is not None:
             return preflight
-        path = request.rel_url.raw_path
         tidied = self._router.tidy(path)
         target = self._router.resolve(request.method, tidied)
         return target if tidied == path else self._moved(request, tidied)

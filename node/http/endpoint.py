@@ -36,6 +36,7 @@ from node.identity.errors import (
     Unauthenticated,
 )
 from node.identity.login import NOBODY, Account
+from node.identity.sessions import Session
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.names import RepositoryName
 
@@ -43,6 +44,23 @@ SESSIONS: Final = frozenset(
     {Action.UPLOAD_STATUS, Action.UPLOAD_APPEND, Action.UPLOAD_FINISH, Action.UPLOAD_CANCEL}
 )
 """What is done with an upload that is open, on the node that has it."""
+
+
+class Rights(Protocol):
+    """What else somebody may do: pages ask before they offer it."""
+
+    def may(self, action: Action, where: str = "") -> bool:
+        """Whether *action* is allowed, in the repository or project *where* if it is about one."""
+        ...
+
+
+class _AllRights:
+    def may(self, action: Action, where: str = "") -> bool:
+        return True
+
+
+ALL_RIGHTS: Final[Rights] = _AllRights()
+"""Everybody's, where nobody says who they are."""
 
 
 class Principal(NamedTuple):
@@ -57,6 +75,13 @@ class Principal(NamedTuple):
     """Until when the same request is let in, if no setting changes: seconds since the Unix epoch.
     None: it is asked about each time."""
 
+    rights: Rights = ALL_RIGHTS
+    session: Session | None = None
+    """The session of the browser that asks for a page; None: it has none."""
+
+
+ADMITTED: Final = web.RequestKey("admitted", Principal)
+"""Under which a request for a page has who asks, once that is known: also if they may not."""
 
 ANONYMOUS: Final = Principal("", UNRESTRICTED)
 """Everybody, where nobody says who they are."""
@@ -192,6 +217,10 @@ class Endpoint(Generic[C]):
     takes_content: bool = False
     """Whether it is refused below the disk's reserve. Deleting is not: it is the way out."""
 
+    is_page: bool = False
+    """Whether it is for people with a browser: who asks is told by the cookie of a session, and by
+    no `Authorization` field; of everything else it is the other way round."""
+
 
 READS: Final = ("GET", "HEAD")
 METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -271,6 +300,8 @@ def errors_of(endpoint: Endpoint[Any]) -> Sequence[type[Exception]]:
     """All that a request to *endpoint* may be refused with, each once."""
     found = [*endpoint.errors, *ANY_REQUEST]
     found += [limit.error for limit in limits_of(endpoint) if limit.error is not None]
+    if endpoint.is_page:
+        found.append(domain.NotAcceptable)
     reach = RULES[endpoint.action].reach
     if reach is not Reach.ANYBODY:
         found += ADMITTING

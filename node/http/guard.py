@@ -13,10 +13,11 @@ from aiohttp import hdrs, web
 
 from node.errors import NameInvalid, NameUnknown
 from node.http.client_address import network_behind
-from node.http.endpoint import ANONYMOUS, Principal
+from node.http.endpoint import ADMITTED, ANONYMOUS, Principal
 from node.http.limits import CREDENTIALS
 from node.http.public_url import PublicUrl
 from node.http.routing import Target
+from node.http.session_cookie import session_in
 from node.identity.actions import RULES, Action, Reach, Rule, Verb
 from node.identity.authorizer import MAY_PULL
 from node.identity.decisions import STRANGER, Decision, Subject
@@ -25,6 +26,7 @@ from node.identity.errors import AccessDenied, Unauthenticated
 from node.identity.login import NOBODY, Account
 from node.identity.scopes import covers, scope_for
 from node.identity.service import Identity
+from node.identity.sessions import Session
 from node.identity.signatures import TokenInvalid
 from node.identity.tokens import Verified
 from node.registry.names import RepositoryName
@@ -78,10 +80,17 @@ class Doorkeeper:
         rule = RULES[endpoint.action]
         if rule.reach is Reach.ANYBODY:
             return ANONYMOUS
-        account, token = await self._who(http, rule, target)
+        session = None
+        if endpoint.is_page:
+            token, session = None, await self._session(http)
+            account = NOBODY if session is None else session.account
+        else:
+            account, token = await self._who(http, rule, target)
         subject = self.subject(account)
         if subject is None:
             raise self._refused(http, rule, target, "what you logged in with is not valid any more")
+        if endpoint.is_page:
+            http[ADMITTED] = self._principal(account, subject, None, None, session)
         where = _where(rule, target)
         if token is not None and endpoint.action is Action.PING:
             # A stranger with a token is told, as docker asks, that it is right.
@@ -95,7 +104,7 @@ class Doorkeeper:
         if token is not None and not self._identity.tokens.is_of(token, where):
             problem = "the project was made anew since the token was given out"
             raise self._refused(http, rule, target, problem)
-        return self._principal(account, subject, token, decision)
+        return self._principal(account, subject, token, decision, session)
 
     def subject(self, account: Account) -> Subject | None:
         """Who an account is by the documents; None: nobody any more."""
@@ -133,6 +142,11 @@ class Doorkeeper:
             self._subjects.clear()
             self._decisions.clear()
             self._word = word
+
+    async def _session(self, http: web.BaseRequest) -> Session | None:
+        """The session of the browser that asks for a page; None: nobody's is."""
+        token = session_in(http)
+        return await self._identity.sessions.find(token) if token else None
 
     async def _who(
         self, http: web.BaseRequest, rule: Rule, target: Target
@@ -184,6 +198,8 @@ class Doorkeeper:
         *,
         lacks_scope: bool = False,
     ) -> Unauthenticated:
+        if target.endpoint.is_page:  # no browser is to ask for a name by itself
+            return Unauthenticated(problem)
         origin = self._public_url.of(http)
         scopes = [scope_for(rule, target.repository)]
         if source := _mounted_from(http, target):
@@ -199,7 +215,12 @@ class Doorkeeper:
         )
 
     def _principal(
-        self, account: Account, subject: Subject, token: Verified | None, decision: Decision | None
+        self,
+        account: Account,
+        subject: Subject,
+        token: Verified | None,
+        decision: Decision | None,
+        session: Session | None = None,
     ) -> Principal:
         sight = _Sight(self, account, token)
         until: float | None = None
@@ -207,11 +228,11 @@ class Doorkeeper:
         if decision is not None and (token is not None or account == NOBODY):
             ends = (decision.until, subject.until, NEVER if token is None else token.expires)
             until = min((end for end in ends if end != NEVER), default=NEVER)
-        return Principal(account.name, sight, account, until)
+        return Principal(account.name, sight, account, until, sight, session)
 
 
 class _Sight:
-    """`Access` of one request."""
+    """`Access` and `Rights` of one request."""
 
     def __init__(self, keeper: Doorkeeper, account: Account, token: Verified | None) -> None:
         self._keeper = keeper
@@ -226,6 +247,10 @@ class _Sight:
 
     def may_see_project(self, project: str) -> bool:
         return self._allowed(RULES[Action.PROJECT_READ], project)
+
+    def may(self, action: Action, where: str = "") -> bool:
+        rule = RULES[action]
+        return rule.reach is Reach.ANYBODY or self._may(rule, where)
 
     def _may(self, rule: Rule, where: str) -> bool:
         if self._token is not None and not covers(self._token.access, rule, where):

@@ -409,8 +409,8 @@ CREDENTIALS: Final = Limit(
 )
 
 FORM_FIELDS: Final = Limit(
-    # Six are known.
-    what="fields of a form that asks for a token",
+    # Six are known of who asks for a token; a page has a dozen at the most.
+    what="fields of a form",
     number=16,
     unit=Unit.COUNT,
     counts=Counts.REQUEST,

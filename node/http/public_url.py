@@ -38,9 +38,18 @@ class PublicUrl:
             # Each proxy adds what it was asked for at the end, so that the client's is the first.
             scheme = _first(request, hdrs.X_FORWARDED_PROTO).lower() or scheme
             host = _first(request, hdrs.X_FORWARDED_HOST) or host
-        if scheme not in _SCHEMES or _HOST.fullmatch(host) is None:
+        return _url(scheme, host)
+
+    def vouched_for(self, request: web.BaseRequest) -> str:
+        """The same by somebody's word who is trusted, and not by that of any client; else empty."""
+        if self._external:
+            return self._external
+        if not self._is_trusted(request.remote):
             return ""
-        return f"{scheme}://{host}"
+        scheme, host = (
+            _first(request, field) for field in (hdrs.X_FORWARDED_PROTO, hdrs.X_FORWARDED_HOST)
+        )
+        return _url(scheme.lower() or request.scheme, host or request.headers.get(hdrs.HOST, ""))
 
     def _is_trusted(self, address: str | None) -> bool:
         if not self._trusted or not address:
@@ -50,6 +59,11 @@ class PublicUrl:
         except ValueError:
             return False
         return any(peer in network for network in self._trusted)
+
+
+def _url(scheme: str, host: str) -> str:
+    known = scheme in _SCHEMES and _HOST.fullmatch(host) is not None
+    return f"{scheme}://{host}" if known else ""
 
 
 def _first(request: web.BaseRequest, name: str) -> str:

@@ -2,9 +2,10 @@
 Which endpoint a request is for, by the paths that the endpoints describe.
 
 A repository name may hold any of the words that paths have (`a/tags/list`), so it is whatever lies
-before the rest. Where that leaves two readings of a path (`.../a/tags/tags/rollback`), the first
-that has the method counts. A reading that has a word where another has a variable is the only one
-(`.../blobs/uploads`).
+before the rest, or behind it. Where that leaves two readings of a path
+(`.../a/tags/tags/rollback`), the first that has the method counts. A reading that has a word where
+another has a variable is the only one (`.../blobs/uploads`). A tag or a digest may stand in the
+segment in which the name ends, as people write it (`/ui/i/a/b:1.0`).
 """
 
 import re
@@ -18,6 +19,9 @@ from node.http.endpoint import NO_REPOSITORY, REPOSITORY, Endpoint
 from node.registry.names import RepositoryName
 
 _SLASHES: Final = re.compile("//+")
+
+_NAME_OF_REFERENCE: Final = "([^:@]+)"
+"""No name has the signs that begin a tag and a digest."""
 
 _Methods = dict[str, Endpoint[Any]]
 
@@ -52,7 +56,9 @@ class Router:
         self._by_last: dict[str, list[_Shape]] = {}
         """The others by their last segment, where that is a word,"""
         self._by_next: dict[str, list[_Shape]] = {}
-        """or by the one before it."""
+        """or by the one before it;"""
+        self._by_start: dict[str, list[_Shape]] = {}
+        """and where a name ends them, by what is in front of it."""
         varying: dict[str, _Methods] = {}
         for endpoint in endpoints:
             paths = varying if "{" in endpoint.path else self._fixed
@@ -63,6 +69,10 @@ class Router:
         self._fixed |= {path.rstrip("/"): methods for path, methods in self._fixed.items()}
         self._slashed = tuple(path.rpartition("}")[2] for path in varying if path.endswith("/"))
         for path, methods in varying.items():
+            start, name, rest = path.partition(REPOSITORY)
+            if name and "/" not in rest:
+                self._by_start.setdefault(start, []).append(_shape(path, methods))
+                continue
             *_, word, last = path.rstrip("/").split("/")
             if last[0] != "{":
                 self._by_last.setdefault(last, []).append(_shape(path, methods))
@@ -82,7 +92,8 @@ class Router:
         before, _, last = path.removesuffix("/").rpartition("/")
         word = before[before.rfind("/") + 1 :]
         others: dict[int, _Methods] = {}
-        for shapes in (self._by_last.get(last), self._by_next.get(word)):
+        ending = (self._by_start.get(start) for start in self._by_start if path.startswith(start))
+        for shapes in (self._by_last.get(last), self._by_next.get(word), *ending):
             for shape in shapes or ():
                 found = shape.pattern.fullmatch(path)
                 if found is None or shape.depth in others:
@@ -106,15 +117,22 @@ class Router:
 
 def _shape(path: str, methods: _Methods) -> _Shape:
     segments = path.strip("/").split("/")
-    parts = [
-        "(.+)" if segment == REPOSITORY else "([^/]+)" if segment[0] == "{" else re.escape(segment)
-        for segment in segments
-    ]
+    parts = [_pattern(segment) for segment in segments]
+    if segments[-1] == REPOSITORY:
+        parts[-1] = _NAME_OF_REFERENCE
     pattern = re.compile("/" + "/".join(parts) + ("/?" if path.endswith("/") else ""), re.DOTALL)
-    has_name = REPOSITORY in segments
+    has_name = REPOSITORY in path
     assert pattern.groups <= has_name + 1, f"{path} has too many variables"
     variable = pattern.groups if pattern.groups > has_name else 0
     return _Shape(pattern, methods, len(segments), has_name, variable)
+
+
+def _pattern(segment: str) -> str:
+    if segment == REPOSITORY:
+        return "(.+)"
+    if segment.startswith(REPOSITORY):
+        return f"{_NAME_OF_REFERENCE}{re.escape(segment[len(REPOSITORY)])}([^/]+)"
+    return "([^/]+)" if segment[0] == "{" else re.escape(segment)
 
 
 def _endpoint(methods: _Methods, method: str) -> Endpoint[Any]:

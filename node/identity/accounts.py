@@ -18,6 +18,8 @@ from node.identity.documents import (
     Credential,
     Deny,
     Document,
+    EndedSession,
+    EndedSessions,
     Group,
     GroupMember,
     Password,
@@ -48,6 +50,10 @@ CREDENTIALS_MAX: Final = 64
 
 DENIES_MAX: Final = 256
 """Rules of one project, each of which is looked at in a decision that is made anew."""
+
+ENDED_MAX: Final = 64
+"""Sessions of one user that have been ended and would go on, told by name. With one more all of
+theirs end that began before."""
 
 LABEL_MAX: Final = 64
 """Characters of what somebody calls a secret."""
@@ -344,6 +350,24 @@ class Accounts(WriteUseCase):
             if self._directory.credential(who, credential) is None:
                 raise AccountUnknown("secret", credential)
             return await self._put(f"{who}/{credential}", Credential(credential, deleted=True))
+
+    async def end_session(self, user: str, session: str, expires: float) -> Receipt:
+        """
+        Have a session of the user with the id *user* end, which would have ended at *expires*.
+
+        Raises:
+            OutcomeUnknown: see `put_user`.
+        """
+        async with self._turn:
+            await self._prepare_write("")
+            now = self._now()
+            found = self._directory.ended_sessions(user) or EndedSessions(user)
+            running = [each for each in found.ended if each.expires > now]
+            ended = tuple(sorted({*running, EndedSession(session, expires)}))
+            document = EndedSessions(user, ended, found.before)
+            if len(ended) > ENDED_MAX:
+                document = EndedSessions(user, (), now)
+            return await self._put(user, document)
 
     async def publish(self, key: SigningKey) -> Receipt:
         """

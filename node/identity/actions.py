@@ -94,6 +94,12 @@ class Action(StrEnum):
     KEYS = "keys.list"
     KEY_REVOKE = "key.revoke"
     WHY = "why"
+    PAGE_OVERVIEW = "page.overview"
+    PAGE_LOGIN = "page.login"
+    PAGE_LEFT = "page.left"
+    PAGE_ASSET = "page.asset"
+    LOG_IN = "session.begin"
+    LOG_OUT = "session.end"
 
 
 class Role(IntEnum):
@@ -243,5 +249,11 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.KEYS: _LOOK,
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
+    Action.PAGE_OVERVIEW: _KNOWN,
+    Action.PAGE_LOGIN: _OPEN,
+    Action.PAGE_LEFT: _OPEN,
+    Action.PAGE_ASSET: _OPEN,
+    Action.LOG_IN: _OPEN,
+    Action.LOG_OUT: _KNOWN,
 }
 """Every action: `node.edge` does not start with an endpoint whose action is missing here."""

@@ -8,6 +8,7 @@ from node.identity.documents import (
     KINDS,
     Credential,
     D,
+    EndedSessions,
     Group,
     GroupMember,
     Password,
@@ -117,6 +118,10 @@ class SecurityDirectory:
         """The secrets of a robot, or the tokens of a user."""
         found = (self.valid(Credential, name) for name in self.names(Credential, f"{owner}/"))
         return [credential for credential in found if credential is not None]
+
+    def ended_sessions(self, user: str) -> EndedSessions | None:
+        """As `get`: what this version cannot read may say that all have ended."""
+        return self.get(EndedSessions, user)
 
     def grant(self, project: str, subject: str) -> RoleGrant | None:
         return self.valid(RoleGrant, f"{project}/{subject}")

@@ -159,6 +159,27 @@ class SigningKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deleted: bool = False
 
 
+class EndedSession(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
+    """A session of the page from which somebody has logged out."""
+
+    id: str
+    expires: float
+    """When it would have ended by itself: from then on nobody has to know of it."""
+
+
+class EndedSessions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sessions that somebody has ended. `session`, by the user's id."""
+
+    id: str
+    """The user's."""
+
+    ended: tuple[EndedSession, ...] = ()
+    before: float = 0.0
+    """Sessions that began then or earlier have ended, too."""
+
+    deleted: bool = False
+
+
 Document = (
     User
     | Robot
@@ -169,6 +190,7 @@ Document = (
     | ProjectAccess
     | RoleGrant
     | SigningKey
+    | EndedSessions
 )
 
 D = TypeVar("D", bound=Document)
@@ -183,6 +205,7 @@ KINDS: Final[Mapping[type[Any], str]] = {
     ProjectAccess: "access",
     RoleGrant: "grant",
     SigningKey: "key",
+    EndedSessions: "session",
 }
 """The kind of setting that each document is."""
 
@@ -253,6 +276,8 @@ _RULES: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "role": min,
     "within": _union,
     "denies": _union,
+    "ended": _union,
+    "before": max,
 }
 """How two values of a field become one. Each is commutative, associative and idempotent."""
 

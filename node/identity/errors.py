@@ -6,6 +6,8 @@ What may go wrong between a request and the account that it comes from.
     ├── AccessDenied             who asks may not do this
     ├── TooManyLogins            the cap on passwords that are checked at once
     ├── LoginDelayed             too many log-ins have failed: the next one has to wait
+    ├── LoginTooOld              what is asked for takes a log-in of a moment ago
+    ├── ForeignForm              a form that was not sent from a page of this registry
     ├── AuthorityLost            too long without a majority of the cluster to log anybody in
     ├── ScopeInvalid             a token was asked for that cannot be
     ├── SecurityDocumentInvalid  an account, a grant or a rule that makes no sense
@@ -81,6 +83,22 @@ class LoginDelayed(RegistryError):
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"too many log-ins have failed; try again in {math.ceil(wait_s)} s")
         self.wait_s = wait_s
+
+
+class LoginTooOld(RegistryError):
+    """Whoever finds a browser open does not run the cluster with it."""
+
+    def __init__(self, recent_s: float) -> None:
+        super().__init__(
+            f"for this you have to have logged in within {recent_s / 60:.0f} minutes: log in again"
+        )
+
+
+class ForeignForm(RegistryError):
+    """A page of another site may have sent it, without the knowledge of who is logged in."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"this was not sent from a page of this registry: {problem}")
 
 
 class AuthorityLost(RegistryError):

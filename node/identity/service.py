@@ -15,6 +15,7 @@ from node.identity.directory import SecurityDirectory
 from node.identity.login import Login
 from node.identity.passwords import Passwords
 from node.identity.ports import Authority, SecurityStore
+from node.identity.sessions import Sessions
 from node.identity.signatures import KeyStore, Signer
 from node.identity.tokens import REFRESH_S, Tokens
 from node.registry.ports import Gate, MetadataWriter, SettingReader
@@ -47,6 +48,7 @@ class Identity:
     login: Login
     attempts: Attempts
     tokens: Tokens
+    sessions: Sessions
     accounts: Accounts
     signer: Signer
     passwords: Passwords
@@ -87,6 +89,7 @@ class Identity:
         signer = Signer(
             config.node, config.cluster, keys, directory.get_key, now, longest_s=longest_s
         )
+        accounts = Accounts(directory, store, settings, writer, gate, passwords, now)
         return cls(
             directory=directory,
             authorizer=authorizer,
@@ -95,7 +98,8 @@ class Identity:
             tokens=Tokens(
                 signer, login, authorizer, directory, gate, now, life_s=config.token_life_s
             ),
-            accounts=Accounts(directory, store, settings, writer, gate, passwords, now),
+            sessions=Sessions(signer, login, directory, accounts, gate, now),
+            accounts=accounts,
             signer=signer,
             passwords=passwords,
             log=log,

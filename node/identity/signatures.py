@@ -35,8 +35,12 @@ has ended. Shorter loses less with a stolen disk; each key is a document that ev
 OVERLAP_S: Final = 3600.0
 """How long the next key is published before it signs: each node that is not cut off has it then."""
 
-_TYPES: Final = {"access": "at+jwt", "refresh": "atoll-refresh+jwt"}
-"""In the header, so that neither kind can be taken for the other."""
+_TYPES: Final = {
+    "access": "at+jwt",
+    "refresh": "atoll-refresh+jwt",
+    "session": "atoll-session+jwt",
+}
+"""In the header, so that no kind can be taken for another."""
 
 _HEADER: Final = {"alg", "kid", "typ"}
 
@@ -167,8 +171,8 @@ class Signer:
         self, kind: str, subject: tuple[str, str, str], access: Sequence[AccessEntry], life_s: float
     ) -> tuple[str, Claims]:
         """
-        A token of that kind ("access", "refresh") for the *subject*, by id, name and how it logged
-        in. This node has to be one that `can_sign`.
+        A token of that kind ("access", "refresh", "session") for the *subject*, by id, name and
+        how it logged in. This node has to be one that `can_sign`.
         """
         now = self._now()
         signing = [key for key in self._own if self._is_published(key)]

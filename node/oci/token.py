@@ -4,19 +4,15 @@ Tokens, as Docker's clients get them: GET with Basic, and the POST of OAuth 2 wi
 "Docker Registry v2 authentication" of the distribution project; every node answers.
 """
 
-from collections.abc import Callable
-from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qs
 
 import msgspec
 from aiohttp import hdrs, web
 
-from node.errors import DocumentInvalid, DocumentTooLarge
+from node.errors import DocumentInvalid
 from node.http import headers
 from node.http.answers import json_answer
-from node.http.body_reader import read_body
 from node.http.client_address import network_behind
 from node.http.endpoint import (
     ADMITTING,
@@ -28,6 +24,7 @@ from node.http.endpoint import (
     Endpoint,
     Request,
 )
+from node.http.forms import FORM, read_form
 from node.http.guard import basic_of
 from node.http.limits import DOCUMENT_BYTES, FORM_FIELDS
 from node.http.query import Parameter, flag, text
@@ -88,7 +85,7 @@ async def get(context: OciContext, request: Request) -> web.Response:
 async def post(context: OciContext, request: Request) -> web.Response:
     """POST: a token for a password, or for a refresh token."""
     identity = context.identity
-    form = await _form(request, context.limits.document_bytes, context.limits.body_idle_s)
+    form = (await read_form(request, context.limits)).one
     match form("grant_type"):
         case "password":
             name, password = form("username"), form("password")
@@ -123,33 +120,6 @@ async def _issued(
     return json_answer(document, {**headers.API_VERSION, "Cache-Control": "no-store"})
 
 
-async def _form(request: Request, limit: int, idle_s: float) -> Callable[[str], str]:
-    """The fields of the body, each of which comes once."""
-    body = bytearray()
-    async with aclosing(read_body(request, idle_s)) as pieces:
-        async for piece in pieces:
-            body += piece
-            if len(body) > limit:
-                raise DocumentTooLarge(limit)
-    try:
-        given = parse_qs(
-            body.decode(),
-            keep_blank_values=True,
-            strict_parsing=True,
-            max_num_fields=FORM_FIELDS.number,
-        )
-    except (ValueError, UnicodeDecodeError) as exc:
-        raise DocumentInvalid("the body is no form") from exc
-
-    def field(name: str) -> str:
-        values = given.get(name, [""])
-        if len(values) > 1:
-            raise DocumentInvalid(f"{name!r} may be given once only")
-        return values[0]
-
-    return field
-
-
 _ANSWER: Final = Answer(status=200, doc="A token.", struct=TokenAnswer, fields=("Cache-Control",))
 
 ENDPOINTS: Final = (
@@ -169,7 +139,7 @@ ENDPOINTS: Final = (
         path="/token",
         handler=post,
         doc="Get a token for a password or a refresh token, as OAuth 2 has it.",
-        body=Body(doc="A form.", media_types=("application/x-www-form-urlencoded",)),
+        body=Body(doc="A form.", media_types=(FORM,)),
         limits=(DOCUMENT_BYTES, FORM_FIELDS),
         answers=(_ANSWER,),
         errors=(*ADMITTING, *WRITING, *PASSING_ON, ScopeInvalid, DocumentInvalid),

@@ -77,6 +77,12 @@ class Settings:
         why="The address it listens on; must be given when that is every interface.",
         shown_default="the address in `rpc`",
     )
+    ui: str = setting(
+        "on",
+        OneOf(("on", "off")),
+        "Whether the registry's port serves the pages under `/ui`, too.",
+        why="Developers look from elsewhere, behind a log-in; the address in `admin` has them too.",
+    )
     auth: str = setting(
         "on",
         OneOf(("on", "open")),

@@ -52,6 +52,8 @@ from node.registry.upload_config import UploadConfig
 from node.registry.uploads import Uploads
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
+from node.ui.context import UiContext
+from node.ui.face import Pages
 from tests.api.described import check
 from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
@@ -280,6 +282,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             reaches: Callable[[Request], Awaitable[web.StreamResponse]] | None = None,
             public_url: PublicUrl | None = None,
             is_open: bool = True,
+            has_pages: bool = True,
             remembered_bytes: int = REMEMBERED.number,
             proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
@@ -400,7 +403,22 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 described=edge.described(),
                 limits=limits,
             )
-            bound = edge.bind(oci, admin, proxy, is_open=is_open).registry
+            ui = UiContext(
+                registry=use_cases,
+                identity=identity,
+                attention=attention,
+                public_url=public_url or PublicUrl(),
+                advertised="registry.test:5000",
+                node=name,
+                region="local",
+                cluster="atoll",
+                version="1",
+                is_open=not accounts,
+                limits=limits,
+                now=time,
+            )
+            doors = edge.bind(oci, admin, ui, proxy, is_open=is_open, has_pages=has_pages)
+            bound = doors.registry
             if reaches is not None:
                 bound = [each._replace(run=reaches) for each in bound]
             api = Api(
@@ -418,6 +436,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 logs_reads_of=LoggedReads(index.metadata, lambda: index.words.policy),
                 validity=Validity(index.words, replicator, wall.now_s, time),
                 remembered_bytes=remembered_bytes,
+                pages=Pages(ui) if has_pages else None,
             )
             blobs.on_withdrawn(index.words.change_digest)
             server = make_server(api, connections_max)

@@ -92,6 +92,12 @@ _TABLE: Final = """
     cluster-puller      keys.list
     cluster-admin       key.revoke
     cluster-admin       why
+    anybody             page.login
+    anybody             page.left
+    anybody             page.asset
+    anybody             session.begin
+    login               page.overview
+    login               session.end
 """
 
 LEAST: Final[Mapping[str, str]] = {

@@ -16,6 +16,8 @@ from node.identity.documents import (
     Credential,
     Deny,
     Document,
+    EndedSession,
+    EndedSessions,
     Group,
     GroupMember,
     Password,
@@ -41,6 +43,9 @@ DENIES = st.lists(
     st.builds(Deny, IDS, st.sampled_from([Verb.PULL, Verb.PUSH, Verb.DELETE]), PATTERNS), max_size=2
 ).map(lambda found: tuple(sorted(found)))
 FLAG = st.booleans()
+ENDED = st.lists(st.builds(EndedSession, IDS, ENDS), max_size=2).map(
+    lambda found: tuple(sorted(set(found)))
+)
 
 DOCUMENTS: dict[type, st.SearchStrategy[Document]] = {
     User: st.builds(User, IDS, ENDS, FLAG, FLAG),
@@ -52,6 +57,7 @@ DOCUMENTS: dict[type, st.SearchStrategy[Document]] = {
     ProjectAccess: st.builds(ProjectAccess, IDS, ENDS, FLAG, DENIES, FLAG),
     RoleGrant: st.builds(RoleGrant, IDS, IDS, ROLES, WITHIN, ENDS, FLAG),
     SigningKey: st.builds(SigningKey, IDS, IDS, IDS, ENDS, ENDS, FLAG),
+    EndedSessions: st.builds(EndedSessions, IDS, ENDED, ENDS, FLAG),
 }
 
 SETS = st.one_of(*(st.lists(each, min_size=1, max_size=4) for each in DOCUMENTS.values()))
@@ -171,6 +177,14 @@ def works(document: Document | None, now: float) -> set[object]:
                 if role <= document.role
                 for repository in REPOSITORIES
                 if all(any(matches(p, repository) for p in each) for each in document.within)
+            }
+        case EndedSessions():  # what it takes away, turned round: sessions that go on
+            ended = {each.id for each in document.ended}
+            return {
+                (session, began)
+                for session in ("a", "b")
+                for began in NOWS
+                if session not in ended and began > document.before
             }
         case SigningKey():
             return set() if not document.x or is_over(document.expires, now) else {document.x}

@@ -1,0 +1,29 @@
+"""The parts of the page that each page leads to."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from node.http.endpoint import Rights
+from node.identity.actions import Action
+
+
+class Tab(NamedTuple):
+    """A link at the head of each page."""
+
+    text: str
+    href: str
+    action: Action
+    """Who may not do it is not shown the tab."""
+
+
+HOME: Final = "/ui/"
+
+SEARCH: Final = ""
+"""The address of the search page; empty: there is none, and no field for it."""
+
+TABS: Final[tuple[Tab, ...]] = (Tab("Overview", HOME, Action.PAGE_OVERVIEW),)
+
+
+def tabs_for(rights: Rights) -> Sequence[Tab]:
+    """Those that somebody with *rights* may open."""
+    return [tab for tab in TABS if rights.may(tab.action)]

@@ -1,0 +1,93 @@
+"""A registry with something in it, and a browser before it."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from cluster.model import Status
+from node.copies.stakes import Shortfall
+from node.http.session_cookie import PLAIN
+from node.identity.actions import Role
+from tests.api.conftest import Registry, registries
+from tests.api.scene import PASSWORD
+from tests.api.test_attention import kill
+from tests.api.test_layout_api import known, settle
+from tests.desk.axe import axe_source
+from tests.desk.chromium import Chromium, Tab, is_installed
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """The event loop of production."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """They need programs: see `make desk`."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs() -> None:
+    """Skip where they are not installed, or fail where they have to be."""
+    lacking = [
+        name for name, there in (("chromium", is_installed()), ("axe", axe_source())) if not there
+    ]
+    if not lacking:
+        return
+    if os.environ.get("E2E_REQUIRE_CLIENTS"):
+        pytest.fail(f"{', '.join(lacking)}: not installed; .ci/tools installs it")
+    pytest.skip(f"{', '.join(lacking)}: not installed")
+
+
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Chromium]:
+    async with Chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def tab(chromium: Chromium) -> AsyncIterator[Tab]:
+    async with chromium.tab() as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Registry]:
+    """
+    A closed registry in which a node is dead and copies are short; ann runs it.
+
+    Its clock is the test's, and stands.
+    """
+    async with AsyncExitStack() as stack:
+        start = await stack.enter_async_context(registries(tmp_path_factory.mktemp("desk")))
+        registry = await start(accounts=True, is_open=False)
+        accounts = registry.identity.accounts
+        await accounts.put_user("ann", password=PASSWORD, disabled=False, create=True)
+        await accounts.grant("*", "ann", Role.ADMIN, (), 0.0)
+        settle(registry, "local: b solo z")
+        registry.view.members = (known("z"),)
+        kill(registry, "b")
+        registry.layouts.shortfall = Shortfall(9, 90, 2, 20, 0, 0, ())
+        assert Status.DEAD in {each.status for each in registry.view.members}
+        yield registry
+
+
+async def enter(tab: Tab, registry: Registry) -> None:
+    """Have ann logged in at *tab*."""
+    identity = registry.identity
+    account = await identity.login.log_in("ann", PASSWORD)
+    assert account is not None
+    await identity.ensure_key()
+    token = identity.sessions.begin(account).token
+    await tab.ask(
+        "Network.setCookie",
+        name=PLAIN, value=token, url=f"{registry.url}/", path="/", httpOnly=True, sameSite="Lax",
+    )  # fmt: skip
