@@ -1,9 +1,12 @@
 """What the pages of a node work with."""
 
+from collections.abc import Awaitable, Callable
+
 from cluster import SystemClock
 from node.assembly.accounts import public_url_of
 from node.assembly.parts import api_limits
 from node.attention.service import Attention
+from node.desk.desk import Desk
 from node.http.release import own_version
 from node.identity.service import Identity
 from node.registry.usecases import UseCases
@@ -13,7 +16,13 @@ from node.ui.renderer import environment
 
 
 def ui_of(
-    settings: Settings, name: str, registry: UseCases, identity: Identity, attention: Attention
+    settings: Settings,
+    name: str,
+    registry: UseCases,
+    identity: Identity,
+    attention: Attention,
+    desk: Desk,
+    apply_plan: Callable[[int, str], Awaitable[None]],
 ) -> UiContext:
     """The registry and its cluster, as pages ask for them; their templates are compiled now."""
     environment()
@@ -22,6 +31,8 @@ def ui_of(
         registry=registry,
         identity=identity,
         attention=attention,
+        desk=desk,
+        apply_plan=apply_plan,
         public_url=public_url_of(settings),
         advertised=str(settings.http_advertised),
         node=name,

@@ -95,6 +95,8 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     WHY = "why"
     PAGE_OVERVIEW = "page.overview"
+    PAGE_CLUSTER = "page.cluster"
+    PAGE_LAYOUT_APPLY = "page.layout.apply"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -250,6 +252,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
     Action.PAGE_OVERVIEW: _KNOWN,
+    Action.PAGE_CLUSTER: _LOOK,
+    Action.PAGE_LAYOUT_APPLY: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

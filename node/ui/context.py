@@ -1,9 +1,10 @@
 """What pages work with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from node.attention.service import Attention
+from node.desk.desk import Desk
 from node.http.limits import ApiLimits
 from node.http.public_url import PublicUrl
 from node.identity.service import Identity
@@ -17,6 +18,11 @@ class UiContext:
     registry: UseCases
     identity: Identity
     attention: Attention
+    desk: Desk
+    apply_plan: Callable[[int, str], Awaitable[None]]
+    """Brings a layout about that was planned here, by its version and its fingerprint; raises what
+    `LayoutFace.apply` does."""
+
     public_url: PublicUrl
     """Where clients reach the registry: what commands on pages name."""
 

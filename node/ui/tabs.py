@@ -21,7 +21,12 @@ HOME: Final = "/ui/"
 SEARCH: Final = ""
 """The address of the search page; empty: there is none, and no field for it."""
 
-TABS: Final[tuple[Tab, ...]] = (Tab("Overview", HOME, Action.PAGE_OVERVIEW),)
+CLUSTER: Final = "/ui/cluster"
+
+TABS: Final[tuple[Tab, ...]] = (
+    Tab("Overview", HOME, Action.PAGE_OVERVIEW),
+    Tab("Cluster", CLUSTER, Action.PAGE_CLUSTER),
+)
 
 
 def tabs_for(rights: Rights) -> Sequence[Tab]:

@@ -407,6 +407,8 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 registry=use_cases,
                 identity=identity,
                 attention=attention,
+                desk=desk,
+                apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,

@@ -97,6 +97,8 @@ _TABLE: Final = """
     anybody             page.asset
     anybody             session.begin
     login               page.overview
+    cluster-puller      page.cluster
+    cluster-admin       page.layout.apply
     login               session.end
 """
 

@@ -14,6 +14,7 @@ class LookedAt(NamedTuple):
 
 PAGES: Final = (
     LookedAt("overview", "/ui/"),
+    LookedAt("cluster", "/ui/cluster"),
     LookedAt("log-in", "/ui/login", logged_in=False),
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),
