@@ -95,6 +95,8 @@ def cluster_of(
         statistics=cluster.statistics,
         live=lambda: layouts.live,
         change=layouts.view,
+        entries=lambda: layouts.entries,
+        planned=lambda: layouts.plans,
         round_trips_s=partial(round_trips, cluster),
         written_at=partial(written_at, index),
         tally=tally,

@@ -1,16 +1,17 @@
 """The cluster as the desk shows it: who looks, takes samples, and has copies counted."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cluster import ClusterStatistics
 from cluster.errors import MemberMissing, NotDecided
-from cluster.layout import Live, View
+from cluster.layout import Entry, Live, View, fingerprint
 from cluster.model import NodeId
 from node.attention.facts import Facts
 from node.attention.service import Attention
+from node.desk.layouts import DeskLayout, decisions, planned
 from node.desk.looks import Look, nodes_of, regions_of
 from node.desk.plans import PlanBook
 from node.desk.series import POINTS, STEP_S, History, Tally
@@ -40,6 +41,12 @@ class ClusterSources:
     """Raises `NotDecided` while there is no layout, or none that can be read."""
 
     change: Callable[[], View | None]
+    entries: Callable[[], Sequence[Entry]]
+    """The decisions about the layout, the first one first."""
+
+    planned: Callable[[], Sequence[Live]]
+    """What was planned here and can still be applied; raises as `live` does."""
+
     round_trips_s: Callable[[], Mapping[str, float]]
     """To each connected node, as far as it was measured."""
 
@@ -100,6 +107,22 @@ class ClusterDesk:
         facts = self._sources.attention.see().facts
         work = self._work.look(self._circumstances(facts))
         return WorkDocument(facts.node, facts.region, round(facts.now, 3), facts.counted, work)
+
+    def layout(self) -> DeskLayout:
+        """The layout, what was planned here, and how it came to be."""
+        sources, voters = self._sources, self._sources.attention.see().facts.voters
+        live = self._live()
+        return DeskLayout(
+            None if live is None else live.newest.version,
+            voters.voters,
+            voters.silent,
+            []
+            if live is None
+            else [
+                planned(each, self.plans.of(fingerprint(each.newest))) for each in sources.planned()
+            ],
+            list(decisions(sources.entries()))[::-1],
+        )
 
     async def safe_to_stop(self, node: NodeId) -> StopVerdict:
         """

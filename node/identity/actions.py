@@ -111,6 +111,8 @@ class Action(StrEnum):
     PAGE_IMAGE = "page.image"
     PAGE_ROLLBACK = "page.rollback"
     PAGE_ACTIVITY = "page.activity"
+    PAGE_CLUSTER = "page.cluster"
+    PAGE_LAYOUT_APPLY = "page.layout.apply"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -282,6 +284,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.PAGE_IMAGE: _PULL,
     Action.PAGE_ROLLBACK: _KEEP,
     Action.PAGE_ACTIVITY: _KNOWN,
+    Action.PAGE_CLUSTER: _LOOK,
+    Action.PAGE_LAYOUT_APPLY: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

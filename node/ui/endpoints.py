@@ -5,6 +5,7 @@ from typing import Final
 from node.http.endpoint import Endpoint
 from node.ui import (
     activity,
+    cluster,
     images,
     login,
     overview,
@@ -24,6 +25,7 @@ ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *search.ENDPOINTS,
     *images.ENDPOINTS,
     *activity.ENDPOINTS,
+    *cluster.ENDPOINTS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )

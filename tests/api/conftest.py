@@ -26,7 +26,6 @@ from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
-from node.desk.cluster import ClusterDesk, ClusterSources
 from node.desk.desk import Desk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
@@ -61,7 +60,7 @@ from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
-from tests.unit.desk.desks import counting
+from tests.unit.desk.desks import cluster_desk, counting
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -387,18 +386,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             catalogue = await stack.enter_async_context(
                 counting(index, blobs, replicator, is_public)
             )
-            of_cluster = ClusterDesk(
-                ClusterSources(
-                    attention=attention,
-                    statistics=view.statistics,
-                    live=lambda: layouts.live,
-                    change=layouts.view,
-                    round_trips_s=lambda: view.round_trips_s,
-                    written_at=view.written_at.get,
-                    tally=lambda: view.tally,
-                    steady=wall.now_s,
-                )
-            )
+            of_cluster = cluster_desk(attention, view, layouts, wall)
             desk = desk_of(catalogue, of_cluster, index, use_cases, view, layouts, wall.now_ms)
             admin = AdminContext(
                 registry=use_cases,
@@ -421,6 +409,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 identity=identity,
                 attention=attention,
                 desk=desk,
+                apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,

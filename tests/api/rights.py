@@ -113,6 +113,8 @@ _TABLE: Final = """
     pull                page.tag
     pull                page.image
     maintainer          page.rollback
+    cluster-puller      page.cluster
+    cluster-admin       page.layout.apply
     login               session.end
 """
 

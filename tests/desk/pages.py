@@ -22,6 +22,7 @@ PAGES: Final = (
     LookedAt("a deleted tag", "/ui/i/lib/app:gone"),
     LookedAt("a hostile image", f"/ui/i/lib/evil:{HOSTILE_TAG}"),
     LookedAt("activity", "/ui/activity"),
+    LookedAt("cluster", "/ui/cluster"),
     LookedAt("log-in", "/ui/login", logged_in=False),
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),

@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from cluster.model import Digest
+from cluster.ports import Clock
+from node.attention.service import Attention
 from node.blobs.memory import MemoryBlobs
 from node.desk.catalogue import RepositorySort
 from node.desk.catalogue_desk import CatalogueDesk
+from node.desk.cluster import ClusterDesk, ClusterSources
 from node.desk.keeper import CatalogueKeeper
 from node.index import keys, rows
 from node.index.index import Index
@@ -17,7 +20,8 @@ from node.logs import get_logger
 from node.registry.access import UNRESTRICTED
 from node.registry.ports import Gate, LocalBlobs
 from tests.fakes.log import MemoryLog
-from tests.fakes.replicator import SoloReplicator
+from tests.fakes.replicator import SoloReplicator, SoloView
+from tests.fakes.solo_layouts import SoloLayouts
 
 EVERYBODY: Final = UNRESTRICTED
 
@@ -76,6 +80,26 @@ async def counting(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def cluster_desk(
+    attention: Attention, view: SoloView, layouts: SoloLayouts, wall: Clock
+) -> ClusterDesk:
+    """What is said of the nodes that a test sets."""
+    return ClusterDesk(
+        ClusterSources(
+            attention=attention,
+            statistics=view.statistics,
+            live=lambda: layouts.live,
+            change=layouts.view,
+            entries=lambda: layouts.entries,
+            planned=lambda: layouts.plans,
+            round_trips_s=lambda: view.round_trips_s,
+            written_at=view.written_at.get,
+            tally=lambda: view.tally,
+            steady=wall.now_s,
+        )
+    )
 
 
 async def counted(keeper: CatalogueKeeper) -> None:

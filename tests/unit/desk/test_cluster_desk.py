@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cluster.errors import MemberMissing, NotDecided
-from cluster.layout import Live
+from cluster.layout import Entry, Live
 from cluster.model import NodeId, Region, Status
 from cluster.statistics import MemberStatistics
 from node.attention.collector import AttentionSources, Collector
@@ -50,6 +50,8 @@ class Parts:
                 statistics=self.view.statistics,
                 live=self.live_layout,
                 change=lambda: None,
+                entries=lambda: [Entry(2, NodeId("solo"), self.live)],
+                planned=list,
                 round_trips_s=lambda: self.view.round_trips_s,
                 written_at=self.view.written_at.get,
                 tally=lambda: self.view.tally,
@@ -116,6 +118,7 @@ async def test_who_has_no_layout_counts_nothing(parts: Parts):
     assert parts.desk.nodes().may_stop == []
     with pytest.raises(NotDecided):
         await parts.desk.safe_to_stop(NodeId("b"))
+    assert parts.desk.layout().version is None
 
 
 async def test_whether_a_node_may_be_stopped_is_counted_for(parts: Parts):
