@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -51,9 +52,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 
 def pip_settings() -> dict[str, str]:
-    """Where packages come from, as this machine has it."""
+    """Where packages come from, and where they are kept, as this machine has it."""
     named = re.compile(r"(PIP|UV)_|.*_(proxy|PROXY)$|SSL_CERT_FILE$")
-    return {name: value for name, value in clean_environment().items() if named.match(name)}
+    found = {name: value for name, value in clean_environment().items() if named.match(name)}
+    config = Path.home() / ".config" / "uv" / "uv.toml"
+    kept = {"UV_CACHE_DIR": str(Path.home() / ".cache" / "uv")}
+    return {**kept, **({"UV_CONFIG_FILE": str(config)} if config.exists() else {}), **found}
 
 
 @types(PAGE, "Install", "Settings", "Unit", "Ask it")
