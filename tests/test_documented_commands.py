@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.guides import DOCS, ROOT, SHELL, Block, blocks_of, documented, told
+from tests.e2e.guides import (
+    DOCS,
+    ROOT,
+    SHELL,
+    Block,
+    blocks_of,
+    documented,
+    missed,
+    told,
+    types,
+)
 from tests.e2e.untyped import UNTYPED, Untyped
 from tests.misuse import GROUPS, misused, unusable
 
@@ -96,6 +106,13 @@ def test_commands_in_sentences_are_there(page: Path) -> None:
         if words[1] in GROUPS and len(words) == 2:
             continue
         assert misused(command) is None, f"{command}: {misused(command)}"
+
+
+def test_a_command_that_nobody_typed_is_missed() -> None:
+    """Broken: a test leaves the half of a section out, and says that it types it."""
+    mark = types("quick-start.md", "Look at it", "Go back").mark
+    assert len(missed(mark)) == 3, "here nobody types anything"
+    assert all(line.startswith("docs/quick-start.md:") for line in missed(mark))
 
 
 def test_what_is_wrong_is_noticed() -> None:
