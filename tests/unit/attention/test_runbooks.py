@@ -1,37 +1,21 @@
 """docs/runbooks: a page for each code, which says what holds, and commands that there are."""
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import yaml
-from typer.main import get_group
 
 from node.attention.codes import GRADES, Code, Severity
 from node.attention.rules import findings
-from node.cli import app
-from node.cli.reference import Leaf, leaves
+from tests.misuse import misused
 from tests.unit.attention.snapshots import LEAST
 
 ROOT = Path(__file__).parents[3]
 PAGES = ROOT / "docs" / "runbooks"
-LEAVES = {leaf.words: leaf for leaf in leaves(get_group(app))}
 CHAPTERS = [
     "What it means", "Who is hurt", "What to look at", "What to do", "When it ends",
 ]  # fmt: skip
-
-
-def misused(command: str) -> str | None:
-    """What is wrong with a command line of `atoll`, if anything is."""
-    words = shlex.split(command)
-    assert words[0] == "atoll"
-    leaf: Leaf | None = LEAVES.get(" ".join(words[1:3])) or LEAVES.get(words[1])
-    if leaf is None:
-        return "there is no such command"
-    options = {option for each in leaf.command.params for option in each.opts}
-    unknown = [word for word in words if word.startswith("--") and word not in options]
-    return f"there is no {', '.join(unknown)}" if unknown else None
 
 
 def test_each_code_has_a_page_and_each_page_a_code():
