@@ -27,6 +27,7 @@ from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
+from node.assembly.desk import desk_of
 from node.assembly.ui import ui_of
 from node.copies import stakes
 from node.copies.mender import Mender
@@ -211,6 +212,14 @@ async def running(
         identity = identity_of(settings, name, index, cluster, voters)
         stack.callback(identity.passwords.close)
         attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
+        desk = desk_of(
+            index,
+            registry,
+            cluster,
+            lambda: cluster.layouts.live,
+            lambda: cluster.layouts.entries,
+            SystemClock().now_ms,
+        )
         metrics.watch_attention(lambda: attention.see().concerns)
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
@@ -225,6 +234,7 @@ async def running(
             rows=rows,
             blobs=partial(stakes.claimed, index.metadata, index.metadata),
             attention=attention,
+            desk=desk,
             readiness=readiness,
             figures=metrics.render,
             described=edge.described(),
@@ -235,7 +245,7 @@ async def running(
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         guard = guard_of(settings, identity)
-        ui = ui_of(settings, name, registry, identity, attention)
+        ui = ui_of(settings, name, registry, identity, attention, desk)
         doors = edge.bind(
             oci, admin, ui, proxy, is_open=settings.is_open, has_pages=settings.ui == "on"
         )

@@ -36,6 +36,7 @@ from cluster.layout.document import (
     fingerprint,
 )
 from cluster.layout.handover import Hindrance, Phase, View
+from cluster.layout.placement import Placement
 from cluster.layout.plan import Movement, Plan, Traffic
 from cluster.layout.removal import Removal, Verdict
 from cluster.layout.rows import Row
@@ -59,6 +60,7 @@ __all__ = [
     "Movement",
     "NameWitness",
     "Phase",
+    "Placement",
     "Plan",
     "RegionRule",
     "Removal",

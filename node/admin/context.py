@@ -8,6 +8,7 @@ from cluster import Rows, Verdict
 from cluster.layout import Change, Entry, Layout, LayoutMember, Live, Row, View
 from cluster.model import NodeId
 from node.attention.service import Attention
+from node.desk.desk import Desk
 from node.http.limits import ApiLimits
 from node.identity.service import Identity
 from node.lifetime.departure import Farewell
@@ -86,6 +87,7 @@ class AdminContext:
     """All blobs, with who said to hold them."""
 
     attention: Attention
+    desk: Desk
     readiness: Readiness
     figures: Callable[[], tuple[bytes, str]]
     """The metrics, and the type of their text."""

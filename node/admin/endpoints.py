@@ -5,7 +5,9 @@ from typing import Final
 from node.admin import (
     access,
     accounts,
+    activity,
     attention,
+    images,
     layout,
     members,
     probes,
@@ -20,6 +22,8 @@ from node.http.endpoint import Endpoint
 
 ENDPOINTS: Final[tuple[Endpoint[AdminContext], ...]] = (
     *tags.ENDPOINTS,
+    *images.ENDPOINTS,
+    *activity.ENDPOINTS,
     *projects.ENDPOINTS,
     *status.ENDPOINTS,
     *attention.ENDPOINTS,

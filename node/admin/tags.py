@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from cluster import stamp_ms
 from cluster.errors import BlobUnavailable, CopiesUnfinished
@@ -13,7 +13,6 @@ from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
-from node.admin.events import parse_event
 from node.errors import (
     DigestInvalid,
     DocumentInvalid,
@@ -26,14 +25,16 @@ from node.errors import (
     RollbackInvalid,
     TagInvalid,
 )
+from node.errors.tags import TagMoved, TagNeverWas
 from node.http import headers
 from node.http.body_reader import read_document
 from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
+from node.http.events import events_in, parse_event
 from node.http.fields import NAME
 from node.http.pages import LIMIT, link_to
 from node.http.query import Single
 from node.registry.names import RepositoryName, Tag, parse_digest
-from node.registry.tags import TagView
+from node.registry.tags import TagView, with_returns
 from node.registry.values import TagName
 
 
@@ -79,6 +80,10 @@ class Entry(NamedHead):
 
     replaces: Sequence[str]
     """The events that it replaced."""
+
+    returns_to: str | None
+    """The last event before by which the tag had this digest, if it had another one in between: so
+    of a rollback, and of a push of the same image. Null where the history shows none."""
 
 
 class TagState(msgspec.Struct):
@@ -162,7 +167,7 @@ async def tag(context: AdminContext, request: Request) -> web.Response:
     """GET of a tag with its heads and its history."""
     view = await context.registry.tags.view(request.repository, Tag.parse(request.variable))
     heads = [_named(head) for head in view.heads]
-    history = [_entry(each) for each in view.history]
+    history = [_entry(*each) for each in with_returns(view.history)]
     state = msgspec.structs.asdict(_state(view)) | {"heads": heads, "history": history}
     document = TagDocument(**state)
     return answer(document, headers.event_of(None if view.winner is None else view.winner.dot))
@@ -171,13 +176,16 @@ async def tag(context: AdminContext, request: Request) -> web.Response:
 async def rollback(context: AdminContext, request: Request) -> web.Response:
     """POST: point a tag at what it was at an event, or at a digest."""
     name, repository = Tag.parse(request.variable), request.repository
+    only_over = events_in(request.http.headers.getall(hdrs.IF_MATCH, None))
     body = await read_document(request, Rollback, context.limits)
     if (body.event is None) == (body.digest is None):
         raise DocumentInvalid("a rollback names either an event or a digest")
     to: Dot | Digest = (
         parse_event(body.event) if body.event is not None else parse_digest(body.digest or "")
     )
-    pushed = await context.registry.tags.rollback(repository, name, to, create=body.create)
+    pushed = await context.registry.tags.rollback(
+        repository, name, to, create=body.create, only_over=only_over
+    )
     document = RolledBack(repository, name, pushed.digest, str(pushed.receipt.event))
     location = {"Location": headers.manifest_path(repository, pushed.digest)}
     return answer(document, {**headers.receipt(pushed.receipt), **location})
@@ -217,7 +225,7 @@ def _named(version: Version) -> NamedHead:
     return NamedHead(str(version.dot), version.value, _time(version), version.who or None)
 
 
-def _entry(entry: Written) -> Entry:
+def _entry(entry: Written, returns_to: Dot | None) -> Entry:
     version = entry.version
     return Entry(
         str(version.dot),
@@ -226,6 +234,7 @@ def _entry(entry: Written) -> Entry:
         version.who or None,
         "write" if version.value is not None else "delete",
         [str(dot) for dot in entry.replaces],
+        None if returns_to is None else str(returns_to),
     )
 
 
@@ -250,6 +259,7 @@ ENDPOINTS: Final = (
         path="/atoll/v1/repositories/{name}/tags/{tag}/rollback",
         handler=rollback,
         doc="Point a tag at an event of its history, or at a digest.",
+        fields=("If-Match",),
         body=Body(doc="Where to.", struct=Rollback),
         answers=(
             document(
@@ -267,6 +277,8 @@ ENDPOINTS: Final = (
             EventInvalid,
             EventUnknown,
             RollbackInvalid,
+            TagMoved,
+            TagNeverWas,
             ManifestUnknown,
             ManifestBlobUnknown,
             BlobUnavailable,

@@ -10,9 +10,9 @@ from cluster.errors import UnknownRegion
 from cluster.model import Dot, Region
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
-from node.admin.events import parse_event
 from node.errors import EventInvalid, QueryInvalid, TooManyWaits, WaitTimedOut
 from node.http.endpoint import Action, Endpoint, Request
+from node.http.events import parse_event
 from node.http.fields import EVENT
 from node.http.limits import REGIONS
 from node.http.query import Single, seconds

@@ -4,6 +4,7 @@ from cluster import SystemClock
 from node.assembly.accounts import public_url_of
 from node.assembly.parts import api_limits
 from node.attention.service import Attention
+from node.desk.desk import Desk
 from node.http.release import own_version
 from node.identity.service import Identity
 from node.registry.usecases import UseCases
@@ -13,7 +14,12 @@ from node.ui.renderer import environment
 
 
 def ui_of(
-    settings: Settings, name: str, registry: UseCases, identity: Identity, attention: Attention
+    settings: Settings,
+    name: str,
+    registry: UseCases,
+    identity: Identity,
+    attention: Attention,
+    desk: Desk,
 ) -> UiContext:
     """The registry and its cluster, as pages ask for them; their templates are compiled now."""
     environment()
@@ -22,6 +28,7 @@ def ui_of(
         registry=registry,
         identity=identity,
         attention=attention,
+        desk=desk,
         public_url=public_url_of(settings),
         advertised=str(settings.http_advertised),
         node=name,

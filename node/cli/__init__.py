@@ -85,7 +85,7 @@ def _add(section: Section, *commands: Callable[..., None]) -> None:
 _add(Section.CLUSTER, up, cluster.status, cluster.doctor, cluster.leave)
 app.add_typer(cluster.node, name="node", rich_help_panel=Section.CLUSTER)
 app.add_typer(cluster.layout, name="layout", rich_help_panel=Section.CLUSTER)
-_add(Section.IMAGES, images.wait, images.history, images.rollback)
+_add(Section.IMAGES, images.wait, images.image, images.history, images.rollback, images.activity)
 app.add_typer(projects.project, name="project", rich_help_panel=Section.PROJECTS)
 _add(Section.ACCOUNTS, accounts.login, accounts.logout)
 app.add_typer(accounts.context, name="context", rich_help_panel=Section.ACCOUNTS)

@@ -16,7 +16,13 @@ _NO_ROUTE: Final = str(RouteUnknown())
 
 
 def ask(
-    url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
+    url: str,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    fields: Mapping[str, str] = MappingProxyType({}),
+    timeout_s: float = TIMEOUT_S,
 ) -> Reply:
     """
     Send one request, with *body* as JSON, and read the answer, whatever its status.
@@ -26,10 +32,10 @@ def ask(
             logged in.
     """
     if body is None:
-        answer = send(url, method, path, timeout_s=timeout_s)
+        answer = send(url, method, path, fields=fields, timeout_s=timeout_s)
     else:
-        payload, fields = json.dumps(body).encode(), {"Content-Type": "application/json"}
-        answer = send(url, method, path, payload, fields, timeout_s=timeout_s)
+        payload, sent = json.dumps(body).encode(), {"Content-Type": "application/json", **fields}
+        answer = send(url, method, path, payload, sent, timeout_s=timeout_s)
     if path.startswith(_ADMIN) and answer.status == 404 and answer.error() == _NO_ROUTE:
         raise CommandError(
             f"{url} does not serve the admin API: give the --data-dir of a node on this machine, "
@@ -65,7 +71,13 @@ def send(
 
 
 def ask_for(
-    url: str, method: str, path: str, *, body: object = None, timeout_s: float = TIMEOUT_S
+    url: str,
+    method: str,
+    path: str,
+    *,
+    body: object = None,
+    fields: Mapping[str, str] = MappingProxyType({}),
+    timeout_s: float = TIMEOUT_S,
 ) -> Reply:
     """
     As `ask`, for those who need a good answer.
@@ -73,7 +85,7 @@ def ask_for(
     Raises:
         CommandError: there was no answer, or it was no success.
     """
-    answer = ask(url, method, path, body=body, timeout_s=timeout_s)
+    answer = ask(url, method, path, body=body, fields=fields, timeout_s=timeout_s)
     if answer.status >= 400:
         raise CommandError(answer.error())
     return answer

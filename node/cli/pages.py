@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from node.cli.client import ask_for
+from node.cli.exchange import Reply
 
 
 def every(url: str, path: str, field: str) -> Iterator[Any]:
@@ -18,5 +19,10 @@ def every(url: str, path: str, field: str) -> Iterator[Any]:
     while following is not None:
         answer = ask_for(url, "GET", following)
         yield from answer.document[field]
-        link = re.match(r"<(/[^>]*)>", answer.headers.get("link", ""))
-        following = None if link is None else link[1]
+        following = next_page(answer)
+
+
+def next_page(answer: Reply) -> str | None:
+    """Where the page behind that of *answer* is; None: there is none."""
+    link = re.match(r"<(/[^>]*)>", answer.headers.get("link", ""))
+    return None if link is None else link[1]

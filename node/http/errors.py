@@ -14,6 +14,7 @@ from aiohttp import web
 
 from cluster import errors as cluster
 from node import errors as domain
+from node.errors import tags
 from node.http import headers
 from node.http.answers import ErrorEntry, Errors, json_answer
 from node.identity import errors as identity
@@ -60,6 +61,8 @@ WIRE: Final[Mapping[type[Exception], tuple[int, str]]] = {
     domain.EventInvalid: (400, "UNSUPPORTED"),
     domain.EventUnknown: (404, "MANIFEST_UNKNOWN"),
     domain.RollbackInvalid: (400, "UNSUPPORTED"),
+    tags.TagMoved: (412, "UNSUPPORTED"),
+    tags.TagNeverWas: (409, "UNSUPPORTED"),
     domain.DocumentInvalid: (400, "UNSUPPORTED"),
     domain.DocumentTooLarge: (413, "SIZE_INVALID"),
     domain.TooManyWaits: (429, "TOOMANYREQUESTS"),
@@ -134,8 +137,8 @@ def meaning_of(error: type[Exception]) -> str:
     """What *error* means, as the tree of errors has it; not what the engine makes of it."""
     if error not in WIRE:
         return "this node failed; its log says why"
-    trees = (domain.__doc__, identity.__doc__, cluster.__doc__, cluster.layout.__doc__)
-    drawn: dict[str, str] = dict(_DRAWN.findall("\n".join(tree or "" for tree in trees)))
+    trees = (domain, tags, identity, cluster, cluster.layout)
+    drawn: dict[str, str] = dict(_DRAWN.findall("\n".join(tree.__doc__ or "" for tree in trees)))
     return drawn[error.__name__].partition(": ")[0]
 
 

@@ -18,6 +18,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "Docker-Distribution-Api-Version": "`registry/2.0`.",
     "Docker-Upload-UUID": "The upload.",
     "ETag": "The digest, in quotes.",
+    "If-Match": "Events that the tag has to have, with commas between them: all of its heads, or "
+    "that which deleted it. 412 if it has others.",
     "If-None-Match": "Entity tags that the client has: 304 if this is one of them.",
     "If-Range": "The digest that `Range` is about; of other content all is sent.",
     "Link": 'The next page, where there is one: `<...>; rel="next"`.',

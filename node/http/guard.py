@@ -248,6 +248,12 @@ class _Sight:
     def may_see_project(self, project: str) -> bool:
         return self._allowed(RULES[Action.PROJECT_READ], project)
 
+    def may_see_who(self, repository: str) -> bool:
+        return self._may(RULES[Action.TAG_READ], repository)
+
+    def may_see_layout(self) -> bool:
+        return self._allowed(RULES[Action.LAYOUT_HISTORY], "")
+
     def may(self, action: Action, where: str = "") -> bool:
         rule = RULES[action]
         return rule.reach is Reach.ANYBODY or self._may(rule, where)

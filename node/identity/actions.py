@@ -28,6 +28,11 @@ class Action(StrEnum):
     UPLOAD_CANCEL = "upload.cancel"
     TAG_READ = "tag.read"
     TAG_ROLLBACK = "tag.rollback"
+    IMAGE_READ = "image.read"
+    IMAGE_REFERRERS = "image.referrers"
+    IMAGE_REPLICATION = "image.replication"
+    ACTIVITY = "activity.list"
+    ACTIVITY_CSV = "activity.csv"
     CONFLICTS = "conflicts.list"
     PROJECTS = "projects.list"
     PROJECT_READ = "project.read"
@@ -90,6 +95,10 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     WHY = "why"
     PAGE_OVERVIEW = "page.overview"
+    PAGE_TAG = "page.tag"
+    PAGE_IMAGE = "page.image"
+    PAGE_ROLLBACK = "page.rollback"
+    PAGE_ACTIVITY = "page.activity"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -178,6 +187,11 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.UPLOAD_CANCEL: _PUSH,
     Action.TAG_READ: _KEEP,
     Action.TAG_ROLLBACK: _KEEP,
+    Action.IMAGE_READ: _PULL,
+    Action.IMAGE_REFERRERS: _PULL,
+    Action.IMAGE_REPLICATION: _PULL,
+    Action.ACTIVITY: _KNOWN,
+    Action.ACTIVITY_CSV: _KNOWN,
     Action.CONFLICTS: _KNOWN,
     Action.PROJECTS: _KNOWN,
     Action.PROJECT_READ: Rule(Reach.PROJECT, Role.PULLER, Verb.OPERATE),
@@ -240,6 +254,10 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
     Action.PAGE_OVERVIEW: _KNOWN,
+    Action.PAGE_TAG: _PULL,
+    Action.PAGE_IMAGE: _PULL,
+    Action.PAGE_ROLLBACK: _KEEP,
+    Action.PAGE_ACTIVITY: _KNOWN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

@@ -17,7 +17,7 @@ from node.index.metadata import Metadata
 from node.index.migrations import FORMATS, Formats
 from node.index.replica import IndexReplica, QuarantineAlarm
 from node.index.store import Mutation, OrderedStore
-from node.index.worded import WordedStore
+from node.index.worded import Observer, WordedStore
 from node.index.writer import IndexWriter, Writer
 from node.remembered.words import Words
 
@@ -46,6 +46,12 @@ class Index(NamedTuple):
     writer: IndexWriter
     words: Words
     """Changed with all that is written in it."""
+
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* hear of all that is written from now on."""
+        store = self.journal.store
+        assert isinstance(store, WordedStore), "an index is opened over one"
+        store.observers.append(observer)
 
     def close(self) -> None:
         """Finish pending changes and close the store. Blocks until then."""

@@ -64,6 +64,11 @@ def split(key: bytes) -> list[str]:
     return key[:-1].decode().split("\0")
 
 
+def split_first(key: bytes, count: int) -> list[str]:
+    """The first *count* parts of a key that more follows, such as numbers."""
+    return [part.decode() for part in key.split(b"\0", count)[:count]]
+
+
 def after(prefix: bytes) -> bytes:
     """
     The first key behind every key that starts with *prefix*.

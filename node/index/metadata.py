@@ -5,7 +5,8 @@ from functools import partial
 
 from cluster.model import Digest, Dot, Key, Origin
 from node.errors import ManifestBlobUnknown, ManifestInvalid
-from node.index import fallback, keys, local, references, rows
+from node.errors.tags import TagMoved
+from node.index import fallback, history, keys, local, references, rows
 from node.index.journal import Journal, Transaction
 from node.index.objects import BLOB, MANIFEST, SETTING, TAG
 from node.index.queries import Queries
@@ -96,6 +97,9 @@ class Metadata(Queries):
 
 def _put_manifest(change: PutManifest, manifest: Manifest, txn: Transaction) -> Dot:
     repository, digest, record = change.repository, change.digest, change.record
+    if change.only_over is not None:
+        for tag in change.tags:
+            _check_unmoved(txn, repository, tag, change.only_over)
     needs, whole = _check_needs(txn, repository, manifest.needs, change.may_lack)
     pushed_as = record.media_type if whole else references.PARTIAL_TYPE
     payload = rows.encode(ManifestPayload(pushed_as, record.body))
@@ -105,6 +109,17 @@ def _put_manifest(change: PutManifest, manifest: Manifest, txn: Transaction) -> 
     if manifest.subject is not None:
         dot = fallback.refresh(txn, repository, manifest.subject) or dot
     return dot
+
+
+def _check_unmoved(txn: Transaction, repository: str, tag: str, heads: Collection[Dot]) -> None:
+    """In the same change that moves the tag, so that of two who do only one does so unknowingly."""
+    now = rows.register(txn, "tags", repository, tag).dots
+    if not now:
+        written = txn.scan("history", keys.join(repository, tag))
+        last = history.read(*written[-1]).version if written else None
+        now = (last.dot,) if last is not None and last.value is None else ()
+    if {*now} != {*heads}:
+        raise TagMoved(repository, tag, now)
 
 
 def _delete_manifest(change: DeleteManifest, txn: Transaction) -> Dot | None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from cluster.model import Digest, Dot, NodeId
-from cluster.objects import Register, Version, Written
+from cluster.objects import Live, Register, Version, Written
 from node.index import history, keys, references, rows
 from node.index.rows import HolderRow, RepositoryRow, UploadRow
 from node.index.store import END, SENT_FAMILIES, OrderedStore
@@ -96,6 +96,19 @@ class Queries:
 
     def tag_register(self, repository: str, tag: str) -> Register:
         return rows.register(self, "tags", repository, tag)
+
+    def has_written(self, repository: str, tag: str, stamp: int, event: Dot) -> bool:
+        """Whether the history of the tag has that write."""
+        return self.get("history", keys.history(repository, tag, stamp, event)) is not None
+
+    def tags_of(self, repository: str, digest: Digest, limit: int) -> list[str]:
+        """The first *limit* tags that have the manifest, as one of their heads at least."""
+        found = islice(self.scan("tagged", keys.join(repository, digest)), limit)
+        return [keys.split(key)[2] for key, _ in found]
+
+    def last_push(self, repository: str, digest: Digest) -> Live | None:
+        """The latest push of a manifest that nobody has deleted."""
+        return rows.presence(self, "manifests", repository, digest).latest
 
     def tag_history(self, repository: str, tag: str) -> list[Written]:
         prefix = keys.join(repository, tag)
@@ -247,6 +260,14 @@ class Queries:
             UploadRecord(id_, row.repository, row.offset, row.started_at, row.owner)
             for id_, row in found
         ]
+
+    def held_since(self, digest: Digest) -> dict[NodeId, int]:
+        """Who said to hold the blob, each with the stamp of that."""
+        found = (
+            (NodeId(keys.split(key)[1]), rows.decode(HolderRow, row))
+            for key, row in self.scan("holders", keys.join(digest))
+        )
+        return {node: row.stamp for node, row in found if row.held}
 
     def holders(self, digest: Digest) -> dict[NodeId, Dot]:
         prefix = keys.join(digest)

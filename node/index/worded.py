@@ -43,12 +43,19 @@ WORDLESS: Final = frozenset(FAMILIES) - {*NAMED_AT, POLICY}
 """No answer is made of these."""
 
 
+Observer = Callable[[Sequence[Change]], None]
+"""Hears of a batch that is written: until it is durable it may be gone again. It must not raise,
+and takes microseconds."""
+
+
 class WordedStore:
     """An `OrderedStore` over another one."""
 
     def __init__(self, store: OrderedStore, words: Words) -> None:
         self.inner: Final = store
         self._words = words
+        self.observers: list[Observer] = []
+        """Told of what is written, on the thread that did it; none: that costs nothing."""
         # As they are: each call in between would cost a look-up a tenth of its time.
         self.get: Callable[[str, bytes], bytes | None] = store.get
         self.scan: Callable[[str, bytes, bytes], Iterator[tuple[bytes, bytes]]] = store.scan
@@ -71,6 +78,8 @@ class WordedStore:
             self.inner.write(batch)
         finally:
             self._change(touched)
+        for observe in self.observers:
+            observe(batch)
 
     def snapshot(self, families: Sequence[str]) -> StoreSnapshot:
         return self.inner.snapshot(families)

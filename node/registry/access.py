@@ -18,6 +18,14 @@ class Access(Protocol):
         """Whether the caller may be told what holds for *project*."""
         ...
 
+    def may_see_who(self, repository: str) -> bool:
+        """Whether the caller may be told who has changed *repository*."""
+        ...
+
+    def may_see_layout(self) -> bool:
+        """Whether the caller may be told what was decided about the layout."""
+        ...
+
 
 class _Unrestricted:
     def may_pull(self, repository: str) -> bool:
@@ -27,6 +35,12 @@ class _Unrestricted:
         return True
 
     def may_see_project(self, project: str) -> bool:
+        return True
+
+    def may_see_who(self, repository: str) -> bool:
+        return True
+
+    def may_see_layout(self) -> bool:
         return True
 
 

@@ -238,6 +238,7 @@ class MetadataWriter(Protocol):
             ManifestBlobUnknown: content that a manifest names is not in the repository. Checked in
                 the same change that stores it.
             ManifestInvalid: a descriptor's size is not the stored one.
+            TagMoved: a tag has other heads than *change* is for. Checked likewise.
         """
         ...
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from cluster.model import Consistency, Digest
+from cluster.model import Consistency, Digest, Dot
 from node.errors import (
     ManifestBlobUnknown,
     ManifestDigestMismatch,
@@ -83,12 +83,15 @@ class Push(WriteUseCase):
         content_type: str | None,
         body: bytes,
         tags: Sequence[Tag] = (),
+        *,
+        only_over: tuple[Dot, ...] | None = None,
     ) -> PushedManifest:
         """
         Store a manifest, point the tags at it, and return once that is durable, as far as the
-        project's policy asks.
+        project's policy asks. With *only_over*, if those are the heads that each tag has.
 
         Raises:
+            TagMoved: a tag has others. Nothing has changed.
             ManifestInvalid, ManifestDigestMismatch, TooManyTags: the request is wrong.
             ManifestBlobUnknown: it names content that the repository does not have.
             NotCaughtUp, ClockOff, NotEnoughNodes: this node may not write; see `UseCase`.
@@ -110,7 +113,9 @@ class Push(WriteUseCase):
         named = await self._named_blobs(repository, manifest, may_lack)
         copies = await self._copies.ensure_copies(named, consistency)
         record = ManifestRecord(manifest.media_type, body)
-        event = await self._writer.put(PutManifest(repository, digest, record, tags, may_lack))
+        event = await self._writer.put(
+            PutManifest(repository, digest, record, tags, may_lack, only_over)
+        )
         receipt = await acknowledge(self._gate, event, consistency)
         if consistency is Consistency.GLOBAL:
             copies, receipt = await self._reach_newcomers(named, copies, receipt)

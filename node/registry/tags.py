@@ -8,6 +8,7 @@ from cluster import COUNTER_BITS
 from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
 from node.errors import EventUnknown, ManifestUnknown, RollbackInvalid
+from node.errors.tags import TagNeverWas
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.listing import HIDDEN_MAX
 from node.registry.names import RepositoryName, Tag
@@ -62,23 +63,32 @@ class Tags(UseCase):
         return view
 
     async def rollback(
-        self, repository: RepositoryName, tag: Tag, to: Dot | Digest, *, create: bool = False
+        self,
+        repository: RepositoryName,
+        tag: Tag,
+        to: Dot | Digest,
+        *,
+        create: bool = False,
+        only_over: tuple[Dot, ...] | None = None,
     ) -> PushedManifest:
         """
         Point a tag at what it once was, or at any manifest of its repository: a push like others.
 
         A tag that never was cannot go back: a slip of the finger would make it. Whoever wants that
-        says *create*.
+        says *create*. Whoever has seen the tag says with *only_over* which heads it had; the event
+        that deleted it, if that was so.
 
         Raises:
-            ManifestUnknown: there never was such a tag, as far as the connected nodes know.
+            TagMoved: it has others now. Of two who saw the same, one goes back, at one node.
+            TagNeverWas: there never was such a tag, as far as the connected nodes know.
+            ManifestUnknown: the same, of a tag that was to go back to an event.
             EventUnknown: its history does not show that event.
             RollbackInvalid: the event deleted the tag.
             ManifestUnknown: the manifest is not there any more.
         """
         if isinstance(to, Digest):
             if not create:
-                await self.view(repository, tag)
+                await self._insist(repository, tag)
             digest = to
         else:
             digest = _value_of(await self.view(repository, tag), to)
@@ -88,8 +98,12 @@ class Tags(UseCase):
             raise ManifestUnknown(repository, digest)
         # The manifest is pushed again with the tag: a delete that runs now must not take it away.
         return await self._push.put_manifest(
-            repository, digest, record.media_type, record.body, (tag,)
+            repository, digest, record.media_type, record.body, (tag,), only_over=only_over
         )
+
+    async def _insist(self, repository: RepositoryName, tag: Tag) -> None:
+        if await self._look_up(repository, partial(self._view, repository, tag)) is None:
+            raise TagNeverWas(repository, tag)
 
     async def conflicts(
         self,
@@ -132,6 +146,27 @@ def shown(history: Sequence[Written], policy: ProjectPolicy) -> list[Written]:
     kept = history[-policy.history_max :]
     horizon = kept[-1].version.stamp - policy.history_days * _DAY if kept else 0
     return [entry for entry in reversed(kept) if entry.version.stamp >= horizon]
+
+
+def with_returns(history: Sequence[Written]) -> list[tuple[Written, Dot | None]]:
+    """
+    Each entry of a history, newest first, with the last one before it by which the tag had the same
+    digest, if it had another in between; None of the others.
+
+    An entry does not say whether a rollback made it: that is a push like others.
+    """
+    found: list[tuple[Written, Dot | None]] = []
+    last: dict[str, Dot] = {}
+    before: str | None = None
+    for entry in reversed(history):
+        value = entry.version.value
+        returns = value is not None and value != before
+        found.append((entry, last.get(value) if returns and value is not None else None))
+        if value is not None:
+            last[value] = entry.version.dot
+        before = value
+    found.reverse()
+    return found
 
 
 def _value_of(view: TagView, event: Dot) -> Digest:

@@ -63,6 +63,9 @@ class PutManifest(msgspec.Struct, frozen=True, tag=True):
     record: ManifestRecord
     tags: Sequence[str]
     may_lack: Collection[Digest] = ()
+    only_over: tuple[Dot, ...] | None = None
+    """The heads that each of *tags* has to have, or nothing is stored; of one that is deleted, the
+    event that did it. None: it is pointed there whatever it has."""
 
 
 class AddBlob(msgspec.Struct, frozen=True, tag=True):

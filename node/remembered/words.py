@@ -6,7 +6,8 @@ before. Whoever takes the word and reads then, and finds the word unchanged late
 same again.
 """
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Final, NamedTuple
 from zlib import crc32
@@ -52,6 +53,10 @@ class Words:
         policy, a, at_a, b, at_b = basis
         return self._words[a] == at_a and self._words[b] == at_b and self.policy == policy
 
+    def at(self, shards: Sequence[int]) -> "array[int]":
+        """The words of some shards as they are now: equal ones later say that nothing changed."""
+        return array("Q", (self._words[shard] for shard in shards))
+
     def change(self, names: Iterable[bytes]) -> None:
         """Change the words of *names*: of repositories and digests, as they stand in keys."""
         for name in names:
@@ -70,6 +75,11 @@ class Words:
     def change_policy(self) -> None:
         """Change the word of the policy."""
         self.policy = next(self._number)
+
+
+def shards_of(names: Iterable[str]) -> "array[int]":
+    """The shards that have the words of *names*, each once."""
+    return array("H", sorted({_shard(name.encode()) for name in names}))
 
 
 def _shard(name: bytes) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.attention.service import Attention
+from node.desk.desk import Desk
 from node.http.limits import ApiLimits
 from node.http.public_url import PublicUrl
 from node.identity.service import Identity
@@ -17,6 +18,7 @@ class UiContext:
     registry: UseCases
     identity: Identity
     attention: Attention
+    desk: Desk
     public_url: PublicUrl
     """Where clients reach the registry: what commands on pages name."""
 

@@ -21,7 +21,10 @@ HOME: Final = "/ui/"
 SEARCH: Final = ""
 """The address of the search page; empty: there is none, and no field for it."""
 
-TABS: Final[tuple[Tab, ...]] = (Tab("Overview", HOME, Action.PAGE_OVERVIEW),)
+TABS: Final[tuple[Tab, ...]] = (
+    Tab("Overview", HOME, Action.PAGE_OVERVIEW),
+    Tab("Activity", "/ui/activity", Action.PAGE_ACTIVITY),
+)
 
 
 def tabs_for(rights: Rights) -> Sequence[Tab]:

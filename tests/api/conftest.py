@@ -20,6 +20,7 @@ from cluster.model import Digest, Member, NodeId
 from node import edge, logs
 from node.admin.context import AdminContext
 from node.assembly.attention import conflicts_in, copies_in
+from node.assembly.desk import desk_of
 from node.attention.collector import AttentionSources, Collector
 from node.attention.facts import StorageFacts
 from node.attention.service import Attention
@@ -117,6 +118,12 @@ class Hiding:
         return True
 
     def may_see_project(self, project: str) -> bool:
+        return True
+
+    def may_see_who(self, repository: str) -> bool:
+        return True
+
+    def may_see_layout(self) -> bool:
         return True
 
 
@@ -368,6 +375,14 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 steady=wall.now_s,
             )
             attention = Attention(Collector(sources))
+            desk = desk_of(
+                index,
+                use_cases,
+                view,
+                lambda: layouts.live,
+                lambda: layouts.entries,
+                wall.now_ms,
+            )
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -378,6 +393,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 rows=layouts.rows,
                 blobs=layouts.blobs,
                 attention=attention,
+                desk=desk,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
                 described=edge.described(),
@@ -387,6 +403,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 registry=use_cases,
                 identity=identity,
                 attention=attention,
+                desk=desk,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,

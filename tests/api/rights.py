@@ -19,6 +19,8 @@ _TABLE: Final = """
     login               ping
     login               catalog
     login               conflicts.list
+    login               activity.list
+    login               activity.csv
     login               projects.list
     login               wait
     login               access.list
@@ -31,6 +33,9 @@ _TABLE: Final = """
     pull                referrers.list
     pull                manifest.read
     pull                blob.read
+    pull                image.read
+    pull                image.referrers
+    pull                image.replication
     pusher              manifest.write
     pusher              upload.start
     pusher              upload.status
@@ -92,6 +97,10 @@ _TABLE: Final = """
     anybody             page.asset
     anybody             session.begin
     login               page.overview
+    login               page.activity
+    pull                page.tag
+    pull                page.image
+    maintainer          page.rollback
     login               session.end
 """
 

@@ -39,6 +39,7 @@ ON_ITS_OWN: Final = {
 ASKING: Final[dict[str, tuple[str, ...]]] = {
     "status": (),
     "doctor": (),
+    "activity": (),
     "node add": ("d",),
     "node pause": ("b",),
     "node resume": ("b",),
@@ -111,7 +112,7 @@ OF_A_LOG_IN: Final[dict[str, tuple[str, ...]]] = {
 }
 """They are about what this machine has of a log-in."""
 
-OF_AN_IMAGE: Final = {"wait": (), "history": (), "rollback": ("EVENT",)}
+OF_AN_IMAGE: Final = {"wait": (), "image": (), "history": (), "rollback": ("EVENT",)}
 """The same of those whose first argument is an image at a node."""
 
 

@@ -9,14 +9,17 @@ import pytest
 import pytest_asyncio
 import uvloop
 
-from cluster.model import Status
+from cluster.model import Dot, Key, Status
+from cluster.objects import Write
 from node.copies.stakes import Shortfall
 from node.http.session_cookie import PLAIN
 from node.identity.actions import Role
 from tests.api.conftest import Registry, registries
-from tests.api.scene import PASSWORD
+from tests.api.pages.hostile import push_hostile
+from tests.api.scene import OPERATOR, PASSWORD
 from tests.api.test_attention import kill
 from tests.api.test_layout_api import known, settle
+from tests.builders import an_event
 from tests.desk.axe import axe_source
 from tests.desk.chromium import Chromium, Tab, is_installed
 
@@ -77,8 +80,29 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Regist
         registry.view.members = (known("z"),)
         kill(registry, "b")
         registry.layouts.shortfall = Shortfall(9, 90, 2, 20, 0, 0, ())
+        await some_images(registry)
         assert Status.DEAD in {each.status for each in registry.view.members}
         yield registry
+
+
+async def some_images(registry: Registry) -> None:
+    """A tag with a history, one in conflict, one that is deleted, and a hostile image."""
+    registry.session.headers.update(OPERATOR)
+    for tag in ("v1", "both", "gone"):
+        await registry.push_image("lib/app", tag, text="old")
+    await registry.push_image("lib/app", "v1", text="new")
+    other = await registry.push_image("lib/app", text="other")
+    stamp = registry.index.journal.clock.tick(0)
+    write = an_event(Dot("zz", 1, 1), Key("tag", "lib/app", "both"), Write((), other), stamp)
+    await registry.index.replica.apply([write])
+    assert (await registry.call("DELETE", "/v2/lib/app/manifests/gone")).status == 202
+    await push_hostile(registry)
+    registry.session.headers.clear()
+
+
+def first_event(registry: Registry) -> str:
+    """That to which `lib/app:v1` can go back."""
+    return str(registry.index.metadata.tag_history("lib/app", "v1")[0].version.dot)
 
 
 async def enter(tab: Tab, registry: Registry) -> None:

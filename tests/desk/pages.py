@@ -2,6 +2,8 @@
 
 from typing import Final, NamedTuple
 
+HOSTILE_TAG: Final = "t" * 128
+
 
 class LookedAt(NamedTuple):
     """A page, by its address, in the registry that `tests.desk.conftest` fills."""
@@ -14,6 +16,12 @@ class LookedAt(NamedTuple):
 
 PAGES: Final = (
     LookedAt("overview", "/ui/"),
+    LookedAt("a tag", "/ui/i/lib/app:v1"),
+    LookedAt("a conflict", "/ui/i/lib/app:both"),
+    LookedAt("going back", "/ui/i/lib/app:v1?rollback=EVENT"),
+    LookedAt("a deleted tag", "/ui/i/lib/app:gone"),
+    LookedAt("a hostile image", f"/ui/i/lib/evil:{HOSTILE_TAG}"),
+    LookedAt("activity", "/ui/activity"),
     LookedAt("log-in", "/ui/login", logged_in=False),
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),

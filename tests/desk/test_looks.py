@@ -5,7 +5,7 @@ import pytest
 from tests.api.conftest import Registry
 from tests.desk.axe import violations
 from tests.desk.chromium import Tab
-from tests.desk.conftest import enter
+from tests.desk.conftest import enter, first_event
 from tests.desk.pages import LOOKS, PAGES, WIDTHS, LookedAt
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -17,7 +17,7 @@ EXPECTED = "Failed to load resource: the server responded with a status of 4"
 async def opened(tab: Tab, desk: Registry, page: LookedAt) -> None:
     if page.logged_in:
         await enter(tab, desk)
-    await tab.open(f"{desk.url}{page.path}")
+    await tab.open(f"{desk.url}{page.path.replace('EVENT', first_event(desk))}")
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.options import ContextName, DataDir, Json, Url, told
+from node.cli.options import ContextName, DataDir, Json, Url, asks_node, told
 
 _TagRef = Annotated[
     str,
@@ -66,6 +66,14 @@ def rollback(
     create: Annotated[
         bool, typer.Option("--create", help="Make the tag where there never was one.")
     ] = False,
+    if_match: Annotated[
+        str | None,
+        typer.Option(
+            metavar="EVENT,EVENT",
+            help="Only if the tag has these heads: those that the history marks with * and +, or "
+            "the newest entry of a tag that is deleted.",
+        ),
+    ] = None,
     url: Url = None,
     data_dir: DataDir = None,
     context: ContextName = None,
@@ -77,4 +85,66 @@ def rollback(
 
     with told():
         address = given_address(url, data_dir, context)
-        typer.echo(go_back(ref, event, address, create=create).shown(as_json))
+        done = go_back(ref, event, address, create=create, if_match=if_match)
+        typer.echo(done.shown(as_json))
+
+
+def image(
+    ref: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="HOST:PORT/REPOSITORY:TAG or @DIGEST; without HOST:PORT/ where --url, --data-dir "
+            "or a context says whom to ask.",
+        ),
+    ],
+    platform: Annotated[
+        str | None,
+        typer.Option(metavar="OS/ARCH", help="Of several images, the one whose layers to show."),
+    ] = None,
+    url: Url = None,
+    data_dir: DataDir = None,
+    context: ContextName = None,
+    as_json: Json = False,
+) -> None:
+    """Show what an image is made of, what is attached to it, and where it is."""
+    from node.cli.images.image import image as look_at
+    from node.cli.whereabouts import given_address
+
+    with told():
+        address = given_address(url, data_dir, context)
+        typer.echo(look_at(ref, address, platform=platform).shown(as_json))
+
+
+@asks_node
+def activity(
+    url: str,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Only push, rollback, delete, remove, conflict or layout; may be given again.",
+        ),
+    ] = None,
+    who: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this one asked for.")
+    ] = None,
+    repository: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what happened in this one.")
+    ] = None,
+    most: Annotated[
+        int, typer.Option("-n", metavar="COUNT", min=1, max=10_000, help="How many entries.")
+    ] = 50,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what happened to images and to the layout, newest first."""
+    from node.cli.images.activity import activity as what_happened
+
+    if as_csv and as_json:
+        raise typer.BadParameter("leave out --json, or --csv", param_hint="--csv")
+    with told():
+        found = what_happened(
+            url, kinds=kind or (), who=who, repository=repository, most=most, as_csv=as_csv
+        )
+        typer.echo(found.shown(as_json))

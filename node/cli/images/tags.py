@@ -31,11 +31,19 @@ def history(text: str, address: str | None = None) -> Outcome:
     return Outcome("\n".join(lines), view)
 
 
-def rollback(text: str, to: str, address: str | None = None, *, create: bool) -> Outcome:
+def rollback(
+    text: str,
+    to: str,
+    address: str | None = None,
+    *,
+    create: bool,
+    if_match: str | None = None,
+) -> Outcome:
     """
     Point a tag at what it was at an event, or at a digest.
 
-    With *create* a tag that never was may be pointed at a digest.
+    With *create* a tag that never was may be pointed at a digest; with *if_match* nothing is done
+    but for a tag that has these heads.
 
     Raises:
         CommandError: that cannot be done.
@@ -43,7 +51,10 @@ def rollback(text: str, to: str, address: str | None = None, *, create: bool) ->
     reference = _tag(text, address)
     body = {"digest" if ":" in to else "event": to, "create": create}
     path = f"{_path(reference)}/rollback"
-    done = ask_for(reference.url, "POST", path, body=body).document
+    if if_match is not None and not (if_match.isascii() and if_match.isprintable()):
+        raise CommandError(f"{if_match!r} is not EVENT,EVENT")
+    fields = {} if if_match is None else {"If-Match": if_match}
+    done = ask_for(reference.url, "POST", path, body=body, fields=fields).document
     return Outcome(f"{reference.image} is {done['digest']} (event {done['event']})", done)
 
 

@@ -1,0 +1,45 @@
+"""Names of events."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from cluster.model import Dot
+from node.errors import EventInvalid
+
+HEADS_MAX: Final = 64
+"""Events that one `If-Match` may name. A tag has a head for each write that no other replaced: with
+more than so many nobody reads them all."""
+
+
+def parse_event(text: str) -> Dot:
+    """
+    Check the name of an event.
+
+    Raises:
+        EventInvalid: it is not one.
+    """
+    try:
+        return Dot.parse(text)
+    except ValueError as exc:
+        raise EventInvalid(str(exc)) from exc
+
+
+def events_in(lines: Sequence[str] | None) -> tuple[Dot, ...] | None:
+    """
+    The events that the *lines* of an `If-Match` field name, in quotes or without; None: there is no
+    such field.
+
+    Raises:
+        EventInvalid: one is no event, or there are too many of them.
+    """
+    if lines is None:
+        return None
+    # RFC 9110 §5.6.1.2: empty elements of a list are ignored.
+    texts = [text for each in ",".join(lines).split(",") if (text := each.strip(" \t"))]
+    if len(texts) > HEADS_MAX:
+        raise EventInvalid(f"If-Match may name at most {HEADS_MAX} events")
+    return tuple(parse_event(_unquoted(text)) for text in texts)
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
