@@ -11,6 +11,7 @@ from node.ui.context import UiContext
 from node.ui.page import Sheet, page
 from node.ui.patience import in_time
 from node.ui.pull import registry_name
+from node.ui.recent import recent_values
 from node.ui.tabs import HOME
 
 REFRESH_S: Final = 5
@@ -76,6 +77,7 @@ async def overview(context: UiContext, request: Request) -> Sheet:
         stored = await in_time(context.registry.listing.repositories("", 1))
         if stored is not None and not stored.items and stored.next_after is None:
             values["first"] = first_steps(registry_name(context, request.http))
+    values |= await recent_values(context, request.principal.access)
     title = "Overview" if values["verdict"] is None else values["verdict"].title
     return Sheet(template="overview.html", title=title, values=values, terminal=terminal)
 
