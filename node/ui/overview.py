@@ -35,7 +35,7 @@ _SUMMARY: Final[Mapping[Harm, str]] = {
 }
 
 
-class Verdict(NamedTuple):
+class HowItIs(NamedTuple):
     """How it is, in a sentence."""
 
     kind: str
@@ -82,19 +82,19 @@ async def overview(context: UiContext, request: Request) -> Sheet:
     return Sheet(template="overview.html", title=title, values=values, terminal=terminal)
 
 
-def verdict_of(seen: Assessment) -> Verdict:
+def verdict_of(seen: Assessment) -> HowItIs:
     """How the cluster is, by what needs attention."""
     members, pressing = seen.facts.members, seen.pressing
     alive = sum(each.state == "alive" for each in members)
     regions = _many(len({each.region for each in members}), "region")
     where = f"{alive} of {_many(len(members), 'node')} answer, in {regions}."
     if not pressing:
-        return Verdict("ok", "Everything works", where)
+        return HowItIs("ok", "Everything works", where)
     worst = min((each.harm for each in pressing), key=list(Harm).index)
     critical = any(each.severity is Severity.CRITICAL for each in pressing)
     things = f"{_many(len(pressing), 'thing')} {'needs' if len(pressing) == 1 else 'need'} you"
     title = f"Requests are refused: {things}" if critical else f"Serving: {things}"
-    return Verdict("bad" if critical else "warn", title, f"{where} {_SUMMARY[worst]}")
+    return HowItIs("bad" if critical else "warn", title, f"{where} {_SUMMARY[worst]}")
 
 
 def shown(concern: Concern) -> Shown:
