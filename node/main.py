@@ -27,7 +27,7 @@ from node.admin.metrics import Metrics
 from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
-from node.assembly.desk import desk_of
+from node.assembly.desk import catalogue_of, cluster_of, desk_of
 from node.assembly.ui import ui_of
 from node.copies import stakes
 from node.copies.mender import Mender
@@ -212,15 +212,16 @@ async def running(
         identity = identity_of(settings, name, index, cluster, voters)
         stack.callback(identity.passwords.close)
         attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
+        metrics.watch_attention(lambda: attention.see().concerns)
         desk = desk_of(
+            catalogue_of(settings, index, blobs, cluster, identity),
+            cluster_of(cluster, index, attention, metrics.tally),
             index,
             registry,
             cluster,
-            lambda: cluster.layouts.live,
-            lambda: cluster.layouts.entries,
+            cluster.layouts,
             SystemClock().now_ms,
         )
-        metrics.watch_attention(lambda: attention.see().concerns)
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
         )
@@ -245,7 +246,7 @@ async def running(
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         guard = guard_of(settings, identity)
-        ui = ui_of(settings, name, registry, identity, attention, desk)
+        ui = ui_of(settings, name, registry, identity, attention, desk, cluster.layouts.apply)
         doors = edge.bind(
             oci, admin, ui, proxy, is_open=settings.is_open, has_pages=settings.ui == "on"
         )
@@ -303,6 +304,7 @@ async def running(
             readiness,
             departure,
             attention,
+            desk,
             Entrance(identity, voters, partial(tell_who_may_begin, settings, identity)),
             settings,
         )

@@ -101,6 +101,13 @@ FORBIDDEN = [
         "what needs attention is a rule: it is told the facts and the time",
     ),
     (
+        ("node.desk",),
+        ("node.http", "node.oci", "node.admin", "node.ui", "node.edge", "node.blobs", "node.cli",
+         "node.settings", "node.main", "node.assembly", "node.lifetime", "aiohttp",
+         "prometheus_client"),
+        "what is shown is a value: whoever shows it is another matter",
+    ),
+    (
         ("node.http",),
         ("node.oci", "node.admin", "node.ui", "node.edge"),
         "HTTP knows no endpoint",

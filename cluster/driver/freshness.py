@@ -1,6 +1,7 @@
 """Feeds `cluster.freshness` with what happens here, and asks it for those who read and write."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from cluster.driver.roll import disk_of
 from cluster.environment import Environment
@@ -12,6 +13,14 @@ from cluster.messages import Confirmation, Greeting, Stage
 from cluster.model import Disk, Dot, Member, NodeId, Origin, Region, Run, Vector, Vitals
 from cluster.state import Act
 from cluster.tasks.changes import Topic
+
+
+class _Found(NamedTuple):
+    """The runs of the members of a quorum, and of what they were found."""
+
+    quorum: frozenset[Disk]
+    others: Sequence[Member]
+    epochs: dict[Disk, int]
 
 
 class FreshnessDriver:
@@ -36,6 +45,9 @@ class FreshnessDriver:
         self._earlier = EarlierRuns()
         self._whole: set[Run] = set()
         """Those that say that their disks have all that they ever said."""
+
+        self._found: dict[Region, _Found] = {}
+        """The runs of each region's quorum, as they were found last. Each greeting tells them."""
 
         self._begin()
 
@@ -78,7 +90,8 @@ class FreshnessDriver:
         if said is None or said.epoch != origin.epoch or not self._env.roll.has(member):
             return
         told = self._machine.hear(_run_of(member), stage, said)
-        self._env.changes.note_progress(member.node, {origin: (told.after, told.upto)})
+        if told.upto > told.after:
+            self._env.changes.note_progress(member.node, {origin: (told.after, told.upto)})
         if told.others:
             self._env.changes.beat(Topic.LEASES)
 
@@ -203,18 +216,25 @@ class FreshnessDriver:
         return self._machine.backing(dot.seq, self._epochs(region), self._has, now)
 
     def _has(self, run: Run, seq: int) -> bool:
-        member = self._env.members.get(NodeId(run.disk.node))
-        if member is None or _run_of(member) != run:
+        (node, store), epoch = run
+        member = self._env.members.get(NodeId(node))
+        if member is None or member.epoch != epoch or member.store != store:
             return False
         return self._env.progress.reached(member.node, self._env.events.origin) >= seq
 
     def _epochs(self, region: Region) -> dict[Disk, int]:
         """The runs of the members of a region's quorum, as far as this node has heard."""
+        quorum, others = self._machine.quorum(region), self._env.members.others()
+        found = self._found.get(region)
+        # Each change makes another tuple, but for the empty one.
+        if found is not None and found.quorum is quorum and found.others is others and others:
+            return found.epochs
         known = {self._own.disk: self._own.epoch}
-        for disk in self._machine.quorum(region):
+        for disk in quorum:
             member = self._env.members.get(NodeId(disk.node))
             if member is not None and disk_of(member) == disk:
                 known[disk] = member.epoch
+        self._found[region] = _Found(quorum, others, known)
         return known
 
     def _begin(self) -> None:

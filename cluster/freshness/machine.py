@@ -77,6 +77,9 @@ class Freshness:
         self._region: Final = region
         self._durations: Final = durations
         self._live: Live | None = None
+        self._united: dict[Region, frozenset[Disk]] = {}
+        """Of each region all who are in a quorum of it. Each greeting asks."""
+
         self._grants: dict[Region, tuple[Moments, Grants]] = {}
         self._leases = Leases(durations.lease_s)
         self._confirmations = Confirmations()
@@ -95,6 +98,8 @@ class Freshness:
     def begin(self, live: Live | None, matters: Matters, vector: Vector, now: float) -> None:
         """Note what is live of the layout, and whose logs matter to the readers of a region."""
         self._live = live
+        quorums = {} if live is None else live.quorums
+        self._united = {region: frozenset[Disk]().union(*q) for region, q in quorums.items()}
         self._confirmations.begin(self._stage)
         for region in self._regions():
             if region not in self._grants:
@@ -181,8 +186,7 @@ class Freshness:
 
     def quorum(self, region: Region | None = None) -> frozenset[Disk]:
         """Of whom majorities are counted in *region*, by any live version; None: in this one."""
-        found = self._quorums(self._region if region is None else region)
-        return frozenset[Disk]().union(*found)
+        return self._united.get(self._region if region is None else region, frozenset())
 
     def lacking_leases(self, now: float) -> frozenset[Disk]:
         """The others of this region's quorum whose leases are not running."""

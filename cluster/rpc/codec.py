@@ -6,6 +6,8 @@ Every reader raises ValueError on what cannot be one of ours.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from cluster import vectors
@@ -63,6 +65,10 @@ _ADDRESS_MAX: Final = 262
 _INCARNATION_MAX: Final = 1 << 63
 """Half of what fits: a member must be able to go beyond whatever it hears of itself."""
 
+_NAMES_KEPT: Final = 1024
+"""Names, addresses and runs that were found right lately: the same ones come several times a
+second. Far more than a cluster has; what is wrong is not kept."""
+
 _STATUSES: Final = {
     Status.ALIVE: pb.ALIVE,
     Status.SUSPECT: pb.SUSPECT,
@@ -86,22 +92,40 @@ def message(ours: Callable[..., Ours], wire: Callable[..., Wire], **forms: Any) 
     The form of values whose message has fields of the same names. What a field holds travels as it
     is, unless one of *forms* is for it: a `Form`, or how to read it.
     """
-    plain = Form(_same, _same)
-    fields = {name: forms.get(name, plain) for name in ours.__annotations__}
+    names = tuple(ours.__annotations__)
+    as_is = tuple(name for name in names if name not in forms)
+    # Each greeting and each push passes here, several times a second for each peer: what needs no
+    # form is taken in one step.
+    gather = _gatherer(as_is)
+    formed = tuple((name, forms[name]) for name in names if name in forms)
+    writers = tuple((name, form.write) for name, form in formed)
+    readers = tuple((name, form.read) for name, form in formed if not form.optional)
+    perhaps = tuple((name, form.read) for name, form in formed if form.optional)
 
     def write(value: Ours) -> Wire:
-        return wire(**{name: form.write(getattr(value, name)) for name, form in fields.items()})
+        fields = gather(value)
+        for name, write_field in writers:
+            fields[name] = write_field(getattr(value, name))
+        return wire(**fields)
 
-    def read(message: Wire) -> Ours:
-        return ours(**{name: _read_field(message, name, form) for name, form in fields.items()})
+    def read(message: Any) -> Ours:
+        fields = gather(message)
+        for name, read_field in readers:
+            fields[name] = read_field(getattr(message, name))
+        for name, read_field in perhaps:
+            there = message.HasField(name)
+            fields[name] = read_field(getattr(message, name)) if there else None
+        return ours(**fields)
 
     return Form(write, read)
 
 
-def _read_field(message: Any, name: str, form: Form[Any, Any]) -> Any:
-    if form.optional and not message.HasField(name):
-        return None
-    return form.read(getattr(message, name))
+def _gatherer(names: Sequence[str]) -> Callable[[Any], dict[str, Any]]:
+    """What takes the attributes of these *names* from an object."""
+    if len(names) < 2:  # Of one name `attrgetter` makes no tuple, and of none nothing.
+        return lambda value: {name: getattr(value, name) for name in names}
+    values = attrgetter(*names)
+    return lambda value: dict(zip(names, values(value), strict=True))
 
 
 def optional(form: Form[Any, Any]) -> Form[Any, Any]:
@@ -126,12 +150,14 @@ def _same(value: Any) -> Any:
     return value
 
 
+@lru_cache(_NAMES_KEPT)
 def read_node(text: str) -> NodeId:
     if NODE_ID.fullmatch(text) is None:
         raise ValueError(f"{text[:80]!r} is not a node or region name")
     return NodeId(text)
 
 
+@lru_cache(_NAMES_KEPT)
 def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or len(text) > _ADDRESS_MAX:
@@ -224,7 +250,12 @@ def _write_run(run: Run) -> pb.Run:
 
 
 def _read_run(message: pb.Run) -> Run:
-    return Run(Disk(read_node(message.node), _name(message.store)), message.epoch)
+    return _run(message.node, message.store, message.epoch)
+
+
+@lru_cache(_NAMES_KEPT)
+def _run(node: str, store: str, epoch: int) -> Run:
+    return Run(Disk(read_node(node), _name(store)), epoch)
 
 
 def _write_confirmation(said: Confirmation) -> pb.Confirmation:

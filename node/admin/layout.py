@@ -1,8 +1,7 @@
 """The layout: who should be in the cluster, what it was, and how it is changed."""
 
-from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Final, Literal
+from typing import Final
 
 from aiohttp import web
 
@@ -29,12 +28,9 @@ from cluster.errors import (
     WitnessUnfit,
 )
 from cluster.layout import (
-    Entry,
     Layout,
-    Live,
     Movement,
     Plan,
-    contents,
     differences,
     fingerprint,
     unmet,
@@ -58,6 +54,9 @@ from node.admin.layout_documents import (
     ShownSettings,
     Survivors,
 )
+from node.desk.layouts import decisions, lost_in, planned
+from node.desk.plans import plan_moves
+from node.desk.values import PlanMoves
 from node.http.body_reader import read_document
 from node.http.endpoint import Action, Body, Endpoint, Request
 
@@ -88,10 +87,7 @@ async def show(context: AdminContext, request: Request) -> web.Response:
 
 async def history(context: AdminContext, request: Request) -> web.Response:
     """GET of how it came to be."""
-    shown, before = [], None
-    for entry in context.layouts.entries:
-        shown.append(_entry(entry, before))
-        before = entry.live
+    shown = [ShownEntry(*each) for each in decisions(context.layouts.entries)]
     return answer(LayoutHistory(shown))
 
 
@@ -106,7 +102,10 @@ async def plan(context: AdminContext, request: Request) -> web.Response:
     async with aclosing(context.blobs()) as rows:
         async for row in rows:
             movement.add(row)
-    return answer(_planned(before, new, movement.plan(), body.bytes_per_s))
+    moved, facts = movement.plan(), context.attention.see().facts
+    moves = plan_moves(facts.now, moved, (before, new), facts.members, body.bytes_per_s)
+    context.desk.cluster.plans.keep(moved.fingerprint, moves)
+    return answer(_planned(before, new, moved, moves))
 
 
 async def apply(context: AdminContext, request: Request) -> web.Response:
@@ -141,7 +140,7 @@ def shown_change(context: AdminContext) -> ShownChange | None:
 def _shown(context: AdminContext) -> LayoutDocument:
     live = context.layouts.live
     layout = live.newest
-    settings = layout.settings
+    settings, plans = layout.settings, context.desk.cluster.plans
     return LayoutDocument(
         layout.version,
         fingerprint(layout),
@@ -153,47 +152,16 @@ def _shown(context: AdminContext) -> LayoutDocument:
         {str(witness.region): str(witness.node) for witness in layout.witnesses},
         ShownSettings(settings.copies, settings.regions_min, settings.degraded_writes),
         [str(each) for each in unmet(layout)],
-        _lost(live),
+        lost_in(live),
         shown_change(context),
         [
-            ShownPlan(
-                each.newest.version,
-                fingerprint(each.newest),
-                differences(each.oldest, each.newest),
-                _lost(each),
-            )
+            ShownPlan(*planned(each, plans.of(fingerprint(each.newest))))
             for each in context.layouts.plans
         ],
     )
 
 
-def _lost(live: Live) -> list[str]:
-    named = {m.node for layout in live.layouts for m in layout.members if m.store in live.lost}
-    return sorted(named)
-
-
-def _entry(entry: Entry, before: Live | None) -> ShownEntry:
-    step, changes = _step(entry, before)
-    version, who = entry.live.newest.version, entry.who or None
-    return ShownEntry(entry.slot, entry.author, who, step, version, changes)
-
-
-def _step(
-    entry: Entry, before: Live | None
-) -> tuple[Literal["begin", "forsake", "end"], Sequence[str]]:
-    """What a decision did, and what it changed."""
-    live = entry.live
-    if before is None:
-        return "begin", contents(live.newest)
-    if before.newest.version < live.newest.version:
-        return "begin", differences(before.newest, live.newest)
-    if live.stage.joint:
-        lost = set(_lost(live)) - set(_lost(before))
-        return "forsake", [f"{node} is lost" for node in sorted(lost)]
-    return "end", ()
-
-
-def _planned(before: Layout, new: Layout, plan: Plan, bytes_per_s: int) -> PlanDocument:
+def _planned(before: Layout, new: Layout, plan: Plan, moves: PlanMoves) -> PlanDocument:
     return PlanDocument(
         plan.version,
         plan.fingerprint,
@@ -207,11 +175,14 @@ def _planned(before: Layout, new: Layout, plan: Plan, bytes_per_s: int) -> PlanD
         plan.surplus,
         plan.surplus_bytes,
         plan.unreadable,
-        round(plan.seconds(bytes_per_s), 1),
+        moves.seconds,
         [
             Moved(node, t.blobs_in, t.bytes_in, t.blobs_out, t.bytes_out)
             for node, t in plan.nodes.items()
         ],
+        moves.regions,
+        moves.fullest_before,
+        moves.fullest_after,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from cluster.layout import Availability, DegradedWrites, Phase, Role
 from node.admin.changes import Name, SentChange
+from node.desk.values import DiskUse, PlanMoves, RegionMoves
 
 _BYTES_PER_S: Final = 100 << 20
 """What a node gets and gives at once, where nobody says otherwise."""
@@ -90,6 +91,9 @@ class ShownPlan(msgspec.Struct):
 
     lost: Sequence[str]
     """Members that are lost by it, with whatever nobody else has."""
+
+    moves: PlanMoves | None
+    """What it would move; null where the node that is asked has not kept that."""
 
 
 class LayoutDocument(msgspec.Struct):
@@ -229,6 +233,15 @@ class PlanDocument(msgspec.Struct):
 
     nodes: Sequence[Moved]
     """Who gets and gives, by name."""
+
+    regions: Sequence[RegionMoves]
+    """The same by region."""
+
+    fullest_before: DiskUse | None
+    """The fullest disk without it; null where none is known."""
+
+    fullest_after: DiskUse | None
+    """The fullest one with it, as nothing is freed: beyond a share of 1 it does not fit."""
 
 
 class Apply(msgspec.Struct, forbid_unknown_fields=True):

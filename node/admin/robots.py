@@ -49,7 +49,7 @@ class NewRobot(msgspec.Struct, forbid_unknown_fields=True):
     """A robot that is made now."""
 
     name: str
-    """`PROJECT+NAME`."""
+    """`PROJECT+NAME`, 255 characters at most, of which the name has up to 63."""
 
     expires: float = 0.0
     """Seconds since 1970; 0: never."""

@@ -142,7 +142,7 @@ async def status(context: AdminContext, request: Request) -> web.Response:
         None if facts.layout is None else facts.layout.version,
         None if facts.layout is None else shown_change(context),
         [msgspec.convert(each, MemberState, from_attributes=True) for each in facts.members],
-        None if copies is None else CopiesState(**copies._asdict()),
+        None if copies is None else CopiesState(*copies[:7]),
         facts.conflicts,
         [each.line for each in seen.pressing],
     )

@@ -1,5 +1,7 @@
 """What the pages of a node work with."""
 
+from collections.abc import Awaitable, Callable
+
 from cluster import SystemClock
 from node.assembly.accounts import public_url_of
 from node.assembly.parts import api_limits
@@ -20,6 +22,7 @@ def ui_of(
     identity: Identity,
     attention: Attention,
     desk: Desk,
+    apply_plan: Callable[[int, str], Awaitable[None]],
 ) -> UiContext:
     """The registry and its cluster, as pages ask for them; their templates are compiled now."""
     environment()
@@ -29,6 +32,7 @@ def ui_of(
         identity=identity,
         attention=attention,
         desk=desk,
+        apply_plan=apply_plan,
         public_url=public_url_of(settings),
         advertised=str(settings.http_advertised),
         node=name,

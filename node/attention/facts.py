@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 from cluster.layout import Availability, Role
@@ -91,6 +92,42 @@ class VoterFacts(NamedTuple):
         return 2 * len(self.silent) < len(self.voters)
 
 
+class BlobSum(NamedTuple):
+    """Some blobs, and their size in bytes."""
+
+    blobs: int = 0
+    bytes: int = 0
+
+
+class NodeCopies(NamedTuple):
+    """The copies of one node that is there."""
+
+    held: BlobSum = BlobSum()
+    """All that it has."""
+
+    sole: BlobSum = BlobSum()
+    """Those of which nobody else who is there has one."""
+
+    short: BlobSum = BlobSum()
+    """Those of blobs that have too few copies that count."""
+
+
+class CopyPlaces(NamedTuple):
+    """Where the copies of all blobs are."""
+
+    nodes: Mapping[str, NodeCopies] = MappingProxyType({})
+    """By node, those that are there and have some."""
+
+    regions: Mapping[str, BlobSum] = MappingProxyType({})
+    """By region, blobs that have too few copies, and one of them there."""
+
+    drained: BlobSum = BlobSum()
+    """Blobs that have too few, and are with a member that drains."""
+
+    walk: int = 0
+    """By which look at all blobs this is told; the first is 1."""
+
+
 class CopyFacts(NamedTuple):
     """How the copies of all blobs are; sizes are bytes."""
 
@@ -105,6 +142,7 @@ class CopyFacts(NamedTuple):
 
     gone_bytes: int = 0
     examples: tuple[str, ...] = ()
+    places: CopyPlaces = CopyPlaces()
 
 
 class StorageFacts(NamedTuple):
@@ -166,6 +204,9 @@ class Facts:
     members: tuple[MemberFacts, ...] = ()
     seeds_missing: Mapping[str, str] = field(default_factory=dict)
     copies: CopyFacts | None = None
+    counted: float | None = None
+    """When *copies* were counted, in seconds since 1970."""
+
     conflicts: int | None = None
     uncounted: Mapping[str, str] = field(default_factory=dict)
     storage: StorageFacts = _WHOLE

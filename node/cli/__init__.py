@@ -82,10 +82,19 @@ def _add(section: Section, *commands: Callable[..., None]) -> None:
         app.command(rich_help_panel=section)(command)
 
 
-_add(Section.CLUSTER, up, cluster.status, cluster.doctor, cluster.leave)
+_add(
+    Section.CLUSTER,
+    up,
+    cluster.status,
+    cluster.doctor,
+    cluster.top,
+    cluster.work,
+    cluster.leave,
+)
 app.add_typer(cluster.node, name="node", rich_help_panel=Section.CLUSTER)
 app.add_typer(cluster.layout, name="layout", rich_help_panel=Section.CLUSTER)
-_add(Section.IMAGES, images.wait, images.image, images.history, images.rollback, images.activity)
+_add(Section.IMAGES, images.repos, images.tags, images.image, images.search, images.activity)
+_add(Section.IMAGES, images.wait, images.history, images.rollback)
 app.add_typer(projects.project, name="project", rich_help_panel=Section.PROJECTS)
 _add(Section.ACCOUNTS, accounts.login, accounts.logout)
 app.add_typer(accounts.context, name="context", rich_help_panel=Section.ACCOUNTS)

@@ -49,6 +49,16 @@ MEANINGS: Final[Mapping[str, Mapping[int, str]]] = MappingProxyType(
             UNUSABLE: _UNKNOWN,
             CRITICAL: "something is critical: requests are refused, or data are at stake",
         },
+        "work": {
+            DONE: "all that goes on goes",
+            FAILED: "something stalled",
+            UNUSABLE: _UNKNOWN,
+        },
+        "node safe-to-stop": {
+            DONE: "it may be stopped for a while",
+            FAILED: "it should not be",
+            UNUSABLE: _UNKNOWN,
+        },
         "node safe-to-remove": {
             DONE: "it may go",
             FAILED: "it may not",

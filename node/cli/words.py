@@ -1,6 +1,6 @@
 """What the commands say, and what has to be typed before something is lost."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -79,3 +79,22 @@ def age(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
+
+
+_BLOCKS: Final = "▁▂▃▄▅▆▇█"
+
+
+def spark(points: Sequence[float | None]) -> str:
+    """A line of blocks, each as high as its point is beside the highest; a gap for None."""
+    top = max((point for point in points if point is not None), default=0.0)
+    step = len(_BLOCKS) - 1
+    return "".join(
+        " " if point is None else _BLOCKS[round(step * point / top) if top > 0 else 0]
+        for point in points
+    )
+
+
+def bar(share: float, width: int = 24) -> str:
+    """How much of something is done, and in percent; it is full only when all is."""
+    full = int(width * min(1.0, max(0.0, share)))
+    return f"[{'#' * full}{'-' * (width - full)}] {int(100 * share)} %"

@@ -5,13 +5,15 @@ of the layout moves, and which blobs have too few copies.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final, NamedTuple, Protocol
 
-from cluster.layout import Live, Row
-from cluster.model import Digest, Dot, NodeId
+from cluster.layout import Layout, Live, Row
+from cluster.model import Digest, Dot, NodeId, Region
+from node.attention.facts import BlobSum, CopyPlaces, NodeCopies
 
 _ROWS: Final = 128
 """Holder rows looked at between two turns of the event loop: some milliseconds."""
@@ -124,6 +126,63 @@ class Shortfall(NamedTuple):
     examples: tuple[Digest, ...]
     """Some of both kinds."""
 
+    places: CopyPlaces = CopyPlaces()
+
+
+class _Sums:
+    """Adds up `CopyPlaces`."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._region_of: dict[NodeId, Region] = {m.node: m.region for m in layout.members}
+        self._draining = {m.node for m in layout.stores() if not m.keeps_copies}
+        self._held: Counter[NodeId] = Counter()
+        self._held_bytes: Counter[NodeId] = Counter()
+        self._sole: Counter[NodeId] = Counter()
+        self._sole_bytes: Counter[NodeId] = Counter()
+        self._short: Counter[NodeId] = Counter()
+        self._short_bytes: Counter[NodeId] = Counter()
+        self._regions: Counter[Region] = Counter()
+        self._regions_bytes: Counter[Region] = Counter()
+        self._drained = self._drained_bytes = 0
+
+    def add(self, row: Row, *, short: bool) -> None:
+        """Count a blob, which has too few copies where it is *short*."""
+        for node in row.holders:
+            self._held[node] += 1
+            self._held_bytes[node] += row.size
+        if len(row.holders) == 1:
+            [only] = row.holders
+            self._sole[only] += 1
+            self._sole_bytes[only] += row.size
+        if short:
+            self._add_short(row)
+
+    def _add_short(self, row: Row) -> None:
+        for node in row.holders:
+            self._short[node] += 1
+            self._short_bytes[node] += row.size
+        for region in {self._region_of[n] for n in row.holders if n in self._region_of}:
+            self._regions[region] += 1
+            self._regions_bytes[region] += row.size
+        if not self._draining.isdisjoint(row.holders):
+            self._drained += 1
+            self._drained_bytes += row.size
+
+    def places(self, walk: int) -> CopyPlaces:
+        nodes = {
+            str(node): NodeCopies(
+                BlobSum(held, self._held_bytes[node]),
+                BlobSum(self._sole[node], self._sole_bytes[node]),
+                BlobSum(self._short[node], self._short_bytes[node]),
+            )
+            for node, held in self._held.items()
+        }
+        regions = {
+            str(region): BlobSum(blobs, self._regions_bytes[region])
+            for region, blobs in self._regions.items()
+        }
+        return CopyPlaces(nodes, regions, BlobSum(self._drained, self._drained_bytes), walk)
+
 
 class CopyCount:
     """Looks for blobs with too few copies. Who asks often gets the same answer for a while."""
@@ -142,6 +201,7 @@ class CopyCount:
         self._now = now
         self._asking = asyncio.Lock()
         self._found: Shortfall | None = None
+        self._walks = 0
         self._good_until = 0.0
 
     async def look(self) -> Shortfall:
@@ -165,11 +225,14 @@ class CopyCount:
         regions = min(layout.settings.regions_min, len(set(region_of.values())))
         blobs = size = short = short_bytes = gone = gone_bytes = 0
         examples: list[Digest] = []
+        sums = _Sums(layout)
         async with aclosing(self._rows()) as found:
             async for row in found:
                 blobs, size = blobs + 1, size + row.size
                 there = [region_of[node] for node in row.holders if node in region_of]
-                if len(there) >= copies and len(set(there)) >= regions:
+                enough = len(there) >= copies and len(set(there)) >= regions
+                sums.add(row, short=not enough)
+                if enough:
                     continue
                 if row.holders:
                     short, short_bytes = short + 1, short_bytes + row.size
@@ -177,4 +240,6 @@ class CopyCount:
                     gone, gone_bytes = gone + 1, gone_bytes + row.size
                 if len(examples) < EXAMPLES_MAX:
                     examples.append(row.digest)
-        return Shortfall(blobs, size, short, short_bytes, gone, gone_bytes, tuple(examples))
+        self._walks += 1
+        places = sums.places(self._walks)
+        return Shortfall(blobs, size, short, short_bytes, gone, gone_bytes, tuple(examples), places)

@@ -1,7 +1,7 @@
 """
-What the desk shows: what is wrong, where every image is, and what happened to it, as plain values.
+What the desk shows, as values: services over the index and the cluster, for the API and the pages.
 
-Owns what has to be kept in memory so that no request scans what grows. Never speaks HTTP, writes no
-page and changes nothing: the admin API and the pages show what is here. Whoever asks says what the
-caller may see. Start reading at `desk.py`.
+Owns what is kept for it (counters of repositories, orders of tags, the series of this node's
+figures, the courses of long work) and how it is read. What others count is read there. Never writes
+to the index, and knows neither HTTP nor HTML.
 """

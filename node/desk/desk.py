@@ -1,18 +1,33 @@
-"""All that the desk shows, joined: what the admin API and the pages ask."""
+"""All that the desk shows, part by part: what the API and the pages are made from."""
 
 from dataclasses import dataclass
 
 from node.desk.activity import Activity
 from node.desk.attached import AttachedThings
+from node.desk.catalogue_desk import CatalogueDesk
+from node.desk.cluster import ClusterDesk
 from node.desk.images import Images
 from node.desk.replication import Replication
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """One per node; belongs to its event loop. A new part is added here, and in `desk_of`."""
+    """The parts. Each answers for itself; all belong to the node's event loop."""
+
+    catalogue: CatalogueDesk
+    """Repositories, tags, search."""
 
     images: Images
+    """Platforms, layers, configurations."""
+
     attached: AttachedThings
+    """What refers to an image."""
+
     replication: Replication
+    """Where images are."""
+
     activity: Activity
+    """What happened lately."""
+
+    cluster: ClusterDesk
+    """Regions, nodes, what goes on, and this node's figures."""

@@ -73,6 +73,7 @@ class Doorkeeper:
         self._word = identity.directory.word
         self._subjects: dict[Account, Subject | None] = {}
         self._decisions: dict[tuple[Account, Rule, str], Decision] = {}
+        self._projects: dict[tuple[Account, str], bool] = {}
 
     async def admit(self, http: web.BaseRequest, target: Target) -> Principal:
         """See `Guard.admit`."""
@@ -134,13 +135,28 @@ class Doorkeeper:
             self._decisions[key] = found
         return found
 
+    def sees_some(self, account: Account, project: str) -> bool:
+        """Whether *account* may be told of some repository of *project*, as far as that follows
+        from more than its repositories' names. A list asks it of every project there is."""
+        subject = self.subject(account)
+        if subject is None:
+            return False
+        key = (account, project)
+        found = self._projects.get(key)
+        if found is None:
+            found = self._identity.authorizer.sees_some(subject, project)
+            self._projects[key] = found
+        return found
+
     def _forget_old(self) -> None:
         # What was read before the word was is as new as the word says, or newer.
         word = self._identity.directory.word
-        full = len(self._decisions) > DECISIONS_MAX or len(self._subjects) > DECISIONS_MAX
+        kept = (self._decisions, self._subjects, self._projects)
+        full = any(len(each) > DECISIONS_MAX for each in kept)
         if word != self._word or full:
             self._subjects.clear()
             self._decisions.clear()
+            self._projects.clear()
             self._word = word
 
     async def _session(self, http: web.BaseRequest) -> Session | None:
@@ -244,6 +260,9 @@ class _Sight:
 
     def may_list(self, repository: str) -> bool:
         return self._allowed(MAY_PULL, repository)
+
+    def may_list_some(self, project: str) -> bool:
+        return self._keeper.sees_some(self._account, project)
 
     def may_see_project(self, project: str) -> bool:
         return self._allowed(RULES[Action.PROJECT_READ], project)

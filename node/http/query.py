@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,7 @@ from node.errors import QueryInvalid
 from node.http.limits import PARAMETERS
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?")
 """A number as JSON has it: programs write small ones with an exponent."""
@@ -41,6 +43,19 @@ class Single(Parameter[T]):
 def text(name: str, doc: str, **schema: object) -> Single[str | None]:
     """A parameter whose text is read by who uses it."""
     return Single(name=name, doc=doc, parse=str, default=None, schema={"type": "string", **schema})
+
+
+def word(name: str, doc: str, words: type[E], default: E) -> Single[E]:
+    """A parameter that is one of some *words*."""
+
+    def parse(given: str) -> E:
+        try:
+            return words(given)
+        except ValueError as exc:
+            raise QueryInvalid(f"{name} must be one of {', '.join(words)}") from exc
+
+    schema = {"type": "string", "enum": [str(each) for each in words], "default": str(default)}
+    return Single(name=name, doc=doc, parse=parse, default=default, schema=schema)
 
 
 def flag(name: str, doc: str) -> Single[bool]:

@@ -37,6 +37,7 @@ from node.identity.passwords import Passwords, check_password
 from node.identity.patterns import PATTERNS_MAX, parse_pattern
 from node.identity.ports import SecurityStore
 from node.identity.secrets import NewSecret, new_id, new_secret
+from node.registry.names import REPOSITORY_MAX
 from node.registry.ports import Gate, MetadataWriter, SettingReader
 from node.registry.projects import parse_project
 from node.registry.receipt import Receipt, acknowledge
@@ -57,6 +58,10 @@ theirs end that began before."""
 
 LABEL_MAX: Final = 64
 """Characters of what somebody calls a secret."""
+
+ROBOT_MAX: Final = REPOSITORY_MAX
+"""Characters of a robot's name with its project. It is the name of a setting, which every node
+refuses that is longer (`node.index.objects`)."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,126}[a-z0-9]|[a-z0-9]")
 """Log-in names are in lower case, so that no two of them look alike to a person but for letters."""
@@ -89,8 +94,11 @@ def parse_robot(name: str) -> tuple[str, str]:
         SecurityDocumentInvalid, NameInvalid: it cannot be one.
     """
     project, plus, own = name.partition("+")
-    if not plus or _ROBOT.fullmatch(own) is None:
-        raise SecurityDocumentInvalid("a robot is PROJECT+NAME, its name 1 to 63 of a-z 0-9 . _ -")
+    if not plus or _ROBOT.fullmatch(own) is None or len(name) > ROBOT_MAX:
+        raise SecurityDocumentInvalid(
+            f"a robot is PROJECT+NAME, its name 1 to 63 of a-z 0-9 . _ -, and both together "
+            f"{ROBOT_MAX} characters at most"
+        )
     return parse_project(project), own
 
 

@@ -28,6 +28,9 @@ class Action(StrEnum):
     UPLOAD_CANCEL = "upload.cancel"
     TAG_READ = "tag.read"
     TAG_ROLLBACK = "tag.rollback"
+    REPOSITORIES = "repositories.list"
+    REPOSITORY_TAGS = "repository.tags"
+    SEARCH = "search"
     IMAGE_READ = "image.read"
     IMAGE_REFERRERS = "image.referrers"
     IMAGE_REPLICATION = "image.replication"
@@ -42,12 +45,17 @@ class Action(StrEnum):
     WAIT = "wait"
     STATUS = "cluster.status"
     ATTENTION = "cluster.attention"
+    REGIONS = "regions.list"
+    SERIES = "series.read"
+    WORK = "work.list"
     LAYOUT_READ = "layout.read"
     LAYOUT_HISTORY = "layout.history"
     LAYOUT_PLAN = "layout.plan"
     LAYOUT_APPLY = "layout.apply"
     LAYOUT_INIT = "layout.init"
     LAYOUT_FORCE = "layout.force"
+    MEMBERS = "members.list"
+    MEMBER_STOP = "member.stoppable"
     MEMBER_PAUSE = "member.pause"
     MEMBER_RESUME = "member.resume"
     MEMBER_DRAIN = "member.drain"
@@ -95,10 +103,16 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     WHY = "why"
     PAGE_OVERVIEW = "page.overview"
+    PAGE_REPOSITORIES = "page.repositories"
+    PAGE_REPOSITORY = "page.repository"
+    PAGE_PROJECT = "page.project"
+    PAGE_SEARCH = "page.search"
     PAGE_TAG = "page.tag"
     PAGE_IMAGE = "page.image"
     PAGE_ROLLBACK = "page.rollback"
     PAGE_ACTIVITY = "page.activity"
+    PAGE_CLUSTER = "page.cluster"
+    PAGE_LAYOUT_APPLY = "page.layout.apply"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -187,6 +201,9 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.UPLOAD_CANCEL: _PUSH,
     Action.TAG_READ: _KEEP,
     Action.TAG_ROLLBACK: _KEEP,
+    Action.REPOSITORIES: _KNOWN,
+    Action.REPOSITORY_TAGS: _PULL,
+    Action.SEARCH: _KNOWN,
     Action.IMAGE_READ: _PULL,
     Action.IMAGE_REFERRERS: _PULL,
     Action.IMAGE_REPLICATION: _PULL,
@@ -201,12 +218,17 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.WAIT: _KNOWN,
     Action.STATUS: _LOOK,
     Action.ATTENTION: _LOOK,
+    Action.REGIONS: _LOOK,
+    Action.SERIES: _LOOK,
+    Action.WORK: _LOOK,
     Action.LAYOUT_READ: _LOOK,
     Action.LAYOUT_HISTORY: _LOOK,
     Action.LAYOUT_PLAN: _RUN,
     Action.LAYOUT_APPLY: _RUN,
     Action.LAYOUT_INIT: _RUN,
     Action.LAYOUT_FORCE: _RUN,
+    Action.MEMBERS: _LOOK,
+    Action.MEMBER_STOP: _LOOK,
     Action.MEMBER_PAUSE: _RUN,
     Action.MEMBER_RESUME: _RUN,
     Action.MEMBER_DRAIN: _RUN,
@@ -254,10 +276,16 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.KEY_REVOKE: _RUN,
     Action.WHY: _RUN,
     Action.PAGE_OVERVIEW: _KNOWN,
+    Action.PAGE_REPOSITORIES: _KNOWN,
+    Action.PAGE_REPOSITORY: _PULL,
+    Action.PAGE_PROJECT: _KNOWN,
+    Action.PAGE_SEARCH: _KNOWN,
     Action.PAGE_TAG: _PULL,
     Action.PAGE_IMAGE: _PULL,
     Action.PAGE_ROLLBACK: _KEEP,
     Action.PAGE_ACTIVITY: _KNOWN,
+    Action.PAGE_CLUSTER: _LOOK,
+    Action.PAGE_LAYOUT_APPLY: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

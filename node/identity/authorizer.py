@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from node.identity.actions import RULES, Action, Role, Rule, Verb
-from node.identity.decisions import ALL, STRANGER, Decision, Subject, decide
+from node.identity.decisions import ALL, STRANGER, Decision, Subject, decide, sees_some
 from node.identity.directory import SecurityDirectory
 from node.identity.documents import RoleGrant, is_over
 from node.registry.policy import project_of
@@ -35,6 +35,14 @@ class Authorizer:
     def may_pull(self, subject: Subject, repository: str) -> bool:
         """Whether what is in *repository* may be shown to *subject*."""
         return self.decide_by(MAY_PULL, subject, repository).allowed
+
+    def sees_some(self, subject: Subject, project: str) -> bool:
+        """Whether *subject* may pull something of *project*: if not, `may_pull` is never true."""
+        found = self._directory.project(project)
+        granted = {ALL: self._granted(ALL, subject)}
+        if found is not None:
+            granted[found.id] = self._granted(found.id, subject)
+        return sees_some(subject, found, granted)
 
     def verbs(self, subject: Subject, repository: str, asked: Sequence[Verb]) -> list[Verb]:
         """Those of *asked* that a token for *subject* may have."""

@@ -113,6 +113,24 @@ def decide(
     return _by_grants(rule, subject, grants, repository, now)
 
 
+def sees_some(subject: Subject, project: ProjectAccess | None, granted: Granted) -> bool:
+    """
+    Whether *subject* may perhaps pull some repository of *project*: as `decide`, without what
+    patterns, denials and time take away. So it holds as long as no document changes.
+    """
+    if subject.operator:
+        return True
+    own = None if is_void(project) else project
+    if own is not None and own.public:
+        return True
+    if subject.only_project and (own is None or own.id != subject.only_project):
+        return False
+    grants = [] if own is None else [*granted.get(own.id, ())]
+    if not subject.only_project:
+        grants += granted.get(ALL, ())
+    return any(grant.id in subject.ids and not grant.deleted for grant in grants)
+
+
 def _is_pull(rule: Rule) -> bool:
     return rule.reach is Reach.REPOSITORY and rule.verb is Verb.PULL
 

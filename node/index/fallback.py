@@ -21,16 +21,17 @@ import msgspec
 
 from cluster.model import Digest, Dot, Key
 from cluster.objects import Presence
+from node.errors import ManifestInvalid
 from node.index import history, keys, local, objects, rows
 from node.index.journal import Transaction
 from node.index.references import LIST_TYPE, PARTIAL_TYPE, is_anchor
 from node.index.rows import ManifestPayload
+from node.registry.manifests import parse_manifest
 from node.registry.media_types import OCI_INDEX, media_type_of
-from node.registry.structure import is_within_bounds
 
 BODY_MAX_BYTES: Final = 4 << 20
 """Longest list kept: what clients accept as a manifest. A longer one stays as it was, as does one
-that has more JSON than a manifest may; the API has the rest in pages. Without a bound one event
+that would not be taken as a manifest; the API has the rest in pages. Without a bound one event
 could outgrow what a message between nodes holds."""
 
 _TAG: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}")
@@ -67,9 +68,9 @@ def refresh(
         return None
     document |= {"mediaType": OCI_INDEX, "manifests": list(entries.values())}
     body = msgspec.json.encode(document)
-    if len(body) > BODY_MAX_BYTES or not is_within_bounds(body):
-        return None
     new = Digest.of(body)
+    if len(body) > BODY_MAX_BYTES or not _would_be_taken(new, body):
+        return None
     drop_lists(txn, repository, tag, keep={new, winner.value})
     # The same bytes may be a client's: then they stay what they were.
     known = rows.presence(txn, "manifests", repository, new)
@@ -120,5 +121,21 @@ def _index(txn: Transaction, repository: str, digest: Digest) -> dict[str, Any] 
     body = txn.get("manifest_bytes", keys.join(repository, digest))
     if not known.present or body is None or media_type_of(body).lower() != OCI_INDEX:
         return None
-    document: dict[str, Any] = msgspec.json.decode(body)
+    try:
+        document: dict[str, Any] = msgspec.json.decode(body)
+    except msgspec.MsgspecError:
+        # What nobody reads of a manifest may be a number that is none here, such as 1e400.
+        return None
     return document if isinstance(document.get("manifests"), list) else None
+
+
+def _would_be_taken(digest: Digest, body: bytes) -> bool:
+    """
+    Whether a list can be stored. It cannot if it has more JSON than a manifest may, or if the one
+    that it is made of was taken by an earlier version and would be refused today.
+    """
+    try:
+        parse_manifest(digest, body)
+    except ManifestInvalid:
+        return False
+    return True

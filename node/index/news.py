@@ -18,6 +18,7 @@ from node.index import history, keys
 from node.index.journal import CLOCK, Journal
 from node.index.objects import MANIFEST, TAG
 from node.index.store import Change, Mutation
+from node.index.worded import Written
 from node.registry.happenings import Happened, Happening
 
 _WINDOW: Final = 64
@@ -37,7 +38,10 @@ class ImageNews:
         self._tell = tell
         self._decided = decided
 
-    def __call__(self, batch: Sequence[Change]) -> None:
+    def __call__(self, written: Written) -> None:
+        if written.failed:
+            return
+        batch = written.batch
         conflicts = list[bytes]()
         removes = False
         for change in batch:

@@ -214,6 +214,10 @@ class Queries:
         """The first row under *prefix*."""
         return next(self.scan(family, prefix), None)
 
+    def page(self, family: str, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """The first *limit* rows with *start* <= key < *stop*, in order."""
+        return list(islice(self._scan(family, start, stop), limit))
+
     def _scan(self, family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         for row in self._store.scan(family, start, stop):
             self._check(family)

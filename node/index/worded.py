@@ -5,7 +5,7 @@ All that is ever written goes through it: own writes, peers' events, checkpoints
 migrations. So no writer has to think of those who remember what they read.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Final, NamedTuple
 
 from cluster.errors import StorageFailure
@@ -43,9 +43,23 @@ WORDLESS: Final = frozenset(FAMILIES) - {*NAMED_AT, POLICY}
 """No answer is made of these."""
 
 
-Observer = Callable[[Sequence[Change]], None]
-"""Hears of a batch that is written: until it is durable it may be gone again. It must not raise,
-and takes microseconds."""
+class Written(NamedTuple):
+    """A batch that was written: until it is durable it may be gone again."""
+
+    batch: Sequence[Change]
+    names: Set[bytes]
+    """Whose rows are in it: repositories and digests, as they stand in keys."""
+
+    everything: bool
+    """Any row may be another: a range was deleted, or the store opened again."""
+
+    failed: bool
+    """Whether it may not have been written at all."""
+
+
+Observer = Callable[[Written], None]
+"""Hears of what is written, once it can be read, on the thread that did it. It must not raise, and
+takes microseconds."""
 
 
 class WordedStore:
@@ -55,7 +69,8 @@ class WordedStore:
         self.inner: Final = store
         self._words = words
         self.observers: list[Observer] = []
-        """Told of what is written, on the thread that did it; none: that costs nothing."""
+        """None of them: that costs nothing."""
+
         # As they are: each call in between would cost a look-up a tenth of its time.
         self.get: Callable[[str, bytes], bytes | None] = store.get
         self.scan: Callable[[str, bytes, bytes], Iterator[tuple[bytes, bytes]]] = store.scan
@@ -74,12 +89,13 @@ class WordedStore:
         # one who reads what is new may be given what is old right after that. And whether it fails
         # or not: nobody knows what a write has done that failed.
         self._change(touched)
+        failed = True
         try:
             self.inner.write(batch)
+            failed = False
         finally:
             self._change(touched)
-        for observe in self.observers:
-            observe(batch)
+            self._tell(Written(batch, touched.names, touched.everything, failed))
 
     def snapshot(self, families: Sequence[str]) -> StoreSnapshot:
         return self.inner.snapshot(families)
@@ -94,9 +110,14 @@ class WordedStore:
             self.inner.recover()
         finally:
             self._words.change_all()
+            self._tell(Written((), frozenset(), everything=True, failed=True))
 
     def close(self) -> None:
         self.inner.close()
+
+    def _tell(self, written: Written) -> None:
+        for observe in self.observers:
+            observe(written)
 
     def _change(self, touched: "_Touched") -> None:
         if touched.everything:

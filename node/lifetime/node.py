@@ -9,13 +9,14 @@ from node import logs
 from node.attention.service import Attention
 from node.copies.holdings import Holdings
 from node.copies.mender import Mender
+from node.desk.desk import Desk
 from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.errors.startup import StartupError
 from node.http.listener import HttpListener
 from node.identity.authority import VoterWatch
 from node.identity.service import Identity
-from node.lifetime import shutdown
+from node.lifetime import lasting, shutdown
 from node.lifetime.conditionlog import ConditionLog
 from node.lifetime.departure import Departure
 from node.lifetime.readiness import Readiness
@@ -50,6 +51,7 @@ class Node:
         readiness: Readiness,
         departure: Departure,
         attention: Attention,
+        desk: Desk,
         entrance: Entrance,
         settings: Settings,
     ) -> None:
@@ -64,6 +66,7 @@ class Node:
         self._condition_log = ConditionLog(readiness, logs.get_logger("readiness"))
         self._departure = departure
         self._attention = attention
+        self._desk = desk
         self._entrance = entrance
         self._settings = settings
 
@@ -80,6 +83,8 @@ class Node:
                 tasks.create_task(self._condition_log.run(), name="condition log"),
                 tasks.create_task(self._departure.run(stop.asked), name="departure"),
                 tasks.create_task(self._attention.run(), name="attention"),
+                tasks.create_task(self._desk.catalogue.keeper.run(), name="catalogue"),
+                tasks.create_task(self._desk.cluster.run(), name="desk"),
             ]
             if not self._settings.is_open:
                 entrance = self._entrance
@@ -135,4 +140,5 @@ class Node:
         await self._holdings.renew()
         if not self._settings.is_open:
             self._entrance.tell_who_may_begin()
+        lasting.leave_alone()
         self._readiness.meet("cluster")

@@ -14,6 +14,11 @@ class Access(Protocol):
         """Whether the caller may be told that there is *repository*."""
         ...
 
+    def may_list_some(self, project: str) -> bool:
+        """Whether there may be a repository of *project* that the caller may be told of: a quick
+        look before `may_list`. False: there is none."""
+        ...
+
     def may_see_project(self, project: str) -> bool:
         """Whether the caller may be told what holds for *project*."""
         ...
@@ -32,6 +37,9 @@ class _Unrestricted:
         return True
 
     def may_list(self, repository: str) -> bool:
+        return True
+
+    def may_list_some(self, project: str) -> bool:
         return True
 
     def may_see_project(self, project: str) -> bool:

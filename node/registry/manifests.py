@@ -22,6 +22,7 @@ from node.registry.media_types import (
     IMAGES,
     INDEXES,
     MEDIA_TYPE_MAX,
+    OWN_TYPES,
     SCHEMA_1,
     is_media_type,
     media_type_of,
@@ -170,8 +171,11 @@ def check_type(media_type: str, content_type: str | None) -> None:
     Hold what a manifest is against the Content-Type that it comes with, parameters and all.
 
     Raises:
-        ManifestInvalid: they are two.
+        ManifestInvalid: they are two; or it is of a type that is for nodes alone. One that is
+            stored may be of such a type, as earlier versions have taken it.
     """
+    if media_type.lower().startswith(OWN_TYPES):
+        raise ManifestInvalid(f"no client's manifest may be of the type {media_type!r}")
     # distribution-spec, "Pushing Manifests": parameters on Content-Type are to be ignored.
     stated = (content_type or "").partition(";")[0].strip()
     # CVE-2021-41190: two parties that read the type from two places see two documents.

@@ -24,6 +24,10 @@ SCHEMA_1: Final = frozenset(
     }
 )
 
+OWN_TYPES: Final = "application/vnd.atoll."
+"""What begins like this is kept for nodes: as such a type they push what is an index by its bytes
+(`node.index.references`)."""
+
 MEDIA_TYPE_MAX: Final = 255
 """Longest media type, in characters (RFC 6838 allows 127 on each side of the slash)."""
 

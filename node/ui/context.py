@@ -1,6 +1,6 @@
 """What pages work with."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from node.attention.service import Attention
@@ -19,6 +19,10 @@ class UiContext:
     identity: Identity
     attention: Attention
     desk: Desk
+    apply_plan: Callable[[int, str], Awaitable[None]]
+    """Brings a layout about that was planned here, by its version and its fingerprint; raises what
+    `LayoutFace.apply` does."""
+
     public_url: PublicUrl
     """Where clients reach the registry: what commands on pages name."""
 

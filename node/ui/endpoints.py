@@ -3,13 +3,29 @@
 from typing import Final
 
 from node.http.endpoint import Endpoint
-from node.ui import activity, images, login, overview, static_files
+from node.ui import (
+    activity,
+    cluster,
+    images,
+    login,
+    overview,
+    project,
+    repositories,
+    repository,
+    search,
+    static_files,
+)
 from node.ui.context import UiContext
 
 ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *overview.ENDPOINTS,
+    *repositories.ENDPOINTS,
+    *repository.ENDPOINTS,
+    *project.ENDPOINTS,
+    *search.ENDPOINTS,
     *images.ENDPOINTS,
     *activity.ENDPOINTS,
+    *cluster.ENDPOINTS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )

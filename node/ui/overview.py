@@ -12,6 +12,7 @@ from node.ui.page import Sheet, page
 from node.ui.patience import in_time
 from node.ui.pull import registry_name
 from node.ui.recent import recent_values
+from node.ui.regions import values as region_values
 from node.ui.tabs import HOME
 
 REFRESH_S: Final = 5
@@ -67,12 +68,14 @@ class CopiedCommand(NamedTuple):
 
 async def overview(context: UiContext, request: Request) -> Sheet:
     """The page. Who may not look at the cluster is told nothing of it."""
-    values: dict[str, Any] = {"verdict": None, "concerns": (), "first": ()}
+    values: dict[str, Any] = {"verdict": None, "concerns": (), "first": (), "regions": None}
     terminal = ""
     if request.principal.rights.may(Action.ATTENTION):
         seen, terminal = context.attention.see(), "atoll doctor"
         values["verdict"] = verdict_of(seen)
         values["concerns"] = [shown(each) for each in seen.concerns]
+        desk = context.desk.cluster
+        values |= region_values(desk.regions(), desk.series())
         # Who may look at the cluster may look at what is in it.
         stored = await in_time(context.registry.listing.repositories("", 1))
         if stored is not None and not stored.items and stored.next_after is None:

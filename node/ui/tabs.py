@@ -18,11 +18,17 @@ class Tab(NamedTuple):
 
 HOME: Final = "/ui/"
 
-SEARCH: Final = ""
-"""The address of the search page; empty: there is none, and no field for it."""
+REPOSITORIES: Final = "/ui/repos"
+
+SEARCH: Final = "/ui/search"
+"""The address of the search page."""
+
+CLUSTER: Final = "/ui/cluster"
 
 TABS: Final[tuple[Tab, ...]] = (
     Tab("Overview", HOME, Action.PAGE_OVERVIEW),
+    Tab("Repositories", REPOSITORIES, Action.PAGE_REPOSITORIES),
+    Tab("Cluster", CLUSTER, Action.PAGE_CLUSTER),
     Tab("Activity", "/ui/activity", Action.PAGE_ACTIVITY),
 )
 

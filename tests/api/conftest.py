@@ -26,6 +26,7 @@ from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
+from node.desk.desk import Desk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
@@ -37,6 +38,7 @@ from node.http.remembered import RememberedAnswers
 from node.http.routing import Target
 from node.http.server import Server, make_server
 from node.http.throttle import Throttle
+from node.identity.authorizer import stranger_may_pull
 from node.identity.service import Identity
 from node.index.index import Index, open_index
 from node.index.rocks import RocksStore
@@ -58,6 +60,7 @@ from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
+from tests.unit.desk.desks import cluster_desk, counting
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -115,6 +118,9 @@ class Hiding:
         return repository not in self._hidden
 
     def may_list(self, repository: str) -> bool:
+        return True
+
+    def may_list_some(self, project: str) -> bool:
         return True
 
     def may_see_project(self, project: str) -> bool:
@@ -187,6 +193,7 @@ class Registry:
     """The clock of accounts."""
     authority: NearMajority
     readiness: Readiness
+    desk: Desk
 
     @property
     def remembered(self) -> RememberedAnswers:
@@ -375,14 +382,12 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 steady=wall.now_s,
             )
             attention = Attention(Collector(sources))
-            desk = desk_of(
-                index,
-                use_cases,
-                view,
-                lambda: layouts.live,
-                lambda: layouts.entries,
-                wall.now_ms,
+            is_public = partial(stranger_may_pull, identity.authorizer) if accounts else None
+            catalogue = await stack.enter_async_context(
+                counting(index, blobs, replicator, is_public)
             )
+            of_cluster = cluster_desk(attention, view, layouts, wall)
+            desk = desk_of(catalogue, of_cluster, index, use_cases, view, layouts, wall.now_ms)
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -404,6 +409,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 identity=identity,
                 attention=attention,
                 desk=desk,
+                apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,
@@ -467,6 +473,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 time,
                 authority,
                 admin.readiness,
+                desk,
             )
 
         yield start

@@ -18,6 +18,8 @@ _TABLE: Final = """
     anybody             token.post
     login               ping
     login               catalog
+    login               repositories.list
+    login               search
     login               conflicts.list
     login               activity.list
     login               activity.csv
@@ -30,6 +32,7 @@ _TABLE: Final = """
     login               account.tokens.add
     login               account.tokens.revoke
     pull                tags.list
+    pull                repository.tags
     pull                referrers.list
     pull                manifest.read
     pull                blob.read
@@ -63,6 +66,11 @@ _TABLE: Final = """
     cluster-puller      cluster.read
     cluster-puller      cluster.status
     cluster-puller      cluster.attention
+    cluster-puller      regions.list
+    cluster-puller      series.read
+    cluster-puller      work.list
+    cluster-puller      members.list
+    cluster-puller      member.stoppable
     cluster-puller      layout.read
     cluster-puller      layout.history
     cluster-puller      member.stakes
@@ -97,10 +105,16 @@ _TABLE: Final = """
     anybody             page.asset
     anybody             session.begin
     login               page.overview
+    login               page.repositories
+    login               page.project
+    login               page.search
+    pull                page.repository
     login               page.activity
     pull                page.tag
     pull                page.image
     maintainer          page.rollback
+    cluster-puller      page.cluster
+    cluster-admin       page.layout.apply
     login               session.end
 """
 

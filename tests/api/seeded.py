@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OctKey, OKPKey
 from joserfc.jws import JWSRegistry
 
+from node.desk import sight as desk_sight
 from node.http import guard
 from node.http.guard import Doorkeeper
 from node.http.public_url import PublicUrl
@@ -52,6 +53,10 @@ _find, _where = Uploads._find, PublicUrl.of
 _subject, _of_owner = Login.subject, Login._owner
 _decide, _limited = decisions.decide, login._limited
 _groups, _published = SecurityDirectory.groups_of, Signer.due
+
+
+def guard_who_by_account(self: Any, repository: str) -> bool:
+    return bool(self._allowed(RULES[Action.TAG_READ], repository))
 
 
 def any_repository(self: Any, repository: str, upload_id: str, owner: str) -> Any:
@@ -169,6 +174,41 @@ SEEDED: Final[dict[str, Seeded]] = {
         "lists show what the caller may not pull",
         "the_catalog_takes_a_login_and_hides",
         [(guard._Sight, "may_list", always(True))],
+    ),
+    "repositories-for-strangers": Seeded(
+        "what is counted is shown to strangers",
+        "lists_take_a_login",
+        [rule(Action.REPOSITORIES, reach=Reach.ANYBODY)],
+    ),
+    "counters-show-all": Seeded(
+        "what is counted is shown to whoever has logged in",
+        "what_is_hidden_is_in_no_list",
+        [(desk_sight.Sight, "sees", always(True))],
+    ),
+    "search-shows-all": Seeded(
+        "so is what is searched for",
+        "what_is_hidden_is_not_found",
+        [(desk_sight.Sight, "sees", always(True))],
+    ),
+    "too-much-of-others": Seeded(
+        "names of others count for what is too much",
+        "what_is_hidden_makes_nothing_too_much",
+        [(desk_sight.Sight, "may_be_seen", always(True))],
+    ),
+    "who-for-all": Seeded(
+        "who pushed is told to whoever may pull",
+        "who_pushed_is_for_maintainers",
+        [(guard._Sight, "may_see_who", always(True))],
+    ),
+    "who-by-a-pull-token": Seeded(
+        "who pushed is told by a token for pulls",
+        "who_pushed_is_for_maintainers",
+        [(guard._Sight, "may_see_who", guard_who_by_account)],
+    ),
+    "a-project-is-seen-whole": Seeded(
+        "who may see some of a project sees all of it",
+        "a_part_of_a_project_is_listed_as_such",
+        [(desk_sight.Sight, "sees", desk_sight.Sight.may_be_seen)],
     ),
     "conflicts-show-all": Seeded(
         "so does that of conflicts",

@@ -30,6 +30,9 @@ def manifest(body: bytes, media_type: str = OCI_MANIFEST) -> Case:
 
 
 CASES = [
+    # types that nodes have for themselves
+    manifest(b'{"mediaType":"application/vnd.atoll.partial-index"}', "application/json"),
+    manifest(b'{"mediaType":"application/vnd.atoll.referrers-list"}', ""),
     # names
     Case("GET", "/v2/UPPER/manifests/v1", 400, "NAME_INVALID"),
     Case("GET", "/v2/a/../b/manifests/v1", 400, "NAME_INVALID"),

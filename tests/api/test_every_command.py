@@ -39,7 +39,14 @@ ON_ITS_OWN: Final = {
 ASKING: Final[dict[str, tuple[str, ...]]] = {
     "status": (),
     "doctor": (),
+    "repos": (),
+    "tags": ("lib/app",),
+    "search": ("docker pull lib/app:v1",),
+    "top": (),
+    "work": (),
+    "node list": (),
     "activity": (),
+    "node safe-to-stop": ("b",),
     "node add": ("d",),
     "node pause": ("b",),
     "node resume": ("b",),
@@ -179,6 +186,7 @@ async def test_what_a_node_answers_is_json(registry: Registry):
     settle(registry, "local: a b solo", copies=1)
     registry.layouts.there["d"] = member("d", "local")
     registry.view.members = (known("a"), known("b"))
+    await registry.push_image("lib/app", "v1")
     for words, given in ASKING.items():
         match words:
             case "layout init":

@@ -22,6 +22,7 @@ from tests.api.test_layout_api import known, settle
 from tests.builders import an_event
 from tests.desk.axe import axe_source
 from tests.desk.chromium import Chromium, Tab, is_installed
+from tests.unit.desk.desks import counted
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -76,6 +77,14 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Regist
         accounts = registry.identity.accounts
         await accounts.put_user("ann", password=PASSWORD, disabled=False, create=True)
         await accounts.grant("*", "ann", Role.ADMIN, (), 0.0)
+        registry.session.headers.update(OPERATOR)
+        for tag in ("latest", "2.14.1", "2.14.1-rc.10", "x" * 128):
+            await registry.push_image("lib/app", tag, text=tag[:9])
+        await registry.push_image("lib/other", "v1", text="other")
+        registry.session.headers.clear()
+        await accounts.put_project("lib", public=True, denies=())
+        await accounts.grant("lib", "ann", Role.ADMIN, (), 0.0)
+        await counted(registry.desk.catalogue.keeper)
         settle(registry, "local: b solo z")
         registry.view.members = (known("z"),)
         kill(registry, "b")

@@ -22,10 +22,18 @@ PAGES: Final = (
     LookedAt("a deleted tag", "/ui/i/lib/app:gone"),
     LookedAt("a hostile image", f"/ui/i/lib/evil:{HOSTILE_TAG}"),
     LookedAt("activity", "/ui/activity"),
+    LookedAt("cluster", "/ui/cluster"),
     LookedAt("log-in", "/ui/login", logged_in=False),
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),
     LookedAt("nothing there", "/ui/nothing"),
+    LookedAt("repositories", "/ui/repos?sort=pushed"),
+    LookedAt("no repositories", "/ui/repos?q=nothing"),
+    LookedAt("a repository", "/ui/i/lib/app"),
+    LookedAt("tags that are not there", "/ui/i/lib/app?q=nothing"),
+    LookedAt("a project", "/ui/p/lib"),
+    LookedAt("found", "/ui/search?q=lib"),
+    LookedAt("not found", "/ui/search?q=no-such-thing"),
 )
 
 WIDTHS: Final = (320, 360, 768, 1280)

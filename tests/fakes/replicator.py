@@ -18,7 +18,13 @@ from cluster.model import (
     SpreadNode,
     Vitals,
 )
-from cluster.statistics import ClusterStatistics, Counters, MemberStatistics
+from cluster.statistics import (
+    ClusterStatistics,
+    Counters,
+    MemberStatistics,
+    RestoreStatistics,
+)
+from node.desk.series import Tally
 from node.lifetime.departure import Farewell
 from node.registry.ports import RemoteBlob
 
@@ -40,6 +46,8 @@ class SoloReplicator:
         self.waited_with: list[Consistency] = []
         self.not_current: NotCaughtUp | None = None
         self.confirmed = True
+        self.waits = False
+        """Whether who asks if this node is current waits for ever."""
         self.not_joined: NotCaughtUp | None = None
 
     def check_writable(self, consistency: Consistency = Consistency.REGION) -> None:
@@ -53,6 +61,8 @@ class SoloReplicator:
     async def ensure_current(self, *, patient: bool = False) -> bool:
         if self.not_current is not None:
             raise self.not_current
+        if self.waits:
+            await asyncio.Event().wait()
         return self.confirmed
 
     def covered_until(self) -> float:
@@ -117,6 +127,11 @@ class SoloView:
         """How far leaving is."""
         self.vitals = Vitals("1.2.3", 1000, 400, 7, 70)
         self.logs = 2
+        self.restoring: RestoreStatistics | None = None
+        self.round_trips_s: dict[str, float] = {}
+        self.written_at: dict[int, float] = {}
+        """When the first of so many events, the last ones, was written."""
+        self.tally = Tally()
 
     def statistics(self) -> ClusterStatistics:
         return ClusterStatistics(
@@ -132,7 +147,7 @@ class SoloView:
             vitals=self.vitals,
             logs=self.logs,
             health=0,
-            restoring=None,
+            restoring=self.restoring,
             fetches_running=0,
             fetches_waiting=0,
             replications_running=0,

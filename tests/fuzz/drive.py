@@ -88,7 +88,7 @@ class Drive:
             key, made, error = self._failing
             self._known.add(key)
             said = "".join(traceback.format_exception_only(error)).strip()
-            self.record.faults.append(Fault(said[:3000], _as_json(made)))
+            self.record.faults.append(Fault(said, _as_json(made)))
 
     def _one(self, trials: Trials, made: Input) -> None:
         text = _as_json(made)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cluster.model import Digest
 from node.errors import ManifestInvalid
-from node.registry import manifests
 from node.registry.manifests import parse_manifest, stored_needs, stored_subject
 from node.registry.media_types import (
     DOCKER_LIST,
@@ -157,10 +156,6 @@ class Manifests(Target):
         for blob in _BLOBS.values():
             await self.registry.push_blob("a", blob)
         assert (await self.registry.put_manifest("a", "kept", _IMAGE_BYTES)).status == 201
-
-    def forget(self) -> None:
-        manifests._parse_small.cache_clear()
-        manifests._parse_large.cache_clear()
 
     async def attempt(self, given: ManifestInput) -> list[str]:
         body = given.body

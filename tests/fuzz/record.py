@@ -16,6 +16,8 @@ _JUDGED_S: Final = 3 * SETTLED_S
 
 class Fault(msgspec.Struct, frozen=True):
     says: str
+    """What was wrong, and behind it what the node has logged as an error meanwhile."""
+
     given: str
     """The input as JSON, as short as Hypothesis could make it."""
 
@@ -54,8 +56,8 @@ class Record(msgspec.Struct):
         return self.end_bytes / self.settled_bytes - 1
 
     def problems(self) -> list[str]:
-        """Why the run has failed; empty: it has not."""
-        found = [fault.says for fault in self.faults]
+        """Why the run has failed, each fault with its input; empty: it has not."""
+        found = [f"{fault.says}\ninput: {fault.given}" for fault in self.faults]
         if self.lacking:
             found.append(f"never met: {', '.join(self.lacking)}")
         if self.growth is not None and abs(self.growth) > GROWTH_MAX:

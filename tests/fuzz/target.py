@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 from hypothesis import strategies as st
 
+from node.registry import manifests
 from tests.api.conftest import Registry, StartRegistry
 from tests.fuzz.asking import Asker
 
@@ -46,7 +47,12 @@ class Target:
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Forget what was remembered of the last input, so that it costs again what it costs."""
+        """
+        Forget what the process remembers of inputs, so that one costs again what it costs; and so
+        that nobody meets what was taken while a bug was put in.
+        """
+        manifests._parse_small.cache_clear()
+        manifests._parse_large.cache_clear()
 
     async def close(self) -> None:
         await self.asker.close()

@@ -91,7 +91,7 @@ class Meter:
 
 
 class Lines(io.BytesIO):
-    """What the node logs; what is an error there is one here."""
+    """What the node logs; what is an error there is one here, with its whole traceback."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Lines(io.BytesIO):
     def write(self, line: Any) -> int:
         text = bytes(line)
         if b'"level":"error"' in text.replace(b" ", b""):
-            self.errors.append(text.decode(errors="replace")[:2000])
+            self.errors.append(text.decode(errors="replace").replace("\\n", "\n"))
         return len(text)
 
 
@@ -119,6 +119,8 @@ class Trials:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self._stray.append(str(context)))
         with self._stack as stack:
+            self.target.forget()
+            stack.callback(self.target.forget)
             directory = stack.enter_context(scratch())
             logs.configure(level="warning", form="json", stream=self._lines)
             stack.enter_context(patch.object(sys, "unraisablehook", self._unraisable))

@@ -17,7 +17,7 @@ from tests.sim.report import excuses, replace_section, report, report_identity
 from tests.sim.shrink import save, shortest, signature, tell
 from tests.sim.simulation import Result, simulate
 
-_CHUNK: Final = 400
+_CHUNK: Final = 200
 """Seeds between two times that progress is kept: a minute or two."""
 
 

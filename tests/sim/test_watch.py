@@ -13,7 +13,7 @@ TOLD = Dot("n0", 1, 7)
 
 
 def seen(machine: Any, *, lacks: bool) -> Observer:
-    return Observer(lambda _: [machine] if lacks else [], Excused())
+    return Observer(lambda: [machine], lambda *_: lacks, Excused())
 
 
 def a_reader(region: str = "eu", *, reads: bool = True) -> Any:

@@ -35,12 +35,18 @@ def named_by(event: Event) -> Sequence[Dot]:
 class Observer:
     """What the simulator sees of every index: each event once it is durable where it was made."""
 
-    def __init__(self, lacking: "Callable[[Dot], list[Machine]]", excused: Excused) -> None:
-        """*lacking* says which machines do not have an event."""
+    def __init__(
+        self,
+        everyone: "Callable[[], list[Machine]]",
+        lacks: "Callable[[Machine, Dot], bool]",
+        excused: Excused,
+    ) -> None:
+        """*lacks* says whether a machine does not have an event."""
         self.excused = excused
         self.events: dict[Dot, Event] = {}
         self.violations: list[str] = []
-        self.lacking = lacking
+        self.everyone = everyone
+        self.lacks = lacks
         self.holders: Callable[[Dot], list[str]] = lambda dot: []
         """Names the machines that are members, with a disk that has the event; set by the world."""
         self.ends: dict[Origin, int] = {}
@@ -50,6 +56,10 @@ class Observer:
         """By region, up to where its clients were told that a log is safe."""
         self.counted_dead: Callable[[str, str, int], None] = lambda by, node, incarnation: None
         """Gets a node's name, and name and incarnation of the member that it has just given up."""
+
+    def lacking(self, dot: Dot) -> "list[Machine]":
+        """The machines that do not have the event *dot*."""
+        return [machine for machine in self.everyone() if self.lacks(machine, dot)]
 
     def acknowledged(self, dot: Dot | None, region: str) -> None:
         """A client in *region* is told that *dot* is safe: whoever reads there has it (P2)."""
@@ -67,7 +77,7 @@ class Observer:
             return
         for origin, seq in self.told.get(machine.region, {}).items():
             dot = Dot(origin.node, origin.epoch, seq)
-            if machine in self.lacking(dot):
+            if self.lacks(machine, dot):
                 self.violations.append(f"lease: {machine.name} comes to read, and lacks {dot}")
 
     def made(self, event: Event) -> None:

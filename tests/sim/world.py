@@ -65,7 +65,7 @@ class World:
         self.loop = SimLoop()
         self.network = Network(self.loop, plan.seed)
         self.excused = Excused()
-        self.observer = Observer(self._lacking, self.excused)
+        self.observer = Observer(self.everyone, self.lacks, self.excused)
         self.observer.holders = self._members_with
         self.machines: list[Machine] = []
         self.clones: list[Machine] = []
@@ -282,10 +282,6 @@ class World:
         late = [m.address for m in self.machines if not has_durably(m, dot)]
         if late:
             self.slow.append(f"not around within {AROUND_S} s: {late} lack {op}")
-
-    def _lacking(self, dot: Dot) -> list[Machine]:
-        """Whose disks do not have the event."""
-        return [machine for machine in self.everyone() if not has_durably(machine, dot)]
 
     def lacks(self, machine: Machine, dot: Dot) -> bool:
         """Whether a power cut now would leave the machine without the event."""

@@ -3,6 +3,7 @@ The commands of who runs a cluster: how it is, who is a member, and the layout. 
 needs when it runs.
 """
 
+import sys
 from functools import partial
 from typing import Annotated, Final
 
@@ -67,6 +68,50 @@ def doctor(url: str, as_json: Json = False) -> None:
         found = diagnose(url)
     typer.echo(found.outcome.shown(as_json))
     raise typer.Exit(found.status)
+
+
+@partial(asks_node, unknown=2)
+def work(
+    url: str,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Look every 2 s, until nothing goes on, or interrupted."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """
+    Show what goes on that takes long: copies, drains, changes of the layout. Exit status: 0 all of
+    it goes, 1 something STALLED, 2 it cannot be told.
+    """
+    from node.cli.cluster.work import look
+    from node.cli.cluster.work import watch as look_on
+
+    with told(2):
+        if watch:
+            status = look_on(url, lambda seen: _redraw(seen.shown(as_json), as_json=as_json))
+        else:
+            seen = look(url)
+            status = seen.status
+            typer.echo(seen.outcome.shown(as_json))
+    raise typer.Exit(status)
+
+
+@asks_node
+def top(
+    url: str,
+    once: Annotated[bool, typer.Option("--once", help="Show it once, and not again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show regions, nodes, what goes on and what the node does, again every 2 s, until
+    interrupted. Once where the output is no terminal."""
+    from node.cli.cluster.top import look
+    from node.cli.cluster.top import watch as look_on
+
+    with told():
+        if once or as_json or not sys.stdout.isatty():
+            typer.echo(look(url).shown(as_json))
+        else:
+            look_on(url)
 
 
 def _redraw(text: str, *, as_json: bool) -> None:
@@ -180,6 +225,31 @@ def node_replace(
         else:
             done = replace(url, name, by, patience_s=patience, tell=tell)
         typer.echo(done.shown(as_json))
+
+
+@node.command("list")
+@asks_node
+def node_list(url: str, as_json: Json = False) -> None:
+    """Show the nodes: how each is, how far behind, its disk, and whether it may be stopped."""
+    from node.cli.cluster.top import nodes
+
+    with told():
+        typer.echo(nodes(url).shown(as_json))
+
+
+@node.command("safe-to-stop")
+@partial(asks_node, unknown=2)
+def node_safe_to_stop(name: _Node, url: str, as_json: Json = False) -> None:
+    """
+    Tell whether a member may be stopped for a while. Exit status: 0 yes, 1 no, 2 it cannot be
+    told.
+    """
+    from node.cli.cluster.members import safe_to_stop
+
+    with told(2):
+        safe, found = safe_to_stop(url, name)
+    typer.echo(found.shown(as_json))
+    raise typer.Exit(0 if safe else 1)
 
 
 @node.command("safe-to-remove")

@@ -73,6 +73,9 @@ def plan(url: str, changes: Sequence[Sent]) -> Outcome:
         f"{planned['seconds']:g} s at least; {size(planned['far_bytes'])} go between regions",
         *moved,
     ]
+    if (after := planned["fullest_after"]) is not None:
+        before = planned["fullest_before"]
+        lines.append(f"  the fullest disk: {_full(before)} before, {_full(after)} after")
     if planned["owed"]:
         lines.append(f"  {planned['owed']} of those copies lack already, without a change")
     if planned["surplus"]:
@@ -82,6 +85,10 @@ def plan(url: str, changes: Sequence[Sent]) -> Outcome:
         lines.append(f"  {planned['unreadable']} blobs are on nobody who is there")
     lines.append(f"to bring it about: atoll layout apply --version {planned['version']}")
     return Outcome("\n".join(lines), planned)
+
+
+def _full(disk: dict[str, Any]) -> str:
+    return f"{disk['node']} at {100 * disk['used_share']:.0f} %"
 
 
 def apply(

@@ -128,6 +128,24 @@ def safe_to_remove(url: str, node: str) -> tuple[bool, Outcome]:
     return found["safe"], Outcome(text, found)
 
 
+def safe_to_stop(url: str, node: str) -> tuple[bool, Outcome]:
+    """
+    Whether a member may be stopped for a while, and what speaks against it.
+
+    Raises:
+        CommandError: that cannot be told.
+    """
+    path = f"{_path(node)}/safe-to-stop"
+    found = ask_for(parse_url(url), "GET", path, timeout_s=COUNT_S).document
+    text = f"{node} may be stopped for a while"
+    if not found["there"]:
+        text = f"{node} does not serve now; it can be missed"
+    if not found["safe"]:
+        lines = [f"{node} should not be stopped now:" if found["there"] else f"{node} is missed:"]
+        text = "\n".join([*lines, *(f"  {each['text']}" for each in found["hindrances"])])
+    return found["safe"], Outcome(text, found)
+
+
 def until_safe(base: str, node: str, *, patience_s: float, tell: Tell) -> None:
     """
     Have a member drain, and return once it may go. Tells what it waits for.

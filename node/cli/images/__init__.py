@@ -1,1 +1,2 @@
-"""The commands of who pushes and pulls: where a push has come to, and what a tag was. They ask."""
+"""The commands of who pushes and pulls: what there is, where a push has come to,
+and what a tag was. They ask."""

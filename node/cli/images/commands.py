@@ -1,5 +1,6 @@
-"""The commands about tags. Each imports what it needs when it runs."""
+"""The commands about repositories and tags. Each imports what it needs when it runs."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +15,106 @@ _TagRef = Annotated[
         "says whom to ask.",
     ),
 ]
+
+
+_Containing = Annotated[
+    str, typer.Option("--containing", metavar="TEXT", help="Only those whose names have it.")
+]
+_After = Annotated[
+    str, typer.Option(metavar="PLACE", help="The next page: where the one before ended.")
+]
+_All = Annotated[bool, typer.Option("--all", help="All pages, and not the first 50 rows alone.")]
+
+
+class _RepositorySort(StrEnum):
+    NAME = "name"
+    PUSHED = "pushed"
+    SIZE = "size"
+    TAGS = "tags"
+    CONFLICTS = "conflicts"
+
+
+class _TagSort(StrEnum):
+    VERSION = "version"
+    PUSHED = "pushed"
+    SIZE = "size"
+    NAME = "name"
+
+
+class _TagFilter(StrEnum):
+    ALL = "all"
+    CONFLICT = "conflict"
+    UNTAGGED = "untagged"
+
+
+@asks_node
+def repos(
+    url: str,
+    containing: _Containing = "",
+    project: Annotated[str, typer.Option(metavar="NAME", help="Only those of a project.")] = "",
+    conflict: Annotated[
+        bool, typer.Option("--conflict", help="Only those with a tag whose pushes disagree.")
+    ] = False,
+    sort: Annotated[
+        _RepositorySort, typer.Option(help="By name, or the largest first.")
+    ] = _RepositorySort.NAME,
+    after: _After = "",
+    whole: _All = False,
+    as_json: Json = False,
+) -> None:
+    """List the repositories that you may see, with what there is in each."""
+    from node.cli.images.catalogue import Listed, repositories
+
+    with told():
+        asked = Listed(containing, str(sort), after, whole)
+        typer.echo(repositories(url, asked, project, conflict=conflict).shown(as_json))
+
+
+@asks_node
+def tags(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a repository.")],
+    url: str,
+    containing: _Containing = "",
+    platform: Annotated[
+        str, typer.Option(metavar="OS/ARCH", help="Only images for this platform.")
+    ] = "",
+    only: Annotated[
+        _TagFilter, typer.Option(help="Tags whose pushes disagree; images without a tag.")
+    ] = _TagFilter.ALL,
+    sort: Annotated[
+        _TagSort, typer.Option(help="The newest version first; or the largest, or by name.")
+    ] = _TagSort.VERSION,
+    after: _After = "",
+    whole: _All = False,
+    as_json: Json = False,
+) -> None:
+    """List the tags of a repository, with what each points to."""
+    from node.cli.images.catalogue import Listed
+    from node.cli.images.catalogue import tags as tags_of
+
+    with told():
+        asked = Listed(containing, str(sort), after, whole)
+        typer.echo(tags_of(url, name, asked, platform, str(only)).shown(as_json))
+
+
+@asks_node
+def search(
+    text: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TEXT...",
+            help="A name, NAME:TAG, a tag, a digest or its beginning, or a line such as docker "
+            "pull HOST/NAME:TAG.",
+        ),
+    ],
+    url: str,
+    as_json: Json = False,
+) -> None:
+    """Find an image by what you have of it; * marks what is just that."""
+    from node.cli.images.catalogue import search as look_for
+
+    with told():
+        typer.echo(look_for(url, " ".join(text)).shown(as_json))
 
 
 def wait(

@@ -215,7 +215,9 @@ def _anchor(heading: str) -> str:
 
 
 def _default(value: object) -> str:
-    return "" if value is None else f" Without it {value:,}."
+    if value is None:
+        return ""
+    return f" Without it {f'`{value}`' if isinstance(value, str) else f'{value:,}'}."
 
 
 def _json(value: object) -> str:

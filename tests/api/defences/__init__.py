@@ -6,10 +6,10 @@ content.
 
 from typing import Final
 
-from tests.api.defences import secrets, sight, tokens
+from tests.api.defences import lists, secrets, sight, tokens
 from tests.api.defences.checks import Check
 
 DEFENCES: Final[dict[str, Check]] = {
-    check.__name__: check for room in (sight, tokens, secrets) for check in room.CHECKS
+    check.__name__: check for room in (sight, lists, tokens, secrets) for check in room.CHECKS
 }
 """By their names."""

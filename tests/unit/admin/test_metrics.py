@@ -9,6 +9,7 @@ from node.admin.metrics import Metrics
 from node.attention.codes import GRADES
 from node.attention.order import ranked
 from node.attention.rules import findings
+from node.desk.series import Tally
 from node.lifetime.readiness import Readiness
 from tests.unit.attention.snapshots import LEAST, WELL, Code
 
@@ -220,3 +221,23 @@ def test_what_needs_attention_is_counted_by_code_and_severity():
 
 
 NAME = "atoll_attention"
+
+
+def test_the_tally_is_of_manifests_errors_and_bytes():
+    """Broken: the desk takes each blob of a pull for a pull, or a refusal for a push."""
+    metrics = Metrics()
+    assert metrics.tally() == Tally()
+    for action, method, status in (
+        ("manifest.write", "PUT", 201),
+        ("manifest.write", "PUT", 400),
+        ("manifest.write", "PUT", 503),
+        ("manifest.read", "GET", 200),
+        ("manifest.read", "GET", 200),
+        ("manifest.read", "HEAD", 200),
+        ("manifest.read", "GET", 404),
+        ("blob.read", "GET", 200),
+        ("blob.read", "GET", 500),
+    ):
+        metrics.request(action, method, status, 0.01)
+    metrics.sent(700)
+    assert metrics.tally() == Tally(pushes=1, pulls=2, errors=2, bytes_out=700)

@@ -12,7 +12,7 @@ from cluster.model import NodeId, Region, Vitals
 from cluster.statistics import ClusterStatistics, Counters
 from node.attention.codes import Code
 from node.attention.collector import AttentionSources, Collector
-from node.attention.facts import CopyFacts, HindranceFacts, StorageFacts
+from node.attention.facts import CopyFacts, CopyPlaces, HindranceFacts, StorageFacts
 from node.attention.rules.requests import RECENT_S
 from node.attention.service import Attention
 from tests.fakes.layouts import layout
@@ -85,7 +85,20 @@ async def test_what_takes_long_is_as_it_was_when_it_was_counted(parts: Parts):
     assert facts.copies is not None
     assert (facts.copies.blobs, facts.copies.short, facts.conflicts) == (9, 0, 3)
     await parts.collector.count()
-    assert parts.collector.facts().copies == (9, 90, 2, 0, 0, 0, ())
+    assert parts.collector.facts().copies == CopyFacts(9, 90, 2)
+
+
+async def test_a_count_is_as_old_as_the_look_that_it_comes_of(parts: Parts):
+    """Broken: who asks often is told that what was counted a while ago was counted now."""
+    assert parts.collector.facts().counted is None
+    for walk, counted in ((1, 1_000.0), (1, 1_000.0), (2, 1_020.0)):
+        parts.shortfall = CopyFacts(9, 90, places=CopyPlaces(walk=walk))
+        await parts.collector.count()
+        assert parts.collector.facts().counted == counted
+        parts.now += 10.0
+    parts.unknown = NotCaughtUp("it restores")
+    await parts.collector.count()
+    assert parts.collector.facts().counted is None
 
 
 @pytest.mark.parametrize("problem", [NotCaughtUp("it restores"), StorageFailure("the disk")])

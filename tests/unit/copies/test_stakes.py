@@ -8,6 +8,7 @@ import pytest
 from cluster.errors import NotDecided
 from cluster.layout import Availability, Live, Row
 from cluster.model import Digest, Dot, NodeId
+from node.attention.facts import BlobSum, NodeCopies
 from node.copies.stakes import CopyCount, Shortfall, claimed, rows
 from tests.fakes.layouts import layout, with_member
 
@@ -106,7 +107,26 @@ async def test_blobs_with_too_few_copies_are_counted():
     live = Live(layout("eu: a b c"))
     count = CopyCount(world, world, world, lambda: live)
     found = await count.look()
-    assert found == Shortfall(3, 111, 1, 10, 1, 100, tuple(sorted([few, gone])))
+    few_and_gone = tuple(sorted([few, gone]))
+    assert found[:7] == Shortfall(3, 111, 1, 10, 1, 100, few_and_gone)[:7]
+
+
+async def test_who_has_which_copies_is_summed_up():
+    """Broken: a node is stopped that alone has a blob; or what a drain makes counts as repair."""
+    world = World()
+    world.add(1, [A, B], [A, B])
+    world.add(10, [A, B], [A])
+    world.add(100, [C], [C])
+    world.add(1_000, [A, B], [])
+    draining = with_member(layout("eu: a b, us: c d"), "c", availability=Availability.DRAINING)
+    places = (await CopyCount(world, world, world, lambda: Live(draining)).look()).places
+    assert places.nodes == {
+        A: NodeCopies(BlobSum(2, 11), BlobSum(1, 10), BlobSum(1, 10)),
+        B: NodeCopies(BlobSum(1, 1)),
+        C: NodeCopies(BlobSum(1, 100), BlobSum(1, 100), BlobSum(1, 100)),
+    }
+    assert places.regions == {"eu": BlobSum(1, 10), "us": BlobSum(1, 100)}
+    assert (places.drained, places.walk) == (BlobSum(1, 100), 1)
 
 
 async def test_copies_on_who_drains_count_no_more():

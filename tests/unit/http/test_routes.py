@@ -47,6 +47,11 @@ ROUTER = Router(ENDPOINTS)
         ),
         ("GET", "/", Action.FRONT, "", ""),
         ("HEAD", "/readyz", Action.READY, "", ""),
+        ("GET", "/atoll/v1/repositories", Action.REPOSITORIES, "", ""),
+        ("GET", "/atoll/v1/repositories/a/b/@tags", Action.REPOSITORY_TAGS, "a/b", ""),
+        ("GET", "/atoll/v1/repositories/a/tags/@tags", Action.REPOSITORY_TAGS, "a/tags", ""),
+        ("GET", "/atoll/v1/repositories/a/tags/tags", Action.TAG_READ, "a", "tags"),
+        ("GET", "/atoll/v1/search", Action.SEARCH, "", ""),
         ("GET", "/atoll/v1/conflicts", Action.CONFLICTS, "", ""),
         ("GET", "/atoll/v1/projects", Action.PROJECTS, "", ""),
         ("PUT", "/atoll/v1/projects/lib", Action.PROJECT_WRITE, "", "lib"),
@@ -68,7 +73,7 @@ def test_requests_find_their_action(
     ["/v1/", "/v2/a", "/v2/manifests/x", "/v2//manifests", "/v2/a/manifests/", "/v2/a/tags",
      "/v2/a/blobs/", "/v3/a/manifests/x", "/v2/tags/list", "/atoll/v1/", "/atoll/v1/wait/",
      "/atoll/v1/projects/", "/atoll/v1/projects/a/b", "/atoll/v1/repositories/tags/x",
-     "/atoll/v1/repositories/a/tags/", "/atoll/v1/repositories", "/atoll/v2/wait"],
+     "/atoll/v1/repositories/a/tags/", "/atoll/v1/repositories/@tags", "/atoll/v2/wait"],
 )  # fmt: skip
 def test_other_paths_are_unknown(path: str):
     with pytest.raises(RouteUnknown):

@@ -1,10 +1,12 @@
 """The rule that joins roles, patterns, denials: what it allows, refuses, and why."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from node.identity.actions import RULES, Action, Reach, Role, Verb
-from node.identity.decisions import ALL, STRANGER, Subject, decide
-from node.identity.documents import Deny, ProjectAccess, RoleGrant
+from node.identity.decisions import ALL, STRANGER, Subject, decide, sees_some
+from node.identity.documents import NEVER, Deny, ProjectAccess, RoleGrant
 from node.identity.errors import SecurityDocumentInvalid
 from node.identity.patterns import matches, parse_pattern
 
@@ -23,6 +25,57 @@ def may(
 ) -> bool:
     granted = {"p": grants, ALL: everywhere}
     return decide(RULES[action], subject, project, granted, repository, now).allowed
+
+
+GRANTS = st.builds(
+    RoleGrant,
+    id=st.sampled_from(["a", "g", "h"]),
+    role=st.integers(0, 4),
+    within=st.sampled_from([(), (("lib/app",),), (("lib/*",), ("lib/x",))]),
+    expires=st.sampled_from([NEVER, 4.0, 6.0]),
+    deleted=st.booleans(),
+)
+PROJECTS = st.none() | st.builds(
+    ProjectAccess,
+    id=st.sampled_from(["p", "q", ""]),
+    public=st.booleans(),
+    denies=st.sampled_from([(), (Deny("a", Verb.PULL, "lib/app"),)]),
+    deleted=st.booleans(),
+)
+SUBJECTS = st.builds(
+    Subject,
+    id=st.sampled_from(["", "a"]),
+    name=st.just("ann"),
+    groups=st.sampled_from([frozenset(), frozenset({"g"})]),
+    only_project=st.sampled_from(["", "p"]),
+    until=st.sampled_from([NEVER, 4.0]),
+    operator=st.booleans(),
+)
+
+
+@given(SUBJECTS, PROJECTS, st.lists(GRANTS, max_size=3), st.lists(GRANTS, max_size=2))
+def test_who_may_pull_something_sees_some_of_its_project(
+    subject: Subject,
+    project: ProjectAccess | None,
+    grants: list[RoleGrant],
+    everywhere: list[RoleGrant],
+):
+    """Broken: a repository that somebody may pull from is left out of their lists."""
+    granted = {"p": grants, ALL: everywhere}
+    for repository in ("lib/app", "lib/x"):
+        rule = RULES[Action.MANIFEST_READ]
+        if decide(rule, subject, project, granted, repository, 5.0).allowed:
+            assert sees_some(subject, project, granted)
+
+
+def test_who_may_pull_nothing_of_a_project_sees_none_of_it():
+    """Broken: each repository of others is looked at by itself, in every list."""
+    granted = {"p": [RoleGrant("b", role=4)], ALL: [RoleGrant("a", role=1, deleted=True)]}
+    for project in (PRIVATE, None, ProjectAccess("q", deleted=True, public=True)):
+        assert not sees_some(ANN, project, granted)
+        assert not sees_some(STRANGER, project, granted)
+    assert sees_some(STRANGER, PUBLIC, granted)
+    assert sees_some(ANN, PRIVATE, {"p": [RoleGrant("g", role=1)]})
 
 
 def test_every_action_has_its_rule():

@@ -8,13 +8,14 @@ from cluster.model import Digest
 from node.errors import ManifestInvalid
 from node.index.fallback import fallback_tag
 from node.index.index import Index
-from node.index.references import LIST_TYPE
+from node.index.references import LIST_TYPE, PARTIAL_TYPE
+from node.registry import manifests
 from node.registry.manifests import check_type, parse_manifest
 from node.registry.media_types import OCI_INDEX
 from node.registry.values import DeleteManifest, DeleteTag, ManifestRecord, PutManifest
 from tests.builders import HandClock
 from tests.unit.index.conftest import OpenIndex
-from tests.unit.index.nodes import REPO, exchange, push, push_index, store
+from tests.unit.index.nodes import CONFIG, REPO, exchange, push, push_index, store
 
 
 def generated(index: Index, subject: Digest) -> Digest:
@@ -170,7 +171,54 @@ async def test_concurrent_lists_go_like_others(nodes: list[Index], subject: Dige
     assert len(listed) == 5
 
 
+async def push_and_delete_beside(index: Index, subject: Digest, list_: Digest) -> None:
+    """A referrer comes and goes; the list under the tag stays what it was."""
+    two = await push(index, REPO, "two", subject=subject)
+    assert generated(index, subject) == list_
+    assert await index.metadata.delete(DeleteManifest(REPO, two)) is not None
+    assert generated(index, subject) == list_
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "9" * 5000, '{"y":[1e999]}'])
+@pytest.mark.parametrize("where", ["list", "entry"])
+async def test_a_list_with_a_number_that_nobody_can_read_is_left_alone(
+    nodes: list[Index], subject: Digest, value: str, where: str
+):
+    """
+    Broken: with such a list, which anybody who may push can put there, every push and every delete
+    of a referrer is 500. The number stands in a field that is skipped where manifests are read.
+    """
+    listed, odd = json.loads(bytes_of(nodes[0], generated(nodes[0], subject))), '"x":"odd"'
+    (listed if where == "list" else listed["manifests"][0])["x"] = "odd"
+    body = json.dumps(listed, separators=(",", ":")).replace(odd, f'"x":{value}').encode()
+    assert value.encode() in body
+    theirs = await put_list(nodes[0], body, fallback_tag(subject))
+    await push_and_delete_beside(nodes[0], subject, theirs)
+
+
+async def test_a_list_of_an_earlier_version_that_would_be_refused_today_is_left_alone(
+    nodes: list[Index], subject: Digest, monkeypatch: pytest.MonkeyPatch
+):
+    """Broken: the list that is made of it is refused, and with it the referrer's push: 500."""
+    listed = json.loads(bytes_of(nodes[0], generated(nodes[0], subject)))
+    listed["manifests"][0]["Digest"] = CONFIG
+    with monkeypatch.context() as earlier:
+        earlier.setattr(manifests, "_check_entries", lambda entries: None)
+        theirs = await put_list(nodes[0], json.dumps(listed).encode(), fallback_tag(subject))
+    manifests._parse_small.cache_clear()
+    await push_and_delete_beside(nodes[0], subject, theirs)
+
+
 async def test_no_client_can_push_what_a_node_marks_its_lists_with(subject: Digest):
     body = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
     with pytest.raises(ManifestInvalid):
         check_type(parse_manifest(Digest.of(body), body).media_type, LIST_TYPE)
+
+
+@pytest.mark.parametrize("own", [LIST_TYPE, PARTIAL_TYPE, LIST_TYPE.upper()])
+def test_no_client_can_push_what_is_of_that_type_itself(own: str):
+    """Broken: what a client has pushed is taken away as a list that a node wrote; nothing that it
+    names stays for its sake."""
+    body = json.dumps({"schemaVersion": 2, "mediaType": own, "config": None}).encode()
+    with pytest.raises(ManifestInvalid, match="no client's"):
+        check_type(parse_manifest(Digest.of(body), body).media_type, own)

@@ -1,0 +1,394 @@
+"""
+How soon does the desk answer at 100,000 repositories and 1,000,000 tags, and what does it keep?
+
+Hypothesis: a page of repositories or tags takes less than 100 ms (p99), a search less than 50 ms,
+nothing holds the event loop for more than 50 ms, and the counters take less than 1 KiB for each
+repository.
+
+Method: the rows that the desk reads are written to an index in RocksDB as pushes would have written
+them, without logs and histories, which would take an hour. One repository has more tags than can be
+sorted, one nearly as many, ten have 10,000; the others share the rest. A catalogue counts all of it
+at the pace that a node has, and then answers questions, one after the other, of somebody who may
+see everything and of somebody who may see one project in a hundred. A second task of the loop
+notes how late it is woken. Orders of tags are forgotten before each question that is called cold.
+Deciding who may see what is a look at a dictionary here; a node needs some ten microseconds for
+each repository that it shows.
+"""
+
+import argparse
+import asyncio
+import gc
+import hashlib
+import json
+import random
+import resource
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench.machine import describe_atoll, describe_machine
+from bench.scratch import scratch
+from cluster.clock import HybridClock, SystemClock
+from cluster.model import Acknowledged, Digest, Dot, NodeId, Stamp
+from cluster.objects import Live, Presence, Register, Version
+from node.blobs.memory import MemoryBlobs
+from node.desk.catalogue import RepositorySort
+from node.desk.catalogue_desk import CatalogueDesk
+from node.desk.repositories import RepositoryQuery
+from node.desk.tag_orders import TagSort
+from node.desk.tag_table import TagFilter, TagQuery
+from node.index import keys, rows
+from node.index.index import Index, open_index
+from node.index.rocks import RocksStore
+from node.index.rows import RepositoryRow
+from node.index.store import Change, Mutation
+from node.logs import get_logger
+from node.registry.access import UNRESTRICTED, Access
+from node.registry.names import RepositoryName
+
+_REPOSITORIES: Final = 100_000
+_TAGS: Final = 1_000_000
+_PROJECTS: Final = 1000
+_LARGE: Final = (60_000, 40_000, *([10_000] * 10))
+_TAGS_OF_A_MANIFEST: Final = 2
+_BATCH: Final = 20_000
+_CONFIG_BYTES: Final = 7_000
+_LAYER_BYTES: Final = 30_000_000
+_QUESTIONS: Final = 300
+_COLD_QUESTIONS: Final = 5
+
+
+class OfProjects:
+    """Somebody who may see some projects."""
+
+    def __init__(self, projects: set[str]) -> None:
+        self._projects = projects
+
+    def may_pull(self, repository: str) -> bool:
+        return repository.partition("/")[0] in self._projects
+
+    def may_list(self, repository: str) -> bool:
+        return self.may_pull(repository)
+
+    def may_list_some(self, project: str) -> bool:
+        return project in self._projects
+
+    def may_see_who(self, repository: str) -> bool:
+        return False
+
+    def may_see_project(self, project: str) -> bool:
+        return project in self._projects
+
+    def may_see_layout(self) -> bool:
+        return False
+
+
+class Ready:
+    """A node that has all that there is."""
+
+    def check_writable(self, consistency: object) -> None:
+        return
+
+    async def ensure_joined(self) -> None:
+        return
+
+    async def ensure_current(self, *, patient: bool = False) -> bool:
+        return True
+
+    async def catch_up(self, *, near: bool = False) -> None:
+        return
+
+    async def wait_durable(self, dot: Dot, consistency: object) -> Acknowledged:
+        raise NotImplementedError
+
+
+def main() -> None:
+    """Measure, and print what was found."""
+    parser = argparse.ArgumentParser(description="Time what the desk answers.")
+    parser.add_argument("--repositories", type=int, default=_REPOSITORIES)
+    parser.add_argument("--tags", type=int, default=_TAGS)
+    given = parser.parse_args()
+    for name, value in {**describe_machine(), "atoll": describe_atoll()}.items():
+        print(f"- {name}: {value}")
+    with scratch("desk") as directory:
+        asyncio.run(_measure(directory, given.repositories, given.tags))
+
+
+async def _measure(directory: Path, repositories: int, tags: int) -> None:
+    with closing(_open(directory)) as index:
+        begun = time.perf_counter()
+        _fill(index, repositories, tags)
+        print(f"- rows of {repositories:,} repositories and {tags:,} tags written in "
+              f"{time.perf_counter() - begun:.0f} s")  # fmt: skip
+        gc.collect()
+        before = _resident()
+        desk = _desk(index)
+        beat = Beat()
+        tasks = [asyncio.create_task(desk.keeper.run()), asyncio.create_task(beat.run())]
+        begun, worked = time.perf_counter(), time.process_time()
+        await asyncio.sleep(0)
+        await desk.keeper.wait_counted()
+        took, cpu = time.perf_counter() - begun, time.process_time() - worked
+        gc.collect()
+        kept = _resident() - before
+        print(f"- counted in {took:.0f} s, {cpu:.0f} s of a core; the loop was held for "
+              f"{beat.take() * 1e3:.0f} ms at the most")  # fmt: skip
+        print(f"- memory: {kept / (1 << 20):.0f} MiB more, "
+              f"{kept / len(desk.keeper.catalogue):.0f} bytes for each repository, what RocksDB "
+              "has read included")  # fmt: skip
+        print("\n| question | p50 | p99 | most | p99 of a core | loop held |")
+        print("|---|---|---|---|---|---|")
+        for asked in _questions(desk, repositories):
+            await _ask(asked, beat)
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _open(directory: Path) -> Index:
+    wall = SystemClock()
+    return open_index(
+        RocksStore(directory / "index"),
+        NodeId("bench"),
+        HybridClock(wall),
+        wall,
+        random.Random(1),
+        lambda event, reason: None,
+    )
+
+
+def _desk(index: Index) -> CatalogueDesk:
+    metadata = index.metadata
+    return CatalogueDesk.over(
+        metadata,
+        metadata,
+        metadata,
+        metadata,
+        index.observe,
+        Ready(),
+        MemoryBlobs(),
+        lambda name: False,
+        get_logger("desk"),
+    )
+
+
+def _name(number: int) -> str:
+    return f"team-{number % _PROJECTS}/service-{number}"
+
+
+def _fill(index: Index, repositories: int, tags: int) -> None:
+    """Write the rows, in batches as large as memory likes."""
+    batch: list[Change] = []
+    store, chance = index.journal.store, random.Random(2)
+    large = [count for count in _LARGE if count * 4 < tags]
+    small = -(-(tags - sum(large)) // max(1, repositories - len(large)))
+    stamp, left = index.journal.clock.tick(Stamp(0)), tags
+    for number in range(repositories):
+        count = min(large[number] if number < len(large) else small, left)
+        left -= count
+        for row in _rows(_name(number), count, int(stamp) + number * 100_000, chance):
+            batch.append(row)
+            if len(batch) >= _BATCH:
+                store.write(batch)
+                batch = []
+    store.write(batch)
+    store.sync()
+
+
+def _rows(name: str, tags: int, stamp: int, chance: random.Random) -> Iterator[Change]:
+    """Those of a repository whose images have a layer of their own each, and one in common."""
+    shared = _digest(name.encode())
+    yield from _blob(name, shared, _LAYER_BYTES, stamp)
+    manifests = -(-max(1, tags) // _TAGS_OF_A_MANIFEST)
+    for number in range(manifests):
+        config, layer = (_digest(f"{name} {number} {part}".encode()) for part in "cl")
+        yield from _blob(name, config, _CONFIG_BYTES, stamp)
+        yield from _blob(name, layer, _LAYER_BYTES, stamp)
+        body = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "config": _descriptor("config.v1+json", config, _CONFIG_BYTES),
+                "layers": [
+                    _descriptor("layer.v1.tar+gzip", each, _LAYER_BYTES) for each in (shared, layer)
+                ],
+            }
+        ).encode()
+        digest, dot = Digest.of(body), Dot("bench", 1, number + 1)
+        key, push = keys.join(name, digest), Live(dot, stamp + 10 * number, "image")
+        yield Mutation("manifests", key, rows.encode(Presence((push,))))
+        yield Mutation("manifest_bytes", key, body)
+        written = range(number * _TAGS_OF_A_MANIFEST, min(tags, (number + 1) * _TAGS_OF_A_MANIFEST))
+        for each in written:
+            tag = _tag(each, chance)
+            head = Version(Dot("bench", 1, each + 2), stamp + 10 * number + 1, digest, "ann")
+            yield Mutation("tags", keys.join(name, tag), rows.encode(Register((head,))))
+            yield Mutation("tagged", keys.join(name, digest, tag), b"")
+    yield Mutation("repositories", keys.join(name), rows.encode(RepositoryRow(manifests, 1)))
+
+
+def _blob(name: str, digest: str, size: int, stamp: int) -> Iterator[Change]:
+    held = Presence((Live(Dot("bench", 1, 1), stamp, str(size)),))
+    yield Mutation("blobs", keys.join(name, digest), rows.encode(held))
+    yield Mutation("linked", keys.join(digest, name), b"")
+
+
+def _descriptor(kind: str, digest: str, size: int) -> dict[str, object]:
+    kind = f"application/vnd.oci.image.{kind}"
+    return {"mediaType": kind, "digest": digest, "size": size}
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _tag(number: int, chance: random.Random) -> str:
+    """Versions and commits, as a pipeline makes them."""
+    if number % 2:
+        return f"{chance.getrandbits(160):040x}"
+    return f"{number // 2000}.{number // 40 % 50}.{number % 40}"
+
+
+def _resident() -> int:
+    """Bytes that this process has in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
+
+
+class Beat:
+    """How late the loop wakes who wants to be woken."""
+
+    _EVERY_S: Final = 0.001
+
+    def __init__(self) -> None:
+        self._most = 0.0
+
+    def take(self) -> float:
+        """The latest since the last call, in seconds."""
+        most, self._most = self._most, 0.0
+        return most
+
+    async def run(self) -> None:
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(self._EVERY_S)
+            self._most = max(self._most, time.perf_counter() - begun - self._EVERY_S)
+
+
+class Question(NamedTuple):
+    """Something that is asked again and again, each time with another number."""
+
+    what: str
+    ask: Callable[[int], Awaitable[object]]
+    times: int = _QUESTIONS
+
+
+def _questions(desk: CatalogueDesk, repositories: int) -> Iterator[Question]:
+    chance = random.Random(3)
+    one_in_a_hundred = OfProjects({f"team-{number}" for number in range(0, _PROJECTS, 100)})
+    callers: tuple[tuple[str, Access], ...] = (
+        ("all", UNRESTRICTED),
+        ("1 in 100", one_in_a_hundred),
+    )
+    for who, access in callers:
+        for sort in RepositorySort:
+            yield Question(f"repositories by {sort}, {who}", _repositories(desk, sort, access))
+        yield Question(f"repositories with a text, {who}", _with_text(desk, access, chance))
+        yield Question(f"search: a part of a name, {who}", _search(desk, access, "service-4"))
+        yield Question(f"search: what all names have, {who}", _search(desk, access, "e"))
+        yield Question(f"search: nothing, {who}", _search(desk, access, "no-such-thing"))
+        pasted = "docker pull registry.example/team-0/service-1000:0.0.0"
+        yield Question(f"search: a pasted line, {who}", _search(desk, access, pasted))
+        yield Question(f"search: a tag, {who}", _search(desk, access, "0.0.2"))
+        yield Question(f"search: a digest, {who}", _search(desk, access, "sha256:" + "ab" * 32))
+    for order in TagSort:
+        yield Question(f"tags of any repository by {order}", _any_tags(desk, order, repositories))
+    large = [(number, count) for number, count in enumerate(_LARGE[:3]) if number < repositories]
+    for number, count in large:
+        for order in TagSort:
+            what = f"tags of one with {count:,} by {order}"
+            yield Question(f"{what}, cold", _cold_tags(desk, _name(number), order), _COLD_QUESTIONS)
+            yield Question(what, _tags(desk, _name(number), TagQuery(sort=order)))
+    deep = TagQuery("f", TagSort.VERSION, TagFilter.ALL, "", "0:2.5.0")
+    yield Question("tags of one with 10,000, a text", _tags(desk, _name(2), deep))
+    untagged = TagQuery(only=TagFilter.UNTAGGED)
+    yield Question("images without a tag, of one with 10,000", _tags(desk, _name(2), untagged))
+
+
+def _repositories(
+    desk: CatalogueDesk, sort: RepositorySort, access: Access
+) -> Callable[[int], Awaitable[object]]:
+    """Pages one after the other, and the first again behind the last."""
+    after = ""
+
+    async def ask(number: int) -> None:
+        nonlocal after
+        page = await desk.repositories.page(RepositoryQuery(sort=sort, after=after), access)
+        after = page.after
+
+    return ask
+
+
+def _with_text(
+    desk: CatalogueDesk, access: Access, chance: random.Random
+) -> Callable[[int], Awaitable[object]]:
+    def ask(number: int) -> Awaitable[object]:
+        query = RepositoryQuery(f"service-{chance.randrange(1000)}", RepositorySort.PUSHED)
+        return desk.repositories.page(query, access)
+
+    return ask
+
+
+def _search(desk: CatalogueDesk, access: Access, text: str) -> Callable[[int], Awaitable[object]]:
+    return lambda number: desk.search.find(text, access)
+
+
+def _tags(desk: CatalogueDesk, name: str, query: TagQuery) -> Callable[[int], Awaitable[object]]:
+    return lambda number: desk.tags.page(RepositoryName(name), query, UNRESTRICTED)
+
+
+def _any_tags(
+    desk: CatalogueDesk, sort: TagSort, repositories: int
+) -> Callable[[int], Awaitable[object]]:
+    def ask(number: int) -> Awaitable[object]:
+        name = _name((number * 7919 + len(_LARGE)) % repositories)
+        return desk.tags.page(RepositoryName(name), TagQuery(sort=sort), UNRESTRICTED)
+
+    return ask
+
+
+def _cold_tags(desk: CatalogueDesk, name: str, sort: TagSort) -> Callable[[int], Awaitable[object]]:
+    def ask(number: int) -> Awaitable[object]:
+        desk.keeper.on_changed([name])
+        return desk.tags.page(RepositoryName(name), TagQuery(sort=sort), UNRESTRICTED)
+
+    return ask
+
+
+async def _ask(question: Question, beat: Beat) -> None:
+    took: list[float] = []
+    worked: list[float] = []
+    await asyncio.sleep(0.05)
+    beat.take()
+    for number in range(question.times):
+        begun, before = time.perf_counter(), time.process_time()
+        await question.ask(number)
+        took.append(time.perf_counter() - begun)
+        worked.append(time.process_time() - before)
+        await asyncio.sleep(0.002)
+    figures = (_share(took, 50), _share(took, 99), max(took), _share(worked, 99), beat.take())
+    shown = " | ".join(f"{each * 1e3:.1f} ms" for each in figures)
+    print(f"| {question.what} | {shown} |", flush=True)
+
+
+def _share(readings: list[float], percent: int) -> float:
+    """What *percent* of the readings are no more than."""
+    ordered = sorted(readings)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
+
+
+if __name__ == "__main__":
+    main()
