@@ -14,8 +14,8 @@ FORM: Final = "application/x-www-form-urlencoded"
 """The type of such a body."""
 
 
-class Form:
-    """The fields of a form."""
+class FormFields:
+    """The fields of a form that was sent."""
 
     def __init__(self, given: Mapping[str, Sequence[str]]) -> None:
         self._given = given
@@ -37,7 +37,7 @@ class Form:
         return self._given.get(name, [])
 
 
-async def read_form(request: Request, limits: ApiLimits) -> Form:
+async def read_form(request: Request, limits: ApiLimits) -> FormFields:
     """
     The body of *request*.
 
@@ -59,4 +59,4 @@ async def read_form(request: Request, limits: ApiLimits) -> Form:
         )
     except (ValueError, UnicodeDecodeError) as exc:
         raise DocumentInvalid("the body is no form") from exc
-    return Form(given)
+    return FormFields(given)

@@ -11,7 +11,7 @@ from node.desk.layouts import DeskLayout, DeskPlan
 from node.desk.values import DeskNode, DeskNodes, DeskRegions, NodeCondition, WorkUnderWay
 from node.errors import DocumentInvalid
 from node.http.endpoint import Action, Request
-from node.http.forms import Form
+from node.http.forms import FormFields
 from node.ui import text
 from node.ui.chart import BEHIND_S
 from node.ui.columns import ColumnHead
@@ -337,7 +337,7 @@ def decisions_of(layout: DeskLayout) -> Iterator[DecisionRow]:
 
 
 async def apply_plan(
-    context: UiContext, request: Request, fields: Form
+    context: UiContext, request: Request, fields: FormFields
 ) -> Sheet | web.StreamResponse:
     """POST: bring a plan about, whose version was typed. Where members are lost a command asks."""
     version, fingerprint = fields.one("version"), fields.one("fingerprint")

@@ -22,7 +22,7 @@ from node.errors import (
 from node.errors.tags import TagMoved
 from node.http.endpoint import READING, WRITING, Action, Request
 from node.http.events import events_in, parse_event
-from node.http.forms import Form
+from node.http.forms import FormFields
 from node.http.query import text
 from node.registry.names import Reference, RepositoryName, Tag, parse_digest
 from node.registry.tags import TagView
@@ -55,7 +55,7 @@ async def image(context: UiContext, request: Request) -> Sheet:
 
 
 async def roll_back(
-    context: UiContext, request: Request, given: Form
+    context: UiContext, request: Request, given: FormFields
 ) -> Sheet | web.StreamResponse:
     """Point a tag at what it was; as long as it is what the page said."""
     repository, name = request.repository, Tag.parse(request.variable)
@@ -74,7 +74,7 @@ async def roll_back(
     return gone_to(_done_at(address, str(done.receipt.event)))
 
 
-def _seen(given: Form) -> tuple[Dot, ...] | None:
+def _seen(given: FormFields) -> tuple[Dot, ...] | None:
     """What the page said that the tag is. None: it could not, as its manifest was deleted."""
     return events_in([given.one("seen")]) or None
 

@@ -9,7 +9,7 @@ from cluster.errors import ClusterError, StorageFailure
 from node.errors import RegistryError
 from node.http.client_address import network_behind
 from node.http.endpoint import ADMITTING, WRITING, Action, Request
-from node.http.forms import Form
+from node.http.forms import FormFields
 from node.http.query import text
 from node.http.session_cookie import drop_session, is_local, session_in, set_session
 from node.identity.accounts import is_limited
@@ -46,7 +46,9 @@ async def login(context: UiContext, request: Request) -> Sheet | web.StreamRespo
     return gone_to(own(onward)) if context.is_open else _sheet(context, request, onward)
 
 
-async def log_in(context: UiContext, request: Request, given: Form) -> Sheet | web.StreamResponse:
+async def log_in(
+    context: UiContext, request: Request, given: FormFields
+) -> Sheet | web.StreamResponse:
     """Begin a session with a name and a password."""
     http, identity = request.http, context.identity
     onward, name = own(given.one("next")), given.one("name")
@@ -77,7 +79,9 @@ async def left(context: UiContext, request: Request) -> Sheet:
     return Sheet(template="left.html", title="Logged out", values={"problem": ""})
 
 
-async def log_out(context: UiContext, request: Request, given: Form) -> Sheet | web.StreamResponse:
+async def log_out(
+    context: UiContext, request: Request, given: FormFields
+) -> Sheet | web.StreamResponse:
     """End the session, at every node."""
     session, local = request.principal.session, is_local(request.http)
     problem = "" if session is None else await _end(context, session)

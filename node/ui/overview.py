@@ -11,6 +11,7 @@ from node.ui.context import UiContext
 from node.ui.page import Sheet, page
 from node.ui.patience import in_time
 from node.ui.pull import registry_name
+from node.ui.recent import recent_values
 from node.ui.regions import values as region_values
 from node.ui.tabs import HOME
 
@@ -35,7 +36,7 @@ _SUMMARY: Final[Mapping[Harm, str]] = {
 }
 
 
-class Verdict(NamedTuple):
+class HowItIs(NamedTuple):
     """How it is, in a sentence."""
 
     kind: str
@@ -79,23 +80,24 @@ async def overview(context: UiContext, request: Request) -> Sheet:
         stored = await in_time(context.registry.listing.repositories("", 1))
         if stored is not None and not stored.items and stored.next_after is None:
             values["first"] = first_steps(registry_name(context, request.http))
+    values |= await recent_values(context, request.principal.access)
     title = "Overview" if values["verdict"] is None else values["verdict"].title
     return Sheet(template="overview.html", title=title, values=values, terminal=terminal)
 
 
-def verdict_of(seen: Assessment) -> Verdict:
+def verdict_of(seen: Assessment) -> HowItIs:
     """How the cluster is, by what needs attention."""
     members, pressing = seen.facts.members, seen.pressing
     alive = sum(each.state == "alive" for each in members)
     regions = _many(len({each.region for each in members}), "region")
     where = f"{alive} of {_many(len(members), 'node')} answer, in {regions}."
     if not pressing:
-        return Verdict("ok", "Everything works", where)
+        return HowItIs("ok", "Everything works", where)
     worst = min((each.harm for each in pressing), key=list(Harm).index)
     critical = any(each.severity is Severity.CRITICAL for each in pressing)
     things = f"{_many(len(pressing), 'thing')} {'needs' if len(pressing) == 1 else 'need'} you"
     title = f"Requests are refused: {things}" if critical else f"Serving: {things}"
-    return Verdict("bad" if critical else "warn", title, f"{where} {_SUMMARY[worst]}")
+    return HowItIs("bad" if critical else "warn", title, f"{where} {_SUMMARY[worst]}")
 
 
 def shown(concern: Concern) -> Shown:

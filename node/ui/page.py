@@ -22,7 +22,7 @@ from node.http.endpoint import (
     Principal,
     Request,
 )
-from node.http.forms import FORM, Form, read_form
+from node.http.forms import FORM, FormFields, read_form
 from node.http.limits import DOCUMENT_BYTES, FORM_FIELDS
 from node.http.query import Parameter
 from node.identity.actions import RULES, Reach
@@ -57,7 +57,7 @@ class Sheet:
 
 
 Look = Callable[[UiContext, Request], Awaitable[Sheet | web.StreamResponse]]
-Act = Callable[[UiContext, Request, Form], Awaitable[Sheet | web.StreamResponse]]
+Act = Callable[[UiContext, Request, FormFields], Awaitable[Sheet | web.StreamResponse]]
 
 
 def page(

@@ -9,7 +9,7 @@ from node.copies.stakes import Shortfall
 from node.identity.actions import Role
 from tests.api.conftest import Registry, StartRegistry
 from tests.api.pages.browser import Browser, check_harmless
-from tests.api.scene import PASSWORD
+from tests.api.scene import PASSWORD, Scene
 from tests.api.test_attention import kill
 from tests.api.test_layout_api import known, settle
 
@@ -87,3 +87,27 @@ async def test_a_page_comes_where_nothing_is_current(registry: Registry):
 
     registry.replicator.not_current = NotCaughtUp(["b"])
     assert "What needs attention" in await overview(registry)
+
+
+async def test_recent_pushes_are_those_that_one_may_see(start_registry: StartRegistry):
+    """Broken: a developer reads the names of images of others; or the first page shows none."""
+    registry = await start_registry(accounts=True)
+    scene = Scene(registry)
+    await scene.fill()
+    browser = Browser(registry)
+    await browser.log_in("ann")
+    answer = await browser.get("/ui/")
+    assert answer.status == 200
+    check_harmless(answer.body)
+    text = answer.body.decode()
+    assert '<a href="/ui/i/lib/app:v1">lib/app:v1</a>' in text
+    assert "pub/app" in text
+    assert "bobs/app" not in text
+    assert "lib2/app" not in text
+
+
+async def test_the_newest_push_comes_first(registry: Registry):
+    for number in range(8):
+        await registry.push_image("lib/app", f"v{number}", text=str(number))
+    found = re.findall(r'href="/ui/i/lib/app:(v\d)"', await overview(registry))
+    assert found == ["v7", "v6", "v5", "v4", "v3", "v2"]
