@@ -31,7 +31,7 @@ from typing import Final, NamedTuple
 from bench.machine import describe_atoll, describe_machine
 from bench.scratch import scratch
 from cluster.clock import HybridClock, SystemClock
-from cluster.model import Acknowledged, Digest, Dot, NodeId
+from cluster.model import Acknowledged, Digest, Dot, NodeId, Stamp
 from cluster.objects import Live, Presence, Register, Version
 from node.blobs.memory import MemoryBlobs
 from node.desk.catalogue import RepositorySort
@@ -182,7 +182,7 @@ def _fill(index: Index, repositories: int, tags: int) -> None:
     store, chance = index.journal.store, random.Random(2)
     large = [count for count in _LARGE if count * 4 < tags]
     small = -(-(tags - sum(large)) // max(1, repositories - len(large)))
-    stamp, left = index.journal.clock.tick(0), tags
+    stamp, left = index.journal.clock.tick(Stamp(0)), tags
     for number in range(repositories):
         count = min(large[number] if number < len(large) else small, left)
         left -= count
@@ -287,8 +287,8 @@ def _questions(desk: CatalogueDesk, repositories: int) -> Iterator[Question]:
     chance = random.Random(3)
     one_in_a_hundred = OfProjects({f"team-{number}" for number in range(0, _PROJECTS, 100)})
     for who, access in (("all", UNRESTRICTED), ("1 in 100", one_in_a_hundred)):
-        for sort in RepositorySort:
-            yield Question(f"repositories by {sort}, {who}", _repositories(desk, sort, access))
+        for order in RepositorySort:
+            yield Question(f"repositories by {order}, {who}", _repositories(desk, order, access))
         yield Question(f"repositories with a text, {who}", _with_text(desk, access, chance))
         yield Question(f"search: a part of a name, {who}", _search(desk, access, "service-4"))
         yield Question(f"search: what all names have, {who}", _search(desk, access, "e"))
