@@ -26,7 +26,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e conformance conformance-proxy faults netfaults schemathesis hostile fuzz mixed sim mutants bench bench-earlier bench-cluster conformance-tools fault-tools bench-tools bench-cluster-tools clients clean
+.PHONY: help run test fresh unit tools check protos protos-check lock e2e desk conformance conformance-proxy faults netfaults schemathesis hostile fuzz mixed sim mutants bench bench-earlier bench-cluster conformance-tools desk-tools fault-tools bench-tools bench-cluster-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ lock: $(VENV)/.installed ## Pin the newest allowed dependencies, with hashes
 e2e: $(VENV)/.installed tools ## Run the end-to-end tests: real processes, real clients
 	$(BIN)/pytest tests/e2e -m "e2e and not faults" $(PYTEST_ARGS)
 
+desk: $(VENV)/.installed desk-tools ## Look at each page in Chromium: axe, widths, themes, keyboard, no script
+	$(BIN)/pytest tests/desk $(PYTEST_ARGS)
+
 conformance: $(VENV)/.installed conformance-tools ## Run the OCI conformance suite against a cluster
 	$(BIN)/pytest tests/conformance -m conformance -s $(PYTEST_ARGS)
 
@@ -121,6 +124,9 @@ tools:
 
 conformance-tools:
 	@PYTHON="$(PYTHON)" .ci/tools conformance
+
+desk-tools:
+	@PYTHON="$(PYTHON)" .ci/tools chromium axe
 
 fault-tools:
 	@.ci/tools ip iptables faketime

@@ -22,6 +22,7 @@ NEEDS = {
     "mutants": [VENV],
     "test": [".ci/tools", VENV],
     "e2e": [".ci/tools", VENV],
+    "desk": [".ci/tools chromium axe", VENV],
     "bench": [".ci/tools docker-registry wrk registry crane", VENV],
     "bench-cluster": [".ci/tools wrk ip", VENV],
     "bench-earlier": [".ci/tools wrk ip", VENV],

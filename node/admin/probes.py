@@ -110,7 +110,14 @@ ENDPOINTS: Final = (
         path="/",
         handler=front,
         doc="Tell what is here.",
-        answers=(Answer(status=200, doc="One line.", media_types=(_TEXT,)),),
+        answers=(
+            Answer(status=200, doc="One line.", media_types=(_TEXT,)),
+            Answer(
+                status=303,
+                doc="There are pages, for who asks for `text/html`.",
+                fields=("Location", "Cache-Control"),
+            ),
+        ),
     ),
     Endpoint(
         action=Action.ALIVE,

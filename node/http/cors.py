@@ -22,10 +22,11 @@ SENT: Final = (
 """Fields of requests that handlers look at."""
 
 SHOWN: Final = (
-    "Accept-Ranges, Atoll-Consistency, Atoll-Degraded, Atoll-Event, Content-Length, Content-Range, "
-    "Docker-Content-Digest, Docker-Distribution-Api-Version, Docker-Upload-UUID, ETag, Link, "
-    "Location, OCI-Chunk-Min-Length, OCI-Filters-Applied, OCI-Subject, OCI-Tag, Range, "
-    "RateLimit-Limit, RateLimit-Remaining, Retry-After, WWW-Authenticate, X-Request-Id"
+    "Accept-Ranges, Atoll-Consistency, Atoll-Degraded, Atoll-Event, Content-Disposition, "
+    "Content-Length, Content-Range, Docker-Content-Digest, Docker-Distribution-Api-Version, "
+    "Docker-Upload-UUID, ETag, Link, Location, OCI-Chunk-Min-Length, OCI-Filters-Applied, "
+    "OCI-Subject, OCI-Tag, Range, RateLimit-Limit, RateLimit-Remaining, Retry-After, "
+    "WWW-Authenticate, X-Request-Id"
 )
 """Fields of answers that clients of a registry need. A page sees none that is not listed."""
 

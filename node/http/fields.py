@@ -12,6 +12,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "Atoll-Degraded": "The write is on so many nodes only, fewer than `copies`.",
     "Atoll-Event": "The event of the write, or the one that the tag has: `NODE/EPOCH/SEQUENCE`.",
     "Cache-Control": "Whether a cache has to ask again: content under a digest never changes.",
+    "Content-Disposition": "`attachment`, where a browser might make more of it than data.",
     "Content-Range": "Which bytes these are, or how many there are.",
     "Docker-Content-Digest": "The digest of the content.",
     "Docker-Distribution-Api-Version": "`registry/2.0`.",

@@ -14,6 +14,9 @@ IMMUTABLE: Final = "max-age=31536000, immutable"
 """Content under a digest never changes: a year, the most that RFC 9111 caches honour."""
 
 
+_INERT: Final = ("+json", "/json", "/octet-stream")
+
+
 def content(digest: Digest, media_type: str, *, immutable: bool) -> dict[str, str]:
     """Headers of an answer that carries content."""
     return {
@@ -25,7 +28,16 @@ def content(digest: Digest, media_type: str, *, immutable: bool) -> dict[str, st
         "Cache-Control": IMMUTABLE if immutable else "no-cache",
         # Content comes from strangers: a browser must not take it for a page of ours.
         "X-Content-Type-Options": "nosniff",
+        **({} if is_inert(media_type) else {"Content-Disposition": "attachment"}),
     }
+
+
+def is_inert(media_type: str) -> bool:
+    """
+    Whether browsers make nothing of it that could run. A manifest has the type that it says of
+    itself, `text/html` among them; then it is to be saved, and opened as nothing.
+    """
+    return media_type.lower().endswith(_INERT)
 
 
 def consistency() -> dict[str, str]:

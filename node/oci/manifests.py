@@ -114,7 +114,7 @@ def _wants_image(request: web.BaseRequest) -> bool:
 
 
 _CONTENT: Final = (
-    *("Docker-Content-Digest", "ETag", "Cache-Control", "Atoll-Event"),
+    *("Docker-Content-Digest", "Content-Disposition", "ETag", "Cache-Control", "Atoll-Event"),
     *("RateLimit-Limit", "RateLimit-Remaining"),
 )
 _TYPES: Final = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)

@@ -15,8 +15,8 @@ from node.ui.context import UiContext
 from node.ui.frame import frame_of
 from node.ui.login import LoginView
 from node.ui.negotiation import takes_pages
-from node.ui.page import BELOW, Sheet, drawn, gone_to
-from node.ui.references import page_of
+from node.ui.page import BELOW, Sheet, drawn
+from node.ui.references import led_to, page_of
 from node.ui.security import ALWAYS, NO_STORE
 from node.ui.tabs import HOME
 
@@ -61,7 +61,7 @@ class Pages:
         path = request.rel_url.raw_path
         if not self.covers(path):
             address = page_of(request) if isinstance(error, RouteUnknown) else ""
-            return gone_to(address) if address else None
+            return led_to(address) if address else None
         answer = error_response(error, path)
         if answer.status == 401:
             answer.headers["WWW-Authenticate"] = _CHALLENGE

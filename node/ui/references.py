@@ -7,10 +7,10 @@ from typing import Final
 from aiohttp import web
 
 from node.errors import RegistryError
+from node.http import headers
 from node.http.endpoint import READS, Request
 from node.registry.names import RepositoryName, Tag, parse_digest
 from node.ui.negotiation import wants_pages
-from node.ui.page import gone_to
 from node.ui.tabs import HOME
 
 IMAGES: Final = "/ui/i/"
@@ -24,10 +24,10 @@ _PARTS: Final = re.compile(r"/([^:@]+)(?:([:@])(.+))?", re.ASCII)
 
 def page_of(http: web.BaseRequest) -> str:
     """The address of the page of what *http* names in its path; empty: of nothing."""
-    path = http.rel_url.raw_path
+    path = http.rel_url.raw_path.rstrip("/")
     if http.method not in READS or not wants_pages(http):
         return ""
-    if path == "/":
+    if not path:
         return HOME
     found = _PARTS.fullmatch(path)
     if found is None or found[1].partition("/")[0] in _OTHERS:
@@ -42,8 +42,14 @@ def page_of(http: web.BaseRequest) -> str:
         return ""
 
 
+def led_to(address: str) -> web.Response:
+    """The answer that leads a browser from an address of the registry to a page."""
+    fields = {**headers.API_VERSION, "Cache-Control": "no-store", "Vary": "Accept"}
+    return web.Response(status=303, headers={**fields, "Location": address})
+
+
 async def met(
     otherwise: Callable[[Request], Awaitable[web.StreamResponse]], request: Request
 ) -> web.StreamResponse:
     """Lead people with a browser from `/` to the first page; others are answered by *otherwise*."""
-    return gone_to(HOME) if wants_pages(request.http) else await otherwise(request)
+    return led_to(HOME) if wants_pages(request.http) else await otherwise(request)

@@ -167,3 +167,40 @@ async def test_null_and_absent_fields_are_taken_as_the_reference_registry_does(
     assert (variant.ours == variant.reference) != bool(variant.why)
     if variant.ours == 201:
         assert await type_of(registry, "v1") == content_type
+
+
+@pytest.mark.parametrize(
+    ("media_type", "saved"),
+    [
+        (OCI_MANIFEST, False),
+        (DOCKER_LIST, False),
+        ("application/vnd.acme+json", False),
+        ("text/html", True),
+        ("Text/HTML", True),
+        ("image/svg+xml", True),
+        ("application/xhtml+xml", True),
+        ("text/javascript", True),
+        ("text/html+jsonx", True),
+    ],
+)
+async def test_a_browser_shows_no_manifest_as_a_page(
+    registry: Registry, media_type: str, saved: bool
+):
+    """Broken: a manifest that says that it is HTML runs in the origin of the pages, with the
+    session of who opens it."""
+    one, index = await documents(registry)
+    document = index if media_type == DOCKER_LIST else one
+    document = changed(document, mediaType=media_type, schemaVersion=2)
+    document["annotations"] = {"x": "<script>alert(1)</script>"}
+    assert await put(registry, "x", document, media_type) == 201
+    for _ in range(2):  # the second one is remembered
+        answer = await registry.call("GET", f"/v2/{REPO}/manifests/x")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert (answer.headers.get("Content-Disposition") == "attachment") is saved
+
+
+async def test_a_browser_shows_no_blob_as_a_page(registry: Registry):
+    digest = await registry.push_blob(REPO, b"<script>alert(1)</script>")
+    answer = await registry.call("GET", f"/v2/{REPO}/blobs/{digest}")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Type"] == "application/octet-stream"

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import uvloop
 
 from cluster.model import Status
@@ -47,19 +48,19 @@ def programs() -> None:
     pytest.skip(f"{', '.join(lacking)}: not installed")
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Chromium]:
     async with Chromium() as browser:
         yield browser
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def tab(chromium: Chromium) -> AsyncIterator[Tab]:
     async with chromium.tab() as tab:
         yield tab
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Registry]:
     """
     A closed registry in which a node is dead and copies are short; ann runs it.

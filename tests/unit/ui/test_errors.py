@@ -1,6 +1,7 @@
 """Errors, one of each kind: what they carry is hostile."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -45,6 +46,12 @@ class _Anything(str):
 
     def __format__(self, spec: str) -> str:
         return str.__format__(self, "")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([_Anything(str(self)), _Anything(str(self))])
+
+    def _asdict(self) -> dict[str, str]:
+        return {"node": str(self)}
 
     def __truediv__(self, other: object) -> float:
         return 1.0
