@@ -10,7 +10,7 @@ from node.admin.probes import BARE
 from node.http.endpoint import Bound, Elsewhere, Endpoint
 from node.http.json import encode_json
 from node.http.openapi import describe
-from node.identity.actions import RULES
+from node.identity.actions import RULES, Action
 from node.oci.context import OciContext
 from node.oci.endpoints import ENDPOINTS as OCI
 
@@ -31,6 +31,11 @@ def described() -> bytes:
     return encode_json(describe(ENDPOINTS, of))
 
 
+_FROM_AFAR: Final = frozenset({Action.METRICS})
+"""What else a registry's port serves that is not open, to those who may: a Prometheus is seldom on
+the node's machine."""
+
+
 class Doors(NamedTuple):
     """What is served where."""
 
@@ -46,8 +51,10 @@ def bind(
 ) -> Doors:
     """Every endpoint with what answers it; *elsewhere* the Distribution API, while that is due."""
     distribution = [Bound(each, partial(each.handler, oci), elsewhere) for each in OCI]
-    everything = [*distribution, *(Bound(each, partial(each.handler, admin)) for each in ADMIN)]
+    within = [Bound(each, partial(each.handler, admin)) for each in ADMIN]
+    everything = [*distribution, *within]
     if is_open:
         return Doors(everything, everything)
     bare = [Bound(each, partial(BARE[each.action], admin)) for each in ADMIN if each.action in BARE]
-    return Doors([*distribution, *bare], everything)
+    afar = [bound for bound in within if bound.endpoint.action in _FROM_AFAR]
+    return Doors([*distribution, *bare, *afar], everything)

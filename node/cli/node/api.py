@@ -41,9 +41,10 @@ _INTRODUCTION: Final = """\
 
 Under `/atoll/v1/` at the address in `admin` of every node, which is one of its own machine; any
 node answers for the whole cluster. Commands find it by `--data-dir`. All that a node serves is
-there, and with `auth = open` at the registry's port as well; else that has `/v2/` and `/token`, and
-the status of `/healthz` and `/readyz` without a body ([decision 32](decisions/0032-listeners.md)).
-What events, heads, policies and departures are, [operations.md](operations.md) tells.
+there, and with `auth = open` at the registry's port as well; else that has `/v2/`, `/token` and
+`/metrics`, and the status of `/healthz` and `/readyz` without a body
+([decision 32](decisions/0032-listeners.md)). What events, heads, policies and departures are,
+[operations.md](operations.md) tells.
 
 Bodies are JSON. A refusal is one as well, as those of the Distribution API are:
 `{"errors": [{"code": ..., "message": ..., "detail": ...}]}`; `message` is for people, `detail` may
