@@ -75,6 +75,7 @@ class Collector:
         self._sources = sources
         self._copies: CopyFacts | None = None
         self._conflicts: int | None = None
+        self._counted_at: float | None = None
         self._uncounted: dict[str, str] = {}
         self._readings = deque([_Reading(sources.steady(), 0, 0)])
 
@@ -89,7 +90,7 @@ class Collector:
             self._conflicts = await self._sources.conflicts()
         except (ClusterError, StorageFailure) as exc:
             self._conflicts, uncounted["conflicts"] = None, str(exc)
-        self._uncounted = uncounted
+        self._uncounted, self._counted_at = uncounted, self._sources.wall()
 
     def facts(self) -> Facts:
         """What is so now."""
@@ -112,6 +113,7 @@ class Collector:
             seeds_missing=statistics.seeds_missing if statistics.joined else {},
             copies=self._copies,
             conflicts=self._conflicts,
+            counted_at=self._counted_at,
             uncounted=self._uncounted,
             storage=sources.storage(),
             access=AccessFacts(

@@ -167,6 +167,9 @@ class Facts:
     seeds_missing: Mapping[str, str] = field(default_factory=dict)
     copies: CopyFacts | None = None
     conflicts: int | None = None
+    counted_at: float | None = None
+    """When copies and conflicts were counted last."""
+
     uncounted: Mapping[str, str] = field(default_factory=dict)
     storage: StorageFacts = _WHOLE
     access: AccessFacts = _UNTOLD
