@@ -44,7 +44,7 @@ from node.lifetime.readiness import Readiness
 
 # A second series for each counter and bucket, with the time when it began: nobody asks for them,
 # and in this format they look like gauges. The library has one switch for the whole process.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

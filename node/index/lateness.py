@@ -64,4 +64,4 @@ class TimedEvents:
             known = max(reached(before, origin), self._told.get(origin, 0))
             if known < seq <= reached(vector, origin):
                 self._told[origin] = seq
-                self._on_event(origin.node, (now_ms - stamp_ms(event.stamp)) / 1000)
+                self._on_event(NodeId(origin.node), (now_ms - stamp_ms(event.stamp)) / 1000)
