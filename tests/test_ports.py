@@ -39,7 +39,11 @@ CONTRACTS: Final = {
     ),
     "test_record_replica.py": Contract(
         ("EventLog", "HolderRows", "CheckpointStore", "Retention"),
-        {"IndexReplica": "IndexReplica", "MemoryRecords": "MemoryRecords"},
+        {
+            "IndexReplica": "IndexReplica",
+            "TimedEvents": "TimedEvents",
+            "MemoryRecords": "MemoryRecords",
+        },
     ),
     "test_transport.py": Contract(
         ("EventCalls",),

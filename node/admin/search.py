@@ -11,10 +11,8 @@ from node.admin.context import AdminContext
 from node.desk.search import Hit, HitKind
 from node.errors import QueryInvalid
 from node.http.endpoint import READING, Action, Endpoint, Request
+from node.http.limits import SEARCH_TEXT
 from node.http.query import Single
-
-_QUERY_MAX: Final = 2000
-"""Characters of what is asked for. A command with a digest has some 200."""
 
 
 class FoundImage(msgspec.Struct):
@@ -47,8 +45,8 @@ class SearchDocument(msgspec.Struct):
 
 
 def _asked(given: str) -> str:
-    if len(given) > _QUERY_MAX:
-        raise QueryInvalid(f"q may have at most {_QUERY_MAX} characters")
+    if len(given) > SEARCH_TEXT.number:
+        raise QueryInvalid(f"q may have at most {SEARCH_TEXT.number} characters")
     return given
 
 
@@ -58,7 +56,7 @@ _TEXT: Final = Single(
     "`docker pull HOST/NAME:TAG`.",
     parse=_asked,
     default="",
-    schema={"type": "string", "maxLength": _QUERY_MAX},
+    schema={"type": "string", "maxLength": SEARCH_TEXT.number},
 )
 
 
@@ -83,6 +81,7 @@ ENDPOINTS: Final = (
         handler=search,
         doc="Find an image by what one has of it.",
         parameters=(_TEXT,),
+        limits=(SEARCH_TEXT,),
         answers=(document(200, "What was found.", SearchDocument),),
         errors=(*READING, QueryInvalid),
     ),

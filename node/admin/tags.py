@@ -31,6 +31,7 @@ from node.http.body_reader import read_document
 from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.http.events import events_in, parse_event
 from node.http.fields import NAME
+from node.http.limits import IF_MATCH
 from node.http.pages import LIMIT, link_to
 from node.http.query import Single
 from node.registry.names import RepositoryName, Tag, parse_digest
@@ -260,6 +261,7 @@ ENDPOINTS: Final = (
         handler=rollback,
         doc="Point a tag at an event of its history, or at a digest.",
         fields=("If-Match",),
+        limits=(IF_MATCH,),
         body=Body(doc="Where to.", struct=Rollback),
         answers=(
             document(

@@ -16,8 +16,8 @@ ANY: Final = "*"
 """Stands for every origin. Their pages may read what anybody may: no credentials are let along."""
 
 SENT: Final = (
-    "Accept, Authorization, Cache-Control, Content-Range, Content-Type, If-None-Match, If-Range, "
-    "Range, X-Request-Id"
+    "Accept, Authorization, Cache-Control, Content-Range, Content-Type, If-Match, If-None-Match, "
+    "If-Range, Range, X-Request-Id"
 )
 """Fields of requests that handlers look at."""
 

@@ -1,14 +1,10 @@
 """Names of events."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from cluster.model import Dot
 from node.errors import EventInvalid
-
-HEADS_MAX: Final = 64
-"""Events that one `If-Match` may name. A tag has a head for each write that no other replaced: with
-more than so many nobody reads them all."""
+from node.http.limits import IF_MATCH
 
 
 def parse_event(text: str) -> Dot:
@@ -36,8 +32,8 @@ def events_in(lines: Sequence[str] | None) -> tuple[Dot, ...] | None:
         return None
     # RFC 9110 §5.6.1.2: empty elements of a list are ignored.
     texts = [text for each in ",".join(lines).split(",") if (text := each.strip(" \t"))]
-    if len(texts) > HEADS_MAX:
-        raise EventInvalid(f"If-Match may name at most {HEADS_MAX} events")
+    if len(texts) > IF_MATCH.number:
+        raise EventInvalid(f"If-Match may name at most {IF_MATCH.number} events")
     return tuple(parse_event(_unquoted(text)) for text in texts)
 
 

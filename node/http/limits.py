@@ -141,6 +141,28 @@ PARAMETERS: Final = Limit(
     tests=("unit/http/test_query.py::test_there_may_be_so_many_parameters",),
 )
 
+SEARCH_TEXT: Final = Limit(
+    # A command with a digest has some 200.
+    what="characters of a search",
+    number=2000,
+    unit=Unit.COUNT,
+    counts=Counts.REQUEST,
+    beyond="",
+    error=errors.QueryInvalid,
+    tests=("api/test_search.py::test_a_search_may_have_so_many_characters",),
+)
+
+IF_MATCH: Final = Limit(
+    # A tag has a head for each write that no other replaced: with more nobody reads them all.
+    what="events in an `If-Match`",
+    number=64,
+    unit=Unit.COUNT,
+    counts=Counts.REQUEST,
+    beyond="",
+    error=errors.EventInvalid,
+    tests=("api/test_rollback_if_match.py::test_what_names_no_events_is_refused",),
+)
+
 RANGES: Final = Limit(
     # What podman's partial pulls begin with. Beyond it the answer tells podman, the stargz and the
     # SOCI snapshotter to ask again with fewer. The whole blob, which HTTP allows too, is what they
@@ -444,7 +466,7 @@ REMEMBERED_ANSWER: Final = Limit(
 
 LIMITS: Final[tuple[Limit[Any], ...]] = (
     CONNECTIONS, ADMIN_CONNECTIONS, IDLE, AHEAD, READ_BUFFER, LINGER, STALL,
-    LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, RANGES,
+    LINE_BYTES, HEAD_BYTES, FIELDS, PARAMETERS, SEARCH_TEXT, IF_MATCH, RANGES,
     MANIFEST_BYTES, DOCUMENT_BYTES, HELD_BYTES, BODY_RATE, BODY_IDLE, WHOLE_BODY, STREAMED_BODY,
     ANSWER, FORWARDED_HOPS, ADDRESS_RATE, ACCOUNT_RATE, ANONYMOUS_PULLS,
     FORWARDED, HOPS, OWNER_CONNECT, OWNER_SILENCE, OWNER_ANSWER,

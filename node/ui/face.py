@@ -1,7 +1,7 @@
 """How people with a browser are told what went wrong: by a page, with the words of the API."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from aiohttp import web
@@ -84,7 +84,7 @@ class Pages:
     def _sheet(
         self, request: web.BaseRequest, error: Exception, answer: web.Response, identity: str
     ) -> Sheet:
-        told = msgspec.json.decode(bytes(answer.body or b""), type=Errors)
+        told = msgspec.json.decode(cast("bytes", answer.body), type=Errors)
         login = None
         if isinstance(error, Unauthenticated | LoginTooOld) and not self._context.is_open:
             onward = str(request.rel_url) if request.method in READS else HOME

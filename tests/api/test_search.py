@@ -124,3 +124,10 @@ async def test_commands_go_through_pages(registry: Registry, monkeypatch: pytest
     whole = json.loads((await atoll("repos", "--all", "--json", *at)).output)
     assert [each["name"] for each in whole["repositories"]] == [f"lib/{n}" for n in range(5)]
     assert whole["after"] is None
+
+
+async def test_a_search_may_have_so_many_characters(registry: Registry):
+    assert (await registry.call("GET", f"/atoll/v1/search?q={'a' * 2000}")).status == 200
+    refused = await registry.call("GET", f"/atoll/v1/search?q={'a' * 2001}")
+    assert (refused.status, refused.codes) == (400, ["UNSUPPORTED"])
+    assert "at most 2000 characters" in refused.json["errors"][0]["message"]

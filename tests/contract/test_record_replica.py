@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from cluster.model import Digest, Dot, Event, Key, NodeId, Origin
 from cluster.objects.comparison import SUMS_BYTES
 from cluster.objects.events import Hold, encode_body
 from node.index.index import open_index
+from node.index.lateness import TimedEvents
 from node.index.replica import IndexReplica
 from node.index.rocks import RocksStore
 from node.index.store import OrderedStore
@@ -31,8 +33,19 @@ from tests.fakes.ordered_store import MemoryStore
 from tests.fakes.records import MemoryRecords
 
 MAX = 1 << 20
-Replica = IndexReplica | MemoryRecords
+Replica = IndexReplica | MemoryRecords | Any
 BLOBS = [Digest.of(bytes([number])) for number in range(6)]
+
+
+class Timed(TimedEvents):
+    """All roles of an index; what its log gets is timed."""
+
+    def __init__(self, index: IndexReplica) -> None:
+        super().__init__(index, lambda *_: None, HandClock())
+        self._index = index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
 
 
 @dataclass
@@ -42,7 +55,7 @@ class Kind:
     make: Callable[[str], Replica]
 
 
-@pytest.fixture(params=["fake", "index in memory", "index on disk"])
+@pytest.fixture(params=["fake", "index in memory", "timed index in memory", "index on disk"])
 async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Kind]:
     opened: list[Callable[[], None]] = []
 
@@ -63,7 +76,7 @@ async def kind(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             lambda event, reason: pytest.fail(f"{event} was quarantined: {reason}"),
         )
         opened.append(index.close)
-        return index.replica
+        return Timed(index.replica) if "timed" in request.param else index.replica
 
     yield Kind(make)
     for close in opened:

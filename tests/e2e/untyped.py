@@ -100,6 +100,30 @@ UNTYPED: Final = (
         ("tests/test_image_files.py", "tests/e2e/test_image.py"),
     ),
     Untyped(
+        "operations.md",
+        "atoll repos --sort pushed",
+        "what it prints is of another day; the commands are asked of a registry with images",
+        ("tests/api/test_search.py", "tests/api/test_every_command.py"),
+    ),
+    Untyped(
+        "operations.md",
+        "atoll top",
+        _NEVER_ENDS,
+        ("tests/api/test_desk_api.py", "tests/e2e/test_desk.py"),
+    ),
+    Untyped(
+        "monitoring.md",
+        "atoll user add prometheus --password-file prometheus-password",
+        "a test makes the same user with a password of its own, and a Prometheus scrapes by it",
+        ("tests/e2e/test_monitoring.py",),
+    ),
+    Untyped(
+        "monitoring.md",
+        "atoll alerts --runbooks https://wiki.example/atoll/runbooks/ > alerts.yml",
+        "the file that it writes is in the repository, and held to it",
+        ("tests/unit/attention/test_alarms.py", "tests/e2e/test_monitoring.py"),
+    ),
+    Untyped(
         "testing.md",
         "python -m tests.sim --seeds 112 --history",
         _TAKES_LONG,

@@ -38,11 +38,20 @@ def test_help_loads_no_server_library(arguments):
 
 HELP = {
     "Cluster": {"up", "status", "doctor", "top", "work", "leave", "node", "layout"},
-    "Images": {"wait", "history", "rollback"},
+    "Images": {
+        "activity",
+        "history",
+        "image",
+        "repos",
+        "rollback",
+        "search",
+        "tags",
+        "wait",
+    },
     "Projects": {"project"},
     "Accounts": {"login", "logout", "context", "user", "group", "token"},
     "Access": {"access", "role", "robot", "auth", "admin"},
-    "Node": {"serve", "config", "api", "fsck", "salvage"},
+    "Node": {"alerts", "api", "config", "fsck", "salvage", "serve"},
 }
 
 

@@ -159,7 +159,7 @@ async def test_while_a_checkpoint_comes_it_says_so(open_node: OpenIndex):
     await fill(target)
     async with running(target) as desk:
         target.journal.restoring = True
-        target.changes.note(set(), everything=True)
+        desk.keeper._changes(WrittenBatch((), frozenset(), everything=True, failed=True))
         await desk.keeper.refresh()
         assert desk.keeper.building
         assert set(kept(desk.keeper)) == {"lib/app", "lib/other", "z"}, "as they were"
