@@ -43,7 +43,7 @@ WORDLESS: Final = frozenset(FAMILIES) - {*NAMED_AT, POLICY}
 """No answer is made of these."""
 
 
-class Written(NamedTuple):
+class WrittenRows(NamedTuple):
     """A batch that was written: until it is durable it may be gone again."""
 
     batch: Sequence[Change]
@@ -57,7 +57,7 @@ class Written(NamedTuple):
     """Whether it may not have been written at all."""
 
 
-Observer = Callable[[Written], None]
+Observer = Callable[[WrittenRows], None]
 """Hears of what is written, once it can be read, on the thread that did it. It must not raise, and
 takes microseconds."""
 
@@ -95,7 +95,7 @@ class WordedStore:
             failed = False
         finally:
             self._change(touched)
-            self._tell(Written(batch, touched.names, touched.everything, failed))
+            self._tell(WrittenRows(batch, touched.names, touched.everything, failed))
 
     def snapshot(self, families: Sequence[str]) -> StoreSnapshot:
         return self.inner.snapshot(families)
@@ -110,12 +110,12 @@ class WordedStore:
             self.inner.recover()
         finally:
             self._words.change_all()
-            self._tell(Written((), frozenset(), everything=True, failed=True))
+            self._tell(WrittenRows((), frozenset(), everything=True, failed=True))
 
     def close(self) -> None:
         self.inner.close()
 
-    def _tell(self, written: Written) -> None:
+    def _tell(self, written: WrittenRows) -> None:
         for observe in self.observers:
             observe(written)
 
