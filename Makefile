@@ -26,7 +26,7 @@ SECONDS ?= 60
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fresh unit tools check protos protos-check lock e2e desk conformance conformance-proxy faults netfaults schemathesis hostile fuzz mixed sim mutants bench bench-earlier bench-cluster conformance-tools desk-tools fault-tools bench-tools bench-cluster-tools clients clean
+.PHONY: help run test fresh unit tools check docs protos protos-check lock e2e desk conformance conformance-proxy faults netfaults schemathesis hostile fuzz mixed sim mutants bench bench-earlier bench-cluster conformance-tools desk-tools fault-tools bench-tools bench-cluster-tools clients clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ check: $(VENV)/.installed protos-check ## Lint, formatting, types, stub drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed ## Build the documentation as a site, in site/; a broken link or an orphan page fails
+	$(BIN)/pytest -q -n 0 tests/test_site.py
+	$(BIN)/zensical build --clean --strict
 
 PROTOC = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. \
 	--python_out=$(1) --grpc_python_out=$(1) --mypy_out=$(1) --mypy_grpc_out=$(1) protos/*.proto
@@ -141,4 +145,4 @@ clients:
 	@PYTHON="$(PYTHON)" .ci/tools clients
 
 clean: ## Remove what was built and installed, but no data
-	rm -rf $(VENV) .tools results .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .tools results site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -36,6 +36,11 @@ def described() -> bytes:
     return encode_json(describe(ENDPOINTS, own_version()))
 
 
+_FROM_AFAR: Final = frozenset({Action.METRICS})
+"""What else a registry's port serves that is not open, to those who may: a Prometheus is seldom on
+the node's machine."""
+
+
 class Doors(NamedTuple):
     """What is served where."""
 
@@ -68,4 +73,5 @@ def bind(
     if is_open:
         return Doors(inner if has_pages else [*distribution, *operators], inner)
     bare = [Bound(each, partial(BARE[each.action], admin)) for each in ADMIN if each.action in BARE]
-    return Doors([*distribution, *bare, *(pages if has_pages else ())], inner)
+    afar = [bound for bound in operators if bound.endpoint.action in _FROM_AFAR]
+    return Doors([*distribution, *bare, *afar, *(pages if has_pages else ())], inner)

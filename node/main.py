@@ -167,6 +167,7 @@ async def running(
             logs.get_logger("node").info("a member again, as asked by --rejoin")
         blobs = await stores.enter_blobs(stack, settings, index)
         metrics, readiness = Metrics(), Readiness("running", "cluster")
+        lateness = figures.Lateness(metrics)
         me = parts.member(settings, name, index)
         cluster, holdings = engine.join(
             me,
@@ -178,7 +179,9 @@ async def running(
             clock,
             random.Random(),
             logs.get_logger,
+            lateness,
         )
+        lateness.follow(cluster)
         shares = parts.descriptors(settings)
         index.journal.on_conflict = partial(_note_conflict, metrics)
         mender = Mender(index.replica, blobs, cluster.bring, logs.get_logger("blobs"))
@@ -195,7 +198,9 @@ async def running(
         )
         metrics.watch_store(lambda: figures.store_figures(index, registry.uploads, blobs, mender))
         metrics.watch_health(lambda: readiness)
-        metrics.watch_clock(cluster.clock_off_ms)
+        metrics.watch_node(figures.node_figures(settings, me))
+        metrics.watch_disk(partial(figures.disk_figures, settings))
+        metrics.watch_clock(partial(figures.clock_figures, cluster))
         metrics.watch_cluster(lambda: ClusterFigures.of(cluster.statistics()))
         cluster.vitals.mine = VitalSigns(
             readiness,
@@ -212,7 +217,8 @@ async def running(
         identity = identity_of(settings, name, index, cluster, voters)
         stack.callback(identity.passwords.close)
         attention = attention_of(settings, cluster, index, blobs, registry, identity, voters)
-        metrics.watch_attention(lambda: attention.see().concerns)
+        metrics.watch_attention(attention.see)
+        metrics.watch_queues(partial(figures.queue_lengths, cluster, index, identity.passwords))
         desk = desk_of(
             catalogue_of(settings, index, blobs, cluster, identity),
             cluster_of(cluster, index, attention, metrics.tally),

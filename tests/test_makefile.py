@@ -18,6 +18,7 @@ NEEDS = {
     "run": [VENV],
     "unit": [VENV],
     "check": [VENV],
+    "docs": [VENV],
     "sim": [VENV],
     "mutants": [VENV],
     "test": [".ci/tools", VENV],

@@ -84,7 +84,7 @@ class RoleState(msgspec.Struct):
     """A user, a robot or `@GROUP`."""
 
     role: str
-    """`puller`, `pusher`, `maintainer` or `admin`."""
+    """`puller`, `pusher`, `maintainer` or `admin`; in all projects also `watcher`."""
 
     patterns: Sequence[str]
     """The repositories that it is for; none: all."""
@@ -134,7 +134,7 @@ class NewRole(msgspec.Struct, forbid_unknown_fields=True):
     """A user, a robot or `@GROUP`."""
 
     role: str
-    """`puller`, `pusher`, `maintainer` or `admin`."""
+    """`puller`, `pusher`, `maintainer` or `admin`; in all projects also `watcher`."""
 
     patterns: Sequence[str] = ()
     """The repositories that it is for; none: all."""
@@ -289,7 +289,7 @@ async def _revoke(context: AdminContext, request: Request, where: str) -> web.Re
 
 def _role(grant: RoleGrant) -> RoleState:
     patterns = sorted({pattern for either in grant.within for pattern in either})
-    role = Role(min(Role.ADMIN, max(Role.PULLER, grant.role))).name.lower()
+    role = Role(min(Role.ADMIN, max(Role.WATCHER, grant.role))).name.lower()
     return RoleState(grant.subject, role, patterns, grant.expires)
 
 

@@ -187,7 +187,7 @@ def role_of(text: str) -> Role:
 def state_of(secret: Credential) -> SecretState:
     """What is told of a secret."""
     patterns = sorted({pattern for either in secret.within for pattern in either})
-    role = Role(min(Role.ADMIN, max(Role.PULLER, secret.role))).name.lower()
+    role = Role(min(Role.ADMIN, max(Role.WATCHER, secret.role))).name.lower()
     return SecretState(secret.id, secret.label, secret.created, secret.expires, role, patterns)
 
 

@@ -1,9 +1,10 @@
 """The figures behind the gauges of `/metrics`, gathered when somebody scrapes."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from cluster import ClusterStatistics
+from cluster import ClusterStatistics, MemberStatistics
+from node.attention.facts import Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,84 @@ class RateFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskFigures:
+    """The disk of the data directory."""
+
+    size_bytes: int
+    free_bytes: int
+    reserve_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockFigures:
+    """This node's clock beside its members'."""
+
+    clock_offset_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedFigures:
+    """What was found when copies and conflicts were counted last."""
+
+    blobs: int
+    short: int
+    short_bytes: int
+    gone: int
+    gone_bytes: int
+    conflicts: int
+    counted_at: float
+    """Seconds since 1970."""
+
+    @classmethod
+    def of(cls, facts: Facts) -> "CountedFigures | None":
+        """Of what a node knows; None before it was counted, or where that failed."""
+        copies, conflicts, at = facts.copies, facts.conflicts, facts.counted_at
+        if copies is None or conflicts is None or at is None:
+            return None
+        return cls(
+            blobs=copies.blobs,
+            short=copies.short,
+            short_bytes=copies.short_bytes,
+            gone=copies.gone,
+            gone_bytes=copies.gone_bytes,
+            conflicts=conflicts,
+            counted_at=at,
+        )
+
+
+class NodeFigures(NamedTuple):
+    """Which node this is: the labels of `atoll_node_info`, and the version."""
+
+    cluster: str
+    node: str
+    region: str
+    zone: str
+    version: str
+
+
+class MemberFigures(NamedTuple):
+    """Another member."""
+
+    node: str
+    region: str
+    status: str
+    lag_events: int
+    clock_ahead_s: float | None
+
+    @classmethod
+    def of(cls, member: MemberStatistics) -> "MemberFigures":
+        """Of what the engine says of it."""
+        ahead_ms = member.clock_ahead_ms
+        return cls(
+            member.node,
+            member.region,
+            member.status.value,
+            member.lag_events,
+            None if ahead_ms is None else ahead_ms / 1000,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFigures:
     """How this node stands with its peers."""
 
@@ -91,6 +170,9 @@ class ClusterFigures:
 
     blobs_fetching: int
     """Blobs that are arriving from peers now."""
+
+    copies_making: int
+    """Copies on their way to peers now."""
 
     durability_degraded: int
     """Acknowledgements since the start on fewer nodes than `copies`."""
@@ -143,8 +225,8 @@ class ClusterFigures:
     settings_differing: int
     """Members with other settings, of those that have to be the same."""
 
-    member_statuses: tuple[tuple[str, str, str], ...]
-    """Node, region and status of every other member."""
+    members: tuple[MemberFigures, ...]
+    """Every other member."""
 
     @classmethod
     def of(cls, statistics: ClusterStatistics) -> "ClusterFigures":
@@ -157,6 +239,7 @@ class ClusterFigures:
             peers_connected=len(connected),
             events_unpushed=max((member.lag_events for member in connected), default=0),
             blobs_fetching=statistics.fetches_running,
+            copies_making=statistics.replications_running,
             durability_degraded=statistics.totals.degraded,
             copies_repaired=statistics.totals.copies_repaired,
             reads_covered=statistics.totals.reads_covered,
@@ -184,7 +267,5 @@ class ClusterFigures:
             differences=statistics.totals.differences,
             rows_checks=statistics.totals.rows_checks,
             settings_differing=sum(bool(m.settings_differing) for m in statistics.members),
-            member_statuses=tuple(
-                (member.node, member.region, member.status.value) for member in statistics.members
-            ),
+            members=tuple(map(MemberFigures.of, statistics.members)),
         )

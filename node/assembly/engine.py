@@ -15,6 +15,7 @@ from cluster.ports import BlobReplica, Chance, Clock, Log
 from node import logs
 from node.copies.holdings import Holdings
 from node.index.index import Index
+from node.index.lateness import OnEvent, TimedEvents
 
 NODE: Final = "node:"
 """How who asks begins where a node does something by itself; no log-in name has a colon."""
@@ -37,8 +38,15 @@ def join(
     clock: HybridClock,
     rng: Chance,
     log_of: Callable[[str], Log],
+    on_event: OnEvent | None = None,
 ) -> Engine:
-    """Make the engine of the node *me*; *clock* is the one that its index stamps events by."""
+    """
+    Make the engine of the node *me*; *clock* is the one that its index stamps events by, and
+    *on_event* is told of each event of another node.
+    """
+    records = index.replica.roles
+    if on_event is not None:
+        records = records._replace(events=TimedEvents(records.events, on_event, wall))
 
     def who() -> str:
         return logs.who.get() or f"{NODE}{me.node}"
@@ -46,7 +54,7 @@ def join(
     cluster = Cluster(
         me,
         config,
-        records=index.replica.roles,
+        records=records,
         blobs=blobs,
         transport=transport,
         clock=wall,

@@ -76,6 +76,7 @@ class Collector:
         self._copies: CopyFacts | None = None
         self._counted: float | None = None
         self._conflicts: int | None = None
+        self._counted_at: float | None = None
         self._uncounted: dict[str, str] = {}
         self._readings = deque([_Reading(sources.steady(), 0, 0)])
 
@@ -92,7 +93,7 @@ class Collector:
             self._conflicts = await self._sources.conflicts()
         except (ClusterError, StorageFailure) as exc:
             self._conflicts, uncounted["conflicts"] = None, str(exc)
-        self._uncounted = uncounted
+        self._uncounted, self._counted_at = uncounted, self._sources.wall()
 
     def _note_copies(self, copies: CopyFacts) -> None:
         before, self._copies = self._copies, copies
@@ -122,6 +123,7 @@ class Collector:
             copies=self._copies,
             counted=None if self._copies is None else self._counted,
             conflicts=self._conflicts,
+            counted_at=self._counted_at,
             uncounted=self._uncounted,
             storage=sources.storage(),
             access=AccessFacts(

@@ -208,6 +208,9 @@ class Facts:
     """When *copies* were counted, in seconds since 1970."""
 
     conflicts: int | None = None
+    counted_at: float | None = None
+    """When copies and conflicts were counted last."""
+
     uncounted: Mapping[str, str] = field(default_factory=dict)
     storage: StorageFacts = _WHOLE
     access: AccessFacts = _UNTOLD

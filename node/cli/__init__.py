@@ -15,6 +15,7 @@ from node.cli.cluster import commands as cluster
 from node.cli.cluster.up import up
 from node.cli.images import commands as images
 from node.cli.node import commands as files
+from node.cli.node.alerts import alerts
 from node.cli.node.api import api
 from node.cli.node.config import config
 from node.cli.node.serve import serve
@@ -106,7 +107,7 @@ app.add_typer(access.role, name="role", rich_help_panel=Section.ACCESS)
 app.add_typer(access.robot, name="robot", rich_help_panel=Section.ACCESS)
 app.add_typer(access.auth, name="auth", rich_help_panel=Section.ACCESS)
 app.add_typer(access.admin, name="admin", rich_help_panel=Section.ACCESS)
-_add(Section.NODE, serve, config, api, files.fsck, files.salvage)
+_add(Section.NODE, serve, config, api, alerts, files.fsck, files.salvage)
 
 
 def main() -> None:

@@ -87,6 +87,6 @@ def parse_reference(text: str, given: str | None = None) -> Reference:
     name, at, digest = path.partition("@")
     repository, colon, tag = name.partition(":")
     reference = Reference(url, repository, digest if at else tag if colon else "latest")
-    if not reference.repository or not reference.name:
+    if not reference.repository or not reference.name or (at and not reference.is_digest):
         raise CommandError(f"{text!r} is not HOST:PORT/REPOSITORY:TAG")
     return reference

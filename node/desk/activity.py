@@ -11,7 +11,7 @@ from cluster import COUNTER_BITS
 from cluster.layout import Entry
 from cluster.model import Dot
 from node.desk.moments import moment
-from node.desk.ring import Kept, Place, Ring
+from node.desk.recent import Kept, Place, Ring
 from node.errors import PaginationInvalid
 from node.registry.access import Access
 from node.registry.happenings import Happened, Happening

@@ -39,6 +39,9 @@ CONFIG_WAIT_S: Final = 0.08
 """How long a config that is not here may take to come. Longer holds up the page; it comes all the
 same, so that the next page has it."""
 
+READ_WAIT_S: Final = 2.0
+"""The same of one that is here: a disk that hangs."""
+
 BESIDE_BYTES_MAX: Final = 256 << 10
 """Of a manifest that is looked at beside others. One has a few KiB; of a larger one only its digest
 is shown, until somebody asks for it alone."""
@@ -68,6 +71,10 @@ class ImageIndex(Protocol):
 
     def blob(self, repository: str, digest: Digest) -> int | None:
         """Size in bytes of a blob of the repository."""
+        ...
+
+    def size_here(self, digest: Digest) -> int | None:
+        """Size in bytes of a blob that is on this node."""
         ...
 
 
@@ -220,8 +227,10 @@ class Images:
 
     async def _bytes_of(self, digest: Digest, size: int) -> bytes | None:
         """A small blob; None where it does not come at once."""
+        is_here = self._index.size_here(digest) is not None
+        wait_s = READ_WAIT_S if is_here else CONFIG_WAIT_S
         try:
-            async with asyncio.timeout(CONFIG_WAIT_S), self._pull.open_blob(digest, size) as blob:
+            async with asyncio.timeout(wait_s), self._pull.open_blob(digest, size) as blob:
                 data = bytearray()
                 async with aclosing(_pieces(blob, min(size, CONFIG_BYTES_MAX))) as pieces:
                     async for piece in pieces:

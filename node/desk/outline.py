@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -15,9 +16,11 @@ from node.registry.media_types import INDEXES, media_type_of
 ANNOTATIONS_MAX: Final = 30
 """Annotations of a manifest, or labels, that are shown."""
 
-_REMEMBERED: Final = 256
 _SMALL_BYTES: Final = 16 << 10
-"""Outlines of manifests up to this size are remembered: a few MiB together."""
+_SMALL_REMEMBERED: Final = 256
+_LARGE_REMEMBERED: Final = 4
+"""Manifests outlined last, by the size of their text: a few MiB of each kind. One page looks at its
+own several times."""
 
 _IMAGE_CONFIGS: Final = frozenset(
     {
@@ -54,6 +57,14 @@ class _Listing(msgspec.Struct, rename="camel"):
 
 _LISTING: Final = msgspec.json.Decoder(_Listing)
 _TEXTS: Final = msgspec.json.Decoder(dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A manifest's bytes, known by their digest: nobody hashes or compares them again."""
+
+    digest: Digest
+    body: bytes = field(compare=False)
 
 
 class Described(NamedTuple):
@@ -107,15 +118,12 @@ def outline(digest: Digest, body: bytes) -> ManifestOutline:
     What the stored manifest *body* lists; *digest* is its own. Of what is no manifest any more by
     the rules of today nothing.
     """
-    return _small(digest, body) if len(body) <= _SMALL_BYTES else _outline(body)
+    read = _small if len(body) <= _SMALL_BYTES else _large
+    return read(_Body(digest, body))
 
 
-@lru_cache(_REMEMBERED)
-def _small(_: Digest, body: bytes) -> ManifestOutline:
-    return _outline(body)
-
-
-def _outline(body: bytes) -> ManifestOutline:
+def _outline(stored: _Body) -> ManifestOutline:
+    body = stored.body
     try:
         listing, media_type = _LISTING.decode(body), media_type_of(body)
         described = [_described(each) for each in listing.layers or ()]
@@ -142,6 +150,10 @@ def _outline(body: bytes) -> ManifestOutline:
         described,
         children,
     )
+
+
+_small: Final = lru_cache(_SMALL_REMEMBERED)(_outline)
+_large: Final = lru_cache(_LARGE_REMEMBERED)(_outline)
 
 
 def _described(entry: _Entry) -> Described:

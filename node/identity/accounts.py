@@ -272,6 +272,8 @@ class Accounts(WriteUseCase):
         async with self._turn:
             await self._prepare_write("")
             who, where = self._subject_id(subject), self._project_id(project)
+            if role is Role.WATCHER and (where != ALL or within):
+                raise SecurityDocumentInvalid("a watcher sees the cluster, and no part of it alone")
             if "+" in subject:
                 robot = self._directory.robot(subject)
                 if robot is None or robot.project != where:

@@ -123,6 +123,9 @@ class Action(StrEnum):
 class Role(IntEnum):
     """What somebody is in a project; or, granted for `*`, in the cluster with all its projects."""
 
+    WATCHER = 0
+    """For `*` alone: sees how the cluster is, and none of what is stored in it."""
+
     PULLER = 1
     """Reads images."""
 
@@ -180,7 +183,7 @@ _PULL: Final = Rule(Reach.REPOSITORY, Role.PULLER, Verb.PULL)
 _PUSH: Final = Rule(Reach.REPOSITORY, Role.PUSHER, Verb.PUSH)
 _DELETE: Final = Rule(Reach.REPOSITORY, Role.MAINTAINER, Verb.DELETE)
 _KEEP: Final = Rule(Reach.REPOSITORY, Role.MAINTAINER, Verb.OPERATE)
-_LOOK: Final = Rule(Reach.CLUSTER, Role.PULLER, Verb.OPERATE)
+_LOOK: Final = Rule(Reach.CLUSTER, Role.WATCHER, Verb.OPERATE)
 _OWN: Final = Rule(Reach.PROJECT, Role.ADMIN, Verb.OPERATE)
 _RUN: Final = Rule(Reach.CLUSTER, Role.ADMIN, Verb.OPERATE)
 

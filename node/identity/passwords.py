@@ -54,8 +54,14 @@ class Passwords:
         self._nobodys = ""
         """A hash to check against where there is none: the answer takes as long as with one."""
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="password")
+        self._at_once = at_once
         self._running_max = at_once + waiting_max
         self._running = 0
+
+    @property
+    def waiting(self) -> int:
+        """Those that wait for their turn."""
+        return max(0, self._running - self._at_once)
 
     async def hash(self, password: str) -> str:
         """

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Set
 from typing import Final, NamedTuple
 
-from node.index.worded import WrittenRows
+from node.index.worded import WrittenBatch
 
 WAITING_MAX: Final = 100_000
 """Batches whose names wait to be taken. Beyond it everything has changed: that takes no memory."""
@@ -26,7 +26,7 @@ class ChangedNames:
     def __init__(self) -> None:
         self._waiting: deque[Set[bytes] | None] = deque()
 
-    def __call__(self, written: WrittenRows) -> None:
+    def __call__(self, written: WrittenBatch) -> None:
         """Note whose rows may be others now. From any thread."""
         if written.everything or len(self._waiting) >= WAITING_MAX:
             # What waits is a part of it.

@@ -18,7 +18,7 @@ from node.index import history, keys
 from node.index.journal import CLOCK, Journal
 from node.index.objects import MANIFEST, TAG
 from node.index.store import Change, Mutation
-from node.index.worded import WrittenRows
+from node.index.worded import WrittenBatch
 from node.registry.happenings import Happened, Happening
 
 _WINDOW: Final = 64
@@ -38,7 +38,7 @@ class ImageNews:
         self._tell = tell
         self._decided = decided
 
-    def __call__(self, written: WrittenRows) -> None:
+    def __call__(self, written: WrittenBatch) -> None:
         if written.failed:
             return
         batch = written.batch

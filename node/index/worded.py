@@ -43,7 +43,7 @@ WORDLESS: Final = frozenset(FAMILIES) - {*NAMED_AT, POLICY}
 """No answer is made of these."""
 
 
-class WrittenRows(NamedTuple):
+class WrittenBatch(NamedTuple):
     """A batch that was written: until it is durable it may be gone again."""
 
     batch: Sequence[Change]
@@ -57,7 +57,7 @@ class WrittenRows(NamedTuple):
     """Whether it may not have been written at all."""
 
 
-Observer = Callable[[WrittenRows], None]
+Observer = Callable[[WrittenBatch], None]
 """Hears of what is written, once it can be read, on the thread that did it. It must not raise, and
 takes microseconds."""
 
@@ -95,7 +95,7 @@ class WordedStore:
             failed = False
         finally:
             self._change(touched)
-            self._tell(WrittenRows(batch, touched.names, touched.everything, failed))
+            self._tell(WrittenBatch(batch, touched.names, touched.everything, failed))
 
     def snapshot(self, families: Sequence[str]) -> StoreSnapshot:
         return self.inner.snapshot(families)
@@ -110,12 +110,12 @@ class WordedStore:
             self.inner.recover()
         finally:
             self._words.change_all()
-            self._tell(WrittenRows((), frozenset(), everything=True, failed=True))
+            self._tell(WrittenBatch((), frozenset(), everything=True, failed=True))
 
     def close(self) -> None:
         self.inner.close()
 
-    def _tell(self, written: WrittenRows) -> None:
+    def _tell(self, written: WrittenBatch) -> None:
         for observe in self.observers:
             observe(written)
 

@@ -105,6 +105,11 @@ class IndexWriter(ABC):
         """Why changes fail now, if they do; some of that passes."""
         return self._failed or self._journal.trouble or self._paused
 
+    @property
+    def waiting(self) -> int:
+        """Changes that wait for their turn."""
+        return 0
+
     @abstractmethod
     async def submit(self, change: Callable[[], T], *, synced: bool = True) -> T:
         """
@@ -193,6 +198,10 @@ class Writer(IndexWriter):
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="index-writer", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
 
     async def submit(self, change: Callable[[], T], *, synced: bool = True) -> T:
         self._check_open()

@@ -16,7 +16,7 @@ from node.errors.startup import StartupError
 from node.http.listener import HttpListener
 from node.identity.authority import VoterWatch
 from node.identity.service import Identity
-from node.lifetime import lasting, shutdown
+from node.lifetime import garbage, shutdown
 from node.lifetime.conditionlog import ConditionLog
 from node.lifetime.departure import Departure
 from node.lifetime.readiness import Readiness
@@ -140,5 +140,5 @@ class Node:
         await self._holdings.renew()
         if not self._settings.is_open:
             self._entrance.tell_who_may_begin()
-        lasting.leave_alone()
+        garbage.leave_alone()
         self._readiness.meet("cluster")

@@ -19,7 +19,7 @@ class VitalSigns:
         self._readiness = readiness
         self._space = space
         self._blobs = blobs
-        self._version = _version()
+        self._version = version_here()
 
     def __call__(self) -> Vitals:
         space, (blobs, size) = self._space(), self._blobs()
@@ -27,7 +27,7 @@ class VitalSigns:
         return Vitals(self._version, space.all, space.free, blobs, size, trouble)
 
 
-def _version() -> str:
+def version_here() -> str:
     """That of the package; empty when this runs from a source tree."""
     try:
         return version("atoll")

@@ -70,6 +70,9 @@ class ShownWrite(NamedTuple):
     what: str
     more: str
     digest: str
+    href: str
+    """Of the page of that image."""
+
     who: str
     node: str
     mark: str
@@ -174,12 +177,13 @@ def history(view: TagView) -> list[ShownWrite]:
     served = None if view.winner is None else view.winner.dot
     times = {each.version.dot: at_of(each.version) for each in view.history}
     return [
-        _write(each, returns_to, there, served, times)
+        _write(view.repository, each, returns_to, there, served, times)
         for each, returns_to in with_returns(view.history)
     ]
 
 
 def _write(
+    repository: str,
     entry: Written,
     returns_to: Dot | None,
     there: set[Dot],
@@ -198,6 +202,7 @@ def _write(
         what,
         "not served" if loses else more,
         version.value or "",
+        f"/ui/i/{repository}@{version.value}",
         version.who,
         version.dot.node,
         "served" if is_served else "alert" if loses else "",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from node.ui import assets, drawing, text
+from node.ui import assets, sparks, text
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
@@ -48,7 +48,7 @@ def environment() -> Environment:
     made.globals["asset"] = assets.path_of
     made.filters |= {
         "ago": text.ago,
-        "bars": drawing.bars,
+        "bars": sparks.bars,
         "bytes": text.byte_count,
         "count": text.count,
         "cut": text.cut,
@@ -62,7 +62,7 @@ def environment() -> Environment:
         "percent": text.percent,
         "share": text.share,
         "slug": text.slug,
-        "spark": drawing.spark,
+        "spark": sparks.spark,
     }
     for name in made.list_templates():
         made.get_template(name)

@@ -63,18 +63,18 @@ _TABLE: Final = """
     admin               robot.secrets.list
     admin               robot.secrets.add
     admin               robot.secrets.revoke
-    cluster-puller      cluster.read
-    cluster-puller      cluster.status
-    cluster-puller      cluster.attention
-    cluster-puller      regions.list
-    cluster-puller      series.read
-    cluster-puller      work.list
-    cluster-puller      members.list
-    cluster-puller      member.stoppable
-    cluster-puller      layout.read
-    cluster-puller      layout.history
-    cluster-puller      member.stakes
-    cluster-puller      node.metrics
+    cluster-watcher     cluster.read
+    cluster-watcher     cluster.status
+    cluster-watcher     cluster.attention
+    cluster-watcher     regions.list
+    cluster-watcher     series.read
+    cluster-watcher     work.list
+    cluster-watcher     members.list
+    cluster-watcher     member.stoppable
+    cluster-watcher     layout.read
+    cluster-watcher     layout.history
+    cluster-watcher     member.stakes
+    cluster-watcher     node.metrics
     cluster-admin       layout.plan
     cluster-admin       layout.apply
     cluster-admin       layout.init
@@ -97,7 +97,7 @@ _TABLE: Final = """
     cluster-admin       grants.cluster.list
     cluster-admin       grants.cluster.write
     cluster-admin       grants.cluster.revoke
-    cluster-puller      keys.list
+    cluster-watcher     keys.list
     cluster-admin       key.revoke
     cluster-admin       why
     anybody             page.login
@@ -113,7 +113,7 @@ _TABLE: Final = """
     pull                page.tag
     pull                page.image
     maintainer          page.rollback
-    cluster-puller      page.cluster
+    cluster-watcher     page.cluster
     cluster-admin       page.layout.apply
     login               session.end
 """
@@ -123,7 +123,7 @@ LEAST: Final[Mapping[str, str]] = {
 }
 """What an action takes at least, by the action."""
 
-RANK: Final = ("puller", "pusher", "maintainer", "admin")
+RANK: Final = ("watcher", "puller", "pusher", "maintainer", "admin")
 
 PUBLIC: Final = {"pub", "farpub"}
 
@@ -138,6 +138,7 @@ ROLES: Final[Mapping[str, Mapping[str, str]]] = {
     "maintainer": {"lib": "maintainer", "pub": "maintainer"},
     "admin": {"lib": "admin", "pub": "admin"},
     "lib+robot": {"lib": "maintainer"},
+    "watcher": {"*": "watcher"},
     "reader": {"*": "puller"},
     "root": {"*": "admin"},
 }
@@ -159,7 +160,7 @@ def expected(action: Action, caller: str, project: str, *, with_token: bool) -> 
     if word.startswith("cluster-"):
         return 0 if everywhere >= rank_of(word.removeprefix("cluster-")) else 403
     held = max(everywhere, rank_of(roles.get(project)))
-    sees = held >= 0 or project in PUBLIC
+    sees = held >= rank_of("puller") or project in PUBLIC
     if word == "pull":
         return 0 if sees else 404
     if held >= rank_of(word):

@@ -62,6 +62,8 @@ def test_a_reference_needs_no_node_where_one_is_given(
         "host:1/a:",
         "host:1/:v1",
         "h:1/a@",
+        "h:1/a@12",
+        "http://h:1/a/b@1/a/b@",
     ],
 )
 def test_what_is_no_reference(text: str):

@@ -8,7 +8,7 @@ from node import edge
 from node.http.endpoint import Endpoint
 from tests.api.conftest import StartRegistry
 
-OUTSIDE = {"/token", "/healthz", "/readyz"}
+OUTSIDE = {"/token", "/healthz", "/readyz", "/metrics"}
 
 
 def filled(endpoint: Endpoint[Any]) -> str:

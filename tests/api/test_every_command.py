@@ -34,6 +34,7 @@ JSON_ELSEWHERE: Final = {
 ON_ITS_OWN: Final = {
     "config": (),
     "api": (),
+    "alerts": (),
 }
 
 ASKING: Final[dict[str, tuple[str, ...]]] = {

@@ -3,11 +3,12 @@
 import os
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e import guides
 from tests.e2e.daemons import Buildkitd, Containerd, Dockerd
 from tests.e2e.haproxy import Haproxy
 from tests.e2e.oci_layout import Descriptor, LayoutWriter, random_layers
@@ -15,6 +16,16 @@ from tests.e2e.serve_cluster import ServeCluster
 from tests.e2e.up_cluster import UpCluster
 
 _LAYERS_BYTES = (1 << 10, 200 << 10, 5 << 20)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A test that says that it types a section of the documentation has typed all of it."""
+    done = yield
+    missed = [line for mark in pyfuncitem.iter_markers("types") for line in guides.missed(mark)]
+    if missed:
+        pytest.fail("\n".join(missed))
+    return done
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ async def test_a_closed_node_is_run_from_its_machine_alone(tmp_path: Path, rng: 
         async with registry_clients([node.http], operator) as [client]:
             await client.push("lib/app", "v1", make_image(rng, [1000]))
         for path in ("/metrics", "/atoll/v1/status", "/atoll/v1/conflicts"):
-            assert get(node.http, path)[0] == 404, path
+            assert get(node.http, path)[0] == (401 if path == "/metrics" else 404), path
             assert get(node.admin, path)[0] == 401, path
             assert get(node.admin, path, operator)[0] == 200, path
         for path in ("/", "/openapi.json"):
@@ -124,7 +124,7 @@ async def test_a_cluster_of_three_is_ready_to_push_to(
         for node in cluster.nodes:
             assert admin_address(node.data_dir) == node.admin
             assert get(node.admin, "/metrics", root)[0] == 200
-            assert get(node.http, "/metrics")[0] == (200 if is_open else 404)
+            assert get(node.http, "/metrics")[0] == (200 if is_open else 401)
         told = cluster.log.read_text()
         assert ("The nodes are OPEN" in told) is is_open
         assert f"To try the other: {'without' if is_open else 'with'} --open." in told

@@ -16,7 +16,7 @@ import yaml
 from tests.e2e.administration import PASSWORD, Administration, asked
 from tests.e2e.clients import require, run
 from tests.e2e.daemons import Buildkitd, Containerd, Dockerd
-from tests.e2e.guides import Reader, blocks, sections
+from tests.e2e.guides import Reader, blocks, sections, types
 from tests.e2e.oci_layout import LayoutWriter, random_layers, tar_of
 from tests.e2e.processes import ANY_ADMIN
 from tests.e2e.serve_cluster import ServeCluster
@@ -135,7 +135,16 @@ def test_no_section_is_forgotten() -> None:
     assert told == {*NEEDS_NO_DAEMON, *TYPED_BELOW}
 
 
-@pytest.mark.parametrize("client", NEEDS_NO_DAEMON)
+@types("logging-in.md", "The first users", "The command line", "Robots")
+def test_whoever_reads_up_to_there_has_accounts(reader: Reader) -> None:
+    """The page's own commands made them; a refusal has ended the fixture."""
+    assert (reader.home / ".config" / "atoll" / "contexts.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "client",
+    [pytest.param(each, marks=types("logging-in.md", each)) for each in NEEDS_NO_DAEMON],
+)
 def test_a_client(
     reader: Reader, things: Path, nodes: ServeCluster, front: TlsFront, client: str
 ) -> None:
@@ -154,6 +163,7 @@ def test_a_client(
     assert_logged_out(things)
 
 
+@types("logging-in.md", "docker")
 def test_docker(
     reader: Reader, things: Path, nodes: ServeCluster, front: TlsFront, dockerd: Dockerd
 ) -> None:
@@ -165,6 +175,7 @@ def test_docker(
     assert_logged_out(things)
 
 
+@types("logging-in.md", "buildkit")
 def test_buildkit(
     reader: Reader, things: Path, nodes: ServeCluster, front: TlsFront, short_dir: Path
 ) -> None:
@@ -201,6 +212,7 @@ def test_github(reader: Reader, things: Path, dockerd: Dockerd) -> None:
     dockerd.forget_images()
 
 
+@types("logging-in.md", "Kubernetes")
 def test_kubernetes(reader: Reader, things: Path) -> None:
     """The secret of the object is good for pulls, and for nothing else."""
     put_robot_image(reader, things)
@@ -229,6 +241,7 @@ def test_kubernetes(reader: Reader, things: Path) -> None:
     assert "DENIED" in refused or "UNAUTHORIZED" in refused
 
 
+@types("logging-in.md", "containerd")
 def test_containerd(reader: Reader, things: Path, containerd: Containerd) -> None:
     """The header of the file is sent to the registry, and lets the robot in."""
     put_robot_image(reader, things)

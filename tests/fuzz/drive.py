@@ -31,6 +31,8 @@ class Drive:
     def __init__(self, target: Target, seed_of_run: int, box: BlackBox | None = None) -> None:
         self.record = Record(target.name, seed_of_run)
         self._target = target
+        # Made once: Hypothesis remembers each strategy that it has met, for good.
+        self._inputs = target.inputs()
         self._box = box
         self._known: set[str] = set()
         self._failing: tuple[str, Input, BaseException] | None = None
@@ -74,7 +76,7 @@ class Drive:
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
-        @given(self._target.inputs())
+        @given(self._inputs)
         def every(made: Input) -> None:
             if self._failing is not None or not self._is_over():
                 self._one(trials, made)

@@ -223,6 +223,7 @@ class Scopes(Target):
         }
 
     def forget(self) -> None:
+        super().forget()
         self._scene.identity.login._remembered.clear()
 
     async def attempt(self, given: ScopeInput) -> list[str]:

@@ -143,6 +143,7 @@ class Tokens(Target):
         self._foreign = OKPKey.generate_key("Ed25519")
 
     def forget(self) -> None:
+        super().forget()
         self._scene.identity.tokens._remembered.clear()
         self._scene.identity.login._remembered.clear()
 

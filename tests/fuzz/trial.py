@@ -9,11 +9,14 @@ import time
 from asyncio.events import Handle
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 from unittest.mock import patch
 
 from node import logs
+from node.index.rocks import RocksStore
+from tests.api import conftest
 from tests.api.conftest import registries
 from tests.fuzz.target import Input, Target
 
@@ -26,6 +29,10 @@ CPU_S: Final = 1.0
 
 HOLD_S: Final = 0.050
 """That one step of the event loop may take, in the loop's thread."""
+
+_INDEX_BYTES: Final = 16 << 20
+"""What the index may hold in memory: so little that it does within the first minute. What grows
+behind that is not its buffers."""
 
 _TRIES: Final = 3
 """How often an input that was too slow is tried: what the machine does beside is not its fault."""
@@ -119,12 +126,14 @@ class Trials:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(lambda _, context: self._stray.append(str(context)))
         with self._stack as stack:
-            self.target.forget()
-            stack.callback(self.target.forget)
+            Target.forget(self.target)  # its own part is not there yet
+            stack.callback(Target.forget, self.target)
             directory = stack.enter_context(scratch())
             logs.configure(level="warning", form="json", stream=self._lines)
             stack.enter_context(patch.object(sys, "unraisablehook", self._unraisable))
             stack.callback(self._loop.close)
+            small = partial(RocksStore, memory_bytes=_INDEX_BYTES)
+            stack.enter_context(patch.object(conftest, "RocksStore", small))
             opened = registries(Path(directory))
             start = self._loop.run_until_complete(opened.__aenter__())
             stack.callback(
@@ -149,6 +158,7 @@ class Trials:
         Raises:
             Exception: whatever is wrong with it.
         """
+        self.target.registry.observed.requests.clear()  # or it grows for as long as the run
         self._lines.errors.clear()  # of an input that failed
         self._stray.clear()
         self._meter.worst_s, began = 0.0, time.process_time()

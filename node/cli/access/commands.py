@@ -103,7 +103,7 @@ def role_list(url: str, project: _Where = None, as_json: Json = False) -> None:
 @asks_node
 def role_grant(
     subject: _Subject,
-    role: Annotated[str, typer.Argument(help="puller, pusher, maintainer or admin.")],
+    role: Annotated[str, typer.Argument(help="watcher, puller, pusher, maintainer or admin.")],
     url: str,
     project: _Where = None,
     everywhere: _Everywhere = False,

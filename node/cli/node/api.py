@@ -20,11 +20,17 @@ def api(
     limits: Annotated[
         bool, typer.Option("--limits", help="Print the table of the edge's limits instead.")
     ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Print the reference of the metrics instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the OpenAPI document of all that a node serves; `/openapi.json` answers the same."""
     if limits and as_json:
         typer.echo(json.dumps(limit_rows()))
+        return
+    if metrics:
+        typer.echo(json.dumps(metric_rows()) if as_json else metrics_page(), nl=as_json)
         return
     if markdown:
         for_people_alone(as_json=as_json)
@@ -41,9 +47,10 @@ _INTRODUCTION: Final = """\
 
 Under `/atoll/v1/` at the address in `admin` of every node, which is one of its own machine; any
 node answers for the whole cluster. Commands find it by `--data-dir`. All that a node serves is
-there, and with `auth = open` at the registry's port as well; else that has `/v2/` and `/token`, and
-the status of `/healthz` and `/readyz` without a body ([decision 32](decisions/0032-listeners.md)).
-What events, heads, policies and departures are, [operations.md](operations.md) tells.
+there, and with `auth = open` at the registry's port as well; else that has `/v2/`, `/token` and
+`/metrics`, and the status of `/healthz` and `/readyz` without a body
+([decision 32](decisions/0032-listeners.md)). What events, heads, policies and departures are,
+[operations.md](operations.md) tells.
 
 Bodies are JSON. A refusal is one as well, as those of the Distribution API are:
 `{"errors": [{"code": ..., "message": ..., "detail": ...}]}`; `message` is for people, `detail` may
@@ -118,6 +125,56 @@ def limits_table() -> str:
         told = ": ".join(filter(None, beyond))
         rows.append((limit.what, f"{shown(limit)}{setting}", str(limit.counts), told))
     return "".join(_table(("what", "limit", "for", "beyond it"), rows))
+
+
+_METRICS: Final = """\
+# Metrics
+
+`GET /metrics` of every node, in the text format of Prometheus; how they are scraped, watched and
+shown is in [monitoring.md](monitoring.md). This page is the output of `atoll api --metrics`.
+
+Counters begin at 0 with the process. What exists is read when somebody scrapes. Who wants few
+series keeps those that the rules and the dashboard name.
+"""
+
+
+def metric_rows() -> list[dict[str, object]]:
+    """The metrics, for programs."""
+    from node.admin.metric_tables import SECTIONS
+
+    return [
+        {"name": each.shown, "kind": str(each.kind), "labels": each.labels, "text": each.text}
+        for section in SECTIONS
+        for each in section.described
+    ]
+
+
+def metrics_page() -> str:
+    """The reference of the metrics, in Markdown."""
+    from node.admin.metric_tables import LABELS, SECTIONS
+
+    parts = [_METRICS]
+    for section in SECTIONS:
+        rows = [
+            (f"`{each.shown}`", str(each.kind), _listed(each.labels), each.text)
+            for each in section.described
+        ]
+        parts += [f"\n## {section.title}\n\n", *_table(("metric", "kind", "labels", "what"), rows)]
+    labels = [(f"`{name}`", text) for name, text in LABELS.items()]
+    return "".join([*parts, "\n## Labels\n\n", *_table(("label", "what it has"), labels), _PROCESS])
+
+
+_PROCESS: Final = """
+## The process
+
+Beside these there are the usual ones of the process and of Python: `process_cpu_seconds_total`,
+`process_resident_memory_bytes`, `process_virtual_memory_bytes`, `process_open_fds`,
+`process_max_fds`, `process_start_time_seconds`, `python_info`, and `python_gc_` ones.
+"""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _section(endpoint: "Endpoint[Any]") -> Iterator[str]:

@@ -4,14 +4,20 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from node.admin.figures import ClusterFigures, StoreFigures
+from node.admin.figures import (
+    ClockFigures,
+    ClusterFigures,
+    DiskFigures,
+    MemberFigures,
+    NodeFigures,
+    StoreFigures,
+)
 from node.admin.metrics import Metrics
 from node.attention.codes import GRADES
-from node.attention.order import ranked
-from node.attention.rules import findings
+from node.attention.facts import CopyFacts
 from node.desk.series import Tally
 from node.lifetime.readiness import Readiness
-from tests.unit.attention.snapshots import LEAST, WELL, Code
+from tests.unit.attention.snapshots import LEAST, WELL, Code, assessed
 
 STORE = StoreFigures(
     uploads_open=1,
@@ -37,6 +43,7 @@ CLUSTER = ClusterFigures(
     peers_connected=2,
     events_unpushed=5,
     blobs_fetching=1,
+    copies_making=2,
     durability_degraded=6,
     health=2,
     reads_covered=21,
@@ -64,7 +71,10 @@ CLUSTER = ClusterFigures(
     differences=3,
     rows_checks=4,
     settings_differing=1,
-    member_statuses=(("b", "eu", "alive"), ("c", "us", "dead")),
+    members=(
+        MemberFigures("b", "eu", "alive", 3, -0.25),
+        MemberFigures("c", "us", "dead", 9, None),
+    ),
 )
 
 
@@ -89,9 +99,9 @@ def test_requests():
     both = (("action", "blob.read"), ("method", "GET"))
     assert samples["atoll_http_requests_total", (*both, ("status", "200"))] == 2
     assert samples["atoll_http_requests_total", (*both, ("status", "404"))] == 1
-    assert samples["atoll_http_request_seconds_count", both] == 3
+    assert samples["atoll_http_request_duration_seconds_count", both] == 3
     bucket = tuple(sorted((*both, ("le", "0.005"))))
-    assert samples["atoll_http_request_seconds_bucket", bucket] == 2
+    assert samples["atoll_http_request_duration_seconds_bucket", bucket] == 2
 
 
 def test_strange_methods_share_one_series():
@@ -162,11 +172,13 @@ def test_snapshots_are_read_at_each_scrape():
     assert samples["atoll_blobs_set_aside", ()] == 10
     assert samples["atoll_blobs_hidden", ()] == 11
     assert samples["atoll_blob_disk_failures_total", ()] == 12
-    statuses = [labels for name, labels in samples if name == "atoll_cluster_member_status"]
-    assert [tuple(dict(labels).values()) for labels in statuses] == [
-        ("b", "eu", "alive"),
-        ("c", "us", "dead"),
-    ]
+    assert samples["atoll_copies_making", ()] == 2
+    b, c = (("member", "b"), ("member_region", "eu")), (("member", "c"), ("member_region", "us"))
+    assert samples["atoll_cluster_member_status", (*b, ("status", "alive"))] == 1
+    assert samples["atoll_cluster_member_status", (*c, ("status", "dead"))] == 1
+    assert samples["atoll_cluster_member_lag_events", c] == 9
+    assert samples["atoll_cluster_member_clock_ahead_seconds", b] == -0.25
+    assert ("atoll_cluster_member_clock_ahead_seconds", c) not in samples, "it was not heard lately"
     cluster[0] = replace(CLUSTER, peers_connected=0)
     assert scrape(metrics)["atoll_cluster_peers_connected", ()] == 0
 
@@ -205,7 +217,7 @@ def test_whether_the_node_takes_traffic_and_writes():
 def test_what_needs_attention_is_counted_by_code_and_severity():
     """Broken: an alarm is about something else than what `atoll doctor` tells."""
     metrics, facts = Metrics(), [WELL]
-    metrics.watch_attention(lambda: ranked(findings(facts[0]), lambda key: 0.0))
+    metrics.watch_attention(lambda: assessed(facts[0]))
 
     def counted() -> dict[tuple[str, str], float]:
         labels = {key[1]: value for key, value in scrape(metrics).items() if key[0] == NAME}
@@ -218,6 +230,62 @@ def test_what_needs_attention_is_counted_by_code_and_severity():
     facts[0] = replace(facts[0], copies=LEAST[Code.BLOBS_GONE].copies)
     expected = {**nothing, ("node-dead", "critical"): 1.0}
     assert counted() == expected, "the cause alone, as bad as what it explains"
+
+
+def test_what_was_counted_is_there_from_the_first_count_on():
+    """Broken: a node that has just started says that no copies lack, and nobody has looked."""
+    metrics, facts = Metrics(), [replace(WELL, counted_at=None)]
+    metrics.watch_attention(lambda: assessed(facts[0]))
+    names = {"atoll_blobs_short", "atoll_tags_in_conflict", "atoll_counted_timestamp_seconds"}
+    assert not names & {name for name, _ in scrape(metrics)}
+    facts[0] = replace(WELL, counted_at=1e9, conflicts=2, copies=CopyFacts(9, 90, 3, 30, 1, 10))
+    samples = scrape(metrics)
+    assert samples["atoll_blobs_known", ()] == 9
+    assert samples["atoll_blobs_short", ()] == 3
+    assert samples["atoll_blob_short_bytes", ()] == 30
+    assert samples["atoll_blobs_gone", ()] == 1
+    assert samples["atoll_blob_gone_bytes", ()] == 10
+    assert samples["atoll_tags_in_conflict", ()] == 2
+    assert samples["atoll_counted_timestamp_seconds", ()] == 1e9
+    facts[0] = replace(facts[0], copies=None)
+    assert not names & {name for name, _ in scrape(metrics)}, "it could not be counted"
+
+
+def test_which_node_it_is_and_how_it_stands():
+    metrics, queues = Metrics(), {"index": 3, "fetches": 0}
+    metrics.watch_node(NodeFigures("c", "eu-1", "eu", "a", "1.2.3"))
+    metrics.watch_disk(lambda: DiskFigures(size_bytes=100, free_bytes=40, reserve_bytes=10))
+    metrics.watch_clock(lambda: ClockFigures(clock_offset_s=-0.7))
+    metrics.watch_queues(lambda: queues)
+    samples = scrape(metrics)
+    assert samples["atoll_build_info", (("version", "1.2.3"),)] == 1
+    who = (("cluster", "c"), ("node", "eu-1"), ("region", "eu"), ("zone", "a"))
+    assert samples["atoll_node_info", who] == 1
+    assert samples["atoll_disk_size_bytes", ()] == 100
+    assert samples["atoll_disk_free_bytes", ()] == 40
+    assert samples["atoll_disk_reserve_bytes", ()] == 10
+    assert samples["atoll_clock_offset_seconds", ()] == -0.7
+    assert samples["atoll_queue_length", (("queue", "index"),)] == 3
+    assert samples["atoll_queue_length", (("queue", "fetches"),)] == 0
+
+
+def test_a_disk_that_does_not_say_is_not_an_empty_one():
+    """Broken: an alarm on a full disk, as `statvfs` failed once."""
+    metrics = Metrics()
+    metrics.watch_disk(lambda: None)
+    assert not {name for name, _ in scrape(metrics) if name.startswith("atoll_disk")}
+
+
+def test_the_lag_of_events_is_told_by_where_they_are_from():
+    metrics = Metrics()
+    for region, seconds in (("us", 0.2), ("us", 400.0), ("ap", -0.1)):
+        metrics.lag(region, seconds)
+    samples = scrape(metrics)
+    us, ap = ("origin_region", "us"), ("origin_region", "ap")
+    assert samples["atoll_event_lag_seconds_count", (us,)] == 2
+    assert samples["atoll_event_lag_seconds_bucket", (("le", "0.25"), us)] == 1
+    assert samples["atoll_event_lag_seconds_bucket", (("le", "600.0"), us)] == 2
+    assert samples["atoll_event_lag_seconds_sum", (ap,)] == 0, "a clock that is ahead is no lag"
 
 
 NAME = "atoll_attention"

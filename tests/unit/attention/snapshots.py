@@ -20,6 +20,9 @@ from node.attention.facts import (
     UnmetFacts,
     VoterFacts,
 )
+from node.attention.order import ranked
+from node.attention.rules import findings
+from node.attention.service import Assessment
 
 ME: Final = "eu-1"
 
@@ -122,3 +125,9 @@ LEAST: Final[Mapping[Code, Facts]] = {
     Code.NOBODY_ADMIN: replace(WELL, access=AccessFacts(has_admin=False, can_sign=True)),
     Code.SIGNING_KEY_MISSING: replace(WELL, access=AccessFacts(has_admin=True, can_sign=False)),
 }
+
+
+def assessed(facts: Facts) -> Assessment:
+    """What a node makes of them that looks for the first time."""
+    concerns = ranked(findings(facts), lambda key: facts.now)
+    return Assessment(facts=facts, concerns=tuple(concerns))

@@ -15,7 +15,7 @@ from node.index import changed, keys
 from node.index.changed import ChangedNames
 from node.index.index import Index
 from node.index.store import Mutation
-from node.index.worded import Observer, WrittenRows
+from node.index.worded import Observer, WrittenBatch
 from node.registry.values import AddBlob, DeleteBlob, DeleteManifest, DeleteTag
 from tests.fakes.log import MemoryLog
 from tests.fakes.ordered_store import MemoryStore
@@ -267,7 +267,7 @@ async def test_nothing_is_noted_for_nobody(open_node: OpenIndex):
 async def test_what_failed_to_be_written_is_looked_at(open_node: OpenIndex):
     """Broken: it was written after all, and never counted."""
     index, noted = open_node(), ChangedNames()
-    noted(WrittenRows((), {b"a"}, everything=False, failed=True))
+    noted(WrittenBatch((), {b"a"}, everything=False, failed=True))
     assert noted.take() == ({b"a"}, False)
     index.observe(noted)
     index.journal.store.recover()
@@ -278,8 +278,8 @@ def test_who_is_slow_to_take_is_told_that_all_has_changed(monkeypatch: pytest.Mo
     monkeypatch.setattr(changed, "WAITING_MAX", 3)
     noted = ChangedNames()
     for name in (b"a", b"b", b"c"):
-        noted(WrittenRows((), {name}, everything=False, failed=False))
+        noted(WrittenBatch((), {name}, everything=False, failed=False))
     assert noted.take() == ({b"a", b"b", b"c"}, False)
     for name in (b"a", b"b", b"c", b"d", b"e"):
-        noted(WrittenRows((), {name}, everything=False, failed=False))
+        noted(WrittenBatch((), {name}, everything=False, failed=False))
     assert noted.take() == ({b"e"}, True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from node.lifetime import lasting
+from node.lifetime import garbage
 
 
 class Ring:
@@ -29,7 +29,7 @@ def dropped() -> "weakref.ref[Ring]":
 def test_what_is_there_is_left_alone_and_what_is_over_is_not():
     """Broken: a run of the node that ended in this process stays in memory for ever."""
     kept, over = Ring(), dropped()
-    lasting.leave_alone()
+    garbage.leave_alone()
     assert over() is None
     assert not any(each is kept for each in gc.get_objects())
     kept_ref, later = weakref.ref(kept), dropped()
@@ -37,5 +37,5 @@ def test_what_is_there_is_left_alone_and_what_is_over_is_not():
     gc.collect()
     assert later() is None
     assert kept_ref() is not None
-    lasting.leave_alone()
+    garbage.leave_alone()
     assert kept_ref() is None

@@ -3,7 +3,7 @@
 import random
 
 from cluster.model import Dot
-from node.desk.ring import Ring
+from node.desk.recent import Ring
 from node.registry.happenings import Happened, Happening
 
 
