@@ -21,9 +21,9 @@ import aiohttp
 
 PROGRAM: Final = "chromium"
 
-_STARTS_S: Final = 60.0
-_ANSWERS_S: Final = 60.0
-_LOADS_S: Final = 60.0
+_STARTS_S: Final = 300.0
+_ANSWERS_S: Final = 300.0
+_LOADS_S: Final = 300.0
 
 _FLAGS: Final = (
     "--headless=new",
