@@ -1,7 +1,7 @@
 """
 The repositories, counted and in order: what every list of them is read from.
 
-The one owner of the counters. In memory, as a scan for each page would take seconds; some 400 bytes
+The one owner of the counters. In memory, as a scan for each page would take seconds; some 300 bytes
 for each repository, none for a tag.
 """
 

@@ -183,7 +183,7 @@ SEEDED: Final[dict[str, Seeded]] = {
     "counters-show-all": Seeded(
         "what is counted is shown to whoever has logged in",
         "what_is_hidden_is_in_no_list",
-        [(desk_sight.Sight, "sees", always(True))],
+        [(desk_sight.Sight, name, always(True)) for name in ("may_be_seen", "sees")],
     ),
     "search-shows-all": Seeded(
         "so is what is searched for",
