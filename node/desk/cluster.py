@@ -12,7 +12,7 @@ from cluster.model import NodeId
 from node.attention.facts import Facts
 from node.attention.service import Attention
 from node.desk.layouts import DeskLayout, decisions, planned
-from node.desk.looks import Look, nodes_of, regions_of
+from node.desk.looks import ClusterLook, nodes_of, regions_of
 from node.desk.plans import PlanBook
 from node.desk.series import POINTS, STEP_S, History, Tally
 from node.desk.stops import stop_verdict
@@ -74,7 +74,7 @@ class ClusterDesk:
         self.plans = PlanBook()
         self._counted_for: object = None
 
-    def look(self) -> Look:
+    def look(self) -> ClusterLook:
         """One look at all, in memory but for some rows of this node's log: of the first event that
         each member lacks."""
         return self._look_by(self._sources.attention.see().facts)
@@ -179,10 +179,10 @@ class ClusterDesk:
         there = frozenset((m.node, m.connected, m.availability) for m in facts.members)
         return facts.layout.version, there
 
-    def _look_by(self, facts: Facts) -> Look:
+    def _look_by(self, facts: Facts) -> ClusterLook:
         lags = {m.lag_events for m in facts.members}
         behind = {lag: self._behind_s(facts.now, lag) for lag in lags}
-        return Look(
+        return ClusterLook(
             facts=facts,
             live=self._live(),
             round_trips_s=self._sources.round_trips_s(),

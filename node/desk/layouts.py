@@ -10,7 +10,7 @@ LayoutStep = Literal["begin", "forsake", "end"]
 """A version begins, goes on without members that are lost, or is live alone."""
 
 
-class Decision(NamedTuple):
+class LayoutDecision(NamedTuple):
     """One decision about the layout."""
 
     slot: int
@@ -49,7 +49,7 @@ class DeskLayout(NamedTuple):
     plans: Sequence[DeskPlan]
     """The latest last."""
 
-    decisions: Sequence[Decision]
+    decisions: Sequence[LayoutDecision]
     """The latest first."""
 
 
@@ -59,13 +59,13 @@ def lost_in(live: Live) -> list[str]:
     return sorted(named)
 
 
-def decisions(entries: Sequence[Entry]) -> Iterator[Decision]:
+def decisions(entries: Sequence[Entry]) -> Iterator[LayoutDecision]:
     """Each of them, the first one first, with what it changed."""
     before: Live | None = None
     for entry in entries:
         step, changes = _step(entry.live, before)
         who, version = entry.who or None, entry.live.newest.version
-        yield Decision(entry.slot, entry.author, who, step, version, changes)
+        yield LayoutDecision(entry.slot, entry.author, who, step, version, changes)
         before = entry.live
 
 

@@ -13,7 +13,7 @@ from node.desk.values import DeskLink, DeskNode, DeskNodes, DeskRegion, DeskRegi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ClusterLook:
     """What one node knows at one moment."""
 
     facts: Facts
@@ -45,7 +45,7 @@ class Look:
         return [m for m in members if m.node != self.facts.node and m.availability is not None]
 
 
-def nodes_of(look: Look) -> DeskNodes:
+def nodes_of(look: ClusterLook) -> DeskNodes:
     """All nodes, one by one."""
     facts = look.facts
     nodes = sorted((_node(look, m) for m in facts.members), key=_by_trouble)
@@ -65,7 +65,7 @@ def _by_trouble(node: DeskNode) -> tuple[bool, str, str]:
     return node.condition == "serving", node.region, node.node
 
 
-def _node(look: Look, member: MemberFacts) -> DeskNode:
+def _node(look: ClusterLook, member: MemberFacts) -> DeskNode:
     node, trip_s = member.node, look.round_trips_s.get(member.node)
     is_member = member.availability is not None
     return DeskNode(
@@ -93,7 +93,7 @@ def _node(look: Look, member: MemberFacts) -> DeskNode:
     )
 
 
-def regions_of(look: Look) -> DeskRegions:
+def regions_of(look: ClusterLook) -> DeskRegions:
     """All regions of the layout; without one that of the node that looks."""
     facts = look.facts
     members = [m for m in facts.members if m.availability is not None]
@@ -118,7 +118,7 @@ def regions_of(look: Look) -> DeskRegions:
 
 
 def _region(
-    look: Look, name: str, members: Sequence[MemberFacts], stoppable: Iterable[str]
+    look: ClusterLook, name: str, members: Sequence[MemberFacts], stoppable: Iterable[str]
 ) -> DeskRegion:
     facts = look.facts
     others = [m for m in members if m.node != facts.node and m.lag_events is not None]

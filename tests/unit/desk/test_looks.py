@@ -4,20 +4,20 @@ from dataclasses import replace
 
 from cluster.layout import Live
 from node.attention.facts import BlobSum, CopyFacts, CopyPlaces, MemberFacts
-from node.desk.looks import Look, nodes_of, regions_of
+from node.desk.looks import ClusterLook, nodes_of, regions_of
 from tests.fakes.layouts import layout
 from tests.unit.desk.pictures import DEAD, NOW, facts_of
 
 SIX = layout("eu: a b c, us: d e f")
 
 
-def a_look(**members) -> Look:
+def a_look(**members) -> ClusterLook:
     lag = {"d": {"lag_events": 3}, "e": {"lag_events": 7}, "b": {"lag_events": 1}}
     for node, told in lag.items():
         members[node] = {**told, **members.get(node, {})}
     facts = facts_of(SIX, **members)
     copies = CopyFacts(9, 90, 2, 20, places=CopyPlaces({}, {"us": BlobSum(2, 20)}, walk=1))
-    return Look(
+    return ClusterLook(
         facts=replace(facts, copies=copies),
         live=Live(SIX),
         round_trips_s={"b": 0.0004, "d": 0.084, "e": 0.09},
