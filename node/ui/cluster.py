@@ -68,7 +68,7 @@ _VERSION: Final = re.compile("[0-9]{1,9}", re.ASCII)
 _STEPS: Final = {"begin": "begins", "forsake": "goes on without who is lost", "end": "is live"}
 
 
-class NodeStanding(NamedTuple):
+class ClusterStanding(NamedTuple):
     """How it is, in a sentence."""
 
     kind: str
@@ -179,14 +179,14 @@ async def cluster(context: UiContext, request: Request) -> Sheet:
     )
 
 
-def standing_of(nodes: DeskNodes, regions: DeskRegions, layout: DeskLayout) -> NodeStanding:
+def standing_of(nodes: DeskNodes, regions: DeskRegions, layout: DeskLayout) -> ClusterStanding:
     """How many serve, what may be stopped, and whether the layout can be changed."""
     members = sum(region.nodes for region in regions.regions)
     serving = sum(region.serving for region in regions.regions)
     dark = any(region.nodes and not region.serving for region in regions.regions)
     kind = "bad" if dark or not members else "warn" if serving < members else "ok"
     told = [_stoppable(nodes, regions), _deciding(layout)]
-    return NodeStanding(kind, f"{serving} of {_many(members, 'node')} serve", " ".join(told))
+    return ClusterStanding(kind, f"{serving} of {_many(members, 'node')} serve", " ".join(told))
 
 
 def _stoppable(nodes: DeskNodes, regions: DeskRegions) -> str:
