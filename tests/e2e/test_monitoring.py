@@ -137,14 +137,14 @@ async def test_a_tag_is_pushed_in_two_places(tmp_path: Path, rng: random.Random)
     options = ("--join-timeout-s", "1")
     with ServeCluster(directory=tmp_path, size=2, options=options) as cluster:
         eu, us = cluster.nodes
-        Administration(node=eu).do("PUT", "projects/lib", {"consistency": "local"})
+        alone = {"consistency": "local"}
+        assert asked(eu.admin, "PUT", "/atoll/v1/projects/lib", body=alone)[0] == 200
         async with registry_clients([eu.http, us.http]) as [at_eu, at_us]:
             us.kill()
             await at_eu.push("lib/app", "stable", make_image(rng, [1000]))
             eu.kill()
             us.start()
             us.wait_ready()
-            Administration(node=us).do("PUT", "projects/lib", {"consistency": "local"})
             await at_us.push("lib/app", "stable", make_image(rng, [1000]))
             eu.start()
             eu.wait_ready()
