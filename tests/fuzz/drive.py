@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.internal.conjecture import data
 
 from tests.fuzz.record import SETTLED_S, Fault, Record
 from tests.fuzz.target import Input, Target
@@ -82,6 +83,7 @@ class Drive:
                 self._one(trials, made)
 
         self._failing = None
+        data.STRUCTURAL_COVERAGE_CACHE.clear()  # it is never asked again, and grows for ever
         try:
             every()
         except BaseException as exc:
