@@ -12,6 +12,7 @@ from aiohttp import web
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.desk.catalogue import RepositorySort
+from node.desk.replication import Where
 from node.desk.repositories import ROWS_MAX, RepositoryLine, RepositoryQuery
 from node.desk.tag_orders import TagSort
 from node.desk.tag_table import TagFilter, TagQuery, TagRow
@@ -96,6 +97,9 @@ class ListedTag(msgspec.Struct):
 
     flags: Sequence[Literal["conflict", "untagged"]]
     """What is special: its heads disagree; it has no tag."""
+
+    where: Where | None
+    """How it stands in each region; null where that could not be told in time."""
 
 
 class TagPageDocument(msgspec.Struct):
@@ -203,7 +207,8 @@ async def repository_tags(context: AdminContext, request: Request) -> web.Respon
         named = [("q", asked.text), ("only", only), ("platform", asked.platform)]
         path = f"{REPOSITORIES}/{repository}/@tags"
         fields = _link(path, named, asked.sort, page.after, asked.limit)
-    rows = [_tag(row) for row in page.rows]
+    places = await context.desk.replication.where([row.at(request.repository) for row in page.rows])
+    rows = [_tag(row, where) for row, where in zip(page.rows, places, strict=True)]
     return answer(TagPageDocument(repository, page.sort, rows, page.note or None), fields)
 
 
@@ -227,7 +232,7 @@ def _line(line: RepositoryLine) -> ListedRepository:
     )
 
 
-def _tag(row: TagRow) -> ListedTag:
+def _tag(row: TagRow, where: Where | None) -> ListedTag:
     flags: list[Literal["conflict", "untagged"]] = []
     if row.conflict:
         flags.append("conflict")
@@ -244,6 +249,7 @@ def _tag(row: TagRow) -> ListedTag:
         row.who,
         row.event,
         flags,
+        where,
     )
 
 

@@ -5,14 +5,15 @@ from contextlib import aclosing, suppress
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from cluster import stamp_ms
-from cluster.model import Digest
+from cluster import COUNTER_BITS, stamp_ms
+from cluster.model import Digest, Dot
 from cluster.objects import Presence, Register, Version
 from node.desk.counts import ROWS_TOGETHER, RowReader, is_present
 from node.desk.keeper import CatalogueKeeper
 from node.desk.outlines import Outline, Outlines
 from node.desk.pace import Pace
 from node.desk.platforms import Budget, Platforms
+from node.desk.replication import ImageAt
 from node.desk.tag_orders import (
     LATEST_MAX,
     TAGS_BY_SIZE_MAX,
@@ -106,6 +107,12 @@ class TagRow(NamedTuple):
     """That of the push."""
 
     conflict: bool
+
+    def at(self, repository: str) -> ImageAt:
+        """What is asked of where it is."""
+        return ImageAt(
+            repository, self.digest, Dot.parse(self.event), self.pushed_ms << COUNTER_BITS
+        )
 
 
 class TagPage(NamedTuple):

@@ -10,6 +10,7 @@ from node.http.endpoint import Action, Request
 from node.http.query import text, word
 from node.registry.policy import project_of
 from node.ui.context import UiContext
+from node.ui.image_values import ShownStrip, strip
 from node.ui.lists import Fact, ListColumn, PageLink, address, as_known, notes, sorting
 from node.ui.page import Sheet, page
 from node.ui.pull import pull_command, registry_name
@@ -52,6 +53,9 @@ class ShownTag(NamedTuple):
 
     who: str
     conflict: bool
+    where: ShownStrip | None
+    """In which regions it is; None: that is not known yet."""
+
     command: str
     label: str
     """What is copied, for who hears the page."""
@@ -79,7 +83,11 @@ async def repository(context: UiContext, request: Request) -> Sheet:
         "only": "" if asked.only is TagFilter.ALL else str(asked.only),
         "sort": str(found.sort),
     }
-    rows = [_shown(row, name, registry) for row in found.rows]
+    places = await context.desk.replication.where([row.at(name) for row in found.rows])
+    rows = [
+        _shown(row, name, registry, strip(where))
+        for row, where in zip(found.rows, places, strict=True)
+    ]
     newest = next((row for row in rows if row.tag), None)
     values = {
         "name": name,
@@ -125,6 +133,7 @@ def _columns(path: str, given: dict[str, str]) -> list[ListColumn]:
         ListColumn("Platforms"),
         sorting(path, given, "Size", TagSort.SIZE, ascending=False, num=True),
         sorting(path, given, "Pushed", TagSort.PUSHED, ascending=False),
+        ListColumn("Where"),
         ListColumn("Copy", hidden=True),
     ]
 
@@ -133,7 +142,7 @@ def _order(asked: TagQuery, found: TagPage) -> str:
     return "By digest" if asked.only is TagFilter.UNTAGGED else _ORDERS[found.sort]
 
 
-def _shown(row: TagRow, name: str, registry: str) -> ShownTag:
+def _shown(row: TagRow, name: str, registry: str, where: ShownStrip | None) -> ShownTag:
     reference = f"{name}:{row.tag}" if row.tag is not None else f"{name}@{row.digest}"
     return ShownTag(
         row.tag or "",
@@ -147,6 +156,7 @@ def _shown(row: TagRow, name: str, registry: str) -> ShownTag:
         row.pushed_ms / 1000,
         row.who or "",
         row.conflict,
+        where,
         pull_command(registry, reference),
         f"Copy pull command of {row.tag or row.digest[:_DIGEST_SHOWN]}",
     )
