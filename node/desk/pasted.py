@@ -49,9 +49,10 @@ def parse_pasted(text: str) -> Pasted:
     path, slash, last = rest.rpartition("/")
     last, _, tag = last.partition(":")
     name = f"{path}{slash}{last}".strip("/").lower()
-    host, slash, behind = name.partition("/")
+    host, _, behind = name.partition("/")
+    behind = behind.strip("/")
     readings = [Asked(name, tag, named)]
-    if slash and behind and (host == "localhost" or "." in host or ":" in host):
+    if behind and (host == "localhost" or "." in host or ":" in host):
         readings.insert(0, Asked(behind, tag, named))
     return Pasted(tuple(readings), digest)
 

@@ -118,7 +118,7 @@ async def test_wait_fails_when_the_event_does_not_arrive(registry: Registry):
         (("history", "{host}/lib/app:gone"), "is not known"),
         (("history", "{host}/lib/app@sha256:1"), "a digest has no history"),
         (("rollback", "{host}/lib/app:v1", "a/1/1"), "is not known"),
-        (("rollback", "{host}/lib/app:v1", "sha256:" + "0" * 64), "'v1' is not known"),
+        (("rollback", "{host}/lib/app:v1", "sha256:" + "0" * 64), "there never was a tag 'v1'"),
         (("project", "get", "A", "--url", "{host}"), "repository names"),
         (("project", "set", "lib", "history_max", "--url", "{host}"), "is not FIELD=VALUE"),
         (

@@ -97,7 +97,7 @@ class Rooms:
         """Whether the door lets in who sends *token* (empty: a stranger) with such a request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         http: Any = SimpleNamespace(headers=headers)
-        endpoint: Any = SimpleNamespace(action=ACTIONS[verb])
+        endpoint: Any = SimpleNamespace(action=ACTIONS[verb], is_page=False)
         try:
             await self.door.admit(http, Target(endpoint, RepositoryName(repository), ""))
         except (Unauthenticated, AccessDenied, NameUnknown):
