@@ -19,9 +19,10 @@ def axe_source() -> str:
 async def violations(tab: Tab) -> list[str]:
     """What axe finds in the page of *tab*, all that can be opened being open."""
     await tab.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    if await tab.run("typeof axe === 'undefined'"):
+        await tab.run(axe_source() + ";1")
     found: dict[str, Any] = await tab.run(
-        axe_source()
-        + f";axe.run(document, {{runOnly: {list(RULES)!r}, resultTypes: ['violations']}})"
+        f"axe.run(document, {{runOnly: {list(RULES)!r}, resultTypes: ['violations']}})"
         ".then((r) => ({found: r.violations.map((v) => v.id + ': ' + v.help + ' at ' +"
         " v.nodes.map((n) => n.html.slice(0, 200)).join(' | ')), looked: r.passes.length}))"
     )

@@ -21,17 +21,17 @@ async def opened(tab: Tab, desk: Registry, page: LookedAt) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-async def test_everybody_can_use_it(
-    tab: Tab, desk: Registry, page: LookedAt, width: int, look: str
-):
+async def test_everybody_can_use_it(tab: Tab, desk: Registry, page: LookedAt, look: str):
     """Broken: axe finds something, a line is wider than the screen, or the console complains."""
     theme = "dark" if look == "dark" else "light"
-    await tab.look(width=width, theme=theme, forced=look == "forced")
-    await opened(tab, desk, page)
-    assert await violations(tab) == []
-    assert await tab.run("document.documentElement.scrollWidth") <= width
+    for width in WIDTHS:
+        # The first one opens the page, the others find it open: it follows its window.
+        await tab.look(width=width, theme=theme, forced=look == "forced")
+        if width == WIDTHS[0]:
+            await opened(tab, desk, page)
+        assert (width, await violations(tab)) == (width, [])
+        assert await tab.run("document.documentElement.scrollWidth") <= width
     assert [line for line in tab.said if not line.startswith(EXPECTED)] == []
     assert {url for url in tab.asked if not url.startswith(desk.url)} == set()
 
