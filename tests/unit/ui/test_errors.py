@@ -21,6 +21,8 @@ def context() -> UiContext:
         registry=nothing,
         identity=nothing,
         attention=nothing,
+        desk=nothing,
+        apply_plan=nothing,
         public_url=PublicUrl(),
         advertised="registry.test:5000",
         node="solo",
