@@ -54,13 +54,23 @@ class Drive:
                 self._batch(trials, number)
                 number += 1
                 if not record.settled_bytes and time.monotonic() - began >= SETTLED_S:
-                    record.settled_bytes = _memory_bytes()
+                    record.settled_bytes = self._memory_bytes()
             record.seconds = time.monotonic() - began
-            record.end_bytes = _memory_bytes()
+            record.end_bytes = self._memory_bytes()
             gc.unfreeze()
         record.outcomes = dict(sorted(self._counts.items()))
         record.lacking = sorted(self._target.expected - self._counts.keys())
         return record
+
+    def _memory_bytes(self) -> int:
+        """
+        Bytes of this process that are in memory, without what is remembered of inputs: that has
+        bounds of its own, and a slow machine does not reach them within the first minute.
+        """
+        self._target.forget()
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * 4096
 
     def _is_over(self) -> bool:
         return time.monotonic() >= self._ends or self.record.inputs >= self._most
@@ -138,12 +148,6 @@ def _kind_of(exc: BaseException) -> str:
 
 def _as_json(made: Input) -> str:
     return msgspec.json.encode(made).decode()
-
-
-def _memory_bytes() -> int:
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
 
 
 def main(name: str, seconds: str, seed_of_run: str, directory: str) -> None:
