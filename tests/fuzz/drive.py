@@ -39,10 +39,20 @@ class Drive:
         self._failing: tuple[str, Input, BaseException] | None = None
         self._counts: Counter[str] = Counter()
 
-    def run(self, seconds: float, most: int = sys.maxsize, *, until_fault: bool = False) -> Record:
-        """Try inputs for so long, or so many; or until one is answered wrongly."""
+    def run(
+        self,
+        seconds: float,
+        most: int = sys.maxsize,
+        *,
+        enough: int = sys.maxsize,
+        until_fault: bool = False,
+    ) -> Record:
+        """
+        Try inputs for so long, or so many; or until one is answered wrongly. So many are *enough*
+        once each outcome has occurred that is expected.
+        """
         record, number = self.record, 0
-        self._most = most
+        self._most, self._enough = most, enough
         # Whether there is a fault is all that is asked: it need not be short.
         self._phases = (Phase.generate,) if until_fault else (Phase.generate, Phase.shrink)
         with Trials(self._target) as trials:
@@ -73,7 +83,10 @@ class Drive:
         return pages * 4096
 
     def _is_over(self) -> bool:
-        return time.monotonic() >= self._ends or self.record.inputs >= self._most
+        inputs = self.record.inputs
+        if time.monotonic() >= self._ends or inputs >= self._most:
+            return True
+        return inputs >= self._enough and self._target.expected <= self._counts.keys()
 
     def _batch(self, trials: Trials, number: int) -> None:
         number_of_seed = random.Random(f"{self.record.seed}/{number}").getrandbits(64)
