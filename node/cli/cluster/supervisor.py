@@ -175,6 +175,7 @@ class Supervisor:
             f"push to one node:      docker push {here}/library/alpine\n"
             f"pull from another one: docker pull {there}/library/alpine\n"
             f"look at it:            atoll history library/alpine --data-dir {data_dir}\n"
+            f"or in a browser:       http://{here}/ui/\n"
             f"{_OPEN if self._is_open else _CLOSED} To try the other: {other} --open.\n"
             "Ctrl-C stops the nodes; what was pushed stays.",
             flush=True,
