@@ -54,7 +54,10 @@ class Chromium:
     """The process, and the connection to it. Entered on the loop that uses it."""
 
     def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="atoll-chromium-", dir="/tmp")
+        # Its other processes may end a little later, and write until then.
+        self._directory = tempfile.TemporaryDirectory(
+            prefix="atoll-chromium-", dir="/tmp", ignore_cleanup_errors=True
+        )
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._tabs: dict[str, Tab] = {}

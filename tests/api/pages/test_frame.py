@@ -136,7 +136,7 @@ def test_every_error_there_is_can_be_a_page():
     from aiohttp.test_utils import make_mocked_request
 
     from node.ui.face import Pages
-    from tests.unit.ui.test_errors import context, made
+    from tests.unit.ui.test_error_pages import context, made
 
     pages = Pages(context())
     for kind in WIRE:
