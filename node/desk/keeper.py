@@ -22,8 +22,9 @@ _RETRY_S: Final = 1.0
 """Between two attempts to read an index that cannot be read."""
 
 _BUILDING_REST: Final = 4.0
-_RECOUNTING_REST: Final = 9.0
-"""How long it rests for each second that it counted: pulls and pushes come first."""
+_RECOUNTING_REST: Final = 99.0
+"""How long it rests for each second that it counted: pulls and pushes come first. It does not rest
+while somebody asks; else a repository that is pushed to without end takes a hundredth of a core."""
 
 _HURRY_S: Final = 0.02
 """What who asks waits for the repositories that were written to a moment ago."""
@@ -85,7 +86,11 @@ class CatalogueKeeper:
         while self.building or any(True for _ in self.dirty):
             self._idle.clear()
             self._wake.set()
-            await self._idle.wait()
+            self._pace.hurry(wanted=True)
+            try:
+                await self._idle.wait()
+            finally:
+                self._pace.hurry(wanted=False)
 
     def look(self) -> None:
         """Take note of what was written."""

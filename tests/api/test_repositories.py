@@ -191,7 +191,7 @@ async def test_a_tag_is_shown_with_what_it_points_to(registry: Registry):
         "who": "anonymous",
         "event": event,
         "flags": [],
-        "where": {},
+        "where": {"local": {"state": "here", "share": 1.0, "behind_s": None}},
     }
     view = (await registry.call("GET", f"{REPOSITORIES}/lib/app/tags/v2")).json
     assert shown["pushed"] == view["heads"][0]["time"]
