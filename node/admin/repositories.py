@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -12,6 +11,7 @@ from aiohttp import web
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
 from node.desk.catalogue import RepositorySort
+from node.desk.moments import moment_of_ms
 from node.desk.replication import Where
 from node.desk.repositories import ROWS_MAX, RepositoryLine, RepositoryQuery
 from node.desk.tag_orders import TagSort
@@ -225,7 +225,7 @@ def _line(line: RepositoryLine) -> ListedRepository:
         counts.name,
         counts.tags,
         counts.bytes,
-        utc(line.pushed_ms),
+        moment_of_ms(line.pushed_ms),
         line.who,
         counts.conflicts,
         "public" if line.public else "private",
@@ -245,18 +245,12 @@ def _tag(row: TagRow, where: Where | None) -> ListedTag:
         row.more_aliases,
         row.platforms,
         row.size,
-        utc(row.pushed_ms),
+        moment_of_ms(row.pushed_ms),
         row.who,
         row.event,
         flags,
         where,
     )
-
-
-def utc(milliseconds: int) -> str:
-    """A time in milliseconds since 1970, as documents have it."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds")
 
 
 ENDPOINTS: Final = (

@@ -1,18 +1,17 @@
 """Tags as registers: their history, their conflicts, and going back."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
 from aiohttp import hdrs, web
 
-from cluster import stamp_ms
 from cluster.errors import BlobUnavailable, CopiesUnfinished
 from cluster.model import Digest, Dot
 from cluster.objects import Version, Written
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
+from node.desk.moments import moment
 from node.errors import (
     DigestInvalid,
     DocumentInvalid,
@@ -219,11 +218,11 @@ def _state(view: TagView) -> TagState:
 
 
 def _head(version: Version) -> Head:
-    return Head(str(version.dot), version.value, _time(version))
+    return Head(str(version.dot), version.value, moment(version.stamp))
 
 
 def _named(version: Version) -> NamedHead:
-    return NamedHead(str(version.dot), version.value, _time(version), version.who or None)
+    return NamedHead(str(version.dot), version.value, moment(version.stamp), version.who or None)
 
 
 def _entry(entry: Written, returns_to: Dot | None) -> Entry:
@@ -231,17 +230,12 @@ def _entry(entry: Written, returns_to: Dot | None) -> Entry:
     return Entry(
         str(version.dot),
         version.value,
-        _time(version),
+        moment(version.stamp),
         version.who or None,
         "write" if version.value is not None else "delete",
         [str(dot) for dot in entry.replaces],
         None if returns_to is None else str(returns_to),
     )
-
-
-def _time(version: Version) -> str:
-    moment = datetime.fromtimestamp(stamp_ms(version.stamp) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds")
 
 
 ENDPOINTS: Final = (

@@ -1,7 +1,7 @@
 """What happened last, in memory: so many things, the newest by their own time."""
 
 import threading
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -69,7 +69,7 @@ class Ring:
         written = self._by_tag.setdefault((happening.repository, happening.tag), [])
         place = bisect_left(written, happening)
         if place == len(written) or written[place] != happening:
-            insort(written, happening)
+            written.insert(place, happening)
         if happening.kind is not Happened.PUSH:
             return None
         others = False

@@ -87,12 +87,12 @@ async def read_manifest(request: Request, limit: int, timeout_s: float, bodies: 
         return b"".join(body.pieces)
 
 
-async def read_document(request: Request, document_type: type[D], limits: ApiLimits) -> D:
+async def read_small(request: Request, limits: ApiLimits) -> bytearray:
     """
-    A JSON body.
+    A body that is a document or a form.
 
     Raises:
-        DocumentTooLarge, DocumentInvalid, BodyIncomplete, BodyStalled: it could not be had.
+        DocumentTooLarge, BodyIncomplete, BodyStalled: it could not be had.
     """
     document = bytearray()
     async with aclosing(read_body(request, limits.body_idle_s)) as pieces:
@@ -100,6 +100,17 @@ async def read_document(request: Request, document_type: type[D], limits: ApiLim
             document += piece
             if len(document) > limits.document_bytes:
                 raise DocumentTooLarge(limits.document_bytes)
+    return document
+
+
+async def read_document(request: Request, document_type: type[D], limits: ApiLimits) -> D:
+    """
+    A JSON body.
+
+    Raises:
+        DocumentTooLarge, DocumentInvalid, BodyIncomplete, BodyStalled: it could not be had.
+    """
+    document = await read_small(request, limits)
     try:
         return msgspec.json.decode(document, type=document_type)
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:

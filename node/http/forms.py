@@ -1,12 +1,11 @@
 """Bodies that are forms, as HTML and OAuth 2 have them."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
 from typing import Final
 from urllib.parse import parse_qs
 
-from node.errors import DocumentInvalid, DocumentTooLarge
-from node.http.body_reader import read_body
+from node.errors import DocumentInvalid
+from node.http.body_reader import read_small
 from node.http.endpoint import Request
 from node.http.limits import FORM_FIELDS, ApiLimits
 
@@ -44,12 +43,7 @@ async def read_form(request: Request, limits: ApiLimits) -> FormFields:
     Raises:
         DocumentTooLarge, DocumentInvalid, BodyIncomplete, BodyStalled: it could not be had.
     """
-    body = bytearray()
-    async with aclosing(read_body(request, limits.body_idle_s)) as pieces:
-        async for piece in pieces:
-            body += piece
-            if len(body) > limits.document_bytes:
-                raise DocumentTooLarge(limits.document_bytes)
+    body = await read_small(request, limits)
     try:
         given = parse_qs(
             body.decode(),

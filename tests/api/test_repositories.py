@@ -7,8 +7,8 @@ import pytest
 
 from cluster import stamp_ms
 from cluster.model import Digest
-from node.admin.repositories import utc
 from node.desk import repositories, sight, tag_orders, tag_table
+from node.desk.moments import moment_of_ms
 from node.index.rows import presence
 from node.registry.media_types import OCI_INDEX, OCI_MANIFEST
 from tests.api.conftest import Registry
@@ -74,7 +74,9 @@ async def test_a_repository_is_shown_with_what_is_in_it(registry: Registry):
         "visibility": "public",
     }
     latest = presence(registry.index.metadata, "manifests", "lib/app", last).latest
-    assert shown["pushed"] == utc(stamp_ms(latest.stamp)), "the time of the push, and no other"
+    assert shown["pushed"] == moment_of_ms(stamp_ms(latest.stamp)), (
+        "the time of the push, and no other"
+    )
     assert "Link" not in answer.headers
 
 
