@@ -7,7 +7,7 @@ reader that falls behind gets no further lease, and q's next word does not name 
 last word of q is all that is needed, and no time.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
 from cluster.messages import Confirmation, Stage
@@ -85,12 +85,6 @@ class Confirmations:
             for disk, (epoch, _) in said.items()
             if all(known.get(disk, epoch) == epoch for known in names)
         }
-
-    def awaited(self, seq: int, has: Callable[[Run, int], bool]) -> Iterator[Run]:
-        """The readers that hold up the event *seq* where enough have it."""
-        for _, word in self._said.values():
-            if word.upto >= seq:
-                yield from (r for r in word.readers if not (has(r, seq) or self.has(r, seq)))
 
     def forget_runs(self, epochs: Epochs) -> None:
         """Forget what earlier runs than *epochs* said: the table holds one of each disk."""

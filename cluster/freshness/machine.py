@@ -59,9 +59,6 @@ class Backing(NamedTuple):
     confirmed: frozenset[Disk]
     """Who counts for it, this node included."""
 
-    awaited: frozenset[Run]
-    """Readers that do not have it, as far as is known, where enough nodes have."""
-
     wake_at: float
     """When it may stand otherwise though nobody says a word."""
 
@@ -211,9 +208,7 @@ class Freshness:
         How the event *seq* of this node's log, which is durable here, stands. *epochs* are the runs
         of the members that this node knows of.
         """
-        told = self._confirmations
-        confirmed = set(told.confirmed(seq, epochs, has))
-        awaited = set(told.awaited(seq, has))
+        confirmed = set(self._confirmations.confirmed(seq, epochs, has))
         wake_at = math.inf
         if now < self._muted_until:
             wake_at = self._muted_until
@@ -221,9 +216,8 @@ class Freshness:
             lacking = self._lacking_here(seq, has, now)
             if not lacking:
                 confirmed.add(self._me.disk)
-            awaited |= lacking.keys()
             wake_at = min(lacking.values(), default=wake_at)
-        return Backing(frozenset(confirmed), frozenset(awaited), wake_at)
+        return Backing(frozenset(confirmed), wake_at)
 
     def _lacking_here(self, seq: int, has: Has, now: float) -> Mapping[Run, float]:
         """The readers by this node's own word that lack an event, and until when they may read."""

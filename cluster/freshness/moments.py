@@ -32,15 +32,20 @@ class Moments:
 
     def note(self, news: News, now: float) -> None:
         """Note of each log of *news* how far this node has it from now on."""
-        counted = {o: upto for o, (_, upto) in news.items() if self._counts(NodeId(o.node))}
+        began, latest = self._kept[-1]
+        # Each word that this node gives looks whether it is noted; it nearly always is.
+        counted = {
+            o: upto
+            for o, (_, upto) in news.items()
+            if upto > latest.get(o, 0) and self._counts(NodeId(o.node))
+        }
         if not counted:
             return
-        began, latest = self._kept[-1]
         if now - began >= GRAIN_S:
             latest = dict(latest)
             self._kept.append((now, latest))
         for origin, upto in counted.items():
-            latest[origin] = max(upto, latest.get(origin, 0))
+            latest[origin] = upto
         if any(vectors.is_mark(origin) for origin in counted):
             # Nobody is asked for the logs that it stands for any more, but for all of them at once.
             self._kept[-1] = (self._kept[-1][0], vectors.raised(latest, {}))

@@ -66,8 +66,8 @@ _INCARNATION_MAX: Final = 1 << 63
 """Half of what fits: a member must be able to go beyond whatever it hears of itself."""
 
 _NAMES_KEPT: Final = 1024
-"""Names, addresses and runs that were found right lately: the same ones come several times a
-second. Far more than a cluster has; what is wrong is not kept."""
+"""Names, addresses and runs that were found right, or written, lately: the same ones pass several
+times a second. Far more than a cluster has; what is wrong is not kept."""
 
 _STATUSES: Final = {
     Status.ALIVE: pb.ALIVE,
@@ -245,7 +245,9 @@ def _read_rumour(message: pb.Rumour) -> Rumour:
     return Rumour(MEMBER.read(message.member), Standing(status, message.incarnation, accusers))
 
 
+@lru_cache(_NAMES_KEPT)
 def _write_run(run: Run) -> pb.Run:
+    """A message for all that name this run: whatever holds it has a copy."""
     return pb.Run(node=run.disk.node, store=run.disk.store, epoch=run.epoch)
 
 

@@ -35,9 +35,6 @@ class Writer:
     def confirmed(self, seq: int, epochs: Mapping[Disk, int] = EPOCHS) -> set[Disk]:
         return set(self.said.confirmed(seq, epochs, self.has))
 
-    def awaited(self, seq: int) -> set[Run]:
-        return set(self.said.awaited(seq, self.has))
-
 
 @pytest.fixture
 def writer() -> Writer:
@@ -54,14 +51,12 @@ def test_a_reader_that_lacks_the_event_holds_it_up(writer: Writer):
     writer.hear(B1, 5, {C1: 4})
     assert writer.confirmed(4) == {B}
     assert writer.confirmed(5) == set()
-    assert writer.awaited(5) == {C1}
 
 
 def test_a_reader_says_itself_that_it_has_the_event(writer: Writer):
     writer.hear(B1, 5, {C1: 4})
     writer.told.add((C1, 5))
     assert writer.confirmed(5) == {B}
-    assert writer.awaited(5) == set()
 
 
 def test_a_reader_told_another_member_that_it_has_the_event(writer: Writer):
@@ -74,7 +69,6 @@ def test_that_is_the_word_of_a_run(writer: Writer):
     writer.hear(Run(A, 1), 2, {C1: 5})
     writer.hear(B1, 5, {C2: 0})
     assert writer.confirmed(5) == set()
-    assert writer.awaited(5) == {C2}
 
 
 def test_the_last_word_counts(writer: Writer):

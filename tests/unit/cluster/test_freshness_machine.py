@@ -145,7 +145,6 @@ def test_its_own_readers_hold_up_what_it_wrote(node: Node):
     node.machine.note_synced({LOG: (0, 1)}, BEGAN + 1.1)
     backing = node.machine.backing(1, EPOCHS, lambda run, seq: False, BEGAN + 1.1)
     assert backing.confirmed == frozenset()
-    assert backing.awaited == {Run(B, 1)}
     assert backing.wake_at == pytest.approx(BEGAN + 1.0 + LEASE_S)
     assert node.confirmed(1, 1.0 + LEASE_S) == {A}
 
@@ -154,7 +153,6 @@ def test_they_hold_up_nothing_once_they_have_it(node: Node):
     node.greets(B, 1.0)
     backing = node.machine.backing(1, EPOCHS, lambda run, seq: run == Run(B, 1), BEGAN + 1.1)
     assert backing.confirmed == {A}
-    assert backing.awaited == frozenset()
     assert backing.wake_at == math.inf
 
 
