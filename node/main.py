@@ -206,6 +206,7 @@ async def running(
             readiness,
             partial(datadir.space_at, settings.data_dir),
             partial(figures.blobs_on, index),
+            SystemClock().now_s,
         )
         rows = partial(stakes.rows, index.metadata, index.metadata, cluster)
         departure = Departure(name, cluster.state, cluster, rows)

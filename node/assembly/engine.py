@@ -15,7 +15,7 @@ from cluster.ports import BlobReplica, Chance, Clock, Log
 from node import logs
 from node.copies.holdings import Holdings
 from node.index.index import Index
-from node.index.lateness import OnEvent, TimedEvents
+from node.index.lateness import OnEvents, TimedEvents
 
 NODE: Final = "node:"
 """How who asks begins where a node does something by itself; no log-in name has a colon."""
@@ -38,15 +38,15 @@ def join(
     clock: HybridClock,
     rng: Chance,
     log_of: Callable[[str], Log],
-    on_event: OnEvent | None = None,
+    on_events: OnEvents | None = None,
 ) -> Engine:
     """
     Make the engine of the node *me*; *clock* is the one that its index stamps events by, and
-    *on_event* is told of each event of another node.
+    *on_events* is told of the events of other nodes.
     """
     records = index.replica.roles
-    if on_event is not None:
-        records = records._replace(events=TimedEvents(records.events, on_event, wall))
+    if on_events is not None:
+        records = records._replace(events=TimedEvents(records.events, on_events, wall))
 
     def who() -> str:
         return logs.who.get() or f"{NODE}{me.node}"

@@ -1,6 +1,6 @@
 """What `/metrics` tells of a node, read from its parts whenever somebody asks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cluster import Cluster
 from cluster.model import Member, NodeId
@@ -131,7 +131,8 @@ class Lateness:
         """Begin. What comes before *cluster* has joined is its past, and not late."""
         self._cluster = cluster
 
-    def __call__(self, node: NodeId, seconds: float) -> None:
+    def __call__(self, late: Sequence[tuple[NodeId, float]]) -> None:
+        """Count events that came together: who wrote each, and how late it came."""
         cluster = self._cluster
         if cluster is None or not cluster.is_joined():
             return
@@ -139,4 +140,5 @@ class Lateness:
         if living is not self._living:  # It is the same object for as long as nobody comes or goes.
             self._living = living
             self._regions.update((member.node, member.region) for member in living)
-        self._metrics.lag(self._regions.get(node, OTHER_REGION), seconds)
+        for node, seconds in late:
+            self._metrics.lag(self._regions.get(node, OTHER_REGION), seconds)

@@ -7,20 +7,24 @@ from cluster.model import Event, NodeId, Origin, Vector
 from cluster.ports import EventLog, WallClock
 from cluster.vectors import reached
 
-OnEvent = Callable[[NodeId, float], None]
-"""Told of the node that wrote an event, and how many seconds ago that was by its stamp."""
+OnEvents = Callable[[Sequence[tuple[NodeId, float]]], None]
+"""Told of events that came together: of each the node that wrote it, and how many seconds ago that
+was by its stamp."""
 
 
 class TimedEvents:
     """An event log that tells of each event of another node, once, when it became durable here."""
 
-    def __init__(self, log: EventLog, on_event: OnEvent, clock: WallClock) -> None:
+    def __init__(self, log: EventLog, on_events: OnEvents, clock: WallClock) -> None:
         self._log = log
-        self._on_event = on_event
+        self._on_events = on_events
         self._clock = clock
         self._running = 0
         self._told: dict[Origin, int] = {}
         """How far events were told of while others are applied, which may be the same ones."""
+
+        # As it is: every wait for an event asks, again and again.
+        self.vector: Callable[[], Vector] = log.vector
 
     @property
     def origin(self) -> Origin:
@@ -32,9 +36,6 @@ class TimedEvents:
 
     def check(self) -> None:
         self._log.check()
-
-    def vector(self) -> Vector:
-        return self._log.vector()
 
     def floor(self) -> Vector:
         return self._log.floor()
@@ -59,9 +60,12 @@ class TimedEvents:
 
     def _tell(self, events: Sequence[Event], before: Vector) -> None:
         now_ms, vector = self._clock.now_ms(), self._log.vector()
+        late = list[tuple[NodeId, float]]()
         for event in events:
             origin, seq = event.origin, event.dot.seq
             known = max(reached(before, origin), self._told.get(origin, 0))
             if known < seq <= reached(vector, origin):
                 self._told[origin] = seq
-                self._on_event(NodeId(origin.node), (now_ms - stamp_ms(event.stamp)) / 1000)
+                late.append((NodeId(origin.node), (now_ms - stamp_ms(event.stamp)) / 1000))
+        if late:
+            self._on_events(late)

@@ -48,7 +48,7 @@ def event(seq: int, ago_ms: int = 0, node: str = "a") -> Event:
 def timed() -> tuple[TimedEvents, Any, list[tuple[str, float]]]:
     told: list[tuple[str, float]] = []
     log: Any = _Held()
-    return TimedEvents(log, lambda node, late_s: told.append((node, late_s)), _Wall()), log, told
+    return TimedEvents(log, told.extend, _Wall()), log, told
 
 
 async def test_each_is_told_of_by_its_stamp():
