@@ -18,46 +18,39 @@ each repository that it shows.
 import argparse
 import asyncio
 import gc
-import hashlib
-import json
 import random
 import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bench.catalogue_rows import (
+    LARGE,
+    PROJECTS,
+    REPOSITORIES,
+    TAGS,
+    fill,
+    large_of,
+    name_of,
+    opened,
+)
 from bench.machine import describe_atoll, describe_machine
 from bench.scratch import scratch
-from cluster.clock import HybridClock, SystemClock
-from cluster.model import Acknowledged, Digest, Dot, NodeId, Stamp
-from cluster.objects import Live, Presence, Register, Version
+from cluster.model import Acknowledged, Dot
 from node.blobs.memory import MemoryBlobs
 from node.desk.catalogue import RepositorySort
 from node.desk.catalogue_desk import CatalogueDesk
 from node.desk.repositories import RepositoryQuery
 from node.desk.tag_orders import TagSort
 from node.desk.tag_table import TagFilter, TagQuery
-from node.index import keys, rows
-from node.index.index import Index, open_index
-from node.index.rocks import RocksStore
-from node.index.rows import RepositoryRow
-from node.index.store import Change, Mutation
+from node.index.index import Index
 from node.logs import get_logger
 from node.registry.access import UNRESTRICTED, Access
 from node.registry.names import RepositoryName
 
-_REPOSITORIES: Final = 100_000
-_TAGS: Final = 1_000_000
-_PROJECTS: Final = 1000
-_LARGE: Final = (60_000, 40_000, *([10_000] * 10))
-_TAGS_OF_A_MANIFEST: Final = 2
-_BATCH: Final = 20_000
-_CONFIG_BYTES: Final = 7_000
-_LAYER_BYTES: Final = 30_000_000
 _QUESTIONS: Final = 300
 _COLD_QUESTIONS: Final = 5
 
@@ -112,36 +105,20 @@ class Ready:
 def main() -> None:
     """Measure, and print what was found."""
     parser = argparse.ArgumentParser(description="Time what the desk answers.")
-    parser.add_argument("--repositories", type=int, default=_REPOSITORIES)
-    parser.add_argument("--tags", type=int, default=_TAGS)
+    parser.add_argument("--repositories", type=int, default=REPOSITORIES)
+    parser.add_argument("--tags", type=int, default=TAGS)
     given = parser.parse_args()
     for name, value in {**describe_machine(), "atoll": describe_atoll()}.items():
         print(f"- {name}: {value}")
     with scratch("desk") as directory:
-        # In a process of its own: what it has used and let go of would hide what is kept here.
-        begun = time.perf_counter()
-        filling = get_context("spawn").Process(
-            target=_written, args=(directory, given.repositories, given.tags)
-        )
-        filling.start()
-        filling.join()
-        if filling.exitcode:
-            raise SystemExit("the rows could not be written")
+        took = fill(directory / "index", given.repositories, given.tags)
         print(f"- rows of {given.repositories:,} repositories and {given.tags:,} tags written in "
-              f"{time.perf_counter() - begun:.0f} s")  # fmt: skip
+              f"{took:.0f} s")  # fmt: skip
         asyncio.run(_measure(directory, given.repositories, given.tags))
 
 
-def _written(directory: Path, repositories: int, tags: int) -> None:
-    async def write() -> None:
-        with closing(_open(directory)) as index:
-            _fill(index, repositories, tags)
-
-    asyncio.run(write())
-
-
 async def _measure(directory: Path, repositories: int, tags: int) -> None:
-    with closing(_open(directory)) as index:
+    with closing(opened(directory / "index")) as index:
         gc.collect()
         before = _resident()
         desk = _desk(index)
@@ -161,7 +138,7 @@ async def _measure(directory: Path, repositories: int, tags: int) -> None:
               "included")  # fmt: skip
         print("\n| question | p50 | p99 | most | p99 of a core | loop held |")
         print("|---|---|---|---|---|---|")
-        for asked in _questions(desk, repositories, _large(tags)):
+        for asked in _questions(desk, repositories, large_of(tags)):
             await _ask(asked, beat)
         for task in tasks:
             task.cancel()
@@ -182,18 +159,6 @@ def _kept(desk: CatalogueDesk) -> int:
     return found + len(catalogue._joined())
 
 
-def _open(directory: Path) -> Index:
-    wall = SystemClock()
-    return open_index(
-        RocksStore(directory / "index"),
-        NodeId("bench"),
-        HybridClock(wall),
-        wall,
-        random.Random(1),
-        lambda event, reason: None,
-    )
-
-
 def _desk(index: Index) -> CatalogueDesk:
     metadata = index.metadata
     return CatalogueDesk.over(
@@ -207,88 +172,6 @@ def _desk(index: Index) -> CatalogueDesk:
         lambda name: False,
         get_logger("desk"),
     )
-
-
-def _name(number: int) -> str:
-    return f"team-{number % _PROJECTS}/service-{number}"
-
-
-def _fill(index: Index, repositories: int, tags: int) -> None:
-    """Write the rows, in batches as large as memory likes."""
-    batch: list[Change] = []
-    store, chance = index.journal.store, random.Random(2)
-    large = _large(tags)
-    small = -(-(tags - sum(large)) // max(1, repositories - len(large)))
-    stamp, left = index.journal.clock.tick(Stamp(0)), tags
-    for number in range(repositories):
-        count = min(large[number] if number < len(large) else small, left)
-        left -= count
-        for row in _rows(_name(number), count, int(stamp) + number * 100_000, chance):
-            batch.append(row)
-            if len(batch) >= _BATCH:
-                store.write(batch)
-                batch = []
-    store.write(batch)
-    store.sync()
-
-
-def _large(tags: int) -> list[int]:
-    """The tags of the large repositories, as far as there are tags for them."""
-    return [count for count in _LARGE if count * 4 < tags]
-
-
-def _rows(name: str, tags: int, stamp: int, chance: random.Random) -> Iterator[Change]:
-    """Those of a repository whose images have a layer of their own each, and one in common."""
-    shared = _digest(name.encode())
-    yield from _blob(name, shared, _LAYER_BYTES, stamp)
-    manifests = -(-max(1, tags) // _TAGS_OF_A_MANIFEST)
-    for number in range(manifests):
-        config, layer = (_digest(f"{name} {number} {part}".encode()) for part in "cl")
-        yield from _blob(name, config, _CONFIG_BYTES, stamp)
-        yield from _blob(name, layer, _LAYER_BYTES, stamp)
-        body = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "config": _descriptor("config.v1+json", config, _CONFIG_BYTES),
-                "layers": [
-                    _descriptor("layer.v1.tar+gzip", each, _LAYER_BYTES) for each in (shared, layer)
-                ],
-            }
-        ).encode()
-        digest, dot = Digest.of(body), Dot("bench", 1, number + 1)
-        key, push = keys.join(name, digest), Live(dot, stamp + 10 * number, "image")
-        yield Mutation("manifests", key, rows.encode(Presence((push,))))
-        yield Mutation("manifest_bytes", key, body)
-        written = range(number * _TAGS_OF_A_MANIFEST, min(tags, (number + 1) * _TAGS_OF_A_MANIFEST))
-        for each in written:
-            tag = _tag(each, chance)
-            head = Version(Dot("bench", 1, each + 2), stamp + 10 * number + 1, digest, "ann")
-            yield Mutation("tags", keys.join(name, tag), rows.encode(Register((head,))))
-            yield Mutation("tagged", keys.join(name, digest, tag), b"")
-    yield Mutation("repositories", keys.join(name), rows.encode(RepositoryRow(manifests, 1)))
-
-
-def _blob(name: str, digest: str, size: int, stamp: int) -> Iterator[Change]:
-    held = Presence((Live(Dot("bench", 1, 1), stamp, str(size)),))
-    yield Mutation("blobs", keys.join(name, digest), rows.encode(held))
-    yield Mutation("linked", keys.join(digest, name), b"")
-
-
-def _descriptor(kind: str, digest: str, size: int) -> dict[str, object]:
-    kind = f"application/vnd.oci.image.{kind}"
-    return {"mediaType": kind, "digest": digest, "size": size}
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def _tag(number: int, chance: random.Random) -> str:
-    """Versions and commits, as a pipeline makes them."""
-    if number % 2:
-        return f"{chance.getrandbits(160):040x}"
-    return f"{number // 2000}.{number // 40 % 50}.{number % 40}"
 
 
 def _resident() -> int:
@@ -327,7 +210,7 @@ class Question(NamedTuple):
 
 def _questions(desk: CatalogueDesk, repositories: int, large: list[int]) -> Iterator[Question]:
     chance = random.Random(3)
-    one_in_a_hundred = OfProjects({f"team-{number}" for number in range(0, _PROJECTS, 100)})
+    one_in_a_hundred = OfProjects({f"team-{number}" for number in range(0, PROJECTS, 100)})
     callers: tuple[tuple[str, Access], ...] = (
         ("all", UNRESTRICTED),
         ("1 in 100", one_in_a_hundred),
@@ -348,14 +231,16 @@ def _questions(desk: CatalogueDesk, repositories: int, large: list[int]) -> Iter
     for number, count in enumerate(large[:3]):
         for order in TagSort:
             what = f"tags of one with {count:,} by {order}"
-            yield Question(f"{what}, cold", _cold_tags(desk, _name(number), order), _COLD_QUESTIONS)
-            yield Question(what, _tags(desk, _name(number), TagQuery(sort=order)))
+            yield Question(
+                f"{what}, cold", _cold_tags(desk, name_of(number), order), _COLD_QUESTIONS
+            )
+            yield Question(what, _tags(desk, name_of(number), TagQuery(sort=order)))
     if len(large) < 3:
         return
     deep = TagQuery("f", TagSort.VERSION, TagFilter.ALL, "", "0:2.5.0")
-    yield Question("tags of one with 10,000, a text", _tags(desk, _name(2), deep))
+    yield Question("tags of one with 10,000, a text", _tags(desk, name_of(2), deep))
     untagged = TagQuery(only=TagFilter.UNTAGGED)
-    yield Question("images without a tag, of one with 10,000", _tags(desk, _name(2), untagged))
+    yield Question("images without a tag, of one with 10,000", _tags(desk, name_of(2), untagged))
 
 
 def _repositories(
@@ -394,7 +279,7 @@ def _any_tags(
     desk: CatalogueDesk, sort: TagSort, repositories: int
 ) -> Callable[[int], Awaitable[object]]:
     def ask(number: int) -> Awaitable[object]:
-        name = _name((number * 7919 + len(_LARGE)) % repositories)
+        name = name_of((number * 7919 + len(LARGE)) % repositories)
         return desk.tags.page(RepositoryName(name), TagQuery(sort=sort), UNRESTRICTED)
 
     return ask
