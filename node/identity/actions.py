@@ -112,6 +112,7 @@ class Action(StrEnum):
     PAGE_ROLLBACK = "page.rollback"
     PAGE_ACTIVITY = "page.activity"
     PAGE_CLUSTER = "page.cluster"
+    PAGE_LAYOUT_PLAN = "page.layout.plan"
     PAGE_LAYOUT_APPLY = "page.layout.apply"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
@@ -288,6 +289,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.PAGE_ROLLBACK: _KEEP,
     Action.PAGE_ACTIVITY: _KNOWN,
     Action.PAGE_CLUSTER: _LOOK,
+    Action.PAGE_LAYOUT_PLAN: _RUN,
     Action.PAGE_LAYOUT_APPLY: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,

@@ -6,7 +6,17 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from cluster.errors import ChangeOpen, NotDecided, PlanUnknown, VersionTaken
+from cluster.errors import (
+    ChangeOpen,
+    LayoutRefused,
+    MemberNotDead,
+    MemberUnknown,
+    NewcomerAbsent,
+    NotDecided,
+    PlanUnknown,
+    VersionTaken,
+)
+from cluster.model import NODE_ID, NodeId
 from node.desk.layouts import DeskLayout, DeskPlan
 from node.desk.values import DeskNode, DeskNodes, DeskRegions, NodeCondition, WorkUnderWay
 from node.errors import DocumentInvalid
@@ -63,6 +73,9 @@ _KINDS: Final[Mapping[NodeCondition, str]] = {
     "unheard": "bad",
 }
 
+_PERHAPS_LOST: Final[frozenset[NodeCondition]] = frozenset({"dead", "unheard", "outside"})
+"""Of these a member may never come back: *outside*, what bears its name has another disk."""
+
 _VERSION: Final = re.compile("[0-9]{1,9}", re.ASCII)
 
 _STEPS: Final = {"begin": "begins", "forsake": "goes on without who is lost", "end": "is live"}
@@ -96,6 +109,8 @@ class NodeRow(NamedTuple):
     """What else is to be known of it."""
 
     mark: str
+    may_go: bool
+    """Whether a layout without it can be planned: it is a member, and perhaps lost."""
 
 
 class WorkItem(NamedTuple):
@@ -125,6 +140,9 @@ class PlanItem(NamedTuple):
     fingerprint: str
     changes: Sequence[str]
     lost: str
+    """Who is lost by it; empty: nobody."""
+
+    typed: str
     pairs: Sequence[Pair]
 
 
@@ -233,6 +251,7 @@ def node_row(node: DeskNode) -> NodeRow:
         [] if stop is None else [each.text for each in stop.hindrances],
         list(_notes(node)),
         "alert" if kind == "bad" else "",
+        bool(node.roles) and node.condition in _PERHAPS_LOST,
     )
 
 
@@ -284,6 +303,7 @@ def plan_item(plan: DeskPlan) -> PlanItem:
         plan.fingerprint,
         plan.changes,
         ", ".join(plan.lost),
+        _to_type(plan),
         list(_moves(plan)),
     )
 
@@ -336,21 +356,38 @@ def decisions_of(layout: DeskLayout) -> Iterator[DecisionRow]:
         )
 
 
+async def plan_lost(
+    context: UiContext, request: Request, fields: FormFields
+) -> Sheet | web.StreamResponse:
+    """POST: plan a layout without a member that is lost, or with another node in its place."""
+    node, by = fields.one("node"), fields.one("by").strip()
+    for name in (node, *([by] if by else [])):
+        if NODE_ID.fullmatch(name) is None:
+            raise DocumentInvalid(f"{name[:80]!r} is not the name of a node; nothing was done")
+    await context.plan_lost(NodeId(node), NodeId(by) if by else None)
+    return gone_to(f"{CLUSTER}#plan")
+
+
 async def apply_plan(
     context: UiContext, request: Request, fields: FormFields
 ) -> Sheet | web.StreamResponse:
-    """POST: bring a plan about, whose version was typed. Where members are lost a command asks."""
+    """POST: bring a plan about. Its version was typed; where members are lost, their names."""
     version, fingerprint = fields.one("version"), fields.one("fingerprint")
     plans = {each.fingerprint: each for each in context.desk.cluster.layout().plans}
     plan = plans.get(fingerprint)
     if plan is None or str(plan.version) != version:
         raise PlanUnknown(int(version) if _VERSION.fullmatch(version) else 0, fingerprint)
-    if plan.lost:
-        raise DocumentInvalid("members are lost by this plan: atoll layout apply asks for names")
-    if fields.one("typed").strip() != version:
-        raise DocumentInvalid(f"type {version}, the version of the plan; nothing was done")
+    wanted = _to_type(plan)
+    if fields.one("typed").strip() != wanted:
+        what = "who is lost by the plan" if plan.lost else "the version of the plan"
+        raise DocumentInvalid(f"type {wanted}, {what}; nothing was done")
     await context.apply_plan(plan.version, fingerprint)
     return gone_to(f"{CLUSTER}#layouts")
+
+
+def _to_type(plan: DeskPlan) -> str:
+    """What a person types who means it."""
+    return ", ".join(plan.lost) or str(plan.version)
 
 
 def _many(number: int, word: str) -> str:
@@ -367,6 +404,15 @@ ENDPOINTS: Final = (
         tab=CLUSTER,
         refresh_s=REFRESH_S,
         errors=(),
+    ),
+    form(
+        Action.PAGE_LAYOUT_PLAN,
+        f"{CLUSTER}/lost",
+        plan_lost,
+        "Plan a layout without a member that is lost, or with another node in its place.",
+        route="/atoll/v1/layout/plan",
+        recent=True,
+        errors=(MemberUnknown, MemberNotDead, NewcomerAbsent, LayoutRefused, ChangeOpen),
     ),
     form(
         Action.PAGE_LAYOUT_APPLY,

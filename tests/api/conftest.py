@@ -21,6 +21,7 @@ from node import edge, logs
 from node.admin.context import AdminContext
 from node.assembly.attention import conflicts_in, copies_in
 from node.assembly.desk import desk_of
+from node.assembly.ui import plan_lost_at
 from node.attention.collector import AttentionSources, Collector
 from node.attention.facts import StorageFacts
 from node.attention.service import Attention
@@ -409,6 +410,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 identity=identity,
                 attention=attention,
                 desk=desk,
+                plan_lost=partial(plan_lost_at, layouts),
                 apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",

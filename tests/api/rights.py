@@ -114,6 +114,7 @@ _TABLE: Final = """
     pull                page.image
     maintainer          page.rollback
     cluster-watcher     page.cluster
+    cluster-admin       page.layout.plan
     cluster-admin       page.layout.apply
     login               session.end
 """
