@@ -1,7 +1,7 @@
 """The facts, gathered from what the parts of a node tell of themselves."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -62,6 +62,14 @@ class AttentionSources:
     """Seconds, of a clock that nobody sets."""
 
 
+_COPIES: Final = "copies of blobs"
+_CONFLICTS: Final = "conflicts"
+
+
+def _without(uncounted: Mapping[str, str], what: str) -> dict[str, str]:
+    return {each: why for each, why in uncounted.items() if each != what}
+
+
 class _Reading(NamedTuple):
     at: float
     refused: int
@@ -82,18 +90,26 @@ class Collector:
 
     async def count(self) -> None:
         """Count what takes long: the copies of all blobs, and conflicts."""
-        uncounted: dict[str, str] = {}
         try:
             copies = await self._sources.copies()
         except (ClusterError, StorageFailure) as exc:
-            self._copies, uncounted["copies of blobs"] = None, str(exc)
+            self._copies = None
+            self._uncounted = {**self._uncounted, _COPIES: str(exc)}
         else:
             self._note_copies(copies)
+            self._uncounted = _without(self._uncounted, _COPIES)
+        await self.count_conflicts()
+        self._counted_at = self._sources.wall()
+
+    async def count_conflicts(self) -> None:
+        """Count those alone: they are few, so that takes milliseconds."""
         try:
             self._conflicts = await self._sources.conflicts()
         except (ClusterError, StorageFailure) as exc:
-            self._conflicts, uncounted["conflicts"] = None, str(exc)
-        self._uncounted, self._counted_at = uncounted, self._sources.wall()
+            self._conflicts = None
+            self._uncounted = {**self._uncounted, _CONFLICTS: str(exc)}
+        else:
+            self._uncounted = _without(self._uncounted, _CONFLICTS)
 
     def _note_copies(self, copies: CopyFacts) -> None:
         before, self._copies = self._copies, copies

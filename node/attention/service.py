@@ -16,7 +16,7 @@ _LOOK_S: Final = 10.0
 """Between two looks while nobody asks: by so much may a finding be older than it says."""
 
 _COUNT_S: Final = 600.0
-"""Between two counts while nobody asks. Each looks at all blobs."""
+"""Between two counts of copies while nobody asks. Each looks at all blobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,11 @@ class Attention:
             tasks.create_task(self._count(), name="counts")
 
     async def _see(self) -> None:
+        self.see()
         while True:
-            self.see()
             await asyncio.sleep(_LOOK_S)
+            await self._collector.count_conflicts()
+            self.see()
 
     async def _count(self) -> None:
         while True:

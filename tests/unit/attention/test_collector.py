@@ -30,6 +30,7 @@ class Parts:
         self.change: View | None = None
         self.unknown: Exception | None = None
         self.shortfall = CopyFacts(9, 90)
+        self.in_conflict = 3
         self.now = 1_000.0
         self.collector = Collector(
             AttentionSources(
@@ -68,7 +69,7 @@ class Parts:
 
     async def conflicts(self) -> int:
         self.yes()
-        return 3
+        return self.in_conflict
 
 
 @pytest.fixture
@@ -113,6 +114,20 @@ async def test_what_is_not_known_is_said(parts: Parts, problem: Exception):
     parts.unknown = None
     await parts.collector.count()
     assert parts.collector.facts().uncounted == {}
+
+
+async def test_conflicts_are_counted_without_the_copies(parts: Parts):
+    """Broken: a conflict is shown ten minutes after it arose."""
+    await parts.collector.count()
+    parts.in_conflict, parts.shortfall = 7, CopyFacts(1, 10, 1)
+    await parts.collector.count_conflicts()
+    facts = parts.collector.facts()
+    assert facts.copies is not None
+    assert (facts.conflicts, facts.copies.short) == (7, 0)
+    parts.unknown = NotCaughtUp("it restores")
+    await parts.collector.count_conflicts()
+    assert parts.collector.facts().uncounted == {"conflicts": "it restores"}
+    assert parts.collector.facts().copies is not None
 
 
 def test_without_a_layout_it_is_said_why(parts: Parts):
