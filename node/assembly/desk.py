@@ -65,7 +65,15 @@ def desk_of(
         catalogue=catalogue,
         images=Images(metadata, pull, activity.ring.tags_that_had),
         attached=AttachedThings(metadata, pull),
-        replication=Replication(metadata, pull, cluster, lambda: layouts.live, index.words, now_ms),
+        replication=Replication(
+            metadata,
+            pull,
+            cluster,
+            lambda: layouts.live,
+            index.words,
+            now_ms,
+            lambda digest: index.journal.cached.size(digest),
+        ),
         activity=activity,
         cluster=nodes,
     )

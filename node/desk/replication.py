@@ -52,7 +52,8 @@ class RegionWhere(msgspec.Struct, frozen=True):
     """`here`: all of it has a copy there. `arriving`: some of it is missing that has its place
     there. `on pull`: the region keeps none of what is missing, and fetches it for whoever pulls.
     `behind`: no node of it has heard of the push. `unreadable`: nobody who is there has a copy of
-    something. `silent`: no node of the region answers."""
+    something. `silent`: no node of the region answers. What came to a node by a pull is there for
+    that node alone: only who asks it itself is told so."""
 
     share: float
     """How much of its bytes is there, from 0 to 1; rounded down, so that 1 is all."""
@@ -168,6 +169,12 @@ class _Group(NamedTuple):
 
     holders: frozenset[NodeId]
     targets: frozenset[NodeId]
+    cached: bool
+    """Whether this node has copies of them that came by a pull."""
+
+    def is_at(self, living: Collection[NodeId], me: NodeId) -> bool:
+        """Whether one of the *living* of a region has them, as this node, *me*, knows."""
+        return not self.holders.isdisjoint(living) or (self.cached and me in living)
 
 
 class _Amount(NamedTuple):
@@ -224,15 +231,20 @@ class Replication:
         live: Callable[[], Live],
         words: Words,
         now_ms: Callable[[], int],
+        cached: Callable[[Digest], int | None],
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """*live* raises `NotDecided` while there is no layout."""
+        """
+        *live* raises `NotDecided` while there is no layout; *cached* tells the size of a blob of
+        which this node has a copy that counts for nobody.
+        """
         self._index = index
         self._pull = pull
         self._cluster = cluster
         self._live = live
         self._words = words
         self._now_ms = now_ms
+        self._cached = cached
         self._steady = steady
         self._placement: Placement | None = None
         self._known: OrderedDict[tuple[str, Digest], _Held] = OrderedDict()
@@ -329,7 +341,8 @@ class Replication:
                 await asyncio.sleep(0)
             since = self._index.held_since(blob)
             targets = () if placement is None else placement.targets(blob, since)
-            group = _Group(frozenset(since), frozenset(targets))
+            cached = self._cached(blob) is not None
+            group = _Group(frozenset(since), frozenset(targets), cached)
             before = groups.get(group)
             if before is None:
                 groups[group] = _Amount(1, size, since)
@@ -405,6 +418,8 @@ class Replication:
         own = {node for node, where in there.region_of.items() if where == region}
         living = own.intersection(there.living)
         having = {node for group in held.groups for node in group.holders} & own
+        if there.node in own and any(group.cached for group in held.groups):
+            having.add(there.node)
         return RegionReplication(
             region=region,
             state=state,
@@ -412,7 +427,7 @@ class Replication:
             knows=sorted(knows),
             copies=min((len(group.holders & living) for group in held.groups), default=0),
             wanted=max((len(group.targets & own) for group in held.groups), default=0),
-            bytes=_bytes_in(held, living),
+            bytes=_bytes_in(held, there, living),
             share=_share(held, there, region),
             complete=_completed(held, living) if state == "here" else None,
             behind_s=self._since_s(stamp) if state == "behind" else None,
@@ -432,7 +447,7 @@ def _state(
     if spread is not None:
         knows = answering & {node.node for node in spread.nodes if node.has}
     living = own.intersection(there.living)
-    missing = [group for group in held.groups if not group.holders & living]
+    missing = [group for group in held.groups if not group.is_at(living, there.node)]
     if not answering:
         return "silent", knows
     if not knows:
@@ -448,11 +463,9 @@ def _bytes_of(held: _Held) -> int:
     return sum(amount.bytes for amount in held.groups.values())
 
 
-def _bytes_in(held: _Held, living: Collection[NodeId]) -> int:
+def _bytes_in(held: _Held, there: _There, living: Collection[NodeId]) -> int:
     return sum(
-        amount.bytes
-        for group, amount in held.groups.items()
-        if not group.holders.isdisjoint(living)
+        amount.bytes for group, amount in held.groups.items() if group.is_at(living, there.node)
     )
 
 
@@ -461,14 +474,15 @@ def _share(held: _Held, there: _There, region: Region) -> float:
     living.intersection_update(there.living)
     whole = _bytes_of(held)
     # Down: what is not complete is never 1.
-    return 1.0 if whole == 0 else _bytes_in(held, living) * 1000 // whole / 1000
+    return 1.0 if whole == 0 else _bytes_in(held, there, living) * 1000 // whole / 1000
 
 
 def _completed(held: _Held, living: Collection[NodeId]) -> str | None:
-    """When a region got the last of an image."""
+    """When a region got the last of an image; None where some of it came by a pull."""
+    if any(group.holders.isdisjoint(living) for group in held.groups):
+        return None
     stamps = [
         min(stamp for node, stamp in amount.since.items() if node in living)
-        for group, amount in held.groups.items()
-        if not group.holders.isdisjoint(living)
+        for amount in held.groups.values()
     ]
     return moment(max(stamps)) if stamps else None

@@ -59,9 +59,17 @@ class Desk:
     def __init__(self) -> None:
         self.rows, self.words, self.now = Rows(), Words(), 0.0
         self.live = Live(layout("local: solo, us: u1", copies=1))
+        self.cached: dict[Digest, int] = {}
         pull: Any = None
         self.service = Replication(
-            self.rows, pull, Two(), lambda: self.live, self.words, lambda: 0, self.clock
+            self.rows,
+            pull,
+            Two(),
+            lambda: self.live,
+            self.words,
+            lambda: 0,
+            self.cached.get,
+            self.clock,
         )
 
     def clock(self) -> float:
@@ -97,6 +105,22 @@ async def test_it_is_gathered_once_until_a_row_changes():
     [where] = await desk.where()
     assert where is not None
     assert where["local"] == ("unreadable", 0.25)
+
+
+async def test_what_came_by_a_pull_is_here_for_the_node_that_has_it():
+    """Broken: somebody has pulled it here, and is told for ever that it will come when pulled."""
+    desk = Desk()
+    desk.hold(CONFIG, "u1")
+    desk.hold(LAYER, "u1")
+    [where] = await desk.where()
+    assert where is not None
+    assert where["local"][0] != "here"
+    for blob in (CONFIG, LAYER):
+        desk.cached[blob] = 1
+        desk.words.change_digest(blob)
+    [where] = await desk.where()
+    assert where is not None
+    assert where["local"] == ("here", 1.0)
 
 
 async def test_another_layout_is_another_answer():
