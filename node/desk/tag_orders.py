@@ -161,7 +161,10 @@ class TagOrders:
         start, stop = prefix, keys.after(prefix)
         while page := self._rows.page("tags", start, stop, ROWS_TOGETHER):
             for key, row in page:
-                winner = rows.decode(Register, row).winner
+                register = rows.decode(Register, row)
+                # Nearly all have one head, and finding the latest of several takes a while.
+                heads = register.heads
+                winner = heads[0] if len(heads) == 1 else register.winner
                 if winner is None or winner.value is None:
                     continue
                 tag, number = keys.split(key)[1], int(winner.stamp)
@@ -169,7 +172,7 @@ class TagOrders:
                     number = self._outlines.of(repository, Digest(winner.value)).size or 0
                     await pace.turn()
                 found.append((rank(tag, number), number, tag))
-            if len(found) > (_most(sort) if is_whole else 2 * LATEST_MAX):
+            if len(found) > (sorted_max(sort) if is_whole else 2 * LATEST_MAX):
                 if sort is not TagSort.PUSHED:
                     raise Unsortable
                 found = await _descending(found, LATEST_MAX, pace)
@@ -185,7 +188,8 @@ class TagOrders:
         return TagOrder(rank, tags, numbers, is_whole)
 
 
-def _most(sort: TagSort) -> int:
+def sorted_max(sort: TagSort) -> int:
+    """Tags of a repository that are put in an order; of more only the latest can be found."""
     match sort:
         case TagSort.SIZE:
             return TAGS_BY_SIZE_MAX

@@ -1,6 +1,6 @@
 """The tags of a repository, a page of rows at a time."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, suppress
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -16,12 +16,12 @@ from node.desk.platforms import Budget, Platforms
 from node.desk.replication import ImageAt
 from node.desk.tag_orders import (
     LATEST_MAX,
-    TAGS_BY_SIZE_MAX,
     TAGS_SORTED_MAX,
     TagOrder,
     TagOrders,
     TagSort,
     Unsortable,
+    sorted_max,
 )
 from node.errors import NameUnknown
 from node.index import keys, rows
@@ -36,14 +36,14 @@ PAGE_MAX: Final = 50
 ALIASES_MAX: Final = 5
 """Other tags of one digest that a row names."""
 
-NAMES_LOOKED_AT_MAX: Final = 50_000
-"""Tags whose names are looked at for one page."""
+NAMES_LOOKED_AT_MAX: Final = 20_000
+"""Tags whose names are looked at for one page: some 50 ms."""
 
 IMAGES_LOOKED_AT_MAX: Final = 500
 """Tags whose images are looked at for one page."""
 
 MANIFESTS_LOOKED_AT_MAX: Final = 5000
-"""Manifests that are looked at for one page of those without a tag."""
+"""Manifests that are looked at for one page of those without a tag: likewise."""
 
 CONFLICTS_MAX: Final = 10_000
 """Tags in conflict that a list of them has."""
@@ -191,13 +191,11 @@ class TagTable(UseCase):
         last: _Place | None = None
         pace, budget = Pace(), Budget()
         wanted = _Wanted(query, await self._conflicts(repository, query.only, pace))
-        async with aclosing(self._places(repository, order, query.after, pace)) as places:
-            async for place in places:
-                if place is None:
-                    return TagPage(found, _text(last), sort, _joined(note, _SOME_NAMES))
-                if not wanted.by_name(place[1]):
-                    last = place
-                    continue
+        looked = self._places(repository, order, query.after, wanted.by_name, pace)
+        async with aclosing(looked) as places:
+            async for place, is_enough in places:
+                if is_enough:
+                    return TagPage(found, _text(place), sort, _joined(note, _SOME_NAMES))
                 if query.platform and (images >= IMAGES_LOOKED_AT_MAX or budget.is_spent):
                     return TagPage(found, _text(last), sort, _joined(note, _SOME_IMAGES))
                 row = await self._row(repository, place[1], budget, shows_who=shows_who)
@@ -219,12 +217,13 @@ class TagTable(UseCase):
         """How it is sorted, the order (None: that of the keys), and what is to be known of it."""
         if sort is TagSort.NAME:
             return sort, None, ""
-        counts = self._keeper.catalogue.get(repository)
-        is_large = counts is None or counts.tags > _LARGE
+        counts, most = self._keeper.catalogue.get(repository), sorted_max(sort)
         try:
+            if counts is not None and counts.tags > most and sort is not TagSort.PUSHED:
+                raise Unsortable  # Noticed by reading them, it would take a second, each time.
+            is_large = counts is None or counts.tags > _LARGE
             order = await self._orders.get(repository, sort, is_large=is_large)
         except Unsortable:
-            most = TAGS_BY_SIZE_MAX if sort is TagSort.SIZE else TAGS_SORTED_MAX
             return TagSort.NAME, None, f"More than {most:,} tags: they are sorted by name."
         if order.is_whole:
             return sort, order, ""
@@ -235,15 +234,23 @@ class TagTable(UseCase):
         )
 
     async def _places(
-        self, repository: str, order: TagOrder | None, after: str, pace: Pace
-    ) -> AsyncGenerator[_Place | None, None]:
-        """The places behind *after*, which is none where it makes no sense; None: enough looked
-        at."""
+        self,
+        repository: str,
+        order: TagOrder | None,
+        after: str,
+        by_name: Callable[[str], bool],
+        pace: Pace,
+    ) -> AsyncGenerator[tuple[_Place, bool], None]:
+        """
+        The places behind *after*, which is none where it makes no sense, of tags that are wanted
+        *by_name*; at the end perhaps one with True: so many were looked at that it is enough.
+        """
         place = _place(after)
         looked_at = 0
         if order is not None:
             for each in order.behind(place):
-                yield each
+                if by_name(each[1]):
+                    yield each, False
                 looked_at += 1
                 if looked_at % ROWS_TOGETHER == 0:
                     await pace.turn()
@@ -253,11 +260,13 @@ class TagTable(UseCase):
         stop = keys.after(prefix)
         while page := self._rows.page("tags", start, stop, ROWS_TOGETHER):
             for key, _ in page:
-                if looked_at == NAMES_LOOKED_AT_MAX:
-                    yield None
-                    return
-                yield 0, keys.split(key)[1]
+                tag = keys.split(key)[1]
+                if by_name(tag):
+                    yield (0, tag), False
                 looked_at += 1
+                if looked_at == NAMES_LOOKED_AT_MAX:
+                    yield (0, tag), True
+                    return
             start = page[-1][0] + b"\0"
             await pace.turn()
 
@@ -332,6 +341,9 @@ class TagTable(UseCase):
             if query.after:
                 last = Digest.parse(query.after)
                 start = keys.after(keys.join(repository, last))
+        # Both have the order of digests, so one look at a row of each tells what has no tag.
+        tagged = self._tagged(repository, start)
+        has_tag = next(tagged, None)
         while page := self._rows.page("manifests", start, stop, ROWS_TOGETHER):
             for key, row in page:
                 if len(found) == limit or looked_at == MANIFESTS_LOOKED_AT_MAX:
@@ -339,19 +351,36 @@ class TagTable(UseCase):
                     return TagPage(found, last, TagSort.NAME, note)
                 looked_at += 1
                 last = keys.split(key)[1]
+                while has_tag is not None and has_tag < last:
+                    has_tag = next(tagged, None)
+                if has_tag == last:
+                    continue
                 untagged = await self._without_tag(repository, Digest(last), row, budget)
                 if untagged is not None and _has(untagged, query):
                     found.append(untagged)
                 await pace.turn()
             start = page[-1][0] + b"\0"
+            await pace.turn()
         return TagPage(found, "", TagSort.NAME, "")
+
+    def _tagged(self, repository: str, start: bytes) -> Iterator[str]:
+        """The digests from *start* on that a tag points to, in their order."""
+        stop = keys.after(keys.join(repository))
+        while page := self._rows.page("tagged", start, stop, ROWS_TOGETHER):
+            digest = ""
+            for key, _ in page:
+                before, digest = digest, keys.split(key)[1]
+                if digest != before:
+                    yield digest
+            # One may have as many tags as there are.
+            start = keys.after(keys.join(repository, digest))
 
     async def _without_tag(
         self, repository: str, digest: Digest, row: bytes, budget: Budget
     ) -> TagRow | None:
-        """The row of a manifest; None: it is deleted, or has a tag."""
-        latest, tagged = rows.decode(Presence, row).latest, keys.join(repository, digest)
-        if latest is None or self._rows.page("tagged", tagged, keys.after(tagged), 1):
+        """The row of a manifest that no tag points to; None: it is deleted."""
+        latest = rows.decode(Presence, row).latest
+        if latest is None:
             return None
         outline, pushed = self._outlines.of(repository, digest), stamp_ms(latest.stamp)
         platforms, event = await self._platforms_of(outline, budget), str(latest.dot)
