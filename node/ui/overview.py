@@ -79,7 +79,9 @@ async def overview(context: UiContext, request: Request) -> Sheet:
         # Who may look at the cluster may look at what is in it.
         stored = await in_time(context.registry.listing.repositories("", 1))
         if stored is not None and not stored.items and stored.next_after is None:
-            values["first"] = first_steps(registry_name(context, request.http))
+            values["first"] = first_steps(
+                registry_name(context, request.http), is_open=context.is_open
+            )
     values |= await recent_values(context, request.principal.access)
     title = "Overview" if values["verdict"] is None else values["verdict"].title
     return Sheet(template="overview.html", title=title, values=values, terminal=terminal)
@@ -117,11 +119,12 @@ def shown(concern: Concern) -> Shown:
     )
 
 
-def first_steps(registry: str) -> list[CopiedCommand]:
-    """The three commands by which the first image comes in."""
+def first_steps(registry: str, *, is_open: bool) -> list[CopiedCommand]:
+    """The commands by which the first image comes in; nobody logs in where it *is_open*."""
     image = f"{registry}/team-a/alpine:3"
+    login = CopiedCommand(f"docker login {registry}", "Copy log-in command")
     return [
-        CopiedCommand(f"docker login {registry}", "Copy log-in command"),
+        *([] if is_open else [login]),
         CopiedCommand(f"docker tag alpine {image}", "Copy tag command"),
         CopiedCommand(f"docker push {image}", "Copy push command"),
     ]

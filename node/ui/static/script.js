@@ -83,13 +83,24 @@ if (main) {
   const replace = (page) => {
     for (const part of main.querySelectorAll("[data-live]")) {
       const other = page.getElementById(part.id);
-      if (!other || part.contains(document.activeElement) || part.querySelector("details[open]")) continue;
-      if (part.isEqualNode(other)) continue;
+      if (part.contains(document.activeElement) || part.querySelector("details[open]")) continue;
+      if (!other) part.remove();
+      if (!other || part.isEqualNode(other)) continue;
       const told = part.dataset.announce;
       const copy = document.importNode(other, true);
       offerCopies(copy);
       part.replaceWith(copy);
       if (told !== copy.dataset.announce) say(copy.dataset.announce);
+    }
+    for (const other of page.querySelectorAll("main > [data-live]")) {
+      if (document.getElementById(other.id)) continue;
+      // New on the page: behind what it stands behind there.
+      let before = other.previousElementSibling;
+      while (before && !document.getElementById(before.id)) before = before.previousElementSibling;
+      const copy = document.importNode(other, true);
+      offerCopies(copy);
+      if (before) document.getElementById(before.id).after(copy);
+      else main.prepend(copy);
     }
   };
   const ask = () => {

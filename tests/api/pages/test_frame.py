@@ -235,7 +235,7 @@ async def test_commands_name_the_registry_and_no_made_up_host(
     """Broken: who makes up a Host has it copied into terminals, where passwords are typed."""
     answer = await Browser(registry).get("/ui/", Host=host)
     assert answer.status == 200
-    assert f'data-copy="docker login {shown}"'.encode() in answer.body
+    assert f'data-copy="docker push {shown}/team-a/alpine:3"'.encode() in answer.body
     assert b"evil.example" not in answer.body
     check_harmless(answer.body)
 
