@@ -257,6 +257,10 @@ class Tab:
         )
 
     async def picture(self, path: Path, *, whole: bool = True) -> None:
-        """Write what is seen as PNG."""
-        told = await self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
+        """Write what is seen, as the suffix of *path* says: `.png` or `.webp`."""
+        told = await self.ask(
+            "Page.captureScreenshot",
+            format=path.suffix.removeprefix("."),
+            captureBeyondViewport=whole,
+        )
         path.write_bytes(base64.b64decode(told["data"]))
