@@ -16,7 +16,7 @@ from node.ui import text
 from node.ui.chart import BEHIND_S
 from node.ui.columns import ColumnHead
 from node.ui.context import UiContext
-from node.ui.page import Sheet, form, gone_to, page
+from node.ui.page import Sheet, about, form, gone_to, page
 from node.ui.regions import DiskShown, behind, disk_shown, milliseconds
 from node.ui.tabs import CLUSTER
 
@@ -341,6 +341,7 @@ async def apply_plan(
 ) -> Sheet | web.StreamResponse:
     """POST: bring a plan about, whose version was typed. Where members are lost a command asks."""
     version, fingerprint = fields.one("version"), fields.one("fingerprint")
+    about(request, f"layout {version}")
     plans = {each.fingerprint: each for each in context.desk.cluster.layout().plans}
     plan = plans.get(fingerprint)
     if plan is None or str(plan.version) != version:
