@@ -28,6 +28,7 @@ from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
 from node.assembly.desk import catalogue_of, cluster_of, desk_of
+from node.assembly.settings import settings_of
 from node.assembly.ui import ui_of
 from node.copies import stakes
 from node.copies.mender import Mender
@@ -223,6 +224,7 @@ async def running(
         desk = desk_of(
             catalogue_of(settings, index, blobs, cluster, identity),
             cluster_of(cluster, index, attention, metrics.tally),
+            settings_of(settings, cluster),
             index,
             registry,
             cluster,

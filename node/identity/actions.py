@@ -48,6 +48,7 @@ class Action(StrEnum):
     REGIONS = "regions.list"
     SERIES = "series.read"
     WORK = "work.list"
+    SETTINGS = "settings.read"
     LAYOUT_READ = "layout.read"
     LAYOUT_HISTORY = "layout.history"
     LAYOUT_PLAN = "layout.plan"
@@ -224,6 +225,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.REGIONS: _LOOK,
     Action.SERIES: _LOOK,
     Action.WORK: _LOOK,
+    Action.SETTINGS: _RUN,
     Action.LAYOUT_READ: _LOOK,
     Action.LAYOUT_HISTORY: _LOOK,
     Action.LAYOUT_PLAN: _RUN,

@@ -21,12 +21,14 @@ from node import edge, logs
 from node.admin.context import AdminContext
 from node.assembly.attention import conflicts_in, copies_in
 from node.assembly.desk import desk_of
+from node.assembly.settings import own_setting
 from node.attention.collector import AttentionSources, Collector
 from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.desk.desk import Desk
+from node.desk.settings import OwnSetting, SettingsDesk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
@@ -53,6 +55,8 @@ from node.registry.upload_config import UploadConfig
 from node.registry.uploads import Uploads
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
+from node.settings import load
+from node.settings.model import NAMES
 from node.ui.context import UiContext
 from node.ui.face import Pages
 from tests.api.described import check
@@ -260,6 +264,12 @@ def image(config: tuple[Digest, int], *layers: tuple[Digest, int], **more: objec
     return encoded(an_image(config, *layers, **more))
 
 
+OWN_SETTINGS = tuple(
+    own_setting(load({"data_dir": "/var/lib/atoll", "node": "solo"}, {}), name) for name in NAMES
+)
+"""Those of a node that was given nothing else."""
+
+
 StartRegistry = Callable[..., Awaitable[Registry]]
 
 
@@ -297,6 +307,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             remembered_bytes: int = REMEMBERED.number,
             proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
+            own_settings: Sequence[OwnSetting] = OWN_SETTINGS,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), root / node
             data_dir.mkdir(exist_ok=True)
@@ -387,7 +398,10 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 counting(index, blobs, replicator, is_public)
             )
             of_cluster = cluster_desk(attention, view, layouts, wall)
-            desk = desk_of(catalogue, of_cluster, index, use_cases, view, layouts, wall.now_ms)
+            of_settings = SettingsDesk(own_settings, view.statistics, lambda: layouts.live)
+            desk = desk_of(
+                catalogue, of_cluster, of_settings, index, use_cases, view, layouts, wall.now_ms
+            )
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,

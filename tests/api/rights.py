@@ -75,6 +75,7 @@ _TABLE: Final = """
     cluster-watcher     layout.history
     cluster-watcher     member.stakes
     cluster-watcher     node.metrics
+    cluster-admin       settings.read
     cluster-admin       layout.plan
     cluster-admin       layout.apply
     cluster-admin       layout.init

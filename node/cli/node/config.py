@@ -131,8 +131,9 @@ file, which wins over the default. Every problem is reported in one go, unknown 
 unknown `ATOLL_` variables included; an empty variable counts as not set.
 
 `atoll config` takes the same flags and prints the values in force and where each came from;
-`atoll config --format toml` writes them as a file to start from. This page is the output of
-`atoll config --markdown`.
+`atoll config --format toml` writes them as a file to start from; `atoll settings` asks a node that
+runs, and tells the settings of the whole cluster too. This page is the output of `atoll config
+--markdown`.
 
 Addresses are HOST:PORT, for IPv6 `[::1]:5000`. Sizes are whole bytes and durations seconds, without
 a suffix.
