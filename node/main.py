@@ -32,6 +32,7 @@ from node.assembly.settings import settings_of
 from node.assembly.ui import ui_of
 from node.copies import stakes
 from node.copies.mender import Mender
+from node.desk.planner import Planner
 from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.disk.room import check_room
@@ -231,6 +232,10 @@ async def running(
             cluster.layouts,
             SystemClock().now_ms,
         )
+        claimed = partial(stakes.claimed, index.metadata, index.metadata)
+        planner = Planner(
+            cluster.layouts, cluster.statistics, claimed, attention, desk.cluster.plans
+        )
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
         )
@@ -242,7 +247,7 @@ async def running(
             layouts=cluster.layouts,
             generations=cluster.generations,
             rows=rows,
-            blobs=partial(stakes.claimed, index.metadata, index.metadata),
+            planner=planner,
             attention=attention,
             desk=desk,
             readiness=readiness,

@@ -28,6 +28,7 @@ from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.desk.desk import Desk
+from node.desk.planner import Planner
 from node.desk.settings import OwnSetting, SettingsDesk
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
@@ -402,6 +403,9 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             desk = desk_of(
                 catalogue, of_cluster, of_settings, index, use_cases, view, layouts, wall.now_ms
             )
+            planner = Planner(
+                layouts, view.statistics, layouts.blobs, attention, desk.cluster.plans
+            )
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -410,7 +414,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 layouts=layouts,
                 generations=layouts,
                 rows=layouts.rows,
-                blobs=layouts.blobs,
+                planner=planner,
                 attention=attention,
                 desk=desk,
                 readiness=Readiness(),
