@@ -4,7 +4,7 @@ from cluster import Cluster
 from node.desk.settings import OwnSetting, SettingsDesk
 from node.settings import Settings
 from node.settings.model import NAMES, spec_of
-from node.settings.origins import Origin
+from node.settings.origins import SettingOrigin
 from node.settings.spec import env_of, flag_of
 from node.settings.words import default_in_words, plain
 
@@ -20,7 +20,7 @@ def settings_of(settings: Settings, cluster: Cluster) -> SettingsDesk:
 
 def own_setting(settings: Settings, name: str) -> OwnSetting:
     """The setting *name*, and all that is known of it."""
-    spec, origin = spec_of(name), settings.origins.get(name, Origin())
+    spec, origin = spec_of(name), settings.origins.get(name, SettingOrigin())
     return OwnSetting(
         name=name,
         value=plain(getattr(settings, name)),

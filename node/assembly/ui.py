@@ -7,6 +7,7 @@ from node.assembly.accounts import public_url_of
 from node.assembly.parts import api_limits
 from node.attention.service import Attention
 from node.desk.desk import Desk
+from node.desk.planner import Planner
 from node.http.release import own_version
 from node.identity.service import Identity
 from node.registry.usecases import UseCases
@@ -22,6 +23,7 @@ def ui_of(
     identity: Identity,
     attention: Attention,
     desk: Desk,
+    planner: Planner,
     apply_plan: Callable[[int, str], Awaitable[None]],
 ) -> UiContext:
     """The registry and its cluster, as pages ask for them; their templates are compiled now."""
@@ -32,6 +34,7 @@ def ui_of(
         identity=identity,
         attention=attention,
         desk=desk,
+        planner=planner,
         apply_plan=apply_plan,
         public_url=public_url_of(settings),
         advertised=str(settings.http_advertised),

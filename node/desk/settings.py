@@ -10,6 +10,10 @@ from cluster.errors import NotDecided
 from cluster.layout import DegradedWrites, Live
 from cluster.layout import Settings as LayoutSettings
 
+COPIES_MAX: Final = 16
+REGIONS_MAX: Final = 256
+"""The most of `copies` and of `regions_min` that the layout takes (`cluster.layout.rules`)."""
+
 SettingValue = str | int | float | list[str] | None
 
 SettingSource = Literal["default", "file", "env", "flag"]
@@ -98,8 +102,8 @@ class SettingsDocument(msgspec.Struct, frozen=True):
 _FOUNDING: Final = frozenset(LayoutSettings.__struct_fields__)
 
 _OF_CLUSTER: Final[Mapping[str, tuple[str, str]]] = {
-    "copies": ("1 to 16", "Nodes that have what is pushed before it is acknowledged."),
-    "regions_min": ("1 to 256", "Regions that keep each blob in the end."),
+    "copies": (f"1 to {COPIES_MAX}", "Nodes that have what is pushed before it is acknowledged."),
+    "regions_min": (f"1 to {REGIONS_MAX}", "Regions that keep each blob in the end."),
     "degraded_writes": (
         ", ".join(DegradedWrites),
         "Whether a cluster of no more stores than `copies` takes writes while one is away.",

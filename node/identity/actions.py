@@ -114,6 +114,8 @@ class Action(StrEnum):
     PAGE_ACTIVITY = "page.activity"
     PAGE_CLUSTER = "page.cluster"
     PAGE_LAYOUT_APPLY = "page.layout.apply"
+    PAGE_SETTINGS = "page.settings"
+    PAGE_SETTINGS_PLAN = "page.settings.plan"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -291,6 +293,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.PAGE_ACTIVITY: _KNOWN,
     Action.PAGE_CLUSTER: _LOOK,
     Action.PAGE_LAYOUT_APPLY: _RUN,
+    Action.PAGE_SETTINGS: _RUN,
+    Action.PAGE_SETTINGS_PLAN: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

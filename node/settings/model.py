@@ -20,7 +20,7 @@ from node.settings.kinds import (
     Seconds,
     Whole,
 )
-from node.settings.origins import Origin
+from node.settings.origins import SettingOrigin
 from node.settings.spec import SPEC, Spec, about, setting
 
 DRAIN_S: Final = 5.0
@@ -419,7 +419,7 @@ class Settings:
         unit="seconds",
     )
 
-    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+    origins: Mapping[str, SettingOrigin] = field(default_factory=dict, compare=False, repr=False)
     """No setting: where each came from that is not as by default, as far as sources were read."""
 
     @property

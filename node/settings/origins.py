@@ -13,7 +13,7 @@ class Source(StrEnum):
     FLAG = "flag"
 
 
-class Origin(NamedTuple):
+class SettingOrigin(NamedTuple):
     """The same, with what it is called there."""
 
     source: Source = Source.DEFAULT

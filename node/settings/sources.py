@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 
 from node.settings.kinds import Address
 from node.settings.model import NAMES, Settings, default_of, is_required, spec_of
-from node.settings.origins import Origin, Source
+from node.settings.origins import SettingOrigin, Source
 from node.settings.spec import ENV_PREFIX, env_of, flag_of
 
 CONFIG: Final = "config"
@@ -47,7 +47,7 @@ class Given(NamedTuple):
     """
 
     values: dict[str, object]
-    origins: dict[str, Origin]
+    origins: dict[str, SettingOrigin]
     missing: list[str]
     problems: list[str]
 
@@ -60,7 +60,7 @@ def gather(flags: Mapping[str, object], environ: Mapping[str, str]) -> Given:
     """
     problems: list[str] = []
     values = {name: default_of(name) for name in NAMES}
-    origins = dict.fromkeys(NAMES, Origin())
+    origins = dict.fromkeys(NAMES, SettingOrigin())
     given = [
         *_from_file(flags.get(CONFIG) or environ.get(env_of(CONFIG)), problems),
         *_from_environment(environ, problems),
@@ -116,10 +116,10 @@ class _Written(NamedTuple):
         return f"{self.where}: {self.name}" if self.source is Source.FILE else self.where
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> SettingOrigin:
         if self.source is Source.FILE:  # whoever reads it may be anywhere
-            return Origin(self.source, str(Path(self.where).absolute()))
-        return Origin(self.source, self.where)
+            return SettingOrigin(self.source, str(Path(self.where).absolute()))
+        return SettingOrigin(self.source, self.where)
 
 
 def _from_file(path: object, problems: list[str]) -> list[_Written]:

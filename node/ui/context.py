@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from node.attention.service import Attention
 from node.desk.desk import Desk
+from node.desk.planner import Planner
 from node.http.limits import ApiLimits
 from node.http.public_url import PublicUrl
 from node.identity.service import Identity
@@ -19,6 +20,9 @@ class UiContext:
     identity: Identity
     attention: Attention
     desk: Desk
+    planner: Planner
+    """Tells what changes of the layout would make, and move."""
+
     apply_plan: Callable[[int, str], Awaitable[None]]
     """Brings a layout about that was planned here, by its version and its fingerprint; raises what
     `LayoutFace.apply` does."""

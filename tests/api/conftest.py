@@ -21,15 +21,13 @@ from node import edge, logs
 from node.admin.context import AdminContext
 from node.assembly.attention import conflicts_in, copies_in
 from node.assembly.desk import desk_of
-from node.assembly.settings import own_setting
 from node.attention.collector import AttentionSources, Collector
 from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.desk.desk import Desk
-from node.desk.planner import Planner
-from node.desk.settings import OwnSetting, SettingsDesk
+from node.desk.settings import OwnSetting
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
@@ -56,8 +54,6 @@ from node.registry.upload_config import UploadConfig
 from node.registry.uploads import Uploads
 from node.registry.usecases import UseCases
 from node.remembered.validity import Validity
-from node.settings import load
-from node.settings.model import NAMES
 from node.ui.context import UiContext
 from node.ui.face import Pages
 from tests.api.described import check
@@ -65,7 +61,7 @@ from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
-from tests.unit.desk.desks import cluster_desk, counting
+from tests.unit.desk import desks
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -265,12 +261,6 @@ def image(config: tuple[Digest, int], *layers: tuple[Digest, int], **more: objec
     return encoded(an_image(config, *layers, **more))
 
 
-OWN_SETTINGS = tuple(
-    own_setting(load({"data_dir": "/var/lib/atoll", "node": "solo"}, {}), name) for name in NAMES
-)
-"""Those of a node that was given nothing else."""
-
-
 StartRegistry = Callable[..., Awaitable[Registry]]
 
 
@@ -308,7 +298,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             remembered_bytes: int = REMEMBERED.number,
             proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
-            own_settings: Sequence[OwnSetting] = OWN_SETTINGS,
+            own_settings: Sequence[OwnSetting] = desks.OWN_SETTINGS,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), root / node
             data_dir.mkdir(exist_ok=True)
@@ -396,16 +386,14 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             attention = Attention(Collector(sources))
             is_public = partial(stranger_may_pull, identity.authorizer) if accounts else None
             catalogue = await stack.enter_async_context(
-                counting(index, blobs, replicator, is_public)
+                desks.counting(index, blobs, replicator, is_public)
             )
-            of_cluster = cluster_desk(attention, view, layouts, wall)
-            of_settings = SettingsDesk(own_settings, view.statistics, lambda: layouts.live)
+            of_cluster = desks.cluster_desk(attention, view, layouts, wall)
+            of_settings = desks.settings_desk(own_settings, view, layouts)
             desk = desk_of(
                 catalogue, of_cluster, of_settings, index, use_cases, view, layouts, wall.now_ms
             )
-            planner = Planner(
-                layouts, view.statistics, layouts.blobs, attention, desk.cluster.plans
-            )
+            planner = desks.planner_of(layouts, view, attention, desk.cluster.plans)
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -427,6 +415,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 identity=identity,
                 attention=attention,
                 desk=desk,
+                planner=planner,
                 apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",

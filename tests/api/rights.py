@@ -116,6 +116,8 @@ _TABLE: Final = """
     maintainer          page.rollback
     cluster-watcher     page.cluster
     cluster-admin       page.layout.apply
+    cluster-admin       page.settings
+    cluster-admin       page.settings.plan
     login               session.end
 """
 

@@ -12,7 +12,7 @@ from node.settings import Address, Settings, SettingsError, load
 from node.settings.host import default_node_name
 from node.settings.kinds import Seconds, Whole
 from node.settings.model import NAMES, default_of, is_required, spec_of
-from node.settings.origins import Origin, Source
+from node.settings.origins import SettingOrigin, Source
 from node.settings.sources import gather
 from node.settings.spec import env_of, flag_of
 
@@ -302,10 +302,10 @@ def test_the_settings_know_where_each_came_from(toml, monkeypatch, tmp_path):
         {"config": "atoll.toml", "region": "flag", "data_dir": "d"}, {"ATOLL_NODE": "environment"}
     )
     assert found.origins == {
-        "data_dir": Origin(Source.FLAG, "--data-dir"),
-        "region": Origin(Source.FLAG, "--region"),
-        "node": Origin(Source.ENV, "ATOLL_NODE"),
-        "copies": Origin(Source.FILE, str(tmp_path / "atoll.toml")),
+        "data_dir": SettingOrigin(Source.FLAG, "--data-dir"),
+        "region": SettingOrigin(Source.FLAG, "--region"),
+        "node": SettingOrigin(Source.ENV, "ATOLL_NODE"),
+        "copies": SettingOrigin(Source.FILE, str(tmp_path / "atoll.toml")),
     }
     assert "origins" not in NAMES
 

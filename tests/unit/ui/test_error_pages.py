@@ -22,6 +22,7 @@ def context() -> UiContext:
         identity=nothing,
         attention=nothing,
         desk=nothing,
+        planner=nothing,
         apply_plan=nothing,
         public_url=PublicUrl(),
         advertised="registry.test:5000",
