@@ -88,6 +88,7 @@ async def test_the_command_tells_the_same(start_registry: StartRegistry, started
     lines = [" ".join(line.split()) for line in done.output.splitlines()]
     assert "copies 3 nodes --copies; counts when a cluster begins" in lines
     assert "log_level debug ATOLL_LOG_LEVEL" in lines
+    assert "token_life_s 300 seconds default" in lines
     assert "! joining is open at b, and has to be the same everywhere" in lines
     assert any(line.startswith("regions_min 1 Regions that keep") for line in lines)
     registry.layouts.absent = NotDecided("there is no layout yet")

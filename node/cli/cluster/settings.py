@@ -42,6 +42,7 @@ def _row(setting: dict[str, Any]) -> tuple[str, str, str]:
     value, unit = setting["value"], setting["unit"]
     if value is None or value == []:
         return setting["name"], f"({setting['default']})", setting["source"]
-    told = ", ".join(value) if isinstance(value, list) else f"{value} {unit}".strip()
+    plain = f"{value:.15g}" if isinstance(value, float) else value
+    told = ", ".join(value) if isinstance(value, list) else f"{plain} {unit}".strip()
     begins = "; counts when a cluster begins" if setting["founding"] else ""
     return setting["name"], told, (setting["where"] or setting["source"]) + begins
