@@ -28,9 +28,11 @@ from node.assembly import engine, figures, listeners, parts, stores
 from node.assembly.accounts import guard_of, identity_of, tell_who_may_begin
 from node.assembly.attention import attention_of
 from node.assembly.desk import catalogue_of, cluster_of, desk_of
+from node.assembly.settings import settings_of
 from node.assembly.ui import ui_of
 from node.copies import stakes
 from node.copies.mender import Mender
+from node.desk.planner import Planner
 from node.disk import datadir
 from node.disk.ballast import Ballast
 from node.disk.room import check_room
@@ -223,11 +225,16 @@ async def running(
         desk = desk_of(
             catalogue_of(settings, index, blobs, cluster, identity),
             cluster_of(cluster, index, attention, metrics.tally),
+            settings_of(settings, cluster),
             index,
             registry,
             cluster,
             cluster.layouts,
             SystemClock().now_ms,
+        )
+        claimed = partial(stakes.claimed, index.metadata, index.metadata)
+        planner = Planner(
+            cluster.layouts, cluster.statistics, claimed, attention, desk.cluster.plans
         )
         oci = OciContext(
             registry=registry, identity=identity, forwarder=forwarder, limits=limits, cors=cors
@@ -240,7 +247,7 @@ async def running(
             layouts=cluster.layouts,
             generations=cluster.generations,
             rows=rows,
-            blobs=partial(stakes.claimed, index.metadata, index.metadata),
+            planner=planner,
             attention=attention,
             desk=desk,
             readiness=readiness,
@@ -253,7 +260,9 @@ async def running(
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         guard = guard_of(settings, identity)
-        ui = ui_of(settings, name, registry, identity, attention, desk, cluster.layouts)
+        ui = ui_of(
+            settings, name, registry, identity, attention, desk, planner, cluster.layouts.apply
+        )
         doors = edge.bind(
             oci, admin, ui, proxy, is_open=settings.is_open, has_pages=settings.ui == "on"
         )

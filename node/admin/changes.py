@@ -29,6 +29,7 @@ from cluster.layout import (
 )
 from cluster.model import NODE_ID, NodeId, Region
 from node.admin.context import AdminContext
+from node.desk.settings import COPIES_MAX, REGIONS_MAX
 
 Name = Annotated[
     str,
@@ -37,7 +38,7 @@ Name = Annotated[
     ),
 ]
 _Weight = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-_Copies = Annotated[int, msgspec.Meta(ge=0, le=16)]
+_Copies = Annotated[int, msgspec.Meta(ge=0, le=COPIES_MAX)]
 
 
 class _Sent(msgspec.Struct, forbid_unknown_fields=True, tag_field="change"):
@@ -143,10 +144,10 @@ class SetRegionRule(_Sent, tag="rule"):
 class SetShared(_Sent, tag="settings"):
     """What has to be the same on every node; null: as it is."""
 
-    copies: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
+    copies: Annotated[int, msgspec.Meta(ge=1, le=COPIES_MAX)] | None = None
     """Nodes that have what is pushed before it is acknowledged."""
 
-    regions_min: Annotated[int, msgspec.Meta(ge=1, le=256)] | None = None
+    regions_min: Annotated[int, msgspec.Meta(ge=1, le=REGIONS_MAX)] | None = None
     """Regions that keep each blob in the end."""
 
     degraded_writes: DegradedWrites | None = None

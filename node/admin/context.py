@@ -1,14 +1,15 @@
 """What the handlers of the admin API work with."""
 
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cluster import Rows, Verdict
-from cluster.layout import Change, Entry, Layout, LayoutMember, Live, Row, View
+from cluster.layout import Change, Entry, Layout, LayoutMember, Live, View
 from cluster.model import NodeId
 from node.attention.service import Attention
 from node.desk.desk import Desk
+from node.desk.planner import Planner
 from node.http.limits import ApiLimits
 from node.identity.service import Identity
 from node.lifetime.departure import Farewell
@@ -83,8 +84,8 @@ class AdminContext:
     rows: Rows
     """The blobs that a node holds, with who has them and is there."""
 
-    blobs: Callable[[], AsyncGenerator[Row, None]]
-    """All blobs, with who said to hold them."""
+    planner: Planner
+    """Tells what changes of the layout would make, and move."""
 
     attention: Attention
     desk: Desk

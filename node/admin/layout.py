@@ -1,35 +1,21 @@
 """The layout: who should be in the cluster, what it was, and how it is changed."""
 
-from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
 
 from cluster.errors import (
     ChangeOpen,
-    CopiesAtStake,
-    CopiesUnmet,
-    LayoutInvalid,
-    MemberKnown,
-    MemberMissing,
     MemberNotDead,
-    MemberSilent,
     MemberUnknown,
     NewcomerAbsent,
-    NotCaughtUp,
     NotDecided,
-    NotDrained,
     PlanUnknown,
-    QuorumSilent,
-    RegionFixed,
     SurvivorsUnfit,
     VersionTaken,
-    VotersUnfit,
-    WitnessUnfit,
 )
 from cluster.layout import (
     Layout,
-    Movement,
     Plan,
     differences,
     fingerprint,
@@ -55,29 +41,10 @@ from node.admin.layout_documents import (
     Survivors,
 )
 from node.desk.layouts import decisions, lost_in, planned
-from node.desk.plans import plan_moves
+from node.desk.planner import CHANGING
 from node.desk.values import PlanMoves
 from node.http.body_reader import read_document
 from node.http.endpoint import Action, Body, Endpoint, Request
-
-CHANGING: Final = (
-    LayoutInvalid,
-    MemberKnown,
-    MemberMissing,
-    MemberSilent,
-    RegionFixed,
-    CopiesUnmet,
-    CopiesAtStake,
-    NotDrained,
-    VotersUnfit,
-    QuorumSilent,
-    WitnessUnfit,
-    ChangeOpen,
-    VersionTaken,
-    NotDecided,
-    NotCaughtUp,
-)
-"""What a change of the layout may be refused with."""
 
 
 async def show(context: AdminContext, request: Request) -> web.Response:
@@ -95,17 +62,10 @@ async def plan(context: AdminContext, request: Request) -> web.Response:
     """POST of changes: what they would be and move."""
     body = await read_document(request, PlanRequest, context.limits)
     asked = await wanted(context, body.changes)
-    before = context.layouts.live.newest
-    new = await context.layouts.plan(*asked.changes, lost=asked.lost)
-    there = {m.node for m in context.cluster.statistics().members if m.connected}
-    movement = Movement(before, new, {*there, context.cluster.statistics().node})
-    async with aclosing(context.blobs()) as rows:
-        async for row in rows:
-            movement.add(row)
-    moved, facts = movement.plan(), context.attention.see().facts
-    moves = plan_moves(facts.now, moved, (before, new), facts.members, body.bytes_per_s)
-    context.desk.cluster.plans.keep(moved.fingerprint, moves)
-    return answer(_planned(before, new, moved, moves))
+    planned = await context.planner.plan(
+        *asked.changes, lost=asked.lost, bytes_per_s=body.bytes_per_s
+    )
+    return answer(_planned(*planned))
 
 
 async def apply(context: AdminContext, request: Request) -> web.Response:

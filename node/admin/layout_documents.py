@@ -1,16 +1,14 @@
 """What is said of the layout, and asked for, as JSON."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from cluster.layout import Availability, DegradedWrites, Phase, Role
 from node.admin.changes import Name, SentChange
+from node.desk.plans import BYTES_PER_S
 from node.desk.values import DiskUse, PlanMoves, RegionMoves
-
-_BYTES_PER_S: Final = 100 << 20
-"""What a node gets and gives at once, where nobody says otherwise."""
 
 
 class ShownMember(msgspec.Struct):
@@ -166,7 +164,7 @@ class PlanRequest(msgspec.Struct, forbid_unknown_fields=True):
     changes: Annotated[list[SentChange], msgspec.Meta(min_length=1, max_length=256)]
     """In this order."""
 
-    bytes_per_s: Annotated[int, msgspec.Meta(ge=1)] = _BYTES_PER_S
+    bytes_per_s: Annotated[int, msgspec.Meta(ge=1)] = BYTES_PER_S
     """What a node gets and gives at once, for the time that it takes."""
 
 

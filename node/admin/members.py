@@ -19,7 +19,7 @@ from cluster.layout import Availability, SetAvailability, Verdict
 from cluster.model import NodeId
 from node.admin.answers import answer, document
 from node.admin.context import AdminContext
-from node.admin.layout import CHANGING
+from node.desk.planner import CHANGING
 from node.http.answers import empty_answer
 from node.http.endpoint import Action, Answer, Endpoint, Request
 from node.http.query import flag, seconds

@@ -18,6 +18,7 @@ from node.desk.desk import Desk
 from node.desk.images import Images
 from node.desk.replication import ReplicaCluster, Replication
 from node.desk.series import Tally
+from node.desk.settings import SettingsDesk
 from node.identity.authorizer import stranger_may_pull
 from node.identity.service import Identity
 from node.index.index import Index
@@ -52,6 +53,7 @@ def catalogue_of(
 def desk_of(
     catalogue: CatalogueDesk,
     nodes: ClusterDesk,
+    settings: SettingsDesk,
     index: Index,
     registry: UseCases,
     cluster: ReplicaCluster,
@@ -76,6 +78,7 @@ def desk_of(
         ),
         activity=activity,
         cluster=nodes,
+        settings=settings,
     )
 
 

@@ -90,6 +90,7 @@ _add(
     cluster.doctor,
     cluster.top,
     cluster.work,
+    cluster.settings,
     cluster.leave,
 )
 app.add_typer(cluster.node, name="node", rich_help_panel=Section.CLUSTER)

@@ -8,8 +8,9 @@ import typer
 
 from node.settings import Settings, SettingsError, load
 from node.settings.kinds import Endpoints, Names, Networks, Origins
-from node.settings.model import NAMES, env_of, flag_of, spec_of
+from node.settings.model import NAMES, spec_of
 from node.settings.sources import CONFIG
+from node.settings.spec import env_of, flag_of
 
 _OPEN: Final = "open"
 

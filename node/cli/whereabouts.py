@@ -12,7 +12,8 @@ from node.cli.credentials import found_in, go_by
 from node.cli.errors import CommandError
 from node.disk.datadir import admin_address
 from node.errors.startup import StartupError
-from node.settings.model import default_of, env_of
+from node.settings.model import default_of
+from node.settings.spec import env_of
 
 _LOCAL: Final = str(default_of("admin"))
 

@@ -8,6 +8,7 @@ from node.desk.catalogue_desk import CatalogueDesk
 from node.desk.cluster import ClusterDesk
 from node.desk.images import Images
 from node.desk.replication import Replication
+from node.desk.settings import SettingsDesk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +32,6 @@ class Desk:
 
     cluster: ClusterDesk
     """Regions, nodes, what goes on, and this node's figures."""
+
+    settings: SettingsDesk
+    """Those of the cluster, and of this node."""

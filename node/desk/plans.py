@@ -9,6 +9,9 @@ from node.attention.facts import MemberFacts
 from node.desk.disks import disks_after
 from node.desk.values import PlanMoves, RegionMoves
 
+BYTES_PER_S: Final = 100 << 20
+"""What a node gets and gives at once, where nobody says otherwise."""
+
 KEPT: Final = 16
 """Plans of which it is kept, the latest: as many as anybody compares."""
 

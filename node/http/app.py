@@ -18,12 +18,12 @@ from node.errors import RegistryError, RequestOverdue
 from node.http import headers
 from node.http.client_address import CLIENT, TrustedProxies
 from node.http.cors import Cors
-from node.http.endpoint import ANONYMOUS, READS, Bound, Endpoint, Principal, Request
+from node.http.endpoint import ADMITTED, ANONYMOUS, READS, Bound, Endpoint, Principal, Request
 from node.http.errors import WIRE, error_response
 from node.http.guard import Guard, OpenDoor
 from node.http.limits import ApiLimits
 from node.http.remembered import Hope, RememberedAnswers, hope_of
-from node.http.requestlog import RequestLog
+from node.http.requestlog import NO_MORE, RequestLog, more_of
 from node.http.routing import Router, Target
 from node.http.throttle import NO_FIELDS, Throttle, Unthrottled
 from node.identity.login import NOBODYS_NAME
@@ -144,12 +144,14 @@ class Api:
         failure: Exception | None = None
         fields = NO_FIELDS
         has_line = False
+        target: Target | None = None
         status = 499  # the client closed the connection, as nginx has it
         try:
-            target = self._answer_or_target(request)
-            if isinstance(target, web.Response):
-                response = target
+            found = self._answer_or_target(request)
+            if isinstance(found, web.Response):
+                response = found
             else:
+                target = found
                 endpoint = target.endpoint
                 action = endpoint.action
                 bound = self._bound[action]
@@ -179,6 +181,8 @@ class Api:
             response.force_close()
         except Exception as exc:  # noqa: BLE001 - the outermost edge: every failure is an answer
             failure = exc
+            if (refused := request.get(ADMITTED)) is not None:  # known, and may not
+                who.set(refused.name or NOBODYS_NAME)
             if type(exc) not in WIRE:
                 self._log.error("request failed", path=request.rel_url.raw_path, exc_info=exc)
             page = self._pages.told(request, failure, identity)
@@ -192,7 +196,8 @@ class Api:
                 self._observer.received(request.content.total_bytes)
             if has_line or self._requests.has_line(request.method, status):
                 path, client = request.rel_url.raw_path, request.remote
-                self._requests.done(request.method, path, client, status, seconds, failure)
+                more = NO_MORE if target is None else more_of(request, target)
+                self._requests.done(request.method, path, client, status, seconds, failure, more)
             request_id.reset(token)
             who.reset(asker)
         if not self.keeps_connections:

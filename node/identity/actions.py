@@ -48,6 +48,7 @@ class Action(StrEnum):
     REGIONS = "regions.list"
     SERIES = "series.read"
     WORK = "work.list"
+    SETTINGS = "settings.read"
     LAYOUT_READ = "layout.read"
     LAYOUT_HISTORY = "layout.history"
     LAYOUT_PLAN = "layout.plan"
@@ -114,6 +115,8 @@ class Action(StrEnum):
     PAGE_CLUSTER = "page.cluster"
     PAGE_LAYOUT_PLAN = "page.layout.plan"
     PAGE_LAYOUT_APPLY = "page.layout.apply"
+    PAGE_SETTINGS = "page.settings"
+    PAGE_SETTINGS_PLAN = "page.settings.plan"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -225,6 +228,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.REGIONS: _LOOK,
     Action.SERIES: _LOOK,
     Action.WORK: _LOOK,
+    Action.SETTINGS: _RUN,
     Action.LAYOUT_READ: _LOOK,
     Action.LAYOUT_HISTORY: _LOOK,
     Action.LAYOUT_PLAN: _RUN,
@@ -291,6 +295,8 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.PAGE_CLUSTER: _LOOK,
     Action.PAGE_LAYOUT_PLAN: _RUN,
     Action.PAGE_LAYOUT_APPLY: _RUN,
+    Action.PAGE_SETTINGS: _RUN,
+    Action.PAGE_SETTINGS_PLAN: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

@@ -1,5 +1,6 @@
 """What can be configured: one frozen object, and what is known about each of its fields."""
 
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +20,8 @@ from node.settings.kinds import (
     Seconds,
     Whole,
 )
+from node.settings.origins import SettingOrigin
 from node.settings.spec import SPEC, Spec, about, setting
-
-ENV_PREFIX: Final = "ATOLL_"
 
 DRAIN_S: Final = 5.0
 """How long a node serves on once told to stop, where somebody may be looking from outside."""
@@ -419,6 +419,9 @@ class Settings:
         unit="seconds",
     )
 
+    origins: Mapping[str, SettingOrigin] = field(default_factory=dict, compare=False, repr=False)
+    """No setting: where each came from that is not as by default, as far as sources were read."""
+
     @property
     def is_open(self) -> bool:
         """Whether anybody may do anything, at the address in *http* too."""
@@ -462,7 +465,9 @@ class Settings:
         return tuple(address for address in self.join if address not in own)
 
 
-_FIELDS: Final[dict[str, Field[Any]]] = {each.name: each for each in fields(Settings)}
+_FIELDS: Final[dict[str, Field[Any]]] = {
+    each.name: each for each in fields(Settings) if SPEC in each.metadata
+}
 
 NAMES: Final = tuple(_FIELDS)
 """Every setting, in the order of the documentation."""
@@ -473,16 +478,6 @@ def spec_of(name: str) -> Spec:
     spec = _FIELDS[name].metadata[SPEC]
     assert isinstance(spec, Spec)
     return spec
-
-
-def env_of(name: str) -> str:
-    """The environment variable of the setting *name*."""
-    return ENV_PREFIX + name.upper()
-
-
-def flag_of(name: str) -> str:
-    """The command-line flag of the setting *name*."""
-    return "--" + name.replace("_", "-")
 
 
 def is_required(name: str) -> bool:

@@ -10,22 +10,14 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from node.settings.kinds import Address
-from node.settings.model import (
-    ENV_PREFIX,
-    NAMES,
-    Settings,
-    default_of,
-    env_of,
-    flag_of,
-    is_required,
-    spec_of,
-)
+from node.settings.model import NAMES, Settings, default_of, is_required, spec_of
+from node.settings.origins import SettingOrigin, Source
+from node.settings.spec import ENV_PREFIX, env_of, flag_of
 
 CONFIG: Final = "config"
 """The flag (and, in capitals, the variable) that names the TOML file. Not itself a setting."""
@@ -36,15 +28,6 @@ _SERVICE_LINK: Final = re.compile(
     r"ATOLL_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
 )
 """Variables that Kubernetes sets in every pod beside a service called `atoll` or `atoll-...`."""
-
-
-class Source(StrEnum):
-    """Where a value in force came from."""
-
-    DEFAULT = "default"
-    FILE = "file"
-    ENV = "env"
-    FLAG = "flag"
 
 
 class SettingsError(Exception):
@@ -64,7 +47,7 @@ class Given(NamedTuple):
     """
 
     values: dict[str, object]
-    sources: dict[str, Source]
+    origins: dict[str, SettingOrigin]
     missing: list[str]
     problems: list[str]
 
@@ -77,25 +60,25 @@ def gather(flags: Mapping[str, object], environ: Mapping[str, str]) -> Given:
     """
     problems: list[str] = []
     values = {name: default_of(name) for name in NAMES}
-    sources = dict.fromkeys(NAMES, Source.DEFAULT)
+    origins = dict.fromkeys(NAMES, SettingOrigin())
     given = [
         *_from_file(flags.get(CONFIG) or environ.get(env_of(CONFIG)), problems),
         *_from_environment(environ, problems),
         *_from_flags(flags),
     ]
-    written = {name for _, name, _, _ in given}
+    written = {each.name for each in given}
     missing = [name for name in NAMES if is_required(name) and name not in written]
     # Every source is parsed, not only the winning one: a typo that a flag hides today would
     # stop the node on the day that the flag goes.
-    for source, name, label, raw in given:
+    for each in given:
         try:
-            values[name] = spec_of(name).kind.parse(raw)
+            values[each.name] = spec_of(each.name).kind.parse(each.raw)
         except ValueError as exc:
-            problems.append(f"{label} {exc}")
+            problems.append(f"{each.label} {exc}")
         else:
-            sources[name] = source
+            origins[each.name] = each.origin
     problems += _contradictions(values)
-    return Given(values, sources, missing, problems)
+    return Given(values, origins, missing, problems)
 
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
@@ -113,14 +96,33 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) 
     if found.problems or missing:
         raise SettingsError([*missing, *found.problems])
     checked: dict[str, Any] = found.values
-    return Settings(**checked)
+    given = {name: each for name, each in found.origins.items() if each.where}
+    return Settings(**checked, origins=given)
 
 
-_Given = tuple[Source, str, str, object]
-"""A source, a setting's name, how a message calls it, and what was written."""
+class _Written(NamedTuple):
+    """What one source says of one setting."""
+
+    source: Source
+    name: str
+    where: str
+    """The file, the variable or the flag."""
+
+    raw: object
+
+    @property
+    def label(self) -> str:
+        """How a message calls it."""
+        return f"{self.where}: {self.name}" if self.source is Source.FILE else self.where
+
+    @property
+    def origin(self) -> SettingOrigin:
+        if self.source is Source.FILE:  # whoever reads it may be anywhere
+            return SettingOrigin(self.source, str(Path(self.where).absolute()))
+        return SettingOrigin(self.source, self.where)
 
 
-def _from_file(path: object, problems: list[str]) -> list[_Given]:
+def _from_file(path: object, problems: list[str]) -> list[_Written]:
     if not isinstance(path, str | Path) or not str(path):
         return []
     try:
@@ -141,19 +143,19 @@ def _from_file(path: object, problems: list[str]) -> list[_Given]:
         if key not in NAMES
     ]
     return [
-        (Source.FILE, name, f"{path}: {name}", raw) for name, raw in table.items() if name in NAMES
+        _Written(Source.FILE, name, str(path), raw) for name, raw in table.items() if name in NAMES
     ]
 
 
-def _from_environment(environ: Mapping[str, str], problems: list[str]) -> list[_Given]:
+def _from_environment(environ: Mapping[str, str], problems: list[str]) -> list[_Written]:
     by_variable = {env_of(name): name for name in NAMES}
     known = [*by_variable, env_of(CONFIG)]
-    found: list[_Given] = []
+    found: list[_Written] = []
     for variable, text in sorted(environ.items()):
         if variable in by_variable:
             # An empty variable is how Compose files and unit files say "not set".
             if text:
-                found.append((Source.ENV, by_variable[variable], variable, text))
+                found.append(_Written(Source.ENV, by_variable[variable], variable, text))
         elif variable in known or not variable.startswith(ENV_PREFIX):
             continue
         elif not _is_service_link(variable, text):
@@ -166,12 +168,12 @@ def _is_service_link(variable: str, text: str) -> bool:
     return link or _SERVICE_LINK.fullmatch(variable) is not None
 
 
-def _from_flags(flags: Mapping[str, object]) -> Iterator[_Given]:
+def _from_flags(flags: Mapping[str, object]) -> Iterator[_Written]:
     for name in NAMES:
         raw = flags.get(name)
         # A repeatable flag that was never given is an empty list.
         if raw is not None and raw != [] and raw != ():
-            yield Source.FLAG, name, flag_of(name), raw
+            yield _Written(Source.FLAG, name, flag_of(name), raw)
 
 
 def _suggestion(word: str, known: Sequence[str]) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 
 from node.settings.kinds import SettingKind
 
+ENV_PREFIX: Final = "ATOLL_"
+
 SPEC: Final = "spec"
 """Under which a field's metadata has its `Spec`."""
 
@@ -22,6 +24,16 @@ class Spec(NamedTuple):
 
     shared: bool = False
     """Whether it has to be the same on every node of a cluster."""
+
+
+def env_of(name: str) -> str:
+    """The environment variable of the setting *name*."""
+    return ENV_PREFIX + name.upper()
+
+
+def flag_of(name: str) -> str:
+    """The command-line flag of the setting *name*."""
+    return "--" + name.replace("_", "-")
 
 
 def about(

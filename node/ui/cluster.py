@@ -8,7 +8,6 @@ from aiohttp import web
 
 from cluster.errors import (
     ChangeOpen,
-    LayoutRefused,
     MemberNotDead,
     MemberUnknown,
     NewcomerAbsent,
@@ -18,6 +17,7 @@ from cluster.errors import (
 )
 from cluster.model import NODE_ID, NodeId
 from node.desk.layouts import DeskLayout, DeskPlan
+from node.desk.planner import CHANGING
 from node.desk.values import DeskNode, DeskNodes, DeskRegions, NodeCondition, WorkUnderWay
 from node.errors import DocumentInvalid
 from node.http.endpoint import Action, Request
@@ -26,7 +26,7 @@ from node.ui import text
 from node.ui.chart import BEHIND_S
 from node.ui.columns import ColumnHead
 from node.ui.context import UiContext
-from node.ui.page import Sheet, form, gone_to, page
+from node.ui.page import Sheet, about, form, gone_to, page
 from node.ui.regions import DiskShown, behind, disk_shown, milliseconds
 from node.ui.tabs import CLUSTER
 
@@ -361,10 +361,11 @@ async def plan_lost(
 ) -> Sheet | web.StreamResponse:
     """POST: plan a layout without a member that is lost, or with another node in its place."""
     node, by = fields.one("node"), fields.one("by").strip()
+    about(request, f"{node} by {by}" if by else node)
     for name in (node, *([by] if by else [])):
         if NODE_ID.fullmatch(name) is None:
             raise DocumentInvalid(f"{name[:80]!r} is not the name of a node; nothing was done")
-    await context.plan_lost(NodeId(node), NodeId(by) if by else None)
+    await context.planner.plan_lost(NodeId(node), NodeId(by) if by else None)
     return gone_to(f"{CLUSTER}#plan")
 
 
@@ -373,6 +374,7 @@ async def apply_plan(
 ) -> Sheet | web.StreamResponse:
     """POST: bring a plan about. Its version was typed; where members are lost, their names."""
     version, fingerprint = fields.one("version"), fields.one("fingerprint")
+    about(request, f"layout {version}")
     plans = {each.fingerprint: each for each in context.desk.cluster.layout().plans}
     plan = plans.get(fingerprint)
     if plan is None or str(plan.version) != version:
@@ -412,7 +414,7 @@ ENDPOINTS: Final = (
         "Plan a layout without a member that is lost, or with another node in its place.",
         route="/atoll/v1/layout/plan",
         recent=True,
-        errors=(MemberUnknown, MemberNotDead, NewcomerAbsent, LayoutRefused, ChangeOpen),
+        errors=(MemberUnknown, MemberNotDead, NewcomerAbsent, *CHANGING),
     ),
     form(
         Action.PAGE_LAYOUT_APPLY,

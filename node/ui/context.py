@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from cluster.model import NodeId
 from node.attention.service import Attention
 from node.desk.desk import Desk
+from node.desk.planner import Planner
 from node.http.limits import ApiLimits
 from node.http.public_url import PublicUrl
 from node.identity.service import Identity
@@ -20,9 +20,8 @@ class UiContext:
     identity: Identity
     attention: Attention
     desk: Desk
-    plan_lost: Callable[[NodeId, NodeId | None], Awaitable[None]]
-    """Plans a layout without a member that is lost, perhaps with another one in its place; raises
-    what `LayoutFace.insist_lost`, `newcomer` and `plan` do."""
+    planner: Planner
+    """Tells what changes of the layout would make, and move."""
 
     apply_plan: Callable[[int, str], Awaitable[None]]
     """Brings a layout about that was planned here, by its version and its fingerprint; raises what

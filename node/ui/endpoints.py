@@ -13,6 +13,7 @@ from node.ui import (
     repositories,
     repository,
     search,
+    settings,
     static_files,
 )
 from node.ui.context import UiContext
@@ -26,6 +27,7 @@ ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *images.ENDPOINTS,
     *activity.ENDPOINTS,
     *cluster.ENDPOINTS,
+    *settings.ENDPOINTS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )

@@ -15,6 +15,10 @@ from node.ui.tabs import SEARCH, Tab, tabs_for
 THEME_COOKIE: Final = "atoll-theme"
 """Set by the page's script, and no secret: which of the themes a browser wants."""
 
+SLASH_COOKIE: Final = "atoll-slash"
+"""Set likewise: whether the key `/` goes to the search field. A key alone can be switched off, as
+who dictates presses keys without wanting to (WCAG 2.1.4)."""
+
 THEMES: Final = ("auto", "light", "dark")
 
 
@@ -37,6 +41,9 @@ class Frame:
     """For `proof` of each form."""
 
     theme: str
+    slash: bool
+    """Whether the key `/` goes to the search field in this browser."""
+
     tabs: Sequence[Tab]
     tab: str
     """The address of the tab that the page belongs to."""
@@ -78,6 +85,7 @@ def frame_of(
         is_recent=context.is_open or (session is not None and now < session.began + RECENT_S),
         form_token="" if session is None else session.form_token,
         theme=theme if theme in THEMES else THEMES[0],
+        slash=http.cookies.get(SLASH_COOKIE) != "off",
         tabs=() if principal is None else tabs_for(principal.rights),
         tab=tab,
         search=SEARCH if knows and (session is not None or context.is_open) else "",

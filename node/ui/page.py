@@ -25,6 +25,7 @@ from node.http.endpoint import (
 from node.http.forms import FORM, FormFields, read_form
 from node.http.limits import DOCUMENT_BYTES, FORM_FIELDS
 from node.http.query import Parameter
+from node.http.requestlog import SUBJECT
 from node.identity.actions import RULES, Reach
 from node.identity.errors import ForeignForm, LoginTooOld
 from node.ui.context import UiContext
@@ -34,6 +35,8 @@ from node.ui.renderer import render
 from node.ui.security import NO_STORE, PROOF, check_origin, check_proof
 
 HTML: Final = "text/html"
+
+_SUBJECT_MAX: Final = 256
 
 BELOW: Final = "/ui"
 """What the path of each page begins with."""
@@ -153,6 +156,14 @@ def form(
         errors=(*errors, *own),
         is_page=True,
     )
+
+
+def about(request: Request, subject: str) -> None:
+    """
+    Say what a form changes, for its line in the log, where its path does not: as soon as it is
+    known, so that a refusal has it too. Nothing that may be a secret.
+    """
+    request.http[SUBJECT] = subject[:_SUBJECT_MAX]
 
 
 def drawn(sheet: Sheet, values: Mapping[str, Any]) -> web.Response:

@@ -7,6 +7,7 @@ from node.errors import NameInvalid, NameUnknown
 from node.http.endpoint import READING, Action, Request
 from node.identity.actions import Role
 from node.identity.documents import is_void
+from node.registry.policy import ProjectPolicy
 from node.registry.projects import Project, parse_project
 from node.ui.context import UiContext
 from node.ui.lists import ListColumn, PageLink, as_known
@@ -64,8 +65,8 @@ async def project(context: UiContext, request: Request) -> Sheet:
     return await listed(context, request, asked, f"{PROJECTS}{name}", "project.html", more, late)
 
 
-def _policy(found: Project) -> list[NamedValue]:
-    policy = found.policy
+def policy_values(policy: ProjectPolicy) -> list[NamedValue]:
+    """What a project decides, in lines."""
     children = policy.children
     platforms = children if isinstance(children, str) else ", ".join(children)
     return [
@@ -74,8 +75,12 @@ def _policy(found: Project) -> list[NamedValue]:
         NamedValue("Reads that cannot be confirmed", f"{policy.unconfirmed_reads}"),
         NamedValue("Images that an index has to have", platforms),
         NamedValue("Reads are logged", "yes" if policy.log_reads else "no"),
-        NamedValue("Set by", found.who or "nobody: these are the defaults"),
     ]
+
+
+def _policy(found: Project) -> list[NamedValue]:
+    set_by = NamedValue("Set by", found.who or "nobody: these are the defaults")
+    return [*policy_values(found.policy), set_by]
 
 
 def _members(context: UiContext, name: str) -> list[ProjectMember]:

@@ -25,11 +25,14 @@ SEARCH: Final = "/ui/search"
 
 CLUSTER: Final = "/ui/cluster"
 
+SETTINGS: Final = "/ui/settings"
+
 TABS: Final[tuple[Tab, ...]] = (
     Tab("Overview", HOME, Action.PAGE_OVERVIEW),
     Tab("Repositories", REPOSITORIES, Action.PAGE_REPOSITORIES),
     Tab("Cluster", CLUSTER, Action.PAGE_CLUSTER),
     Tab("Activity", "/ui/activity", Action.PAGE_ACTIVITY),
+    Tab("Settings", SETTINGS, Action.PAGE_SETTINGS),
 )
 
 

@@ -21,13 +21,13 @@ from node import edge, logs
 from node.admin.context import AdminContext
 from node.assembly.attention import conflicts_in, copies_in
 from node.assembly.desk import desk_of
-from node.assembly.ui import plan_lost_at
 from node.attention.collector import AttentionSources, Collector
 from node.attention.facts import StorageFacts
 from node.attention.service import Attention
 from node.blobs.config import BlobStoreConfig
 from node.blobs.filesystem import FilesystemBlobs
 from node.desk.desk import Desk
+from node.desk.settings import OwnSetting
 from node.http.app import Api
 from node.http.client_address import TrustedProxies
 from node.http.cors import Cors
@@ -61,7 +61,7 @@ from tests.builders import an_image, encoded
 from tests.fakes.identity import NearMajority, Time, identity_over
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
-from tests.unit.desk.desks import cluster_desk, counting
+from tests.unit.desk import desks
 
 
 def pytest_asyncio_loop_factories(config, item):
@@ -298,6 +298,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             remembered_bytes: int = REMEMBERED.number,
             proxies: TrustedProxies | None = None,
             throttle: Throttle | None = None,
+            own_settings: Sequence[OwnSetting] = desks.OWN_SETTINGS,
         ) -> Registry:
             name, data_dir = NodeId(node or "solo"), root / node
             data_dir.mkdir(exist_ok=True)
@@ -385,10 +386,14 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
             attention = Attention(Collector(sources))
             is_public = partial(stranger_may_pull, identity.authorizer) if accounts else None
             catalogue = await stack.enter_async_context(
-                counting(index, blobs, replicator, is_public)
+                desks.counting(index, blobs, replicator, is_public)
             )
-            of_cluster = cluster_desk(attention, view, layouts, wall)
-            desk = desk_of(catalogue, of_cluster, index, use_cases, view, layouts, wall.now_ms)
+            of_cluster = desks.cluster_desk(attention, view, layouts, wall)
+            of_settings = desks.settings_desk(own_settings, view, layouts)
+            desk = desk_of(
+                catalogue, of_cluster, of_settings, index, use_cases, view, layouts, wall.now_ms
+            )
+            planner = desks.planner_of(layouts, view, attention, desk.cluster.plans)
             admin = AdminContext(
                 registry=use_cases,
                 identity=identity,
@@ -397,7 +402,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 layouts=layouts,
                 generations=layouts,
                 rows=layouts.rows,
-                blobs=layouts.blobs,
+                planner=planner,
                 attention=attention,
                 desk=desk,
                 readiness=Readiness(),
@@ -410,7 +415,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 identity=identity,
                 attention=attention,
                 desk=desk,
-                plan_lost=partial(plan_lost_at, layouts),
+                planner=planner,
                 apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",

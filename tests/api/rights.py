@@ -75,6 +75,7 @@ _TABLE: Final = """
     cluster-watcher     layout.history
     cluster-watcher     member.stakes
     cluster-watcher     node.metrics
+    cluster-admin       settings.read
     cluster-admin       layout.plan
     cluster-admin       layout.apply
     cluster-admin       layout.init
@@ -116,6 +117,8 @@ _TABLE: Final = """
     cluster-watcher     page.cluster
     cluster-admin       page.layout.plan
     cluster-admin       page.layout.apply
+    cluster-admin       page.settings
+    cluster-admin       page.settings.plan
     login               session.end
 """
 

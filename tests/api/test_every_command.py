@@ -45,6 +45,7 @@ ASKING: Final[dict[str, tuple[str, ...]]] = {
     "search": ("docker pull lib/app:v1",),
     "top": (),
     "work": (),
+    "settings": (),
     "node list": (),
     "activity": (),
     "node safe-to-stop": ("b",),

@@ -23,6 +23,7 @@ PAGES: Final = (
     LookedAt("a hostile image", f"/ui/i/lib/evil:{HOSTILE_TAG}"),
     LookedAt("activity", "/ui/activity"),
     LookedAt("cluster", "/ui/cluster"),
+    LookedAt("settings", "/ui/settings"),
     LookedAt("log-in", "/ui/login", logged_in=False),
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),

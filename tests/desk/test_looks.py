@@ -43,7 +43,9 @@ async def test_it_works_without_a_script(tab: Tab, desk: Registry, page: LookedA
     await opened(tab, desk, page)
     text = await tab.run("document.querySelector('main').innerText")
     assert len(text) > 20
-    hidden = "[...document.querySelectorAll('button[data-copy], #theme')].every((e) => e.hidden)"
+    hidden = (
+        "[...document.querySelectorAll('button[data-copy], #theme, .key')].every((e) => e.hidden)"
+    )
     assert await tab.run(hidden)
 
 

@@ -3,12 +3,15 @@
 import base64
 import hashlib
 import json
+import re
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 
@@ -123,6 +126,45 @@ def push_across(first: ServeProcess, second: ServeProcess, who: Fields, tag: str
     assert status == 201, body
 
 
+def posted(address: str, path: str, cookie: str, form: Fields) -> tuple[int, str, bytes]:
+    """Status, cookie and body of what a browser gets for a form; it is not led on."""
+    link = HTTPConnection(address, timeout=30)
+    fields = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Sec-Fetch-Site": "same-origin",
+        "Cookie": cookie,
+        "Accept": "text/html",
+    }
+    link.request("POST", path, urlencode(form), fields)
+    answer = link.getresponse()
+    given = (answer.getheader("Set-Cookie") or "").partition(";")[0]
+    body = answer.read()
+    link.close()
+    return answer.status, given, body
+
+
+def browse(node: ServeProcess, planted: Planted, password: str, back: str, seen: str) -> None:
+    """Log in to the pages, go back in a tag, try it with another session's form, and log out."""
+    tag, here = "/ui/i/lib/app:v1", node.name
+    form = {"name": "ann", "password": password, "next": "/ui/"}
+    status, cookie, body = posted(node.http, "/ui/login", "", form)
+    assert status == 303, body
+    session = cookie.partition("=")[2]
+    planted.plant(f"session at {here}", session)
+    for number, part in enumerate(session.split(".")[1:]):
+        planted.plant(f"part {number} of the session at {here}", part)
+    _, _, page = send(node.http, "GET", tag, {"Cookie": cookie, "Accept": "text/html"})
+    found = re.search(rb'name="proof" value="([0-9a-f]+)"', page)
+    assert found is not None, page
+    proof = found[1].decode()
+    planted.plant(f"proof at {here}", proof)
+    wrong = {"event": back, "seen": seen, "proof": MISPLACED}
+    assert posted(node.http, tag, cookie, wrong)[0] == 403
+    status, _, body = posted(node.http, tag, cookie, wrong | {"proof": proof})
+    assert status == 303, body
+    assert posted(node.http, "/ui/logout", cookie, {"proof": proof})[0] == 303
+
+
 def misuse(node: ServeProcess, planted: Planted) -> None:
     """What people do by mistake: secrets in places that are not for them."""
     planted.plant("a wrong password", WRONG, "ann")
@@ -219,6 +261,10 @@ def test_no_secret_is_in_any_log(tmp_path: Path) -> None:
         assert send(one.admin, "PUT", "/atoll/v1/account/password", ann, new)[0] in (200, 204)
         planted.plant("the next password", NEW_PASSWORD, "ann")
         send(two.http, "GET", "/v2/", ann)
+        push_across(one, two, basic("ann", NEW_PASSWORD), "v1")
+        view = admin.do("GET", "repositories/lib/app/tags/v1")
+        last, first = (each["event"] for each in view["history"])
+        browse(one, planted, NEW_PASSWORD, first, last)
         for node in cluster.nodes:
             for key in json.loads((node.data_dir / "signing-keys.json").read_bytes()):
                 planted.plant(f"key of {node.name}", key["jwk"]["d"])
@@ -229,10 +275,13 @@ def test_no_secret_is_in_any_log(tmp_path: Path) -> None:
         send(two.http, "GET", "/v2/", basic("operator", operator_of(two)))
         admin.do("DELETE", f"robots/lib+ci/secrets?id={made['id']}")
         view = admin.do("GET", "repositories/lib/app/tags/v1")
-        assert [entry["who"] for entry in view["history"]] == ["lib+ci"]
+        assert [entry["who"] for entry in view["history"]] == ["ann", "ann", "lib+ci"]
     assert planted.found_in(files_of(directory)) == []
     logs = [node.log.read_text() for node in cluster.nodes]
-    for told in ('"who":"ann"', '"who":"lib+ci"', '"status":401', '"level":"debug"'):
+    for told in (
+        '"who":"ann"', '"who":"lib+ci"', '"status":401', '"level":"debug"',
+        '"action":"page.rollback"', '"event":"session begun"', '"session":"',
+    ):  # fmt: skip
         assert any(told in log for log in logs), f"{told} was looked for in vain"
     with one.log.open("a") as log:
         log.write(f"Authorization: Bearer {planted.texts['token of ann at 0']}\n")

@@ -97,6 +97,15 @@ def work(
 
 
 @asks_node
+def settings(url: str, as_json: Json = False) -> None:
+    """Show the settings of the cluster and of a node, and where each of the node's comes from."""
+    from node.cli.cluster.settings import look
+
+    with told():
+        typer.echo(look(url).shown(as_json))
+
+
+@asks_node
 def top(
     url: str,
     once: Annotated[bool, typer.Option("--once", help="Show it once, and not again.")] = False,

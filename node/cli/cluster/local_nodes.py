@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from node.settings import Address
 from node.settings.kinds import Name
-from node.settings.model import env_of
+from node.settings.spec import env_of
 
 NODES_MAX: Final = 64
 _RPC_OFFSET: Final = 1000

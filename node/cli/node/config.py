@@ -3,17 +3,16 @@
 import os
 import textwrap
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from node.cli.flags import EXIT_SETTINGS, print_problems, spelled_out, takes_settings
 from node.cli.options import Json, for_people_alone
-from node.settings import Address
-from node.settings.model import NAMES, default_of, env_of, flag_of, is_required, spec_of
+from node.settings.model import NAMES, is_required, spec_of
 from node.settings.sources import Given, gather
+from node.settings.spec import env_of, flag_of
+from node.settings.words import default_in_words, in_words, plain
 
 
 class Format(StrEnum):
@@ -53,29 +52,6 @@ def config(
         typer.echo(render(found), nl=False)
 
 
-def _plain(value: object) -> object:
-    """Reduce a value to what TOML and JSON know."""
-    match value:
-        case Address() | Path() | IPv4Network() | IPv6Network():
-            return str(value)
-        case tuple():
-            return [_plain(item) for item in value]
-        case _:
-            return value
-
-
-def _shown(value: object) -> str:
-    match _plain(value):
-        case None:
-            return ""
-        case list() as items:
-            return ", ".join(map(str, items))
-        case float() as number:
-            return f"{number:.15g}"
-        case plain:
-            return str(plain)
-
-
 def json_of(found: Given) -> str:
     """An array of objects, one per setting, in the order of the documentation."""
     import msgspec
@@ -83,8 +59,8 @@ def json_of(found: Given) -> str:
     rows = [
         {
             "name": name,
-            "value": _plain(found.values[name]),
-            "source": found.sources[name],
+            "value": plain(found.values[name]),
+            "source": found.origins[name].source,
             "env": env_of(name),
             "flag": flag_of(name),
             "unit": spec_of(name).unit,
@@ -104,12 +80,12 @@ def as_toml(found: Given) -> str:
     for name in NAMES:
         spec, value = spec_of(name), found.values[name]
         lines = [f"# {line}" for line in textwrap.wrap(spec.doc, 96)]
-        lines.append(f"# {spec.kind.accepts}{_in_unit(name)}; from: {found.sources[name]}")
+        lines.append(f"# {spec.kind.accepts}{_in_unit(name)}; from: {found.origins[name].source}")
         if value is None:
             lines.append(f"# {name} =")
         else:
             # JSON's strings, numbers and arrays of strings are TOML's, but for DEL.
-            written = msgspec.json.encode(_plain(value)).decode().replace("\x7f", "\\u007f")
+            written = msgspec.json.encode(plain(value)).decode().replace("\x7f", "\\u007f")
             lines.append(f"{name} = {written}")
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
@@ -130,8 +106,8 @@ def _print_table(found: Given) -> None:
         meaning = Text(f"{spec_of(name).doc}{_in_unit(name)}\n")
         meaning.append(f"{flag_of(name)}  {env_of(name)}", style="dim")
         absent = "(required)" if is_required(name) else "(not set)"
-        value = Text(_shown(found.values[name]) or absent)
-        table.add_row(Text(name), value, Text(found.sources[name]), meaning)
+        value = Text(in_words(found.values[name]) or absent)
+        table.add_row(Text(name), value, Text(found.origins[name].source), meaning)
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH_OF_A_FILE)
@@ -155,8 +131,9 @@ file, which wins over the default. Every problem is reported in one go, unknown 
 unknown `ATOLL_` variables included; an empty variable counts as not set.
 
 `atoll config` takes the same flags and prints the values in force and where each came from;
-`atoll config --format toml` writes them as a file to start from. This page is the output of
-`atoll config --markdown`.
+`atoll config --format toml` writes them as a file to start from; `atoll settings` asks a node that
+runs, and tells the settings of the whole cluster too. This page is the output of `atoll config
+--markdown`.
 
 Addresses are HOST:PORT, for IPv6 `[::1]:5000`. Sizes are whole bytes and durations seconds, without
 a suffix.
@@ -171,7 +148,7 @@ def reference() -> str:
 def _entry(name: str) -> str:
     spec = spec_of(name)
     rows: list[tuple[str, str]] = [
-        ("Default", _default(name)),
+        ("Default", default_in_words(name)),
         ("Accepts", f"{spec.kind.accepts}{_in_unit(name)}"),
         ("Flag", f"`{flag_of(name)}`"),
         ("Environment", f"`{env_of(name)}`"),
@@ -180,15 +157,6 @@ def _entry(name: str) -> str:
         rows.append(("On every node", "the same; where it is not, nodes say so"))
     listed = "".join(f"- {label}: {text}\n" for label, text in rows)
     return f"{_paragraph(spec.doc)}\n{listed}\n{_paragraph(spec.why)}"
-
-
-def _default(name: str) -> str:
-    shown = spec_of(name).shown_default
-    if shown is not None:
-        return shown
-    if is_required(name):
-        return "none, it must be given"
-    return f"`{text}`" if (text := _shown(default_of(name))) else "none"
 
 
 def _paragraph(text: str) -> str:

@@ -28,24 +28,34 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// "/" goes to the search field, as on most forges; ignored while typing or with a modifier.
+// What this browser wants is kept in cookies, and the node renders it as data-theme and data-slash.
+const root = document.documentElement;
+function keep(name, value) {
+  root.dataset[name] = value;
+  document.cookie = `atoll-${name}=${value}; path=/ui; max-age=31536000; SameSite=Lax`;
+}
+
+// "/" goes to the search field, as on most forges; ignored while typing or with a modifier, and
+// where somebody has switched it off: a key alone can be pressed without being meant (WCAG 2.1.4).
 const search = document.querySelector(".find input");
+const slash = document.querySelector("#slash");
+if (slash) {
+  slash.closest("label").hidden = false;
+  slash.checked = root.dataset.slash !== "off";
+  slash.addEventListener("change", () => keep("slash", slash.checked ? "on" : "off"));
+}
 document.addEventListener("keydown", (event) => {
-  if (!search || event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!search || root.dataset.slash === "off") return;
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select")) return;
   event.preventDefault();
   search.focus();
 });
 
-// Theme: a cookie keeps it, and the node renders data-theme.
-const root = document.documentElement;
 const theme = document.querySelector("#theme");
 theme.hidden = false;
 theme.value = root.dataset.theme;
-theme.addEventListener("change", () => {
-  root.dataset.theme = theme.value;
-  document.cookie = `atoll-theme=${theme.value}; path=/ui; max-age=31536000; SameSite=Lax`;
-});
+theme.addEventListener("change", () => keep("theme", theme.value));
 
 // A double click does one thing.
 document.addEventListener("submit", (event) => {

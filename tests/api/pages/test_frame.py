@@ -254,3 +254,22 @@ async def test_the_theme_is_one_that_there_is(registry: Registry, theme: str):
     answer = await Browser(registry).get("/ui/", Cookie=f"atoll-theme={theme}")
     known = theme if theme in ("dark", "light", "auto") else "auto"
     assert f'data-theme="{known}"'.encode() in answer.body
+
+
+@pytest.mark.parametrize(
+    ("cookie", "shown"),
+    [
+        ("atoll-slash=off", "off"),
+        ("atoll-slash=on", "on"),
+        ("atoll-slash=%22%3E", "on"),
+        ("", "on"),
+    ],
+)
+async def test_a_browser_keeps_whether_the_key_searches(
+    registry: Registry, cookie: str, shown: str
+):
+    answer = await Browser(registry).get("/ui/", Cookie=cookie)
+    check_harmless(answer.body)
+    text = answer.body.decode()
+    assert f'data-slash="{shown}"' in text
+    assert ('autocomplete="off" checked>' in text) is (shown == "on")

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from node.cli import app
 from node.cli.node.config import reference
 from node.settings import load
-from node.settings.model import NAMES, default_of, env_of, flag_of, spec_of
+from node.settings.model import NAMES, default_of, spec_of
+from node.settings.spec import env_of, flag_of
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,24 +1,30 @@
 """A desk over an index, and what its counters have to be: read slowly, and in another way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from cluster.model import Digest
 from cluster.ports import Clock
+from node.assembly.settings import own_setting
 from node.attention.service import Attention
 from node.blobs.memory import MemoryBlobs
 from node.desk.catalogue import RepositorySort
 from node.desk.catalogue_desk import CatalogueDesk
 from node.desk.cluster import ClusterDesk, ClusterSources
 from node.desk.keeper import CatalogueKeeper
+from node.desk.planner import Planner
+from node.desk.plans import PlanBook
+from node.desk.settings import OwnSetting, SettingsDesk
 from node.index import keys, rows
 from node.index.index import Index
 from node.index.store import END
 from node.logs import get_logger
 from node.registry.access import UNRESTRICTED
 from node.registry.ports import Gate, LocalBlobs
+from node.settings import load
+from node.settings.model import NAMES
 from tests.fakes.log import MemoryLog
 from tests.fakes.replicator import SoloReplicator, SoloView
 from tests.fakes.solo_layouts import SoloLayouts
@@ -100,6 +106,24 @@ def cluster_desk(
             steady=wall.now_s,
         )
     )
+
+
+OWN_SETTINGS: Final = tuple(
+    own_setting(load({"data_dir": "/var/lib/atoll", "node": "solo"}, {}), name) for name in NAMES
+)
+"""Those of a node that was given nothing else."""
+
+
+def settings_desk(own: Sequence[OwnSetting], view: SoloView, layouts: SoloLayouts) -> SettingsDesk:
+    """What is said of the settings of a node, and of the layout that a test sets."""
+    return SettingsDesk(own, view.statistics, lambda: layouts.live)
+
+
+def planner_of(
+    layouts: SoloLayouts, view: SoloView, attention: Attention, book: PlanBook
+) -> Planner:
+    """What plans changes of the layout that a test sets."""
+    return Planner(layouts, view.statistics, layouts.blobs, attention, book)
 
 
 async def counted(keeper: CatalogueKeeper) -> None:

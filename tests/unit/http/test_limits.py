@@ -29,7 +29,6 @@ TUNING = {
     "node/http/client_address.py": {"_SITE_BITS"},
     "node/oci/blobs.py": {"_READ_BYTES"},
     "node/admin/wait.py": {"_DEFAULT_S"},
-    "node/admin/layout_documents.py": {"_BYTES_PER_S"},
 }  # fmt: skip
 """Numbers of the edge that refuse nothing: the size of a step, how often to look, a default."""
 

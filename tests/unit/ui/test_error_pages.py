@@ -22,7 +22,7 @@ def context() -> UiContext:
         identity=nothing,
         attention=nothing,
         desk=nothing,
-        plan_lost=nothing,
+        planner=nothing,
         apply_plan=nothing,
         public_url=PublicUrl(),
         advertised="registry.test:5000",
