@@ -15,6 +15,7 @@ from node.ui import (
     search,
     static_files,
 )
+from node.ui.access.endpoints import ENDPOINTS as ACCESS
 from node.ui.context import UiContext
 
 ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
@@ -26,6 +27,7 @@ ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *images.ENDPOINTS,
     *activity.ENDPOINTS,
     *cluster.ENDPOINTS,
+    *ACCESS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )
