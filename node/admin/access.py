@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from node.admin.accounts import page_fields, role_of
+from node.admin.accounts import page_fields
 from node.admin.answers import DONE, GONE, answer, carried_out, document
 from node.admin.context import AdminContext
 from node.errors import NameInvalid, PaginationInvalid, QueryInvalid
@@ -15,12 +15,12 @@ from node.http.body_reader import read_document
 from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.http.pages import LAST, LIMIT
 from node.http.query import Single
-from node.identity.actions import Role, Verb
-from node.identity.decisions import ALL, STRANGER
-from node.identity.documents import Deny, ProjectAccess, RoleGrant, is_void
+from node.identity.accounts import parse_role
+from node.identity.actions import Verb, role_named
+from node.identity.decisions import ALL
+from node.identity.documents import Deny, ProjectAccess, RoleGrant, is_void, patterns_in
 from node.identity.errors import AccountUnknown, SecurityDocumentInvalid
 from node.registry.listing import visible
-from node.registry.names import RepositoryName
 from node.registry.projects import parse_project
 
 _SUBJECT: Final = Single(
@@ -263,21 +263,17 @@ async def revoke_key(context: AdminContext, request: Request) -> web.Response:
 
 async def why(context: AdminContext, request: Request) -> web.Response:
     """GET: whether somebody may do something, and why."""
-    query, identity = request.query(), context.identity
-    name, where = query.one(_USER), query.one(_REPOSITORY)
-    if where:
-        RepositoryName.parse(where)
-    subject = identity.login.named(name) if name else STRANGER
-    if subject is None:
-        return answer(Explained(False, f"{name!r} cannot log in: unknown, disabled or expired"))
-    decision = identity.authorizer.decide(subject, query.one(_ACTION), where)
+    query = request.query()
+    decision = context.identity.explain(
+        query.one(_USER), query.one(_ACTION), query.one(_REPOSITORY)
+    )
     return answer(Explained(decision.allowed, decision.reason))
 
 
 async def _grant(context: AdminContext, request: Request, where: str) -> web.Response:
     body = await read_document(request, NewRole, context.limits)
     receipt = await context.identity.accounts.grant(
-        where, body.subject, role_of(body.role), body.patterns, body.expires
+        where, body.subject, parse_role(body.role), body.patterns, body.expires
     )
     return carried_out(receipt)
 
@@ -288,8 +284,7 @@ async def _revoke(context: AdminContext, request: Request, where: str) -> web.Re
 
 
 def _role(grant: RoleGrant) -> RoleState:
-    patterns = sorted({pattern for either in grant.within for pattern in either})
-    role = Role(min(Role.ADMIN, max(Role.WATCHER, grant.role))).name.lower()
+    role, patterns = role_named(grant.role), patterns_in(grant.within)
     return RoleState(grant.subject, role, patterns, grant.expires)
 
 

@@ -14,9 +14,9 @@ from node.http.body_reader import read_document
 from node.http.endpoint import READING, WRITING, Action, Body, Endpoint, Request
 from node.http.pages import LAST, LIMIT, link_to
 from node.http.query import Single
-from node.identity.accounts import is_limited
-from node.identity.actions import Role
-from node.identity.documents import Credential, Group, User
+from node.identity.accounts import is_limited, parse_role
+from node.identity.actions import role_named
+from node.identity.documents import Credential, Group, User, patterns_in
 from node.identity.errors import (
     AccessDenied,
     AccountExists,
@@ -175,19 +175,9 @@ class MadeSecret(msgspec.Struct):
     """What is given in the place of a password."""
 
 
-def role_of(text: str) -> Role:
-    """A role by its name; raises `SecurityDocumentInvalid`."""
-    try:
-        return Role[text.upper()]
-    except KeyError:
-        names = ", ".join(role.name.lower() for role in Role)
-        raise SecurityDocumentInvalid(f"roles are {names}, not {text[:40]!r}") from None
-
-
 def state_of(secret: Credential) -> SecretState:
     """What is told of a secret."""
-    patterns = sorted({pattern for either in secret.within for pattern in either})
-    role = Role(min(Role.ADMIN, max(Role.WATCHER, secret.role))).name.lower()
+    role, patterns = role_named(secret.role), patterns_in(secret.within)
     return SecretState(secret.id, secret.label, secret.created, secret.expires, role, patterns)
 
 
@@ -308,7 +298,7 @@ async def make_credential(
 ) -> web.Response:
     """Make another secret by which *name* can log in; it is told this once."""
     made = await context.identity.accounts.add_credential(
-        name, body.label, expires=body.expires, role=role_of(body.role), patterns=body.patterns
+        name, body.label, expires=body.expires, role=parse_role(body.role), patterns=body.patterns
     )
     return answer(MadeSecret(made.secret.id, made.secret.text), headers.receipt(made.receipt), 201)
 

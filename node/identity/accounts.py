@@ -36,7 +36,7 @@ from node.identity.login import CREDENTIAL, NOBODYS_NAME, OPERATOR, Account
 from node.identity.passwords import Passwords, check_password
 from node.identity.patterns import PATTERNS_MAX, parse_pattern
 from node.identity.ports import SecurityStore
-from node.identity.secrets import NewSecret, new_id, new_secret
+from node.identity.secrets import NewSecret, new_id, new_secret, new_secret_id
 from node.registry.names import REPOSITORY_MAX
 from node.registry.ports import Gate, MetadataWriter, SettingReader
 from node.registry.projects import parse_project
@@ -100,6 +100,20 @@ def parse_robot(name: str) -> tuple[str, str]:
             f"{ROBOT_MAX} characters at most"
         )
     return parse_project(project), own
+
+
+def parse_role(text: str) -> Role:
+    """
+    A role by its name.
+
+    Raises:
+        SecurityDocumentInvalid: there is none of that name.
+    """
+    try:
+        return Role[text.upper()]
+    except KeyError:
+        names = ", ".join(role.name.lower() for role in Role)
+        raise SecurityDocumentInvalid(f"roles are {names}, not {text[:40]!r}") from None
 
 
 def is_limited(account: Account) -> bool:
@@ -325,12 +339,23 @@ class Accounts(WriteUseCase):
         return await self._bury(Robot, "robot", name)
 
     async def add_credential(
-        self, owner: str, label: str, *, expires: float, role: Role, patterns: Sequence[str]
+        self,
+        owner: str,
+        label: str,
+        *,
+        expires: float,
+        role: Role,
+        patterns: Sequence[str],
+        under: str = "",
     ) -> Made:
         """
         Make a secret for a robot, or a token for a user: for no more than *role* and *patterns*.
 
+        Args:
+            under: the id that it gets, for who asks for it twice and wants one; empty: any.
+
         Raises:
+            AccountExists: there is one *under* that id, or was.
             SecurityDocumentInvalid, AccountUnknown, OutcomeUnknown: see `put_user`.
         """
         if not label.isprintable() or not 0 < len(label) <= LABEL_MAX:
@@ -341,7 +366,9 @@ class Accounts(WriteUseCase):
             who = self._subject_id(owner)
             if len(self._directory.credentials(who)) >= CREDENTIALS_MAX:
                 raise SecurityDocumentInvalid(f"{owner} has {CREDENTIALS_MAX} secrets already")
-            secret = new_secret()
+            secret = new_secret(under or new_secret_id())
+            if self._directory.get(Credential, f"{who}/{secret.id}") is not None:
+                raise AccountExists("secret", secret.id)
             document = Credential(
                 secret.id, label, secret.digest, self._now(), expires, role, within
             )

@@ -117,6 +117,33 @@ class Action(StrEnum):
     PAGE_LAYOUT_APPLY = "page.layout.apply"
     PAGE_SETTINGS = "page.settings"
     PAGE_SETTINGS_PLAN = "page.settings.plan"
+    PAGE_ACCESS = "page.access"
+    PAGE_PASSWORD = "page.account.password"
+    PAGE_TOKEN_ADD = "page.account.tokens.add"
+    PAGE_TOKEN_REVOKE = "page.account.tokens.revoke"
+    PAGE_USER = "page.user"
+    PAGE_USER_CREATE = "page.user.create"
+    PAGE_USER_WRITE = "page.user.write"
+    PAGE_USER_DELETE = "page.user.delete"
+    PAGE_GROUP = "page.group"
+    PAGE_GROUP_CREATE = "page.group.create"
+    PAGE_GROUP_WRITE = "page.group.write"
+    PAGE_GROUP_DELETE = "page.group.delete"
+    PAGE_PROJECT_ACCESS = "page.project.access"
+    PAGE_PROJECT_CREATE = "page.project.create"
+    PAGE_PROJECT_WRITE = "page.project.write"
+    PAGE_GRANT_WRITE = "page.grant.write"
+    PAGE_GRANT_REVOKE = "page.grant.revoke"
+    PAGE_CLUSTER_GRANT_WRITE = "page.grants.cluster.write"
+    PAGE_CLUSTER_GRANT_REVOKE = "page.grants.cluster.revoke"
+    PAGE_ROBOT = "page.robot"
+    PAGE_ROBOT_CREATE = "page.robot.create"
+    PAGE_ROBOT_WRITE = "page.robot.write"
+    PAGE_ROBOT_DELETE = "page.robot.delete"
+    PAGE_ROBOT_SECRET_ADD = "page.robot.secrets.add"
+    PAGE_ROBOT_SECRET_REVOKE = "page.robot.secrets.revoke"
+    PAGE_KEY_REVOKE = "page.key.revoke"
+    PAGE_WHY = "page.why"
     PAGE_LOGIN = "page.login"
     PAGE_LEFT = "page.left"
     PAGE_ASSET = "page.asset"
@@ -141,6 +168,11 @@ class Role(IntEnum):
 
     ADMIN = 4
     """Says who may do what. For `*`: runs the cluster."""
+
+
+def role_named(value: int) -> str:
+    """The name of a role that is stored; of one that is unknown, the nearest."""
+    return Role(min(Role.ADMIN, max(Role.WATCHER, value))).name.lower()
 
 
 class Reach(StrEnum):
@@ -297,6 +329,33 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.PAGE_LAYOUT_APPLY: _RUN,
     Action.PAGE_SETTINGS: _RUN,
     Action.PAGE_SETTINGS_PLAN: _RUN,
+    Action.PAGE_ACCESS: _KNOWN,
+    Action.PAGE_PASSWORD: _KNOWN,
+    Action.PAGE_TOKEN_ADD: _KNOWN,
+    Action.PAGE_TOKEN_REVOKE: _KNOWN,
+    Action.PAGE_USER: _RUN,
+    Action.PAGE_USER_CREATE: _RUN,
+    Action.PAGE_USER_WRITE: _RUN,
+    Action.PAGE_USER_DELETE: _RUN,
+    Action.PAGE_GROUP: _RUN,
+    Action.PAGE_GROUP_CREATE: _RUN,
+    Action.PAGE_GROUP_WRITE: _RUN,
+    Action.PAGE_GROUP_DELETE: _RUN,
+    Action.PAGE_PROJECT_ACCESS: _OWN,
+    Action.PAGE_PROJECT_CREATE: _RUN,
+    Action.PAGE_PROJECT_WRITE: _OWN,
+    Action.PAGE_GRANT_WRITE: _OWN,
+    Action.PAGE_GRANT_REVOKE: _OWN,
+    Action.PAGE_CLUSTER_GRANT_WRITE: _RUN,
+    Action.PAGE_CLUSTER_GRANT_REVOKE: _RUN,
+    Action.PAGE_ROBOT: _OWN,
+    Action.PAGE_ROBOT_CREATE: _OWN,
+    Action.PAGE_ROBOT_WRITE: _OWN,
+    Action.PAGE_ROBOT_DELETE: _OWN,
+    Action.PAGE_ROBOT_SECRET_ADD: _OWN,
+    Action.PAGE_ROBOT_SECRET_REVOKE: _OWN,
+    Action.PAGE_KEY_REVOKE: _RUN,
+    Action.PAGE_WHY: _RUN,
     Action.PAGE_LOGIN: _OPEN,
     Action.PAGE_LEFT: _OPEN,
     Action.PAGE_ASSET: _OPEN,

@@ -1,6 +1,6 @@
 """Deciding by the documents that this node has."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from node.identity.actions import RULES, Action, Role, Rule, Verb
@@ -59,7 +59,13 @@ class Authorizer:
 
     def has_admin(self) -> bool:
         """Whether anybody can log in who may say who may do what."""
-        return any(self._is_admin(grant) for grant in self._directory.grants(ALL))
+        return any(True for _ in self.admins())
+
+    def admins(self) -> Iterator[str]:
+        """The log-in names of who can, by a role of their own."""
+        for grant in self._directory.grants(ALL):
+            if self._is_admin(grant):
+                yield grant.subject
 
     def _is_admin(self, grant: RoleGrant) -> bool:
         if grant.role < Role.ADMIN or grant.within or is_over(grant.expires, self._now()):

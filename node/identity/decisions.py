@@ -144,7 +144,8 @@ def _refusal(
         for deny in project.denies:
             concerns = deny.subject == ALL or deny.subject in subject.ids
             if concerns and deny.verb in verbs and matches(deny.pattern, repository):
-                return f"{deny.verb} is denied to {deny.subject} in {deny.pattern}"
+                whom = deny.name or deny.subject
+                return f"{deny.verb} is denied to {whom} in {deny.pattern}"
     return None
 
 

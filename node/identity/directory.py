@@ -1,7 +1,7 @@
 """Reading documents: each with all its heads, combined."""
 
 from collections.abc import Iterator
-from functools import partial
+from itertools import takewhile
 from typing import Any, Final, TypeVar
 
 from node.identity.documents import (
@@ -70,11 +70,23 @@ class SecurityDirectory:
         found = self.get(of, name)
         return None if is_void(found) else found
 
-    def page(self, of: type[D], last: str, limit: int) -> Page:
-        """Names of the documents of a kind that are not void, behind *last*."""
+    def page(
+        self, of: type[D], last: str, limit: int, *, containing: str = "", under: str = ""
+    ) -> Page:
+        """
+        Names of the documents of a kind that are not void, behind *last*: those that have
+        *containing* in them and begin with *under*, which is as `names` has it.
+        """
+        assert not under or under[-1] in "/+", "a prefix ends where a part of a name does"
+
+        def read(after: str, step: int) -> Page:
+            page = self._store.settings(KINDS[of], max(after, under), step)
+            mine = list(takewhile(lambda name: name.startswith(under), page.items))
+            return page if len(mine) == len(page.items) else Page(mine, None)
+
         return visible(
-            partial(self._store.settings, KINDS[of]),
-            lambda name: self.valid(of, name) is not None,
+            read,
+            lambda name: containing in name and self.valid(of, name) is not None,
             last,
             limit,
         )

@@ -235,6 +235,11 @@ def combine(documents: Sequence[D]) -> D | None:
     return reduce(_combine_two, documents) if documents else None
 
 
+def patterns_in(within: Within) -> list[str]:
+    """All patterns of it, for who reads them; none: it is about all repositories."""
+    return sorted({pattern for either in within for pattern in either})
+
+
 def is_void(document: Document | None) -> bool:
     """Whether nothing may follow from it: it is not there, deleted, or made twice."""
     return document is None or document.deleted or document.id in (CONFLICTED, UNREADABLE)

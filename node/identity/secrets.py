@@ -6,6 +6,10 @@ import re
 import secrets
 from typing import Final, NamedTuple
 
+from node.identity.errors import SecurityDocumentInvalid
+
+_ID: Final = re.compile(r"[0-9a-f]{16}")
+
 _SECRET: Final = re.compile(r"atoll_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 """256 bits: nobody guesses it, so that nothing slow stands before the comparison."""
 
@@ -23,9 +27,20 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
-def new_secret() -> NewSecret:
-    """Make one."""
-    name = secrets.token_hex(8)
+def new_secret_id() -> str:
+    """The id of a secret that is made now. It is part of the secret, and no secret itself."""
+    return secrets.token_hex(8)
+
+
+def new_secret(name: str) -> NewSecret:
+    """
+    Make one with the id *name*.
+
+    Raises:
+        SecurityDocumentInvalid: *name* cannot be one.
+    """
+    if _ID.fullmatch(name) is None:
+        raise SecurityDocumentInvalid("the id of a secret is 16 of 0-9 a-f")
     text = f"atoll_{name}_{secrets.token_urlsafe(32)}"
     return NewSecret(name, text, digest_of(text))
 

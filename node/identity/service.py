@@ -9,8 +9,10 @@ from cluster.errors import ClusterError, StorageFailure
 from cluster.ports import Log
 from node.errors import RegistryError
 from node.identity.accounts import Accounts
+from node.identity.actions import Action
 from node.identity.attempts import Attempts
 from node.identity.authorizer import Authorizer
+from node.identity.decisions import STRANGER, Decision
 from node.identity.directory import SecurityDirectory
 from node.identity.login import Login
 from node.identity.passwords import Passwords
@@ -18,6 +20,7 @@ from node.identity.ports import Authority, SecurityStore
 from node.identity.sessions import Sessions
 from node.identity.signatures import KeyStore, Signer
 from node.identity.tokens import REFRESH_S, Tokens
+from node.registry.names import RepositoryName
 from node.registry.ports import Gate, MetadataWriter, SettingReader
 
 _LOOK_S: Final = 60.0
@@ -104,6 +107,21 @@ class Identity:
             passwords=passwords,
             log=log,
         )
+
+    def explain(self, name: str, action: Action, where: str) -> Decision:
+        """
+        Whether *name*, a user or a robot, may do *action* in the repository or project *where*, and
+        by what; an empty *name* is a stranger.
+
+        Raises:
+            NameInvalid: *where* cannot be one.
+        """
+        if where:
+            RepositoryName.parse(where)
+        subject = self.login.named(name) if name else STRANGER
+        if subject is None:
+            return Decision(False, f"{name!r} cannot log in: unknown, disabled or expired")
+        return self.authorizer.decide(subject, action, where)
 
     async def ensure_key(self) -> None:
         """

@@ -27,11 +27,17 @@ class ReferrersPage(NamedTuple):
 
 
 def visible(
-    read: Callable[[str, int], Page], may_see: Callable[[str], bool], last: str, limit: int
+    read: Callable[[str, int], Page],
+    may_see: Callable[[str], bool],
+    last: str,
+    limit: int,
+    *,
+    hidden_max: int = HIDDEN_MAX,
 ) -> Page:
     """
     The first *limit* names behind *last* that *may_see* lets through, out of what *read* lists. A
-    page may be shorter, or empty, and lead on.
+    page may be shorter, or empty, and lead on: some *hidden_max* names at the most are looked at
+    in vain.
     """
     found: list[str] = []
     hidden, after, step = 0, last, limit + 1
@@ -48,9 +54,9 @@ def visible(
         if page.next_after is None:
             return Page(found, None)
         after = page.next_after
-        if hidden >= HIDDEN_MAX or len(page.items) < step:  # the reader has looked at enough, too
+        if hidden >= hidden_max or len(page.items) < step:  # the reader has looked at enough, too
             return Page(found, after)
-        step = PAGE_MAX
+        step = min(PAGE_MAX, hidden_max)
 
 
 class Listing(UseCase):

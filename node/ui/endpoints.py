@@ -16,6 +16,7 @@ from node.ui import (
     settings,
     static_files,
 )
+from node.ui.access.endpoints import ENDPOINTS as ACCESS
 from node.ui.context import UiContext
 
 ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
@@ -28,6 +29,7 @@ ENDPOINTS: Final[tuple[Endpoint[UiContext], ...]] = (
     *activity.ENDPOINTS,
     *cluster.ENDPOINTS,
     *settings.ENDPOINTS,
+    *ACCESS,
     *login.ENDPOINTS,
     *static_files.ENDPOINTS,
 )

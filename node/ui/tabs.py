@@ -27,11 +27,14 @@ CLUSTER: Final = "/ui/cluster"
 
 SETTINGS: Final = "/ui/settings"
 
+ACCESS: Final = "/ui/access"
+
 TABS: Final[tuple[Tab, ...]] = (
     Tab("Overview", HOME, Action.PAGE_OVERVIEW),
     Tab("Repositories", REPOSITORIES, Action.PAGE_REPOSITORIES),
     Tab("Cluster", CLUSTER, Action.PAGE_CLUSTER),
     Tab("Activity", "/ui/activity", Action.PAGE_ACTIVITY),
+    Tab("Access", ACCESS, Action.PAGE_ACCESS),
     Tab("Settings", SETTINGS, Action.PAGE_SETTINGS),
 )
 

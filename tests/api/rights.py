@@ -119,6 +119,33 @@ _TABLE: Final = """
     cluster-admin       page.layout.apply
     cluster-admin       page.settings
     cluster-admin       page.settings.plan
+    login               page.access
+    login               page.account.password
+    login               page.account.tokens.add
+    login               page.account.tokens.revoke
+    cluster-admin       page.user
+    cluster-admin       page.user.create
+    cluster-admin       page.user.write
+    cluster-admin       page.user.delete
+    cluster-admin       page.group
+    cluster-admin       page.group.create
+    cluster-admin       page.group.write
+    cluster-admin       page.group.delete
+    admin               page.project.access
+    cluster-admin       page.project.create
+    admin               page.project.write
+    admin               page.grant.write
+    admin               page.grant.revoke
+    cluster-admin       page.grants.cluster.write
+    cluster-admin       page.grants.cluster.revoke
+    admin               page.robot
+    admin               page.robot.create
+    admin               page.robot.write
+    admin               page.robot.delete
+    admin               page.robot.secrets.add
+    admin               page.robot.secrets.revoke
+    cluster-admin       page.key.revoke
+    cluster-admin       page.why
     login               session.end
 """
 

@@ -13,7 +13,8 @@ from cluster.model import Dot, Key, Status
 from cluster.objects import Write
 from node.copies.stakes import Shortfall
 from node.http.session_cookie import PLAIN
-from node.identity.actions import Role
+from node.identity.actions import Role, Verb
+from node.identity.documents import Deny
 from tests.api.conftest import Registry, registries
 from tests.api.pages.hostile import push_hostile
 from tests.api.scene import OPERATOR, PASSWORD
@@ -22,6 +23,7 @@ from tests.api.test_layout_api import known, settle
 from tests.builders import an_event
 from tests.desk.axe import axe_source
 from tests.desk.chromium import Chromium, Tab, is_installed
+from tests.desk.pages import LONG_NAME, LONG_ROBOT
 from tests.unit.desk.desks import counted
 
 
@@ -84,6 +86,7 @@ async def desk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Regist
         registry.session.headers.clear()
         await accounts.put_project("lib", public=True, denies=())
         await accounts.grant("lib", "ann", Role.ADMIN, (), 0.0)
+        await some_accounts(registry)
         await counted(registry.desk.catalogue.keeper)
         settle(registry, "local: b solo z")
         registry.view.members = (known("z"),)
@@ -107,6 +110,27 @@ async def some_images(registry: Registry) -> None:
     assert (await registry.call("DELETE", "/v2/lib/app/manifests/gone")).status == 202
     await push_hostile(registry)
     registry.session.headers.clear()
+
+
+async def some_accounts(registry: Registry) -> None:
+    """Users, a group, robots and secrets, some of them with the longest names there may be."""
+    accounts, robot = registry.identity.accounts, f"lib+{LONG_ROBOT}"
+    for name in (LONG_NAME, "bob"):
+        await accounts.put_user(name, password=None, disabled=name == "bob", create=True)
+    await accounts.create_group("ops")
+    await accounts.set_member("ops", LONG_NAME, is_member=True)
+    for name in (robot, "lib+ci"):
+        await accounts.put_robot(name, expires=0.0, disabled=False, create=True)
+    denied = Deny(LONG_NAME, Verb.DELETE, "lib/app")
+    await accounts.put_project("lib", public=True, denies=[denied])
+    patterns, ends = ["lib/app", f"lib/{'x' * 100}/**"], registry.time() + 86_400
+    for name in (robot, "@ops", LONG_NAME):
+        await accounts.grant("lib", name, Role.PUSHER, patterns, ends)
+    for name in (robot, "ann"):
+        await accounts.add_credential(
+            name, "l" * 64, expires=ends, role=Role.PUSHER, patterns=patterns
+        )
+    await accounts.grant("*", "@ops", Role.WATCHER, (), 0.0)
 
 
 def first_event(registry: Registry) -> str:

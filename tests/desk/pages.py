@@ -4,6 +4,11 @@ from typing import Final, NamedTuple
 
 HOSTILE_TAG: Final = "t" * 128
 
+LONG_NAME: Final = "w" * 128
+"""Of a user, with no place where a line could end."""
+
+LONG_ROBOT: Final = "m" * 63
+
 
 class LookedAt(NamedTuple):
     """A page, by its address, in the registry that `tests.desk.conftest` fills."""
@@ -24,6 +29,19 @@ PAGES: Final = (
     LookedAt("activity", "/ui/activity"),
     LookedAt("cluster", "/ui/cluster"),
     LookedAt("settings", "/ui/settings"),
+    LookedAt("access", "/ui/access"),
+    LookedAt("access: own account", "/ui/access?of=account"),
+    LookedAt("access: groups", "/ui/access?of=groups"),
+    LookedAt("access: projects", "/ui/access?of=projects"),
+    LookedAt("access: robots", "/ui/access?of=robots"),
+    LookedAt("access: roles", "/ui/access?of=roles"),
+    LookedAt("access: keys", "/ui/access?of=keys"),
+    LookedAt("access: nobody found", "/ui/access?of=users&q=nobody"),
+    LookedAt("access: deleting a user", f"/ui/access/users/{LONG_NAME}?confirm=delete"),
+    LookedAt("access: a group", "/ui/access/groups/ops?confirm=delete"),
+    LookedAt("access: a project", "/ui/access/projects/lib"),
+    LookedAt("access: a robot", f"/ui/access/robots/lib%2B{LONG_ROBOT}?confirm=delete"),
+    LookedAt("access: why", "/ui/access/why?user=ann&action=manifest.write&repository=lib/app"),
     LookedAt("log-in", "/ui/login", logged_in=False),
     LookedAt("logged out", "/ui/logout", logged_in=False),
     LookedAt("a stranger", "/ui/", logged_in=False),
