@@ -50,7 +50,7 @@ CONTRACTS: Final = {
         {"GrpcPeer": "GrpcTransport", "MemoryPeer": "memory.Network", "SimPeer": "SimTransport"},
     ),
     "test_lone_node.py": Contract(
-        ("Gate", "BlobCopies", "LayoutFace"),
+        ("Gate", "BlobCopies", "LayoutFace", "PlanFace"),
         {
             "Cluster": "engine.cluster",
             "Layouts": "cluster.layouts",
