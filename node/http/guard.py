@@ -97,15 +97,34 @@ class Doorkeeper:
             # A stranger with a token is told, as docker asks, that it is right.
             return self._principal(account, subject, token, None)
         decision = self.decision(account, rule, where)
+        refusal = self._refusal(http, rule, target, account, subject, token, decision, where)
+        if refusal is not None:
+            # The line of the request says who it is that is refused.
+            http[ADMITTED] = self._principal(account, subject, token, None, session)
+            raise refusal
+        return self._principal(account, subject, token, decision, session)
+
+    def _refusal(
+        self,
+        http: web.BaseRequest,
+        rule: Rule,
+        target: Target,
+        account: Account,
+        subject: Subject,
+        token: Verified | None,
+        decision: Decision,
+        where: str,
+    ) -> Exception | None:
+        """Why somebody who is known may not; None: they may."""
         if not decision.allowed:
-            raise self._no(http, rule, target, account, subject, where)
+            return self._no(http, rule, target, account, subject, where)
         if token is not None and not covers(token.access, rule, where):
             problem = "the token is for other things"
-            raise self._refused(http, rule, target, problem, lacks_scope=True)
+            return self._refused(http, rule, target, problem, lacks_scope=True)
         if token is not None and not self._identity.tokens.is_of(token, where):
             problem = "the project was made anew since the token was given out"
-            raise self._refused(http, rule, target, problem)
-        return self._principal(account, subject, token, decision, session)
+            return self._refused(http, rule, target, problem)
+        return None
 
     def subject(self, account: Account) -> Subject | None:
         """Who an account is by the documents; None: nobody any more."""

@@ -114,6 +114,7 @@ async def test_each_line_of_a_request_says_who_and_by_which_id(scene: Scene, lin
     await scene.call("POST", "/v2/lib/app/blobs/uploads/", ANN, headers=mine)
     await scene.call("DELETE", PATH, None, headers=mine)
     await scene.call("DELETE", PATH, basic("ann", "not her password"), headers=mine)
+    await scene.call("DELETE", PATH, basic("bob", PASSWORD), headers=mine)
     await scene.call("GET", "/token", ANN, headers=mine)
     form = {"grant_type": "password", "username": "bob", "password": PASSWORD}
     await scene.call("POST", "/token", None, headers=mine, data=form)
@@ -122,6 +123,7 @@ async def test_each_line_of_a_request_says_who_and_by_which_id(scene: Scene, lin
         ("POST", 202, "ann"),
         ("DELETE", 401, "anonymous"),
         ("DELETE", 401, "anonymous"),
+        ("DELETE", 403, "bob"),
         ("POST", 200, "bob"),
     ]
     await scene.call("POST", "/v2/lib/app/blobs/uploads/", ANN, headers=mine)
