@@ -80,8 +80,8 @@ def _many(directory: Path, repositories: int, tags: int, rounds: int) -> None:
         node.start()
         node.wait_ready()
         print(f"- ready {time.perf_counter() - begun:.1f} s after it was started")
+        _wait_counted(node)
         with Connection(node.http) as connection:
-            _wait_counted(connection)
             print(f"- all counted {time.perf_counter() - begun:.0f} s after it was started\n")
             pages = list(_pages(repositories, digests))
             _tell(_ask(connection, pages, range(-_WARM_UP, rounds)))
@@ -119,10 +119,11 @@ def _descriptor(kind: str, blob: bytes) -> dict[str, object]:
     return {"mediaType": kind, "digest": digest_of(blob), "size": len(blob)}
 
 
-def _wait_counted(connection: Connection) -> None:
+def _wait_counted(node: ServeProcess) -> None:
     until = time.perf_counter() + _COUNTED_S
     while True:
-        answer = connection.request("GET", "/atoll/v1/repositories?n=1", 200)
+        with Connection(node.http) as connection:
+            answer = connection.request("GET", "/atoll/v1/repositories?n=1", 200)
         if not json.loads(answer.body)["note"]:
             return
         if time.perf_counter() > until:

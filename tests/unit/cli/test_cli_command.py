@@ -37,7 +37,7 @@ def test_help_loads_no_server_library(arguments):
 
 
 HELP = {
-    "Cluster": {"up", "status", "doctor", "top", "work", "leave", "node", "layout"},
+    "Cluster": {"up", "status", "settings", "doctor", "top", "work", "leave", "node", "layout"},
     "Images": {
         "activity",
         "history",
