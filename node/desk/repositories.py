@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Final, NamedTuple
 
 from cluster import stamp_ms
@@ -144,6 +144,14 @@ class RepositoryList(UseCase):
     ) -> AsyncGenerator[RepositoryCounts | None, None]:
         """Those that the caller may see or not, in that order; None: there are too many."""
         catalogue, place = self._keeper.catalogue, parse_key(query.after) if query.after else None
+        key = KEYS[query.sort]
+        if query.project and not query.text:
+            mine = of_project(catalogue, query.project)
+            if mine is not None:
+                for counts in sorted(mine, key=key):
+                    if (place is None or key(counts) > place) and sight.may_be_seen(counts.name):
+                        yield counts
+                return
         if not query.text:
             async with aclosing(walk(catalogue, query.sort, place, sight, pace)) as walked:
                 async for counts in walked:
@@ -151,7 +159,6 @@ class RepositoryList(UseCase):
             return
         names = await containing(catalogue, query.text, sight, pace)
         there = filter(None, map(catalogue.get, names[:CANDIDATES_MAX]))
-        key = KEYS[query.sort]
         for counts in sorted(there, key=key):
             if place is None or key(counts) > place:
                 yield counts
@@ -172,6 +179,19 @@ async def walk(
             return
         place = KEYS[sort](page[-1])
         await pace.turn()
+
+
+def of_project(catalogue: Catalogue, project: str) -> list[RepositoryCounts] | None:
+    """The repositories of a project, which are one behind the other by name, but for the one that
+    has the project's name; None: there are more than are sorted for one answer."""
+    begin, own = f"{project}/", catalogue.get(project)
+    behind = catalogue.behind(RepositorySort.NAME, (0, begin))
+    found = list(
+        islice(takewhile(lambda each: each.name.startswith(begin), behind), CANDIDATES_MAX + 1)
+    )
+    if len(found) > CANDIDATES_MAX:
+        return None
+    return found if own is None else [own, *found]
 
 
 async def containing(catalogue: Catalogue, text: str, sight: Sight, pace: Pace) -> list[str]:

@@ -36,7 +36,7 @@ PAGE_MAX: Final = 50
 ALIASES_MAX: Final = 5
 """Other tags of one digest that a row names."""
 
-NAMES_LOOKED_AT_MAX: Final = 20_000
+NAMES_LOOKED_AT_MAX: Final = 10_000
 """Tags whose names are looked at for one page: some 50 ms."""
 
 IMAGES_LOOKED_AT_MAX: Final = 500

@@ -102,6 +102,18 @@ async def test_repositories_are_sorted_and_filtered(registry: Registry):
     assert await names(registry, "?q=%0A") == []
 
 
+@pytest.mark.parametrize("most", [5000, 1])
+async def test_those_of_a_project_are_listed_in_each_order(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, most: int
+):
+    """Few are found by their names, and many by going through all that there are."""
+    monkeypatch.setattr(repositories, "CANDIDATES_MAX", most)
+    for name in ("lib/b", "li/x", "lib", "lib/a", "library/y"):
+        await registry.push_image(name, "v1", text=name)
+    assert await names(registry, "?project=lib") == ["lib", "lib/a", "lib/b"]
+    assert await names(registry, "?project=lib&sort=pushed") == ["lib/a", "lib", "lib/b"]
+
+
 @pytest.mark.parametrize("sort", ["name", "pushed", "size", "tags", "conflicts"])
 @pytest.mark.parametrize("text", ["", "o"])
 async def test_repositories_come_in_pages(registry: Registry, sort: str, text: str):
