@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import aclosing
 from enum import StrEnum
+from heapq import heapify, heappop
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -141,14 +142,13 @@ class Search(UseCase):
             return ""
         return winner.value if is_present(self._rows, repository, winner.value) else ""
 
-    async def _ranked(self, text: str, sight: Sight, pace: Pace) -> tuple[list[str], bool]:
+    async def _ranked(self, text: str, sight: Sight, pace: Pace) -> tuple[Iterator[str], bool]:
         """Names that contain *text*, the likeliest first; and whether these are all."""
         if not text:
-            return [], True
+            return iter(()), True
         found = await containing(self._keeper.catalogue, text, sight, pace)
         await pace.turn()
-        ranked = sorted(found[:CANDIDATES_MAX], key=lambda name: _likeness(name, text))
-        return ranked, len(found) <= CANDIDATES_MAX
+        return likeliest(found[:CANDIDATES_MAX], text), len(found) <= CANDIDATES_MAX
 
     async def _by_tag(self, tag: str, sight: Sight, pace: Pace) -> list[Hit]:
         """Repositories that have a tag of that name, of those pushed to last."""
@@ -215,9 +215,25 @@ def _seen(names: Iterable[str], sight: Sight) -> Iterator[str]:
             yield name
 
 
-def _likeness(name: str, text: str) -> tuple[bool, bool, bool, int, str]:
-    """Smaller for what is more like the text: the whole name, its last component, a beginning."""
+def likeliest(names: Iterable[str], text: str) -> Iterator[str]:
+    """
+    Those that contain *text*: that are it, or whose last component is; whose last component begins
+    with it; any component of which does; the others. Of these the shortest first.
+    """
+    kinds: tuple[list[tuple[int, str]], ...] = ([], [], [], [])
+    for name in names:
+        kinds[_likeness(name, text)].append((len(name), name))
+    for found in kinds:
+        # Who asks takes the first few of thousands: the others need no order.
+        heapify(found)
+        while found:
+            yield heappop(found)[1]
+
+
+def _likeness(name: str, text: str) -> int:
     last = name[name.rfind("/") + 1 :]
-    begins_last = last.startswith(text)
-    begins = begins_last or name.startswith(text) or f"/{text}" in name
-    return (text not in (name, last), not begins_last, not begins, len(name), name)
+    if text in (name, last):
+        return 0
+    if last.startswith(text):
+        return 1
+    return 2 if name.startswith(text) or f"/{text}" in name else 3
