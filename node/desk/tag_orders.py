@@ -31,6 +31,9 @@ LATEST_MAX: Final = 10_000
 TAGS_REMEMBERED_MAX: Final = 100_000
 """Tags in all orders that are kept, some 100 bytes each."""
 
+_LARGE: Final = 1000
+"""Tags from which on one order is made at a time."""
+
 _SORTED_TOGETHER: Final = 4000
 """Tags sorted in one go: five milliseconds."""
 
@@ -59,7 +62,11 @@ _Placed = tuple[Any, int, str]
 
 
 class Unsortable(Exception):
-    """There are more than can be put in that order."""
+    """There are more than *most*, which can be put in that order."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most} tags")
+        self.most = most
 
 
 class TagOrder(NamedTuple):
@@ -115,12 +122,12 @@ class TagOrders:
         if order is not None:
             self._tags_kept -= len(order.tags)
 
-    async def get(self, repository: str, sort: TagSort, *, is_large: bool) -> TagOrder:
+    async def get(self, repository: str, sort: TagSort, tags: int | None) -> TagOrder:
         """
         The tags that are in *repository* now, so sorted.
 
         Args:
-            is_large: whether it is known to have many tags.
+            tags: how many it has, as far as they are counted; None: they are not.
 
         Raises:
             Unsortable: they cannot be.
@@ -128,6 +135,9 @@ class TagOrders:
         key = repository, sort
         if (found := self._known(key)) is not None:
             return found
+        most, is_large = _most(sort), tags is None or tags > _LARGE
+        if tags is not None and tags > most and sort is not TagSort.PUSHED:
+            raise Unsortable(most)  # Noticed by reading them, it would take a second, each time.
         turn: AbstractAsyncContextManager[object] = self._alone if is_large else nullcontext()
         async with turn:
             if (found := self._known(key)) is not None:
@@ -161,10 +171,7 @@ class TagOrders:
         start, stop = prefix, keys.after(prefix)
         while page := self._rows.page("tags", start, stop, ROWS_TOGETHER):
             for key, row in page:
-                register = rows.decode(Register, row)
-                # Nearly all have one head, and finding the latest of several takes a while.
-                heads = register.heads
-                winner = heads[0] if len(heads) == 1 else register.winner
+                winner = rows.decode(Register, row).winner
                 if winner is None or winner.value is None:
                     continue
                 tag, number = keys.split(key)[1], int(winner.stamp)
@@ -172,9 +179,9 @@ class TagOrders:
                     number = self._outlines.of(repository, Digest(winner.value)).size or 0
                     await pace.turn()
                 found.append((rank(tag, number), number, tag))
-            if len(found) > (sorted_max(sort) if is_whole else 2 * LATEST_MAX):
+            if len(found) > (_most(sort) if is_whole else 2 * LATEST_MAX):
                 if sort is not TagSort.PUSHED:
-                    raise Unsortable
+                    raise Unsortable(_most(sort))
                 found = await _descending(found, LATEST_MAX, pace)
                 is_whole = False
             start = page[-1][0] + b"\0"
@@ -188,8 +195,7 @@ class TagOrders:
         return TagOrder(rank, tags, numbers, is_whole)
 
 
-def sorted_max(sort: TagSort) -> int:
-    """Tags of a repository that are put in an order; of more only the latest can be found."""
+def _most(sort: TagSort) -> int:
     match sort:
         case TagSort.SIZE:
             return TAGS_BY_SIZE_MAX

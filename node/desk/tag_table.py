@@ -21,7 +21,6 @@ from node.desk.tag_orders import (
     TagOrders,
     TagSort,
     Unsortable,
-    sorted_max,
 )
 from node.errors import NameUnknown
 from node.index import keys, rows
@@ -47,9 +46,6 @@ MANIFESTS_LOOKED_AT_MAX: Final = 5000
 
 CONFLICTS_MAX: Final = 10_000
 """Tags in conflict that a list of them has."""
-
-_LARGE: Final = 1000
-"""Tags from which on one order is made at a time."""
 
 
 class TagFilter(StrEnum):
@@ -217,14 +213,13 @@ class TagTable(UseCase):
         """How it is sorted, the order (None: that of the keys), and what is to be known of it."""
         if sort is TagSort.NAME:
             return sort, None, ""
-        counts, most = self._keeper.catalogue.get(repository), sorted_max(sort)
+        counts = self._keeper.catalogue.get(repository)
         try:
-            if counts is not None and counts.tags > most and sort is not TagSort.PUSHED:
-                raise Unsortable  # Noticed by reading them, it would take a second, each time.
-            is_large = counts is None or counts.tags > _LARGE
-            order = await self._orders.get(repository, sort, is_large=is_large)
-        except Unsortable:
-            return TagSort.NAME, None, f"More than {most:,} tags: they are sorted by name."
+            order = await self._orders.get(
+                repository, sort, None if counts is None else counts.tags
+            )
+        except Unsortable as exc:
+            return TagSort.NAME, None, f"More than {exc.most:,} tags: they are sorted by name."
         if order.is_whole:
             return sort, order, ""
         return (
