@@ -97,34 +97,20 @@ class Doorkeeper:
             # A stranger with a token is told, as docker asks, that it is right.
             return self._principal(account, subject, token, None)
         decision = self.decision(account, rule, where)
-        refusal = self._refusal(http, rule, target, account, subject, token, decision, where)
+        refusal: Exception | None = None
+        if not decision.allowed:
+            refusal = self._no(http, rule, target, account, subject, where)
+        elif token is not None and not covers(token.access, rule, where):
+            problem = "the token is for other things"
+            refusal = self._refused(http, rule, target, problem, lacks_scope=True)
+        elif token is not None and not self._identity.tokens.is_of(token, where):
+            problem = "the project was made anew since the token was given out"
+            refusal = self._refused(http, rule, target, problem)
         if refusal is not None:
             # The line of the request says who it is that is refused.
             http[ADMITTED] = self._principal(account, subject, token, None, session)
             raise refusal
         return self._principal(account, subject, token, decision, session)
-
-    def _refusal(
-        self,
-        http: web.BaseRequest,
-        rule: Rule,
-        target: Target,
-        account: Account,
-        subject: Subject,
-        token: Verified | None,
-        decision: Decision,
-        where: str,
-    ) -> Exception | None:
-        """Why somebody who is known may not; None: they may."""
-        if not decision.allowed:
-            return self._no(http, rule, target, account, subject, where)
-        if token is not None and not covers(token.access, rule, where):
-            problem = "the token is for other things"
-            return self._refused(http, rule, target, problem, lacks_scope=True)
-        if token is not None and not self._identity.tokens.is_of(token, where):
-            problem = "the project was made anew since the token was given out"
-            return self._refused(http, rule, target, problem)
-        return None
 
     def subject(self, account: Account) -> Subject | None:
         """Who an account is by the documents; None: nobody any more."""
