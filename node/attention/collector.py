@@ -1,7 +1,7 @@
 """The facts, gathered from what the parts of a node tell of themselves."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -62,14 +62,6 @@ class AttentionSources:
     """Seconds, of a clock that nobody sets."""
 
 
-_COPIES: Final = "copies of blobs"
-_CONFLICTS: Final = "conflicts"
-
-
-def _without(uncounted: Mapping[str, str], what: str) -> dict[str, str]:
-    return {each: why for each, why in uncounted.items() if each != what}
-
-
 class _Reading(NamedTuple):
     at: float
     refused: int
@@ -85,7 +77,9 @@ class Collector:
         self._counted: float | None = None
         self._conflicts: int | None = None
         self._counted_at: float | None = None
-        self._uncounted: dict[str, str] = {}
+        self._why_no_copies: str | None = None
+        self._why_no_conflicts: str | None = None
+        """Why that is not known: why the last count failed, where it did."""
         self._readings = deque([_Reading(sources.steady(), 0, 0)])
 
     async def count(self) -> None:
@@ -93,11 +87,9 @@ class Collector:
         try:
             copies = await self._sources.copies()
         except (ClusterError, StorageFailure) as exc:
-            self._copies = None
-            self._uncounted = {**self._uncounted, _COPIES: str(exc)}
+            self._copies, self._why_no_copies = None, str(exc)
         else:
             self._note_copies(copies)
-            self._uncounted = _without(self._uncounted, _COPIES)
         await self.count_conflicts()
         self._counted_at = self._sources.wall()
 
@@ -106,10 +98,7 @@ class Collector:
         try:
             self._conflicts = await self._sources.conflicts()
         except (ClusterError, StorageFailure) as exc:
-            self._conflicts = None
-            self._uncounted = {**self._uncounted, _CONFLICTS: str(exc)}
-        else:
-            self._uncounted = _without(self._uncounted, _CONFLICTS)
+            self._conflicts, self._why_no_conflicts = None, str(exc)
 
     def _note_copies(self, copies: CopyFacts) -> None:
         before, self._copies = self._copies, copies
@@ -140,7 +129,7 @@ class Collector:
             counted=None if self._copies is None else self._counted,
             conflicts=self._conflicts,
             counted_at=self._counted_at,
-            uncounted=self._uncounted,
+            uncounted=self._why_uncounted(),
             storage=sources.storage(),
             access=AccessFacts(
                 is_open=statistics.settings.get("auth") == "open",
@@ -156,6 +145,13 @@ class Collector:
             logs=statistics.logs,
             logs_standing=statistics.logs_standing,
         )
+
+    def _why_uncounted(self) -> dict[str, str]:
+        counts = (
+            ("copies of blobs", self._copies, self._why_no_copies),
+            ("conflicts", self._conflicts, self._why_no_conflicts),
+        )
+        return {what: why for what, found, why in counts if found is None and why is not None}
 
     def _recent_reads(self, statistics: ClusterStatistics) -> RecentReads:
         now, readings, totals = self._sources.steady(), self._readings, statistics.totals

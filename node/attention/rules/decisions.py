@@ -1,6 +1,5 @@
 """About what the members decide together: the layout, its voters and its changes."""
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -56,9 +55,8 @@ def voters_lost(facts: Facts) -> Iterator[Finding]:
 
 def _logins_end(facts: Facts) -> Iterator[Measure]:
     access = facts.access
-    ends = 0 < access.cutoff_s < math.inf
-    if not access.is_open and ends and access.apart_s <= access.cutoff_s:
-        left_s = min(access.cutoff_s, max(0.0, access.cutoff_s - access.apart_s))
+    if not access.is_open and access.cutoff_s and access.apart_s <= access.cutoff_s:
+        left_s = access.cutoff_s - max(0.0, access.apart_s)
         yield Measure("logins_end_in", round(left_s), "s")
 
 
