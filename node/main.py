@@ -260,9 +260,7 @@ async def running(
         await listeners.listen_rpc(stack, rpc, settings.rpc)
         conditions.watch(readiness, index, blobs, cluster, has_room)
         guard = guard_of(settings, identity)
-        ui = ui_of(
-            settings, name, registry, identity, attention, desk, planner, cluster.layouts.apply
-        )
+        ui = ui_of(settings, name, registry, identity, attention, desk, planner)
         doors = edge.bind(
             oci, admin, ui, proxy, is_open=settings.is_open, has_pages=settings.ui == "on"
         )

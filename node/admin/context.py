@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cluster import Rows, Verdict
-from cluster.layout import Change, Entry, Layout, LayoutMember, Live, View
+from cluster.layout import Change, Entry, Layout, Live, View
 from cluster.model import NodeId
 from node.attention.service import Attention
 from node.desk.desk import Desk
-from node.desk.planner import Planner
+from node.desk.planner import PlanFace, Planner
 from node.http.limits import ApiLimits
 from node.identity.service import Identity
 from node.lifetime.departure import Farewell
@@ -34,11 +34,8 @@ class Departures(Protocol):
         ...
 
 
-class LayoutFace(Protocol):
+class LayoutFace(PlanFace, Protocol):
     """The layout, and how it is changed (`cluster.Layouts`, which has what each may raise)."""
-
-    @property
-    def live(self) -> Live: ...
 
     @property
     def entries(self) -> Sequence[Entry]: ...
@@ -47,16 +44,6 @@ class LayoutFace(Protocol):
     def plans(self) -> Sequence[Live]: ...
 
     def view(self) -> View | None: ...
-
-    def newcomer(
-        self, node: NodeId, *, zone: str | None = None, weight: int | None = None
-    ) -> LayoutMember: ...
-
-    def insist_lost(self, node: NodeId) -> None: ...
-
-    async def plan(self, *changes: Change, lost: Collection[NodeId] = ()) -> Layout: ...
-
-    async def apply(self, version: int, planned: str) -> None: ...
 
     async def change(self, *changes: Change, lost: Collection[NodeId] = ()) -> int: ...
 

@@ -1,7 +1,5 @@
 """What the pages of a node work with."""
 
-from collections.abc import Awaitable, Callable
-
 from cluster import SystemClock
 from node.assembly.accounts import public_url_of
 from node.assembly.parts import api_limits
@@ -24,7 +22,6 @@ def ui_of(
     attention: Attention,
     desk: Desk,
     planner: Planner,
-    apply_plan: Callable[[int, str], Awaitable[None]],
 ) -> UiContext:
     """The registry and its cluster, as pages ask for them; their templates are compiled now."""
     environment()
@@ -35,7 +32,6 @@ def ui_of(
         attention=attention,
         desk=desk,
         planner=planner,
-        apply_plan=apply_plan,
         public_url=public_url_of(settings),
         advertised=str(settings.http_advertised),
         node=name,

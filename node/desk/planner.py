@@ -82,6 +82,8 @@ class PlanFace(Protocol):
 
     async def plan(self, *changes: Change, lost: Collection[NodeId] = ()) -> Layout: ...
 
+    async def apply(self, version: int, planned: str) -> None: ...
+
 
 class Planner:
     """Plans, and keeps in a book what each plan would move. Belongs to one event loop."""
@@ -130,6 +132,15 @@ class Planner:
         moves = plan_moves(facts.now, plan, (before, after), facts.members, bytes_per_s)
         self._book.keep(plan.fingerprint, moves)
         return PlannedLayout(before, after, plan, moves)
+
+    async def apply(self, version: int, fingerprint: str) -> None:
+        """
+        Bring about what was planned here, by its version and its fingerprint.
+
+        Raises:
+            PlanUnknown, ChangeOpen, VersionTaken, NotDecided: it cannot be, now.
+        """
+        await self._layouts.apply(version, fingerprint)
 
     async def plan_lost(self, node: NodeId, by: NodeId | None) -> PlannedLayout:
         """

@@ -383,7 +383,7 @@ async def apply_plan(
     if fields.one("typed").strip() != wanted:
         what = "who is lost by the plan" if plan.lost else "the version of the plan"
         raise DocumentInvalid(f"type {wanted}, {what}; nothing was done")
-    await context.apply_plan(plan.version, fingerprint)
+    await context.planner.apply(plan.version, fingerprint)
     return gone_to(f"{CLUSTER}#layouts")
 
 

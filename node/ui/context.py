@@ -1,6 +1,6 @@
 """What pages work with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.attention.service import Attention
@@ -21,11 +21,7 @@ class UiContext:
     attention: Attention
     desk: Desk
     planner: Planner
-    """Tells what changes of the layout would make, and move."""
-
-    apply_plan: Callable[[int, str], Awaitable[None]]
-    """Brings a layout about that was planned here, by its version and its fingerprint; raises what
-    `LayoutFace.apply` does."""
+    """Tells what changes of the layout would make, and move; and brings about what was planned."""
 
     public_url: PublicUrl
     """Where clients reach the registry: what commands on pages name."""

@@ -416,7 +416,6 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 attention=attention,
                 desk=desk,
                 planner=planner,
-                apply_plan=layouts.apply,
                 public_url=public_url or PublicUrl(),
                 advertised="registry.test:5000",
                 node=name,

@@ -23,7 +23,6 @@ def context() -> UiContext:
         attention=nothing,
         desk=nothing,
         planner=nothing,
-        apply_plan=nothing,
         public_url=PublicUrl(),
         advertised="registry.test:5000",
         node="solo",
