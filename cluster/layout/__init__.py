@@ -40,12 +40,14 @@ from cluster.layout.placement import Placement
 from cluster.layout.plan import Movement, Plan, Traffic
 from cluster.layout.removal import Removal, Verdict
 from cluster.layout.rows import Row
-from cluster.layout.rules import unmet
+from cluster.layout.rules import COPIES_MAX, MEMBERS_MAX, unmet
 from cluster.layout.summary import contents, differences
 from cluster.layout.transition import Live
 from cluster.model import Disk
 
 __all__ = [
+    "COPIES_MAX",
+    "MEMBERS_MAX",
     "Add",
     "Availability",
     "Change",

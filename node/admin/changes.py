@@ -7,6 +7,7 @@ import msgspec
 
 from cluster.errors import MemberMissing
 from cluster.layout import (
+    COPIES_MAX,
     Add,
     Availability,
     Change,
@@ -29,7 +30,7 @@ from cluster.layout import (
 )
 from cluster.model import NODE_ID, NodeId, Region
 from node.admin.context import AdminContext
-from node.desk.settings import COPIES_MAX, REGIONS_MAX
+from node.desk.settings import REGIONS_MAX
 
 Name = Annotated[
     str,

@@ -7,12 +7,11 @@ import msgspec
 
 from cluster import ClusterStatistics
 from cluster.errors import NotDecided
-from cluster.layout import DegradedWrites, Live
+from cluster.layout import COPIES_MAX, MEMBERS_MAX, DegradedWrites, Live
 from cluster.layout import Settings as LayoutSettings
 
-COPIES_MAX: Final = 16
-REGIONS_MAX: Final = 256
-"""The most of `copies` and of `regions_min` that the layout takes (`cluster.layout.rules`)."""
+REGIONS_MAX: Final = MEMBERS_MAX
+"""The most of `regions_min` that the layout takes: a region has a member."""
 
 SettingValue = str | int | float | list[str] | None
 

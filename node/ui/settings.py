@@ -7,10 +7,9 @@ from typing import Final, NamedTuple
 import msgspec
 from aiohttp import web
 
-from cluster.layout import DegradedWrites, SetSettings
+from cluster.layout import COPIES_MAX, DegradedWrites, SetSettings
 from node.desk.planner import CHANGING
 from node.desk.settings import (
-    COPIES_MAX,
     REGIONS_MAX,
     ClusterSetting,
     OwnSetting,
