@@ -8,7 +8,6 @@ from aiohttp import web
 from node.http.endpoint import Action, Request
 from node.http.forms import FormFields
 from node.http.session_cookie import is_local, set_session
-from node.identity.accounts import parse_role
 from node.identity.errors import LoginDelayed, TooManyLogins
 from node.identity.login import OPERATOR
 from node.identity.secrets import new_secret_id
@@ -19,14 +18,12 @@ from node.ui.access.common import (
     AccessList,
     access_form,
     columns,
-    end_in,
     list_at,
     new_password,
-    patterns_given,
     sheet,
 )
 from node.ui.access.rows import HeldRole, held_roles, secret_rows
-from node.ui.access.secret import secret_sheet
+from node.ui.access.secret import made_secret, secret_sheet
 from node.ui.context import UiContext
 from node.ui.page import Sheet, gone_to
 from node.ui.tabs import ACCESS
@@ -87,15 +84,8 @@ async def add_token(
 ) -> Sheet | web.StreamResponse:
     """POST: a token of one's own. It is shown in the answer, and never again."""
     name = request.principal.name
-    made = await context.identity.accounts.add_credential(
-        name,
-        fields.one("label").strip(),
-        expires=end_in(fields, context.now()),
-        role=parse_role(fields.one("role")),
-        patterns=patterns_given(fields),
-        under=fields.one("once"),
-    )
-    return secret_sheet(context, request, AccessList.ACCOUNT, name, made.secret.text, OWN)
+    made = await made_secret(context, name, fields)
+    return secret_sheet(context, request, AccessList.ACCOUNT, name, made, OWN)
 
 
 async def revoke_token(

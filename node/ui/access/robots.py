@@ -29,7 +29,7 @@ from node.ui.access.common import (
     sheet,
 )
 from node.ui.access.rows import is_of, robot_row, secret_rows
-from node.ui.access.secret import secret_sheet
+from node.ui.access.secret import made_secret, secret_sheet
 from node.ui.context import UiContext
 from node.ui.lists import PageLink, address
 from node.ui.page import Sheet, gone_to
@@ -132,15 +132,8 @@ async def add_secret(
     """POST: a secret beside those that it has, shown in the answer and never again."""
     name = request.variable
     _there(context, name)
-    made = await context.identity.accounts.add_credential(
-        name,
-        fields.one("label").strip(),
-        expires=end_in(fields, context.now()),
-        role=parse_role(fields.one("role")),
-        patterns=patterns_given(fields),
-        under=fields.one("once"),
-    )
-    return secret_sheet(context, request, AccessList.ROBOTS, name, made.secret.text, robot_at(name))
+    made = await made_secret(context, name, fields)
+    return secret_sheet(context, request, AccessList.ROBOTS, name, made, robot_at(name))
 
 
 async def revoke_secret(
