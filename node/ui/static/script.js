@@ -90,6 +90,11 @@ if (main) {
   const tell = (text) => {
     if (age.textContent !== text) age.textContent = text;
   };
+  const taken = (part) => {
+    const copy = document.importNode(part, true);
+    offerCopies(copy);
+    return copy;
+  };
   const replace = (page) => {
     for (const part of main.querySelectorAll("[data-live]")) {
       const other = page.getElementById(part.id);
@@ -97,8 +102,7 @@ if (main) {
       if (!other) part.remove();
       if (!other || part.isEqualNode(other)) continue;
       const told = part.dataset.announce;
-      const copy = document.importNode(other, true);
-      offerCopies(copy);
+      const copy = taken(other);
       part.replaceWith(copy);
       if (told !== copy.dataset.announce) say(copy.dataset.announce);
     }
@@ -107,10 +111,8 @@ if (main) {
       // New on the page: behind what it stands behind there.
       let before = other.previousElementSibling;
       while (before && !document.getElementById(before.id)) before = before.previousElementSibling;
-      const copy = document.importNode(other, true);
-      offerCopies(copy);
-      if (before) document.getElementById(before.id).after(copy);
-      else main.prepend(copy);
+      if (before) document.getElementById(before.id).after(taken(other));
+      else main.prepend(taken(other));
     }
   };
   const ask = () => {
