@@ -1,7 +1,6 @@
 """An index with as many repositories and tags as an enterprise has."""
 
 import asyncio
-import hashlib
 import json
 import random
 import time
@@ -105,20 +104,20 @@ def large_of(tags: int) -> list[int]:
 
 def _rows(name: str, tags: int, stamp: int, chance: random.Random) -> Iterator[Change]:
     """Those of a repository whose images have a layer of their own each, and one in common."""
-    shared = digest_of(name.encode())
+    shared = Digest.of(name.encode())
     yield from _blob(name, shared, _LAYER_BYTES, stamp)
     manifests = -(-max(1, tags) // _TAGS_OF_A_MANIFEST)
     for number in range(manifests):
-        config, layer = (digest_of(f"{name} {number} {part}".encode()) for part in "cl")
+        config, layer = (Digest.of(f"{name} {number} {part}".encode()) for part in "cl")
         yield from _blob(name, config, _CONFIG_BYTES, stamp)
         yield from _blob(name, layer, _LAYER_BYTES, stamp)
         body = json.dumps(
             {
                 "schemaVersion": 2,
                 "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "config": _descriptor("config.v1+json", config, _CONFIG_BYTES),
+                "config": descriptor("config.v1+json", config, _CONFIG_BYTES),
                 "layers": [
-                    _descriptor("layer.v1.tar+gzip", each, _LAYER_BYTES) for each in (shared, layer)
+                    descriptor("layer.v1.tar+gzip", each, _LAYER_BYTES) for each in (shared, layer)
                 ],
             }
         ).encode()
@@ -141,14 +140,10 @@ def _blob(name: str, digest: str, size: int, stamp: int) -> Iterator[Change]:
     yield Mutation("linked", keys.join(digest, name), b"")
 
 
-def _descriptor(kind: str, digest: str, size: int) -> dict[str, object]:
+def descriptor(kind: str, digest: str, size: int) -> dict[str, object]:
+    """Of a blob of an image; *kind* is what its media type ends with."""
     kind = f"application/vnd.oci.image.{kind}"
     return {"mediaType": kind, "digest": digest, "size": size}
-
-
-def digest_of(data: bytes) -> str:
-    """As OCI writes it."""
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _tag(number: int, chance: random.Random) -> str:

@@ -38,6 +38,7 @@ from bench.catalogue_rows import (
     opened,
 )
 from bench.machine import describe_atoll, describe_machine
+from bench.percentile import percentile
 from bench.scratch import scratch
 from cluster.model import Acknowledged, Dot
 from node.blobs.memory import MemoryBlobs
@@ -304,15 +305,15 @@ async def _ask(question: Question, beat: Beat) -> None:
         took.append(time.perf_counter() - begun)
         worked.append(time.process_time() - before)
         await asyncio.sleep(0.002)
-    figures = (_share(took, 50), _share(took, 99), max(took), _share(worked, 99), beat.take())
+    figures = (
+        percentile(took, 50),
+        percentile(took, 99),
+        max(took),
+        percentile(worked, 99),
+        beat.take(),
+    )
     shown = " | ".join(f"{each * 1e3:.1f} ms" for each in figures)
     print(f"| {question.what} | {shown} |", flush=True)
-
-
-def _share(readings: list[float], percent: int) -> float:
-    """What *percent* of the readings are no more than."""
-    ordered = sorted(readings)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
 if __name__ == "__main__":

@@ -22,11 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bench.catalogue_rows import PROJECTS, REPOSITORIES, TAGS, digest_of, fill, name_of
+from bench.catalogue_rows import PROJECTS, REPOSITORIES, TAGS, descriptor, fill, name_of
 from bench.machine import describe_atoll, describe_machine
 from bench.manifests import IMAGE
+from bench.percentile import percentile
 from bench.raw_http import Connection, push_blob, push_manifest
 from bench.scratch import scratch
+from cluster.model import Digest
 from tests.e2e.serve_cluster import ServeCluster, ServeProcess
 
 _ROUNDS: Final = 200
@@ -96,27 +98,24 @@ def _push(connection: Connection, number: int) -> str:
         {
             "architecture": "amd64",
             "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [digest_of(each) for each in layers]},
+            "rootfs": {"type": "layers", "diff_ids": [Digest.of(each) for each in layers]},
             "history": [{"created_by": f"RUN step {each}"} for each in range(len(layers))],
         }
     ).encode()
     for blob in (config, *layers):
-        push_blob(connection, _SHOWN, digest_of(blob), blob)
+        push_blob(connection, _SHOWN, Digest.of(blob), blob)
     manifest = json.dumps(
         {
             "schemaVersion": 2,
             "mediaType": IMAGE,
-            "config": _descriptor("config.v1+json", config),
-            "layers": [_descriptor("layer.v1.tar+gzip", each) for each in layers],
+            "config": descriptor("config.v1+json", Digest.of(config), len(config)),
+            "layers": [
+                descriptor("layer.v1.tar+gzip", Digest.of(each), len(each)) for each in layers
+            ],
         }
     ).encode()
     push_manifest(connection, _SHOWN, f"1.{number}.0", IMAGE, manifest)
-    return digest_of(manifest)
-
-
-def _descriptor(kind: str, blob: bytes) -> dict[str, object]:
-    kind = f"application/vnd.oci.image.{kind}"
-    return {"mediaType": kind, "digest": digest_of(blob), "size": len(blob)}
+    return Digest.of(manifest)
 
 
 def _wait_counted(node: ServeProcess) -> None:
@@ -187,14 +186,8 @@ def _ask(
 def _tell(found: dict[str, Readings]) -> None:
     print("| page | p50 | p99 | most | bytes |\n|---|---|---|---|---|")
     for name, (seconds, size) in found.items():
-        times = (_share(seconds, 50), _share(seconds, 99), max(seconds))
+        times = (percentile(seconds, 50), percentile(seconds, 99), max(seconds))
         print(f"| {name} | {' | '.join(f'{each * 1e3:.1f} ms' for each in times)} | {size:,} |")
-
-
-def _share(readings: Sequence[float], percent: int) -> float:
-    """What *percent* of the readings are no more than."""
-    ordered = sorted(readings)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
 def _frozen(directory: Path, rounds: int) -> None:
