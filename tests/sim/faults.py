@@ -263,9 +263,11 @@ async def _replace_disk(world: "World", step: Step, disk: Disk) -> None:
 
 async def wipe(world: "World", step: Step) -> None:
     """A disk is lost: all of it, the blobs, or the index."""
-    old, new = victim(world, step).disk, Disk(f"{world.plan.seed} {step['salt']}")
+    old, seed = victim(world, step).disk, f"{world.plan.seed} {step['salt']}"
+    new = Disk(seed)
     if step["salt"] % 3 == 1:
-        new.families = old.copy("").families
+        new = old.copy(seed)
+        new.blobs.clear()
     elif step["salt"] % 3 == 2:
         new.blobs = dict(old.blobs)
     await _replace_disk(world, step, new)

@@ -83,6 +83,14 @@ class SeededSecrets:
         return self.token_bytes(-(-count * 4 // 6)).hex()[: -(-count * 4 // 3)]
 
 
+class Request(dict[Any, Any]):
+    """What the door reads of a request, and what it notes in it."""
+
+    def __init__(self, headers: dict[str, str]):
+        super().__init__()
+        self.headers = headers
+
+
 @dataclass
 class Rooms:
     """What a process knows of who may do what."""
@@ -96,7 +104,7 @@ class Rooms:
     async def admits(self, token: str, verb: str, repository: str) -> bool:
         """Whether the door lets in who sends *token* (empty: a stranger) with such a request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        http: Any = SimpleNamespace(headers=headers)
+        http: Any = Request(headers)
         endpoint: Any = SimpleNamespace(action=ACTIONS[verb], is_page=False)
         try:
             await self.door.admit(http, Target(endpoint, RepositoryName(repository), ""))
