@@ -14,6 +14,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.internal.conjecture import data
 
+from tests.fuzz.allocated import used_bytes
 from tests.fuzz.record import SETTLED_S, Fault, Record
 from tests.fuzz.target import Input, Target
 from tests.fuzz.targets import TARGETS
@@ -74,13 +75,12 @@ class Drive:
 
     def _memory_bytes(self) -> int:
         """
-        Bytes of this process that are in memory, without what is remembered of inputs: that has
-        bounds of its own, and a slow machine does not reach them within the first minute.
+        What this process uses, without what is remembered of inputs: that has bounds of its own,
+        and a slow machine does not reach them within the first minute.
         """
         self._target.forget()
         gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * 4096
+        return used_bytes()
 
     def _is_over(self) -> bool:
         inputs = self.record.inputs

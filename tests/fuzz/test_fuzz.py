@@ -16,6 +16,7 @@ from node.index import local
 from node.registry.manifests import parse_manifest
 from tests.api.seeded import seeded
 from tests.fuzz import watch
+from tests.fuzz.allocated import used_bytes
 from tests.fuzz.asking import Undocumented
 from tests.fuzz.drive import Drive
 from tests.fuzz.kept import WHERE, keep, read
@@ -110,6 +111,17 @@ def test_a_fault_is_kept_and_found_again(tmp_path):
     made = TokenInput("noise", b"Bearer ", edits, {"kid": []}, {}, 0, "ann", "\ud7ff", b"\xff")
     path = keep(tmp_path, "tokens", Fault("why", msgspec.json.encode(made).decode()))
     assert read(path) == ("tokens", made)
+
+
+def test_what_is_kept_is_seen_and_what_was_freed_is_not():
+    """Broken: a leak is no growth; or what the allocator keeps for later is one."""
+    before = used_bytes()
+    kept = [bytes(size % 5_000) for size in range(20_000)]
+    assert used_bytes() - before > 40 << 20
+    last = kept[-100:]  # what is behind them cannot be given back
+    del kept
+    assert used_bytes() - before < 5 << 20
+    assert len(last) == 100
 
 
 @pytest.mark.parametrize(

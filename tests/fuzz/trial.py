@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple, Self
 from unittest.mock import patch
 
 from node import logs
+from node.desk import activity
+from node.desk.recent import Ring
 from node.index.rocks import RocksStore
 from tests.api import conftest
 from tests.api.conftest import registries
@@ -33,6 +35,9 @@ HOLD_S: Final = 0.050
 _INDEX_BYTES: Final = 16 << 20
 """What the index may hold in memory: so little that it does within the first minute. What grows
 behind that is not its buffers."""
+
+_KEPT_MAX: Final = 100
+"""What the node may keep of the last things that happened; likewise."""
 
 _TRIES: Final = 3
 """How often an input that was too slow is tried: what the machine does beside is not its fault."""
@@ -134,6 +139,7 @@ class Trials:
             stack.callback(self._loop.close)
             small = partial(RocksStore, memory_bytes=_INDEX_BYTES)
             stack.enter_context(patch.object(conftest, "RocksStore", small))
+            stack.enter_context(patch.object(activity, "Ring", partial(Ring, _KEPT_MAX)))
             opened = registries(Path(directory))
             start = self._loop.run_until_complete(opened.__aenter__())
             stack.callback(
