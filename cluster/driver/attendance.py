@@ -75,7 +75,10 @@ class Attendance:
 
     def _unmet(self, consistency: Consistency) -> _Need | None:
         """The first of what a write needs that is not met."""
-        away = set(self._env.roll.away())
+        roll = self._env.roll
+        away = roll.away()
+        if not away and len(roll.names()) >= self._required(consistency) - 1:
+            return None  # everybody is there, and so is a majority of each quorum
         for need in self._needs(consistency):
             if len(need.nodes - away) < need.number:
                 return need

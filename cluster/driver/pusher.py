@@ -163,15 +163,15 @@ class Pusher:
 
     def _due(self) -> Iterator[tuple[Origin, int]]:
         """The logs of which the peer lacks something, as far as is known, and that do not pause."""
-        if not self._env.roll.has_me:
-            # Nobody takes anything from a stranger, and a refusal ends the link by which it is to
-            # catch up. It may have written: who took it for what it was has it hold a blob.
-            return
         have = self._have
         for origin, upto in self._duties.of(self._member.node, self._member.region):
             # One look after the other: nearly always the first one is enough.
             if upto <= vectors.reached(have, origin) or upto <= self._sent.get(origin, 0):
                 continue
+            if not self._env.roll.has_me:
+                # Nobody takes anything from a stranger, and a refusal ends the link by which it is
+                # to catch up. It may have written: who took it for what it was has it hold a blob.
+                return
             if not self._is_paused(origin):
                 yield origin, upto
 

@@ -171,8 +171,7 @@ class Roll:
             return False
         if self.is_small:
             # As in `Live.suffice`: what is on who is about to leave goes with it.
-            staying = self.live.members & self.live.newest.indexes
-            return len(staying & disks) >= self.required
+            return len(self.live.staying & disks) >= self.required
         return self.live.suffice(self._me.region, disks)
 
     def is_majority(self, disks: Collection[Disk]) -> bool:

@@ -150,7 +150,7 @@ class Freshness:
         if self._live is None or self._is_whole:
             return True
         quorums = [q for region in self._regions() for q in self._quorums(region)]
-        others = self._live.members & self._live.newest.indexes
+        others = self._live.staying
         self._is_whole = self._disk.holds(quorums, others - {self._me.disk}, now)
         self._look_at_leases()
         return self._is_whole

@@ -201,7 +201,7 @@ class Handover:
 
 
 def _needs(live: Live) -> Iterator[_Need]:
-    remaining = live.members & live.newest.indexes
+    remaining = live.staying
     for region in sorted({*live.oldest.regions, *live.newest.regions}):
         old = live.quorum_set(live.oldest, region)
         new = live.quorum_set(live.newest, region)

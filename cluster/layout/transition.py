@@ -173,6 +173,11 @@ class Live:
         """From whom events are taken: who is being removed may be the only one to have some."""
         return self._counted(self.oldest.disks | self.newest.disks)
 
+    @cached_property
+    def staying(self) -> frozenset[Disk]:
+        """Those with the whole index that are not about to leave."""
+        return self.members & self.newest.indexes
+
     def belonging(self, disk: Disk) -> Belonging:
         """What a node with this disk is to the cluster."""
         if disk in self.members:
@@ -212,8 +217,7 @@ class Live:
         Whether a write of the region may be acknowledged once *disks* have it. Copies on who is
         about to leave do not count: it was asked for all it has, maybe before it had this.
         """
-        staying = self.members & self.newest.indexes
-        return self.majority(region, disks) and len(staying & set(disks)) >= self.copies
+        return len(self.staying.intersection(disks)) >= self.copies and self.majority(region, disks)
 
     def covers(self, region: Region, reader: Disk, granters: Collection[Disk]) -> bool:
         """

@@ -84,18 +84,24 @@ class Durability:
         timeout_s = self._env.config.copies_timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                await self._make_copies(blobs, partial(self._required_of, consistency))
+                copies = await self._make_copies(blobs, partial(self._required_of, consistency))
         except TimeoutError as exc:
             raise CopiesUnfinished(timeout_s) from exc
-        copies = await self._copies(blobs)
         if consistency is not Consistency.LOCAL:
             self._note_degraded(copies)
         return min(copies.values(), default=None)
 
-    async def _make_copies(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> None:
+    async def _make_copies(
+        self, blobs: Sequence[tuple[Digest, int]], goal: Goal
+    ) -> Mapping[Digest, int]:
+        """Return how many copies of each there are, once those are enough."""
         # Until none is short at one and the same time: while the last one got its copies, a member
         # that holds the first may have gone.
-        while lacking := await self._lacking(blobs, goal):
+        while True:
+            copies = await self._copies(blobs)
+            lacking = {digest: size for digest, size in blobs if copies[digest] < goal(digest)}
+            if not lacking:
+                return copies
             for digest, size in lacking.items():
                 # All at once; the loop below only waits.
                 if self.jobs.get(digest) is None:
@@ -107,7 +113,9 @@ class Durability:
         self, blobs: Sequence[tuple[Digest, int]], consistency: Consistency
     ) -> bool:
         """Whether `ensure_copies` would have to wait now: members come and go."""
-        return bool(await self._lacking(blobs, partial(self._required_of, consistency)))
+        copies = await self._copies(blobs)
+        required = partial(self._required_of, consistency)
+        return any(count < required(digest) for digest, count in copies.items())
 
     def is_short(self, digest: Digest) -> bool:
         """
@@ -208,11 +216,6 @@ class Durability:
     def _reachable(self, _: Digest) -> int:
         """How many can have it now, for work that nobody waits for."""
         return min(self._env.roll.copies, len(self._env.roll.present_keepers()))
-
-    async def _lacking(self, blobs: Sequence[tuple[Digest, int]], goal: Goal) -> dict[Digest, int]:
-        """Those that have too few copies, with their sizes."""
-        copies = await self._copies(blobs)
-        return {digest: size for digest, size in blobs if copies[digest] < goal(digest)}
 
     async def _copies(self, blobs: Sequence[tuple[Digest, int]]) -> dict[Digest, int]:
         """How many nodes have each blob; where they are a great many, not quite at one time."""

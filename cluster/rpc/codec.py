@@ -261,9 +261,26 @@ def _run(node: str, store: str, epoch: int) -> Run:
 
 
 def _write_confirmation(said: Confirmation) -> pb.Confirmation:
-    readers = [pb.Reader(run=_write_run(run), reached=seq) for run, seq in said.readers.items()]
-    runs = [_write_run(Run(disk, epoch)) for disk, epoch in said.epochs.items()]
-    return pb.Confirmation(epoch=said.epoch, upto=said.upto, readers=readers, runs=runs)
+    # One goes with each answer to a push, and mostly only its numbers are new.
+    names = _write_names(said.epoch, tuple(said.readers), tuple(said.epochs.items()))
+    message = pb.Confirmation()
+    message.CopyFrom(names)
+    message.upto = said.upto
+    for reader, seq in zip(message.readers, said.readers.values(), strict=True):
+        reader.reached = seq
+    return message
+
+
+@lru_cache(_NAMES_KEPT)
+def _write_names(
+    epoch: int, readers: tuple[Run, ...], runs: tuple[tuple[Disk, int], ...]
+) -> pb.Confirmation:
+    """A confirmation without its numbers; never changed."""
+    return pb.Confirmation(
+        epoch=epoch,
+        readers=[pb.Reader(run=_write_run(run)) for run in readers],
+        runs=[_write_run(Run(disk, newest)) for disk, newest in runs],
+    )
 
 
 def _read_confirmation(message: pb.Confirmation) -> Confirmation:

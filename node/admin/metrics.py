@@ -91,6 +91,7 @@ class Metrics:
         self._conflicts = self._counter(tables.CONFLICTS)
         self._lag = self._histogram(tables.LAG, _LAG_BUCKETS)
         self._children: dict[tuple[str, str, int], _Request] = {}
+        self._lags: dict[str, Histogram] = {}
 
     def _counter(self, metric: Labelled) -> Counter:
         return Counter(metric.name, metric.text, metric.labels, registry=self._registry)
@@ -131,7 +132,10 @@ class Metrics:
 
     def lag(self, origin_region: str, seconds: float) -> None:
         """Count an event of another node that became durable here *seconds* after it was made."""
-        self._lag.labels(origin_region).observe(max(0.0, seconds))
+        lags = self._lags.get(origin_region)
+        if lags is None:
+            lags = self._lags[origin_region] = self._lag.labels(origin_region)
+        lags.observe(max(0.0, seconds))
 
     def watch_node(self, figures: NodeFigures) -> None:
         """Report which node this is, and its version."""

@@ -123,6 +123,7 @@ class Lateness:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._cluster: Cluster | None = None
+        self._joined = False
         self._living: object = None
         self._regions: dict[NodeId, str] = {}
         """Of all that were there in this run: an event may come when its node is gone."""
@@ -134,8 +135,12 @@ class Lateness:
     def __call__(self, late: Sequence[tuple[NodeId, float]]) -> None:
         """Count events that came together: who wrote each, and how late it came."""
         cluster = self._cluster
-        if cluster is None or not cluster.is_joined():
+        if cluster is None:
             return
+        if not self._joined:
+            self._joined = cluster.is_joined()
+            if not self._joined:
+                return
         living = cluster.living()
         if living is not self._living:  # It is the same object for as long as nobody comes or goes.
             self._living = living

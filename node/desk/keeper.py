@@ -22,9 +22,9 @@ _RETRY_S: Final = 1.0
 """Between two attempts to read an index that cannot be read."""
 
 _BUILDING_REST: Final = 4.0
-_RECOUNTING_REST: Final = 99.0
+_RECOUNTING_REST: Final = 399.0
 """How long it rests for each second that it counted: pulls and pushes come first. It does not rest
-while somebody asks; else a repository that is pushed to without end takes a hundredth of a core."""
+while somebody asks; else a repository that is pushed to without end takes 1/400 of a core."""
 
 _HURRY_S: Final = 0.02
 """What who asks waits for the repositories that were written to a moment ago."""

@@ -55,7 +55,8 @@ class Ring:
                 self._complete_after = max(self._complete_after, happening.stamp)
                 return
             entry = Kept(happening, self._enter(happening))
-            place = bisect_left(kept, (happening,))
+            late = kept and happening <= kept[-1].happening
+            place = bisect_left(kept, (happening,)) if late else len(kept)
             if place < len(kept) and kept[place].happening == happening:
                 return
             kept.insert(place, entry)

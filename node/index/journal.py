@@ -8,7 +8,7 @@ transactions; anyone may read.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -40,6 +40,9 @@ CLOCK: Final = keys.join("clock")
 
 TOTALS: Final = keys.join("totals")
 """Row of `meta` that holds the totals; in the same batch as what they count."""
+
+_READ_LAST_BYTES: Final = 64 << 10
+"""Events of more bytes are read for each peer anew: they are not kept."""
 
 
 def forget_log(origin: Origin, seq: int) -> list[Change]:
@@ -229,6 +232,14 @@ class Transaction:
             return self._journal.store.get(family, key)
 
 
+class _Read(NamedTuple):
+    """Events of one log that were read: those behind a sequence, up to where it was durable."""
+
+    part: tuple[Origin, int, int]
+    size: int
+    events: Sequence[Event]
+
+
 class Journal:
     """
     The log of every origin, and how far each is applied and durable.
@@ -254,6 +265,8 @@ class Journal:
         """The objects are being replaced by a checkpoint: nothing may be read or changed."""
         self.recoveries = 0
         """How often the store was recovered: what was not synced before may be gone since."""
+        self._read_last = _Read((origin, 0, 0), 0, ())
+        """Peers are handed the same events, one after the other: they are read once."""
         self.sums = Sums()
         self.quarantine = Quarantine()
         self.totals = TotalsRow()
@@ -457,6 +470,9 @@ class Journal:
             return events
         if seq < self.floor.get(origin, 0):
             raise BelowFloor.of(origin, self.floor[origin])
+        read = self._read_last
+        if read.part == (origin, seq, upto) and read.size <= max_bytes:
+            return read.events
         size = 0
         stop = keys.log(origin, upto + 1)
         for _, value in self.store.scan("log", keys.log(origin, seq + 1), stop):
@@ -467,4 +483,6 @@ class Journal:
         if not events or events[0].dot.seq != seq + 1:
             # The log was trimmed between the look at the floor and the scan.
             raise BelowFloor.of(origin, self.floor.get(origin, 0))
+        if events[-1].dot.seq == upto and size <= _READ_LAST_BYTES:
+            self._read_last = _Read((origin, seq, upto), size, events)
         return events

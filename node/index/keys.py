@@ -56,7 +56,7 @@ _U64 = struct.Struct(">Q")
 
 def join(*parts: str) -> bytes:
     """The key, or the prefix of keys, made of these parts."""
-    return b"".join(part.encode() + b"\0" for part in parts)
+    return "\0".join((*parts, "")).encode()
 
 
 def split(key: bytes) -> list[str]:

@@ -29,6 +29,9 @@ _REMOVED: Final = keys.join(MANIFEST)
 
 _SLOT: Final = keys.join("slot")
 
+_TELLING: Final = frozenset(("history", "conflicts", "deletions", "meta"))
+"""The families whose rows say something."""
+
 
 class ImageNews:
     """Hears of batches, and tells what happened by them; on the thread that writes."""
@@ -45,7 +48,9 @@ class ImageNews:
         conflicts = list[bytes]()
         removes = False
         for change in batch:
-            if not isinstance(change, Mutation) or change.value is None:
+            if change.family not in _TELLING or not isinstance(change, Mutation):
+                continue
+            if change.value is None:
                 continue
             match change.family:
                 case "history":

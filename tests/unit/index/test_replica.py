@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.errors import ClockAhead, EventAhead, EventGap
+from cluster.errors import BelowFloor, ClockAhead, EventAhead, EventGap
 from cluster.model import Digest, Dot, Event, Held, Key, Origin
 from cluster.objects.events import (
     Add,
@@ -293,6 +293,32 @@ async def test_batches_are_bounded_but_never_empty(open_node: OpenIndex):
     assert index.replica.events_after(origin, len(first), max_bytes=MAX) == whole[len(first) :]
     assert index.replica.events_after(origin, len(whole), max_bytes=MAX) == []
     assert index.replica.events_after(Origin("nobody", 1), 0, max_bytes=MAX) == []
+
+
+async def test_peers_are_handed_what_was_read_once(
+    open_node: OpenIndex, monkeypatch: pytest.MonkeyPatch
+):
+    index = open_node()
+    await push(index, "lib/app", "x", "a")
+    origin, scans = index.replica.origin, list[str]()
+    scan = index.journal.store.scan
+
+    def counted(family: str, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        scans.append(family)
+        return scan(family, start, stop)
+
+    monkeypatch.setattr(index.journal.store, "scan", counted)
+    whole = log_of(index)
+    assert log_of(index) == whole
+    assert scans == ["log"]
+    assert index.replica.events_after(origin, 0, max_bytes=1) == next(changes(whole))
+    await push(index, "lib/app", "y", "b")
+    assert log_of(index)[: len(whole)] == whole
+    assert len(log_of(index)) > len(whole)
+    last = len(log_of(index))
+    await index.replica.trim({origin: last})
+    with pytest.raises(BelowFloor):
+        log_of(index)
 
 
 async def test_subscribers_hear_of_own_events(open_node: OpenIndex):
