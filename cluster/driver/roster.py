@@ -152,7 +152,8 @@ class Roster:
         self._tell_of(member.node, lives=not self.is_excused(member.node))
         for watcher in self._watchers:
             watcher.met(member)
-            watcher.told(greeting.known)
+            if greeting.known:
+                watcher.told(greeting.known)
         if (greeting.joined or greeting.began) and self._env.join.vouch(member.node):
             self._env.changes.beat(Topic.JOINED)
 

@@ -421,6 +421,8 @@ class Detector:
         A greeting is evidence of life, but the last word on its sender's standing is the sender's:
         it is told what is said of it, and contradicts.
         """
+        if self._is_as_known(member):
+            return
         self._hear(precedence.first_word(member), now)
         known = self._members.rumour(member.node)
         if known is None:
@@ -429,6 +431,13 @@ class Detector:
             self._note_news(None, known, now)
         if known.standing.status is not Status.ALIVE or known.member.epoch != member.epoch:
             self._exchange_with(member.node)
+
+    def _is_as_known(self, member: Member) -> bool:
+        """Whether it says nothing new by greeting, as nearly always."""
+        known = self._members.rumour(member.node)
+        if known is None or member.node not in self._met:
+            return False
+        return known.member == member and known.standing.status is Status.ALIVE
 
     def _leave(self, now: float) -> None:
         if self.own.standing.status is not Status.LEFT:
