@@ -27,6 +27,9 @@ EXCLUDED: Final = (
     "ensure_resource_availability",
 )
 
+REFUSING: Final = [400, 401, 403, 404, 405, 406, 409, 413, 414, 415, 422, 428, 429, 431]
+"""What tells that a request is none that the document has. By default it may be a 5xx as well, but
+not that the request is too long."""
 
 READS: Final = {
     Action.MANIFEST_READ,
@@ -79,7 +82,9 @@ async def write_dictionaries(registry: Registry, path: Path) -> None:
         "tag": ["v1"],
         "upload": uploads,
     }
-    lines = ["[dictionaries]"]
+    lines = ["[checks.negative_data_rejection]"]
+    lines.append(f"expected-statuses = {json.dumps(REFUSING)}")
+    lines.append("[dictionaries]")
     lines += [f"{name}.values = {json.dumps(values)}" for name, values in known.items()]
     lines.append("[parameters]")
     lines += [f'"path.{name}" = {{dictionary = "{name}", probability = 0.8}}' for name in known]
