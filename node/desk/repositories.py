@@ -18,7 +18,7 @@ from node.registry.usecase import UseCase
 ROWS_MAX: Final = 50
 """Rows of one page."""
 
-CANDIDATES_MAX: Final = 5000
+CANDIDATES_MAX: Final = 3000
 """Names with the text that was asked for, which are sorted or ranked for one answer."""
 
 NARROW: Final = "There are too many to look at: narrow it down."
