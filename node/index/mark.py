@@ -62,7 +62,8 @@ class IndexMark:
         self._path = index.with_name(index.name + ".mark")
         self._note = index.with_name(index.name + ".damaged")
         self._state = _State()
-        self._manifest = ""
+        self._manifest = index
+        """RocksDB's own manifest, once the index is open."""
         self._file: int | None = None
 
     def is_new(self) -> bool:
@@ -110,23 +111,23 @@ class IndexMark:
         if self._file is None:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._state = _State(manifest=self._current())
-        self._manifest = os.fspath(self._index / self._state.manifest)
+        self._manifest = self._index / self._state.manifest
         self.synced(sequence)
 
     def synced(self, sequence: int) -> None:
         """Note that everything up to *sequence* was synced. Takes some microseconds."""
         assert self._file is not None, "opened() comes first"
-        if os.stat(self._manifest).st_size != self._state.manifest_bytes:
-            self._follow(self._manifest)
+        if self._manifest.stat().st_size != self._state.manifest_bytes:
+            self._follow()
         self._state = self._state._replace(sequence=sequence)
         os.pwrite(self._file, self._state.encode(), 0)
 
-    def _follow(self, manifest: str) -> None:
+    def _follow(self) -> None:
         """Take note of what RocksDB has added to its manifest, synced before it is noted."""
-        with open(manifest, "rb") as file:
+        with self._manifest.open("rb") as file:
             os.fsync(file.fileno())
         before = self._state
-        size, crc = _checksum(Path(manifest), before.manifest_bytes, None, before.manifest_crc)
+        size, crc = _checksum(self._manifest, before.manifest_bytes, None, before.manifest_crc)
         self._state = before._replace(manifest_bytes=size, manifest_crc=crc)
 
     def note_damage(self, reason: str) -> None:
