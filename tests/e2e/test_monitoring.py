@@ -87,7 +87,8 @@ async def test_a_cluster_is_watched_and_a_node_is_killed(tmp_path: Path, rng: ra
             dead.kill()
             alert = prometheus.until_fires("AtollNodeDead")
             assert alert["annotations"]["runbook_url"] == "docs/runbooks/node-dead.md"
-            assert nodes[0].admin in alert["annotations"]["description"]
+            # Whichever of the others is scraped first.
+            assert any(other in alert["annotations"]["description"] for other in targets[:2])
             alert = prometheus.until_fires("AtollNotScraped")
             assert alert["labels"]["instance"] == targets[2]
             for node in nodes[:2]:

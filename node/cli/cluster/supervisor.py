@@ -32,6 +32,11 @@ _CLOSED: Final = "The nodes are closed: only their admin ports serve what runs t
 
 _CLUSTER_FILE: Final = "cluster.json"
 _POLL_S: Final = 0.1
+_HEARD_S: Final = 2.0
+"""
+Until the others have heard that a node is ready: it looks after itself every 0.5 s, and greets
+those of other regions every second. Before that `atoll status` says that it has not joined.
+"""
 _TAIL_LINES: Final = 10
 _TAIL_BYTES: Final = 16 << 10
 
@@ -183,7 +188,7 @@ class Supervisor:
 
     async def _until_ready(self) -> bool:
         """
-        Wait for every node; False when told to stop meanwhile.
+        Wait until every node is ready, and the others know it; False when told to stop meanwhile.
 
         Raises:
             CannotStart: a child ended, or the time is over.
@@ -204,6 +209,8 @@ class Supervisor:
         except TimeoutError:
             reasons = [f"{node.id} is not ready: {why}" for node, why in waiting.items()]
             raise CannotStart(f"gave up after {READY_TIMEOUT_S:.0f} s", *reasons) from None
+        if len(self._children) > 1:
+            await _wait(self._stop, _HEARD_S)
         if not self._stop.is_set():
             self._refuse_dead()
         return not self._stop.is_set()

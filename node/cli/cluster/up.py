@@ -63,9 +63,9 @@ def up(
     """
     Run a cluster on 127.0.0.1 until SIGINT or SIGTERM.
 
-    Prints `ready` on a line of its own once every node may take traffic; with --json each line is
-    a document with a `state`: started, ready, stopping, stopped. Settings that the nodes
-    share are read from the environment, as by `atoll serve`.
+    Prints `ready` on a line of its own once every node may take traffic and the others know it;
+    with --json each line is a document with a `state`: started, ready, stopping, stopped. Settings
+    that the nodes share are read from the environment, as by `atoll serve`.
     """
     try:
         names = parse_regions(regions)
