@@ -26,7 +26,8 @@ COPY node ./node
 RUN VIRTUAL_ENV=/tools /tools/bin/uv build --wheel --no-build-isolation \
       --python /tools/bin/python --out-dir dist . \
  && /tools/bin/uv pip install --no-cache --python /opt/atoll/bin/python --no-deps dist/*.whl \
- && python -m compileall -q --invalidation-mode checked-hash /opt/atoll/lib
+ && python -m compileall -q --invalidation-mode checked-hash /opt/atoll/lib \
+ && /opt/atoll/bin/python -c 'from node.ui.renderer import environment; environment()'
 
 FROM python:3.11-slim
 # The base image has no byte code of Python's own library, and the node's user could not keep it:

@@ -252,7 +252,7 @@ async def running(
             desk=desk,
             readiness=readiness,
             figures=metrics.render,
-            described=edge.described(),
+            described=edge.described,
             limits=limits,
         )
         await stores.verify(holdings)

@@ -79,6 +79,6 @@ class AdminContext:
     readiness: Readiness
     figures: Callable[[], tuple[bytes, str]]
     """The metrics, and the type of their text."""
-    described: bytes
+    described: Callable[[], bytes]
     """The OpenAPI document of all that is served here."""
     limits: ApiLimits

@@ -1,5 +1,6 @@
 """What is asked about this node alone: whether it lives, how much it does, what it serves."""
 
+import asyncio
 from typing import Final, Literal
 
 import msgspec
@@ -64,7 +65,8 @@ async def metrics(context: AdminContext, request: Request) -> web.Response:
 
 async def describe(context: AdminContext, request: Request) -> web.Response:
     """The OpenAPI document."""
-    return _page(200, context.described, _JSON)
+    # Made when it is asked for first: to read what all fields mean takes a second or two.
+    return _page(200, await asyncio.to_thread(context.described), _JSON)
 
 
 def _page(status: int, body: bytes, content_type: str) -> web.Response:

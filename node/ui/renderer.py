@@ -5,12 +5,18 @@ Whatever a template prints is escaped, and what nobody would see in it is writte
 here, so that no template can forget them. A name that a page does not give is an error.
 """
 
+import contextlib
+import hashlib
+import pickle
+import sys
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from node.ui import assets, sparks, text
@@ -33,11 +39,43 @@ def kind(value: object) -> str:
     return str(value) if value in KINDS else "off"
 
 
+class _ByteCode(FileSystemBytecodeCache):
+    """Compiled templates, kept as Python keeps its modules: where that may be written."""
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        try:
+            super().load_bytecode(bucket)
+        except (EOFError, TypeError, ValueError, pickle.UnpicklingError):
+            bucket.reset()  # Written in part, when the power went.
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with contextlib.suppress(OSError):
+            Path(self.directory).mkdir(exist_ok=True)
+            super().dump_bytecode(bucket)
+
+
+def _byte_code(directory: Path) -> _ByteCode:
+    # Filters of constants are worked out by the compiler: with other filters it is other code.
+    sources = (Path(module) for module in (__file__, sparks.__file__, text.__file__))
+    filters = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    return _ByteCode(str(directory), f"templates-{filters}-%s.cache")
+
+
 @cache
 def environment() -> Environment:
-    """All templates, compiled. Made once in a process: it takes a tenth of a second."""
+    """
+    All templates, compiled. Made once in a process.
+
+    To compile them takes a second or two, which nobody should wait for who starts a node again.
+    """
+    return compiled(None if sys.dont_write_bytecode else Path(cache_from_source(__file__)).parent)
+
+
+def compiled(kept_in: Path | None) -> Environment:
+    """All templates; what is compiled of them is kept in the directory *kept_in*, if it can be."""
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=None if kept_in is None else _byte_code(kept_in),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=shown,

@@ -407,7 +407,7 @@ async def registries(root: Path) -> AsyncIterator[StartRegistry]:
                 desk=desk,
                 readiness=Readiness(),
                 figures=lambda: (b"", "text/plain"),
-                described=edge.described(),
+                described=edge.described,
                 limits=limits,
             )
             ui = UiContext(
