@@ -24,6 +24,8 @@ SCENARIO ?= all
 SECONDS ?= 60
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
+# Where it is set each start of a node compiles all modules and templates again: a second or two.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fresh unit tools check docs protos protos-check lock e2e desk conformance conformance-proxy faults netfaults schemathesis hostile fuzz mixed sim mutants bench bench-earlier bench-cluster conformance-tools desk-tools fault-tools bench-tools bench-cluster-tools clients clean
