@@ -321,6 +321,7 @@ SYSTEM_CALLERS = (
     "node.disk.ballast", "node.disk.datadir", "node.assembly.keyfile", "node.blobs",
     "node.cli", "node.fsck", "node.index.faults", "node.index.files", "node.logs",
     "node.recovery.former", "node.recovery.repair", "node.settings", "node.registry.ports",
+    "node.ui.renderer",
 )  # fmt: skip
 """Who calls the system, or takes from a caller what the system said; and ports that pass it on."""
 
