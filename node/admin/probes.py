@@ -65,7 +65,7 @@ async def metrics(context: AdminContext, request: Request) -> web.Response:
 
 async def describe(context: AdminContext, request: Request) -> web.Response:
     """The OpenAPI document."""
-    # Made when it is asked for first: to read what all fields mean takes a second or two.
+    # Made when it is asked for first: to read what all fields mean takes half a second.
     return _page(200, await asyncio.to_thread(context.described), _JSON)
 
 

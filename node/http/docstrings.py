@@ -2,9 +2,9 @@
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator
 from functools import cache
-from textwrap import dedent
 
 
 @cache
@@ -13,13 +13,25 @@ def field_docs(kind: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.partition(".")[0] in ("node", "cluster"):
-            found |= _own(each)
+            found |= _of_module(each.__module__)[each.__qualname__]
     return found
 
 
-def _own(kind: type) -> Iterator[tuple[str, str]]:
-    [definition] = ast.parse(dedent(inspect.getsource(kind))).body
-    assert isinstance(definition, ast.ClassDef)
+@cache
+def _of_module(name: str) -> dict[str, dict[str, str]]:
+    """
+    The same of each class of a module.
+
+    It is read once for all of them: `inspect` parses the whole module for each.
+    """
+    return {
+        definition.name: dict(_own(definition))
+        for definition in ast.parse(inspect.getsource(sys.modules[name])).body
+        if isinstance(definition, ast.ClassDef)
+    }
+
+
+def _own(definition: ast.ClassDef) -> Iterator[tuple[str, str]]:
     for field, behind in zip(definition.body, definition.body[1:], strict=False):
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
