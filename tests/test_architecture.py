@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -38,17 +39,26 @@ def modules() -> list[str]:
     return found
 
 
-def imports() -> Iterator[Import]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imports() -> list[Import]:
+    found = []
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.Import):
-                    for alias in node.names:
-                        yield Import(name, alias.name, node.lineno)
+                    found += [Import(name, alias.name, node.lineno) for alias in node.names]
                 elif isinstance(node, ast.ImportFrom) and node.module:
-                    for alias in node.names:
-                        yield Import(name, f"{node.module}.{alias.name}", node.lineno)
+                    found += [
+                        Import(name, f"{node.module}.{alias.name}", node.lineno)
+                        for alias in node.names
+                    ]
+    return found
 
 
 def within(name: str, *packages: str) -> bool:
@@ -336,7 +346,7 @@ def test_only_who_calls_the_system_knows_its_errors():
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        for found in ast.walk(ast.parse(path.read_text()))
+        for found in ast.walk(parsed(path))
         if isinstance(found, ast.Name) and found.id in ("OSError", "IOError", "EnvironmentError")
     }
     assert {name for name in knowing if not within(name, *SYSTEM_CALLERS)} == set()
@@ -365,7 +375,7 @@ def test_a_class_has_its_name_alone():
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             place = str(path.relative_to(ROOT))
-            classes = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.ClassDef)]
+            classes = [n for n in parsed(path).body if isinstance(n, ast.ClassDef)]
             for name in (found.name for found in classes if not found.name.startswith("_")):
                 if not place.startswith(OWN_WORDS):
                     named.setdefault(name, []).append(place)
@@ -390,7 +400,7 @@ def test_nothing_is_raised_in_an_except_star_block():
         f"{path.relative_to(ROOT)}:{inner.lineno}"
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        for block in ast.walk(ast.parse(path.read_text()))
+        for block in ast.walk(parsed(path))
         if isinstance(block, ast.TryStar)
         for handler in block.handlers
         for inner in ast.walk(handler)
@@ -410,7 +420,7 @@ def test_who_reads_a_stream_closes_it():
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
         if (name := str(path.relative_to(ROOT))) not in CALLS_OF_GRPC
-        for loop in unclosed(ast.parse(path.read_text()), frozenset())
+        for loop in unclosed(parsed(path), frozenset())
     ]
     assert not found, "loop over a name that `async with aclosing(...)` binds"
 
@@ -439,7 +449,7 @@ def test_whole_engines_are_asked_in_one_place():
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in sorted((ROOT / "tests/unit/cluster").rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute) and node.attr.startswith("_")
         if isinstance(node.value, ast.Attribute) and node.value.attr == "cluster"
     ]
@@ -451,7 +461,7 @@ def test_nobody_reaches_through_a_link_for_another_part(path: str):
     """Broken: links hold what belongs to somebody else, and everybody goes there for it."""
     shown = {
         target.attr
-        for node in ast.walk(ast.parse((ROOT / path).read_text()))
+        for node in ast.walk(parsed(ROOT / path))
         if isinstance(node, ast.Assign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Attribute) and not target.attr.startswith("_")
