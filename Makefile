@@ -6,7 +6,9 @@ BIN := $(VENV)/bin
 UP_ARGS ?= --data-dir data
 UP_OPEN ?= --open
 PYTEST_ARGS ?=
+E2E_JOBS ?= 2
 KILL9_ROUNDS ?= 50
+ROLLING_NODES ?= 5
 SIM_SEEDS ?= 0:200
 SIM_ARGS ?=
 MUTANT_SEEDS ?= 1000
@@ -41,9 +43,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 run: $(VENV)/.installed ## Start three nodes in three regions on this machine, open (UP_OPEN= closed, UP_ARGS=...)
 	$(BIN)/atoll up $(UP_OPEN) $(UP_ARGS)
 
+# A file's tests share clusters and daemons. The order of files is tests/conftest.py's.
+E2E = $(BIN)/pytest -n $(E2E_JOBS) --dist loadfile --no-loadscope-reorder
+
 # What a test starts is there before it: the order of what follows a colon is the order of work.
 test: tools unit ## Run all tests but conformance and kill -9 loops (PYTEST_ARGS=...)
-	$(BIN)/pytest -m "e2e and not conformance and not faults" $(PYTEST_ARGS)
+	$(E2E) -m "e2e and not conformance and not faults" $(PYTEST_ARGS)
 
 fresh: ## Run the README's commands in an empty Debian (FRESH='run test'); root
 	.ci/fresh $(FRESH)
@@ -80,8 +85,8 @@ lock: $(VENV)/.installed ## Pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --upgrade \
 		--generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 
-e2e: $(VENV)/.installed tools ## Run the end-to-end tests: real processes, real clients
-	$(BIN)/pytest tests/e2e -m "e2e and not faults" $(PYTEST_ARGS)
+e2e: $(VENV)/.installed tools ## Run the end-to-end tests: real processes, real clients (E2E_JOBS=2)
+	$(E2E) tests/e2e -m "e2e and not faults" $(PYTEST_ARGS)
 
 desk: $(VENV)/.installed desk-tools ## Look at each page in Chromium: axe, widths, themes, keyboard, no script
 	$(BIN)/pytest tests/desk $(PYTEST_ARGS)
@@ -92,8 +97,8 @@ conformance: $(VENV)/.installed conformance-tools ## Run the OCI conformance sui
 conformance-proxy: $(VENV)/.installed conformance-tools ## Run it through a round-robin proxy (RUNS=20)
 	CONFORMANCE_RUNS=$(RUNS) $(BIN)/pytest tests/conformance/test_conformance_proxy.py -s $(PYTEST_ARGS)
 
-faults: $(VENV)/.installed fault-tools ## Run kill -9 loops, short real faults, a storm, a rolling replacement (KILL9_ROUNDS=50)
-	KILL9_ROUNDS=$(KILL9_ROUNDS) $(BIN)/pytest tests/e2e tests/netfaults tests/hostile -m faults -s $(PYTEST_ARGS)
+faults: $(VENV)/.installed fault-tools ## Run kill -9 loops, short real faults, a storm, a rolling replacement (KILL9_ROUNDS=50 ROLLING_NODES=5)
+	KILL9_ROUNDS=$(KILL9_ROUNDS) ROLLING_NODES=$(ROLLING_NODES) $(BIN)/pytest tests/e2e tests/netfaults tests/hostile -m faults -s $(PYTEST_ARGS)
 
 netfaults: $(VENV)/.installed fault-tools ## Kill, stop and cut off real nodes (SCENARIO="all" or some, RUNS=1 SECONDS=60)
 	$(BIN)/python -m tests.netfaults --scenario $(SCENARIO) --runs $(RUNS) --seconds $(SECONDS)

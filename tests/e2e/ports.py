@@ -1,5 +1,6 @@
 """Free TCP ports on the loopback interface."""
 
+import os
 import random
 import socket
 from contextlib import ExitStack
@@ -15,6 +16,10 @@ _ADMIN_OFFSET: Final = 2000
 # can take a port between this check and the server's bind.
 _LOWEST: Final = 20_000
 _HIGHEST: Final = 30_000
+_WORKERS: Final = 5
+"""How many of pytest's workers have ports of their own. A node that a test has killed holds none of
+its ports, and nobody else may take them before it starts again."""
+
 _ATTEMPTS: Final = 200
 
 # Its own generator: the tests' seeded one would give two suites that run at once the same ports.
@@ -23,8 +28,9 @@ _random = random.SystemRandom()
 
 def free_base_port(count: int) -> int:
     """Find a base such that all ports of *count* nodes are free that `atoll up` would run there."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     for _ in range(_ATTEMPTS):
-        base = _random.randrange(_LOWEST, _HIGHEST, 10)
+        base = _random.randrange(_LOWEST + worker % _WORKERS * 10, _HIGHEST, 10 * _WORKERS)
         offsets = (0, RPC_OFFSET, _ADMIN_OFFSET)
         if _all_free([base + i + offset for i in range(count) for offset in offsets]):
             return base
