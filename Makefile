@@ -140,7 +140,7 @@ desk-tools:
 	@PYTHON="$(PYTHON)" .ci/tools chromium axe
 
 fault-tools:
-	@.ci/tools ip iptables faketime
+	@.ci/tools ip iptables faketime haproxy
 
 bench-cluster-tools:
 	@PYTHON="$(PYTHON)" .ci/tools wrk ip
