@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
@@ -42,7 +43,7 @@ def try_seed(name: str, seed: int) -> Catch | None:
     """What the mutant breaks in this seed, if the seed holds without it."""
     plan = by_name(name).seed(seed)
     violations = with_bug(name)(plan_of(plan)).violations
-    return _catch(str(seed), name, violations) if violations and _holds(plan) else None
+    return _caught(str(seed), name, violations, lambda: _holds(plan))
 
 
 @cache
@@ -54,11 +55,12 @@ def _holds(plan: str) -> bool:
 def try_story(name: str) -> Catch | None:
     """What the mutant breaks in its story, if that holds without it."""
     story = STORIES[name]
-    violations = story.shown(name)
-    return _catch("story", name, violations) if violations and not story.shown(None) else None
+    return _caught("story", name, story.shown(name), lambda: not story.shown(None))
 
 
-def _catch(by: str, name: str, violations: list[str]) -> Catch:
+def _caught(by: str, name: str, violations: list[str], holds: Callable[[], bool]) -> Catch | None:
+    if not violations or not holds():
+        return None
     # A bug that does not fit the code any more shows at once, and shows nothing.
     for text in violations:
         assert "TypeError" not in text, f"{name}: {text}"
